@@ -1,0 +1,2 @@
+//! verdict-cli
+fn main() {}

@@ -1,0 +1,3 @@
+//! verdict-prover
+
+pub mod transcript;
