@@ -1,3 +1,4 @@
 //! verdict-prover
 
+pub mod model;
 pub mod transcript;
