@@ -1,1 +1,32 @@
-//! verdict-contracts
+//! The Rust side of Verdict's chain boundary.
+//!
+//! Everything that crosses between the programs and the contracts is defined here, once: the
+//! contracts' bindings ([`bindings`]), the request a proof answers ([`InferenceRequest`]), the
+//! proof as a file ([`ProofBundle`]), the calldata that carries it ([`calldata`]), the contracts'
+//! errors in words ([`decode_revert`]) and the bytecode to deploy ([`deploy`], [`artifacts`]).
+//!
+//! The crate only encodes and decodes. It talks to no network and links no proof system, so that
+//! the relayer can use it alone. Nothing here panics on data from outside: files and calldata fail
+//! with a [`BundleError`] or [`CalldataError`], and revert data that no contract of ours could have
+//! produced becomes [`Revert::Unknown`].
+
+pub mod artifacts;
+pub mod bindings;
+mod bundle;
+pub mod calldata;
+pub mod deploy;
+mod error;
+mod request;
+mod revert;
+
+pub use bundle::{
+    FORMAT, MAX_BUNDLE_BYTES, MAX_INSTANCES, MAX_PROOF_BYTES, ModelRef, ProofBundle, SrsRef,
+    VERSION,
+};
+pub use calldata::{idempotency_key, verify_inference_calldata};
+pub use error::{BundleError, CalldataError, DeployError};
+pub use request::{
+    DOMAIN, InferenceRequest, MAX_REQUEST_LIFETIME, PROOF_SYSTEM_ID, PROOF_SYSTEM_NAME,
+    context_word, input_commitment, inputs_hash,
+};
+pub use revert::{Revert, decode_revert};

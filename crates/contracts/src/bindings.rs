@@ -1,0 +1,387 @@
+//! The contracts' interfaces, as Solidity and as Rust types.
+//!
+//! One flat list a contract, without inheritance: what a caller of the deployed contract sees. The
+//! test `bindings_match_the_compiled_contracts` compares each list with the compiler's ABI.
+
+// The macro's expansion adds items that carry no documentation.
+#![allow(missing_docs)]
+
+use alloy_sol_types::sol;
+
+sol! {
+    /// Registry of models that can be verified on chain (ERC-7992 and verification data).
+    #[derive(Debug, PartialEq, Eq)]
+    contract ModelRegistry {
+        /// - `modelHash`: Hash of the model's weights and architecture.
+        /// - `circuitHash`: Hash naming the circuit.
+        /// - `vkHash`: Hash of the verifying key.
+        /// - `proofSystemId`: First four bytes of the keccak hash of the proof system's canonical name.
+        /// - `uri`: Where to read more about the model; may be empty.
+        struct ModelCommitment {
+            bytes32 modelHash;
+            bytes32 circuitHash;
+            bytes32 vkHash;
+            bytes4 proofSystemId;
+            string uri;
+        }
+
+        /// `owner` registered `commitment` as `modelId`.
+        event ModelRegistered(uint256 indexed modelId, address indexed owner, ModelCommitment commitment);
+        /// `modelId` got a successor; see the implementation's versioning policy.
+        event ModelUpdated(
+            uint256 indexed modelId, ModelCommitment oldCommitment, ModelCommitment newCommitment
+        );
+        /// `modelId` must not be used any more.
+        event ModelDeprecated(uint256 indexed modelId);
+
+        /// No model has this id.
+        error ModelNotFound(uint256 modelId);
+        /// `caller` may not change this model.
+        error NotModelOwner(uint256 modelId, address caller);
+        /// The model is deprecated, which is final. Called `ModelDeprecated` in the draft.
+        error ModelAlreadyDeprecated(uint256 modelId);
+
+        /// Registers a model owned by the caller.
+        function registerModel(ModelCommitment commitment) external returns (uint256 modelId);
+
+        /// Publishes the next version of a model; only its owner may.
+        function updateModel(uint256 modelId, ModelCommitment newCommitment) external;
+
+        /// Withdraws a model for ever; only its owner may.
+        function deprecateModel(uint256 modelId) external;
+
+        /// Reads a model.
+        function getModel(uint256 modelId)
+            external
+            view
+            returns (ModelCommitment commitment, bool deprecated, address owner);
+
+        /// All that is needed to check a proof of a model.
+        /// - `verifier`: Generated verifier of the model's shape.
+        /// - `key`: Data contract holding the verifying key.
+        /// - `keyHash`: Code hash of `key`; equals the commitment's `vkHash`.
+        /// - `publicInputs`: Number of public input words; zero when the inputs are private.
+        /// - `outputs`: Number of outputs, at least one.
+        /// - `outputMin`: Smallest output. An output's instance word is the output minus `outputMin`.
+        /// - `outputMax`: Largest output.
+        /// - `decimals`: Outputs are fixed-point numbers with this many decimals.
+        struct VerificationData {
+            address verifier;
+            address key;
+            bytes32 keyHash;
+            uint16 publicInputs;
+            uint16 outputs;
+            int64 outputMin;
+            int64 outputMax;
+            uint8 decimals;
+        }
+
+        /// `modelId` can be verified from now on.
+        event VerificationAttached(
+            uint256 indexed modelId, address indexed verifier, address indexed key, VerificationData data
+        );
+        /// `newModelId` is the next version of `modelId`.
+        event ModelSucceeded(uint256 indexed modelId, uint256 indexed newModelId);
+        /// `newOwner` may now accept `modelId`.
+        event ModelTransferStarted(uint256 indexed modelId, address indexed owner, address indexed newOwner);
+        /// `newOwner` owns `modelId`.
+        event ModelTransferred(uint256 indexed modelId, address indexed owner, address indexed newOwner);
+
+        /// The model's proofs cannot be checked with verification data of this kind.
+        error UnsupportedProofSystem(bytes4 proofSystemId);
+        /// The model has no verification data.
+        error ModelNotVerifiable(uint256 modelId);
+        /// The model has verification data, which is final.
+        error VerificationAlreadyAttached(uint256 modelId);
+        /// The model already has a next version; update that one.
+        error ModelAlreadySucceeded(uint256 modelId, uint256 successor);
+        /// There is no contract at the verifier's address.
+        error VerifierHasNoCode(address verifier);
+        /// The key contract, the data and the commitment do not agree on the key's hash.
+        error KeyHashMismatch(address key, bytes32 expected, bytes32 actual);
+        /// The key contract's code does not begin with STOP, so it is not mere data.
+        error KeyIsNotData(address key);
+        /// A model needs at least one output.
+        error NoOutputs();
+        /// The smallest output is above the largest.
+        error InvalidOutputRange(int64 outputMin, int64 outputMax);
+        /// More decimals than a 64-bit output can have.
+        error TooManyDecimals(uint8 decimals, uint8 max);
+        /// Nobody offered this model to `caller`.
+        error NotPendingModelOwner(uint256 modelId, address caller);
+
+        /// Registers a model together with its verification data.
+        function registerVerifiableModel(
+            ModelCommitment commitment,
+            VerificationData data
+        ) external returns (uint256 modelId);
+
+        /// Publishes the next version of a model together with its verification data.
+        function updateVerifiableModel(
+            uint256 modelId,
+            ModelCommitment newCommitment,
+            VerificationData data
+        ) external returns (uint256 newModelId);
+
+        /// Gives verification data to a model registered without; only its owner may, and only once.
+        function attachVerification(uint256 modelId, VerificationData data) external;
+
+        /// Offers a model to a new owner, who has to accept. Offering it to address zero withdraws.
+        function transferModel(uint256 modelId, address newOwner) external;
+
+        /// Accepts a model offered to the caller.
+        function acceptModel(uint256 modelId) external;
+
+        /// The verification data of a model, and whether the model is deprecated.
+        function verificationOf(uint256 modelId)
+            external
+            view
+            returns (VerificationData data, bool deprecated);
+
+        /// The next version of a model, or zero.
+        function successorOf(uint256 modelId) external view returns (uint256);
+
+        /// To whom a model is offered, or zero.
+        function pendingOwnerOf(uint256 modelId) external view returns (address);
+
+        /// Number of models; ids run from 1 to this.
+        function modelCount() external view returns (uint256);
+
+        /// Whether the contract has the interface (ERC-165).
+        function supportsInterface(bytes4 interfaceId) external view returns (bool);
+    }
+}
+
+sol! {
+    /// Oracle of proven model scores.
+    #[derive(Debug, PartialEq, Eq)]
+    contract InferenceOracle {
+        constructor(address registry, address initialOwner, uint256 timeToLive);
+
+        /// A proof of one inference was accepted.
+        event InferenceVerified(
+            uint256 indexed modelId, bytes32 indexed inputCommitment, bytes output, address indexed caller
+        );
+
+        /// The proof does not hold.
+        error InvalidProof();
+        /// The proof holds, but for another model.
+        error ModelMismatch();
+        /// The commitment is not that of the request which came with the proof.
+        error InputCommitmentMismatch();
+        /// The output does not follow the model's schema.
+        error OutputMismatch();
+        /// Proofs of this system cannot be checked here.
+        error UnsupportedProofSystem(bytes4 proofSystemId);
+        /// The model's owner has withdrawn it.
+        error VerificationRefused_ModelDeprecated(uint256 modelId);
+
+        /// Checks the proof of an inference and reverts unless it holds.
+        /// - `modelId`: Id of the model in the registry.
+        /// - `inputCommitment`: Commitment to the inference's inputs and to the request it answers.
+        /// - `output`: ABI-encoded outputs.
+        /// - `proof`: ABI-encoded proof.
+        function verifyInference(
+            uint256 modelId,
+            bytes32 inputCommitment,
+            bytes output,
+            bytes proof
+        ) external;
+
+        /// The proof system of a model.
+        function proofSystemOf(uint256 modelId) external view returns (bytes4);
+
+        /// The registry that model ids refer to.
+        function registry() external view returns (address registryAddress);
+
+        /// The latest score of a subject; `updatedAt` is zero when there is none.
+        /// - `score`: First output of the model, a fixed-point number with the model's decimals.
+        /// - `nonce`: Nonce of the request.
+        /// - `updatedAt`: Time of recording.
+        /// - `deadline`: Time until which the request could be recorded.
+        /// - `modelId`: Model (and thus version) that made the score.
+        /// - `prover`: Submitter that brought the proof.
+        struct ScoreRecord {
+            int64 score;
+            uint64 nonce;
+            uint40 updatedAt;
+            uint40 deadline;
+            uint32 modelId;
+            address prover;
+        }
+
+        /// A new score of `subject` was recorded. `InferenceVerified`, emitted beside it, has all
+        /// outputs and the submitter.
+        event ScoreRecorded(
+            address indexed subject,
+            uint256 indexed modelId,
+            bytes32 indexed inputCommitment,
+            int256 score,
+            uint256 nonce,
+            uint256 deadline
+        );
+        /// Proofs of `modelId` are accepted from now on.
+        event ModelApproved(uint256 indexed modelId, address verifier, address key, bytes32 keyHash);
+        /// Proofs of `modelId` are no longer accepted.
+        event ModelRevoked(uint256 indexed modelId);
+        /// `submitter` may record scores.
+        event SubmitterAdded(address indexed submitter);
+        /// `submitter` may no longer record scores.
+        event SubmitterRemoved(address indexed submitter);
+
+        /// The caller may not record scores.
+        error SubmitterNotAllowed(address caller);
+        /// The submitter is on the list already.
+        error SubmitterAlreadyAllowed(address submitter);
+        /// Every index of the submitter list is taken.
+        error TooManySubmitters(uint256 max);
+        /// The call's own parameters are not encoded canonically.
+        error MalformedCalldata();
+        /// `output` is not canonical; the first fault is at byte `at`.
+        error MalformedOutput(uint256 at);
+        /// `proof` is not canonical; the first fault is at byte `at`.
+        error MalformedProof(uint256 at);
+        /// The oracle does not accept proofs of this model.
+        error ModelNotApproved(uint256 modelId);
+        /// The oracle accepts proofs of this model already.
+        error ModelAlreadyApproved(uint256 modelId);
+        /// The model's verifier has other code than the approval says.
+        error VerifierCodeMismatch(address verifier, bytes32 expected, bytes32 actual);
+        /// The request can no longer be recorded.
+        error DeadlineExpired(uint256 deadline, uint256 timestamp);
+        /// The request would live longer than the oracle allows.
+        error DeadlineTooFar(uint256 deadline, uint256 latest);
+        /// The subject's nonce has to grow with every request.
+        error NonceAlreadyUsed(address subject, uint256 given, uint256 last);
+        /// Nonces have 64 bits.
+        error NonceTooLarge(uint256 nonce);
+        /// The model has another number of public input words.
+        error InputCountMismatch(uint256 expected, uint256 given);
+        /// The model has another number of outputs.
+        error OutputCountMismatch(uint256 expected, uint256 given);
+        /// An output the model cannot have.
+        error OutputOutOfRange(uint256 index, int256 value, int256 min, int256 max);
+        /// The subject has no score.
+        error NoScore(address subject);
+        /// The subject's score is too old to be used.
+        error StaleScore(address subject, uint256 updatedAt, uint256 validUntil);
+        /// The subject's score comes from another model.
+        error ScoreOfOtherModel(address subject, uint256 expected, uint256 recorded);
+        /// The time a score stays fresh is zero or beyond reason.
+        error InvalidTimeToLive(uint256 timeToLive);
+        /// The registry's address has no contract.
+        error RegistryHasNoCode(address registry);
+        /// Without an owner a paused oracle would stay paused for ever.
+        error OwnershipCannotBeRenounced();
+
+        /// Does every check of `verifyInference` except those on the caller and the pause, and records
+        /// nothing.
+        function checkInference(
+            uint256 modelId,
+            bytes32 inputCommitment,
+            bytes output,
+            bytes proof
+        ) external view returns (address subject, int256 score);
+
+        /// Accepts proofs of a model.
+        /// - `verifierCodeHash`: Code hash of the verifier that was reviewed.
+        function approveModel(uint256 modelId, bytes32 verifierCodeHash) external;
+
+        /// Stops accepting proofs of a model. Scores recorded before stay.
+        function revokeModel(uint256 modelId) external;
+
+        /// Allows `submitter` to record scores.
+        function addSubmitter(address submitter) external;
+
+        /// Takes that right away. Scores recorded before stay.
+        function removeSubmitter(address submitter) external;
+
+        /// Stops recording. Reads go on.
+        function pause() external;
+
+        /// Resumes recording.
+        function unpause() external;
+
+        /// The latest score of a subject. Reverts when there is none or when it is stale. Use
+        /// `latestScoreOf` unless the oracle can have one model only.
+        function latestScore(address subject) external view returns (int256 score);
+
+        /// The latest score of a subject by one model. Reverts when there is none, when it is stale, and
+        /// when it comes from another model.
+        function latestScoreOf(address subject, uint256 modelId) external view returns (int256 score);
+
+        /// The record of a subject, stale or not; all zero when there is none.
+        function scoreOf(address subject) external view returns (ScoreRecord);
+
+        /// Whether the subject has a score that is not stale.
+        function isFresh(address subject) external view returns (bool);
+
+        /// Nonce of the subject's last recorded request; the next one must be greater.
+        function nonceOf(address subject) external view returns (uint256);
+
+        /// Seconds for which a score stays fresh after it was recorded.
+        function timeToLive() external view returns (uint256);
+
+        /// Whether the oracle accepts proofs of the model.
+        function isModelApproved(uint256 modelId) external view returns (bool);
+
+        /// Whether `submitter` may record scores.
+        function isSubmitter(address submitter) external view returns (bool);
+
+        /// Commitment of a request to this oracle.
+        function inputCommitmentOf(address subject, uint256 nonce, uint64 deadline, bytes32 inputs)
+            external
+            view
+            returns (bytes32);
+
+        /// Whether the contract has the interface (ERC-165).
+        function supportsInterface(bytes4 interfaceId) external view returns (bool);
+
+        /// First word under every input commitment.
+        function DOMAIN() external view returns (bytes32);
+        /// The proof system of every model here.
+        function PROOF_SYSTEM_ID() external view returns (bytes4);
+        /// Longest time in seconds between recording and a request's deadline.
+        function MAX_REQUEST_LIFETIME() external view returns (uint256);
+        /// Largest time to live, in seconds.
+        function MAX_TIME_TO_LIVE() external view returns (uint256);
+
+        event OwnershipTransferStarted(address indexed previousOwner, address indexed newOwner);
+        event OwnershipTransferred(address indexed previousOwner, address indexed newOwner);
+        event Paused(address account);
+        event Unpaused(address account);
+
+        /// The caller is not the owner.
+        error OwnableUnauthorizedAccount(address account);
+        /// Nobody can own through this address.
+        error OwnableInvalidOwner(address owner);
+        /// Recording is paused.
+        error EnforcedPause();
+        /// Recording is not paused.
+        error ExpectedPause();
+
+        function owner() external view returns (address);
+        function pendingOwner() external view returns (address);
+        function transferOwnership(address newOwner) external;
+        function acceptOwnership() external;
+        function renounceOwnership() external;
+        function paused() external view returns (bool);
+    }
+}
+
+sol! {
+    /// Generated verifier of one circuit shape.
+    #[derive(Debug, PartialEq, Eq)]
+    contract VerdictVerifier {
+        /// Reverts with a custom error unless `proof` proves `instances` under the key stored at `key`.
+        /// - `key`: Address of the key's data contract.
+        /// - `keyHash`: Code hash that `key` must have.
+        /// - `instances`: Public values of the proof: the context, the public inputs, the outputs.
+        /// - `proof`: Proof bytes, followed by the verifier's inverse hints.
+        /// Returns: Always true; failure is a revert.
+        function verify(address key, bytes32 keyHash, uint256[] instances, bytes proof)
+            external
+            view
+            returns (bool);
+    }
+}

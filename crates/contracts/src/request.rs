@@ -1,0 +1,145 @@
+//! What a proof answers, and how the answer is bound to the question.
+//!
+//! A request names the chain, the oracle, the subject, a nonce, a deadline and the inputs. Its hash
+//! is ERC-7992's `inputCommitment`; reduced to 253 bits it is the circuit's first public value,
+//! `context`. A proof therefore answers one request to one oracle on one chain.
+
+use alloy_primitives::{Address, B256, U256, b256, fixed_bytes, keccak256};
+use alloy_sol_types::SolValue;
+use serde::{Deserialize, Serialize};
+
+/// `keccak256("verdict.inference.v1")`, the first word under every input commitment.
+pub const DOMAIN: B256 = b256!("de414a599ed4d63a3e5fa5eeb6789bb8552d18dd5d5e82fb4b4509c621d3af07");
+
+/// Canonical name of the proof system (ERC-7992).
+pub const PROOF_SYSTEM_NAME: &str = "halo2-kzg-bn254-v1";
+
+/// First four bytes of the keccak hash of [`PROOF_SYSTEM_NAME`].
+pub const PROOF_SYSTEM_ID: alloy_primitives::FixedBytes<4> = fixed_bytes!("301c92ec");
+
+/// Longest time in seconds between recording and a request's deadline that the oracle allows
+/// (`InferenceOracle.MAX_REQUEST_LIFETIME`): 30 days.
+pub const MAX_REQUEST_LIFETIME: u64 = 30 * 24 * 60 * 60;
+
+/// A request to score a subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InferenceRequest {
+    /// Chain id (EIP-155).
+    pub chain_id: u64,
+    /// The oracle that will record the score.
+    pub oracle: Address,
+    /// Whom the score is about.
+    pub subject: Address,
+    /// Must exceed the subject's last recorded nonce.
+    pub nonce: u64,
+    /// Unix time of the last second in which the score may be recorded.
+    pub deadline: u64,
+    /// [`inputs_hash`] of the public input words; zero for private inputs.
+    pub inputs: B256,
+}
+
+impl InferenceRequest {
+    /// ERC-7992's `inputCommitment` of this request.
+    pub fn commitment(&self) -> B256 {
+        input_commitment(self)
+    }
+
+    /// The `context` instance of a proof that answers this request.
+    pub fn context(&self) -> U256 {
+        context_word(self.commitment())
+    }
+}
+
+/// `keccak256(abi.encode(DOMAIN, chainId, oracle, subject, nonce, deadline, inputs))`: seven words.
+pub fn input_commitment(request: &InferenceRequest) -> B256 {
+    let words = (
+        DOMAIN,
+        U256::from(request.chain_id),
+        request.oracle,
+        request.subject,
+        U256::from(request.nonce),
+        U256::from(request.deadline),
+        request.inputs,
+    );
+    keccak256(words.abi_encode())
+}
+
+/// The commitment modulo 2^253, which is below the field's modulus.
+pub fn context_word(commitment: B256) -> U256 {
+    U256::from_be_bytes(commitment.0) & ((U256::from(1) << 253) - U256::from(1))
+}
+
+/// Keccak hash of the concatenated public input words, or zero when there are none (private inputs).
+pub fn inputs_hash(words: &[B256]) -> B256 {
+    if words.is_empty() {
+        return B256::ZERO;
+    }
+    keccak256(words.iter().flat_map(|word| word.0).collect::<Vec<u8>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{address, hex};
+
+    fn request() -> InferenceRequest {
+        InferenceRequest {
+            chain_id: 31337,
+            oracle: address!("00000000000000000000000000000000000000aa"),
+            subject: address!("00000000000000000000000000000000000000bb"),
+            nonce: 7,
+            deadline: 1_700_000_000,
+            inputs: B256::ZERO,
+        }
+    }
+
+    #[test]
+    fn constants_are_the_hashes_of_their_names() {
+        assert_eq!(DOMAIN, keccak256("verdict.inference.v1"));
+        assert_eq!(PROOF_SYSTEM_ID, keccak256(PROOF_SYSTEM_NAME)[..4]);
+    }
+
+    #[test]
+    fn commitment_hashes_seven_words_in_the_documented_order() {
+        let mut bytes = Vec::new();
+        bytes.extend(DOMAIN.0);
+        bytes.extend(U256::from(31337).to_be_bytes::<32>());
+        bytes.extend(hex!("00000000000000000000000000000000000000000000000000000000000000aa"));
+        bytes.extend(hex!("00000000000000000000000000000000000000000000000000000000000000bb"));
+        bytes.extend(U256::from(7).to_be_bytes::<32>());
+        bytes.extend(U256::from(1_700_000_000u64).to_be_bytes::<32>());
+        bytes.extend([0; 32]);
+        assert_eq!(input_commitment(&request()), keccak256(bytes));
+    }
+
+    #[test]
+    fn every_part_of_a_request_changes_its_commitment() {
+        let base = request();
+        let other = Address::repeat_byte(9);
+        let variants = [
+            InferenceRequest { chain_id: 1, ..base.clone() },
+            InferenceRequest { oracle: other, ..base.clone() },
+            InferenceRequest { subject: other, ..base.clone() },
+            InferenceRequest { nonce: 8, ..base.clone() },
+            InferenceRequest { deadline: 1, ..base.clone() },
+            InferenceRequest { inputs: B256::with_last_byte(1), ..base.clone() },
+        ];
+        for variant in variants {
+            assert_ne!(variant.commitment(), base.commitment(), "{variant:?}");
+        }
+    }
+
+    #[test]
+    fn context_keeps_the_low_253_bits_only() {
+        assert_eq!(context_word(B256::repeat_byte(0xff)), (U256::from(1) << 253) - U256::from(1));
+        assert_eq!(context_word(B256::with_last_byte(5)), U256::from(5));
+    }
+
+    #[test]
+    fn private_inputs_hash_to_zero_and_public_ones_to_their_keccak_hash() {
+        assert_eq!(inputs_hash(&[]), B256::ZERO);
+        let words = [B256::with_last_byte(1), B256::with_last_byte(2)];
+        assert_eq!(inputs_hash(&words), keccak256((words[0], words[1]).abi_encode()));
+    }
+}

@@ -1,0 +1,217 @@
+//! Revert data in words.
+
+use std::fmt;
+
+use alloy_primitives::{Bytes, FixedBytes, hex};
+use alloy_sol_types::{Panic, Revert as StringRevert, SolError};
+
+use crate::bindings::{InferenceOracle, ModelRegistry};
+
+/// What a contract answered instead of doing as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revert {
+    /// A custom error of one of Verdict's contracts.
+    Contract {
+        /// The contract that declares the error.
+        contract: &'static str,
+        /// Name of the error.
+        name: &'static str,
+        /// The error's arguments in order: name and value as text.
+        arguments: Vec<(&'static str, String)>,
+    },
+    /// Solidity's `Error(string)`.
+    Message(String),
+    /// Solidity's `Panic(uint256)`, with the meaning of its code.
+    Panic(String),
+    /// No data: out of gas, a failed assembly check, or no contract of ours at that address.
+    Empty,
+    /// An error that none of Verdict's contracts declares.
+    Unknown {
+        /// First four bytes, padded with zeros when there are fewer.
+        selector: FixedBytes<4>,
+        /// All bytes.
+        data: Bytes,
+    },
+}
+
+impl Revert {
+    /// Name of the error, as in the contract's source where there is one.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Contract { name, .. } => name,
+            Self::Message(_) => "Error",
+            Self::Panic(_) => "Panic",
+            Self::Empty => "Empty",
+            Self::Unknown { .. } => "Unknown",
+        }
+    }
+
+    /// The value of an argument of a custom error.
+    pub fn argument(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Contract { arguments, .. } => {
+                arguments.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+            }
+            _ => None,
+        }
+    }
+
+    /// True when the oracle has already recorded a request with this very nonce for the subject.
+    ///
+    /// That is the answer to sending one recording twice. A greater recorded nonce is not: then the
+    /// request was overtaken by another one.
+    pub fn is_already_recorded(&self) -> bool {
+        self.name() == "NonceAlreadyUsed"
+            && self.argument("given").is_some()
+            && self.argument("given") == self.argument("last")
+    }
+
+    /// What to do about it, where there is something to say.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self.name() {
+            "NonceAlreadyUsed" => {
+                "the request is recorded already or was overtaken; prove again with a greater nonce"
+            }
+            "DeadlineExpired" => "prove again with a later deadline",
+            "DeadlineTooFar" => "prove again with an earlier deadline",
+            "InputCommitmentMismatch" => "the proof was made for another chain, oracle or request",
+            "SubmitterNotAllowed" => "the oracle's owner can allow the account with addSubmitter",
+            "ModelNotApproved" => "the oracle's owner can accept the model with approveModel",
+            "ModelNotFound" => "check the model id and the registry's address",
+            "VerificationRefused_ModelDeprecated" => "use the model's successor",
+            "EnforcedPause" => "the oracle is paused; its owner can resume with unpause",
+            "OwnableUnauthorizedAccount" => "send this from the owner's account",
+            "Empty" => "check the contract's address and the gas limit",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Revert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Contract { name, arguments, .. } => {
+                write!(f, "{name}(")?;
+                for (index, (argument, value)) in arguments.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { ", " };
+                    write!(f, "{separator}{argument}: {value}")?;
+                }
+                f.write_str(")")
+            }
+            Self::Message(message) => write!(f, "Error({message:?})"),
+            Self::Panic(meaning) => write!(f, "Panic({meaning})"),
+            Self::Empty => f.write_str("reverted without a reason"),
+            Self::Unknown { selector, data } => {
+                write!(f, "unknown error {selector:?}, {} bytes: ", data.len())?;
+                let shown = data.get(..MAX_SHOWN_BYTES).unwrap_or(data);
+                let rest = if shown.len() < data.len() { "…" } else { "" };
+                write!(f, "0x{}{rest}", hex::encode(shown))
+            }
+        }
+    }
+}
+
+/// Unknown revert data is printed up to this length: a foreign contract may return any amount.
+const MAX_SHOWN_BYTES: usize = 128;
+
+/// Decodes the data of a reverted call. Never fails: foreign data is [`Revert::Unknown`].
+pub fn decode_revert(data: &[u8]) -> Revert {
+    if data.is_empty() {
+        return Revert::Empty;
+    }
+    if let Some(revert) = decode_custom(data) {
+        return revert;
+    }
+    if let Ok(StringRevert { reason }) = StringRevert::abi_decode_validate(data) {
+        return Revert::Message(reason.chars().take(1024).collect());
+    }
+    if let Ok(panic) = Panic::abi_decode_validate(data) {
+        let meaning = match panic.kind() {
+            Some(kind) => format!("{}: {}", panic.code, kind.as_str()),
+            None => panic.code.to_string(),
+        };
+        return Revert::Panic(meaning);
+    }
+    let mut selector = [0; 4];
+    for (to, from) in selector.iter_mut().zip(data) {
+        *to = *from;
+    }
+    Revert::Unknown { selector: selector.into(), data: data.to_vec().into() }
+}
+
+/// Declares `decode_custom`, which tries each error listed, and `KNOWN_ERRORS`, their signatures.
+macro_rules! custom_errors {
+    ($($contract:ident { $($error:ident ( $($field:ident),* ) ,)* })*) => {
+        fn decode_custom(data: &[u8]) -> Option<Revert> {
+            $($(
+                if let Ok(error) = $contract::$error::abi_decode_validate(data) {
+                    let $contract::$error { $($field),* } = error;
+                    return Some(Revert::Contract {
+                        contract: stringify!($contract),
+                        name: stringify!($error),
+                        arguments: vec![$((stringify!($field), format!("{:?}", $field))),*],
+                    });
+                }
+            )*)*
+            None
+        }
+
+        /// Contract and signature of every error that is decoded.
+        #[cfg(test)]
+        const KNOWN_ERRORS: &[(&str, &str)] =
+            &[$($((stringify!($contract), $contract::$error::SIGNATURE),)*)*];
+    };
+}
+
+custom_errors! {
+    ModelRegistry {
+        ModelNotFound(modelId),
+        NotModelOwner(modelId, caller),
+        ModelAlreadyDeprecated(modelId),
+        UnsupportedProofSystem(proofSystemId),
+        ModelNotVerifiable(modelId),
+        VerificationAlreadyAttached(modelId),
+        ModelAlreadySucceeded(modelId, successor),
+        VerifierHasNoCode(verifier),
+        KeyHashMismatch(key, expected, actual),
+        KeyIsNotData(key),
+        NoOutputs(),
+        InvalidOutputRange(outputMin, outputMax),
+        TooManyDecimals(decimals, max),
+        NotPendingModelOwner(modelId, caller),
+    }
+    InferenceOracle {
+        InvalidProof(),
+        ModelMismatch(),
+        InputCommitmentMismatch(),
+        OutputMismatch(),
+        UnsupportedProofSystem(proofSystemId),
+        VerificationRefused_ModelDeprecated(modelId),
+        SubmitterNotAllowed(caller),
+        SubmitterAlreadyAllowed(submitter),
+        TooManySubmitters(max),
+        MalformedCalldata(),
+        MalformedOutput(at),
+        MalformedProof(at),
+        ModelNotApproved(modelId),
+        ModelAlreadyApproved(modelId),
+        VerifierCodeMismatch(verifier, expected, actual),
+        DeadlineExpired(deadline, timestamp),
+        DeadlineTooFar(deadline, latest),
+        NonceAlreadyUsed(subject, given, last),
+        NonceTooLarge(nonce),
+        InputCountMismatch(expected, given),
+        OutputCountMismatch(expected, given),
+        OutputOutOfRange(index, value, min, max),
+        NoScore(subject),
+        StaleScore(subject, updatedAt, validUntil),
+        ScoreOfOtherModel(subject, expected, recorded),
+        InvalidTimeToLive(timeToLive),
+        RegistryHasNoCode(registry),
+        OwnershipCannotBeRenounced(),
+        OwnableUnauthorizedAccount(account),
+        OwnableInvalidOwner(owner),
+        EnforcedPause(),
+        ExpectedPause(),
+    }
+}
