@@ -1,4 +1,10 @@
-//! verdict-prover
+//! Proves what a dense neural network said, with halo2-KZG over BN254.
+//!
+//! A float model ([`model`], read by [`onnx`]) becomes an integer [`network`], whose
+//! run is the specification; the network becomes a [`circuit`].
 
+pub mod circuit;
 pub mod model;
+pub mod network;
+pub mod shape;
 pub mod transcript;

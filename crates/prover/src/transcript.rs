@@ -32,6 +32,13 @@ pub struct KeccakTranscript<S> {
     buffer: Vec<u8>,
 }
 
+impl<S> KeccakTranscript<S> {
+    /// An empty transcript over `stream`.
+    pub fn new(stream: S) -> Self {
+        Self { stream, buffer: Vec::new() }
+    }
+}
+
 /// A challenge: a Keccak-256 digest read as a big-endian integer modulo r.
 #[derive(Debug, Clone, Copy)]
 pub struct KeccakChallenge(Fr);
@@ -60,9 +67,7 @@ pub fn keccak256(data: &[u8]) -> [u8; 32] {
 /// A 256-bit big-endian integer reduced modulo r.
 fn reduce_be(bytes: &[u8; 32]) -> Fr {
     let base = Fr::from(256);
-    bytes
-        .iter()
-        .fold(Fr::zero(), |acc, byte| acc * base + Fr::from(u64::from(*byte)))
+    bytes.iter().fold(Fr::zero(), |acc, byte| acc * base + Fr::from(u64::from(*byte)))
 }
 
 /// The 32 big-endian bytes of a field element (scalar or base field).
@@ -142,7 +147,7 @@ impl<R: Read> TranscriptRead<G1Affine, KeccakChallenge> for KeccakTranscript<R> 
 
 impl<R: Read> TranscriptReadBuffer<R, G1Affine, KeccakChallenge> for KeccakTranscript<R> {
     fn init(stream: R) -> Self {
-        Self { stream, buffer: Vec::new() }
+        Self::new(stream)
     }
 }
 
@@ -160,7 +165,7 @@ impl<W: Write> TranscriptWrite<G1Affine, KeccakChallenge> for KeccakTranscript<W
 
 impl<W: Write> TranscriptWriterBuffer<W, G1Affine, KeccakChallenge> for KeccakTranscript<W> {
     fn init(stream: W) -> Self {
-        Self { stream, buffer: Vec::new() }
+        Self::new(stream)
     }
 
     fn finalize(self) -> W {
@@ -174,7 +179,7 @@ mod tests {
 
     #[test]
     fn consecutive_challenges_differ() {
-        let mut transcript = KeccakTranscript::init(Vec::<u8>::new());
+        let mut transcript = KeccakTranscript::new(Vec::<u8>::new());
         transcript.write_scalar(Fr::from(7)).expect("in memory");
         let first = transcript.squeeze_challenge().get_scalar();
         let second = transcript.squeeze_challenge().get_scalar();
@@ -185,7 +190,7 @@ mod tests {
     fn a_scalar_not_below_the_modulus_is_refused() {
         let mut modulus = to_be_bytes(&-Fr::one());
         modulus[31] += 1;
-        let mut transcript = KeccakTranscript::init(&modulus[..]);
+        let mut transcript = KeccakTranscript::new(&modulus[..]);
         assert!(transcript.read_scalar().is_err());
     }
 
@@ -194,10 +199,10 @@ mod tests {
         let mut bytes = [0; POINT_BYTES];
         bytes[31] = 1;
         bytes[63] = 3;
-        let mut transcript = KeccakTranscript::init(&bytes[..]);
+        let mut transcript = KeccakTranscript::new(&bytes[..]);
         assert!(transcript.read_point().is_err());
         bytes[63] = 2;
-        let mut transcript = KeccakTranscript::init(&bytes[..]);
+        let mut transcript = KeccakTranscript::new(&bytes[..]);
         assert_eq!(transcript.read_point().expect("on the curve"), G1Affine::generator());
     }
 
