@@ -1,0 +1,409 @@
+//! Four lanes with AVX2: nine 29-bit limbs, each in its own 64-bit lane.
+//!
+//! `vpmuludq` multiplies 32-bit halves into 64 bits, so 29-bit limbs leave room to
+//! add eighteen products (nine of the operands, nine of the reduction) without a
+//! carry, and to take sums and differences as factors without normalizing them
+//! first: limbs of a factor may reach `3·2^29` against a tidy one. R is 2^261, so
+//! with `p < 2^254` a product of factors below `a·p` and `b·p` comes out below
+//! `(1 + 0.006·a·b)·p` without a conditional subtraction.
+
+use super::{Lanes, Mark, Modulus, Words};
+use core::arch::x86_64::*;
+use core::marker::PhantomData;
+
+const LIMBS: usize = 9;
+const BITS: usize = 29;
+const MASK: u64 = (1 << BITS) - 1;
+
+/// Four elements: limb `i` of lane `l` is 64-bit lane `l` of the vector `i`.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2<M>([__m256i; LIMBS], PhantomData<M>);
+
+/// Constants of a modulus in 29-bit limbs.
+struct Constants<M>(PhantomData<M>);
+
+/// The 29-bit limbs of `multiple · p`.
+const fn limbs_of(p: &Words, multiple: u64) -> [u64; LIMBS] {
+    let mut words = [0u64; 5];
+    let mut carry = 0u128;
+    let mut i = 0;
+    while i < 4 {
+        carry += p[i] as u128 * multiple as u128;
+        words[i] = carry as u64;
+        carry >>= 64;
+        i += 1;
+    }
+    words[4] = carry as u64;
+    let mut limbs = [0; LIMBS];
+    let mut i = 0;
+    while i < LIMBS {
+        let (word, bit) = (i * BITS / 64, i * BITS % 64);
+        let mut limb = words[word] >> bit;
+        if bit + BITS > 64 && word < 4 {
+            limb |= words[word + 1] << (64 - bit);
+        }
+        limbs[i] = if i == LIMBS - 1 { limb } else { limb & MASK };
+        i += 1;
+    }
+    limbs
+}
+
+impl<M: Modulus> Constants<M> {
+    const P: [u64; LIMBS] = limbs_of(&M::P, 1);
+    /// `2p` with one unit of every limb lent to the limb below, so that a tidy
+    /// value can be subtracted limb by limb without a borrow.
+    const LENT: [u64; LIMBS] = {
+        let mut limbs = limbs_of(&M::P, 2);
+        let mut i = 0;
+        while i < LIMBS {
+            if i < LIMBS - 1 {
+                limbs[i] += 1 << BITS;
+            }
+            if i > 0 {
+                limbs[i] -= 1;
+            }
+            i += 1;
+        }
+        limbs
+    };
+    /// Row `i`, entry `q`: limb `i` of `-q·p`, lent as in `LENT`.
+    const MINUS: [[u32; 8]; LIMBS] = {
+        let mut table = [[0; 8]; LIMBS];
+        let mut q = 0;
+        while q < 8 {
+            let limbs = limbs_of(&M::P, q as u64);
+            let mut i = 0;
+            while i < LIMBS {
+                let mut limb = 0i64 - limbs[i] as i64;
+                if i < LIMBS - 1 {
+                    limb += 1 << BITS;
+                }
+                if i > 0 {
+                    limb -= 1;
+                }
+                table[i][q] = limb as u32;
+                i += 1;
+            }
+            q += 1;
+        }
+        table
+    };
+    /// `2^44 / (p / 2^232 + 1)`, rounded down: estimates `value / p` from the top limb.
+    const QUOTIENT: u64 = (1 << 44) / (Self::P[LIMBS - 1] + 1);
+    const NEG_INV: u64 = M::NEG_INV & MASK;
+}
+
+impl<M: Modulus> Avx2<M> {
+    /// Selects this implementation for a kernel.
+    pub(crate) const MARK: Mark<Self> = Mark::new();
+
+    #[inline(always)]
+    fn new(limbs: [__m256i; LIMBS]) -> Self {
+        Self(limbs, PhantomData)
+    }
+}
+
+#[inline(always)]
+unsafe fn constant(value: u64) -> __m256i {
+    // SAFETY: run under AVX2 only, see `Lanes`.
+    unsafe { _mm256_set1_epi64x(value as i64) }
+}
+
+/// Transposes four rows of four 64-bit values.
+#[inline(always)]
+unsafe fn transpose(r: [__m256i; 4]) -> [__m256i; 4] {
+    // SAFETY: run under AVX2 only, see `Lanes`.
+    unsafe {
+        let a = _mm256_unpacklo_epi64(r[0], r[1]);
+        let b = _mm256_unpackhi_epi64(r[0], r[1]);
+        let c = _mm256_unpacklo_epi64(r[2], r[3]);
+        let d = _mm256_unpackhi_epi64(r[2], r[3]);
+        [
+            _mm256_permute2x128_si256::<0x20>(a, c),
+            _mm256_permute2x128_si256::<0x20>(b, d),
+            _mm256_permute2x128_si256::<0x31>(a, c),
+            _mm256_permute2x128_si256::<0x31>(b, d),
+        ]
+    }
+}
+
+/// Bits `29·i - up ..` of the four words, without the final mask.
+macro_rules! slice_bits {
+    ($w:ident, $i:expr, $up:expr) => {{
+        const AT: usize = $i * BITS - $up;
+        const WORD: usize = AT / 64;
+        const BIT: usize = AT % 64;
+        let low = _mm256_srli_epi64::<{ BIT as i32 }>($w[WORD]);
+        if BIT + BITS > 64 && WORD < 3 {
+            let high = $w[if WORD < 3 { WORD + 1 } else { 3 }];
+            _mm256_or_si256(low, _mm256_slli_epi64::<{ 64 - BIT as i32 }>(high))
+        } else {
+            low
+        }
+    }};
+}
+
+/// Carries every limb into the next.
+#[inline(always)]
+unsafe fn carry(t: &mut [__m256i; LIMBS]) {
+    // SAFETY: run under AVX2 only, see `Lanes`.
+    unsafe {
+        let mask = constant(MASK);
+        for i in 0..LIMBS - 1 {
+            t[i + 1] = _mm256_add_epi64(t[i + 1], _mm256_srli_epi64::<{ BITS as i32 }>(t[i]));
+            t[i] = _mm256_and_si256(t[i], mask);
+        }
+    }
+}
+
+impl<M: Modulus> Avx2<M> {
+    /// Loads four elements as rows of words, transposed to one vector a word.
+    #[inline(always)]
+    unsafe fn rows(at: impl Fn(usize) -> *const Words) -> [__m256i; 4] {
+        // SAFETY: the caller's pointers are valid for 32 bytes; unaligned loads.
+        unsafe {
+            transpose([
+                _mm256_loadu_si256(at(0).cast()),
+                _mm256_loadu_si256(at(1).cast()),
+                _mm256_loadu_si256(at(2).cast()),
+                _mm256_loadu_si256(at(3).cast()),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_limbs(t: &[__m256i; LIMBS], at: impl Fn(usize) -> *mut Words) {
+        // SAFETY: the caller's pointers are valid for 32 bytes; unaligned stores.
+        unsafe {
+            let or = |a, b, c| _mm256_or_si256(_mm256_or_si256(a, b), c);
+            let w0 = or(t[0], _mm256_slli_epi64::<29>(t[1]), _mm256_slli_epi64::<58>(t[2]));
+            let w1 = or(
+                _mm256_srli_epi64::<6>(t[2]),
+                _mm256_slli_epi64::<23>(t[3]),
+                _mm256_slli_epi64::<52>(t[4]),
+            );
+            let w2 = or(
+                _mm256_srli_epi64::<12>(t[4]),
+                _mm256_slli_epi64::<17>(t[5]),
+                _mm256_slli_epi64::<46>(t[6]),
+            );
+            let w3 = or(
+                _mm256_srli_epi64::<18>(t[6]),
+                _mm256_slli_epi64::<11>(t[7]),
+                _mm256_slli_epi64::<40>(t[8]),
+            );
+            let rows = transpose([w0, w1, w2, w3]);
+            _mm256_storeu_si256(at(0).cast(), rows[0]);
+            _mm256_storeu_si256(at(1).cast(), rows[1]);
+            _mm256_storeu_si256(at(2).cast(), rows[2]);
+            _mm256_storeu_si256(at(3).cast(), rows[3]);
+        }
+    }
+}
+
+/// One step of the product: adds `a·b[i]`, then the multiple of p that clears the
+/// lowest limb, and drops that limb.
+macro_rules! step {
+    ($m:ty, $t:ident, $a:ident, $b:expr) => {{
+        for j in 0..LIMBS {
+            $t[j] = _mm256_add_epi64($t[j], _mm256_mul_epu32($a[j], $b));
+        }
+        let m = _mm256_and_si256(
+            _mm256_mul_epu32($t[0], constant(Constants::<$m>::NEG_INV)),
+            constant(MASK),
+        );
+        let low = _mm256_add_epi64($t[0], _mm256_mul_epu32(m, constant(Constants::<$m>::P[0])));
+        let carry = _mm256_srli_epi64::<{ BITS as i32 }>(low);
+        for j in 1..LIMBS {
+            $t[j - 1] =
+                _mm256_add_epi64($t[j], _mm256_mul_epu32(m, constant(Constants::<$m>::P[j])));
+        }
+        $t[0] = _mm256_add_epi64($t[0], carry);
+        $t[LIMBS - 1] = _mm256_setzero_si256();
+    }};
+}
+
+impl<M: Modulus> Lanes<M> for Avx2<M> {
+    const W: usize = 4;
+    const SHIFT: u32 = 5;
+
+    #[inline(always)]
+    unsafe fn load(at: impl Fn(usize) -> *const Words) -> Self {
+        // SAFETY: run under AVX2 only, pointers forwarded.
+        unsafe {
+            let w = Self::rows(at);
+            let mask = constant(MASK);
+            Self::new([
+                _mm256_and_si256(w[0], mask),
+                _mm256_and_si256(slice_bits!(w, 1, 0), mask),
+                _mm256_and_si256(slice_bits!(w, 2, 0), mask),
+                _mm256_and_si256(slice_bits!(w, 3, 0), mask),
+                _mm256_and_si256(slice_bits!(w, 4, 0), mask),
+                _mm256_and_si256(slice_bits!(w, 5, 0), mask),
+                _mm256_and_si256(slice_bits!(w, 6, 0), mask),
+                _mm256_and_si256(slice_bits!(w, 7, 0), mask),
+                slice_bits!(w, 8, 0),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_raised(at: impl Fn(usize) -> *const Words) -> Self {
+        // SAFETY: run under AVX2 only, pointers forwarded.
+        unsafe {
+            let w = Self::rows(at);
+            let mask = constant(MASK);
+            Self::new([
+                _mm256_and_si256(_mm256_slli_epi64::<5>(w[0]), mask),
+                _mm256_and_si256(slice_bits!(w, 1, 5), mask),
+                _mm256_and_si256(slice_bits!(w, 2, 5), mask),
+                _mm256_and_si256(slice_bits!(w, 3, 5), mask),
+                _mm256_and_si256(slice_bits!(w, 4, 5), mask),
+                _mm256_and_si256(slice_bits!(w, 5, 5), mask),
+                _mm256_and_si256(slice_bits!(w, 6, 5), mask),
+                _mm256_and_si256(slice_bits!(w, 7, 5), mask),
+                slice_bits!(w, 8, 5),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: &Words) -> Self {
+        // SAFETY: the reference is valid in every lane.
+        unsafe { Self::load(|_| value) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, at: impl Fn(usize) -> *mut Words) {
+        // SAFETY: run under AVX2 only, pointers forwarded.
+        unsafe {
+            // Below 1.01·p, so at most one subtraction; the top limb of value - p
+            // is negative exactly when the value is already reduced.
+            let mut t = self.0;
+            for i in 0..LIMBS {
+                let minus = i64::from(Constants::<M>::MINUS[i][1] as i32);
+                t[i] = _mm256_add_epi64(t[i], _mm256_set1_epi64x(minus));
+            }
+            carry(&mut t);
+            let keep = _mm256_cmpgt_epi64(_mm256_setzero_si256(), t[LIMBS - 1]);
+            for i in 0..LIMBS {
+                t[i] = _mm256_blendv_epi8(t[i], self.0[i], keep);
+            }
+            Self::store_limbs(&t, at);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_loose(self, at: impl Fn(usize) -> *mut Words) {
+        // SAFETY: forwarded.
+        unsafe { Self::store_limbs(&self.0, at) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: run under AVX2 only, see `Lanes`.
+        Self::new(core::array::from_fn(|i| unsafe { _mm256_add_epi64(self.0[i], other.0[i]) }))
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: run under AVX2 only, see `Lanes`.
+        Self::new(core::array::from_fn(|i| unsafe {
+            let lent = constant(Constants::<M>::LENT[i]);
+            _mm256_add_epi64(self.0[i], _mm256_sub_epi64(lent, other.0[i]))
+        }))
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        let (a, b) = (&self.0, &other.0);
+        // SAFETY: run under AVX2 only, see `Lanes`.
+        unsafe {
+            let mut t = [_mm256_setzero_si256(); LIMBS];
+            step!(M, t, a, b[0]);
+            step!(M, t, a, b[1]);
+            step!(M, t, a, b[2]);
+            step!(M, t, a, b[3]);
+            step!(M, t, a, b[4]);
+            step!(M, t, a, b[5]);
+            step!(M, t, a, b[6]);
+            step!(M, t, a, b[7]);
+            step!(M, t, a, b[8]);
+            carry(&mut t);
+            Self::new(t)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn square(self) -> Self {
+        // SAFETY: forwarded.
+        unsafe { self.mul(self) }
+    }
+
+    #[inline(always)]
+    unsafe fn tidy(self) -> Self {
+        // SAFETY: run under AVX2 only, see `Lanes`.
+        unsafe {
+            let top = _mm256_add_epi64(
+                self.0[LIMBS - 1],
+                _mm256_srli_epi64::<{ BITS as i32 }>(self.0[LIMBS - 2]),
+            );
+            let q = _mm256_srli_epi64::<44>(_mm256_mul_epu32(
+                top,
+                constant(Constants::<M>::QUOTIENT),
+            ));
+            let high_zero = constant(0xffff_ffff);
+            let mut t = self.0;
+            for i in 0..LIMBS {
+                let row = _mm256_loadu_si256(Constants::<M>::MINUS[i].as_ptr().cast());
+                let minus = _mm256_permutevar8x32_epi32(row, q);
+                let minus = _mm256_and_si256(minus, high_zero);
+                t[i] = if i == LIMBS - 1 {
+                    _mm256_add_epi32(t[i], minus)
+                } else {
+                    _mm256_add_epi64(t[i], minus)
+                };
+            }
+            // The lent top limb may stand one below zero until the carry arrives,
+            // and its high half is not sign-extended: mask it at the end.
+            carry(&mut t);
+            t[LIMBS - 1] = _mm256_and_si256(t[LIMBS - 1], high_zero);
+            Self::new(t)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn raise(self) -> Self {
+        // SAFETY: run under AVX2 only, see `Lanes`.
+        unsafe {
+            let mask = constant(MASK);
+            let t = &self.0;
+            let mut out = [_mm256_setzero_si256(); LIMBS];
+            out[0] = _mm256_and_si256(_mm256_slli_epi64::<5>(t[0]), mask);
+            for i in 1..LIMBS {
+                let limb = _mm256_or_si256(
+                    _mm256_slli_epi64::<5>(t[i]),
+                    _mm256_srli_epi64::<{ BITS as i32 - 5 }>(t[i - 1]),
+                );
+                out[i] = if i == LIMBS - 1 { limb } else { _mm256_and_si256(limb, mask) };
+            }
+            Self::new(out)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn negate_where(self, mask: u32) -> Self {
+        // SAFETY: run under AVX2 only, see `Lanes`.
+        unsafe {
+            let bits = _mm256_set_epi64x(8, 4, 2, 1);
+            let set = _mm256_cmpeq_epi64(
+                _mm256_and_si256(_mm256_set1_epi64x(i64::from(mask)), bits),
+                bits,
+            );
+            let negative = Self::new([_mm256_setzero_si256(); LIMBS]).sub(self).tidy();
+            Self::new(core::array::from_fn(|i| {
+                _mm256_blendv_epi8(self.0[i], negative.0[i], set)
+            }))
+        }
+    }
+}

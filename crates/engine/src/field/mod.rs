@@ -1,0 +1,238 @@
+//! Arithmetic modulo the two BN254 primes on several elements at a time.
+//!
+//! In memory an element is what halo2curves stores: four 64-bit words, little
+//! endian, in Montgomery form with R = 2^256. A kernel loads [`Lanes::W`]
+//! elements into one [`Lanes`] value, computes on all of them at once and stores
+//! them back. Kernels are written once, generic over [`Lanes`]; [`dispatch!`]
+//! picks the widest implementation the CPU has:
+//!
+//! - [`portable`]: one lane, 64-bit limbs, any CPU;
+//! - [`avx2`]: four lanes, nine 29-bit limbs each.
+//!
+//! An eight-lane implementation with 52-bit limbs (AVX-512 IFMA) is one more
+//! [`Lanes`] implementation and one more arm in [`dispatch!`].
+//!
+//! [`Lanes::mul`] computes `a·b / 2^(256 + SHIFT)`. A vector implementation whose
+//! limbs do not add up to 256 bits has a non-zero `SHIFT`, and one factor must be
+//! `2^SHIFT` times its Montgomery form ("raised"): a precomputed constant is
+//! stored raised, a value from memory is loaded with [`Lanes::load_raised`].
+//! The product is then in ordinary Montgomery form again.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+pub(crate) mod portable;
+
+use halo2curves::bn256::{Fq, Fr};
+
+/// Words of one element.
+pub(crate) type Words = [u64; 4];
+
+/// A BN254 prime with the constants its arithmetic needs.
+pub(crate) trait Modulus: Copy + Send + Sync + 'static {
+    /// The halo2curves type of the field.
+    type Field: ff::PrimeField;
+    /// The prime.
+    const P: Words;
+    /// `-P^-1` modulo 2^64.
+    const NEG_INV: u64;
+}
+
+/// The base field of the curve: coordinates of points.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Base;
+
+impl Modulus for Base {
+    type Field = Fq;
+    const P: Words =
+        [0x3c208c16d87cfd47, 0x97816a916871ca8d, 0xb85045b68181585d, 0x30644e72e131a029];
+    const NEG_INV: u64 = neg_inv(Self::P[0]);
+}
+
+/// The scalar field of the curve: witnesses and polynomials.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scalar;
+
+impl Modulus for Scalar {
+    type Field = Fr;
+    const P: Words =
+        [0x43e1f593f0000001, 0x2833e84879b97091, 0xb85045b68181585d, 0x30644e72e131a029];
+    const NEG_INV: u64 = neg_inv(Self::P[0]);
+}
+
+/// `-p^-1` modulo 2^64 by Newton's iteration, for odd `p`.
+const fn neg_inv(p: u64) -> u64 {
+    let mut x = 1u64;
+    let mut i = 0;
+    while i < 6 {
+        x = x.wrapping_mul(2u64.wrapping_sub(p.wrapping_mul(x)));
+        i += 1;
+    }
+    x.wrapping_neg()
+}
+
+/// `W` elements of one field, held side by side.
+///
+/// A value may be unreduced between operations. The rules, which kernels keep and
+/// tests exercise at their limits:
+///
+/// - loaded and multiplied values are *tidy*: below 1.01·p, limbs in range;
+/// - `sub` takes a tidy subtrahend; `add`, `sub` results are *loose*;
+/// - `mul` takes a loose and a tidy factor, or two sums of two tidy values;
+/// - `tidy` brings a value below 7·p (a few additions) back.
+///
+/// # Safety
+///
+/// The methods are `unsafe` because an implementation may use instructions of an
+/// optional CPU feature; call them only under [`dispatch!`], and with pointers
+/// that are valid for one element each.
+pub(crate) trait Lanes<M: Modulus>: Copy {
+    /// Number of elements.
+    const W: usize;
+    /// `mul` divides by `2^(256 + SHIFT)`.
+    const SHIFT: u32;
+
+    /// Loads lane `l` from `at(l)`; elements below 2^256 are accepted and count as
+    /// tidy only when below 1.01·p.
+    unsafe fn load(at: impl Fn(usize) -> *const Words) -> Self;
+    /// Loads `2^SHIFT` times the elements. Only fit as the tidy factor of `mul`.
+    unsafe fn load_raised(at: impl Fn(usize) -> *const Words) -> Self;
+    /// The same element in every lane.
+    unsafe fn splat(value: &Words) -> Self;
+    /// Stores tidy lanes, fully reduced.
+    unsafe fn store(self, at: impl Fn(usize) -> *mut Words);
+    /// Stores tidy lanes below 1.01·p.
+    unsafe fn store_loose(self, at: impl Fn(usize) -> *mut Words);
+    /// `self + other`.
+    unsafe fn add(self, other: Self) -> Self;
+    /// `self - other`.
+    unsafe fn sub(self, other: Self) -> Self;
+    /// `self * other / 2^(256 + SHIFT)`, tidy.
+    unsafe fn mul(self, other: Self) -> Self;
+    /// `self^2 / 2^(256 + SHIFT)`, tidy.
+    unsafe fn square(self) -> Self;
+    /// Reduces below 1.01·p.
+    unsafe fn tidy(self) -> Self;
+    /// `2^SHIFT · self` for a tidy value; only fit as the tidy factor of `mul`.
+    unsafe fn raise(self) -> Self;
+    /// Negates (modulo p) the lanes whose bit is set in `mask`; takes and gives
+    /// tidy values.
+    unsafe fn negate_where(self, mask: u32) -> Self;
+}
+
+/// Views field elements as words.
+#[inline(always)]
+pub(crate) fn words<M: Modulus>(elements: &[M::Field]) -> &[Words] {
+    const { assert!(size_of::<M::Field>() == 32 && align_of::<M::Field>() == 8) };
+    // SAFETY: both halo2curves fields hold one `[u64; 4]` and nothing else: same
+    // size and alignment (asserted above), no padding, every bit pattern valid as
+    // words.
+    unsafe { core::slice::from_raw_parts(elements.as_ptr().cast(), elements.len()) }
+}
+
+/// Views field elements as words that a kernel may overwrite with reduced ones.
+#[inline(always)]
+pub(crate) fn words_mut<M: Modulus>(elements: &mut [M::Field]) -> &mut [Words] {
+    const { assert!(size_of::<M::Field>() == 32 && align_of::<M::Field>() == 8) };
+    // SAFETY: as in `words`; kernels leave only reduced elements behind.
+    unsafe { core::slice::from_raw_parts_mut(elements.as_mut_ptr().cast(), elements.len()) }
+}
+
+/// The words of one element.
+#[inline(always)]
+pub(crate) fn to_words<M: Modulus>(element: &M::Field) -> Words {
+    words::<M>(core::slice::from_ref(element))[0]
+}
+
+/// The element of reduced words.
+#[inline(always)]
+pub(crate) fn from_words<M: Modulus>(value: Words) -> M::Field {
+    debug_assert!(!portable::geq(&value, &M::P));
+    let mut element = <M::Field as ff::Field>::ZERO;
+    words_mut::<M>(core::slice::from_mut(&mut element))[0] = value;
+    element
+}
+
+/// `2^shift · element`: the form of constants that [`Lanes::mul`] expects.
+pub(crate) fn raised<M: Modulus>(element: M::Field, shift: u32) -> M::Field {
+    (0..shift).fold(element, |value, _| ff::Field::double(&value))
+}
+
+/// Which implementation of [`Lanes`] runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// 64-bit limbs, any CPU.
+    Portable,
+    /// Four elements at a time with AVX2.
+    Avx2,
+}
+
+impl Backend {
+    /// The fastest implementation this CPU can run.
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            return Self::Avx2;
+        }
+        Self::Portable
+    }
+
+    /// Whether this CPU can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => std::arch::is_x86_feature_detected!("avx2"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 => false,
+        }
+    }
+
+    /// See [`Lanes::SHIFT`].
+    pub(crate) fn shift(self) -> u32 {
+        match self {
+            Self::Portable => 0,
+            Self::Avx2 => 5,
+        }
+    }
+}
+
+/// Defines `fn name(backend, args…) -> R` which runs the generic kernel
+/// `kernel::<L>(args…)` with the chosen implementation of [`Lanes`] for modulus
+/// `$m`, compiled with that implementation's CPU features.
+macro_rules! dispatch {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident[$($g:tt)*]($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $kernel:path, $m:ty) => {
+        $(#[$doc])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name $($g)* (backend: $crate::field::Backend, $($arg: $ty),*) $(-> $ret)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2")]
+                #[allow(clippy::too_many_arguments)]
+                fn vector $($g)* ($($arg: $ty),*) $(-> $ret)? {
+                    // SAFETY: this function is compiled for AVX2.
+                    unsafe { $kernel($crate::field::avx2::Avx2::<$m>::MARK, $($arg),*) }
+                }
+                if backend == $crate::field::Backend::Avx2 && backend.is_available() {
+                    // SAFETY: the CPU has AVX2, checked on the line above.
+                    return unsafe { vector($($arg),*) };
+                }
+            }
+            assert!(backend.shift() == 0, "the chosen field backend needs a CPU feature that is missing");
+            // SAFETY: the portable lanes need no CPU feature.
+            unsafe { $kernel($crate::field::portable::Portable::<$m>::MARK, $($arg),*) }
+        }
+    };
+}
+pub(crate) use dispatch;
+
+/// Names the implementation of [`Lanes`] a kernel runs with.
+pub(crate) struct Mark<L>(core::marker::PhantomData<L>);
+
+impl<L> Mark<L> {
+    pub(crate) const fn new() -> Self {
+        Self(core::marker::PhantomData)
+    }
+}
+
+#[cfg(test)]
+mod tests;
