@@ -24,9 +24,7 @@ interface IERCZKMLRegistry {
     /// @notice `owner` registered `commitment` as `modelId`.
     event ModelRegistered(uint256 indexed modelId, address indexed owner, ModelCommitment commitment);
     /// @notice `modelId` got a successor; see the implementation's versioning policy.
-    event ModelUpdated(
-        uint256 indexed modelId, ModelCommitment oldCommitment, ModelCommitment newCommitment
-    );
+    event ModelUpdated(uint256 indexed modelId, ModelCommitment oldCommitment, ModelCommitment newCommitment);
     /// @notice `modelId` must not be used any more.
     event ModelDeprecated(uint256 indexed modelId);
 

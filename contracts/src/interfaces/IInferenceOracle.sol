@@ -66,6 +66,8 @@ interface IInferenceOracle is IERCZKMLVerifier {
     error ModelNotApproved(uint256 modelId);
     /// @notice The oracle accepts proofs of this model already.
     error ModelAlreadyApproved(uint256 modelId);
+    /// @notice Records have room for 32-bit model ids.
+    error ModelIdTooLarge(uint256 modelId);
     /// @notice The model's verifier has other code than the approval says.
     error VerifierCodeMismatch(address verifier, bytes32 expected, bytes32 actual);
     /// @notice The request can no longer be recorded.

@@ -66,10 +66,9 @@ interface IModelRegistry is IERCZKMLRegistry {
     error NotPendingModelOwner(uint256 modelId, address caller);
 
     /// @notice Registers a model together with its verification data.
-    function registerVerifiableModel(
-        ModelCommitment calldata commitment,
-        VerificationData calldata data
-    ) external returns (uint256 modelId);
+    function registerVerifiableModel(ModelCommitment calldata commitment, VerificationData calldata data)
+        external
+        returns (uint256 modelId);
 
     /// @notice Publishes the next version of a model together with its verification data.
     function updateVerifiableModel(

@@ -11,6 +11,7 @@ use alloy_sol_types::sol;
 sol! {
     /// Registry of models that can be verified on chain (ERC-7992 and verification data).
     #[derive(Debug, PartialEq, Eq)]
+    #[sol(abi)]
     contract ModelRegistry {
         /// - `modelHash`: Hash of the model's weights and architecture.
         /// - `circuitHash`: Hash naming the circuit.
@@ -147,6 +148,9 @@ sol! {
         /// Number of models; ids run from 1 to this.
         function modelCount() external view returns (uint256);
 
+        /// Most decimals that a 64-bit output can have.
+        function MAX_DECIMALS() external view returns (uint8);
+
         /// Whether the contract has the interface (ERC-165).
         function supportsInterface(bytes4 interfaceId) external view returns (bool);
     }
@@ -155,6 +159,7 @@ sol! {
 sol! {
     /// Oracle of proven model scores.
     #[derive(Debug, PartialEq, Eq)]
+    #[sol(abi)]
     contract InferenceOracle {
         constructor(address registry, address initialOwner, uint256 timeToLive);
 
@@ -192,7 +197,7 @@ sol! {
         function proofSystemOf(uint256 modelId) external view returns (bytes4);
 
         /// The registry that model ids refer to.
-        function registry() external view returns (address registryAddress);
+        function registry() external view returns (address);
 
         /// The latest score of a subject; `updatedAt` is zero when there is none.
         /// - `score`: First output of the model, a fixed-point number with the model's decimals.
@@ -245,6 +250,8 @@ sol! {
         error ModelNotApproved(uint256 modelId);
         /// The oracle accepts proofs of this model already.
         error ModelAlreadyApproved(uint256 modelId);
+        /// Records have room for 32-bit model ids.
+        error ModelIdTooLarge(uint256 modelId);
         /// The model's verifier has other code than the approval says.
         error VerifierCodeMismatch(address verifier, bytes32 expected, bytes32 actual);
         /// The request can no longer be recorded.
@@ -364,7 +371,8 @@ sol! {
         function pendingOwner() external view returns (address);
         function transferOwnership(address newOwner) external;
         function acceptOwnership() external;
-        function renounceOwnership() external;
+        /// Always reverts: ownership can only be handed over.
+        function renounceOwnership() external view;
         function paused() external view returns (bool);
     }
 }
@@ -372,6 +380,7 @@ sol! {
 sol! {
     /// Generated verifier of one circuit shape.
     #[derive(Debug, PartialEq, Eq)]
+    #[sol(abi)]
     contract VerdictVerifier {
         /// Reverts with a custom error unless `proof` proves `instances` under the key stored at `key`.
         /// - `key`: Address of the key's data contract.

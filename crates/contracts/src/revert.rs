@@ -195,6 +195,7 @@ custom_errors! {
         MalformedProof(at),
         ModelNotApproved(modelId),
         ModelAlreadyApproved(modelId),
+        ModelIdTooLarge(modelId),
         VerifierCodeMismatch(verifier, expected, actual),
         DeadlineExpired(deadline, timestamp),
         DeadlineTooFar(deadline, latest),
@@ -213,5 +214,90 @@ custom_errors! {
         OwnableInvalidOwner(owner),
         EnforcedPause(),
         ExpectedPause(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{U256, address};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_error_of_every_contract_is_decoded() {
+        let known: BTreeSet<_> = KNOWN_ERRORS.iter().copied().collect();
+        let mut declared = BTreeSet::new();
+        for (contract, abi) in [
+            ("ModelRegistry", ModelRegistry::abi::contract()),
+            ("InferenceOracle", InferenceOracle::abi::contract()),
+        ] {
+            declared.extend(abi.errors().map(|error| (contract, error.signature())));
+        }
+        let declared: BTreeSet<_> = declared.iter().map(|(c, e)| (*c, e.as_str())).collect();
+        assert_eq!(known, declared);
+    }
+
+    #[test]
+    fn a_custom_error_is_shown_with_its_arguments() {
+        let error = InferenceOracle::NonceAlreadyUsed {
+            subject: address!("00000000000000000000000000000000000000bb"),
+            given: U256::from(3),
+            last: U256::from(5),
+        };
+        let revert = decode_revert(&error.abi_encode());
+        assert_eq!(
+            revert.to_string(),
+            "NonceAlreadyUsed(subject: 0x00000000000000000000000000000000000000bb, given: 3, last: 5)"
+        );
+        assert_eq!(revert.argument("last"), Some("5"));
+        assert!(!revert.is_already_recorded());
+        assert!(revert.hint().is_some());
+    }
+
+    #[test]
+    fn a_nonce_equal_to_the_last_one_means_already_recorded() {
+        let error = InferenceOracle::NonceAlreadyUsed {
+            subject: Default::default(),
+            given: U256::from(5),
+            last: U256::from(5),
+        };
+        assert!(decode_revert(&error.abi_encode()).is_already_recorded());
+    }
+
+    #[test]
+    fn negative_arguments_are_shown_as_such() {
+        let error = InferenceOracle::OutputOutOfRange {
+            index: U256::ZERO,
+            value: alloy_primitives::I256::MINUS_ONE,
+            min: alloy_primitives::I256::ZERO,
+            max: alloy_primitives::I256::ONE,
+        };
+        let text = decode_revert(&error.abi_encode()).to_string();
+        assert_eq!(text, "OutputOutOfRange(index: 0, value: -1, min: 0, max: 1)");
+    }
+
+    #[test]
+    fn solidity_errors_and_panics_are_decoded() {
+        let message = StringRevert { reason: "no \"funds\"".into() };
+        assert_eq!(decode_revert(&message.abi_encode()).to_string(), r#"Error("no \"funds\"")"#);
+        let panic = Panic { code: U256::from(0x11) };
+        let text = decode_revert(&panic.abi_encode()).to_string();
+        assert!(text.contains("overflow"), "{text}");
+    }
+
+    #[test]
+    fn foreign_and_damaged_data_never_fails() {
+        assert_eq!(decode_revert(&[]), Revert::Empty);
+        assert_eq!(decode_revert(&[1]).name(), "Unknown");
+        assert_eq!(decode_revert(&[0xff; 5000]).name(), "Unknown");
+        assert!(decode_revert(&[0xff; 5000]).to_string().len() < 400);
+        // Our own selector with arguments cut off, and with bytes too many.
+        let good = InferenceOracle::ModelNotApproved { modelId: U256::from(1) }.abi_encode();
+        assert_eq!(decode_revert(&good).name(), "ModelNotApproved");
+        assert_eq!(decode_revert(&good[..20]).name(), "Unknown");
+        // `Error(string)` whose length says more than there is.
+        let mut lying = StringRevert { reason: "x".into() }.abi_encode();
+        lying[36..68].fill(0xff);
+        assert_eq!(decode_revert(&lying).name(), "Unknown");
     }
 }
