@@ -109,6 +109,13 @@ unsafe fn constant(value: u64) -> __m256i {
     unsafe { _mm256_set1_epi64x(value as i64) }
 }
 
+/// Bitwise or of three vectors.
+macro_rules! or3 {
+    ($a:expr, $b:expr, $c:expr $(,)?) => {
+        _mm256_or_si256(_mm256_or_si256($a, $b), $c)
+    };
+}
+
 /// Transposes four rows of four 64-bit values.
 #[inline(always)]
 unsafe fn transpose(r: [__m256i; 4]) -> [__m256i; 4] {
@@ -175,19 +182,19 @@ impl<M: Modulus> Avx2<M> {
     unsafe fn store_limbs(t: &[__m256i; LIMBS], at: impl Fn(usize) -> *mut Words) {
         // SAFETY: the caller's pointers are valid for 32 bytes; unaligned stores.
         unsafe {
-            let or = |a, b, c| _mm256_or_si256(_mm256_or_si256(a, b), c);
-            let w0 = or(t[0], _mm256_slli_epi64::<29>(t[1]), _mm256_slli_epi64::<58>(t[2]));
-            let w1 = or(
+            
+            let w0 = or3!(t[0], _mm256_slli_epi64::<29>(t[1]), _mm256_slli_epi64::<58>(t[2]));
+            let w1 = or3!(
                 _mm256_srli_epi64::<6>(t[2]),
                 _mm256_slli_epi64::<23>(t[3]),
                 _mm256_slli_epi64::<52>(t[4]),
             );
-            let w2 = or(
+            let w2 = or3!(
                 _mm256_srli_epi64::<12>(t[4]),
                 _mm256_slli_epi64::<17>(t[5]),
                 _mm256_slli_epi64::<46>(t[6]),
             );
-            let w3 = or(
+            let w3 = or3!(
                 _mm256_srli_epi64::<18>(t[6]),
                 _mm256_slli_epi64::<11>(t[7]),
                 _mm256_slli_epi64::<40>(t[8]),
@@ -301,17 +308,25 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        // SAFETY: run under AVX2 only, see `Lanes`.
-        Self::new(core::array::from_fn(|i| unsafe { _mm256_add_epi64(self.0[i], other.0[i]) }))
+        let mut t = self.0;
+        for i in 0..LIMBS {
+            // SAFETY: run under AVX2 only, see `Lanes`.
+            t[i] = unsafe { _mm256_add_epi64(t[i], other.0[i]) };
+        }
+        Self::new(t)
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
-        // SAFETY: run under AVX2 only, see `Lanes`.
-        Self::new(core::array::from_fn(|i| unsafe {
-            let lent = constant(Constants::<M>::LENT[i]);
-            _mm256_add_epi64(self.0[i], _mm256_sub_epi64(lent, other.0[i]))
-        }))
+        let mut t = self.0;
+        for i in 0..LIMBS {
+            // SAFETY: run under AVX2 only, see `Lanes`.
+            t[i] = unsafe {
+                let lent = constant(Constants::<M>::LENT[i]);
+                _mm256_add_epi64(t[i], _mm256_sub_epi64(lent, other.0[i]))
+            };
+        }
+        Self::new(t)
     }
 
     #[inline(always)]
@@ -400,10 +415,11 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
                 _mm256_and_si256(_mm256_set1_epi64x(i64::from(mask)), bits),
                 bits,
             );
-            let negative = Self::new([_mm256_setzero_si256(); LIMBS]).sub(self).tidy();
-            Self::new(core::array::from_fn(|i| {
-                _mm256_blendv_epi8(self.0[i], negative.0[i], set)
-            }))
+            let mut t = Self::new([_mm256_setzero_si256(); LIMBS]).sub(self).tidy().0;
+            for i in 0..LIMBS {
+                t[i] = _mm256_blendv_epi8(self.0[i], t[i], set);
+            }
+            Self::new(t)
         }
     }
 }

@@ -4,6 +4,7 @@ use halo2curves::bn256::{Fq, Fr};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// Every operation on every pair, in groups of `W` lanes; results one after another.
+#[inline(always)]
 unsafe fn operations<M: Modulus, L: Lanes<M>>(
     _: Mark<L>,
     a: &[Words],

@@ -1,0 +1,133 @@
+//! Scalars as signed digits, and their classification.
+//!
+//! A scalar above r/2 is taken as minus its negative, so that small negative
+//! witness values are as cheap as small positive ones. Zeros are dropped; scalars
+//! below 2^64 in magnitude and full ones become two separate sums, each with
+//! windows of its own.
+
+use crate::field::{Backend, Lanes, Mark, Modulus, Scalar, Words, dispatch, words};
+use halo2curves::bn256::Fr;
+
+/// Scalars of one class: base index, sign and magnitude of each.
+#[derive(Debug, Default)]
+pub(crate) struct Class {
+    /// `index << 1 | negative`.
+    pub(crate) entries: Vec<u32>,
+    /// Magnitudes, in the same order, `stride` words each.
+    magnitudes: Vec<u64>,
+    stride: usize,
+    /// Bits of the largest magnitude.
+    pub(crate) bits: usize,
+}
+
+/// Splits scalars into small and full ones. Zero scalars and indices for which
+/// `skip` holds are dropped.
+pub(crate) fn classify(
+    backend: Backend,
+    scalars: &[Fr],
+    skip: impl Fn(usize) -> bool,
+) -> (Class, Class) {
+    let mut small = Class { stride: 1, ..Class::default() };
+    let mut full = Class { stride: 4, ..Class::default() };
+    let mut any_small = 0;
+    let mut buffer = [[0u64; 4]; 256];
+    for (start, chunk) in (0..).step_by(256).zip(scalars.chunks(256)) {
+        let integers = &mut buffer[..chunk.len()];
+        to_integers(backend, words::<Scalar>(chunk), integers);
+        for (i, integer) in integers.iter().enumerate() {
+            if *integer == [0; 4] || skip(start + i) {
+                continue;
+            }
+            let opposite = negate(integer);
+            let negative = less(&opposite, integer);
+            let magnitude = if negative { &opposite } else { integer };
+            let entry = ((start + i) as u32) << 1 | u32::from(negative);
+            if magnitude[1] | magnitude[2] | magnitude[3] == 0 {
+                small.entries.push(entry);
+                small.magnitudes.push(magnitude[0]);
+                any_small |= magnitude[0];
+            } else {
+                full.entries.push(entry);
+                full.magnitudes.extend_from_slice(magnitude);
+            }
+        }
+    }
+    small.bits = 64 - any_small.leading_zeros() as usize;
+    full.bits = if full.entries.is_empty() { 0 } else { 253 };
+    (small, full)
+}
+
+impl Class {
+    /// Number of scalars.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The signed digit of scalar `i` at bits `window·c ..`, in `-2^(c-1) ..= 2^(c-1)`,
+    /// of its magnitude. Booth's rule reads `c + 1` bits, so that digits need no
+    /// carry from the window below.
+    #[inline(always)]
+    pub(crate) fn digit(&self, i: usize, window: usize, c: usize) -> i32 {
+        let magnitude = &self.magnitudes[i * self.stride..(i + 1) * self.stride];
+        let slice = if window == 0 {
+            (magnitude[0] << 1) & ((2 << c) - 1)
+        } else {
+            let low = window * c - 1;
+            let (word, bit) = (low / 64, low % 64);
+            let mut slice = magnitude.get(word).map_or(0, |w| w >> bit);
+            if bit + c + 1 > 64 {
+                slice |= magnitude.get(word + 1).map_or(0, |w| w << (64 - bit));
+            }
+            slice & ((2 << c) - 1)
+        };
+        let slice = slice as i32;
+        ((slice + 1) >> 1) - ((slice >> c) << c)
+    }
+}
+
+/// `r - x` for nonzero x.
+fn negate(x: &Words) -> Words {
+    let mut out = [0; 4];
+    let mut borrow = false;
+    for i in 0..4 {
+        let (d, first) = Scalar::P[i].overflowing_sub(x[i]);
+        let (d, second) = d.overflowing_sub(u64::from(borrow));
+        out[i] = d;
+        borrow = first | second;
+    }
+    out
+}
+
+fn less(a: &Words, b: &Words) -> bool {
+    a.iter().rev().lt(b.iter().rev())
+}
+
+dispatch! {
+    /// Takes elements out of Montgomery form; slices of equal length.
+    fn to_integers[](elements: &[Words], integers: &mut [Words]) = to_integers_kernel, Scalar
+}
+
+/// See [`to_integers`].
+///
+/// # Safety
+///
+/// Under [`dispatch!`].
+#[inline(always)]
+unsafe fn to_integers_kernel<L: Lanes<Scalar>>(
+    _: Mark<L>,
+    elements: &[Words],
+    integers: &mut [Words],
+) {
+    assert_eq!(elements.len(), integers.len());
+    let last = elements.len().saturating_sub(1);
+    let (from, to) = (elements.as_ptr(), integers.as_mut_ptr());
+    // SAFETY: indices are capped at the last element; a capped lane repeats the
+    // same result into the same place.
+    unsafe {
+        let one = L::splat(&[1 << L::SHIFT, 0, 0, 0]);
+        for start in (0..elements.len()).step_by(L::W) {
+            let x = L::load(|l| from.add((start + l).min(last)));
+            x.mul(one).store(|l| to.add((start + l).min(last)));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Sums of groups of points: the core of bucket accumulation and reduction.
+//!
+//! Entries come sorted by group. Neighbours within a group are added pairwise,
+//! level by level, until one point is left of each: the additions of a level are
+//! independent, so they share inversions. Groups are taken in blocks whose points
+//! fit the second-level cache.
+
+use super::add::{Job, add_pairs};
+use super::point::{Lower, Point};
+use crate::field::Backend;
+use std::ops::Range;
+
+/// Entries a block aims at.
+const BLOCK: usize = 4096;
+
+/// Sums `source[entry >> 1]`, negated where `entry & 1`, over each group
+/// `entries[offsets[g]..offsets[g + 1]]`. No entry may be infinity.
+pub(crate) fn sum_groups(
+    backend: Backend,
+    source: &[Point],
+    entries: &[u32],
+    offsets: &[u32],
+) -> Vec<Point> {
+    let groups = offsets.len().saturating_sub(1);
+    let mut sums = vec![Point::INFINITY; groups];
+    let mut scratch = Scratch::default();
+    let mut start = 0;
+    while start < groups {
+        let mut end = start + 1;
+        while end < groups && (offsets[end + 1] - offsets[start]) as usize <= BLOCK {
+            end += 1;
+        }
+        scratch.sum_block(backend, source, entries, &offsets[start..=end], &mut sums[start..end]);
+        start = end;
+    }
+    sums
+}
+
+/// Buffers reused from block to block.
+#[derive(Default)]
+struct Scratch {
+    jobs: Vec<Job>,
+    from: Vec<Point>,
+    into: Vec<Point>,
+    ranges: Vec<Range<u32>>,
+}
+
+impl Scratch {
+    fn sum_block(
+        &mut self,
+        backend: Backend,
+        source: &[Point],
+        entries: &[u32],
+        offsets: &[u32],
+        sums: &mut [Point],
+    ) {
+        // First level: straight from the source, with signs.
+        self.jobs.clear();
+        self.ranges.clear();
+        let mut leftovers = Vec::new();
+        let mut next = 0u32;
+        for bounds in offsets.windows(2) {
+            let group = &entries[bounds[0] as usize..bounds[1] as usize];
+            let first = next;
+            for pair in group.chunks(2) {
+                match *pair {
+                    [a, b] => self.jobs.push(Job { a, b, to: next }),
+                    [single] => leftovers.push((single, next)),
+                    _ => {}
+                }
+                next += 1;
+            }
+            self.ranges.push(first..next);
+        }
+        resize(&mut self.into, next as usize);
+        let mut complete = add_pairs(backend, source, &mut self.into, &self.jobs, false);
+        let negate = Negate::new(backend);
+        for (entry, to) in leftovers {
+            let point = source[(entry >> 1) as usize];
+            self.into[to as usize] = if entry & 1 == 1 { negate.apply(point) } else { point };
+        }
+        // Further levels: between the two buffers.
+        while self.ranges.iter().any(|range| range.len() > 1) {
+            std::mem::swap(&mut self.from, &mut self.into);
+            self.jobs.clear();
+            let mut leftovers = Vec::new();
+            let mut next = 0u32;
+            for range in &mut self.ranges {
+                let first = next;
+                let mut at = range.start;
+                while at + 1 < range.end {
+                    self.jobs.push(Job { a: at << 1, b: (at + 1) << 1, to: next });
+                    at += 2;
+                    next += 1;
+                }
+                if at < range.end {
+                    leftovers.push((at, next));
+                    next += 1;
+                }
+                *range = first..next;
+            }
+            resize(&mut self.into, next as usize);
+            complete |= add_pairs(backend, &self.from, &mut self.into, &self.jobs, complete);
+            for (at, to) in leftovers {
+                self.into[to as usize] = self.from[at as usize];
+            }
+        }
+        for (sum, range) in sums.iter_mut().zip(&self.ranges) {
+            if !range.is_empty() {
+                *sum = self.into[range.start as usize];
+            }
+        }
+    }
+}
+
+fn resize(buffer: &mut Vec<Point>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, Point::INFINITY);
+    }
+}
+
+/// Negates single points.
+struct Negate {
+    backend: Backend,
+    lower: Lower,
+}
+
+impl Negate {
+    fn new(backend: Backend) -> Self {
+        Self { backend, lower: Lower::new(backend) }
+    }
+
+    fn apply(&self, point: Point) -> Point {
+        Point::new(&-point.to_affine(&self.lower), self.backend)
+    }
+}

@@ -1,0 +1,229 @@
+//! Multi-scalar multiplication over fixed bases.
+//!
+//! Pippenger's method with signed windows: scalars are classified ([`digits`]),
+//! each window sorts its points by digit into buckets, buckets are summed in affine
+//! form with shared inversions ([`groups`], [`add`]), and the weighted sum of a
+//! window's buckets is taken by rows and columns of the bucket square, again mostly
+//! in affine form. Work is cut into (window, range of points) tasks that depend on
+//! the input only, so the result does not depend on the number of threads; being a
+//! group element it could not anyway.
+
+mod add;
+mod digits;
+mod groups;
+mod point;
+
+use crate::field::Backend;
+use digits::{Class, classify};
+use group::Group;
+use groups::sum_groups;
+use halo2curves::bn256::{Fr, G1, G1Affine};
+use point::{Lower, Point};
+use rayon::prelude::*;
+
+/// Bases prepared for many multiplications.
+#[derive(Debug)]
+pub(crate) struct Bases {
+    points: Vec<Point>,
+    any_infinity: bool,
+    backend: Backend,
+}
+
+impl Bases {
+    /// Prepares bases.
+    pub(crate) fn new(bases: &[G1Affine], backend: Backend) -> Self {
+        let points: Vec<Point> =
+            bases.par_iter().map(|base| Point::new(base, backend)).collect();
+        let any_infinity = points.par_iter().any(Point::is_infinity);
+        Self { points, any_infinity, backend }
+    }
+
+    /// Number of bases.
+    pub(crate) fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// `Σ scalars[i] · bases[i]`; there may be fewer scalars than bases.
+    pub(crate) fn msm(&self, scalars: &[Fr]) -> G1 {
+        assert!(scalars.len() <= self.points.len(), "more scalars than bases");
+        let pieces = scalars.len().div_ceil(PIECE).max(1);
+        (0..pieces)
+            .map(|i| {
+                let range = i * PIECE..scalars.len().min((i + 1) * PIECE);
+                let (small, full) = classify(self.backend, &scalars[range.clone()], |i| {
+                    self.any_infinity && self.points[range.start + i].is_infinity()
+                });
+                let points = &self.points[range];
+                let (a, b) = rayon::join(
+                    || sum_class(self.backend, points, &small),
+                    || sum_class(self.backend, points, &full),
+                );
+                a + b
+            })
+            .sum()
+    }
+}
+
+/// Scalars taken at a time: bounds the memory of digits and buckets.
+const PIECE: usize = 1 << 18;
+
+/// Entries that one task takes at least, so that inversions are shared widely.
+const TASK: usize = 1 << 15;
+
+/// A complete addition costs about this many batched affine ones.
+const COMPLETE_COST: usize = 5;
+
+/// The window size of least cost and the number of windows.
+fn windows(points: usize, bits: usize) -> (usize, usize) {
+    (2..=16)
+        .map(|c| {
+            let buckets = 1usize << (c - 1);
+            let (rows, columns) = square(buckets);
+            let reduction = 2 * buckets + 2 * COMPLETE_COST * (rows + columns);
+            (c, (bits + 1).div_ceil(c), points + reduction)
+        })
+        .min_by_key(|(_, windows, cost)| windows * cost)
+        .map_or((2, 0), |(c, windows, _)| (c, windows))
+}
+
+/// Rows and columns of the rectangle buckets are reduced in.
+fn square(buckets: usize) -> (usize, usize) {
+    let rows = 1 << (buckets.ilog2() / 2);
+    (rows, buckets / rows)
+}
+
+/// A window over a range of the scalars of a class.
+struct Task {
+    window: usize,
+    start: usize,
+    end: usize,
+}
+
+fn sum_class(backend: Backend, points: &[Point], class: &Class) -> G1 {
+    if class.len() == 0 {
+        return G1::identity();
+    }
+    let (c, windows) = windows(class.len(), class.bits);
+    // A few windows over many points are cut by points as well.
+    let parts = (class.len() * windows / TASK).clamp(1, 8).div_ceil(windows);
+    let length = class.len().div_ceil(parts);
+    let tasks: Vec<Task> = (0..windows)
+        .flat_map(|window| {
+            (0..parts).map(move |part| Task {
+                window,
+                start: (part * length).min(class.len()),
+                end: ((part + 1) * length).min(class.len()),
+            })
+        })
+        .collect();
+    let together = (TASK / length).clamp(1, tasks.len().div_ceil(2));
+    let sums: Vec<G1> = tasks
+        .par_chunks(together)
+        .flat_map_iter(|tasks| sum_tasks(backend, points, class, c, tasks))
+        .collect();
+    let mut total = G1::identity();
+    for window in (0..windows).rev() {
+        for _ in 0..c {
+            total = total.double();
+        }
+        for sum in &sums[window * parts..(window + 1) * parts] {
+            total += sum;
+        }
+    }
+    total
+}
+
+/// `Σ digit · point` of each task.
+fn sum_tasks(
+    backend: Backend,
+    points: &[Point],
+    class: &Class,
+    c: usize,
+    tasks: &[Task],
+) -> Vec<G1> {
+    let buckets = 1usize << (c - 1);
+    let (entries, offsets) = sort_into_buckets(class, c, tasks);
+    let sums = sum_groups(backend, points, &entries, &offsets);
+    drop((entries, offsets));
+    // Bucket i has weight i + 1 = row · columns + column + 1.
+    let (rows, columns) = square(buckets);
+    let mut entries = Vec::with_capacity(2 * sums.len());
+    let mut offsets = vec![0u32];
+    for task in 0..tasks.len() {
+        let mut group = |members: &mut dyn Iterator<Item = usize>| {
+            for i in members {
+                let at = task * buckets + i;
+                if !sums[at].is_infinity() {
+                    entries.push((at as u32) << 1);
+                }
+            }
+            offsets.push(entries.len() as u32);
+        };
+        for row in 0..rows {
+            group(&mut (row * columns..(row + 1) * columns));
+        }
+        for column in 0..columns {
+            group(&mut (column..buckets).step_by(columns));
+        }
+    }
+    let lines = sum_groups(backend, &sums, &entries, &offsets);
+    let lower = Lower::new(backend);
+    lines
+        .chunks_exact(rows + columns)
+        .map(|lines| {
+            let (row_sums, column_sums) = lines.split_at(rows);
+            let mut total = weighted(&row_sums[1..], &lower);
+            for _ in 0..columns.ilog2() {
+                total = total.double();
+            }
+            total + weighted(column_sums, &lower)
+        })
+        .collect()
+}
+
+/// `Σ (i + 1) · points[i]`.
+fn weighted(points: &[Point], lower: &Lower) -> G1 {
+    let mut running = G1::identity();
+    let mut total = G1::identity();
+    for point in points.iter().rev() {
+        running += point.to_affine(lower);
+        total += running;
+    }
+    total
+}
+
+/// Counting sort of the tasks' scalars by the magnitude of their digit: entries and
+/// the offsets of `2^(c-1)` buckets a task.
+fn sort_into_buckets(class: &Class, c: usize, tasks: &[Task]) -> (Vec<u32>, Vec<u32>) {
+    let buckets = 1usize << (c - 1);
+    let mut offsets = vec![0u32; tasks.len() * buckets + 1];
+    let mut digits = Vec::with_capacity(tasks.iter().map(|task| task.end - task.start).sum());
+    for (task, counts) in tasks.iter().zip(offsets[1..].chunks_exact_mut(buckets)) {
+        for i in task.start..task.end {
+            let digit = class.digit(i, task.window, c);
+            digits.push(digit);
+            if digit != 0 {
+                counts[digit.unsigned_abs() as usize - 1] += 1;
+            }
+        }
+    }
+    for i in 1..offsets.len() {
+        offsets[i] += offsets[i - 1];
+    }
+    let mut next = offsets.clone();
+    let mut entries = vec![0u32; offsets.last().map_or(0, |&last| last as usize)];
+    let mut digits = digits.into_iter();
+    for (task, next) in tasks.iter().zip(next.chunks_mut(buckets)) {
+        for (i, digit) in (task.start..task.end).zip(digits.by_ref()) {
+            if digit != 0 {
+                let slot = &mut next[digit.unsigned_abs() as usize - 1];
+                entries[*slot as usize] = class.entries[i] ^ u32::from(digit < 0);
+                *slot += 1;
+            }
+        }
+    }
+    (entries, offsets)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! Affine points in the form the addition kernel reads.
+
+use crate::field::{Backend, Base, Words, from_words, raised, to_words};
+use ff::Field;
+use group::prime::PrimeCurveAffine;
+use halo2curves::bn256::{Fq, G1Affine};
+
+/// A point with raised coordinates (see [`crate::field`]); both zero at infinity,
+/// which no point of the curve has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Point {
+    pub(crate) x: Words,
+    pub(crate) y: Words,
+}
+
+impl Point {
+    /// The point at infinity.
+    pub(crate) const INFINITY: Self = Self { x: [0; 4], y: [0; 4] };
+
+    /// Whether this is the point at infinity.
+    #[inline(always)]
+    pub(crate) fn is_infinity(&self) -> bool {
+        *self == Self::INFINITY
+    }
+
+    /// Converts from halo2curves' form.
+    pub(crate) fn new(point: &G1Affine, backend: Backend) -> Self {
+        if bool::from(point.is_identity()) {
+            return Self::INFINITY;
+        }
+        let coordinate = |c: Fq| to_words::<Base>(&raised::<Base>(c, backend.shift()));
+        Self { x: coordinate(point.x), y: coordinate(point.y) }
+    }
+
+    /// Converts to halo2curves' form; coordinates may be anything below 2p.
+    pub(crate) fn to_affine(self, lower: &Lower) -> G1Affine {
+        if self.is_infinity() {
+            return G1Affine::identity();
+        }
+        G1Affine { x: lower.apply(self.x), y: lower.apply(self.y) }
+    }
+}
+
+/// Takes raised elements down again.
+pub(crate) struct Lower(Fq);
+
+impl Lower {
+    /// For points made with this backend.
+    pub(crate) fn new(backend: Backend) -> Self {
+        Self((0..backend.shift()).fold(Fq::ONE, |x, _| x * Fq::TWO_INV))
+    }
+
+    fn apply(&self, words: Words) -> Fq {
+        from_words::<Base>(crate::field::portable::reduce_once::<Base>(&words)) * self.0
+    }
+}
+
+use ff::PrimeField;
