@@ -6,5 +6,6 @@
 pub mod circuit;
 pub mod model;
 pub mod network;
+pub mod onnx;
 pub mod shape;
 pub mod transcript;

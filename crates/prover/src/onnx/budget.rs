@@ -1,0 +1,63 @@
+//! A bound on what reading one model may cost.
+//!
+//! Shapes in a file are just numbers: a few bytes of broadcasting could ask for
+//! terabytes. Every array the lowering creates is paid for first, so memory and
+//! time stay bounded whatever the file says.
+
+use super::error::OnnxError;
+
+/// Array elements created while reading a model, all together. A dense model
+/// needs two for each weight, up to four if its layers must be folded.
+const MAX_ELEMENTS: u64 = 1 << 27;
+
+/// Multiplications for folding consecutive dense maps into one.
+const MAX_PRODUCTS: u64 = 1 << 36;
+
+/// What is left of the limits.
+pub(super) struct Budget {
+    elements: u64,
+    products: u64,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self { elements: MAX_ELEMENTS, products: MAX_PRODUCTS }
+    }
+
+    /// Pays for an array of the given dimensions; returns its length.
+    pub(super) fn elements(&mut self, node: &str, dims: &[usize]) -> Result<usize, OnnxError> {
+        pay(&mut self.elements, dims).ok_or_else(|| too_large(node, "array elements", MAX_ELEMENTS))
+    }
+
+    /// Pays for the product of two matrices of the given three dimensions.
+    pub(super) fn products(&mut self, node: &str, dims: [usize; 3]) -> Result<(), OnnxError> {
+        pay(&mut self.products, &dims)
+            .map(|_| ())
+            .ok_or_else(|| too_large(node, "multiplications for folding", MAX_PRODUCTS))
+    }
+}
+
+fn pay(left: &mut u64, dims: &[usize]) -> Option<usize> {
+    let amount = dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64))?;
+    *left = left.checked_sub(amount)?;
+    usize::try_from(amount).ok()
+}
+
+fn too_large(node: &str, what: &'static str, limit: u64) -> OnnxError {
+    OnnxError::TooLarge { node: node.into(), what, limit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_are_paid_for_until_nothing_is_left() {
+        let mut budget = Budget::new();
+        assert_eq!(budget.elements("a", &[3, 4]).unwrap(), 12);
+        assert!(budget.elements("a", &[1 << 26]).is_ok());
+        assert!(budget.elements("a", &[1 << 26]).is_err());
+        assert!(budget.elements("a", &[1 << 40, 1 << 40]).is_err());
+        assert!(budget.elements("a", &[1 << 20]).is_ok());
+    }
+}

@@ -1,0 +1,155 @@
+//! Why an ONNX file could not be read.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why an ONNX file could not be turned into a [`FloatModel`](crate::model::FloatModel).
+///
+/// Nodes are named as in the file; a node without a name is called by its
+/// operator and position, `Gemm#3`.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OnnxError {
+    /// The file could not be read.
+    #[error("cannot read model {}: {source}", path.display())]
+    Io {
+        /// The model file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is larger than the reader takes.
+    #[error("model file has {bytes} bytes, the limit is {limit}")]
+    FileTooLarge {
+        /// Size of the file.
+        bytes: u64,
+        /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES).
+        limit: u64,
+    },
+    /// The bytes are not an ONNX model.
+    #[error("not an ONNX model: {reason}; export the model as .onnx")]
+    NotOnnx {
+        /// What is wrong with the bytes.
+        reason: String,
+    },
+    /// Weights are kept outside the file.
+    #[error(
+        "tensor {tensor} is stored outside the model file; save the model as one file \
+         (onnx.save with save_as_external_data=False)"
+    )]
+    ExternalData {
+        /// The tensor whose data is elsewhere.
+        tensor: String,
+    },
+    /// The operator set is too old or not declared.
+    #[error("operator set {version} is not supported; export with opset {min} or later")]
+    UnsupportedOpset {
+        /// The declared version, 0 if there is none.
+        version: i64,
+        /// The oldest one understood.
+        min: i64,
+    },
+    /// An operator, or a use of it, that cannot be expressed.
+    #[error("operator {operator} (node {node}) is not supported: {reason}")]
+    UnsupportedOperator {
+        /// The operator, with its domain unless it is ONNX's own.
+        operator: String,
+        /// The node.
+        node: String,
+        /// What exactly is not supported, or what to use.
+        reason: String,
+    },
+    /// A value computed before the last activation is used after it.
+    #[error(
+        "node {node} joins values from before and after an activation (a residual or branching \
+         graph); only chains of layers are supported"
+    )]
+    Branching {
+        /// The node that joins them.
+        node: String,
+    },
+    /// A dimension other than the batch's has no fixed size.
+    #[error(
+        "dimension {axis} of tensor {tensor} is {dimension}; export the model with fixed sizes"
+    )]
+    DynamicShape {
+        /// The tensor.
+        tensor: String,
+        /// Which of its dimensions.
+        axis: usize,
+        /// Its symbolic name, or what is missing.
+        dimension: String,
+    },
+    /// A weight is NaN or infinite, or becomes so by folding.
+    #[error("weight {index} of node {node} is {value}; every weight must be a finite number")]
+    NotFinite {
+        /// The node that uses it.
+        node: String,
+        /// Position in the weight tensor, row-major.
+        index: usize,
+        /// The offending value.
+        value: f64,
+    },
+    /// A tensor has an element type that is not understood where it stands.
+    #[error("tensor {tensor} has type {dtype}; only float32 and float64 models are supported")]
+    WrongType {
+        /// The tensor.
+        tensor: String,
+        /// Its element type.
+        dtype: String,
+    },
+    /// The model has more or fewer than one input.
+    #[error("the model has {count} inputs ({names}); exactly one is supported")]
+    Inputs {
+        /// How many.
+        count: usize,
+        /// Their names.
+        names: String,
+    },
+    /// The model has more or fewer than one output.
+    #[error("the model has {count} outputs ({names}); exactly one is supported")]
+    Outputs {
+        /// How many.
+        count: usize,
+        /// Their names.
+        names: String,
+    },
+    /// The model needs more memory or work than the reader allows.
+    #[error("node {node} makes the model too large: {what} exceed {limit}")]
+    TooLarge {
+        /// The node that went over the limit.
+        node: String,
+        /// What there is too much of.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// There is nothing to compute.
+    #[error("the graph is empty: the model's output is its input or a constant")]
+    EmptyGraph,
+    /// Shapes of a node's inputs do not fit together.
+    #[error("shape mismatch at node {node}: {detail}")]
+    ShapeMismatch {
+        /// The node.
+        node: String,
+        /// The shapes, and what would fit.
+        detail: String,
+    },
+    /// A tensor's data does not match its declared shape.
+    #[error("tensor {tensor} is malformed: {detail}")]
+    BadTensor {
+        /// The tensor.
+        tensor: String,
+        /// What does not match.
+        detail: String,
+    },
+    /// A node is malformed: an input or attribute is missing or out of range.
+    #[error("node {node} is malformed: {detail}")]
+    BadNode {
+        /// The node.
+        node: String,
+        /// What is wrong.
+        detail: String,
+    },
+}
