@@ -1,0 +1,199 @@
+//! Settings of a relayer.
+
+use std::time::Duration;
+
+use crate::{
+    error::ConfigError,
+    fees::{FeePolicy, GWEI},
+};
+
+/// When an included transaction counts as final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finality {
+    /// After this many blocks, its own counted.
+    Confirmations(u64),
+    /// When the chain's `finalized` block has reached it.
+    Tag,
+}
+
+/// Settings of a [`crate::Relayer`]. Start from [`Default`] and change what differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayerConfig {
+    /// RPC endpoints of the chain, the preferred one first. They may hold API keys and are
+    /// never logged whole.
+    pub rpc_urls: Vec<String>,
+    /// The chain this relayer is meant for; `None` takes whatever the endpoint serves.
+    pub chain_id: Option<u64>,
+    /// When a transaction is final.
+    pub finality: Finality,
+    /// Time between two looks at the chain.
+    pub poll_interval: Duration,
+    /// Time after which a transaction that is not mined is replaced at a higher price.
+    pub resubmit_after: Duration,
+    /// How long one `run_to_completion` waits; `None` waits for ever. The job stays stored
+    /// and pending when the time is over.
+    pub wait_timeout: Option<Duration>,
+    /// Time after which one RPC request counts as lost.
+    pub rpc_timeout: Duration,
+    /// Multiplier of the base fee in the fee cap.
+    pub base_fee_multiplier: u32,
+    /// Raise of both fees from one attempt to the next, in percent. Nodes ask for 10.
+    pub bump_percent: u32,
+    /// Smallest tip, in wei per gas.
+    pub min_tip: u128,
+    /// Largest fee cap, in wei per gas: the most this relayer ever pays for gas.
+    pub max_fee_ceiling: u128,
+    /// Added to the node's gas estimate, in percent.
+    pub gas_margin_percent: u32,
+    /// Largest gas limit of a transaction (EIP-7825's by default).
+    pub max_gas_limit: u64,
+    /// How often a job may be signed again after something else used its nonce.
+    pub max_nonce_losses: u32,
+}
+
+impl Default for RelayerConfig {
+    fn default() -> Self {
+        Self {
+            rpc_urls: vec!["http://127.0.0.1:8545".to_owned()],
+            chain_id: None,
+            finality: Finality::Confirmations(3),
+            poll_interval: Duration::from_secs(2),
+            resubmit_after: Duration::from_secs(48),
+            wait_timeout: Some(Duration::from_secs(600)),
+            rpc_timeout: Duration::from_secs(10),
+            base_fee_multiplier: 2,
+            bump_percent: 10,
+            min_tip: 1_000_000,
+            max_fee_ceiling: 500 * GWEI,
+            gas_margin_percent: 20,
+            max_gas_limit: 16_777_216,
+            max_nonce_losses: 3,
+        }
+    }
+}
+
+impl RelayerConfig {
+    /// Settings for a local development chain: final in the first block, fast polling.
+    pub fn development(rpc_url: impl Into<String>) -> Self {
+        Self {
+            rpc_urls: vec![rpc_url.into()],
+            finality: Finality::Confirmations(1),
+            poll_interval: Duration::from_millis(50),
+            resubmit_after: Duration::from_secs(5),
+            wait_timeout: Some(Duration::from_secs(60)),
+            ..Self::default()
+        }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// The first field out of its range, with the range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let rule = |holds: bool, field: &'static str, value: &dyn ToString, constraint| {
+            if holds {
+                Ok(())
+            } else {
+                Err(ConfigError { field, value: value.to_string(), constraint })
+            }
+        };
+        let millis = |duration: Duration| format!("{} ms", duration.as_millis());
+        rule(!self.rpc_urls.is_empty(), "rpc_urls", &"none", "must name at least one endpoint")?;
+        rule(self.chain_id != Some(0), "chain_id", &0, "must not be zero")?;
+        if let Finality::Confirmations(blocks) = self.finality {
+            rule((1..=10_000).contains(&blocks), "finality", &blocks, "must be 1 to 10000 blocks")?;
+        }
+        for (duration, field) in [
+            (self.poll_interval, "poll_interval"),
+            (self.resubmit_after, "resubmit_after"),
+            (self.rpc_timeout, "rpc_timeout"),
+        ] {
+            let fits = (1..=86_400_000).contains(&duration.as_millis());
+            rule(fits, field, &millis(duration), "must be 1 ms to one day")?;
+        }
+        rule(
+            self.resubmit_after >= self.poll_interval,
+            "resubmit_after",
+            &millis(self.resubmit_after),
+            "must not be shorter than poll_interval",
+        )?;
+        if let Some(timeout) = self.wait_timeout {
+            let fits = timeout >= self.poll_interval;
+            rule(fits, "wait_timeout", &millis(timeout), "must not be shorter than poll_interval")?;
+        }
+        rule(
+            (1..=100).contains(&self.base_fee_multiplier),
+            "base_fee_multiplier",
+            &self.base_fee_multiplier,
+            "must be 1 to 100",
+        )?;
+        rule(
+            (10..=1000).contains(&self.bump_percent),
+            "bump_percent",
+            &self.bump_percent,
+            "must be 10 to 1000; nodes refuse a smaller raise",
+        )?;
+        rule(
+            self.max_fee_ceiling > 0 && self.max_fee_ceiling >= self.min_tip,
+            "max_fee_ceiling",
+            &self.max_fee_ceiling,
+            "must be positive and at least min_tip",
+        )?;
+        rule(
+            self.gas_margin_percent <= 400,
+            "gas_margin_percent",
+            &self.gas_margin_percent,
+            "must be at most 400",
+        )?;
+        let gas = self.max_gas_limit;
+        rule(gas >= 21_000, "max_gas_limit", &gas, "must be at least 21000")
+    }
+
+    /// The part that prices transactions.
+    pub(crate) const fn fee_policy(&self) -> FeePolicy {
+        FeePolicy {
+            base_fee_multiplier: self.base_fee_multiplier,
+            bump_percent: self.bump_percent,
+            min_tip: self.min_tip,
+            ceiling: self.max_fee_ceiling,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_and_the_development_settings_are_valid() {
+        RelayerConfig::default().validate().expect("default");
+        RelayerConfig::development("http://127.0.0.1:1").validate().expect("development");
+    }
+
+    #[test]
+    fn every_field_out_of_range_is_named() {
+        type Spoil = fn(&mut RelayerConfig);
+        let cases: [(&str, Spoil); 13] = [
+            ("rpc_urls", |c| c.rpc_urls.clear()),
+            ("chain_id", |c| c.chain_id = Some(0)),
+            ("finality", |c| c.finality = Finality::Confirmations(0)),
+            ("finality", |c| c.finality = Finality::Confirmations(u64::MAX)),
+            ("poll_interval", |c| c.poll_interval = Duration::ZERO),
+            ("resubmit_after", |c| c.resubmit_after = Duration::from_millis(1)),
+            ("rpc_timeout", |c| c.rpc_timeout = Duration::MAX),
+            ("wait_timeout", |c| c.wait_timeout = Some(Duration::ZERO)),
+            ("base_fee_multiplier", |c| c.base_fee_multiplier = 0),
+            ("bump_percent", |c| c.bump_percent = 9),
+            ("max_fee_ceiling", |c| c.max_fee_ceiling = 0),
+            ("gas_margin_percent", |c| c.gas_margin_percent = 401),
+            ("max_gas_limit", |c| c.max_gas_limit = 20_999),
+        ];
+        for (field, spoil) in cases {
+            let mut config = RelayerConfig::default();
+            spoil(&mut config);
+            let error = config.validate().expect_err(field);
+            assert_eq!(error.field, field);
+            assert!(error.to_string().contains("must"), "{error}");
+        }
+    }
+}

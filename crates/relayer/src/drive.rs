@@ -1,0 +1,388 @@
+//! The state machine: one step of one job.
+//!
+//! [`Core::tick`] looks at the chain once, does what is due and returns. It never waits,
+//! and everything it must not forget is in the database before it acts, so a tick may be
+//! cut off anywhere and the next one, in this process or another, goes on from there.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, PoisonError},
+};
+
+use alloy::{
+    consensus::TxEip1559,
+    primitives::{Address, TxKind, U256},
+};
+use tokio::sync::Mutex;
+
+use crate::{
+    backend::{BlockRef, Call, ChainBackend, RpcErrorKind, Simulated},
+    clock::Clock,
+    config::RelayerConfig,
+    error::RelayerError,
+    fees::{self, Fees, Market},
+    job::{Attempt, AttemptOutcome, DropReason, JobId, JobState, Rejection, TxReceipt},
+    nonce::Nonces,
+    revert::RevertDecoder,
+    signer::RelayerSigner,
+    storage::{Job, JobKind, Scope, SenderLock, Storage},
+};
+
+type Result<T> = std::result::Result<T, RelayerError>;
+
+/// Everything a relayer works with.
+pub(crate) struct Core {
+    pub(crate) config: RelayerConfig,
+    pub(crate) scope: Scope,
+    pub(crate) signer: RelayerSigner,
+    pub(crate) storage: Storage,
+    pub(crate) backend: Arc<dyn ChainBackend>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) decoder: Box<dyn RevertDecoder>,
+    pub(crate) nonces: Nonces,
+    pub(crate) turns: std::sync::Mutex<HashMap<JobId, Arc<Mutex<()>>>>,
+    pub(crate) _lock: SenderLock,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("scope", &self.scope)
+            .field("backend", &self.backend.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The call of a job, as a node simulates it.
+pub(crate) fn call_of(job: &Job, from: Address) -> Call {
+    let request = &job.request;
+    Call { from, to: request.to, data: request.calldata.clone(), value: request.value }
+}
+
+impl Core {
+    /// One step of a job. Two callers of the same job take turns.
+    pub(crate) async fn tick(&self, id: JobId) -> Result<JobState> {
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        let job = self.load(id).await?;
+        let before = job.state.name();
+        let state = match job.state {
+            JobState::Queued => self.prepare(&job).await?,
+            JobState::Submitted | JobState::Included => self.follow(&job).await?,
+            JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => job.state,
+        };
+        if state.name() != before {
+            tracing::info!(job = %id, label = job.request.label, from = before, to = %state,
+                           "job changed state");
+        }
+        if state.is_terminal() {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            // The map's and this one: nobody else is waiting for the turn.
+            if Arc::strong_count(&turn) == 2 {
+                turns.remove(&id);
+            }
+        }
+        Ok(state)
+    }
+
+    /// The lock that whoever changes a job holds.
+    pub(crate) fn turn(&self, id: JobId) -> Arc<Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(id).or_default())
+    }
+
+    pub(crate) async fn load(&self, id: JobId) -> Result<Job> {
+        let job = self.storage.job(self.scope, id).await?;
+        job.ok_or(RelayerError::UnknownJob(id))
+    }
+
+    async fn set_state(
+        &self,
+        id: JobId,
+        state: JobState,
+        receipt: Option<&TxReceipt>,
+    ) -> Result<JobState> {
+        self.storage.set_state(id, &state, receipt, self.clock.now_ms()).await?;
+        Ok(state)
+    }
+
+    /// Queued: simulate, price, reserve a nonce, sign, store, broadcast.
+    async fn prepare(&self, job: &Job) -> Result<JobState> {
+        let call = call_of(job, self.scope.sender);
+        let estimate = match self.simulate(job, &call).await? {
+            Ok(estimate) => estimate,
+            Err(state) => return Ok(state),
+        };
+        let limit = self.config.max_gas_limit;
+        let gas_limit = fees::gas_limit(estimate, self.config.gas_margin_percent, 0, limit);
+        let market = self.market().await?;
+        let policy = self.config.fee_policy();
+        let (reservation, nonce, fees) = match job.nonce {
+            // A gap: its nonce is given, and earlier transactions at it have to be outbid.
+            Some(nonce) => {
+                let earlier = self.storage.fees_at(self.scope, nonce).await?;
+                let fees = match earlier {
+                    Some(earlier) => fees::bump(earlier, market, &policy)?,
+                    None => fees::initial(market, &policy)?,
+                };
+                self.check_balance(&call, fees, gas_limit).await?;
+                (None, nonce, fees)
+            }
+            None => {
+                let fees = fees::initial(market, &policy)?;
+                self.check_balance(&call, fees, gas_limit).await?;
+                let storage = &self.storage;
+                let turn = self.nonces.reserve(self.backend.as_ref(), storage, self.scope).await?;
+                let nonce = turn.nonce();
+                (Some(turn), nonce, fees)
+            }
+        };
+        let attempt = self.sign_and_store(job, nonce, fees, gas_limit).await?;
+        let state = self.broadcast(job, &attempt, true).await;
+        drop(reservation);
+        state
+    }
+
+    /// Gas that the call needs, or the state it ends in because it cannot succeed.
+    async fn simulate(&self, job: &Job, call: &Call) -> Result<std::result::Result<u64, JobState>> {
+        let reject = |reason| self.set_state(job.id, JobState::Rejected(reason), None);
+        if job.kind == JobKind::Call
+            && let Some(address) = call.to
+            && !call.data.is_empty()
+            && !self.backend.has_code(address).await?
+        {
+            return reject(Rejection::NoContract { address }).await.map(Err);
+        }
+        let limit = self.config.max_gas_limit;
+        let answer = match self.backend.call(call, BlockRef::Latest).await {
+            Ok(Simulated::Ok(_)) => self.backend.estimate_gas(call).await,
+            Ok(Simulated::Reverted(data)) => Ok(Simulated::Reverted(data)),
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(Simulated::Ok(needed)) if needed <= limit => Ok(Ok(needed)),
+            Ok(Simulated::Ok(needed)) => {
+                reject(Rejection::TooMuchGas { needed: Some(needed), limit }).await.map(Err)
+            }
+            Ok(Simulated::Reverted(data)) => {
+                let revert = self.decode(&data);
+                if !revert.already_recorded {
+                    return reject(Rejection::Simulation { revert }).await.map(Err);
+                }
+                if self.recorded_for_good(job).await? {
+                    return self.set_state(job.id, JobState::Finalized, None).await.map(Err);
+                }
+                Ok(Err(JobState::Queued))
+            }
+            Err(error) if error.kind == RpcErrorKind::GasAboveLimit => {
+                reject(Rejection::TooMuchGas { needed: None, limit }).await.map(Err)
+            }
+            Err(error) if error.kind == RpcErrorKind::InsufficientFunds => {
+                self.check_funds(call.value + U256::from(1)).await?;
+                Err(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn market(&self) -> Result<Market> {
+        let head = self.head().await?;
+        let chain_id = self.scope.chain_id;
+        let base_fee = head.base_fee.ok_or(RelayerError::NoBaseFee { chain_id })?;
+        Ok(Market { base_fee, tip: self.backend.suggested_tip().await? })
+    }
+
+    async fn check_balance(&self, call: &Call, fees: Fees, gas_limit: u64) -> Result<()> {
+        let gas = U256::from(fees.max_fee).saturating_mul(U256::from(gas_limit));
+        self.check_funds(call.value.saturating_add(gas)).await
+    }
+
+    async fn check_funds(&self, needed: U256) -> Result<()> {
+        let Scope { chain_id, sender: address } = self.scope;
+        let balance = self.backend.balance(address).await?;
+        if balance >= needed {
+            return Ok(());
+        }
+        Err(RelayerError::NoFunds { address, chain_id, balance, needed })
+    }
+
+    /// Signs one transaction of `job` and writes it down. After this it may be broadcast.
+    async fn sign_and_store(
+        &self,
+        job: &Job,
+        nonce: u64,
+        fees: Fees,
+        gas_limit: u64,
+    ) -> Result<Attempt> {
+        let request = &job.request;
+        let tx = TxEip1559 {
+            chain_id: self.scope.chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: fees.max_fee,
+            max_priority_fee_per_gas: fees.tip,
+            to: request.to.map_or(TxKind::Create, TxKind::Call),
+            value: request.value,
+            input: request.calldata.clone(),
+            ..Default::default()
+        };
+        let (hash, raw) = self.signer.sign(tx).await?;
+        let attempt = Attempt {
+            hash,
+            nonce,
+            fees,
+            gas_limit,
+            outcome: AttemptOutcome::Stored,
+            created_ms: self.clock.now_ms(),
+            broadcast_ms: None,
+            raw,
+        };
+        self.storage.add_attempt(self.scope, job.id, &attempt).await?;
+        tracing::info!(job = %job.id, %hash, nonce, gas_limit, max_fee = fees.max_fee,
+                       tip = fees.tip, "transaction signed and stored");
+        Ok(attempt)
+    }
+
+    /// Hands a stored transaction to the node and notes the answer. `only` says that the
+    /// job has no other transaction that could be mined instead.
+    pub(crate) async fn broadcast(
+        &self,
+        job: &Job,
+        attempt: &Attempt,
+        only: bool,
+    ) -> Result<JobState> {
+        let answer = self.backend.send_raw(&attempt.raw).await;
+        let kind = answer.as_ref().err().map(|error| error.kind);
+        let outcome = match kind {
+            None | Some(RpcErrorKind::AlreadyKnown) => AttemptOutcome::Accepted,
+            Some(kind) if kind.wants_higher_price() => AttemptOutcome::Underpriced,
+            Some(_) => AttemptOutcome::Failed,
+        };
+        let now = self.clock.now_ms();
+        self.storage.set_outcome(attempt.hash, outcome, now).await?;
+        let Err(error) = answer else {
+            tracing::debug!(job = %job.id, hash = %attempt.hash, "transaction broadcast");
+            return Ok(JobState::Submitted);
+        };
+        if error.kind == RpcErrorKind::AlreadyKnown {
+            return Ok(JobState::Submitted);
+        }
+        tracing::warn!(job = %job.id, hash = %attempt.hash, %error, "broadcast refused");
+        if error.kind.is_permanent() && only && job.kind == JobKind::Call {
+            // The nonce is signed for and can never be used by these bytes.
+            let state = JobState::Rejected(Rejection::Refused { message: error.message });
+            self.storage.replace_by_gap(self.scope, job.id, attempt.nonce, &state, now).await?;
+            return Ok(state);
+        }
+        match error.kind {
+            // The next look at the receipts tells whose transaction used the nonce.
+            RpcErrorKind::NonceTooLow => Ok(JobState::Submitted),
+            kind if kind.wants_higher_price() => Ok(JobState::Submitted),
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Submitted or Included: find the receipt, and do what is due if there is none.
+    async fn follow(&self, job: &Job) -> Result<JobState> {
+        let all = self.storage.attempts(job.id).await?;
+        let attempts: Vec<Attempt> =
+            all.iter().filter(|attempt| Some(attempt.nonce) == job.nonce).cloned().collect();
+        let Some(last) = attempts.last() else {
+            // Not reachable through this code; a job without a transaction starts over.
+            self.storage.release(job.id, &JobState::Queued, None, self.clock.now_ms()).await?;
+            return Ok(JobState::Queued);
+        };
+        if let Some(receipt) = self.mined(&attempts).await? {
+            if job.receipt.as_ref() != Some(&receipt) || job.state != JobState::Included {
+                self.set_state(job.id, JobState::Included, Some(&receipt)).await?;
+            }
+            if self.final_height(0).await?.is_some_and(|height| height >= receipt.block_number) {
+                return self.settle(job, last, &receipt).await;
+            }
+            return Ok(JobState::Included);
+        }
+        if job.state == JobState::Included {
+            tracing::warn!(job = %job.id, "receipt vanished: the chain was reorganized");
+            self.set_state(job.id, JobState::Submitted, None).await?;
+            return self.broadcast(job, last, false).await;
+        }
+        let used = self.backend.nonce(self.scope.sender, BlockRef::Latest).await?;
+        if used > last.nonce {
+            return self.nonce_used(job, &all, &attempts).await;
+        }
+        let since = last.broadcast_ms.unwrap_or(0).max(last.created_ms);
+        let waited = u128::from(self.clock.now_ms().saturating_sub(since));
+        match last.outcome {
+            AttemptOutcome::Accepted if waited >= self.config.resubmit_after.as_millis() => {
+                self.replace(job, last).await
+            }
+            AttemptOutcome::Accepted => Ok(JobState::Submitted),
+            AttemptOutcome::Underpriced => self.replace(job, last).await,
+            AttemptOutcome::Stored | AttemptOutcome::Failed => {
+                self.broadcast(job, last, attempts.len() == 1).await
+            }
+        }
+    }
+
+    /// Replaces `last` at a higher price; if that is not possible, broadcasts it again.
+    async fn replace(&self, job: &Job, last: &Attempt) -> Result<JobState> {
+        let call = call_of(job, self.scope.sender);
+        let priced = match self.market().await {
+            Ok(market) => {
+                fees::bump(last.fees, market, &self.config.fee_policy()).map_err(RelayerError::from)
+            }
+            Err(error) => Err(error),
+        };
+        let fees = match priced {
+            Ok(fees) => fees,
+            Err(error) => {
+                tracing::warn!(job = %job.id, %error, "no replacement, broadcasting again");
+                return self.broadcast(job, last, false).await;
+            }
+        };
+        // The estimate fails if the pending transaction is mined in between: keep the limit.
+        let estimate = match self.backend.estimate_gas(&call).await {
+            Ok(Simulated::Ok(estimate)) => estimate,
+            Ok(Simulated::Reverted(_)) | Err(_) => 0,
+        };
+        let (margin, limit) = (self.config.gas_margin_percent, self.config.max_gas_limit);
+        let gas_limit = fees::gas_limit(estimate, margin, last.gas_limit, limit);
+        let attempt = self.sign_and_store(job, last.nonce, fees, gas_limit).await?;
+        self.broadcast(job, &attempt, false).await
+    }
+
+    /// The job's nonce is used and none of its receipts is there.
+    async fn nonce_used(&self, job: &Job, all: &[Attempt], now: &[Attempt]) -> Result<JobState> {
+        let Some(nonce) = job.nonce else { return Ok(JobState::Submitted) };
+        if !self.lost(nonce, now).await? {
+            return Ok(JobState::Submitted);
+        }
+        let mut nonces: Vec<u64> = all.iter().map(|attempt| attempt.nonce).collect();
+        nonces.dedup();
+        let times = u32::try_from(nonces.len()).unwrap_or(u32::MAX);
+        let state = match job.kind {
+            JobKind::Gap => JobState::Dropped(DropReason::GapClosed),
+            JobKind::Call if times > self.config.max_nonce_losses => {
+                JobState::Dropped(DropReason::NonceTaken { times })
+            }
+            JobKind::Call => JobState::Queued,
+        };
+        tracing::warn!(job = %job.id, nonce, times, "another transaction used the job's nonce");
+        self.storage.release(job.id, &state, None, self.clock.now_ms()).await?;
+        Ok(state)
+    }
+
+    /// A receipt in a final block: the end of the job.
+    async fn settle(&self, job: &Job, last: &Attempt, receipt: &TxReceipt) -> Result<JobState> {
+        let mut state = JobState::Finalized;
+        if !receipt.success && job.kind == JobKind::Call {
+            let revert = self.replay(job, receipt).await?;
+            if !revert.as_ref().is_some_and(|revert| revert.already_recorded) {
+                let out_of_gas = receipt.gas_used >= last.gas_limit;
+                state = JobState::Rejected(Rejection::Reverted { revert, out_of_gas });
+            }
+        }
+        self.set_state(job.id, state, Some(receipt)).await
+    }
+}

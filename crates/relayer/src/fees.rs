@@ -1,0 +1,248 @@
+//! The price of a transaction: pure functions, no clock and no network.
+//!
+//! EIP-1559 fees. A first attempt pays the market's tip and caps the total at
+//! `tip + 2 × base fee`, which stays enough through six full blocks in a row
+//! (1.125⁶ ≈ 2.03). A replacement raises both fields by at least `bump_percent`, because
+//! nodes refuse anything less, and by more if the market has moved further. Nothing is
+//! ever priced above the ceiling; a replacement that cannot be both high enough for the
+//! node and below the ceiling is not made, and the caller broadcasts the old one again.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Wei per gwei.
+pub const GWEI: u128 = 1_000_000_000;
+
+/// The two fee fields of a transaction, in wei per gas. `tip` never exceeds `max_fee`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fees {
+    /// `maxFeePerGas`.
+    pub max_fee: u128,
+    /// `maxPriorityFeePerGas`.
+    pub tip: u128,
+}
+
+/// What the chain charges now, in wei per gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Market {
+    /// Base fee of the latest block.
+    pub base_fee: u128,
+    /// Tip that the node suggests.
+    pub tip: u128,
+}
+
+/// How to price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeePolicy {
+    /// Multiplier of the base fee in the cap.
+    pub base_fee_multiplier: u32,
+    /// Least raise of a replacement, in percent.
+    pub bump_percent: u32,
+    /// Least tip.
+    pub min_tip: u128,
+    /// Largest cap.
+    pub ceiling: u128,
+}
+
+/// No acceptable price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FeeError {
+    /// The base fee alone is above the ceiling.
+    #[error(
+        "the base fee of {base_fee} wei is above the ceiling of {ceiling} wei per gas; wait or raise max_fee_ceiling"
+    )]
+    CeilingBelowBaseFee {
+        /// Base fee of the latest block.
+        base_fee: u128,
+        /// The configured ceiling.
+        ceiling: u128,
+    },
+    /// A replacement would have to cost more than the ceiling.
+    #[error(
+        "a replacement needs at least {needed} wei, above the ceiling of {ceiling} wei per gas"
+    )]
+    BumpAboveCeiling {
+        /// Smallest cap that a node accepts as a replacement.
+        needed: u128,
+        /// The configured ceiling.
+        ceiling: u128,
+    },
+}
+
+/// Fees of a first attempt.
+///
+/// # Errors
+/// [`FeeError::CeilingBelowBaseFee`] if no transaction below the ceiling could be mined.
+pub fn initial(market: Market, policy: &FeePolicy) -> Result<Fees, FeeError> {
+    if market.base_fee > policy.ceiling {
+        return Err(FeeError::CeilingBelowBaseFee {
+            base_fee: market.base_fee,
+            ceiling: policy.ceiling,
+        });
+    }
+    let wanted = at_market(market, policy);
+    let max_fee = wanted.max_fee.min(policy.ceiling);
+    Ok(Fees { max_fee, tip: wanted.tip.min(max_fee) })
+}
+
+/// Fees of a replacement of a transaction that paid `previous`.
+///
+/// # Errors
+/// [`FeeError::BumpAboveCeiling`] if every acceptable replacement is above the ceiling.
+pub fn bump(previous: Fees, market: Market, policy: &FeePolicy) -> Result<Fees, FeeError> {
+    let least = Fees {
+        max_fee: raised(previous.max_fee, policy.bump_percent),
+        tip: raised(previous.tip, policy.bump_percent),
+    };
+    if least.max_fee > policy.ceiling {
+        return Err(FeeError::BumpAboveCeiling { needed: least.max_fee, ceiling: policy.ceiling });
+    }
+    let wanted = at_market(market, policy);
+    let max_fee = wanted.max_fee.max(least.max_fee).min(policy.ceiling);
+    // The raised tip is at most the raised cap, so the lower bound never exceeds the upper.
+    let tip = wanted.tip.max(least.tip).min(max_fee);
+    Ok(Fees { max_fee, tip })
+}
+
+/// Gas limit of a replacement or first attempt: the estimate with its margin, never less
+/// than `previous` and never more than `limit` unless `previous` was.
+pub fn gas_limit(estimate: u64, margin_percent: u32, previous: u64, limit: u64) -> u64 {
+    let with_margin = u128::from(estimate) * (100 + u128::from(margin_percent)) / 100;
+    let with_margin = u64::try_from(with_margin).unwrap_or(u64::MAX);
+    with_margin.min(limit).max(previous)
+}
+
+/// What the market asks for: `tip + multiplier × base fee`.
+fn at_market(market: Market, policy: &FeePolicy) -> Fees {
+    let tip = market.tip.max(policy.min_tip);
+    let base = market.base_fee.saturating_mul(u128::from(policy.base_fee_multiplier));
+    Fees { max_fee: tip.saturating_add(base), tip }
+}
+
+/// `value` raised by `percent`, rounded up, and by one wei at least.
+fn raised(value: u128, percent: u32) -> u128 {
+    let percent = u128::from(percent);
+    // Split to stay exact without a product of two large numbers.
+    let whole = (value / 100).saturating_mul(percent);
+    let rest = (value % 100 * percent).div_ceil(100);
+    value.saturating_add(whole).saturating_add(rest.max(u128::from(whole == 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const POLICY: FeePolicy =
+        FeePolicy { base_fee_multiplier: 2, bump_percent: 10, min_tip: 1, ceiling: 500 * GWEI };
+
+    #[test]
+    fn the_first_cap_is_the_tip_and_twice_the_base_fee() {
+        let market = Market { base_fee: 30 * GWEI, tip: 2 * GWEI };
+        let fees = initial(market, &POLICY).expect("priced");
+        assert_eq!(fees, Fees { max_fee: 62 * GWEI, tip: 2 * GWEI });
+    }
+
+    #[test]
+    fn a_replacement_in_a_calm_market_is_ten_percent_dearer_on_both_fields() {
+        let market = Market { base_fee: 30 * GWEI, tip: 2 * GWEI };
+        let first = initial(market, &POLICY).expect("priced");
+        let second = bump(first, market, &POLICY).expect("bumped");
+        assert_eq!(second, Fees { max_fee: 68_200_000_000, tip: 2_200_000_000 });
+    }
+
+    #[test]
+    fn a_replacement_follows_a_market_that_moved_further() {
+        let first = Fees { max_fee: 62 * GWEI, tip: 2 * GWEI };
+        let market = Market { base_fee: 100 * GWEI, tip: 3 * GWEI };
+        let second = bump(first, market, &POLICY).expect("bumped");
+        assert_eq!(second, Fees { max_fee: 203 * GWEI, tip: 3 * GWEI });
+    }
+
+    #[test]
+    fn the_ceiling_caps_a_first_attempt_and_ends_the_replacements() {
+        let market = Market { base_fee: 400 * GWEI, tip: 2 * GWEI };
+        let first = initial(market, &POLICY).expect("priced");
+        assert_eq!(first.max_fee, POLICY.ceiling);
+        assert!(matches!(bump(first, market, &POLICY), Err(FeeError::BumpAboveCeiling { .. })));
+        let mad = Market { base_fee: 501 * GWEI, tip: 0 };
+        assert!(matches!(initial(mad, &POLICY), Err(FeeError::CeilingBelowBaseFee { .. })));
+    }
+
+    #[test]
+    fn a_zero_fee_still_rises() {
+        let zero = Fees { max_fee: 0, tip: 0 };
+        let market = Market { base_fee: 0, tip: 0 };
+        let policy = FeePolicy { min_tip: 0, ..POLICY };
+        assert_eq!(bump(zero, market, &policy).expect("bumped"), Fees { max_fee: 1, tip: 1 });
+    }
+
+    fn any_fee() -> impl Strategy<Value = u128> {
+        prop_oneof![0..1_000_u128, 0..10_000 * GWEI, any::<u128>()]
+    }
+
+    proptest! {
+        #[test]
+        fn raising_matches_exact_arithmetic(value in 0..u128::MAX / 2000, percent in 10_u32..=1000) {
+            let exact = (value * (100 + u128::from(percent))).div_ceil(100);
+            prop_assert_eq!(raised(value, percent), exact.max(value + 1));
+        }
+
+        #[test]
+        fn first_fees_are_well_formed_and_can_be_mined(
+            base_fee in any_fee(), tip in any_fee(), min_tip in any_fee(), ceiling in any_fee(),
+        ) {
+            let policy = FeePolicy { min_tip, ceiling, ..POLICY };
+            match initial(Market { base_fee, tip }, &policy) {
+                Ok(fees) => {
+                    prop_assert!(fees.tip <= fees.max_fee);
+                    prop_assert!(fees.max_fee <= ceiling);
+                    prop_assert!(fees.max_fee >= base_fee);
+                }
+                Err(_) => prop_assert!(base_fee > ceiling),
+            }
+        }
+
+        #[test]
+        fn a_replacement_is_dear_enough_for_the_node_and_below_the_ceiling(
+            max_fee in any_fee(), tip in any_fee(), base_fee in any_fee(), market_tip in any_fee(),
+            ceiling in any_fee(), bump_percent in 10_u32..=1000,
+        ) {
+            let previous = Fees { max_fee, tip: tip.min(max_fee) };
+            let policy = FeePolicy { ceiling, bump_percent, ..POLICY };
+            match bump(previous, Market { base_fee, tip: market_tip }, &policy) {
+                Ok(fees) => {
+                    prop_assert!(fees.tip <= fees.max_fee);
+                    prop_assert!(fees.max_fee <= ceiling);
+                    // 110 % of both, without overflow: 10 × new ≥ 11 × old.
+                    for (new, old) in [(fees.max_fee, previous.max_fee), (fees.tip, previous.tip)] {
+                        prop_assert!(new - old >= old / 10);
+                        prop_assert!(new > old || old == u128::MAX);
+                    }
+                }
+                Err(_) => prop_assert!(raised(max_fee, bump_percent) > ceiling),
+            }
+        }
+
+        #[test]
+        fn repeated_replacements_end_at_the_ceiling(start in 1..500 * GWEI, base_fee in any_fee()) {
+            let mut fees = Fees { max_fee: start, tip: start };
+            let market = Market { base_fee, tip: 0 };
+            let mut rounds = 0;
+            while let Ok(next) = bump(fees, market, &POLICY) {
+                fees = next;
+                rounds += 1;
+                prop_assert!(rounds < 400);
+            }
+            prop_assert!(fees.max_fee <= POLICY.ceiling);
+        }
+
+        #[test]
+        fn the_gas_limit_never_shrinks(estimate: u64, margin in 0_u32..=400, previous: u64, limit: u64) {
+            let chosen = gas_limit(estimate, margin, previous, limit);
+            prop_assert!(chosen >= previous);
+            prop_assert!(chosen <= limit.max(previous));
+            prop_assert!(chosen >= estimate.min(limit));
+        }
+    }
+}

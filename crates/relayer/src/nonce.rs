@@ -1,0 +1,49 @@
+//! Nonces: one owner, one reservation at a time.
+//!
+//! The database knows every nonce that was ever given away, the chain knows what was used
+//! outside, and the larger of the two answers is the next one. A [`Reservation`] holds the
+//! only permission to sign for a new nonce; storing the signed transaction makes it taken,
+//! and dropping the reservation before that rolls it back, because then nothing was
+//! recorded. It is held until the first broadcast is over, so nodes see nonces in order.
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{
+    backend::{BlockRef, ChainBackend},
+    error::RelayerError,
+    storage::{Scope, Storage},
+};
+
+/// Gives out the nonces of one sender.
+#[derive(Debug, Default)]
+pub(crate) struct Nonces {
+    turn: Mutex<()>,
+}
+
+/// The right to sign for the next nonce.
+#[derive(Debug)]
+pub(crate) struct Reservation<'a> {
+    nonce: u64,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Reservation<'_> {
+    pub(crate) const fn nonce(&self) -> u64 {
+        self.nonce
+    }
+}
+
+impl Nonces {
+    /// Waits for the turn and finds the next nonce.
+    pub(crate) async fn reserve(
+        &self,
+        backend: &dyn ChainBackend,
+        storage: &Storage,
+        scope: Scope,
+    ) -> Result<Reservation<'_>, RelayerError> {
+        let turn = self.turn.lock().await;
+        let chain = backend.nonce(scope.sender, BlockRef::Pending).await?;
+        let stored = storage.next_nonce(scope).await?;
+        Ok(Reservation { nonce: chain.max(stored), _turn: turn })
+    }
+}

@@ -1,0 +1,107 @@
+//! What the chain says about a job: mined, final, or its nonce lost to something else.
+
+use alloy::primitives::Bytes;
+
+use crate::{
+    backend::{BlockInfo, BlockRef, ChainBackend, RpcError, RpcErrorKind, Simulated},
+    config::Finality,
+    drive::{Core, call_of},
+    error::RelayerError,
+    job::{Attempt, TxReceipt},
+    revert::DecodedRevert,
+    storage::Job,
+};
+
+impl Core {
+    /// The head of the chain.
+    pub(crate) async fn head(&self) -> Result<BlockInfo, RpcError> {
+        head(self.backend.as_ref()).await
+    }
+
+    /// The receipt of whichever attempt is in a block of the canonical chain.
+    pub(crate) async fn mined(&self, attempts: &[Attempt]) -> Result<Option<TxReceipt>, RpcError> {
+        for attempt in attempts.iter().rev() {
+            let Some(receipt) = self.backend.receipt(attempt.hash).await? else { continue };
+            let block = self.backend.block(BlockRef::Number(receipt.block_number)).await?;
+            if block.is_some_and(|block| block.hash == receipt.block_hash) {
+                return Ok(Some(receipt));
+            }
+            tracing::warn!(hash = %attempt.hash, "receipt from a block that is not canonical");
+        }
+        Ok(None)
+    }
+
+    /// Height of the newest block that is final and has `extra` more blocks on top of it
+    /// than finality needs; `None` if the chain is too young.
+    pub(crate) async fn final_height(&self, extra: u64) -> Result<Option<u64>, RpcError> {
+        match self.config.finality {
+            Finality::Confirmations(blocks) => {
+                let head = self.head().await?.number;
+                Ok((head + 1).checked_sub(blocks + extra))
+            }
+            Finality::Tag => {
+                Ok(self.backend.block(BlockRef::Finalized).await?.map(|block| block.number))
+            }
+        }
+    }
+
+    /// True if something that is none of `attempts` used `nonce` and that is final.
+    ///
+    /// The order of the questions matters: the receipts are looked up after the nonce was
+    /// seen as used, and the head must not have moved back in between, as it would if an
+    /// endpoint that lags behind had answered the later question.
+    pub(crate) async fn lost(&self, nonce: u64, attempts: &[Attempt]) -> Result<bool, RpcError> {
+        let Some(height) = self.final_height(1).await? else { return Ok(false) };
+        let head = self.head().await?.number;
+        let used = self.backend.nonce(self.scope.sender, BlockRef::Number(height)).await?;
+        if used <= nonce {
+            return Ok(false);
+        }
+        let mined = self.mined(attempts).await?;
+        Ok(mined.is_none() && self.head().await?.number >= head)
+    }
+
+    /// True if the call reverts with "already recorded" in a final block's state.
+    pub(crate) async fn recorded_for_good(&self, job: &Job) -> Result<bool, RelayerError> {
+        let Some(height) = self.final_height(0).await? else { return Ok(false) };
+        let call = call_of(job, self.scope.sender);
+        match self.backend.call(&call, BlockRef::Number(height)).await? {
+            Simulated::Reverted(data) => Ok(self.decoder.decode(&data).already_recorded),
+            Simulated::Ok(_) => Ok(false),
+        }
+    }
+
+    /// Why a mined transaction reverted: the call is replayed on the state before its block
+    /// and, if it passes there, on the state after it.
+    pub(crate) async fn replay(
+        &self,
+        job: &Job,
+        receipt: &TxReceipt,
+    ) -> Result<Option<DecodedRevert>, RpcError> {
+        let call = call_of(job, self.scope.sender);
+        let after = receipt.block_number;
+        for height in [after.saturating_sub(1), after] {
+            match self.backend.call(&call, BlockRef::Number(height)).await {
+                Ok(Simulated::Reverted(data)) => return Ok(Some(self.decode(&data))),
+                Ok(Simulated::Ok(_)) => {}
+                // Worth another try; anything else (a pruned state) will not get better.
+                Err(error) if error.kind.is_endpoint_fault() => return Err(error),
+                Err(error) => tracing::warn!(%error, "cannot replay a reverted transaction"),
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn decode(&self, data: &Bytes) -> DecodedRevert {
+        self.decoder.decode(data)
+    }
+}
+
+/// The head of the chain behind `backend`.
+pub(crate) async fn head(backend: &dyn ChainBackend) -> Result<BlockInfo, RpcError> {
+    let head = backend.block(BlockRef::Latest).await?;
+    head.ok_or_else(|| {
+        let name = backend.name();
+        RpcError::new(RpcErrorKind::Malformed, &name, "eth_getBlockByNumber", "no latest block")
+    })
+}
