@@ -4,3 +4,4 @@ mod field;
 mod msm;
 
 pub use field::Backend;
+pub use msm::Bases;

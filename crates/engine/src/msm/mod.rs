@@ -23,7 +23,7 @@ use rayon::prelude::*;
 
 /// Bases prepared for many multiplications.
 #[derive(Debug)]
-pub(crate) struct Bases {
+pub struct Bases {
     points: Vec<Point>,
     any_infinity: bool,
     backend: Backend,
@@ -31,7 +31,7 @@ pub(crate) struct Bases {
 
 impl Bases {
     /// Prepares bases.
-    pub(crate) fn new(bases: &[G1Affine], backend: Backend) -> Self {
+    pub fn new(bases: &[G1Affine], backend: Backend) -> Self {
         let points: Vec<Point> =
             bases.par_iter().map(|base| Point::new(base, backend)).collect();
         let any_infinity = points.par_iter().any(Point::is_infinity);
@@ -39,12 +39,12 @@ impl Bases {
     }
 
     /// Number of bases.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.points.len()
     }
 
     /// `Σ scalars[i] · bases[i]`; there may be fewer scalars than bases.
-    pub(crate) fn msm(&self, scalars: &[Fr]) -> G1 {
+    pub fn msm(&self, scalars: &[Fr]) -> G1 {
         assert!(scalars.len() <= self.points.len(), "more scalars than bases");
         let pieces = scalars.len().div_ceil(PIECE).max(1);
         (0..pieces)

@@ -155,3 +155,4 @@ fn digits_recompose_to_the_scalar() {
 }
 
 use ff::PrimeField;
+

@@ -1,0 +1,89 @@
+//! Ratios of the engine's kernels and proofs to halo2curves' and halo2-axiom's, as
+//! medians of interleaved runs: `cargo run --release -p verdict-engine --example
+//! bench_engine [msm|fft|proof|keygen] [max k]`.
+
+use ff::Field;
+use group::{Curve, Group};
+use group::prime::PrimeCurveAffine;
+use halo2curves::bn256::{Fr, G1, G1Affine};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::time::Instant;
+use verdict_engine::{Backend, Bases};
+
+/// Median seconds of two functions, run in turn.
+fn compare<A, B>(runs: usize, mut ours: impl FnMut() -> A, mut theirs: impl FnMut() -> B) -> (f64, f64) {
+    let mut times = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        let start = Instant::now();
+        std::hint::black_box(ours());
+        times.0.push(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        std::hint::black_box(theirs());
+        times.1.push(start.elapsed().as_secs_f64());
+    }
+    times.0.sort_by(f64::total_cmp);
+    times.1.sort_by(f64::total_cmp);
+    (times.0[runs / 2], times.1[runs / 2])
+}
+
+fn row(name: &str, per: f64, (ours, theirs): (f64, f64)) {
+    println!(
+        "{name:<34} {:>9.2} ms {:>9.2} ms {:>9.1} ns each {:>7.2} x",
+        ours * 1e3,
+        theirs * 1e3,
+        ours / per * 1e9,
+        theirs / ours
+    );
+}
+
+fn points(n: usize) -> Vec<G1Affine> {
+    let mut rng = StdRng::seed_from_u64(1);
+    let mut sum = G1::random(&mut rng);
+    let step = G1::random(&mut rng);
+    let points: Vec<G1> = (0..n)
+        .map(|_| {
+            sum += step;
+            sum
+        })
+        .collect();
+    let mut affine = vec![G1Affine::identity(); n];
+    G1::batch_normalize(&points, &mut affine);
+    affine
+}
+
+fn msm(max_k: u32) {
+    let mut rng = StdRng::seed_from_u64(2);
+    let points = points(1 << max_k);
+    for backend in [Backend::Portable, Backend::detect()] {
+        for k in (11..=max_k).step_by(if max_k > 14 { 2 } else { 1 }) {
+            let n = 1usize << k;
+            let bases = Bases::new(&points[..n], backend);
+            let full: Vec<Fr> = (0..n).map(|_| Fr::random(&mut rng)).collect();
+            let small: Vec<Fr> = (0..n)
+                .map(|_| {
+                    let value = Fr::from(rng.gen_range(0..1u64 << 16));
+                    if rng.r#gen() { value } else { -value }
+                })
+                .collect();
+            let bytes: Vec<Fr> = (0..n).map(|_| Fr::from(rng.gen_range(0..256))).collect();
+            for (name, scalars) in [("full", full), ("16 bits signed", small), ("8 bits", bytes)] {
+                let times = compare(
+                    5,
+                    || bases.msm(&scalars),
+                    || halo2curves::msm::msm_best(&scalars, &points[..n]),
+                );
+                row(&format!("msm 2^{k} {name} {backend:?}"), n as f64, times);
+            }
+        }
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let part = arguments.next().unwrap_or_default();
+    let max_k = arguments.next().and_then(|k| k.parse().ok());
+    println!("{:<34} {:>12} {:>12}", "", "engine", "halo2");
+    if part.is_empty() || part == "msm" {
+        msm(max_k.unwrap_or(18));
+    }
+}
