@@ -1,6 +1,6 @@
 //! The advice columns: a network's run in rows, then its random combinations.
 
-use ff::{BatchInvert, Field, PrimeField};
+use ff::{BatchInvert, PrimeField};
 use halo2curves::bn256::Fr;
 
 use super::layout::{Block, Layout, Source};
