@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {IERCZKMLRegistry} from "../src/interfaces/IERCZKMLRegistry.sol";
+import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
+import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {OracleFixture} from "./base/OracleFixture.sol";
+
+/// @notice Drives an oracle at random, honestly and not, and keeps its own account of what should be on it.
+contract OracleHandler is OracleFixture {
+    address[3] public subjects = [named("alice"), named("bob"), named("carol")];
+    address[3] public senders;
+
+    /// @dev Account of the last accepted statement of each subject.
+    mapping(address subject => IInferenceOracle.ScoreRecord) private _expected;
+    mapping(bytes32 call => bool) public acceptedBefore;
+    bytes[] private _history;
+    mapping(uint256 modelId => bytes32) private _modelState;
+
+    uint256 public accepted;
+    uint256 public refused;
+    string public violation;
+
+    function setUp() public override {
+        super.setUp();
+        senders = [submitter, named("second submitter"), stranger];
+        vm.prank(owner);
+        oracle.addSubmitter(senders[1]);
+        approve(registerModel(verificationData("second", 0, 1, -1000, 1000)));
+        registerModel(verificationData("unapproved", 0, 1, -1000, 1000));
+        for (uint256 id = 1; id <= 3; ++id) {
+            _modelState[id] = stateOf(id);
+        }
+    }
+
+    // ----------------------------------------------------------------- actions
+
+    /// @dev An honest statement. It may still be refused: for its sender, model, nonce, time or a pause.
+    function submit(uint256 who, uint256 model, uint256 subject, uint256 nonceStep, int256 score, uint256 age)
+        external
+    {
+        Statement memory s = statement(0, bound(score, -1200, 1200));
+        s.modelId = 1 + model % 3;
+        s.subject = subjects[subject % 3];
+        s.nonce = oracle.nonceOf(s.subject) + nonceStep % 3;
+        s.deadline = uint64(block.timestamp + 10 minutes - age % 20 minutes);
+        _attempt(senders[who % 3], s, callOf(s), true);
+    }
+
+    /// @dev A statement with the proof of another score.
+    function submitTampered(uint256 who, uint256 subject, int256 proven, int256 claimed) external {
+        Statement memory s = statement(0, bound(proven, 0, 1000));
+        s.subject = subjects[subject % 3];
+        s.nonce = oracle.nonceOf(s.subject) + 1;
+        bytes memory proof = prove(s);
+        claimed = bound(claimed, 0, 1000);
+        bool honest = claimed == s.values[0];
+        s.values[0] = claimed;
+        _attempt(senders[who % 3], s, callWith(s, proof), honest);
+    }
+
+    /// @dev A call that was sent before, by whomever.
+    function replay(uint256 who, uint256 which) external {
+        if (_history.length == 0) return;
+        bytes memory data = _history[which % _history.length];
+        (bool ok,) = send(senders[who % 3], data);
+        if (ok) {
+            if (acceptedBefore[keccak256(data)]) violation = "a proof was used twice";
+            else violation = "a refused call was accepted later without being tracked";
+        }
+    }
+
+    function pauseOrUnpause(uint256 seed) external {
+        bool paused = oracle.paused();
+        vm.startPrank(owner);
+        if (paused) oracle.unpause();
+        else if (seed % 4 == 0) oracle.pause();
+        vm.stopPrank();
+    }
+
+    function approveOrRevoke(uint256 model, uint256 seed) external {
+        uint256 id = 1 + model % 2;
+        if (!oracle.isModelApproved(id)) {
+            approve(id);
+        } else if (seed % 4 == 0) {
+            vm.prank(owner);
+            oracle.revokeModel(id);
+        }
+    }
+
+    function addOrRemoveSubmitter(uint256 seed) external {
+        address second = senders[1];
+        bool allowed = oracle.isSubmitter(second);
+        vm.startPrank(owner);
+        if (allowed) oracle.removeSubmitter(second);
+        else oracle.addSubmitter(second);
+        vm.stopPrank();
+        if (seed % 8 == 0) updateModel(seed);
+    }
+
+    function updateModel(uint256 seed) public {
+        uint256 id = 1 + seed % 3;
+        if (registry.successorOf(id) != 0) return;
+        vm.prank(modelOwner);
+        registry.updateModel(id, commitmentFor(keccak256(abi.encode(seed))));
+    }
+
+    function meddle(uint256 what, uint256 model) external {
+        uint256 id = 1 + model % 3;
+        bytes[4] memory onRegistry = [
+            abi.encodeCall(registry.deprecateModel, (id)),
+            abi.encodeCall(registry.updateModel, (id, commitmentFor(bytes32(0)))),
+            abi.encodeCall(registry.transferModel, (id, stranger)),
+            abi.encodeCall(registry.acceptModel, (id))
+        ];
+        vm.prank(stranger);
+        (bool ok,) = address(registry).call(onRegistry[what % 4]);
+        if (ok) violation = "a stranger moved a model";
+    }
+
+    function passTime(uint256 time) external {
+        vm.warp(block.timestamp + time % 1 days);
+    }
+
+    // ----------------------------------------------------------------- account
+
+    function _attempt(address sender, Statement memory s, bytes memory data, bool honest) private {
+        (IModelRegistry.VerificationData memory model,) = registry.verificationOf(s.modelId);
+        bool should = honest && !oracle.paused() && oracle.isSubmitter(sender)
+            && oracle.isModelApproved(s.modelId) && s.nonce > _expected[s.subject].nonce
+            && s.deadline >= block.timestamp && s.values[0] >= model.outputMin
+            && s.values[0] <= model.outputMax;
+        (bool ok,) = send(sender, data);
+        if (ok != should) {
+            violation = ok ? "accepted what it should refuse" : "refused what it should accept";
+        }
+        if (!ok) {
+            ++refused;
+            return;
+        }
+        ++accepted;
+        acceptedBefore[keccak256(data)] = true;
+        _history.push(data);
+        _expected[s.subject] = IInferenceOracle.ScoreRecord({
+            score: int64(s.values[0]),
+            nonce: uint64(s.nonce),
+            updatedAt: uint40(block.timestamp),
+            deadline: uint40(s.deadline),
+            modelId: uint32(s.modelId),
+            prover: sender
+        });
+    }
+
+    /// @dev Everything about a model that must stay as it was when it was registered.
+    function stateOf(uint256 modelId) public view returns (bytes32) {
+        (IERCZKMLRegistry.ModelCommitment memory commitment, bool deprecated, address current) =
+            registry.getModel(modelId);
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(modelId);
+        return keccak256(abi.encode(commitment, deprecated, current, data));
+    }
+
+    function checkRecords() external view {
+        for (uint256 i = 0; i < subjects.length; ++i) {
+            vm.assertEq(
+                abi.encode(oracle.scoreOf(subjects[i])),
+                abi.encode(_expected[subjects[i]]),
+                "a record is the last accepted statement, paused or not"
+            );
+        }
+    }
+
+    function checkModels() external view {
+        for (uint256 id = 1; id <= 3; ++id) {
+            vm.assertEq(stateOf(id), _modelState[id], "a registered model never changes");
+        }
+    }
+}
+
+/// @notice The oracle's invariants under random use.
+contract OracleInvariantsTest is OracleFixture {
+    OracleHandler private handler;
+
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
+    function setUp() public override {
+        handler = new OracleHandler();
+        handler.setUp();
+    }
+
+    /// @dev Tells forge which functions to call.
+    function targetSelectors() public view returns (FuzzSelector[] memory targets) {
+        bytes4[] memory selectors = new bytes4[](12);
+        // Honest statements are the most interesting ones, so they come more often.
+        for (uint256 i = 0; i < 4; ++i) {
+            selectors[i] = handler.submit.selector;
+        }
+        selectors[4] = handler.submitTampered.selector;
+        selectors[5] = handler.replay.selector;
+        selectors[6] = handler.pauseOrUnpause.selector;
+        selectors[7] = handler.approveOrRevoke.selector;
+        selectors[8] = handler.addOrRemoveSubmitter.selector;
+        selectors[9] = handler.updateModel.selector;
+        selectors[10] = handler.meddle.selector;
+        selectors[11] = handler.passTime.selector;
+        targets = new FuzzSelector[](1);
+        targets[0] = FuzzSelector(address(handler), selectors);
+    }
+
+    /// @dev Tells forge which contracts to call.
+    function targetContracts() public view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(handler);
+    }
+
+    function invariant_OnlyWhatIsProvenAndAllowedIsRecorded() public view {
+        vm.assertEq(handler.violation(), "", "violation");
+        handler.checkRecords();
+    }
+
+    function invariant_ModelsNeverChange() public view {
+        handler.checkModels();
+    }
+
+    /// @dev The two paths do occur: otherwise the invariants above would say nothing.
+    function test_TheHandlerBothSucceedsAndFails() public {
+        for (uint256 i = 0; i < 64; ++i) {
+            uint256 seed = uint256(keccak256(abi.encode(i)));
+            handler.submit(seed, seed >> 8, seed >> 16, seed >> 24, int256(seed >> 32), seed >> 40);
+        }
+        vm.assertTrue(handler.accepted() >= 5, "some are accepted");
+        vm.assertTrue(handler.refused() >= 5, "some are refused");
+        vm.assertEq(handler.violation(), "", "violation");
+    }
+}

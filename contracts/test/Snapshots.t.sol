@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {IVerdictVerifier} from "../src/interfaces/IVerdictVerifier.sol";
+import {IdealVerifier} from "./base/IdealVerifier.sol";
+import {OracleFixture} from "./base/OracleFixture.sol";
+
+/// @notice A verifier that costs next to nothing, so that what is measured is everything around it.
+contract FreeVerifier is IVerdictVerifier {
+    /// @inheritdoc IVerdictVerifier
+    function verify(address, bytes32, uint256[] calldata, bytes calldata) external pure returns (bool) {
+        return true;
+    }
+}
+
+/// @notice Gas and code size, kept under contracts/snapshots; a test run fails when they change.
+/// @dev Regenerate with `FORGE_SNAPSHOT_CHECK=false forge test --match-contract Snapshots`.
+/// forge-config: default.isolate = true
+contract SnapshotsTest is OracleFixture {
+    /// @dev Bytes of a typical proof: about forty words.
+    uint256 private constant PROOF_BYTES = 1280;
+    /// @dev What one transaction costs before anything runs.
+    uint256 private constant TRANSACTION = 21_000;
+
+    function setUp() public override {
+        super.setUp();
+        vm.etch(address(verifier), address(new FreeVerifier()).code);
+    }
+
+    function submit(uint256 nonce, string memory name) private returns (uint256 gasUsed) {
+        bytes memory zkProof = new bytes(PROOF_BYTES);
+        for (uint256 i = 0; i < PROOF_BYTES; ++i) {
+            zkProof[i] = 0x55;
+        }
+        bytes memory data = callWith(statement(nonce, 123_456), zkProof);
+        assertAccepted(data);
+        gasUsed = vm.snapshotGasLastCall(name);
+        // Non-zero bytes of calldata cost 16, and the proof's own are not overhead.
+        return gasUsed - TRANSACTION - 16 * PROOF_BYTES;
+    }
+
+    function test_GasOfRecordingIsWithinBudget() public {
+        uint256 first = submit(1, "verifyInference without the proof check, first score of a subject");
+        vm.assertLe(first, 65_000, "registry and oracle, first score");
+        uint256 later = submit(2, "verifyInference without the proof check, later score of a subject");
+        vm.assertLe(later, 48_000, "registry and oracle, later score");
+    }
+
+    function test_GasOfReading() public {
+        submit(1, "verifyInference without the proof check, first score of a subject");
+        oracle.latestScore(borrower);
+        vm.snapshotGasLastCall("latestScore");
+        oracle.latestScoreOf(borrower, creditModel);
+        vm.snapshotGasLastCall("latestScoreOf");
+        oracle.scoreOf(borrower);
+        vm.snapshotGasLastCall("scoreOf");
+    }
+
+    function test_CodeSizesAreWithinTheLimit() public {
+        vm.snapshotValue("runtime bytes of InferenceOracle", address(oracle).code.length);
+        vm.snapshotValue("runtime bytes of ModelRegistry", address(registry).code.length);
+        vm.assertLe(address(oracle).code.length, 24_576, "EIP-170");
+        vm.assertLe(address(registry).code.length, 24_576, "EIP-170");
+    }
+}
