@@ -4,8 +4,14 @@
 //! run is the specification; the network becomes a [`circuit`].
 
 pub mod circuit;
+pub mod keys;
 pub mod model;
 pub mod network;
 pub mod onnx;
+pub mod plan;
+pub mod prove;
+pub mod quantize;
 pub mod shape;
+pub mod srs;
 pub mod transcript;
+pub mod verify;

@@ -26,7 +26,7 @@ pub struct Shape {
 }
 
 /// A shape outside the supported limits.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unsupported circuit shape: {field} is {value}, must be {constraint}")]
 pub struct ShapeError {
     field: &'static str,

@@ -1,0 +1,155 @@
+//! Keys: the model as commitments.
+//!
+//! The proving key is derived: fixed columns follow from the integer network and
+//! the shape in a few milliseconds, so only the network and the verifying key (whose
+//! commitments cost multi-scalar multiplications) are stored.
+
+use std::sync::Arc;
+
+use halo2_proofs::{
+    SerdeFormat,
+    plonk::{ProvingKey, VerifyingKey, keygen_pk, keygen_vk},
+    poly::{commitment::Params, kzg::commitment::ParamsKZG},
+};
+use halo2curves::{
+    CurveAffine,
+    bn256::{Bn256, G1Affine},
+};
+use thiserror::Error;
+
+use crate::{
+    circuit::{DenseCircuit, Layout, LayoutError},
+    network::{Network, NetworkError},
+    shape::Shape,
+};
+
+/// A laid-out network with its halo2 keys.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// The network.
+    pub network: Network,
+    /// The network in rows.
+    pub layout: Arc<Layout>,
+    /// halo2's proving key; holds the verifying key.
+    pub proving: ProvingKey<G1Affine>,
+}
+
+/// Why keys could not be made or read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The network cannot be laid out.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The network is not valid for its shape.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The SRS has another number of rows.
+    #[error("the SRS is for 2^{got} rows, the model needs 2^{expected}")]
+    SrsSize {
+        /// log2 of the model's rows.
+        expected: u32,
+        /// log2 of the SRS's.
+        got: u32,
+    },
+    /// The verifying key's bytes are not one.
+    #[error("the verifying key cannot be read: {0}")]
+    Malformed(#[source] std::io::Error),
+    /// The verifying key is of another number of rows or columns.
+    #[error(
+        "the verifying key does not belong to this circuit: {what} is {got}, expected {expected}"
+    )]
+    Foreign {
+        /// What differs.
+        what: &'static str,
+        /// The circuit's.
+        expected: usize,
+        /// The key's.
+        got: usize,
+    },
+    /// halo2 failed.
+    #[error("key generation failed: {0}")]
+    Halo2(#[from] halo2_proofs::plonk::Error),
+}
+
+fn check_size(params: &ParamsKZG<Bn256>, k: u32) -> Result<(), KeyError> {
+    let got = params.k();
+    if got == k { Ok(()) } else { Err(KeyError::SrsSize { expected: k, got }) }
+}
+
+impl Keys {
+    /// Makes the keys of a network. `params` must have exactly the rows that
+    /// [`Layout::required_k`] says.
+    pub fn new(
+        params: &ParamsKZG<Bn256>,
+        network: Network,
+        shape: Shape,
+    ) -> Result<Self, KeyError> {
+        network.validate(shape.accumulator_bits())?;
+        let layout = Arc::new(Layout::new(&network, shape)?);
+        check_size(params, layout.k)?;
+        let circuit = DenseCircuit::new(layout.clone());
+        let verifying = keygen_vk(params, &circuit)?;
+        let proving = keygen_pk(params, verifying, &circuit)?;
+        Ok(Self { network, layout, proving })
+    }
+
+    /// Restores the keys from a network and its verifying key.
+    pub fn restore(
+        params: &ParamsKZG<Bn256>,
+        network: Network,
+        shape: Shape,
+        verifying: VerifyingKey<G1Affine>,
+    ) -> Result<Self, KeyError> {
+        network.validate(shape.accumulator_bits())?;
+        let layout = Arc::new(Layout::new(&network, shape)?);
+        check_size(params, layout.k)?;
+        let got = verifying.get_domain().k();
+        if got != layout.k {
+            let (expected, got) = (layout.k as usize, got as usize);
+            return Err(KeyError::Foreign { what: "k", expected, got });
+        }
+        let proving = keygen_pk(params, verifying, &DenseCircuit::new(layout.clone()))?;
+        Ok(Self { network, layout, proving })
+    }
+
+    /// The verifying key.
+    pub fn verifying(&self) -> &VerifyingKey<G1Affine> {
+        self.proving.get_vk()
+    }
+}
+
+/// A verifying key as bytes: uncompressed points.
+pub fn verifying_key_bytes(key: &VerifyingKey<G1Affine>) -> Vec<u8> {
+    key.to_bytes(SerdeFormat::RawBytes)
+}
+
+/// Reads a verifying key and checks that it has `shape`'s columns, `k`'s rows and
+/// points on the curve.
+pub fn read_verifying_key(
+    bytes: &[u8],
+    shape: &Shape,
+    k: u32,
+) -> Result<VerifyingKey<G1Affine>, KeyError> {
+    // halo2 takes k and the number of columns from the bytes: check them first.
+    let word = |at: usize| {
+        let bytes = bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        let short = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        bytes.map(u32::from_le_bytes).ok_or_else(|| KeyError::Malformed(short()))
+    };
+    let check = |what, expected: usize, got: usize| {
+        if expected == got { Ok(()) } else { Err(KeyError::Foreign { what, expected, got }) }
+    };
+    let columns = shape.lanes + 4;
+    check("k", k as usize, word(1)? as usize)?;
+    check("the number of fixed columns", columns, word(6)? as usize)?;
+    check("the length in bytes", 10 + 64 * columns, bytes.len())?;
+    let key = VerifyingKey::from_bytes::<DenseCircuit>(bytes, SerdeFormat::RawBytes, *shape)
+        .map_err(KeyError::Malformed)?;
+    // Reading checks coordinates only.
+    if key.fixed_commitments().iter().all(|point| bool::from(point.is_on_curve())) {
+        return Ok(key);
+    }
+    let message = "a commitment is not on the curve";
+    Err(KeyError::Malformed(std::io::Error::new(std::io::ErrorKind::InvalidData, message)))
+}

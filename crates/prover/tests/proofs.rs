@@ -1,0 +1,197 @@
+//! Real proofs: honest ones are accepted by both verifiers, cheating ones refused.
+
+use halo2_proofs::{
+    poly::{commitment::Params, kzg::commitment::ParamsKZG},
+    transcript::TranscriptReadBuffer,
+};
+use halo2curves::bn256::{Bn256, Fr, G1Affine};
+use rand::{SeedableRng, rngs::StdRng};
+use verdict_prover::{
+    circuit::Layout,
+    keys::{KeyError, Keys, read_verifying_key, verifying_key_bytes},
+    network::{Layer, Network},
+    prove::{Proof, prove},
+    shape::Shape,
+    verify::{VerifyError, verify},
+};
+
+fn shape() -> Shape {
+    Shape { limb_bits: 6, limbs: 5, shift_limbs: 2, lanes: 2, public_inputs: false }
+}
+
+fn network(weight: i64) -> Network {
+    let layer = |inputs: usize, weights: Vec<i64>, bias: Vec<i64>| Layer {
+        node: "gemm".into(),
+        inputs,
+        outputs: bias.len(),
+        weights,
+        bias,
+        knots_of: vec![],
+    };
+    Network {
+        inputs: 2,
+        input_bits: 18,
+        shift_bits: 12,
+        layers: vec![
+            layer(2, vec![weight, -400, 300, 900, -20, 7], vec![2048, 90_000, 2048]),
+            layer(3, vec![1000, -1000, 500], vec![40_000_000]),
+        ],
+    }
+}
+
+struct Setup {
+    params: ParamsKZG<Bn256>,
+    keys: Keys,
+}
+
+impl Setup {
+    fn new(network: Network, shape: Shape) -> Self {
+        let k = Layout::required_k(&network, shape).expect("small");
+        let params = ParamsKZG::setup(k, StdRng::seed_from_u64(1));
+        let keys = Keys::new(&params, network, shape).expect("keys");
+        Self { params, keys }
+    }
+
+    fn prove(&self, inputs: &[i64]) -> Proof {
+        let mut context = [0; 32];
+        context[31] = 9;
+        prove(&self.params, &self.keys, inputs, &context, StdRng::seed_from_u64(2)).expect("proof")
+    }
+
+    fn verify(&self, instances: &[Fr], proof: &[u8]) -> Result<(), VerifyError> {
+        let count = self.keys.layout.instances;
+        verify(&self.params, self.keys.verifying(), count, instances, proof)
+    }
+}
+
+#[test]
+fn a_proof_is_accepted_and_its_outputs_are_the_reference_run() {
+    for public_inputs in [false, true] {
+        let lanes = if public_inputs { 1 } else { 3 };
+        let setup = Setup::new(network(777), Shape { lanes, public_inputs, ..shape() });
+        let proof = setup.prove(&[100_000, 262_143]);
+        let reference = setup.keys.network.run(&[100_000, 262_143]).expect("in range");
+        assert_eq!(Some(&proof.outputs), reference.values.last());
+        assert_eq!(proof.instances.len(), if public_inputs { 4 } else { 2 });
+        setup.verify(&proof.instances, &proof.bytes).expect("accepted");
+    }
+}
+
+#[test]
+fn another_context_output_or_number_of_instances_is_refused() {
+    let setup = Setup::new(network(777), shape());
+    let proof = setup.prove(&[5, 6]);
+    for index in 0..proof.instances.len() {
+        let mut instances = proof.instances.clone();
+        instances[index] += Fr::one();
+        let error = setup.verify(&instances, &proof.bytes).expect_err("changed");
+        assert!(matches!(error, VerifyError::Invalid(_)), "{error}");
+    }
+    let mut padded = proof.instances.clone();
+    padded.push(Fr::zero());
+    for instances in [&padded[..], &proof.instances[..1]] {
+        let error = setup.verify(instances, &proof.bytes).expect_err("count");
+        assert!(matches!(error, VerifyError::Instances { .. }), "{error}");
+    }
+}
+
+#[test]
+fn every_changed_truncated_or_extended_proof_is_refused() {
+    let setup = Setup::new(network(777), shape());
+    let proof = setup.prove(&[5, 6]);
+    for word in 0..proof.bytes.len() / 32 {
+        let mut bytes = proof.bytes.clone();
+        bytes[32 * word + 31] ^= 1;
+        assert!(setup.verify(&proof.instances, &bytes).is_err(), "word {word}");
+    }
+    let mut longer = proof.bytes.clone();
+    longer.push(0);
+    let error = setup.verify(&proof.instances, &longer).expect_err("longer");
+    assert!(matches!(error, VerifyError::TrailingBytes(1)), "{error}");
+    for length in [0, 1, 63, proof.bytes.len() - 1] {
+        assert!(setup.verify(&proof.instances, &proof.bytes[..length]).is_err());
+    }
+}
+
+#[test]
+fn a_proof_for_another_model_of_the_same_shape_is_refused() {
+    let (ours, theirs) = (Setup::new(network(777), shape()), Setup::new(network(778), shape()));
+    let proof = theirs.prove(&[5, 6]);
+    assert!(ours.verify(&proof.instances, &proof.bytes).is_err());
+}
+
+#[test]
+fn two_proofs_of_one_statement_differ() {
+    let setup = Setup::new(network(777), shape());
+    let prove_with = |seed| {
+        prove(&setup.params, &setup.keys, &[5, 6], &[0; 32], StdRng::seed_from_u64(seed))
+            .expect("proof")
+    };
+    let (first, second) = (prove_with(1), prove_with(2));
+    assert_eq!(first.instances, second.instances);
+    assert!(first.bytes.chunks(64).zip(second.bytes.chunks(64)).all(|(a, b)| a != b));
+}
+
+#[test]
+fn keys_survive_storage_and_foreign_ones_are_refused() {
+    let setup = Setup::new(network(777), shape());
+    let k = setup.params.k();
+    let bytes = verifying_key_bytes(setup.keys.verifying());
+    let key = read_verifying_key(&bytes, &shape(), k).expect("own key");
+    let keys = Keys::restore(&setup.params, network(777), shape(), key).expect("restored");
+    let restored = Setup { params: setup.params.clone(), keys };
+    let proof = restored.prove(&[5, 6]);
+    setup.verify(&proof.instances, &proof.bytes).expect("the same key");
+
+    for length in 0..bytes.len() {
+        assert!(read_verifying_key(&bytes[..length], &shape(), k).is_err(), "{length} bytes");
+    }
+    let wider = Shape { lanes: 3, ..shape() };
+    assert!(matches!(read_verifying_key(&bytes, &wider, k), Err(KeyError::Foreign { .. })));
+    assert!(matches!(read_verifying_key(&bytes, &shape(), k + 1), Err(KeyError::Foreign { .. })));
+    let mut off_curve = bytes.clone();
+    off_curve[20] ^= 1;
+    assert!(matches!(read_verifying_key(&off_curve, &shape(), k), Err(KeyError::Malformed(_))));
+    let larger = ParamsKZG::setup(k + 1, StdRng::seed_from_u64(1));
+    let error = Keys::new(&larger, network(777), shape()).expect_err("another size");
+    assert!(matches!(error, KeyError::SrsSize { .. }), "{error}");
+}
+
+#[test]
+fn snark_verifier_accepts_the_same_proof_and_refuses_a_changed_one() {
+    use snark_verifier::{
+        loader::native::NativeLoader,
+        pcs::kzg::{Bdfg21, KzgAs, KzgDecidingKey},
+        system::halo2::{Config, compile, transcript::evm::EvmTranscript},
+        verifier::{SnarkVerifier, plonk::PlonkVerifier},
+    };
+
+    type Scheme = KzgAs<Bn256, Bdfg21>;
+
+    let setup = Setup::new(network(777), shape());
+    let proof = setup.prove(&[5, 6]);
+    let config = Config::kzg().with_num_instance(vec![setup.keys.layout.instances]);
+    let protocol = compile(&setup.params, setup.keys.verifying(), config);
+    let deciding =
+        KzgDecidingKey::<Bn256>::new(G1Affine::generator(), setup.params.g2(), setup.params.s_g2());
+    let accepts = |bytes: &[u8], instances: &[Fr]| {
+        let instances = [instances.to_vec()];
+        let mut transcript =
+            <EvmTranscript<G1Affine, NativeLoader, &[u8], Vec<u8>> as TranscriptReadBuffer<
+                &[u8],
+                G1Affine,
+                _,
+            >>::init(bytes);
+        PlonkVerifier::<Scheme>::read_proof(&deciding, &protocol, &instances, &mut transcript)
+            .is_ok_and(|read| {
+                PlonkVerifier::<Scheme>::verify(&deciding, &protocol, &instances, &read).is_ok()
+            })
+    };
+    assert!(accepts(&proof.bytes, &proof.instances));
+    let mut changed = proof.instances.clone();
+    changed[1] += Fr::one();
+    assert!(!accepts(&proof.bytes, &changed));
+    let mut bytes = proof.bytes.clone();
+    bytes[700] ^= 1;
+    assert!(!accepts(&bytes, &proof.instances));
+}
