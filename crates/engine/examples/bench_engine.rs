@@ -8,7 +8,7 @@ use group::prime::PrimeCurveAffine;
 use halo2curves::bn256::{Fr, G1, G1Affine};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::time::Instant;
-use verdict_engine::{Backend, Bases};
+use verdict_engine::{Backend, Bases, Domain};
 
 /// Median seconds of two functions, run in turn.
 fn compare<A, B>(runs: usize, mut ours: impl FnMut() -> A, mut theirs: impl FnMut() -> B) -> (f64, f64) {
@@ -36,13 +36,13 @@ fn row(name: &str, per: f64, (ours, theirs): (f64, f64)) {
     );
 }
 
+/// Points without small linear relations, as in an SRS.
 fn points(n: usize) -> Vec<G1Affine> {
     let mut rng = StdRng::seed_from_u64(1);
     let mut sum = G1::random(&mut rng);
-    let step = G1::random(&mut rng);
     let points: Vec<G1> = (0..n)
         .map(|_| {
-            sum += step;
+            sum = sum.double();
             sum
         })
         .collect();
@@ -78,6 +78,25 @@ fn msm(max_k: u32) {
     }
 }
 
+fn fft(max_k: u32) {
+    let mut rng = StdRng::seed_from_u64(3);
+    for backend in [Backend::Portable, Backend::detect()] {
+        for k in (14..=max_k).step_by(2) {
+            let n = 1usize << k;
+            let domain = Domain::new(k, backend);
+            let mut ours: Vec<Fr> = (0..n).map(|_| Fr::random(&mut rng)).collect();
+            let mut theirs = ours.clone();
+            let mut scratch = Vec::new();
+            let times = compare(
+                7,
+                || domain.forward(&mut ours, &mut scratch),
+                || halo2curves::fft::best_fft(&mut theirs, domain.omega(), k),
+            );
+            row(&format!("fft 2^{k} {backend:?}"), n as f64, times);
+        }
+    }
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let part = arguments.next().unwrap_or_default();
@@ -85,5 +104,8 @@ fn main() {
     println!("{:<34} {:>12} {:>12}", "", "engine", "halo2");
     if part.is_empty() || part == "msm" {
         msm(max_k.unwrap_or(18));
+    }
+    if part.is_empty() || part == "fft" {
+        fft(max_k.unwrap_or(20));
     }
 }

@@ -34,6 +34,7 @@ pub(crate) trait Modulus: Copy + Send + Sync + 'static {
     /// The prime.
     const P: Words;
     /// `-P^-1` modulo 2^64.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     const NEG_INV: u64;
 }
 
