@@ -97,10 +97,10 @@ pub fn bump(previous: Fees, market: Market, policy: &FeePolicy) -> Result<Fees, 
     if least.max_fee > policy.ceiling {
         return Err(FeeError::BumpAboveCeiling { needed: least.max_fee, ceiling: policy.ceiling });
     }
-    let wanted = at_market(market, policy);
+    let wanted = at_market(Market { tip: market.tip.max(least.tip), ..market }, policy);
     let max_fee = wanted.max_fee.max(least.max_fee).min(policy.ceiling);
-    // The raised tip is at most the raised cap, so the lower bound never exceeds the upper.
-    let tip = wanted.tip.max(least.tip).min(max_fee);
+    // The raised tip is at most the raised cap, so this never undercuts it.
+    let tip = wanted.tip.min(max_fee);
     Ok(Fees { max_fee, tip })
 }
 

@@ -1,0 +1,12 @@
+//! Tests of the relayer as a user sees it: against a scripted chain with a clock that only
+//! moves when the relayer waits, and against anvil.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod bench;
+mod broadcast;
+mod chain;
+mod crashes;
+mod finality;
+mod jobs;
+mod opening;
+mod outcomes;
