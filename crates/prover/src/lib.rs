@@ -3,6 +3,7 @@
 //! A float model ([`model`], read by [`onnx`]) becomes an integer [`network`], whose
 //! run is the specification; the network becomes a [`circuit`].
 
+pub mod artifact;
 pub mod circuit;
 pub mod keys;
 pub mod model;

@@ -10,7 +10,8 @@ use halo2_proofs::{
         strategy::SingleStrategy,
     },
 };
-use halo2curves::bn256::{Bn256, Fr, G1Affine};
+use halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine};
+use rand::SeedableRng;
 use thiserror::Error;
 
 use crate::transcript::KeccakTranscript;
@@ -58,4 +59,11 @@ pub fn verify(
         &mut transcript,
     )?;
     if rest.is_empty() { Ok(()) } else { Err(VerifyError::TrailingBytes(rest.len())) }
+}
+
+/// The part of an SRS that a verifier needs: the generators and τ·G2, for 2^k rows.
+pub fn verifier_params(k: u32, tau_g2: G2Affine) -> ParamsKZG<Bn256> {
+    // `from_parts` is a method, so some parameters must come first; none of them stays.
+    let any = ParamsKZG::<Bn256>::setup(1, rand_chacha::ChaCha8Rng::seed_from_u64(0));
+    any.from_parts(k, vec![G1Affine::generator()], Some(vec![]), G2Affine::generator(), tau_g2)
 }
