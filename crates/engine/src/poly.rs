@@ -1,0 +1,277 @@
+//! Kernels on coefficient vectors: evaluation, linear combination, division.
+
+use crate::field::{Backend, Lanes, Mark, Scalar, Words, dispatch, raised, to_words, words, words_mut};
+use ff::Field;
+use halo2curves::bn256::Fr;
+use rayon::prelude::*;
+
+/// Elements a task takes.
+pub(crate) const CHUNK: usize = 1 << 11;
+
+/// `Σ coefficients[i] · point^i`.
+pub(crate) fn evaluate(backend: Backend, coefficients: &[Fr], point: Fr) -> Fr {
+    let width = 16;
+    let step = point.pow_vartime([width as u64]);
+    let (whole, rest) = coefficients.split_at(coefficients.len() / width * width);
+    // Sixteen interleaved polynomials in point^16, one an element of the sums.
+    let mut sums = [Fr::ZERO; 16];
+    horner(
+        backend,
+        words::<Scalar>(whole),
+        &to_words::<Scalar>(&raised::<Scalar>(step, backend.shift())),
+        words_mut::<Scalar>(&mut sums),
+    );
+    let tail = rest.iter().rev().fold(Fr::ZERO, |acc, c| acc * point + c);
+    let head = sums.iter().rev().fold(Fr::ZERO, |acc, c| acc * point + c);
+    head + tail * point.pow_vartime([whole.len() as u64])
+}
+
+dispatch! {
+    /// `sums[j] = Σ_i coefficients[16·i + j] · step^i`.
+    fn horner[](coefficients: &[Words], step: &Words, sums: &mut [Words]) = horner_kernel, Scalar
+}
+
+/// See [`horner`].
+///
+/// # Safety
+///
+/// Under [`dispatch!`].
+#[inline(always)]
+unsafe fn horner_kernel<L: Lanes<Scalar>>(
+    _: Mark<L>,
+    coefficients: &[Words],
+    step: &Words,
+    sums: &mut [Words],
+) {
+    assert!(coefficients.len() % 16 == 0 && sums.len() == 16);
+    let target = sums.as_mut_ptr();
+    // SAFETY: rows of sixteen are in bounds; lanes cover a row.
+    unsafe {
+        let step = L::splat(step);
+        let mut accumulators = [L::splat(&[0; 4]); 16];
+        for row in coefficients.chunks_exact(16).rev() {
+            let row = row.as_ptr();
+            for (i, accumulator) in accumulators[..16 / L::W].iter_mut().enumerate() {
+                let next = L::load(|l| row.add(i * L::W + l));
+                // A product and a coefficient stay within what `mul` takes.
+                *accumulator = accumulator.mul(step).add(next);
+            }
+        }
+        for (i, accumulator) in accumulators[..16 / L::W].iter().enumerate() {
+            accumulator.tidy().store(|l| target.add(i * L::W + l));
+        }
+    }
+}
+
+/// `Σ factors[j] · polynomials[j]` into `target`; polynomials shorter than the
+/// target count as padded with zeros.
+pub(crate) fn linear_combination(
+    backend: Backend,
+    polynomials: &[&[Fr]],
+    factors: &[Fr],
+    target: &mut [Fr],
+) {
+    let factors: Vec<Words> = factors
+        .iter()
+        .map(|factor| to_words::<Scalar>(&raised::<Scalar>(*factor, backend.shift())))
+        .collect();
+    target.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, target)| {
+        let start = chunk * CHUNK;
+        target.fill(Fr::ZERO);
+        let parts: Vec<&[Words]> = polynomials
+            .iter()
+            .map(|polynomial| {
+                let end = polynomial.len().min(start + target.len());
+                words::<Scalar>(&polynomial[start.min(end)..end])
+            })
+            .collect();
+        combine(backend, &parts, &factors, words_mut::<Scalar>(target));
+    });
+}
+
+dispatch! {
+    /// Adds `Σ factors[j] · parts[j]` to `target`; no part is longer than it.
+    fn combine[](parts: &[&[Words]], factors: &[Words], target: &mut [Words]) = combine_kernel, Scalar
+}
+
+/// See [`combine`].
+///
+/// # Safety
+///
+/// Under [`dispatch!`].
+#[inline(always)]
+unsafe fn combine_kernel<L: Lanes<Scalar>>(
+    _: Mark<L>,
+    parts: &[&[Words]],
+    factors: &[Words],
+    target: &mut [Words],
+) {
+    let idle = [0u64; 4];
+    let mut sink = [0u64; 4];
+    let (length, sink) = (target.len(), &raw mut sink);
+    let target = target.as_mut_ptr();
+    // SAFETY: lanes past the end of a slice read `idle` and write `sink`.
+    unsafe {
+        for at in (0..length).step_by(L::W) {
+            let place = |l: usize| if at + l < length { target.add(at + l) } else { sink };
+            let mut sum = L::load(|l| place(l).cast_const());
+            for (part, factor) in parts.iter().zip(factors) {
+                let (end, part) = (part.len(), part.as_ptr());
+                if at >= end {
+                    continue;
+                }
+                let value =
+                    L::load(|l| if at + l < end { part.add(at + l) } else { &raw const idle });
+                sum = sum.add(value.mul(L::splat(factor))).tidy();
+            }
+            sum.store(place);
+        }
+    }
+}
+
+/// The quotient of the division by `X - root`, without remainder, in place; the
+/// leading coefficient becomes zero.
+pub(crate) fn divide_by_linear(coefficients: &mut [Fr], root: Fr) {
+    let mut carry = Fr::ZERO;
+    for coefficient in coefficients.iter_mut().rev() {
+        let next = *coefficient + carry * root;
+        *coefficient = carry;
+        carry = next;
+    }
+}
+
+/// Coefficients of the polynomial through `(points[i], values[i])`; `None` when two
+/// points are equal.
+pub(crate) fn interpolate(points: &[Fr], values: &[Fr]) -> Option<Vec<Fr>> {
+    let mut result = vec![Fr::ZERO; points.len()];
+    for (i, (point, value)) in points.iter().zip(values).enumerate() {
+        let mut basis = vec![Fr::ONE];
+        let mut denominator = Fr::ONE;
+        for (_, other) in points.iter().enumerate().filter(|(j, _)| *j != i) {
+            denominator *= *point - other;
+            // Multiply the basis by X - other.
+            basis.push(Fr::ZERO);
+            for j in (0..basis.len()).rev() {
+                let below = if j > 0 { basis[j - 1] } else { Fr::ZERO };
+                basis[j] = below - basis[j] * other;
+            }
+        }
+        let factor = *value * Option::<Fr>::from(denominator.invert())?;
+        for (result, basis) in result.iter_mut().zip(basis) {
+            *result += basis * factor;
+        }
+    }
+    Some(result)
+}
+
+/// Replaces every nonzero value by its inverse.
+pub(crate) fn invert_all(values: &mut [Fr]) {
+    values.par_chunks_mut(CHUNK).for_each(|values| {
+        let mut product = Fr::ONE;
+        let mut prefixes = Vec::with_capacity(values.len());
+        for value in values.iter() {
+            prefixes.push(product);
+            if !bool::from(value.is_zero()) {
+                product *= value;
+            }
+        }
+        // A product of nonzero elements of a field has an inverse.
+        let mut inverse = product.invert().unwrap_or(Fr::ZERO);
+        for (value, prefix) in values.iter_mut().zip(prefixes).rev() {
+            if !bool::from(value.is_zero()) {
+                let next = inverse * *value;
+                *value = inverse * prefix;
+                inverse = next;
+            }
+        }
+    });
+}
+
+/// `first, first·ratio, first·ratio², …`.
+pub(crate) fn powers(first: Fr, ratio: Fr, length: usize) -> Vec<Fr> {
+    let mut out = vec![Fr::ZERO; length];
+    out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+        let mut power = first * ratio.pow_vartime([(chunk * CHUNK) as u64]);
+        for out in out {
+            *out = power;
+            power *= ratio;
+        }
+    });
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halo2_proofs::arithmetic::{eval_polynomial, kate_division, lagrange_interpolate};
+    use rand::{SeedableRng, rngs::StdRng};
+
+    fn random(n: usize, seed: u64) -> Vec<Fr> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        (0..n).map(|_| Fr::random(&mut rng)).collect()
+    }
+
+    fn backends() -> impl Iterator<Item = Backend> {
+        [Backend::Portable, Backend::Avx2].into_iter().filter(|backend| backend.is_available())
+    }
+
+    #[test]
+    fn evaluation_agrees_with_halo2() {
+        let point = random(1, 1)[0];
+        for n in [0, 1, 5, 15, 16, 17, 64, 1000] {
+            let polynomial = random(n, 2);
+            for backend in backends() {
+                for point in [point, Fr::ZERO, Fr::ONE, -Fr::ONE] {
+                    let expected = eval_polynomial(&polynomial, point);
+                    assert_eq!(evaluate(backend, &polynomial, point), expected, "{n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn linear_combinations_pad_short_polynomials() {
+        let polynomials = [random(5000, 3), random(1, 4), random(4999, 5), vec![-Fr::ONE; 2050]];
+        let factors = random(4, 6);
+        for backend in backends() {
+            let mut target = random(5000, 7);
+            let slices: Vec<&[Fr]> = polynomials.iter().map(Vec::as_slice).collect();
+            linear_combination(backend, &slices, &factors, &mut target);
+            for i in 0..5000 {
+                let expected = polynomials
+                    .iter()
+                    .zip(&factors)
+                    .map(|(p, f)| p.get(i).copied().unwrap_or(Fr::ZERO) * f)
+                    .sum::<Fr>();
+                assert_eq!(target[i], expected, "{i} {backend:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn division_and_interpolation_agree_with_halo2() {
+        let mut polynomial = random(33, 8);
+        let root = random(1, 9)[0];
+        let expected = kate_division(&polynomial, root);
+        divide_by_linear(&mut polynomial, root);
+        assert_eq!(polynomial[..32], expected);
+        assert_eq!(polynomial[32], Fr::ZERO);
+        for n in 1..6 {
+            let (points, values) = (random(n, 10), random(n, 11));
+            assert_eq!(interpolate(&points, &values), Some(lagrange_interpolate(&points, &values)));
+        }
+        assert_eq!(interpolate(&[root, root], &[root, root]), None);
+    }
+
+    #[test]
+    fn inversion_skips_zeros() {
+        let mut values = random(3000, 12);
+        values[7] = Fr::ZERO;
+        values[2999] = Fr::ZERO;
+        let before = values.clone();
+        invert_all(&mut values);
+        for (value, before) in values.iter().zip(before) {
+            assert_eq!(*value, before.invert().unwrap_or(Fr::ZERO));
+        }
+    }
+}
