@@ -22,6 +22,7 @@
 use std::{
     fs,
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    ops::Range,
     path::Path,
 };
 
@@ -60,7 +61,7 @@ fn file_bytes(k: u32) -> u64 {
 }
 
 /// The powers covered by each hash.
-fn levels(k: u32) -> impl Iterator<Item = std::ops::Range<usize>> {
+fn levels(k: u32) -> impl Iterator<Item = Range<usize>> {
     (1..=k).map(|j| if j == 1 { 0..2 } else { 1 << (j - 1)..1 << j })
 }
 
@@ -95,12 +96,7 @@ pub(super) fn save(
     existing: Existing,
     progress: &dyn Progress,
 ) -> Result<bool, SrsError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            SrsError::DiskFull { path: path.into(), bytes: file_bytes(srs.k()) }
-        }
-        _ => SrsError::Io { action: "write", path: path.into(), source },
-    };
+    let failed = |source: io::Error| save_error(source, srs, path);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -120,6 +116,15 @@ pub(super) fn save(
             Ok(false)
         }
         Err(error) => Err(failed(error.error)),
+    }
+}
+
+fn save_error(source: io::Error, srs: &Srs, path: &Path) -> SrsError {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            SrsError::DiskFull { path: path.into(), bytes: file_bytes(srs.k()) }
+        }
+        _ => SrsError::Io { action: "write", path: path.into(), source },
     }
 }
 
@@ -201,13 +206,13 @@ fn parse(
     let mut powers = Vec::with_capacity(1 << k);
     for (range, expected) in levels(k).zip(&hashes) {
         let part = || format!("powers from {}", range.start);
-        let level = (range.len(), Basis::Powers);
+        let level = (range.clone(), Basis::Powers);
         powers.append(&mut hashed_points(reader, level, expected, part, progress)?);
     }
     let basis = match hashes.last() {
         Some(expected) if k == largest => {
             let part = || "Lagrange points".to_string();
-            hashed_points(reader, (1 << k, Basis::Lagrange), expected, part, progress)?
+            hashed_points(reader, (0..1 << k, Basis::Lagrange), expected, part, progress)?
         }
         _ => lagrange::from_powers(&powers, progress),
     };
@@ -280,13 +285,13 @@ fn head(reader: &mut (impl Read + Seek), length: u64) -> Result<Head, ReadFailur
 
 fn hashed_points(
     reader: &mut impl Read,
-    (count, basis): (usize, Basis),
+    (range, basis): (Range<usize>, Basis),
     expected: &[u8; HASH_BYTES],
     part: impl Fn() -> String,
     progress: &dyn Progress,
 ) -> Result<Vec<G1Affine>, ReadFailure> {
     let mut hasher = Sha256::new();
-    let result = points::read_g1(reader, count, basis, progress, |bytes| hasher.update(bytes));
+    let result = points::read_g1(reader, range, basis, progress, |bytes| hasher.update(bytes));
     let matches = hasher.finalize().as_slice() == expected;
     match result {
         // A damaged byte also makes a point invalid: the hash names the cause.
@@ -305,4 +310,41 @@ pub(super) fn create_folder(folder: &Path) -> Result<(), SrsError> {
         path: folder.into(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with little space left.
+    struct Disk {
+        left: usize,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.left == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let written = bytes.len().min(self.left);
+            self.left -= written;
+            Ok(written)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_srs_that_does_not_fit_the_disk_is_an_error_wherever_the_space_ends() {
+        let srs = Srs::development_from_seed(3, [0; 32]).unwrap();
+        let size = file_bytes(3) as usize;
+        write(&srs, &mut Disk { left: size }, &super::super::Silent).unwrap();
+        for left in 0..size {
+            let error = write(&srs, &mut Disk { left }, &super::super::Silent).unwrap_err();
+            let error = save_error(error, &srs, Path::new("a.srs"));
+            assert!(matches!(error, SrsError::DiskFull { bytes, .. } if bytes == size as u64));
+        }
+    }
 }

@@ -131,7 +131,6 @@ fn multiples_of(base: G1Affine, width: usize) -> Vec<G1Affine> {
 mod tests {
     use ff::Field;
     use group::Curve;
-    use halo2curves::bn256::G1;
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::{super::progress::Silent, *};
@@ -157,14 +156,13 @@ mod tests {
     #[test]
     fn tables_multiply_like_the_group() {
         let mut rng = StdRng::seed_from_u64(3);
-        let mut scalars: Vec<_> = (0..600).map(|_| Fr::random(&mut rng)).collect();
+        let mut scalars: Vec<_> = (0..BATCH + 9).map(|_| Fr::random(&mut rng)).collect();
         scalars.extend([Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(2), -Fr::from(4096)]);
         let generator = G1Affine::generator();
-        for multiples in [1, 600, 1 << 20] {
+        for multiples in [1, 1 << 20] {
             let points =
                 FixedBase::new(generator, multiples).multiply(&scalars, Step::Powers, &Silent);
             for (scalar, point) in scalars.iter().zip(&points) {
-                assert_eq!(G1::from(generator) * scalar, G1::from(*point));
                 assert_eq!((generator * scalar).to_affine(), *point);
             }
         }

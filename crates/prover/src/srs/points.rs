@@ -7,6 +7,7 @@
 use std::{
     fs::File,
     io::{self, Read},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -74,15 +75,16 @@ pub(super) fn open(path: &Path) -> Result<(File, u64), ReadFailure> {
     Ok((file, metadata.len()))
 }
 
-/// Reads `count` points of G1; the caller has made sure that the file has as many.
-/// `see` is shown the bytes as they come.
+/// Reads the points of G1 whose indices are `range`; the caller has made sure that the
+/// file has as many. `see` is shown the bytes as they come.
 pub(super) fn read_g1(
     reader: &mut impl Read,
-    count: usize,
+    range: Range<usize>,
     basis: Basis,
     progress: &dyn Progress,
     mut see: impl FnMut(&[u8]),
 ) -> Result<Vec<G1Affine>, ReadFailure> {
+    let count = range.len();
     let mut points = Vec::with_capacity(count);
     let mut buffer = vec![0; CHUNK.min(count) * G1_BYTES];
     while points.len() < count {
@@ -90,7 +92,7 @@ pub(super) fn read_g1(
         let bytes = &mut buffer[..chunk * G1_BYTES];
         reader.read_exact(bytes)?;
         see(bytes);
-        let first = points.len();
+        let first = range.start + points.len();
         let decoded = bytes.par_chunks_exact(G1_BYTES).enumerate().with_min_len(1 << 9).map(
             |(index, bytes)| {
                 let index = first + index;
