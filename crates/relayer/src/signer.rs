@@ -178,3 +178,106 @@ fn check_keystore(text: &str) -> Option<()> {
         && hex_length(crypto.get("ciphertext")) == Some(64);
     (derivation && shape).then_some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318";
+
+    #[test]
+    fn a_key_is_read_with_or_without_prefix_and_blanks() {
+        let one = RelayerSigner::from_hex(KEY, "test").expect("a key");
+        let other = RelayerSigner::from_hex(&format!(" {}\n", &KEY[2..]), "test").expect("a key");
+        assert_eq!(one.address(), other.address());
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_being_shown() {
+        let order = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+        for text in ["", "0x", "secret", &KEY[..64], &format!("{KEY}00"), &"0".repeat(64), order] {
+            let error = RelayerSigner::from_hex(text, "the variable").expect_err(text).to_string();
+            assert!(error.contains("the variable"), "{error}");
+            assert!(text.len() < 3 || !error.contains(text), "{error}");
+        }
+        let unset = RelayerSigner::from_env("VERDICT_TEST_UNSET_VARIABLE").expect_err("unset");
+        assert!(unset.to_string().contains("VERDICT_TEST_UNSET_VARIABLE is not set"));
+        // Set by cargo, and not a key.
+        RelayerSigner::from_env("CARGO_MANIFEST_DIR").expect_err("a folder is no key");
+    }
+
+    #[test]
+    fn debug_output_shows_the_address_only() {
+        let signer = RelayerSigner::from_hex(KEY, "test").expect("a key");
+        let shown = format!("{signer:?}");
+        assert!(shown.contains(&format!("{:?}", signer.address())), "{shown}");
+        assert!(!shown.contains(&KEY[2..]));
+    }
+
+    fn keystore(folder: &Path, password: &str) -> (PathBuf, Address) {
+        let key = PrivateKeySigner::random();
+        let bytes = key.to_bytes();
+        let mut rng = rand::thread_rng();
+        PrivateKeySigner::encrypt_keystore(folder, &mut rng, bytes, password, Some("key.json"))
+            .expect("written");
+        (folder.join("key.json"), key.address())
+    }
+
+    #[test]
+    fn a_keystore_opens_with_its_password_from_a_file_or_the_environment() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // A variable that cargo sets serves as the password.
+        let password = env::var("CARGO_PKG_NAME").expect("set by cargo");
+        let (path, address) = keystore(folder.path(), &password);
+        let file = folder.path().join("password");
+        fs::write(&file, format!("{password}\n")).expect("written");
+        for source in
+            [PasswordSource::File(file.clone()), PasswordSource::Env("CARGO_PKG_NAME".into())]
+        {
+            let signer = RelayerSigner::from_keystore(&path, &source).expect("opens");
+            assert_eq!(signer.address(), address);
+        }
+        fs::write(&file, "wrong").expect("written");
+        let error = RelayerSigner::from_keystore(&path, &PasswordSource::File(file));
+        assert!(error.expect_err("wrong").to_string().contains("wrong password"));
+        let nowhere = PasswordSource::File(folder.path().join("none"));
+        let error = RelayerSigner::from_keystore(&path, &nowhere).expect_err("no file");
+        assert!(matches!(error, SignerError::File { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_hostile_keystore_is_refused_before_its_numbers_are_used() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, _) = keystore(folder.path(), "password");
+        let good: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&path).expect("read")).expect("json");
+        assert!(check_keystore(&good.to_string()).is_some());
+        let spoil = |pointer: &str, value: serde_json::Value| {
+            let mut bad = good.clone();
+            *bad.pointer_mut(pointer).expect(pointer) = value;
+            bad.to_string()
+        };
+        let long = "00".repeat(40);
+        let cases = [
+            String::new(),
+            "[]".to_owned(),
+            "{}".to_owned(),
+            spoil("/crypto/kdfparams/dklen", 4.into()),
+            spoil("/crypto/kdfparams/dklen", u64::MAX.into()),
+            spoil("/crypto/kdfparams/n", (1_u64 << 40).into()),
+            spoil("/crypto/kdfparams/n", 3.into()),
+            spoil("/crypto/kdfparams/r", 0.into()),
+            spoil("/crypto/kdfparams/p", 100_000.into()),
+            spoil("/crypto/kdfparams", serde_json::json!({ "c": 1e15, "dklen": 32 })),
+            spoil("/crypto/cipherparams/iv", "00".into()),
+            spoil("/crypto/ciphertext", long.into()),
+            spoil("/crypto/cipher", "rot13".into()),
+        ];
+        for text in cases {
+            fs::write(&path, &text).expect("written");
+            let source = PasswordSource::Env("CARGO_PKG_NAME".into());
+            let error = RelayerSigner::from_keystore(&path, &source).expect_err(&text);
+            assert!(matches!(error, SignerError::Keystore { .. }), "{text}: {error}");
+        }
+    }
+}

@@ -222,7 +222,9 @@ impl ChainBackend for RpcBackend {
     async fn estimate_gas(&self, call: &Call) -> Result<Simulated<u64>, RpcError> {
         self.simulate("eth_estimateGas", |provider| {
             let request = transaction(call);
-            async move { provider.estimate_gas(request).await }
+            // Some nodes estimate on their pending block unless told otherwise; what is only
+            // pending may never happen.
+            async move { provider.estimate_gas(request).block(tag(BlockRef::Latest).into()).await }
         })
         .await
     }

@@ -85,6 +85,13 @@ pub(crate) struct State {
     pub(crate) mined_revert: bool,
     /// The endpoint shows no receipts (as one that lags behind would).
     pub(crate) hide_receipts: bool,
+    /// So many more questions for a receipt go to an endpoint that lags behind, and the next
+    /// question for the head as well.
+    pub(crate) lagging_receipts: u32,
+    lagging_head: bool,
+    /// The endpoint shows receipts of blocks that a reorganization removed.
+    pub(crate) stale_receipts: bool,
+    removed: Vec<(u64, Block)>,
     pub(crate) chain_id: u64,
     pub(crate) has_base_fee: bool,
     pub(crate) finalized_lag: u64,
@@ -124,6 +131,10 @@ impl FakeChain {
             reverting: None,
             mined_revert: false,
             hide_receipts: false,
+            lagging_receipts: 0,
+            lagging_head: false,
+            stale_receipts: false,
+            removed: Vec::new(),
             chain_id: CHAIN_ID,
             has_base_fee: true,
             finalized_lag: 64,
@@ -186,7 +197,9 @@ impl FakeChain {
     pub(crate) fn reorganize(&self, depth: usize, forget: bool) {
         let mut state = self.state();
         for _ in 0..depth {
+            let height = state.height();
             let block = state.blocks.pop().unwrap();
+            state.removed.push((height, block.clone()));
             if !forget {
                 state.pool.extend(block.txs.into_iter().map(|tx| (tx.nonce, tx)));
             }
@@ -334,7 +347,8 @@ impl ChainBackend for FakeChain {
 
     async fn block(&self, block: BlockRef) -> Result<Option<BlockInfo>, RpcError> {
         self.answer("block", |state| {
-            Ok(state.height_of(block).map(|number| BlockInfo {
+            let lag = if std::mem::take(&mut state.lagging_head) { 2 } else { 0 };
+            Ok(state.height_of(block).map(|number| number - lag).map(|number| BlockInfo {
                 number,
                 hash: state.blocks[number as usize].hash,
                 base_fee: state.has_base_fee.then_some(state.base_fee),
@@ -390,11 +404,18 @@ impl ChainBackend for FakeChain {
             if state.hide_receipts {
                 return Ok(None);
             }
-            for (number, block) in state.blocks.iter().enumerate() {
+            if state.lagging_receipts > 0 {
+                state.lagging_receipts -= 1;
+                state.lagging_head = true;
+                return Ok(None);
+            }
+            let removed = state.removed.iter().filter(|_| state.stale_receipts);
+            let heights = state.blocks.iter().enumerate().map(|(at, block)| (at as u64, block));
+            for (number, block) in removed.map(|(at, block)| (*at, block)).chain(heights) {
                 if let Some(tx) = block.txs.iter().find(|tx| tx.hash == hash) {
                     return Ok(Some(TxReceipt {
                         hash,
-                        block_number: number as u64,
+                        block_number: number,
                         block_hash: block.hash,
                         success: !state.mined_revert,
                         gas_used: tx.gas_limit / 2,

@@ -1,5 +1,7 @@
 //! Blocks come and go: confirmations, reorganizations, endpoints that lag.
 
+use std::time::Duration;
+
 use verdict_relayer::{Finality, JobState, RelayerError};
 
 use crate::{
@@ -53,7 +55,7 @@ async fn a_reorganization_un_mines_the_job_until_it_is_mined_again() {
 async fn the_state_goes_back_to_submitted_while_a_receipt_is_gone() {
     let mut bench = Bench::new();
     bench.config.finality = Finality::Confirmations(50);
-    bench.config.wait_timeout = Some(std::time::Duration::from_secs(20));
+    bench.config.wait_timeout = Some(Duration::from_secs(20));
     let relayer = bench.open().await;
     let id = relayer.submit(call("a")).await.unwrap();
     relayer.run_to_completion(id).await.unwrap_err();
@@ -115,6 +117,50 @@ async fn an_endpoint_that_hides_receipts_for_a_while_does_not_double_the_job() {
     let status = relayer.run_to_completion(id).await.unwrap();
     assert_finalized(&status);
     assert_eq!((status.attempts.len(), bench.chain.state().executed(b"a")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_receipt_of_a_block_that_is_not_on_the_chain_is_not_believed() {
+    let bench = Bench::new();
+    let relayer = bench.open().await;
+    let id = relayer.submit(call("a")).await.unwrap();
+    let chain = bench.chain.clone();
+    bench.clock.on_sleep(move |now| {
+        if now == 26 {
+            chain.reorganize(2, true);
+            chain.state().stale_receipts = true;
+        }
+        chain.state().stale_receipts &= now < 100;
+    });
+    let status = relayer.run_to_completion(id).await.unwrap();
+    assert_finalized(&status);
+    // Mined again at once, and believed only when the endpoint shows the real receipt.
+    assert!(bench.clock.seconds() >= 100);
+    assert!(status.receipt.unwrap().block_number > 1);
+    assert_eq!(bench.chain.state().executed(b"a"), 1);
+}
+
+#[tokio::test]
+async fn a_lagging_endpoint_among_several_does_not_make_the_nonce_look_lost() {
+    // One lagging answer before the nonce is looked at, and one after it.
+    for lagging in [1, 2] {
+        let mut bench = Bench::new();
+        bench.config.poll_interval = Duration::from_secs(120);
+        bench.config.resubmit_after = Duration::from_secs(600);
+        bench.config.wait_timeout = None;
+        let relayer = bench.open().await;
+        let id = relayer.submit(call("a")).await.unwrap();
+        let chain = bench.chain.clone();
+        bench.clock.on_sleep(move |now| {
+            if now == 120 {
+                chain.state().lagging_receipts = lagging;
+            }
+        });
+        let status = relayer.run_to_completion(id).await.unwrap();
+        assert_finalized(&status);
+        let state = bench.chain.state();
+        assert_eq!((status.attempts.len(), state.mined(), state.executed(b"a")), (1, 1, 1));
+    }
 }
 
 #[tokio::test]
