@@ -121,6 +121,19 @@ contract CanonicalCalldataTest is OracleFixture {
         assertRefused(data, malformedCalldata(), "swapped");
     }
 
+    function test_OutputReadFromInsideTheProofIsRefused() public {
+        Statement memory s = request(1);
+        bytes memory output = abi.encode(s.values);
+        bytes memory data = callWith(s, bytes.concat(abi.encode(output.length), output));
+        // The output's copy inside zkProof would be read, and its proper place could hold anything.
+        data = withWord(data, OFFSET_OUTPUT, ZK_PROOF + 0x20 - 0x04);
+        assertRefused(data, malformedCalldata(), "output elsewhere");
+        data = withWord(data, OUTPUT + 0x40, 123);
+        assertRefused(data, malformedCalldata(), "output elsewhere, garbage in its place");
+        data = withWord(data, OFFSET_OUTPUT, 0x80);
+        assertAccepted(data);
+    }
+
     function test_OutputOffsetsAndCountsAreStrict() public {
         bytes memory data = goodCall();
         assertRefused(withWord(data, OUTPUT, 0x40), malformedOutput(0), "offset of the array");

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use alloy_primitives::{Bytes, FixedBytes, hex};
+use alloy_primitives::{Address, Bytes, FixedBytes, I256, U256, hex};
 use alloy_sol_types::{Panic, Revert as StringRevert, SolError};
 
-use crate::bindings::{InferenceOracle, ModelRegistry};
+use crate::bindings::{InferenceOracle, ModelRegistry, VerdictVerifier};
 
 /// What a contract answered instead of doing as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,8 @@ impl Revert {
             "InputCommitmentMismatch" => "the proof was made for another chain, oracle or request",
             "SubmitterNotAllowed" => "the oracle's owner can allow the account with addSubmitter",
             "ModelNotApproved" => "the oracle's owner can accept the model with approveModel",
+            "PairingFailed" => "the proof is not of these outputs under this model's key",
+            "InvalidKey" => "the key contract is not the model's; deploy the key again",
             "ModelNotFound" => "check the model id and the registry's address",
             "VerificationRefused_ModelDeprecated" => "use the model's successor",
             "EnforcedPause" => "the oracle is paused; its owner can resume with unpause",
@@ -139,6 +141,24 @@ pub fn decode_revert(data: &[u8]) -> Revert {
     Revert::Unknown { selector: selector.into(), data: data.to_vec().into() }
 }
 
+/// An argument as people write it: numbers in decimal, addresses with their checksum, words whole.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+macro_rules! shown {
+    ($format:literal: $($type:ty),*) => {
+        $(impl Shown for $type {
+            fn shown(&self) -> String {
+                format!($format, self)
+            }
+        })*
+    };
+}
+
+shown!("{}": Address, U256, I256, i64, u8);
+shown!("{:?}": FixedBytes<4>, FixedBytes<32>);
+
 /// Declares `decode_custom`, which tries each error listed, and `KNOWN_ERRORS`, their signatures.
 macro_rules! custom_errors {
     ($($contract:ident { $($error:ident ( $($field:ident),* ) ,)* })*) => {
@@ -149,7 +169,7 @@ macro_rules! custom_errors {
                     return Some(Revert::Contract {
                         contract: stringify!($contract),
                         name: stringify!($error),
-                        arguments: vec![$((stringify!($field), format!("{:?}", $field))),*],
+                        arguments: vec![$((stringify!($field), $field.shown())),*],
                     });
                 }
             )*)*
@@ -215,12 +235,23 @@ custom_errors! {
         EnforcedPause(),
         ExpectedPause(),
     }
+    VerdictVerifier {
+        InvalidProofLength(),
+        NonCanonicalCalldata(),
+        InvalidKey(),
+        InvalidInstanceCount(),
+        InstanceOutOfRange(),
+        InvalidPoint(),
+        ScalarOutOfRange(),
+        InvalidInverse(),
+        PairingFailed(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::{U256, address};
+    use alloy_primitives::address;
     use std::collections::BTreeSet;
 
     #[test]
@@ -230,6 +261,7 @@ mod tests {
         for (contract, abi) in [
             ("ModelRegistry", ModelRegistry::abi::contract()),
             ("InferenceOracle", InferenceOracle::abi::contract()),
+            ("VerdictVerifier", VerdictVerifier::abi::contract()),
         ] {
             declared.extend(abi.errors().map(|error| (contract, error.signature())));
         }
@@ -240,14 +272,14 @@ mod tests {
     #[test]
     fn a_custom_error_is_shown_with_its_arguments() {
         let error = InferenceOracle::NonceAlreadyUsed {
-            subject: address!("00000000000000000000000000000000000000bb"),
+            subject: address!("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"),
             given: U256::from(3),
             last: U256::from(5),
         };
         let revert = decode_revert(&error.abi_encode());
         assert_eq!(
             revert.to_string(),
-            "NonceAlreadyUsed(subject: 0x00000000000000000000000000000000000000bb, given: 3, last: 5)"
+            "NonceAlreadyUsed(subject: 0x0B0b0b0b0B0B0B0B0b0b0b0b0B0B0B0B0B0b0B0b, given: 3, last: 5)"
         );
         assert_eq!(revert.argument("last"), Some("5"));
         assert!(!revert.is_already_recorded());
@@ -268,9 +300,9 @@ mod tests {
     fn negative_arguments_are_shown_as_such() {
         let error = InferenceOracle::OutputOutOfRange {
             index: U256::ZERO,
-            value: alloy_primitives::I256::MINUS_ONE,
-            min: alloy_primitives::I256::ZERO,
-            max: alloy_primitives::I256::ONE,
+            value: I256::MINUS_ONE,
+            min: I256::ZERO,
+            max: I256::ONE,
         };
         let text = decode_revert(&error.abi_encode()).to_string();
         assert_eq!(text, "OutputOutOfRange(index: 0, value: -1, min: 0, max: 1)");

@@ -73,3 +73,16 @@ fn selectors_are_those_of_the_standards() {
     assert_eq!(InferenceOracle::verifyInferenceCall::SELECTOR, [0x80, 0xb1, 0x71, 0xef]);
     assert_eq!(VerdictVerifier::verifyCall::SIGNATURE, "verify(address,bytes32,uint256[],bytes)");
 }
+
+#[test]
+fn every_error_of_the_generated_verifier_is_bound() {
+    let template = include_str!("../../codegen/templates/verifier.sol");
+    let declared: BTreeSet<String> = template
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("error ")?.strip_suffix(';').map(str::to_owned))
+        .collect();
+    let bound: BTreeSet<String> =
+        VerdictVerifier::abi::contract().errors().map(|error| error.signature()).collect();
+    assert!(!declared.is_empty());
+    assert_eq!(bound, declared);
+}

@@ -1,0 +1,249 @@
+//! The checked-in bytecode in an EVM, called with this crate's calldata.
+//!
+//! The verifier here is a stub that accepts every proof: what is tested is that both sides encode
+//! and decode alike, down to the oracle's refusals.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
+use alloy_sol_types::SolCall;
+use revm::context::result::ExecutionResult;
+use revm::context::{BlockEnv, CfgEnv, Context, Journal, TxEnv};
+use revm::database::{CacheDB, EmptyDB};
+use revm::handler::MainnetContext;
+use revm::primitives::TxKind;
+use revm::{ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm};
+use verdict_contracts::bindings::{InferenceOracle, ModelRegistry};
+use verdict_contracts::{
+    FORMAT, InferenceRequest, MAX_REQUEST_LIFETIME, ModelRef, PROOF_SYSTEM_ID, ProofBundle, Revert,
+    SrsRef, VERSION, calldata, decode_revert, deploy, inputs_hash, verify_inference_calldata,
+};
+
+type Db = CacheDB<EmptyDB>;
+type Evm = MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Db, Journal<Db>>>;
+
+const OWNER: Address = Address::repeat_byte(0x0a);
+const BORROWER: Address = Address::repeat_byte(0x0b);
+const NOW: u64 = 1_800_000_000;
+const CHAIN: u64 = 31337;
+/// Runtime code of a contract that answers every call with one: `true`.
+const YES: [u8; 8] = hex!("60015f5260205ff3");
+/// Creation code for eight bytes of runtime code.
+const LOADER: [u8; 9] = hex!("60088060095f395ff3");
+
+/// A chain with one registry, one oracle and one approved model.
+struct Chain {
+    evm: Evm,
+    nonces: std::collections::HashMap<Address, u64>,
+    oracle: Address,
+    model_id: U256,
+}
+
+impl Chain {
+    fn new() -> Self {
+        let context: MainnetContext<Db> =
+            Context::mainnet().with_db(CacheDB::new(EmptyDB::default()));
+        let context = context
+            .modify_block_chained(|block| block.timestamp = U256::from(NOW))
+            .modify_cfg_chained(|cfg| cfg.chain_id = CHAIN);
+        let mut chain = Self {
+            evm: context.build_mainnet(),
+            nonces: Default::default(),
+            oracle: Address::ZERO,
+            model_id: U256::ZERO,
+        };
+        chain.set_up();
+        chain
+    }
+
+    fn set_up(&mut self) {
+        let registry = self.create(deploy::model_registry_init_code().unwrap());
+        let init = deploy::inference_oracle_init_code(registry, OWNER, 86_400).unwrap();
+        self.oracle = self.create(init);
+        let verifier = self.create([LOADER.as_slice(), &YES].concat().into());
+        let key = self.create(deploy::key_init_code(b"a key").unwrap());
+        let key_hash = deploy::key_hash(b"a key");
+        let register = ModelRegistry::registerVerifiableModelCall {
+            commitment: ModelRegistry::ModelCommitment {
+                modelHash: B256::repeat_byte(1),
+                circuitHash: B256::repeat_byte(2),
+                vkHash: key_hash,
+                proofSystemId: PROOF_SYSTEM_ID,
+                uri: "".into(),
+            },
+            data: ModelRegistry::VerificationData {
+                verifier,
+                key,
+                keyHash: key_hash,
+                publicInputs: 2,
+                outputs: 2,
+                outputMin: -10,
+                outputMax: 1_000_000,
+                decimals: 6,
+            },
+        };
+        let answer = self.call(OWNER, registry, register.abi_encode()).unwrap();
+        self.model_id =
+            ModelRegistry::registerVerifiableModelCall::abi_decode_returns(&answer).unwrap();
+        let approve = InferenceOracle::approveModelCall {
+            modelId: self.model_id,
+            verifierCodeHash: keccak256(YES),
+        };
+        self.call(OWNER, self.oracle, approve.abi_encode()).unwrap();
+        let add = InferenceOracle::addSubmitterCall { submitter: OWNER };
+        self.call(OWNER, self.oracle, add.abi_encode()).unwrap();
+    }
+
+    fn transact(&mut self, from: Address, kind: TxKind, data: Bytes) -> ExecutionResult {
+        let nonce = self.nonces.entry(from).or_default();
+        let tx = TxEnv::builder()
+            .caller(from)
+            .kind(kind)
+            .data(data)
+            .nonce(*nonce)
+            .gas_limit(10_000_000)
+            .chain_id(Some(CHAIN))
+            .build()
+            .unwrap();
+        *nonce += 1;
+        self.evm.transact_commit(tx).unwrap()
+    }
+
+    fn create(&mut self, code: Bytes) -> Address {
+        let result = self.transact(OWNER, TxKind::Create, code);
+        result.created_address().unwrap_or_else(|| panic!("{result:?}"))
+    }
+
+    fn call(&mut self, from: Address, to: Address, data: Vec<u8>) -> Result<Bytes, Revert> {
+        match self.transact(from, TxKind::Call(to), data.into()) {
+            ExecutionResult::Success { output, .. } => Ok(output.into_data()),
+            ExecutionResult::Revert { output, .. } => Err(decode_revert(&output)),
+            halt => panic!("{halt:?}"),
+        }
+    }
+
+    fn submit(&mut self, from: Address, bundle: &ProofBundle) -> Result<Bytes, Revert> {
+        let data = verify_inference_calldata(bundle, self.model_id).unwrap();
+        self.call(from, self.oracle, data.into())
+    }
+
+    fn bundle(&self, nonce: u64, lifetime: u64) -> ProofBundle {
+        let word = |value: u64| B256::from(U256::from(value));
+        let inputs = [word(3), word(4)];
+        let request = InferenceRequest {
+            chain_id: CHAIN,
+            oracle: self.oracle,
+            subject: BORROWER,
+            nonce,
+            deadline: NOW + lifetime,
+            inputs: inputs_hash(&inputs),
+        };
+        ProofBundle {
+            format: FORMAT.into(),
+            version: VERSION,
+            model: ModelRef {
+                name: "credit".into(),
+                model_hash: word(1),
+                shape_id: word(2),
+                key_hash: deploy::key_hash(b"a key"),
+            },
+            instances: vec![request.context().into(), inputs[0], inputs[1], word(5), word(500_010)],
+            outputs: vec![-5, 500_000],
+            decimals: 6,
+            decoded: vec![-0.000005, 0.5],
+            proof: Bytes::from(vec![7; 64]),
+            evm_proof: Bytes::from([vec![7; 64], vec![8; 32]].concat()),
+            srs: SrsRef { fingerprint: word(9), insecure: true },
+            input_commitment: Some(request.commitment()),
+            request: Some(request),
+        }
+    }
+}
+
+#[test]
+fn the_oracle_accepts_and_records_what_this_crate_encodes() {
+    let mut chain = Chain::new();
+    let bundle = chain.bundle(1, 600);
+    chain.submit(OWNER, &bundle).unwrap();
+
+    let read = InferenceOracle::scoreOfCall { subject: BORROWER }.abi_encode();
+    let answer = chain.call(BORROWER, chain.oracle, read).unwrap();
+    let record = InferenceOracle::scoreOfCall::abi_decode_returns(&answer).unwrap();
+    assert_eq!(record.score, -5);
+    assert_eq!(record.nonce, 1);
+    assert_eq!(record.updatedAt.to::<u64>(), NOW);
+    assert_eq!(record.deadline.to::<u64>(), NOW + 600);
+    assert_eq!(U256::from(record.modelId), chain.model_id);
+    assert_eq!(record.prover, OWNER);
+}
+
+#[test]
+fn both_sides_compute_the_same_input_commitment() {
+    let mut chain = Chain::new();
+    let request = chain.bundle(77, 600).request.unwrap();
+    let ask = InferenceOracle::inputCommitmentOfCall {
+        subject: request.subject,
+        nonce: U256::from(request.nonce),
+        deadline: request.deadline,
+        inputs: request.inputs,
+    };
+    let answer = chain.call(BORROWER, chain.oracle, ask.abi_encode()).unwrap();
+    assert_eq!(answer, Bytes::from(request.commitment().to_vec()));
+}
+
+#[test]
+fn a_check_records_nothing_and_is_open_to_everyone() {
+    let mut chain = Chain::new();
+    let bundle = chain.bundle(1, 600);
+    let data = calldata::check_inference_calldata(&bundle, chain.model_id).unwrap();
+    let answer = chain.call(BORROWER, chain.oracle, data.into()).unwrap();
+    let checked = InferenceOracle::checkInferenceCall::abi_decode_returns(&answer).unwrap();
+    assert_eq!((checked.subject, checked.score.as_i64()), (BORROWER, -5));
+    chain.submit(OWNER, &bundle).unwrap();
+}
+
+#[test]
+fn a_replay_is_decoded_as_already_recorded() {
+    let mut chain = Chain::new();
+    let (first, second) = (chain.bundle(1, 600), chain.bundle(2, 600));
+    chain.submit(OWNER, &first).unwrap();
+    let again = chain.submit(OWNER, &first).unwrap_err();
+    assert!(again.is_already_recorded(), "{again}");
+    chain.submit(OWNER, &second).unwrap();
+    let overtaken = chain.submit(OWNER, &first).unwrap_err();
+    assert_eq!(overtaken.name(), "NonceAlreadyUsed");
+    assert!(!overtaken.is_already_recorded(), "{overtaken}");
+}
+
+#[test]
+fn refusals_are_decoded_with_their_arguments() {
+    let mut chain = Chain::new();
+    let bundle = chain.bundle(1, 600);
+    let revert = chain.submit(BORROWER, &bundle).unwrap_err();
+    assert_eq!(revert.to_string(), format!("SubmitterNotAllowed(caller: {BORROWER})"));
+
+    let far = chain.bundle(1, MAX_REQUEST_LIFETIME + 1);
+    let revert = chain.submit(OWNER, &far).unwrap_err();
+    let latest = NOW + MAX_REQUEST_LIFETIME;
+    assert_eq!(
+        revert.to_string(),
+        format!("DeadlineTooFar(deadline: {}, latest: {latest})", latest + 1)
+    );
+    chain.submit(OWNER, &chain.bundle(1, MAX_REQUEST_LIFETIME)).unwrap();
+
+    let mut large = chain.bundle(2, 600);
+    large.outputs = vec![-5, 1_000_001];
+    large.decoded = vec![-0.000005, 1.000001];
+    large.instances[4] = B256::from(U256::from(1_000_011));
+    let revert = chain.submit(OWNER, &large).unwrap_err();
+    assert_eq!(
+        revert.to_string(),
+        "OutputOutOfRange(index: 1, value: 1000001, min: -10, max: 1000000)"
+    );
+
+    let mut data =
+        verify_inference_calldata(&chain.bundle(2, 600), chain.model_id).unwrap().to_vec();
+    data.push(0);
+    let revert = chain.call(OWNER, chain.oracle, data).unwrap_err();
+    assert_eq!(revert.to_string(), "MalformedCalldata()");
+}
