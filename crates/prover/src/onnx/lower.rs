@@ -30,7 +30,8 @@ pub(super) struct Chain {
     pub(super) layers: Vec<FloatLayer>,
 }
 
-pub(super) fn lower(graph: &GraphProto, opset: i64) -> Result<Chain, OnnxError> {
+/// Lowers a graph; `bytes` is the size of its file, which bounds the work.
+pub(super) fn lower(graph: &GraphProto, opset: i64, bytes: usize) -> Result<Chain, OnnxError> {
     let initializers: HashMap<&str, &TensorProto> =
         graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
     // Before IR version 4 initializers were listed as inputs too.
@@ -46,7 +47,7 @@ pub(super) fn lower(graph: &GraphProto, opset: i64) -> Result<Chain, OnnxError> 
     let [output] = outputs[..] else {
         return Err(OnnxError::Outputs { count: outputs.len(), names: names(&outputs) });
     };
-    let mut reader = Reader::new(graph, initializers, opset);
+    let mut reader = Reader::new(graph, initializers, opset, Budget::new(bytes));
     let input_info = reader.input(input)?;
     for &position in &live_nodes(graph, &output.name) {
         reader.visit(position, &graph.node[position])?;
@@ -75,6 +76,8 @@ struct Reader<'a> {
     opset: i64,
     budget: Budget,
     values: HashMap<&'a str, Value>,
+    /// Names of all tensors made so far.
+    defined: HashSet<&'a str>,
     /// How often each tensor is still to be read; the last time it is moved.
     uses: HashMap<&'a str, usize>,
     layers: Vec<FloatLayer>,
@@ -87,6 +90,7 @@ impl<'a> Reader<'a> {
         graph: &'a GraphProto,
         initializers: HashMap<&'a str, &'a TensorProto>,
         opset: i64,
+        budget: Budget,
     ) -> Self {
         let mut uses = HashMap::new();
         let outputs = graph.output.iter().map(|output| &output.name);
@@ -97,8 +101,9 @@ impl<'a> Reader<'a> {
             graph,
             initializers,
             opset,
-            budget: Budget::new(),
+            budget,
             values: HashMap::new(),
+            defined: HashSet::new(),
             uses,
             layers: vec![],
             stage: 0,
@@ -109,9 +114,11 @@ impl<'a> Reader<'a> {
         let name = printable(&info.name);
         let shape = input_shape(info, &name)?;
         let len = self.budget.elements(&name, &shape)?;
+        self.budget.elements(&name, &[len, Map::TERM])?;
         let map = Map::identity(len);
         let signal = Signal { shape: shape.clone(), map, stage: 0, nodes: vec![] };
         self.values.insert(&info.name, Value::Signal(signal));
+        self.defined.insert(&info.name);
         Ok(TensorInfo { name, shape, len })
     }
 
@@ -131,12 +138,11 @@ impl<'a> Reader<'a> {
         let Some(output) = proto.output.first().filter(|output| !output.is_empty()) else {
             return Err(OnnxError::BadNode { node: name, detail: "it has no output".into() });
         };
-        if self.initializers.contains_key(output.as_str())
-            || self.values.insert(output, value).is_some()
-        {
+        if self.initializers.contains_key(output.as_str()) || !self.defined.insert(output) {
             let detail = format!("tensor {} is defined twice", printable(output));
             return Err(OnnxError::BadNode { node: name, detail });
         }
+        self.values.insert(output, value);
         Ok(())
     }
 
@@ -183,7 +189,8 @@ impl<'a> Reader<'a> {
         activation: Activation,
         node: &str,
     ) -> Result<Signal, OnnxError> {
-        let len = self.budget.elements(node, &[signal.map.outputs()])?;
+        let len = signal.map.outputs();
+        self.budget.elements(node, &[len, Map::TERM])?;
         let shape = signal.shape.clone();
         self.flush(signal)?;
         let op = match activation {

@@ -45,6 +45,9 @@ impl Payer<'_> {
 }
 
 impl Map {
+    /// Array elements that one term of a sparse map counts for.
+    pub(super) const TERM: usize = 3;
+
     /// y = x.
     pub(super) fn identity(inputs: usize) -> Self {
         let term = |index| Term { index, factor: 1.0, offset: 0.0 };
@@ -65,7 +68,7 @@ impl Map {
     /// Dimensions of the array that holds the map.
     pub(super) fn storage(&self) -> [usize; 2] {
         match &self.rows {
-            Rows::Sparse(terms) => [terms.len(), 1],
+            Rows::Sparse(terms) => [terms.len(), Self::TERM],
             Rows::Dense { bias, .. } => [bias.len(), self.inputs],
         }
     }
@@ -97,7 +100,7 @@ impl Map {
         let n = self.inputs;
         let rows = match &self.rows {
             Rows::Sparse(terms) => {
-                payer.elements(&[at.len()])?;
+                payer.elements(&[at.len(), Self::TERM])?;
                 Rows::Sparse(at.iter().map(|&i| terms[i]).collect())
             }
             Rows::Dense { weights, bias } => {
@@ -189,7 +192,7 @@ impl Map {
                 let factor = a.factor + sign * b.factor;
                 Some(Term { index, factor, offset: a.offset + sign * b.offset })
             };
-            payer.elements(&[a.len()])?;
+            payer.elements(&[a.len(), Self::TERM])?;
             if let Some(terms) = a.iter().zip(b).map(sum).collect() {
                 return Ok(Self { inputs, rows: Rows::Sparse(terms) });
             }
@@ -227,7 +230,7 @@ impl Map {
             let mut all = Vec::with_capacity(payer.elements(&[maps.len()])?);
             for map in maps {
                 if let Rows::Sparse(terms) = map.rows {
-                    payer.elements(&[terms.len()])?;
+                    payer.elements(&[terms.len(), Self::TERM])?;
                     all.extend(terms);
                 }
             }

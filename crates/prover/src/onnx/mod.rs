@@ -18,6 +18,8 @@
 
 mod budget;
 mod error;
+#[cfg(test)]
+mod folding_tests;
 mod lower;
 mod map;
 mod node;
@@ -69,7 +71,7 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<FloatModel, OnnxError> {
     if opset < MIN_OPSET {
         return Err(OnnxError::UnsupportedOpset { version: opset, min: MIN_OPSET });
     }
-    let lower::Chain { input, output, layers } = lower::lower(graph, opset)?;
+    let lower::Chain { input, output, layers } = lower::lower(graph, opset, bytes.len())?;
     let sha256 = Sha256::digest(bytes).into();
     Ok(FloatModel { name: name.to_owned(), input, output, layers, sha256 })
 }

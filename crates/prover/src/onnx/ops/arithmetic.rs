@@ -112,7 +112,7 @@ pub(super) fn constant_map(
     tensor: Tensor,
 ) -> Result<Map, OnnxError> {
     let values = floats(node, tensor)?;
-    node.pay(&[values.len()])?;
+    node.pay(&[values.len(), Map::TERM])?;
     Ok(Map::constant(inputs, &values))
 }
 

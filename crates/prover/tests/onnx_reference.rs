@@ -1,0 +1,213 @@
+//! Models that are read agree with onnxruntime, which wrote the expected outputs:
+//! scripts/train_credit.py for the credit models, scripts/make_fixtures.py for the rest.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use verdict_prover::{
+    model::{FloatModel, FloatOp},
+    onnx,
+};
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/good").join(name)
+}
+
+fn credit(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/credit").join(name)
+}
+
+/// The largest absolute difference.
+fn distance(got: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(got.len(), expected.len());
+    got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+#[derive(Deserialize)]
+struct Case {
+    input: Vec<Vec<f64>>,
+    output: Vec<Vec<f64>>,
+}
+
+#[test]
+fn every_supported_operator_agrees_with_onnxruntime() -> TestResult {
+    let expected: BTreeMap<String, Case> =
+        serde_json::from_str(&fs::read_to_string(fixture("expected.json"))?)?;
+    assert!(expected.len() >= 25, "only {} fixtures", expected.len());
+    for (name, case) in expected {
+        let model = onnx::load(&fixture(&format!("{name}.onnx")))?;
+        model.check()?;
+        assert_eq!(model.name, name);
+        for (input, output) in case.input.iter().zip(&case.output) {
+            let got = model.run(input)?;
+            let size = output.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+            let error = distance(&got, output) / size;
+            assert!(error < 1e-6, "{name}: {got:?} instead of {output:?}");
+        }
+        let affine = |op: &FloatOp| matches!(op, FloatOp::Affine(_));
+        let unfolded = model.layers.windows(2).any(|w| affine(&w[0].op) && affine(&w[1].op));
+        assert!(!unfolded, "{name} has consecutive affine layers");
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Applicants {
+    features: Vec<String>,
+    applicants: Vec<Applicant>,
+}
+
+#[derive(Deserialize)]
+struct Applicant {
+    id: String,
+    input: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    applicants: ReferenceScores,
+    rows: ReferenceScores,
+}
+
+#[derive(Deserialize)]
+struct ReferenceScores {
+    #[serde(default)]
+    ids: Vec<String>,
+    #[serde(default)]
+    input: Vec<Vec<f64>>,
+    model: Vec<f64>,
+    logistic: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Ranges {
+    input: Vec<[f64; 2]>,
+}
+
+fn read<T: for<'de> Deserialize<'de>>(name: &str) -> Result<T, Box<dyn std::error::Error>> {
+    Ok(serde_json::from_str(&fs::read_to_string(credit(name))?)?)
+}
+
+#[test]
+fn both_credit_models_agree_with_onnxruntime_on_every_row() -> TestResult {
+    let applicants: Applicants = read("applicants.json")?;
+    let reference: Reference = read("reference.json")?;
+    let ids: Vec<&String> = applicants.applicants.iter().map(|a| &a.id).collect();
+    assert_eq!(ids, reference.applicants.ids.iter().collect::<Vec<_>>());
+    let inputs: Vec<&Vec<f64>> =
+        applicants.applicants.iter().map(|a| &a.input).chain(reference.rows.input.iter()).collect();
+    assert_eq!(inputs.len(), 212);
+
+    let scores = [
+        ("model.onnx", &reference.applicants.model, &reference.rows.model),
+        ("logistic.onnx", &reference.applicants.logistic, &reference.rows.logistic),
+    ];
+    for (file, first, rest) in scores {
+        let model = onnx::load(&credit(file))?;
+        assert_eq!(model.input.len, applicants.features.len());
+        let expected: Vec<f64> = first.iter().chain(rest).copied().collect();
+        let mut got = vec![];
+        for &input in &inputs {
+            got.extend(model.run(input)?);
+        }
+        let error = distance(&got, &expected);
+        assert!(error < 1e-6, "{file}: largest error {error:e}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_applicant_is_inside_the_declared_ranges() -> TestResult {
+    let applicants: Applicants = read("applicants.json")?;
+    let reference: Reference = read("reference.json")?;
+    let ranges: Ranges = read("ranges.json")?;
+    assert_eq!(ranges.input.len(), applicants.features.len());
+    let inputs = applicants.applicants.iter().map(|a| &a.input).chain(&reference.rows.input);
+    for input in inputs {
+        assert_eq!(input.len(), ranges.input.len());
+        for ((value, [low, high]), feature) in
+            input.iter().zip(&ranges.input).zip(&applicants.features)
+        {
+            assert!(low <= value && value <= high, "{feature} is {value}");
+        }
+    }
+    Ok(())
+}
+
+fn shape_of(model: &FloatModel) -> Vec<String> {
+    model
+        .layers
+        .iter()
+        .map(|layer| match &layer.op {
+            FloatOp::Affine(map) => format!("{} {}x{}", layer.node, map.outputs, map.inputs),
+            FloatOp::Relu => format!("{} relu", layer.node),
+            FloatOp::Sigmoid => format!("{} sigmoid", layer.node),
+        })
+        .collect()
+}
+
+#[test]
+fn the_credit_network_is_three_affine_layers_with_its_preprocessing_folded_in() -> TestResult {
+    let model = onnx::load(&credit("model.onnx"))?;
+    let layers = [
+        "center+standardize+dense1 64x20",
+        "relu1 relu",
+        "dense2 32x64",
+        "relu2 relu",
+        "dense3 1x32",
+        "sigmoid sigmoid",
+    ];
+    assert_eq!(shape_of(&model), layers);
+    assert_eq!(model.parameters(), 20 * 64 + 64 + 64 * 32 + 32 + 32 + 1);
+    assert_eq!(
+        (model.input.name.as_str(), model.input.shape.as_slice()),
+        ("applicant", &[1, 20][..])
+    );
+    assert_eq!((model.output.name.as_str(), model.output.len), ("score", 1));
+    Ok(())
+}
+
+#[test]
+fn a_fixed_batch_of_one_is_the_same_model_as_a_symbolic_batch() -> TestResult {
+    let model = onnx::load(&fixture("fixed_batch.onnx"))?;
+    assert_eq!(model.input.shape, [1, 3]);
+    assert_eq!(onnx::load(&fixture("mlp.onnx"))?.input.shape, [1, 3]);
+    Ok(())
+}
+
+#[test]
+fn two_relus_in_a_row_are_one_layer() -> TestResult {
+    let model = onnx::load(&fixture("max_and_double_relu.onnx"))?;
+    assert_eq!(shape_of(&model), ["h_node 4x3", "m_node relu"]);
+    Ok(())
+}
+
+#[test]
+fn nodes_without_a_name_are_called_by_operator_and_position() -> TestResult {
+    let model = onnx::load(&fixture("unnamed_nodes.onnx"))?;
+    assert_eq!(shape_of(&model), ["Gemm#0 4x3", "Relu#1 relu"]);
+    Ok(())
+}
+
+#[test]
+fn unsupported_nodes_the_output_does_not_need_are_left_out() -> TestResult {
+    let model = onnx::load(&fixture("dead_nodes.onnx"))?;
+    assert_eq!(shape_of(&model), ["y_node 4x3"]);
+    Ok(())
+}
+
+#[test]
+fn the_hash_is_the_files() -> TestResult {
+    use sha2::{Digest, Sha256};
+    let bytes = fs::read(credit("model.onnx"))?;
+    let expected: [u8; 32] = Sha256::digest(&bytes).into();
+    assert_eq!(onnx::load(&credit("model.onnx"))?.sha256, expected);
+    assert_eq!(onnx::parse(&bytes, "other")?.sha256, expected);
+    Ok(())
+}

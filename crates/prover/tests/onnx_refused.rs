@@ -1,0 +1,206 @@
+//! Every kind of model file that cannot be read is refused with a typed error that
+//! names what is wrong. The files are written by scripts/make_fixtures.py.
+
+use std::{fs, path::Path};
+
+use verdict_prover::onnx::{self, OnnxError};
+
+fn refused(name: &str) -> OnnxError {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/bad")
+        .join(format!("{name}.onnx"));
+    let error = onnx::load(&path).expect_err("the model was read");
+    let message = error.to_string();
+    assert!(!message.contains(['\n', '\r', '\x1b']), "{message:?} is not one line");
+    error
+}
+
+/// The error's operator and node.
+fn unsupported(name: &str) -> (String, String, String) {
+    match refused(name) {
+        OnnxError::UnsupportedOperator { operator, node, reason } => (operator, node, reason),
+        other => panic!("{name}: {other}"),
+    }
+}
+
+fn assert_unsupported(name: &str, operator: &str, node: &str) {
+    let (got_operator, got_node, _) = unsupported(name);
+    assert_eq!((got_operator.as_str(), got_node.as_str()), (operator, node));
+}
+
+macro_rules! refusals {
+    ($($test:ident: $file:literal => $pattern:pat $(if $guard:expr)?,)*) => {$(
+        #[test]
+        fn $test() {
+            let error = refused($file);
+            assert!(matches!(&error, $pattern $(if $guard)?), "{error:?}");
+        }
+    )*};
+}
+
+#[test]
+fn an_unsupported_operator_is_named_with_its_node() {
+    assert_unsupported("tanh", "Tanh", "squash");
+    assert!(refused("tanh").to_string().starts_with("operator Tanh (node squash)"));
+}
+
+#[test]
+fn an_operator_of_a_foreign_domain_is_named_with_it() {
+    assert_unsupported("foreign_domain", "com.example.FusedGelu", "gelu");
+}
+
+#[test]
+fn softmax_over_three_classes_is_refused() {
+    assert_unsupported("softmax_three_classes", "Softmax", "classes");
+    assert!(unsupported("softmax_three_classes").2.contains("3 classes"));
+}
+
+#[test]
+fn a_product_of_two_signals_is_refused() {
+    assert_unsupported("product_of_signals", "Mul", "square");
+}
+
+#[test]
+fn a_division_by_a_signal_is_refused() {
+    assert_unsupported("divides_by_signal", "Div", "inverse");
+}
+
+#[test]
+fn an_upper_bound_is_not_mistaken_for_relu() {
+    assert_unsupported("upper_clip", "Clip", "relu6");
+}
+
+#[test]
+fn a_maximum_with_something_else_than_zero_is_not_mistaken_for_relu() {
+    assert_unsupported("max_with_one", "Max", "floor");
+}
+
+#[test]
+fn a_dropout_in_training_mode_is_refused() {
+    assert_unsupported("training_dropout", "Dropout", "drop");
+}
+
+#[test]
+fn control_characters_and_overlong_names_do_not_reach_the_terminal() {
+    let (_, node, _) = unsupported("terminal_escape");
+    assert!(node.starts_with("a\\u{1b}[31m\\nb"), "{node}");
+    assert!(node.chars().count() < 150);
+}
+
+refusals! {
+    a_residual_connection_is_refused_by_node:
+        "residual" => OnnxError::Branching { node } if node == "skip",
+    activations_on_two_branches_are_refused_by_node:
+        "two_branches" => OnnxError::Branching { node } if node == "right",
+    a_division_by_zero_is_refused:
+        "divides_by_zero" => OnnxError::BadNode { node, detail }
+            if node == "inverse" && detail.contains("position 2"),
+    a_nan_weight_is_refused_with_node_and_index:
+        "nan_weight" => OnnxError::NotFinite { node, index: 5, value }
+            if node == "fc" && value.is_nan(),
+    an_infinite_weight_is_refused_with_node_and_index:
+        "infinite_weight" => OnnxError::NotFinite { node, index: 5, value: f64::NEG_INFINITY }
+            if node == "fc",
+    weights_that_overflow_when_folded_are_refused:
+        "overflowing_fold" => OnnxError::NotFinite { index: 0, value: f64::INFINITY, .. },
+    a_symbolic_dimension_other_than_the_batch_is_refused_by_name:
+        "dynamic_features" => OnnxError::DynamicShape { axis: 1, dimension, .. }
+            if dimension == "features",
+    an_input_without_a_shape_is_refused:
+        "no_shape" => OnnxError::DynamicShape { tensor, .. } if tensor == "x",
+    a_dimension_of_zero_is_refused:
+        "zero_dimension" => OnnxError::BadTensor { tensor, .. } if tensor == "x",
+    an_input_of_absurd_size_is_refused_before_it_is_allocated:
+        "enormous_input" => OnnxError::TooLarge { .. },
+    broadcasting_to_an_absurd_size_is_refused_before_it_is_allocated:
+        "enormous_broadcast" => OnnxError::TooLarge { node, .. } if node == "outer",
+    two_inputs_are_refused:
+        "two_inputs" => OnnxError::Inputs { count: 2, names } if names == "a, b",
+    two_outputs_are_refused:
+        "two_outputs" => OnnxError::Outputs { count: 2, names } if names == "y, z",
+    a_float16_model_is_refused:
+        "float16" => OnnxError::WrongType { dtype, .. } if dtype == "float16",
+    int8_weights_are_refused:
+        "int8_weights" => OnnxError::WrongType { tensor, dtype } if tensor == "q" && dtype == "int8",
+    an_integer_input_is_refused:
+        "integer_input" => OnnxError::WrongType { tensor, dtype } if tensor == "x" && dtype == "int64",
+    a_graph_without_nodes_is_refused:
+        "no_nodes" => OnnxError::BadNode { .. },
+    a_graph_that_computes_nothing_is_refused:
+        "identity_only" => OnnxError::EmptyGraph,
+    a_constant_output_is_refused:
+        "constant_output" => OnnxError::EmptyGraph,
+    inner_sizes_that_differ_are_refused_by_node:
+        "inner_sizes" => OnnxError::ShapeMismatch { node, .. } if node == "fc",
+    shapes_that_do_not_broadcast_are_refused_by_node:
+        "no_broadcast" => OnnxError::ShapeMismatch { node, .. } if node == "shift",
+    a_declared_output_shape_that_is_not_the_computed_one_is_refused:
+        "output_shape" => OnnxError::ShapeMismatch { node, .. } if node == "y",
+    a_reshape_to_another_size_is_refused:
+        "reshape_size" => OnnxError::ShapeMismatch { node, .. } if node == "reshape",
+    a_cycle_is_refused:
+        "cycle" => OnnxError::BadNode { node, .. } if node == "first",
+    a_tensor_defined_twice_is_refused:
+        "defined_twice" => OnnxError::BadNode { detail, .. } if detail.contains("twice"),
+    a_missing_input_is_refused_by_node:
+        "missing_input" => OnnxError::BadNode { node, .. } if node == "half",
+    an_index_out_of_range_is_refused_by_node:
+        "gather_out_of_range" => OnnxError::BadNode { node, .. } if node == "pick",
+    a_step_of_zero_is_refused_by_node:
+        "zero_step" => OnnxError::BadNode { node, .. } if node == "cut",
+    an_old_operator_set_is_refused:
+        "opset_6" => OnnxError::UnsupportedOpset { version: 6, .. },
+    weights_outside_the_file_are_refused:
+        "external_data" => OnnxError::ExternalData { tensor } if tensor == "w",
+    weights_shorter_than_their_shape_are_refused:
+        "short_weights" => OnnxError::BadTensor { tensor, .. } if tensor == "w",
+    a_model_without_a_graph_is_refused:
+        "no_graph" => OnnxError::NotOnnx { .. },
+}
+
+#[test]
+fn a_file_that_is_not_onnx_is_refused() {
+    for bytes in
+        [&b""[..], b"hello, world", b"{\"input\": [1, 2]}", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04"]
+    {
+        let error = onnx::parse(bytes, "x").expect_err("the bytes were read");
+        assert!(matches!(error, OnnxError::NotOnnx { .. }), "{bytes:?}: {error:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_refused_with_its_path() {
+    let error = onnx::load(Path::new("no/such/model.onnx")).expect_err("a model was read");
+    assert!(matches!(error, OnnxError::Io { .. }));
+    assert!(error.to_string().contains("no/such/model.onnx"), "{error}");
+}
+
+#[test]
+fn a_directory_is_refused() {
+    let error = onnx::load(Path::new(env!("CARGO_MANIFEST_DIR"))).expect_err("a model was read");
+    assert!(matches!(error, OnnxError::Io { .. }), "{error:?}");
+}
+
+#[test]
+fn a_file_over_the_limit_is_refused_without_reading_all_of_it() -> std::io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("huge.onnx");
+    // Sparse: takes no space on the disk.
+    fs::File::create(&path)?.set_len(1 << 40)?;
+    let error = onnx::load(&path).expect_err("a model was read");
+    assert!(matches!(error, OnnxError::FileTooLarge { .. }), "{error:?}");
+    Ok(())
+}
+
+#[test]
+fn every_bad_fixture_is_refused() -> std::io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bad");
+    let mut count = 0;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        assert!(onnx::load(&path).is_err(), "{} was read", path.display());
+        count += 1;
+    }
+    assert!(count >= 40, "only {count} fixtures");
+    Ok(())
+}
