@@ -1,0 +1,35 @@
+# demo and test are all a user needs; both install the npm tools they use.
+.PHONY: demo test test-rust test-solidity bench fmt lint
+
+CARGO_FLAGS = --release --locked
+
+# Everything on a local chain: model, keys, proof, Solidity verifier, transaction.
+demo: node_modules
+	cargo run $(CARGO_FLAGS) --package verdict-cli -- demo
+
+# Every test: Rust, Foundry, end to end.
+test: test-rust test-solidity
+
+test-rust: node_modules
+	scripts/test-rust $(CARGO_FLAGS)
+
+test-solidity: node_modules
+	scripts/foundry forge test
+
+# Keys, proofs, memory and gas of the example models.
+bench: node_modules
+	cargo run $(CARGO_FLAGS) --package verdict-cli -- bench
+
+fmt: node_modules
+	cargo fmt --all
+	scripts/foundry forge fmt
+
+lint: node_modules
+	cargo fmt --all --check
+	scripts/foundry forge fmt --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps
+
+node_modules: package-lock.json
+	npm ci --no-audit --no-fund
+	touch node_modules

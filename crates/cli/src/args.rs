@@ -1,0 +1,298 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use alloy::primitives::Address;
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Proves what a machine-learning model said, and takes it to Ethereum.
+///
+/// The usual order: `inspect` a model to see what it will cost, `setup` its keys and
+/// Solidity verifier once, `prove` an inference, `verify` it, `deploy` the contracts,
+/// `submit` the proof. `demo` does all of it on a local chain.
+#[derive(Debug, Parser)]
+#[command(name = "verdict", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Print results as JSON, without progress
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what a model will cost, before any key is made
+    Inspect(Inspect),
+    /// Make, import or check a structured reference string (SRS)
+    #[command(subcommand)]
+    Srs(SrsCommand),
+    /// Make a model's keys and its Solidity verifier
+    Setup(Setup),
+    /// Prove one inference
+    Prove(Prove),
+    /// Check a proof
+    Verify(Verify),
+    /// Write the Solidity verifier and the key contract again, and compile them
+    Codegen(Codegen),
+    /// Deploy verifier, key, registry and oracle, and register the model
+    Deploy(Deploy),
+    /// Take a proof to the chain and wait until it is final
+    Submit(Submit),
+    /// Run everything on a local chain with an example model
+    Demo(Demo),
+    /// Measure keys, proofs, memory and gas of the example models
+    Bench(Bench),
+}
+
+/// What decides how a model becomes a circuit.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ModelOptions {
+    /// Declared input ranges: a JSON file {"input": [[lo, hi], …]}
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["range", "calibration"])]
+    pub(crate) ranges: Option<PathBuf>,
+    /// One range for all inputs, for example 0,1
+    #[arg(long, value_name = "LO,HI", allow_hyphen_values = true, conflicts_with = "calibration")]
+    pub(crate) range: Option<String>,
+    /// Take the ranges from sample inputs, widened by a tenth: a JSON file with a list
+    /// of inputs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration: Option<PathBuf>,
+    /// Make the inputs public values of the proof
+    #[arg(long)]
+    pub(crate) public_inputs: bool,
+    /// Largest output error against the float model
+    #[arg(long, value_name = "ERROR", default_value_t = 1e-4)]
+    pub(crate) target_error: f64,
+    /// Decimals of the outputs (default: the most that fit, 6 at most)
+    #[arg(long, value_name = "N")]
+    pub(crate) decimals: Option<u32>,
+    /// What to optimize the circuit for
+    #[arg(long, value_enum, default_value_t = Optimize::Balanced)]
+    pub(crate) optimize: Optimize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Optimize {
+    Balanced,
+    Gas,
+    Time,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Inspect {
+    /// The ONNX model
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) options: ModelOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SrsCommand {
+    /// Make a development SRS. INSECURE: whoever made it can forge proofs
+    Dev {
+        /// log2 of the number of rows
+        #[arg(long)]
+        k: u32,
+        /// Where to write it
+        #[arg(long, short)]
+        out: PathBuf,
+    },
+    /// Import the powers of tau: a snarkjs .ptau file, or halo2's own parameter file
+    Import {
+        /// The file
+        file: PathBuf,
+        /// log2 of the number of rows wanted (default: all the file has)
+        #[arg(long)]
+        k: Option<u32>,
+        /// Where to write it
+        #[arg(long, short)]
+        out: PathBuf,
+        /// Accept a ceremony other than the perpetual powers of tau
+        #[arg(long)]
+        allow_unknown: bool,
+    },
+    /// Check an SRS: points, powers and the Lagrange basis
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// Which SRS to use.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct SrsSource {
+    /// An SRS made by `verdict srs`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) srs: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Setup {
+    /// The ONNX model
+    pub(crate) model: PathBuf,
+    /// The folder to write
+    #[arg(long, short)]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) srs: SrsSource,
+    /// Use a development SRS from the cache. INSECURE: for trying things out only
+    #[arg(long, conflicts_with = "srs")]
+    pub(crate) dev_srs: bool,
+    #[command(flatten)]
+    pub(crate) options: ModelOptions,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Prove {
+    /// The setup folder
+    pub(crate) setup: PathBuf,
+    /// The inputs: a JSON list, {"input": […]}, or a file of applicants
+    #[arg(long, short)]
+    pub(crate) input: PathBuf,
+    /// The applicant's id, if the file has several
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Where to write the proof bundle
+    #[arg(long, short)]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) srs: SrsSource,
+    #[command(flatten)]
+    pub(crate) request: Request,
+}
+
+/// The request a proof answers. Without `--oracle` the proof is for no chain.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Request {
+    /// The oracle contract, or take it and the chain from `deployment.json`
+    #[arg(long, value_name = "ADDRESS", requires = "subject")]
+    pub(crate) oracle: Option<Address>,
+    /// The chain's id
+    #[arg(long, value_name = "ID", requires = "oracle")]
+    pub(crate) chain_id: Option<u64>,
+    /// Whom the score is about
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) subject: Option<Address>,
+    /// Must exceed the subject's last recorded nonce
+    #[arg(long, default_value_t = 1)]
+    pub(crate) nonce: u64,
+    /// Seconds for which the proof may be recorded
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) valid_for: u64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Verify {
+    /// The setup folder
+    pub(crate) setup: PathBuf,
+    /// The proof bundle
+    pub(crate) proof: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Codegen {
+    /// The setup folder
+    pub(crate) setup: PathBuf,
+    /// The folder to write (default: the setup folder)
+    #[arg(long, short)]
+    pub(crate) out: Option<PathBuf>,
+    /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) solc: Option<PathBuf>,
+}
+
+/// The chain and the sending key. The key itself comes from a keystore file or from
+/// the environment variable VERDICT_PRIVATE_KEY, never from an argument.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Chain {
+    /// JSON-RPC endpoint; several are tried in turn
+    #[arg(long, value_name = "URL", env = "ETH_RPC_URL", default_value = "http://127.0.0.1:8545")]
+    pub(crate) rpc_url: Vec<String>,
+    /// Refuse any other chain
+    #[arg(long, value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+    /// Encrypted keystore file of the sending key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keystore: Option<PathBuf>,
+    /// File whose first line is the keystore's password (default: the environment
+    /// variable VERDICT_KEYSTORE_PASSWORD)
+    #[arg(long, value_name = "FILE", requires = "keystore")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// The relayer's database (default: relayer.db in the setup folder)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) database: Option<PathBuf>,
+    /// Blocks after which a transaction counts as final (default: 1 on a development
+    /// chain, else 3)
+    #[arg(long, value_name = "BLOCKS")]
+    pub(crate) confirmations: Option<u64>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Deploy {
+    /// The setup folder
+    pub(crate) setup: PathBuf,
+    #[command(flatten)]
+    pub(crate) chain: Chain,
+    /// A registry that exists already
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) registry: Option<Address>,
+    /// An oracle of yours that exists already
+    #[arg(long, value_name = "ADDRESS", requires = "registry")]
+    pub(crate) oracle: Option<Address>,
+    /// Seconds for which a recorded score counts as fresh
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+    pub(crate) time_to_live: u64,
+    /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) solc: Option<PathBuf>,
+    /// Deploy to a public chain although the SRS is a development one. Anyone who has
+    /// its secret can forge proofs
+    #[arg(long)]
+    pub(crate) force_insecure_srs: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Submit {
+    /// The setup folder, with its deployment.json
+    pub(crate) setup: PathBuf,
+    /// The proof bundle
+    pub(crate) proof: PathBuf,
+    #[command(flatten)]
+    pub(crate) chain: Chain,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    /// The example's folder
+    #[arg(long, default_value = "examples/credit")]
+    pub(crate) example: PathBuf,
+    /// The model within it
+    #[arg(long, default_value = "model.onnx")]
+    pub(crate) model: String,
+    /// The applicant to score (default: the first)
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Keep what the run wrote in this folder (default: a temporary one)
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) keep: Option<PathBuf>,
+    /// Port of the local chain (default: a free one)
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) solc: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Bench {
+    /// The example's folder
+    #[arg(long, default_value = "examples/credit")]
+    pub(crate) example: PathBuf,
+    /// Timed runs of each step, after one warm-up
+    #[arg(long, default_value_t = 5)]
+    pub(crate) runs: usize,
+    /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) solc: Option<PathBuf>,
+}

@@ -1,0 +1,151 @@
+//! `verdict bench`.
+
+use std::{path::Path, time::Duration};
+
+use alloy::primitives::{Address, B256};
+use serde::Serialize;
+use tempfile::TempDir;
+use verdict_contracts::InferenceRequest;
+use verdict_relayer::devchain::{DevChain, DevChainOptions};
+
+use super::{
+    chain::{Chain, runtime},
+    codegen::Contracts,
+    demo::example_options,
+    deploy::{Choices, deploy},
+    prove::{Prover, now},
+    setup::{self, development_srs},
+    submit::submit,
+    verify::check,
+};
+use crate::{
+    args::{Bench, SrsSource},
+    failure::{Failure, Outcome},
+    inputs::{plan, read_inputs},
+    ui::{Ui, bytes, grouped, seconds},
+};
+
+/// The models measured, by file.
+const MODELS: [&str; 2] = ["logistic.onnx", "model.onnx"];
+
+/// One model's figures.
+#[derive(Serialize)]
+struct Row {
+    model: String,
+    k: u32,
+    shape: String,
+    key_seconds: f64,
+    proof_seconds_median: f64,
+    verify_seconds: f64,
+    proof_bytes: usize,
+    verification_gas: u64,
+    runtime_bytes: usize,
+    largest_error: f64,
+    peak_memory_bytes: Option<u64>,
+}
+
+pub(crate) fn run(args: &Bench, ui: &Ui) -> Outcome {
+    let mut rows = Vec::new();
+    for model in MODELS {
+        rows.push(measure(args, model, ui)?);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut human = vec![format!("{cores} cores, development SRS, median of {} proofs", args.runs)];
+    for row in &rows {
+        human.push(format!(
+            "{}: keys {}, proof {} ({}), verified in {}, {} gas all in, runtime code {}, largest \
+             error {:.1e}{} [{}, 2^{} rows]",
+            row.model,
+            seconds(Duration::from_secs_f64(row.key_seconds)),
+            seconds(Duration::from_secs_f64(row.proof_seconds_median)),
+            bytes(row.proof_bytes),
+            seconds(Duration::from_secs_f64(row.verify_seconds)),
+            grouped(row.verification_gas),
+            bytes(row.runtime_bytes),
+            row.largest_error,
+            row.peak_memory_bytes.map_or_else(String::new, |peak| format!(
+                ", peak memory of the process so far {}",
+                bytes(peak as usize)
+            )),
+            row.shape,
+            row.k,
+        ));
+    }
+    ui.result(&rows, &human)
+}
+
+fn measure(args: &Bench, name: &str, ui: &Ui) -> Outcome<Row> {
+    ui.heading(name);
+    let folder = TempDir::with_prefix("verdict-bench-")?;
+    let (model, plan) = plan(&args.example.join(name), &example_options(&args.example))?;
+    let srs = development_srs(plan.k, ui)?;
+    let keys = setup::build(&model, &plan, &srs, folder.path(), ui)?;
+    let prover = Prover::open(folder.path(), &SrsSource { srs: None })?;
+    let applicants = read_inputs(&args.example.join("applicants.json"))?;
+    let samples: Vec<_> = applicants.iter().map(|applicant| applicant.input.clone()).collect();
+    let error = plan.quantized.compare(&model, &samples)?;
+    let input = samples.first().ok_or_else(|| Failure::new("the example has no applicants"))?;
+
+    let mut times = Vec::with_capacity(args.runs);
+    prover.time_proof(input)?;
+    for _ in 0..args.runs.max(1) {
+        times.push(prover.time_proof(input)?);
+    }
+    times.sort_unstable();
+    let median = times.get(times.len() / 2).copied().unwrap_or_default();
+    let peak = peak_memory();
+    let (gas, runtime_bytes, verify, proof_bytes) =
+        on_chain(args, folder.path(), &prover, input, ui)?;
+    Ok(Row {
+        model: name.to_owned(),
+        k: plan.k,
+        shape: plan.shape.to_string(),
+        key_seconds: keys.key_seconds,
+        proof_seconds_median: median.as_secs_f64(),
+        verify_seconds: verify.as_secs_f64(),
+        proof_bytes,
+        verification_gas: gas,
+        runtime_bytes,
+        largest_error: error.largest.max(plan.error.largest),
+        peak_memory_bytes: peak,
+    })
+}
+
+/// Gas of a real `verifyInference` transaction on a local chain, the verifier's size,
+/// the time of the Rust verifier, the proof's size.
+fn on_chain(
+    args: &Bench,
+    folder: &Path,
+    prover: &Prover,
+    input: &[f64],
+    ui: &Ui,
+) -> Outcome<(u64, usize, Duration, usize)> {
+    let runtime = runtime()?;
+    let anvil = DevChain::start(&DevChainOptions::default())?;
+    let key = runtime.block_on(anvil.funded_key(100))?;
+    let contracts = Contracts::new(folder, &prover.manifest, args.solc.as_deref())?;
+    let chain = Chain::development(runtime, anvil.url(), key.into(), folder.join("relayer.db"))?;
+    let choices = Choices { time_to_live: 3600, ..Choices::default() };
+    let (deployment, _) = deploy(&chain, &prover.manifest, &contracts, choices, ui)?;
+    let request = InferenceRequest {
+        chain_id: deployment.chain_id,
+        oracle: deployment.oracle,
+        subject: Address::repeat_byte(0x51),
+        nonce: 1,
+        deadline: now()? + 3600,
+        inputs: B256::ZERO,
+    };
+    let bundle = prover.prove(input, Some(request))?;
+    let ((), verify) = ui.timed_step("verify in Rust", || check(folder, &bundle))?;
+    let receipt = submit(&chain, &deployment, &bundle)?
+        .ok_or_else(|| Failure::new("a new chain cannot have recorded this before"))?;
+    Ok((receipt.gas_used, contracts.verifier.runtime.len(), verify, bundle.proof.len()))
+}
+
+/// The process's largest resident set so far, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

@@ -1,0 +1,264 @@
+//! `verdict demo`: everything, on a local chain.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use serde::Serialize;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use verdict_contracts::{
+    InferenceRequest, ProofBundle, bindings::InferenceOracle::latestScoreCall,
+    verify_inference_calldata,
+};
+use verdict_relayer::devchain::{DevChain, DevChainOptions};
+
+use super::{
+    chain::{CallError, Chain, runtime},
+    codegen::Contracts,
+    deploy::{Choices, Deployment, StepGas, deploy},
+    inspect,
+    prove::{Prover, now, outputs},
+    setup::{self, development_srs},
+    submit::{recorded, submit},
+    verify::check,
+};
+use crate::{
+    args::{Demo, ModelOptions, Optimize, SrsSource},
+    failure::{Failure, Outcome},
+    inputs::{Applicant, plan, read_inputs},
+    ui::{Ui, bytes, grouped, seconds, table},
+};
+
+/// The measured run.
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    score: f64,
+    float_score: f64,
+    key_seconds: f64,
+    proof_seconds: f64,
+    proof_bytes: usize,
+    verifier_runtime_bytes: usize,
+    deployment: Vec<StepGas>,
+    verification_gas: u64,
+    tampered: String,
+    replayed: String,
+}
+
+/// What has to be stopped and removed, also when the run is interrupted.
+#[derive(Default)]
+struct Started {
+    chain: Option<DevChain>,
+    folder: Option<TempDir>,
+}
+
+pub(crate) fn run(args: &Demo, ui: &Ui) -> Outcome {
+    let started = Arc::new(Mutex::new(Started::default()));
+    let runtime = runtime()?;
+    stop_on_signal(&runtime, started.clone());
+    let result = story(args, ui, &runtime, &started);
+    drop(take(&started));
+    result
+}
+
+fn take(started: &Mutex<Started>) -> Started {
+    std::mem::take(&mut *started.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// On Ctrl-C or SIGTERM: stop the chain, remove the folder, leave.
+fn stop_on_signal(runtime: &Runtime, started: Arc<Mutex<Started>>) {
+    runtime.spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        drop(take(&started));
+        eprintln!("\ninterrupted: the local chain is stopped, temporary files are removed");
+        std::process::exit(130);
+    });
+}
+
+fn folder(args: &Demo, started: &Mutex<Started>) -> Outcome<PathBuf> {
+    if let Some(folder) = &args.keep {
+        std::fs::create_dir_all(folder)?;
+        return Ok(folder.clone());
+    }
+    let folder = TempDir::with_prefix("verdict-demo-")?;
+    let path = folder.path().to_owned();
+    started.lock().unwrap_or_else(std::sync::PoisonError::into_inner).folder = Some(folder);
+    Ok(path)
+}
+
+/// The model options of an example folder.
+pub(crate) fn example_options(example: &Path) -> ModelOptions {
+    ModelOptions {
+        ranges: Some(example.join("ranges.json")),
+        range: None,
+        calibration: None,
+        public_inputs: false,
+        target_error: 1e-4,
+        decimals: None,
+        optimize: Optimize::Balanced,
+    }
+}
+
+fn choose(example: &Path, id: Option<&str>) -> Outcome<Applicant> {
+    let applicants = read_inputs(&example.join("applicants.json"))?;
+    let found = match id {
+        Some(id) => applicants.into_iter().find(|applicant| applicant.id == id),
+        None => applicants.into_iter().next(),
+    };
+    found.ok_or_else(|| Failure::new("the example has no such applicant"))
+}
+
+fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>) -> Outcome {
+    let setup = folder(args, started)?;
+    let applicant = choose(&args.example, args.id.as_deref())?;
+
+    ui.heading("1. The model: a trained network in an ONNX file, and the circuit it will become");
+    let options = example_options(&args.example);
+    let (model, plan) =
+        ui.step("read and plan", || plan(&args.example.join(&args.model), &options))?;
+    let estimate = inspect::verification_gas(&plan)?;
+    inspect::human(&model, &plan, estimate).iter().for_each(|line| ui.note(line.trim_start()));
+
+    ui.heading("2. Keys: commitments to the model's weights");
+    let srs = development_srs(plan.k, ui)?;
+    let keys = setup::build(&model, &plan, &srs, &setup, ui)?;
+    for (name, size) in &keys.files {
+        ui.note(&format!("{name}: {}", bytes(*size)));
+    }
+
+    ui.heading("3. A local chain, and the contracts on it");
+    let url = ui.step("start anvil on a free port", || {
+        let options = DevChainOptions { port: args.port, ..DevChainOptions::default() };
+        let chain = DevChain::start(&options)?;
+        let url = chain.url().to_owned();
+        let key = runtime.block_on(chain.funded_key(100))?;
+        started.lock().unwrap_or_else(std::sync::PoisonError::into_inner).chain = Some(chain);
+        Ok((url, key))
+    })?;
+    let (url, key) = url;
+    ui.note(&url);
+    let prover = Prover::open(&setup, &SrsSource { srs: None })?;
+    let contracts = ui.step("compile the generated Solidity verifier", || {
+        Contracts::new(&setup, &prover.manifest, args.solc.as_deref())
+    })?;
+    ui.note(&format!("runtime code: {}", bytes(contracts.verifier.runtime.len())));
+    let chain = Chain::development(runtime.clone(), &url, key.into(), setup.join("relayer.db"))?;
+    let choices = Choices { time_to_live: 86_400, ..Choices::default() };
+    let (deployment, steps) = deploy(&chain, &prover.manifest, &contracts, choices, ui)?;
+    deployment.write(&setup)?;
+
+    ui.heading(&format!("4. A proof: what the model says about applicant {}", applicant.id));
+    let subject = Address::from_word(subject_of(&applicant.id));
+    let request = InferenceRequest {
+        chain_id: deployment.chain_id,
+        oracle: deployment.oracle,
+        subject,
+        nonce: 1,
+        deadline: now()? + 3600,
+        inputs: B256::ZERO,
+    };
+    // The first proof warms caches up; the second is measured.
+    prover.time_proof(&applicant.input)?;
+    let (bundle, proof_time) =
+        ui.timed_step("prove", || prover.prove(&applicant.input, Some(request)))?;
+    let float = model.run(&applicant.input)?.first().copied().unwrap_or_default();
+    ui.note(&format!("score {}; the float model says {float:.6}", outputs(&bundle)));
+    ui.note(&format!("proof: {}; the applicant's data stay private", bytes(bundle.proof.len())));
+    ui.step("verify it in Rust", || check(&setup, &bundle))?;
+
+    ui.heading("5. A cheat: the same proof with a better score");
+    let tampered = ui.step("ask the oracle to record it", || {
+        refusal(&chain, &deployment, tampered(&deployment, &bundle)?)
+    })?;
+    ui.note(&format!("refused: {tampered}"));
+
+    ui.heading("6. On chain: the oracle verifies the proof and records the score");
+    let receipt = ui.step("relay verifyInference and wait until final", || {
+        submit(&chain, &deployment, &bundle)?
+            .ok_or_else(|| Failure::new("a new chain cannot have recorded this before"))
+    })?;
+    ui.note(&format!("transaction {}, {} gas", receipt.hash, grouped(receipt.gas_used)));
+    let record = ui.step("read the score back", || recorded(&chain, &deployment, &bundle))?;
+    let score = chain.call(deployment.oracle, &latestScoreCall { subject })?;
+    let unit = 10f64.powi(i32::from(bundle.decimals));
+    let score = i64::try_from(score)? as f64 / unit;
+    if i128::from(record.score) != bundle.outputs.first().copied().unwrap_or_default() {
+        return Err(Failure::new("the chain recorded another score than was proven"));
+    }
+    ui.note(&format!("latestScore({subject}) = {score}"));
+
+    ui.heading("7. A replay: the same proof once more");
+    let replayed = ui.step("ask the oracle to record it", || {
+        refusal(&chain, &deployment, calldata(&deployment, &bundle)?)
+    })?;
+    ui.note(&format!("refused: {replayed}"));
+
+    let report = Report {
+        model: model.name.clone(),
+        score,
+        float_score: float,
+        key_seconds: keys.key_seconds,
+        proof_seconds: proof_time.as_secs_f64(),
+        proof_bytes: bundle.proof.len(),
+        verifier_runtime_bytes: contracts.verifier.runtime.len(),
+        deployment: steps,
+        verification_gas: receipt.gas_used,
+        tampered,
+        replayed,
+    };
+    ui.heading("Done");
+    ui.result(&report, &closing(&report, proof_time))
+}
+
+fn closing(report: &Report, proof_time: Duration) -> Vec<String> {
+    let deployed: u64 = report.deployment.iter().filter_map(|step| step.gas).sum();
+    table(&[
+        ("score", format!("{:.6} (float model {:.6})", report.score, report.float_score)),
+        ("keys", seconds(Duration::from_secs_f64(report.key_seconds))),
+        ("proof", format!("{}, {}", seconds(proof_time), bytes(report.proof_bytes))),
+        ("verification", format!("{} gas, all in", grouped(report.verification_gas))),
+        ("deployment", format!("{} gas, once", grouped(deployed))),
+        ("verifier", format!("{} of runtime code", bytes(report.verifier_runtime_bytes))),
+    ])
+}
+
+/// A stand-in for an applicant's address.
+fn subject_of(id: &str) -> B256 {
+    keccak256(format!("verdict example applicant {id}"))
+}
+
+fn calldata(deployment: &Deployment, bundle: &ProofBundle) -> Outcome<Bytes> {
+    Ok(verify_inference_calldata(bundle, U256::from(deployment.model_id))?)
+}
+
+/// The bundle with a score one unit higher; everything but the proof agrees with it.
+fn tampered(deployment: &Deployment, bundle: &ProofBundle) -> Outcome<Bytes> {
+    let mut changed = bundle.clone();
+    let unit = 10f64.powi(i32::from(bundle.decimals));
+    if let (Some(output), Some(decoded), Some(word)) =
+        (changed.outputs.first_mut(), changed.decoded.first_mut(), changed.instances.last_mut())
+    {
+        *output += 1;
+        *decoded = *output as f64 / unit;
+        *word = B256::from(U256::from_be_bytes(word.0) + U256::from(1));
+    }
+    calldata(deployment, &changed)
+}
+
+/// Calls the oracle with calldata that it must refuse, and returns its error.
+fn refusal(chain: &Chain, deployment: &Deployment, calldata: Bytes) -> Outcome<String> {
+    match chain.call_raw(deployment.oracle, calldata) {
+        Err(CallError::Reverted(revert)) => Ok(revert.to_string()),
+        Err(CallError::Failed(message)) => Err(Failure::new(message)),
+        Ok(_) => Err(Failure::new("the contract accepted what it must refuse")),
+    }
+}

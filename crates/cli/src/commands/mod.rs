@@ -1,0 +1,31 @@
+//! One module a command.
+
+mod bench;
+mod chain;
+mod codegen;
+mod demo;
+mod deploy;
+mod inspect;
+mod prove;
+mod setup;
+mod srs;
+mod submit;
+mod verify;
+
+use crate::{args::Command, failure::Outcome, ui::Ui};
+
+/// Runs a command.
+pub(crate) fn run(command: &Command, ui: &Ui) -> Outcome {
+    match command {
+        Command::Inspect(args) => inspect::run(args, ui),
+        Command::Srs(args) => srs::run(args, ui),
+        Command::Setup(args) => setup::run(args, ui),
+        Command::Prove(args) => prove::run(args, ui),
+        Command::Verify(args) => verify::run(args, ui),
+        Command::Codegen(args) => codegen::run(args, ui),
+        Command::Deploy(args) => deploy::run(args, ui),
+        Command::Submit(args) => submit::run(args, ui),
+        Command::Demo(args) => demo::run(args, ui),
+        Command::Bench(args) => bench::run(args, ui),
+    }
+}

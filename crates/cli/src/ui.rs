@@ -1,0 +1,152 @@
+//! What a person sees: steps with their times, results, errors.
+
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::failure::{Failure, Outcome};
+
+/// Prints for a person, or JSON for a program.
+#[derive(Debug)]
+pub(crate) struct Ui {
+    json: bool,
+}
+
+/// A duration with three digits.
+pub(crate) fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        s if s < 0.9995 => format!("{:.0} ms", s * 1e3),
+        s if s < 100.0 => format!("{s:.2} s"),
+        s => format!("{s:.0} s"),
+    }
+}
+
+/// A size in bytes with three digits.
+pub(crate) fn bytes(size: usize) -> String {
+    match size {
+        0..10_000 => format!("{size} bytes"),
+        10_000..1_000_000 => format!("{:.1} KB", size as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", size as f64 / 1e6),
+        _ => format!("{:.2} GB", size as f64 / 1e9),
+    }
+}
+
+/// A number with separators.
+pub(crate) fn grouped(number: impl Into<u128>) -> String {
+    let digits = number.into().to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+impl Ui {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Runs a step behind a spinner and tells how long it took.
+    pub(crate) fn step<T>(&self, title: &str, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+        self.timed_step(title, work).map(|(value, _)| value)
+    }
+
+    /// Like [`Ui::step`], returning the time too.
+    pub(crate) fn timed_step<T>(
+        &self,
+        title: &str,
+        work: impl FnOnce() -> Outcome<T>,
+    ) -> Outcome<(T, Duration)> {
+        let spinner = ProgressBar::new_spinner().with_message(title.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} … {elapsed}") {
+            spinner.set_style(style);
+        }
+        if !self.json {
+            spinner.enable_steady_tick(Duration::from_millis(100));
+        }
+        let start = Instant::now();
+        let result = work();
+        let elapsed = start.elapsed();
+        spinner.finish_and_clear();
+        if !self.json {
+            let mark = if result.is_ok() { "✓" } else { "✗" };
+            eprintln!("  {mark} {title} ({})", seconds(elapsed));
+        }
+        result.map(|value| (value, elapsed))
+    }
+
+    /// A remark for a person.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.json {
+            eprintln!("    {text}");
+        }
+    }
+
+    /// A heading.
+    pub(crate) fn heading(&self, text: &str) {
+        if !self.json {
+            eprintln!("\n{text}");
+        }
+    }
+
+    /// Something a person must not miss.
+    pub(crate) fn warn(&self, text: &str) {
+        eprintln!("warning: {text}");
+    }
+
+    /// The result of a command: a JSON object, or the lines of `human`.
+    pub(crate) fn result(&self, value: &impl Serialize, human: &[String]) -> Outcome {
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            serde_json::to_writer_pretty(&mut out, value)?;
+            writeln!(out)?;
+        } else {
+            for line in human {
+                writeln!(out, "{line}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The line, and the hint, a failed command ends with.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        eprintln!("error: {}", failure.message);
+        if let Some(hint) = &failure.hint {
+            eprintln!("hint: {hint}");
+        }
+    }
+}
+
+/// Two columns, the first padded.
+pub(crate) fn table(rows: &[(&str, String)]) -> Vec<String> {
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    rows.iter().map(|(name, value)| format!("  {name:<width$}  {value}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!(grouped(7u32), "7");
+        assert_eq!(grouped(1234u32), "1,234");
+        assert_eq!(grouped(1_234_567u32), "1,234,567");
+    }
+
+    #[test]
+    fn times_and_sizes_keep_three_digits() {
+        assert_eq!(seconds(Duration::from_micros(12_340)), "12 ms");
+        assert_eq!(seconds(Duration::from_millis(1234)), "1.23 s");
+        assert_eq!(bytes(1408), "1408 bytes");
+        assert_eq!(bytes(2_500_000), "2.5 MB");
+    }
+}

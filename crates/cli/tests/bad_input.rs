@@ -1,0 +1,165 @@
+//! Bad input of every kind: one line, a hint, exit code 1, nothing half-written.
+
+mod common;
+
+use std::{fs, path::Path};
+
+use common::{Workplace, example};
+
+fn fixture(name: &str) -> String {
+    common::root().join("crates/prover/tests/fixtures").join(name).display().to_string()
+}
+
+#[test]
+fn models_that_cannot_be_read_are_explained() {
+    let place = Workplace::new();
+    let text = place.path("text.onnx");
+    fs::write(&text, "this is not a model").expect("written");
+    let missing = place.path("missing.onnx");
+    for model in [&text, &missing] {
+        let error = place.failure(&["inspect", model, "--range", "0,1"]);
+        assert!(error.contains(".onnx"), "{error}");
+    }
+    let error = place.failure(&["inspect", &example("model.onnx")]);
+    assert!(error.contains("--ranges"), "{error}");
+}
+
+#[test]
+fn unsupported_operators_and_bad_weights_are_named() {
+    let place = Workplace::new();
+    let mut seen = 0;
+    for entry in fs::read_dir(common::root().join("crates/prover/tests/fixtures")).expect("there") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        if !name.ends_with(".onnx") || !(name.contains("unsupported") || name.contains("nan")) {
+            continue;
+        }
+        seen += 1;
+        let error = place.failure(&["inspect", &fixture(&name), "--range", "0,1"]);
+        assert!(error.contains("node") || error.contains("operator"), "{name}: {error}");
+    }
+    assert!(seen >= 2, "the fixtures are missing");
+}
+
+#[test]
+fn inputs_of_the_wrong_length_shape_or_range_are_explained() {
+    let place = Workplace::new();
+    let setup = place.setup("logistic.onnx", &[]);
+    let out = place.path("proof.json");
+    let cases = [
+        ("[1, 2, 3]", "20"),
+        ("{\"inputs\": [1]}", "input"),
+        ("[\"a\"]", "input"),
+        ("[1,1000,1,1,1,1,1,1,1,1,1,1,30,1,1,1,1,1,1,1]", "range"),
+    ];
+    for (content, expected) in cases {
+        let input = place.path("input.json");
+        fs::write(&input, content).expect("written");
+        let error = place.failure(&["prove", &setup, "--input", &input, "--out", &out]);
+        assert!(error.contains(expected), "{content}: {error}");
+        assert!(!Path::new(&out).exists());
+    }
+    let applicants = example("applicants.json");
+    let error = place.failure(&["prove", &setup, "--input", &applicants, "--out", &out]);
+    assert!(error.contains("--id"), "{error}");
+}
+
+#[test]
+fn a_damaged_setup_folder_is_refused_file_by_file() {
+    let place = Workplace::new();
+    let setup = place.setup("logistic.onnx", &[]);
+    let input = example("applicants.json");
+    let out = place.path("proof.json");
+    let prove = ["prove", &setup, "--input", &input, "--id", "A01", "--out", &out];
+    place.json(&prove);
+    fs::remove_file(&out).expect("there");
+    for file in ["circuit.bin", "vk.bin", "srs.bin", "manifest.json"] {
+        let path = Path::new(&setup).join(file);
+        let good = fs::read(&path).expect("there");
+        for damaged in [&good[..good.len() / 2], &[&good[..], b"x"].concat(), b""] {
+            fs::write(&path, damaged).expect("written");
+            let error = place.failure(&prove);
+            assert!(error.contains(file) || error.contains("manifest"), "{file}: {error}");
+            assert!(!Path::new(&out).exists());
+        }
+        fs::remove_file(&path).expect("there");
+        place.failure(&prove);
+        fs::write(&path, good).expect("written");
+    }
+    place.json(&prove);
+    let error = place.failure(&["prove", "examples", "--input", &input, "--id", "A01", "--out", &out]);
+    assert!(error.contains("setup"), "{error}");
+}
+
+#[test]
+fn a_foreign_srs_key_or_bundle_is_refused() {
+    let (ours, theirs) = (Workplace::new(), Workplace::new());
+    let setup = ours.setup("logistic.onnx", &[]);
+    let foreign = theirs.setup("model.onnx", &[]);
+    let (input, out) = (example("applicants.json"), ours.path("proof.json"));
+    let srs = ours.path("other.srs");
+    ours.json(&["srs", "dev", "--k", "13", "--out", &srs]);
+    let prove = ["prove", &setup, "--input", &input, "--id", "A01", "--out", &out];
+    let error = ours.failure(&[&prove[..], &["--srs", &srs]].concat());
+    assert!(error.contains("fingerprint"), "{error}");
+    ours.json(&prove);
+    let error = theirs.failure(&["verify", &foreign, &out]);
+    assert!(error.contains("key"), "{error}");
+
+    fs::copy(Path::new(&foreign).join("vk.bin"), Path::new(&setup).join("vk.bin")).expect("copied");
+    let error = ours.failure(&["verify", &setup, &out]);
+    assert!(error.contains("vk.bin"), "{error}");
+    let good = fs::read(&out).expect("the bundle");
+    fs::write(&out, &good[..good.len() / 2]).expect("written");
+    ours.failure(&["verify", &setup, &out]);
+}
+
+#[test]
+fn a_missing_node_and_a_port_in_use_are_explained() {
+    let place = Workplace::new();
+    let setup = place.setup("logistic.onnx", &[]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port().to_string();
+    let key = format!("0x{}", "22".repeat(32));
+    drop(listener);
+    let url = format!("http://127.0.0.1:{port}");
+    let mut command = place.command(&["deploy", &setup, "--rpc-url", &url]);
+    let output = command.env("VERDICT_PRIVATE_KEY", &key).output().expect("starts");
+    let error = common::failure(&["deploy"], output);
+    assert!(error.contains(&url) && error.contains("--rpc-url"), "{error}");
+    assert!(!error.contains("2222"), "the key stays secret");
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port().to_string();
+    let error = place.failure(&["demo", "--model", "logistic.onnx", "--port", &port]);
+    assert!(error.contains("anvil"), "{error}");
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half_written() {
+    let place = Workplace::new();
+    let full = Path::new("/dev/full");
+    if !full.exists() {
+        return;
+    }
+    // A folder that cannot be written to stands for the disk that cannot hold more.
+    let setup = place.setup("logistic.onnx", &[]);
+    let input = example("applicants.json");
+    let error = place.failure(&[
+        "prove", &setup, "--input", &input, "--id", "A01", "--out", "/proc/verdict/proof.json",
+    ]);
+    assert!(error.contains("proof.json"), "{error}");
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    let place = Workplace::new();
+    for args in [&["setup"][..], &["nonsense"], &["prove", "x", "--oracle", "y"]] {
+        assert_eq!(place.run(args).status.code(), Some(2), "{args:?}");
+    }
+    let help = place.run(&["--help"]);
+    assert!(help.status.success());
+    let text = String::from_utf8_lossy(&help.stdout);
+    for command in ["inspect", "srs", "setup", "prove", "verify", "codegen", "deploy", "submit"] {
+        assert!(text.contains(command), "{command}");
+    }
+}
