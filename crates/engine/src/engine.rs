@@ -1,0 +1,77 @@
+//! The engine: worker threads, prepared parameters, options.
+
+use crate::error::EngineError;
+use crate::fft::Domain;
+use crate::field::Backend;
+use crate::msm::Bases;
+use crate::options::Options;
+use crate::srs::Srs;
+use group::Curve;
+use group::prime::PrimeCurveAffine;
+use halo2_proofs::poly::kzg::commitment::ParamsKZG;
+use halo2curves::bn256::{Bn256, Fr, G1, G1Affine};
+use rayon::prelude::*;
+
+/// Makes proofs and keys for circuits of one size. Preparing the parameters costs a
+/// fraction of a proof, so an engine is worth keeping between proofs.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) options: Options,
+    pub(crate) backend: Backend,
+    pub(crate) pool: rayon::ThreadPool,
+    pub(crate) srs: Srs,
+    pub(crate) domain: Domain,
+}
+
+impl Engine {
+    /// Prepares an engine for circuits of the parameters' size.
+    ///
+    /// # Errors
+    ///
+    /// When an option is out of range or threads cannot be started.
+    pub fn new(params: &ParamsKZG<Bn256>, options: Options) -> Result<Self, EngineError> {
+        options.validate()?;
+        let backend = options.backend.unwrap_or_else(Backend::detect);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads)
+            .thread_name(|i| format!("engine-{i}"))
+            .build()
+            .map_err(|error| EngineError::Threads(error.to_string()))?;
+        let srs = pool.install(|| Srs::new(params, backend))?;
+        let domain = Domain::new(srs.k, backend);
+        Ok(Self { options, backend, pool, srs, domain })
+    }
+
+    /// log2 of the number of rows.
+    pub fn k(&self) -> u32 {
+        self.srs.k
+    }
+
+    /// Commits to columns given as values.
+    pub(crate) fn commit_values<'a>(
+        &self,
+        columns: impl IntoParallelIterator<Item = &'a [Fr]>,
+    ) -> Vec<G1Affine> {
+        self.commit(&self.srs.lagrange, columns)
+    }
+
+    /// Commits to polynomials given as coefficients.
+    pub(crate) fn commit_coefficients<'a>(
+        &self,
+        polynomials: impl IntoParallelIterator<Item = &'a [Fr]>,
+    ) -> Vec<G1Affine> {
+        self.commit(&self.srs.monomial, polynomials)
+    }
+
+    fn commit<'a>(
+        &self,
+        bases: &Bases,
+        vectors: impl IntoParallelIterator<Item = &'a [Fr]>,
+    ) -> Vec<G1Affine> {
+        let sums: Vec<G1> =
+            vectors.into_par_iter().map(|scalars| bases.msm(scalars)).collect();
+        let mut affine = vec![G1Affine::identity(); sums.len()];
+        G1::batch_normalize(&sums, &mut affine);
+        affine
+    }
+}
