@@ -1,0 +1,131 @@
+//! What can be wrong with a constraint system, a key or a proof.
+
+use halo2_proofs::plonk;
+
+/// Why no verifier, key or proof bytes could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CodegenError {
+    /// The constraint system uses an argument the generator does not know.
+    #[error(
+        "the constraint system has {count} {feature}, the generated verifier supports {limit}: \
+         express the argument as gates"
+    )]
+    Unsupported {
+        /// What is used.
+        feature: &'static str,
+        /// How often.
+        count: usize,
+        /// How many are supported.
+        limit: usize,
+    },
+    /// There is nothing to verify.
+    #[error("the constraint system has no {0}, so there is nothing to prove")]
+    Empty(&'static str),
+    /// Keygen turns selectors into fixed columns; this one was not.
+    #[error("gate `{gate}` uses a selector: take the constraint system from a verifying key")]
+    Selector {
+        /// The gate's name.
+        gate: String,
+    },
+    /// halo2 caps the degree by the variable MAX_DEGREE; proofs would be broken.
+    #[error(
+        "gate `{gate}` has degree {degree}, the constraint system {limit}: split the gate \
+         (halo2 caps the degree by MAX_DEGREE)"
+    )]
+    Degree {
+        /// The gate's name.
+        gate: String,
+        /// Its degree.
+        degree: usize,
+        /// The degree the quotient is made for.
+        limit: usize,
+    },
+    /// A gate reads a cell that the constraint system does not list as a query.
+    #[error(
+        "a gate reads {column} column {index} at rotation {rotation}, which is not among the queries"
+    )]
+    UnknownQuery {
+        /// Advice, fixed or instance.
+        column: &'static str,
+        /// The column's index.
+        index: usize,
+        /// The rotation.
+        rotation: i32,
+    },
+    /// Two rotations meet at one row of a circuit this small.
+    #[error("rotations {first} and {second} coincide modulo 2^{k} rows: use a larger k")]
+    CoincidingRotations {
+        /// One rotation.
+        first: i32,
+        /// The other.
+        second: i32,
+        /// Logarithm of the number of rows.
+        k: u32,
+    },
+    /// The instances do not fit the usable rows.
+    #[error("{given} instances do not fit the {usable} usable rows: use a larger k")]
+    TooManyInstances {
+        /// Number of instances asked for.
+        given: usize,
+        /// Rows that are not blinded.
+        usable: usize,
+    },
+    /// Instances for a circuit without an instance column.
+    #[error("the circuit has no instance column, but {0} instances were given")]
+    UnexpectedInstances(usize),
+    /// The verifying key does not belong to its constraint system.
+    #[error("verifying key mismatch: expected {expected} {what}, got {got}")]
+    KeyMismatch {
+        /// What was counted.
+        what: &'static str,
+        /// By the constraint system.
+        expected: usize,
+        /// In the key.
+        got: usize,
+    },
+    /// A point at infinity where the pairing would accept anything.
+    #[error("the {0} of the structured reference string is the point at infinity")]
+    IdentityPoint(&'static str),
+    /// A proof that is too short, too long, or not made of points and scalars.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// The template engine failed.
+    #[error("rendering the verifier failed: {0}")]
+    Render(#[from] askama::Error),
+}
+
+/// Why a proof is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    /// Not as many bytes as the constraint system asks for.
+    #[error("invalid proof length: expected {expected} bytes, got {got}")]
+    Length {
+        /// By the constraint system.
+        expected: usize,
+        /// In the proof.
+        got: usize,
+    },
+    /// A point off the curve or a scalar that is not below the modulus.
+    #[error("malformed proof: {0}")]
+    Malformed(#[from] std::io::Error),
+    /// Not as many instances as the key was made for.
+    #[error("invalid instance count: expected {expected}, got {got}")]
+    InstanceCount {
+        /// By the key.
+        expected: usize,
+        /// Given.
+        got: usize,
+    },
+    /// A challenge is a root of unity or an opening point (probability below 2^-220).
+    #[error("a challenge of this proof has no inverse: prove again")]
+    DegenerateChallenge,
+    /// The inverse hint is not the inverse of the denominators.
+    #[error("the inverse hint at the end of the proof is wrong")]
+    Inverse,
+    /// halo2 refuses the proof.
+    #[error("the proof does not verify: {0:?}")]
+    Rejected(plonk::Error),
+    /// The constraint system itself is not supported.
+    #[error("the circuit has no generated verifier: {0}")]
+    Circuit(String),
+}

@@ -1,0 +1,411 @@
+//! The verifier's memory: named words at fixed addresses.
+//!
+//! Addresses start at 0x80, behind the words that Solidity reserves. Each word is
+//! written before it is read; memory is never assumed to be zero. Two regions are
+//! reused: the key's first words become the input of the pairing, and the first
+//! transcript round, whose length depends on the number of instances, runs from the
+//! end of the key over everything that is written later.
+
+use crate::{
+    expression::Leaf,
+    protocol::{Commitment, Evaluation, Protocol},
+};
+
+/// The first address that Solidity does not use itself.
+const BASE: usize = 0x80;
+
+/// A named run of words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Name of the Solidity constant that holds the address.
+    pub name: String,
+    /// Address of the first word.
+    pub address: usize,
+    /// Length in words.
+    pub words: usize,
+    /// What it holds.
+    pub note: String,
+}
+
+/// A titled group of slots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// Title of the group.
+    pub title: &'static str,
+    /// Slots in ascending order.
+    pub slots: Vec<Slot>,
+}
+
+/// The memory map of one shape.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemoryMap {
+    /// Groups in ascending order.
+    pub sections: Vec<Section>,
+    end: usize,
+}
+
+/// "" for rotation 0, else "_NEXT_k" or "_PREV_k".
+pub(crate) fn rotation_suffix(rotation: i32) -> String {
+    match rotation {
+        0 => String::new(),
+        1.. => format!("_NEXT_{rotation}"),
+        _ => format!("_PREV_{}", rotation.unsigned_abs()),
+    }
+}
+
+/// x, ω·x, ω^-2·x …
+pub(crate) fn rotation_point(rotation: i32) -> String {
+    match rotation {
+        0 => "x".to_owned(),
+        1 => "ω·x".to_owned(),
+        _ => format!("ω^{rotation}·x"),
+    }
+}
+
+/// The word that holds a leaf of the gates.
+pub(crate) fn leaf_name(protocol: &Protocol, leaf: Leaf) -> String {
+    match leaf {
+        Leaf::Advice(i) => evaluation_name(protocol, Evaluation::Advice(i)),
+        Leaf::Fixed(i) => evaluation_name(protocol, Evaluation::Fixed(i)),
+        Leaf::Instance(i) => instance_name(protocol.instance_queries[i]),
+        Leaf::Challenge(i) => format!("CHALLENGE_{i}"),
+    }
+}
+
+pub(crate) fn instance_name(rotation: i32) -> String {
+    format!("EVAL_INSTANCE{}", rotation_suffix(rotation))
+}
+
+pub(crate) fn evaluation_name(protocol: &Protocol, evaluation: Evaluation) -> String {
+    let name =
+        |kind, (column, at): (usize, i32)| format!("EVAL_{kind}_{column}{}", rotation_suffix(at));
+    match evaluation {
+        Evaluation::Advice(i) => name("ADVICE", protocol.advice_queries[i]),
+        Evaluation::Fixed(i) => name("FIXED", protocol.fixed_queries[i]),
+        Evaluation::Quotient => "EVAL_QUOTIENT".to_owned(),
+        Evaluation::Random => "EVAL_RANDOM".to_owned(),
+    }
+}
+
+pub(crate) fn commitment_name(protocol: &Protocol, commitment: Commitment) -> String {
+    match commitment {
+        Commitment::Advice(column) => format!("POINT_ADVICE_{column}"),
+        Commitment::Fixed(column) => format!("KEY_FIXED_{column}"),
+        Commitment::Quotient if protocol.quotient_pieces == 1 => "POINT_QUOTIENT_0".to_owned(),
+        Commitment::Quotient => "QUOTIENT".to_owned(),
+        Commitment::Random => "POINT_RANDOM".to_owned(),
+    }
+}
+
+impl MemoryMap {
+    fn section(&mut self, title: &'static str) {
+        self.sections.push(Section { title, slots: Vec::new() });
+    }
+
+    fn slot(&mut self, name: impl Into<String>, words: usize, note: impl Into<String>) {
+        let address = self.end;
+        self.end += 32 * words;
+        let slot = Slot { name: name.into(), address, words, note: note.into() };
+        if let Some(section) = self.sections.last_mut() {
+            section.slots.push(slot);
+        }
+    }
+
+    /// Lays out the memory for a protocol whose gates share `shared` words.
+    pub(crate) fn new(protocol: &Protocol, rounds: &[Round], shared: usize) -> Self {
+        let mut map = Self { sections: Vec::new(), end: BASE };
+        map.section("Key, as loaded from the key contract");
+        for word in key_layout(protocol) {
+            map.slot(word.name, word.words, word.note);
+        }
+        map.section("Proof, in transcript order; a digest in front of each round");
+        for (index, round) in rounds.iter().enumerate() {
+            if index > 0 {
+                map.slot(round.digest_name(index), 1, "digest of the previous round");
+            }
+            for item in &round.items {
+                map.slot(&item.name, item.words, &item.note);
+            }
+        }
+        map.section("Challenges");
+        for name in rounds.iter().flat_map(|round| &round.challenges) {
+            if let Some((name, note)) = name {
+                map.slot(name, 1, note);
+            }
+        }
+        map.section("Values that only the verifier computes");
+        map.slot("X_TO_N", 1, "x^n");
+        for rotation in protocol.opened_rotations() {
+            let point = rotation_point(rotation);
+            map.slot(format!("DISTANCE{}", rotation_suffix(rotation)), 1, format!("u − {point}"));
+        }
+        for rotation in &protocol.instance_queries {
+            let suffix = rotation_suffix(*rotation);
+            map.slot(format!("INSTANCE_NUMERATOR{suffix}"), 1, "Σ a_i/d_i, numerator");
+            map.slot(format!("INSTANCE_DENOMINATOR{suffix}"), 1, "Σ a_i/d_i, denominator");
+            map.slot(instance_name(*rotation), 1, "the instance polynomial's value");
+        }
+        for denominator in denominators(protocol) {
+            let note = format!("1/({}); before, the product of those above", denominator.note);
+            map.slot(denominator.inverse, 1, note);
+        }
+        for power in x_powers(protocol).into_iter().filter(|power| *power > 1) {
+            map.slot(format!("INVERSE_X_{power}"), 1, format!("x^-{power}"));
+        }
+        map.slot("EVAL_QUOTIENT", 1, "what the gates say the quotient is at x");
+        for index in 1..protocol.sets.len() {
+            map.slot(format!("SET_SCALAR_{index}"), 1, "weight of the rotation set");
+        }
+        map.slot("OPENED_VALUE", 1, "minus the opened value at u");
+        map.slot("SET_0_VANISHING", 1, "minus the product of u − point over set 0");
+        for word in 0..shared {
+            map.slot(format!("SHARED_{word}"), 1, "subexpression of the gates");
+        }
+        map.section("Curve arithmetic: inputs and outputs of the precompiles");
+        map.slot("ACCUMULATOR", 2, "point to be multiplied");
+        map.slot("SCALAR", 1, "its factor");
+        map.slot("PRODUCT", 2, "the product");
+        map.slot("ADDEND", 2, "point to be added to it");
+        map.slot("TOTAL", 2, "sum over the rotation sets");
+        map.slot("TERM", 2, "next term of the sum");
+        if protocol.quotient_pieces > 1 {
+            map.slot("QUOTIENT", 2, "the quotient's commitment");
+        }
+        map
+    }
+
+    /// The slot of a name.
+    pub fn get(&self, name: &str) -> Option<&Slot> {
+        self.sections.iter().flat_map(|section| &section.slots).find(|slot| slot.name == name)
+    }
+
+    /// The first address behind the map.
+    pub fn end(&self) -> usize {
+        self.end
+    }
+}
+
+/// A word (or point) of the key payload.
+pub(crate) struct KeyWord {
+    pub(crate) name: String,
+    pub(crate) words: usize,
+    pub(crate) note: String,
+    pub(crate) content: KeyContent,
+}
+
+/// What a key word holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyContent {
+    ShapeId,
+    NumInstances,
+    SG2,
+    K,
+    InverseOfN,
+    NegatedG2,
+    InverseOfOmega,
+    /// −ω^rotation.
+    Shift(i32),
+    /// 1/Π (ω^rotation − ω^other) over the others of the set.
+    Weight {
+        set: usize,
+        rotation: i32,
+    },
+    Fixed(usize),
+    Digest,
+}
+
+/// The key payload. The order matters: the words in front of the two G2 points are
+/// overwritten by the points they are paired with, and the digest ends the payload
+/// because the transcript starts with it.
+pub(crate) fn key_layout(protocol: &Protocol) -> Vec<KeyWord> {
+    let word = |name: &str, words, note: &str, content| KeyWord {
+        name: name.to_owned(),
+        words,
+        note: note.to_owned(),
+        content,
+    };
+    let mut layout = vec![
+        word("KEY_SHAPE_ID", 1, "shape id; later W', x", KeyContent::ShapeId),
+        word("KEY_NUM_INSTANCES", 1, "number of instances; later W', y", KeyContent::NumInstances),
+        word("KEY_S_G2", 4, "τ·G2", KeyContent::SG2),
+        word("KEY_K", 1, "log2 of the number of rows n; later F, x", KeyContent::K),
+        word("KEY_INVERSE_OF_N", 1, "1/n; later F, y", KeyContent::InverseOfN),
+        word("KEY_NEGATED_G2", 4, "−G2", KeyContent::NegatedG2),
+    ];
+    if !protocol.instance_queries.is_empty() {
+        layout.push(word("KEY_INVERSE_OF_OMEGA", 1, "1/ω", KeyContent::InverseOfOmega));
+    }
+    for rotation in protocol.rotations().into_iter().filter(|rotation| *rotation != 0) {
+        let name = format!("KEY_SHIFT{}", rotation_suffix(rotation));
+        layout.push(word(&name, 1, &format!("−ω^{rotation}"), KeyContent::Shift(rotation)));
+    }
+    for (set, rotations) in protocol.sets.iter().map(|set| &set.rotations).enumerate() {
+        for &rotation in rotations.iter().filter(|_| rotations.len() > 1) {
+            let name = weight_name(set, rotation);
+            let note = format!("1/Π (ω^{rotation} − ω^other), others of set {set}");
+            layout.push(word(&name, 1, &note, KeyContent::Weight { set, rotation }));
+        }
+    }
+    for column in protocol.opened_fixed_columns() {
+        let note = format!("commitment to fixed column {column}");
+        layout.push(word(&format!("KEY_FIXED_{column}"), 2, &note, KeyContent::Fixed(column)));
+    }
+    layout.push(word("KEY_DIGEST", 1, "digest of the verifying key", KeyContent::Digest));
+    layout
+}
+
+pub(crate) fn weight_name(set: usize, rotation: i32) -> String {
+    format!("KEY_WEIGHT_{set}{}", rotation_suffix(rotation))
+}
+
+/// Something the verifier divides by.
+pub(crate) struct Denominator {
+    pub(crate) inverse: String,
+    pub(crate) note: String,
+    pub(crate) kind: DenominatorKind,
+}
+
+/// Which denominator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DenominatorKind {
+    Vanishing,
+    Instance(i32),
+    X,
+    Distance(i32),
+}
+
+/// All denominators, in the order in which they are multiplied.
+pub(crate) fn denominators(protocol: &Protocol) -> Vec<Denominator> {
+    let entry = |inverse: String, note: String, kind| Denominator { inverse, note, kind };
+    let mut list = vec![entry(
+        "INVERSE_VANISHING".to_owned(),
+        "x^n − 1".to_owned(),
+        DenominatorKind::Vanishing,
+    )];
+    for rotation in &protocol.instance_queries {
+        let name = format!("INVERSE_INSTANCE{}", rotation_suffix(*rotation));
+        list.push(entry(name, "instances".to_owned(), DenominatorKind::Instance(*rotation)));
+    }
+    if protocol.divides_by_x() {
+        list.push(entry("INVERSE_X".to_owned(), "x".to_owned(), DenominatorKind::X));
+    }
+    for rotation in protocol.opened_rotations() {
+        let name = format!("INVERSE_DISTANCE{}", rotation_suffix(rotation));
+        let note = format!("u − {}", rotation_point(rotation));
+        list.push(entry(name, note, DenominatorKind::Distance(rotation)));
+    }
+    list
+}
+
+/// Powers of 1/x that the interpolations need, ascending.
+pub(crate) fn x_powers(protocol: &Protocol) -> Vec<usize> {
+    let mut powers: Vec<_> =
+        protocol.sets.iter().map(|set| set.rotations.len() - 1).filter(|p| *p > 0).collect();
+    powers.sort_unstable();
+    powers.dedup();
+    powers
+}
+
+/// A part of the proof: a point or a scalar.
+#[derive(Debug, Clone)]
+pub(crate) struct ProofItem {
+    pub(crate) name: String,
+    pub(crate) words: usize,
+    pub(crate) note: String,
+}
+
+/// What is absorbed between two groups of challenges.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Round {
+    pub(crate) items: Vec<ProofItem>,
+    /// Words of `items` that are hashed; the last round carries more.
+    pub(crate) hashed_words: usize,
+    /// Challenges drawn after it; `None` for those that halo2 draws for arguments
+    /// which this circuit does not have.
+    pub(crate) challenges: Vec<Option<(String, String)>>,
+}
+
+impl Round {
+    pub(crate) fn digest_name(&self, index: usize) -> String {
+        format!("ROUND_{index}")
+    }
+
+    fn point(&mut self, name: String, note: String) {
+        self.items.push(ProofItem { name, words: 2, note });
+        self.hashed_words += 2;
+    }
+
+    fn scalar(&mut self, name: String, note: String) {
+        self.items.push(ProofItem { name, words: 1, note });
+        self.hashed_words += 1;
+    }
+
+    fn draw(&mut self, name: &str, note: &str) {
+        self.challenges.push(Some((name.to_owned(), note.to_owned())));
+    }
+
+    pub(crate) fn words(&self) -> usize {
+        self.items.iter().map(|item| item.words).sum()
+    }
+}
+
+/// The transcript's rounds, in halo2's order.
+pub(crate) fn rounds(protocol: &Protocol) -> Vec<Round> {
+    let mut rounds = Vec::new();
+    let mut round = Round::default();
+    for (number, phase) in protocol.phases.iter().enumerate() {
+        for column in &phase.columns {
+            let name = commitment_name(protocol, Commitment::Advice(*column));
+            round.point(name, format!("commitment to advice column {column}"));
+        }
+        for challenge in &phase.challenges {
+            let note = format!("challenge {challenge}, after phase {}", number + 1);
+            round.draw(&format!("CHALLENGE_{challenge}"), &note);
+        }
+        if !phase.challenges.is_empty() && number + 1 < protocol.phases.len() {
+            rounds.push(std::mem::take(&mut round));
+        }
+    }
+    // theta, beta and gamma belong to lookups and permutations.
+    round.challenges.extend([None, None, None]);
+    rounds.push(std::mem::take(&mut round));
+
+    round.point("POINT_RANDOM".to_owned(), "commitment to the random polynomial".to_owned());
+    round.draw("Y", "folds the constraints");
+    rounds.push(std::mem::take(&mut round));
+
+    for piece in 0..protocol.quotient_pieces {
+        round.point(
+            format!("POINT_QUOTIENT_{piece}"),
+            format!("commitment to piece {piece} of the quotient"),
+        );
+    }
+    round.draw("X", "where the polynomials are evaluated");
+    rounds.push(std::mem::take(&mut round));
+
+    let advice = (0..protocol.advice_queries.len()).map(Evaluation::Advice);
+    let fixed = (0..protocol.fixed_queries.len()).map(Evaluation::Fixed);
+    for evaluation in advice.chain(fixed).chain([Evaluation::Random]) {
+        let note = match evaluation {
+            Evaluation::Advice(i) => queried("advice column", protocol.advice_queries[i]),
+            Evaluation::Fixed(i) => queried("fixed column", protocol.fixed_queries[i]),
+            _ => "random polynomial at x".to_owned(),
+        };
+        round.scalar(evaluation_name(protocol, evaluation), note);
+    }
+    round.draw("OPENING_Y", "combines the polynomials of a rotation set");
+    round.draw("OPENING_V", "combines the rotation sets");
+    rounds.push(std::mem::take(&mut round));
+
+    round.point("POINT_W".to_owned(), "first opening proof W".to_owned());
+    round.draw("OPENING_U", "where the combination is opened");
+    // Nothing is drawn after W', so it is copied along but not hashed.
+    let note = "second opening proof W'".to_owned();
+    round.items.push(ProofItem { name: "POINT_W_PRIME".to_owned(), words: 2, note });
+    rounds.push(round);
+    rounds
+}
+
+fn queried(kind: &str, (column, rotation): (usize, i32)) -> String {
+    format!("{kind} {column} at {}", rotation_point(rotation))
+}

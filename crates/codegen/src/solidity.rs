@@ -1,0 +1,191 @@
+//! The Solidity source of a shape's verifier.
+
+use askama::Template;
+use halo2_proofs::plonk::ConstraintSystem;
+use halo2curves::bn256::Fr;
+
+use crate::{
+    compile::SOLC_VERSION,
+    error::CodegenError,
+    key::key_payload_length,
+    memory::{MemoryMap, instance_name, leaf_name, rotation_suffix, rounds},
+    protocol::Protocol,
+    steps,
+    yul::{fold_constraints, modulus_multiple, modulus_multiples},
+};
+
+/// The verifier of one shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShapeVerifier {
+    /// Solidity source; self-contained.
+    pub source: String,
+    /// Name of the contract in it.
+    pub contract_name: String,
+    /// Keccak-256 of the constraint system's canonical description; also in the
+    /// contract and in every key of the shape.
+    pub shape_id: [u8; 32],
+    /// Where the contract keeps what in memory.
+    pub memory: MemoryMap,
+}
+
+struct Query {
+    negated_point: String,
+    suffix: String,
+    value: String,
+}
+
+struct ConstraintLines {
+    name: String,
+    lines: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "verifier.sol", escape = "none")]
+struct Contract<'a> {
+    solc_version: &'a str,
+    name: &'a str,
+    shape_id: String,
+    summary: String,
+    proof_length: usize,
+    hint_offset: usize,
+    key_length: usize,
+    modulus_multiples: Vec<(u32, String)>,
+    memory: &'a MemoryMap,
+    has_instances: bool,
+    instance_queries: Vec<Query>,
+    divides_by_x: bool,
+    transcript: Vec<String>,
+    points: Vec<String>,
+    scalars: Vec<String>,
+    k_bits: Vec<(usize, Vec<&'static str>)>,
+    distances: Vec<String>,
+    inverses: Vec<String>,
+    constraints: Vec<ConstraintLines>,
+    inverse_powers: Vec<String>,
+    opened_value: Vec<String>,
+    first_vanishing: String,
+    set_scalars: Vec<String>,
+    commitments: Vec<String>,
+}
+
+/// Generates the verifier for a constraint system.
+///
+/// Take the constraint system from a verifying key (`vk.cs()`), where selectors are
+/// fixed columns already; one that never had selectors may be used before keygen.
+/// The result depends on the constraint system only.
+///
+/// # Errors
+/// Permutation arguments, built-in lookups and more than one instance column are not
+/// supported; gates above the degree of the constraint system are refused.
+pub fn shape_verifier(cs: &ConstraintSystem<Fr>) -> Result<ShapeVerifier, CodegenError> {
+    let protocol = Protocol::new(cs)?;
+    let shape_id = protocol.shape_id();
+    let hexadecimal: String = shape_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let contract_name = format!("Verifier{}", &hexadecimal[..8]);
+
+    let rounds = rounds(&protocol);
+    let roots: Vec<_> = protocol.constraints.iter().map(|constraint| constraint.root).collect();
+    let gates = fold_constraints(&protocol.graph, &roots, |leaf| leaf_name(&protocol, leaf));
+    let memory = MemoryMap::new(&protocol, &rounds, gates.shared);
+    let (points, scalars): (Vec<_>, Vec<_>) =
+        rounds.iter().flat_map(|round| &round.items).partition(|item| item.words == 2);
+    let mut commitments = steps::quotient_commitment(&protocol);
+    commitments.extend(steps::commitments(&protocol));
+    commitments.extend(steps::opening_terms());
+
+    let source = Contract {
+        solc_version: SOLC_VERSION,
+        name: &contract_name,
+        shape_id: format!("0x{hexadecimal}"),
+        summary: summary(&protocol),
+        proof_length: protocol.proof_length(),
+        hint_offset: protocol.halo2_proof_length(),
+        key_length: key_payload_length(&protocol),
+        modulus_multiples: modulus_multiples(&gates)
+            .into_iter()
+            .map(|multiple| (multiple, modulus_multiple(multiple)))
+            .collect(),
+        memory: &memory,
+        has_instances: protocol.has_instances,
+        instance_queries: protocol.instance_queries.iter().map(|at| query(*at)).collect(),
+        divides_by_x: protocol.divides_by_x(),
+        transcript: steps::transcript(&rounds),
+        points: points.into_iter().map(|item| item.name.clone()).collect(),
+        scalars: range_checks(scalars.into_iter().map(|item| &*item.name).collect()),
+        k_bits: [16, 8, 4, 2, 1]
+            .map(|bit| (bit, vec!["x_to_n := mulmod(x_to_n, x_to_n, r)"; bit]))
+            .to_vec(),
+        distances: steps::distances(&protocol),
+        inverses: steps::inverses(&protocol),
+        constraints: protocol
+            .constraints
+            .iter()
+            .zip(gates.constraints)
+            .map(|(gate, lines)| ConstraintLines { name: comment(&gate.name), lines })
+            .collect(),
+        inverse_powers: steps::inverse_powers(&protocol),
+        opened_value: steps::opened_value(&protocol),
+        first_vanishing: steps::first_vanishing(&protocol).flat(),
+        set_scalars: steps::set_scalars(&protocol),
+        commitments,
+    }
+    .render()?;
+    Ok(ShapeVerifier { source: source + "\n", contract_name, shape_id, memory })
+}
+
+fn query(rotation: i32) -> Query {
+    let suffix = rotation_suffix(rotation);
+    let negated_point = match rotation {
+        0 => "sub(r, mload(X))".to_owned(),
+        _ => format!("mulmod(mload(X), mload(KEY_SHIFT{suffix}), r)"),
+    };
+    Query { negated_point, value: instance_name(rotation), suffix }
+}
+
+/// One line of what the constraint system looks like.
+fn summary(protocol: &Protocol) -> String {
+    format!(
+        "{} advice columns in {} phases, {} fixed columns, {} constraints, {} quotient pieces; \
+         {} commitments opened in {} rotation sets",
+        protocol.num_advice_columns(),
+        protocol.phases.len(),
+        protocol.num_fixed_columns,
+        protocol.constraints.len(),
+        protocol.quotient_pieces,
+        protocol.num_opened(),
+        protocol.sets.len()
+    )
+}
+
+/// `and(lt(…), …)` over four words at a time.
+fn range_checks(names: Vec<&str>) -> Vec<String> {
+    names
+        .chunks(4)
+        .map(|chunk| {
+            let checks = chunk.iter().map(|name| format!("lt(mload({name}), r)"));
+            checks.fold("ok".to_owned(), |all, check| format!("and({check}, {all})"))
+        })
+        .collect()
+}
+
+/// A gate's name as the text of a line comment: no line breaks, nothing that changes
+/// the direction of text.
+fn comment(name: &str) -> String {
+    name.chars()
+        .map(|c| {
+            let direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            let separator = matches!(c, '\u{2028}' | '\u{2029}');
+            if c.is_control() || direction || separator { ' ' } else { c }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_name_cannot_leave_its_comment() {
+        assert_eq!(comment("a\n} evil\u{202e}\u{2028}"), "a } evil  ");
+    }
+}

@@ -1,0 +1,249 @@
+//! Keys and proofs of a circuit, and its verifier in an EVM.
+
+use std::sync::OnceLock;
+
+use halo2_proofs::{
+    plonk::{Circuit, ProvingKey, create_proof, keygen_pk2},
+    poly::kzg::{
+        commitment::{KZGCommitmentScheme, ParamsKZG},
+        multiopen::ProverSHPLONK,
+    },
+    transcript::TranscriptWriterBuffer,
+};
+use halo2curves::bn256::{Bn256, Fr, G1Affine};
+use rand::{SeedableRng, rngs::StdRng};
+use revm::{
+    Context, ExecuteEvm, MainBuilder, MainContext,
+    bytecode::Bytecode as EvmCode,
+    context::{TxEnv, result::ExecutionResult},
+    database::{CacheDB, EmptyDB},
+    primitives::{Address, Bytes, TxKind, keccak256},
+    state::AccountInfo,
+};
+use verdict_codegen::{
+    ShapeVerifier,
+    compile::{Bytecode, Settings, Solc},
+    evm_proof, key_code, key_hash, key_payload, shape_verifier, verify_evm_proof,
+};
+use verdict_prover::transcript::{KeccakChallenge, KeccakTranscript, to_be_bytes};
+
+const CALLER: Address = Address::repeat_byte(0xca);
+const VERIFIER: Address = Address::repeat_byte(0x11);
+const KEY: Address = Address::repeat_byte(0x22);
+const GAS_LIMIT: u64 = 10_000_000;
+
+/// The pinned compiler.
+pub fn solc() -> &'static Solc {
+    static SOLC: OnceLock<Solc> = OnceLock::new();
+    SOLC.get_or_init(|| Solc::find(None).expect("npm ci installs solc"))
+}
+
+/// Compiles with the project's settings.
+pub fn compile(verifier: &ShapeVerifier) -> Bytecode {
+    compile_with(verifier, Settings::default())
+}
+
+/// Compiles with other settings.
+pub fn compile_with(verifier: &ShapeVerifier, settings: Settings) -> Bytecode {
+    solc()
+        .compile(&verifier.source, &verifier.contract_name, settings)
+        .unwrap_or_else(|error| panic!("{error}\n{}", verifier.source))
+}
+
+/// A development reference string.
+pub fn params(k: u32) -> ParamsKZG<Bn256> {
+    ParamsKZG::setup(k, StdRng::seed_from_u64(1))
+}
+
+/// A proof together with everything that decides about it.
+pub struct Proven {
+    pub params: ParamsKZG<Bn256>,
+    pub pk: ProvingKey<G1Affine>,
+    pub num_instances: usize,
+    pub call: Call,
+}
+
+/// Arguments of `verify`, with the calldata's freedom made explicit.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub key_code: Vec<u8>,
+    pub key_hash: [u8; 32],
+    /// 32-byte words, so that values above the modulus can be sent.
+    pub instances: Vec<[u8; 32]>,
+    pub proof: Vec<u8>,
+}
+
+/// Keys and a proof in EVM form.
+pub fn prove<C: Circuit<Fr>>(k: u32, circuit: &C, instances: &[Fr]) -> Proven {
+    let params = params(k);
+    let pk = keygen_pk2(&params, circuit, false).expect("keys");
+    prove_with(params, pk, circuit, instances)
+}
+
+/// A proof for keys that exist.
+pub fn prove_with<C: Circuit<Fr>>(
+    params: ParamsKZG<Bn256>,
+    pk: ProvingKey<G1Affine>,
+    circuit: &C,
+    instances: &[Fr],
+) -> Proven {
+    let vk = pk.get_vk();
+    let columns: Vec<&[Fr]> = vec![instances; vk.cs().num_instance_columns()];
+    let mut transcript = KeccakTranscript::init(Vec::new());
+    create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, KeccakChallenge, _, _, _>(
+        &params,
+        &pk,
+        std::slice::from_ref(circuit),
+        &[&columns],
+        StdRng::seed_from_u64(2),
+        &mut transcript,
+    )
+    .expect("the circuit is satisfied");
+    let proof = evm_proof(vk, instances, &transcript.finalize()).expect("a proof of this key");
+    let payload = key_payload(vk, params.g2(), params.s_g2(), instances.len()).expect("a key");
+    let call = Call {
+        key_code: key_code(&payload),
+        key_hash: key_hash(&payload),
+        instances: instances.iter().map(to_be_bytes).collect(),
+        proof,
+    };
+    let num_instances = instances.len();
+    Proven { params, pk, num_instances, call }
+}
+
+impl Proven {
+    pub fn verifier(&self) -> ShapeVerifier {
+        shape_verifier(self.pk.get_vk().cs()).expect("a supported constraint system")
+    }
+
+    /// The Rust verdict. An instance above the modulus is no instance.
+    pub fn accepts(&self, call: &Call) -> bool {
+        let instances: Option<Vec<Fr>> =
+            call.instances.iter().map(verdict_prover::transcript::from_be_bytes).collect();
+        instances.is_some_and(|instances| {
+            let vk = self.pk.get_vk();
+            verify_evm_proof(&self.params, vk, self.num_instances, &instances, &call.proof).is_ok()
+        })
+    }
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// `true` was returned; gas of the whole transaction.
+    Accepted(u64),
+    /// Revert data.
+    Reverted(Vec<u8>),
+    /// Something else.
+    Failed(String),
+}
+
+impl Outcome {
+    pub fn accepted(&self) -> bool {
+        matches!(self, Self::Accepted(_))
+    }
+
+    pub fn gas(&self) -> u64 {
+        match self {
+            Self::Accepted(gas) => *gas,
+            other => panic!("not accepted: {other:?}"),
+        }
+    }
+
+    /// Name of the custom error among the verifier's.
+    pub fn error(&self) -> &'static str {
+        let Self::Reverted(data) = self else { return "none" };
+        if data.is_empty() {
+            return "no data";
+        }
+        ERRORS
+            .iter()
+            .find(|name| data[..] == keccak256(format!("{name}()"))[..4])
+            .copied()
+            .unwrap_or("unknown")
+    }
+}
+
+const ERRORS: [&str; 9] = [
+    "InvalidProofLength",
+    "NonCanonicalCalldata",
+    "InvalidKey",
+    "InvalidInstanceCount",
+    "InstanceOutOfRange",
+    "InvalidPoint",
+    "ScalarOutOfRange",
+    "InvalidInverse",
+    "PairingFailed",
+];
+
+fn word(value: usize) -> [u8; 32] {
+    let mut word = [0; 32];
+    word[24..].copy_from_slice(&(value as u64).to_be_bytes());
+    word
+}
+
+impl Call {
+    /// Canonical calldata.
+    pub fn calldata(&self) -> Vec<u8> {
+        let mut data = keccak256("verify(address,bytes32,uint256[],bytes)")[..4].to_vec();
+        data.extend([0; 12]);
+        data.extend(KEY.as_slice());
+        data.extend(self.key_hash);
+        data.extend(word(0x80));
+        data.extend(word(0xa0 + 32 * self.instances.len()));
+        data.extend(word(self.instances.len()));
+        data.extend(self.instances.concat());
+        data.extend(word(self.proof.len()));
+        data.extend(&self.proof);
+        data.resize((data.len() - 4).next_multiple_of(32) + 4, 0);
+        data
+    }
+}
+
+/// Sends a call to `runtime`.
+pub fn send(runtime: &[u8], call: &Call) -> Outcome {
+    send_calldata(runtime, &call.key_code, call.calldata())
+}
+
+/// Sends any calldata to `runtime`.
+pub fn send_calldata(runtime: &[u8], key_code: &[u8], data: Vec<u8>) -> Outcome {
+    let mut db = CacheDB::new(EmptyDB::new());
+    for (address, code) in [(VERIFIER, runtime), (KEY, key_code)] {
+        if !code.is_empty() {
+            let code = EvmCode::new_raw(Bytes::copy_from_slice(code));
+            db.insert_account_info(address, AccountInfo::from_bytecode(code));
+        }
+    }
+    let mut evm = Context::mainnet().with_db(db).build_mainnet();
+    let tx = TxEnv::builder()
+        .caller(CALLER)
+        .kind(TxKind::Call(VERIFIER))
+        .data(data.into())
+        .gas_limit(GAS_LIMIT)
+        .build()
+        .expect("a transaction");
+    match evm.transact(tx).expect("an executed transaction").result {
+        ExecutionResult::Success { gas, output, .. } => {
+            assert_eq!(output.data()[..], word(1), "verify returns true or reverts");
+            Outcome::Accepted(gas.tx_gas_used())
+        }
+        ExecutionResult::Revert { output, .. } => Outcome::Reverted(output.to_vec()),
+        ExecutionResult::Halt { reason, .. } => Outcome::Failed(format!("{reason:?}")),
+    }
+}
+
+/// Runs creation code; returns the runtime code.
+pub fn deploy(creation: &[u8]) -> Vec<u8> {
+    let mut evm = Context::mainnet().with_db(CacheDB::new(EmptyDB::new())).build_mainnet();
+    let tx = TxEnv::builder()
+        .caller(CALLER)
+        .kind(TxKind::Create)
+        .data(creation.to_vec().into())
+        .gas_limit(GAS_LIMIT)
+        .build()
+        .expect("a transaction");
+    match evm.transact(tx).expect("an executed transaction").result {
+        ExecutionResult::Success { output, .. } => output.into_data().to_vec(),
+        other => panic!("deployment failed: {other:?}"),
+    }
+}
