@@ -47,9 +47,10 @@ impl Core {
 
     /// True if something that is none of `attempts` used `nonce` and that is final.
     ///
-    /// The order of the questions matters: the receipts are looked up after the nonce was
-    /// seen as used, and the head must not have moved back in between, as it would if an
-    /// endpoint that lags behind had answered the later question.
+    /// Signing again for a job that was executed would double it, so every doubt counts as
+    /// "no": the receipts are looked up after the nonce was seen as used; one of a block that
+    /// is not canonical is a doubt; and the head must not have moved back in between, as it
+    /// would if an endpoint that lags behind had answered the later question.
     pub(crate) async fn lost(&self, nonce: u64, attempts: &[Attempt]) -> Result<bool, RpcError> {
         let Some(height) = self.final_height(1).await? else { return Ok(false) };
         let head = self.head().await?.number;
@@ -57,8 +58,12 @@ impl Core {
         if used <= nonce {
             return Ok(false);
         }
-        let mined = self.mined(attempts).await?;
-        Ok(mined.is_none() && self.head().await?.number >= head)
+        for attempt in attempts {
+            if self.backend.receipt(attempt.hash).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(self.head().await?.number >= head)
     }
 
     /// True if the call reverts with "already recorded" in a final block's state.
