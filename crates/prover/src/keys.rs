@@ -144,10 +144,11 @@ pub fn read_verifying_key(
     check("k", k as usize, word(1)? as usize)?;
     check("the number of fixed columns", columns, word(6)? as usize)?;
     check("the length in bytes", 10 + 64 * columns, bytes.len())?;
-    let key = VerifyingKey::from_bytes::<DenseCircuit>(bytes, SerdeFormat::RawBytes, *shape)
-        .map_err(KeyError::Malformed)?;
+    let key: VerifyingKey<G1Affine> =
+        VerifyingKey::from_bytes::<DenseCircuit>(bytes, SerdeFormat::RawBytes, *shape)
+            .map_err(KeyError::Malformed)?;
     // Reading checks coordinates only.
-    if key.fixed_commitments().iter().all(|point| bool::from(point.is_on_curve())) {
+    if key.fixed_commitments().iter().all(|point: &G1Affine| point.is_on_curve().into()) {
         return Ok(key);
     }
     let message = "a commitment is not on the curve";
