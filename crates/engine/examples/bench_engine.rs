@@ -3,15 +3,19 @@
 //! bench_engine [msm|fft|proof|keygen] [max k]`.
 
 use ff::Field;
-use group::{Curve, Group};
 use group::prime::PrimeCurveAffine;
+use group::{Curve, Group};
 use halo2curves::bn256::{Fr, G1, G1Affine};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::time::Instant;
 use verdict_engine::{Backend, Bases, Domain};
 
 /// Median seconds of two functions, run in turn.
-fn compare<A, B>(runs: usize, mut ours: impl FnMut() -> A, mut theirs: impl FnMut() -> B) -> (f64, f64) {
+fn compare<A, B>(
+    runs: usize,
+    mut ours: impl FnMut() -> A,
+    mut theirs: impl FnMut() -> B,
+) -> (f64, f64) {
     let mut times = (Vec::new(), Vec::new());
     for _ in 0..runs {
         let start = Instant::now();

@@ -68,8 +68,7 @@ impl Engine {
         bases: &Bases,
         vectors: impl IntoParallelIterator<Item = &'a [Fr]>,
     ) -> Vec<G1Affine> {
-        let sums: Vec<G1> =
-            vectors.into_par_iter().map(|scalars| bases.msm(scalars)).collect();
+        let sums: Vec<G1> = vectors.into_par_iter().map(|scalars| bases.msm(scalars)).collect();
         let mut affine = vec![G1Affine::identity(); sums.len()];
         G1::batch_normalize(&sums, &mut affine);
         affine

@@ -17,7 +17,9 @@ pub enum EngineError {
     #[error("worker threads could not be started: {0}; ask for fewer threads")]
     Threads(String),
     /// Key and parameters are for different circuit sizes.
-    #[error("the key is for 2^{key} rows, the parameters are for 2^{params}; use parameters of the key's size")]
+    #[error(
+        "the key is for 2^{key} rows, the parameters are for 2^{params}; use parameters of the key's size"
+    )]
     SizeMismatch {
         /// log2 of the parameters' size.
         params: u32,
@@ -25,10 +27,14 @@ pub enum EngineError {
         key: u32,
     },
     /// The circuit uses built-in lookups, which this prover does not implement.
-    #[error("the circuit has {0} built-in lookup arguments, which the engine does not support; use the reference prover")]
+    #[error(
+        "the circuit has {0} built-in lookup arguments, which the engine does not support; use the reference prover"
+    )]
     UnsupportedLookups(usize),
     /// A gate's degree exceeds what the quotient polynomial provides for.
-    #[error("a gate has degree {gate} but the constraint system is capped at {limit}; lower the gate's degree")]
+    #[error(
+        "a gate has degree {gate} but the constraint system is capped at {limit}; lower the gate's degree"
+    )]
     GateDegree {
         /// Degree of the gate.
         gate: usize,
@@ -44,7 +50,9 @@ pub enum EngineError {
         got: usize,
     },
     /// An instance column is longer than the usable rows.
-    #[error("instance column {column} has {got} values but only {limit} rows are usable; use a larger k")]
+    #[error(
+        "instance column {column} has {got} values but only {limit} rows are usable; use a larger k"
+    )]
     InstanceTooLong {
         /// Which column.
         column: usize,
@@ -72,10 +80,14 @@ pub enum EngineError {
         k: u32,
     },
     /// A column index is not part of the constraint system.
-    #[error("column {0} is not part of the constraint system of the key; is the key for another circuit?")]
+    #[error(
+        "column {0} is not part of the constraint system of the key; is the key for another circuit?"
+    )]
     UnknownColumn(usize),
     /// An advice cell was assigned an unknown value.
-    #[error("advice column {column}, row {row} was assigned an unknown value; give the circuit its witness")]
+    #[error(
+        "advice column {column}, row {row} was assigned an unknown value; give the circuit its witness"
+    )]
     UnknownValue {
         /// Index of the column.
         column: usize,
@@ -110,10 +122,14 @@ pub enum EngineError {
     #[error("transcript: {0}")]
     Transcript(#[from] std::io::Error),
     /// Two queries open the same polynomial at the same point.
-    #[error("a column is queried twice at the same point; rotations must be distinct modulo the number of rows")]
+    #[error(
+        "a column is queried twice at the same point; rotations must be distinct modulo the number of rows"
+    )]
     QueryCollision,
     /// Proving would exceed the memory budget.
-    #[error("proving needs about {needed} bytes, the memory budget is {budget}; raise the budget or shrink the circuit")]
+    #[error(
+        "proving needs about {needed} bytes, the memory budget is {budget}; raise the budget or shrink the circuit"
+    )]
     MemoryBudget {
         /// Estimated peak in bytes.
         needed: usize,

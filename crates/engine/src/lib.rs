@@ -16,5 +16,5 @@ pub use error::EngineError;
 pub use fft::{Domain, Twiddles};
 pub use field::Backend;
 pub use msm::Bases;
-pub use prover::{WitnessSource, create_proof};
 pub use options::{Options, Progress, Stage};
+pub use prover::{WitnessSource, create_proof};

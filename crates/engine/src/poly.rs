@@ -1,6 +1,8 @@
 //! Kernels on coefficient vectors: evaluation, linear combination, division.
 
-use crate::field::{Backend, Lanes, Mark, Scalar, Words, dispatch, raised, to_words, words, words_mut};
+use crate::field::{
+    Backend, Lanes, Mark, Scalar, Words, dispatch, raised, to_words, words, words_mut,
+};
 use ff::Field;
 use halo2curves::bn256::Fr;
 use rayon::prelude::*;

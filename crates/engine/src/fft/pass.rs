@@ -66,12 +66,7 @@ dispatch! {
 ///
 /// Under [`dispatch!`]; the pass's pointers are valid, see [`Pass::run`].
 #[inline(always)]
-unsafe fn pass_kernel<L: Lanes<Scalar>>(
-    _: Mark<L>,
-    pass: &Pass<'_>,
-    start: usize,
-    end: usize,
-) {
+unsafe fn pass_kernel<L: Lanes<Scalar>>(_: Mark<L>, pass: &Pass<'_>, start: usize, end: usize) {
     // SAFETY: forwarded.
     unsafe {
         if pass.radix == 2 {
@@ -146,8 +141,7 @@ unsafe fn quarters<L: Lanes<Scalar>>(pass: &Pass<'_>, start: usize, end: usize) 
             let until = quarter.min(offset + end - unit);
             let base = block * 4 * quarter;
             let first = L::splat(&pass.first[block]);
-            let second =
-                [L::splat(&pass.second[2 * block]), L::splat(&pass.second[2 * block + 1])];
+            let second = [L::splat(&pass.second[2 * block]), L::splat(&pass.second[2 * block + 1])];
             let plain = pass.plain && block == 0;
             for i in (offset..until).step_by(L::W) {
                 let at = base + i;
@@ -160,11 +154,8 @@ unsafe fn quarters<L: Lanes<Scalar>>(pass: &Pass<'_>, start: usize, end: usize) 
                 if let Some(scale) = scale {
                     a = [a[0].mul(scale), a[1].mul(scale), a[2].mul(scale), a[3].mul(scale)];
                 }
-                let b = if plain {
-                    plain_butterfly(a, second[1])
-                } else {
-                    butterfly(a, first, second)
-                };
+                let b =
+                    if plain { plain_butterfly(a, second[1]) } else { butterfly(a, first, second) };
                 b[0].store_loose(|l| pass.to.add(at + l));
                 b[1].store_loose(|l| pass.to.add(at + quarter + l));
                 b[2].store_loose(|l| pass.to.add(at + 2 * quarter + l));

@@ -194,7 +194,6 @@ impl<M: Modulus> Avx2<M> {
     unsafe fn store_limbs(t: &[__m256i; LIMBS], at: impl Fn(usize) -> *mut Words) {
         // SAFETY: the caller's pointers are valid for 32 bytes; unaligned stores.
         unsafe {
-            
             let w0 = or3!(t[0], _mm256_slli_epi64::<29>(t[1]), _mm256_slli_epi64::<58>(t[2]));
             let w1 = or3!(
                 _mm256_srli_epi64::<6>(t[2]),
@@ -224,8 +223,18 @@ impl<M: Modulus> Avx2<M> {
 macro_rules! add_product {
     ($factor:literal, $pointer:literal, $offset:literal, $sum:literal) => {
         concat!(
-            "vpmuludq ymm10, ", $factor, ", [{", $pointer, "} + ", $offset, "]\n",
-            "vpaddq ", $sum, ", ", $sum, ", ymm10\n"
+            "vpmuludq ymm10, ",
+            $factor,
+            ", [{",
+            $pointer,
+            "} + ",
+            $offset,
+            "]\n",
+            "vpaddq ",
+            $sum,
+            ", ",
+            $sum,
+            ", ymm10\n"
         )
     };
 }
@@ -236,13 +245,25 @@ macro_rules! reduce_limb {
     ($t0:literal $t1:literal $t2:literal $t3:literal $t4:literal
      $t5:literal $t6:literal $t7:literal $t8:literal) => {
         concat!(
-            "vpmuludq ymm11, ", $t0, ", [{k} + 288]\n",
+            "vpmuludq ymm11, ",
+            $t0,
+            ", [{k} + 288]\n",
             "vpand ymm11, ymm11, ymm14\n",
             add_product!("ymm11", "k", "0", $t0),
-            "vpsrlq ", $t0, ", ", $t0, ", 29\n",
+            "vpsrlq ",
+            $t0,
+            ", ",
+            $t0,
+            ", 29\n",
             add_product!("ymm11", "k", "32", $t1),
             add_product!("ymm11", "k", "64", $t2),
-            "vpaddq ", $t1, ", ", $t1, ", ", $t0, "\n",
+            "vpaddq ",
+            $t1,
+            ", ",
+            $t1,
+            ", ",
+            $t0,
+            "\n",
             add_product!("ymm11", "k", "96", $t3),
             add_product!("ymm11", "k", "128", $t4),
             add_product!("ymm11", "k", "160", $t5),
@@ -309,9 +330,19 @@ macro_rules! carry_out {
 macro_rules! carry_limb {
     ($from:literal $to:literal) => {
         concat!(
-            "vpsrlq ymm10, ", $from, ", 29\n",
-            "vpand ", $from, ", ", $from, ", ymm14\n",
-            "vpaddq ", $to, ", ", $to, ", ymm10\n"
+            "vpsrlq ymm10, ",
+            $from,
+            ", 29\n",
+            "vpand ",
+            $from,
+            ", ",
+            $from,
+            ", ymm14\n",
+            "vpaddq ",
+            $to,
+            ", ",
+            $to,
+            ", ymm10\n"
         )
     };
 }
@@ -518,10 +549,8 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
                 self.0[LIMBS - 1],
                 _mm256_srli_epi64::<{ BITS as i32 }>(self.0[LIMBS - 2]),
             );
-            let q = _mm256_srli_epi64::<44>(_mm256_mul_epu32(
-                top,
-                constant(Constants::<M>::QUOTIENT),
-            ));
+            let q =
+                _mm256_srli_epi64::<44>(_mm256_mul_epu32(top, constant(Constants::<M>::QUOTIENT)));
             let high_zero = constant(0xffff_ffff);
             let mut t = self.0;
             for i in 0..LIMBS {

@@ -53,12 +53,7 @@ pub(crate) fn add_pairs(
 }
 
 /// Complete addition, for the rare chunks that need it.
-fn add_completely(
-    backend: Backend,
-    source: &[Point],
-    target: &mut [Point],
-    jobs: &[Job],
-) -> bool {
+fn add_completely(backend: Backend, source: &[Point], target: &mut [Point], jobs: &[Job]) -> bool {
     let lower = Lower::new(backend);
     let point = |operand: u32| {
         let point = source[(operand >> 1) as usize].to_affine(&lower);

@@ -32,8 +32,7 @@ pub struct Bases {
 impl Bases {
     /// Prepares bases.
     pub fn new(bases: &[G1Affine], backend: Backend) -> Self {
-        let points: Vec<Point> =
-            bases.par_iter().map(|base| Point::new(base, backend)).collect();
+        let points: Vec<Point> = bases.par_iter().map(|base| Point::new(base, backend)).collect();
         let any_infinity = points.par_iter().any(Point::is_infinity);
         Self { points, any_infinity, backend }
     }

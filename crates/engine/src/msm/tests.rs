@@ -116,8 +116,7 @@ fn equal_opposite_and_infinite_bases_agree_with_halo2curves() {
             let points: Vec<G1Affine> =
                 (0..n).map(|_| choices[rng.gen_range(0..choices.len())]).collect();
             let few: Vec<Fr> = (0..n).map(|_| Fr::from(rng.gen_range(0..3))).collect();
-            let signed: Vec<Fr> =
-                few.iter().map(|s| if rng.r#gen() { *s } else { -*s }).collect();
+            let signed: Vec<Fr> = few.iter().map(|s| if rng.r#gen() { *s } else { -*s }).collect();
             let random: Vec<Fr> = (0..n).map(|_| Fr::random(&mut rng)).collect();
             check(&points, &few, "degenerate bases");
             check(&points, &signed, "degenerate bases, signed");
@@ -155,4 +154,3 @@ fn digits_recompose_to_the_scalar() {
 }
 
 use ff::PrimeField;
-

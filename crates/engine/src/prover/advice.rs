@@ -96,9 +96,8 @@ where
             Fr::random(&mut *self.rng);
         }
         let engine = self.engine;
-        let commitments = engine
-            .pool
-            .install(|| engine.commit_values(columns.par_iter().map(Vec::as_slice)));
+        let commitments =
+            engine.pool.install(|| engine.commit_values(columns.par_iter().map(Vec::as_slice)));
         for commitment in commitments {
             self.transcript.write_point(commitment)?;
         }

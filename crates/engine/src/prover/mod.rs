@@ -98,9 +98,7 @@ impl Engine {
         E: EncodedChallenge<G1Affine>,
         T: TranscriptWrite<G1Affine, E>,
     {
-        self.prove(pk, instances, rng, transcript, None, |state| {
-            witness::run_source(state, source)
-        })
+        self.prove(pk, instances, rng, transcript, None, |state| witness::run_source(state, source))
     }
 
     /// Like [`Self::create_proof`], with the random polynomial of the vanishing
@@ -266,9 +264,8 @@ impl Engine {
             self.quotient_pieces(pk, &advice, &instance, &products, &challenges, [beta, gamma, y])
         });
         self.options.enter(Stage::QuotientCommitments)?;
-        let commitments = self
-            .pool
-            .install(|| self.commit_coefficients(pieces.par_iter().map(Vec::as_slice)));
+        let commitments =
+            self.pool.install(|| self.commit_coefficients(pieces.par_iter().map(Vec::as_slice)));
         for commitment in commitments {
             transcript.write_point(commitment)?;
         }

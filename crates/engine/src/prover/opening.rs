@@ -106,7 +106,8 @@ where
                     factors.push(power);
                     power *= y;
                 }
-                let members: Vec<&[Fr]> = set.members.iter().map(|(p, _)| polynomials[*p]).collect();
+                let members: Vec<&[Fr]> =
+                    set.members.iter().map(|(p, _)| polynomials[*p]).collect();
                 let mut combination = vec![Fr::ZERO; n];
                 linear_combination(engine.backend, &members, &factors, &mut combination);
                 let low = interpolate(&set.points, &values).ok_or(EngineError::QueryCollision)?;

@@ -76,7 +76,9 @@ pub(super) fn products(
                 let start = chunk * CHUNK;
                 for (column, sigma) in columns.iter().zip(sigmas) {
                     let column = &values.get(column)[start..];
-                    for ((ratio, value), sigma) in ratios.iter_mut().zip(column).zip(&sigma[start..]) {
+                    for ((ratio, value), sigma) in
+                        ratios.iter_mut().zip(column).zip(&sigma[start..])
+                    {
                         *ratio *= beta * sigma + gamma + value;
                     }
                 }
@@ -88,7 +90,9 @@ pub(super) fn products(
                 let mut factor = beta * first_delta;
                 for column in columns {
                     let column = &values.get(column)[start..];
-                    for ((ratio, value), point) in ratios.iter_mut().zip(column).zip(&identity[start..]) {
+                    for ((ratio, value), point) in
+                        ratios.iter_mut().zip(column).zip(&identity[start..])
+                    {
                         *ratio *= factor * point + gamma + value;
                     }
                     factor *= Fr::DELTA;

@@ -73,7 +73,12 @@ pub(crate) fn quotient(
 
 /// From coefficients of the numerator on each coset (scaled by powers of its shift)
 /// to the pieces of the quotient.
-fn unmix(backend: Backend, domain: &Domain, shifts: &[Fr], mut parts: Vec<Vec<Fr>>) -> Vec<Vec<Fr>> {
+fn unmix(
+    backend: Backend,
+    domain: &Domain,
+    shifts: &[Fr],
+    mut parts: Vec<Vec<Fr>>,
+) -> Vec<Vec<Fr>> {
     let n = domain.size();
     let tops: Vec<Fr> = shifts.iter().map(|shift| shift.pow_vartime([n as u64])).collect();
     // Column j of the inverse Vandermonde matrix: the Lagrange basis at the t_j.

@@ -1,8 +1,8 @@
 //! The numerator compiled to a flat program, run on several rows at once.
 
 use super::expr::{Arena, Atom, Query, Sum};
-use crate::field::{Lanes, Mark, Scalar, Words, dispatch, raised, to_words};
 use crate::field::Backend;
+use crate::field::{Lanes, Mark, Scalar, Words, dispatch, raised, to_words};
 use ff::Field;
 use halo2curves::bn256::Fr;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,13 +16,35 @@ pub(crate) struct Combined {
 /// One step; registers hold a value for every lane.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Load { to: usize, query: Query },
-    Constant { to: usize, index: usize },
-    Add { to: usize, a: usize, b: usize },
-    Sub { to: usize, a: usize, b: usize },
+    Load {
+        to: usize,
+        query: Query,
+    },
+    Constant {
+        to: usize,
+        index: usize,
+    },
+    Add {
+        to: usize,
+        a: usize,
+        b: usize,
+    },
+    Sub {
+        to: usize,
+        a: usize,
+        b: usize,
+    },
     /// Multiplies by the raised constant `index`.
-    Scale { to: usize, a: usize, index: usize },
-    Multiply { to: usize, a: usize, b: usize },
+    Scale {
+        to: usize,
+        a: usize,
+        index: usize,
+    },
+    Multiply {
+        to: usize,
+        a: usize,
+        b: usize,
+    },
 }
 
 /// See the module.
@@ -67,7 +89,13 @@ impl Program {
 
     /// Evaluates rows of a coset: `columns[c]` holds the values of column `c` if the
     /// program reads it.
-    pub(crate) fn run(&self, backend: Backend, columns: &[Option<&[Fr]>], start: usize, out: &mut [Fr]) {
+    pub(crate) fn run(
+        &self,
+        backend: Backend,
+        columns: &[Option<&[Fr]>],
+        start: usize,
+        out: &mut [Fr],
+    ) {
         let columns: Vec<&[Words]> = columns
             .iter()
             .map(|column| column.map_or(&[][..], crate::field::words::<Scalar>))
