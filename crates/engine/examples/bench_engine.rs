@@ -2,13 +2,21 @@
 //! medians of interleaved runs: `cargo run --release -p verdict-engine --example
 //! bench_engine [msm|fft|proof|keygen] [max k]`.
 
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use common::{Shape, Synthetic};
 use ff::Field;
 use group::prime::PrimeCurveAffine;
 use group::{Curve, Group};
-use halo2curves::bn256::{Fr, G1, G1Affine};
+use halo2_proofs::plonk::{keygen_pk, keygen_vk};
+use halo2_proofs::poly::kzg::commitment::{KZGCommitmentScheme, ParamsKZG};
+use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
+use halo2_proofs::transcript::{Blake2bWrite, Challenge255, TranscriptWriterBuffer};
+use halo2curves::bn256::{Bn256, Fr, G1, G1Affine};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::time::Instant;
-use verdict_engine::{Backend, Bases, Domain};
+use verdict_engine::{Backend, Bases, Domain, Engine, Options};
 
 /// Median seconds of two functions, run in turn.
 fn compare<A, B>(
@@ -101,6 +109,92 @@ fn fft(max_k: u32) {
     }
 }
 
+/// Parameters of the right size without a common secret: enough to measure proving.
+fn parameters(k: u32) -> ParamsKZG<Bn256> {
+    let small = ParamsKZG::<Bn256>::setup(1, StdRng::seed_from_u64(4));
+    let mut points = points(2 << k);
+    let lagrange = points.split_off(1 << k);
+    small.from_parts(k, points, Some(lagrange), small.g2(), small.s_g2())
+}
+
+fn shapes(max_k: u32) -> Vec<(&'static str, Shape)> {
+    let mut shapes = Vec::new();
+    for k in (10..=max_k).step_by(2) {
+        let base = Shape { k, data: 3, products: 1, degree: 3, ..Shape::default() };
+        shapes.push(("4 advice", base.clone()));
+        shapes.push(("dense, 16 weights", Shape { weights: 16, instances: 8, ..base.clone() }));
+        shapes.push(("4 advice, 3 permuted", Shape { permuted: 3, ..base.clone() }));
+        if k <= 14 {
+            shapes.push(("32 advice", Shape { data: 24, products: 8, degree: 4, ..base.clone() }));
+            shapes.push((
+                "16 advice, 8 permuted",
+                Shape { data: 12, products: 4, degree: 5, permuted: 8, ..base },
+            ));
+        }
+    }
+    shapes
+}
+
+fn proof(max_k: u32) {
+    let mut logs = Vec::new();
+    for (name, shape) in shapes(max_k) {
+        let params = parameters(shape.k);
+        let circuit = Synthetic::new(shape.clone(), 5);
+        let vk = keygen_vk(&params, &circuit).expect("verifying key");
+        let pk = keygen_pk(&params, vk, &circuit).expect("proving key");
+        let engine = Engine::new(&params, Options::default()).expect("engine");
+        let instances = circuit.instances();
+        let instances: Vec<&[Fr]> = instances.iter().map(Vec::as_slice).collect();
+        let rng = StdRng::seed_from_u64(6);
+        let times = compare(
+            if shape.k > 12 { 3 } else { 5 },
+            || {
+                let mut transcript = Blake2bWrite::<_, _, Challenge255<_>>::init(vec![]);
+                engine
+                    .create_proof(&pk, &circuit, &instances, rng.clone(), &mut transcript)
+                    .expect("engine proof");
+                transcript.finalize()
+            },
+            || {
+                let mut transcript = Blake2bWrite::<_, _, Challenge255<_>>::init(vec![]);
+                halo2_proofs::plonk::create_proof::<
+                    KZGCommitmentScheme<Bn256>,
+                    ProverSHPLONK<'_, Bn256>,
+                    _,
+                    _,
+                    _,
+                    _,
+                >(
+                    &params, &pk, &[circuit.clone()], &[&instances], rng.clone(), &mut transcript
+                )
+                .expect("reference proof");
+                transcript.finalize()
+            },
+        );
+        logs.push((times.1 / times.0).ln());
+        row(&format!("proof 2^{} {name}", shape.k), (1u64 << shape.k) as f64, times);
+    }
+    let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+    println!("proofs, geometric mean {mean:.2} x");
+}
+
+fn keygen(max_k: u32) {
+    for (name, shape) in shapes(max_k) {
+        let params = parameters(shape.k);
+        let engine = Engine::new(&params, Options::default()).expect("engine");
+        let circuit = Synthetic { known: false, ..Synthetic::new(shape.clone(), 5) };
+        let times = compare(
+            3,
+            || engine.keygen(&circuit, false).expect("engine key"),
+            || {
+                let vk = keygen_vk(&params, &circuit).expect("verifying key");
+                keygen_pk(&params, vk, &circuit).expect("proving key")
+            },
+        );
+        row(&format!("keygen 2^{} {name}", shape.k), (1u64 << shape.k) as f64, times);
+    }
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let part = arguments.next().unwrap_or_default();
@@ -111,5 +205,11 @@ fn main() {
     }
     if part.is_empty() || part == "fft" {
         fft(max_k.unwrap_or(20));
+    }
+    if part.is_empty() || part == "proof" {
+        proof(max_k.unwrap_or(14));
+    }
+    if part.is_empty() || part == "keygen" {
+        keygen(max_k.unwrap_or(14));
     }
 }

@@ -4,6 +4,7 @@ mod engine;
 mod error;
 mod fft;
 mod field;
+mod keygen;
 mod msm;
 mod options;
 mod poly;

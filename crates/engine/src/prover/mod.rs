@@ -10,6 +10,7 @@ mod permutation;
 mod witness;
 
 pub use witness::WitnessSource;
+pub(crate) use witness::evaluate_assigned;
 
 use crate::engine::Engine;
 use crate::error::EngineError;

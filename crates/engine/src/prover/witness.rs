@@ -108,7 +108,7 @@ impl<R, T, E> Synthesis<'_, '_, R, T, E> {
 }
 
 /// Values of a column of fractions.
-fn evaluate(column: &[Assigned<Fr>]) -> Vec<Fr> {
+pub(crate) fn evaluate_assigned(column: &[Assigned<Fr>]) -> Vec<Fr> {
     let mut fractions: Vec<usize> = Vec::new();
     let mut denominators: Vec<Fr> = Vec::new();
     let mut values: Vec<Fr> = column
@@ -221,8 +221,11 @@ where
         if usize::from(self.state.phase) >= phases {
             return self.fail(EngineError::TooManyPhases(phases));
         }
-        let columns =
-            self.state.columns_of_phase().map(|index| evaluate(&self.advice[index])).collect();
+        let columns = self
+            .state
+            .columns_of_phase()
+            .map(|index| evaluate_assigned(&self.advice[index]))
+            .collect();
         if let Err(error) = self.state.commit_phase(columns) {
             self.fail(error);
         }
