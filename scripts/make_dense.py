@@ -5,8 +5,9 @@
     python scripts/make_dense.py 100-1 logistic.onnx --sigmoid
 
 Weights are normal with variance 2 / inputs (He et al. 2015), biases normal with a
-standard deviation of 0.1. Beside the model stands <model>.json with declared ranges
-[-1, 1], two inputs in them and onnxruntime's outputs.
+standard deviation of 0.1. Beside dense.onnx stand dense.ranges.json (the declared
+ranges, [-1, 1]), dense.input.json (an input in them) and dense.output.json
+(onnxruntime's output for it).
 """
 
 import argparse
@@ -46,13 +47,11 @@ def main():
                               name=args.out.stem)
     onnx_models.save(built, args.out)
     # Whole sixteenths, so that the inputs are the same numbers in any fixed point.
-    rng = np.random.default_rng(args.seed + 1)
-    rows = rng.integers(-16, 17, size=(2, args.sizes[0])) / 16
-    outputs = onnx_models.run(str(args.out), rows)
-    args.out.with_suffix(".json").write_text(json.dumps({
-        "ranges": [[-1, 1]] * args.sizes[0],
-        "input": rows.tolist(),
-        "output": [onnx_models.exact(o) for o in outputs]}) + "\n")
+    row = np.random.default_rng(args.seed + 1).integers(-16, 17, size=args.sizes[0]) / 16
+    output = onnx_models.exact(onnx_models.run(str(args.out), [row])[0])
+    for kind, key, value in (("input", "input", row.tolist()), ("output", "output", output),
+                             ("ranges", "input", [[-1, 1]] * args.sizes[0])):
+        args.out.with_suffix(f".{kind}.json").write_text(json.dumps({key: value}) + "\n")
     parameters = sum((i + 1) * o for i, o in zip(args.sizes, args.sizes[1:]))
     print(f"{args.out}: {parameters:,} parameters, {args.out.stat().st_size:,} bytes")
 
