@@ -83,6 +83,8 @@ pub(crate) struct State {
     pub(crate) reverting: Option<(Bytes, u64)>,
     /// Mined transactions revert although their simulation passed.
     pub(crate) mined_revert: bool,
+    /// Only the one with this nonce does.
+    pub(crate) mined_revert_nonce: Option<u64>,
     /// The endpoint shows no receipts (as one that lags behind would).
     pub(crate) hide_receipts: bool,
     /// So many more questions for a receipt go to an endpoint that lags behind, and the next
@@ -130,6 +132,7 @@ impl FakeChain {
             code: HashSet::from([contract()]),
             reverting: None,
             mined_revert: false,
+            mined_revert_nonce: None,
             hide_receipts: false,
             lagging_receipts: 0,
             lagging_head: false,
@@ -417,7 +420,7 @@ impl ChainBackend for FakeChain {
                         hash,
                         block_number: number,
                         block_hash: block.hash,
-                        success: !state.mined_revert,
+                        success: !state.mined_revert && state.mined_revert_nonce != Some(tx.nonce),
                         gas_used: tx.gas_limit / 2,
                         effective_gas_price: state.base_fee + tx.fees.tip,
                         contract_address: None,

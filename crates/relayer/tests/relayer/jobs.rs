@@ -69,6 +69,33 @@ async fn a_rejected_job_can_be_tried_again_with_a_new_proof() {
 }
 
 #[tokio::test]
+async fn a_job_tried_again_after_a_revert_on_chain_is_not_judged_by_its_old_receipt() {
+    let bench = Bench::new();
+    bench.chain.state().mined_revert_nonce = Some(0);
+    let relayer = bench.open().await;
+    let status = bench.complete(&relayer, "a").await;
+    assert!(matches!(status.state, JobState::Rejected(_)));
+    relayer.retry(status.id, Bytes::from_static(b"a2")).await.unwrap();
+    let status = relayer.run_to_completion(status.id).await.unwrap();
+    assert_finalized(&status);
+    let nonces: Vec<u64> = status.attempts.iter().map(|attempt| attempt.nonce).collect();
+    assert_eq!(nonces, [0, 1]);
+}
+
+#[tokio::test]
+async fn nonces_that_the_key_used_elsewhere_are_skipped() {
+    let bench = Bench::new();
+    let relayer = bench.open().await;
+    assert_eq!(bench.complete(&relayer, "a").await.nonce, Some(0));
+    bench.chain.foreign_transaction(1);
+    bench.chain.state().mine();
+    // One that is only in the pool counts as well.
+    bench.chain.foreign_transaction(2);
+    let status = bench.complete(&relayer, "b").await;
+    assert_eq!((status.nonce, status.attempts.len()), (Some(3), 1));
+}
+
+#[tokio::test]
 async fn an_unknown_job_is_a_typed_error() {
     let relayer = Bench::new().open().await;
     let nobody = JobId(77);
