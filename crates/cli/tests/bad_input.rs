@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use common::{Workplace, example};
 
@@ -137,16 +137,35 @@ fn a_missing_node_and_a_port_in_use_are_explained() {
 #[test]
 fn a_full_disk_leaves_nothing_half_written() {
     let place = Workplace::new();
-    let full = Path::new("/dev/full");
-    if !full.exists() {
-        return;
-    }
-    // A folder that cannot be written to stands for the disk that cannot hold more.
+    // Fills the cache, so that only the setup folder remains to be written.
+    place.setup("logistic.onnx", &[]);
+    let (model, ranges) = (example("logistic.onnx"), example("ranges.json"));
+    let out = place.path("full");
+    let args = ["setup", &model, "--ranges", &ranges, "--dev-srs", "--out", &out];
+    // A limit on the size of files fails writes as a full disk does.
+    let script = "trap '' XFSZ; ulimit -f 40; exec \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(env!("CARGO_BIN_EXE_verdict")).args(args);
+    command.current_dir(common::root()).env("XDG_CACHE_HOME", place.path("cache"));
+    let error = common::failure(&args, command.output().expect("sh starts"));
+    assert!(error.contains("full"), "the file that failed is named: {error}");
+    let left: Vec<String> = fs::read_dir(&out)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(!left.iter().any(|name| name == "manifest.json"), "{left:?}");
+    assert!(left.iter().all(|name| !name.starts_with('.')), "temporary files stay: {left:?}");
+    place.json(&args);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let place = Workplace::new();
     let setup = place.setup("logistic.onnx", &[]);
     let input = example("applicants.json");
-    let error = place.failure(&[
-        "prove", &setup, "--input", &input, "--id", "A01", "--out", "/proc/verdict/proof.json",
-    ]);
+    let out = place.path("no/such/folder/proof.json");
+    let error =
+        place.failure(&["prove", &setup, "--input", &input, "--id", "A01", "--out", &out]);
     assert!(error.contains("proof.json"), "{error}");
 }
 

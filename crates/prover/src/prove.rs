@@ -1,6 +1,9 @@
 //! Makes a proof.
+//!
+//! Two programs can: our engine, the default, and halo2's own, the reference. Their
+//! proofs verify alike.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use halo2_proofs::{
     plonk::create_proof,
@@ -12,10 +15,10 @@ use halo2_proofs::{
 };
 use halo2curves::bn256::{Bn256, Fr};
 use rand::{CryptoRng, RngCore};
-use thiserror::Error;
+use verdict_engine::{Engine, EngineError, WitnessSource};
 
 use crate::{
-    circuit::{DenseCircuit, Witness},
+    circuit::{DenseCircuit, Layout, Witness},
     keys::Keys,
     network::NetworkError,
     transcript::{KeccakTranscript, from_be_bytes},
@@ -33,7 +36,7 @@ pub struct Proof {
 }
 
 /// Why no proof was made.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProveError {
     /// The inputs do not fit the network.
@@ -42,15 +45,51 @@ pub enum ProveError {
     /// The context is not a field element.
     #[error("the context is not below the scalar field's modulus")]
     Context,
+    /// The engine failed.
+    #[error("proving failed: {0}")]
+    Engine(#[from] EngineError),
     /// halo2 failed.
     #[error("proving failed: {0}")]
     Halo2(#[from] halo2_proofs::plonk::Error),
 }
 
+/// The program that makes a proof.
+#[derive(Debug, Clone, Copy)]
+pub enum Backend<'a> {
+    /// Ours, prepared for the rows of the keys.
+    Engine(&'a Engine),
+    /// halo2-axiom's `create_proof`.
+    Reference(&'a ParamsKZG<Bn256>),
+}
+
+/// Hands the advice columns to the engine, phase by phase.
+struct Columns<'a> {
+    layout: &'a Layout,
+    witness: &'a Witness,
+}
+
+impl WitnessSource for Columns<'_> {
+    fn phase(
+        &mut self,
+        phase: u8,
+        challenges: &[Option<Fr>],
+    ) -> Result<Vec<Vec<Fr>>, Box<dyn Error + Send + Sync>> {
+        let first = &self.witness.first;
+        match (phase, challenges) {
+            (0, _) => Ok(vec![first.limbs.clone(), first.signs.clone()]),
+            (1, [Some(beta), Some(rho)]) => {
+                let second = self.witness.second_phase(self.layout, *beta, *rho);
+                Ok(vec![second.horner, second.collected, second.open, second.logup])
+            }
+            _ => Err(format!("the dense circuit has no phase {phase}").into()),
+        }
+    }
+}
+
 /// Proves that the network gives its outputs on `inputs` (integers, see
 /// [`crate::quantize::InputSchema::encode`]), bound to `context`, 32 big-endian bytes.
 pub fn prove(
-    params: &ParamsKZG<Bn256>,
+    backend: Backend<'_>,
     keys: &Keys,
     inputs: &[i64],
     context: &[u8; 32],
@@ -59,16 +98,25 @@ pub fn prove(
     let context = from_be_bytes(context).ok_or(ProveError::Context)?;
     let witness = Arc::new(Witness::new(&keys.layout, &keys.network, inputs, context)?);
     let outputs = keys.network.run(inputs)?.values.pop().unwrap_or_default();
-    let circuit = DenseCircuit::with_witness(keys.layout.clone(), witness.clone());
-    let mut transcript = KeccakTranscript::new(Vec::new());
-    create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
-        params,
-        &keys.proving,
-        &[circuit],
-        &[&[&witness.instances]],
-        rng,
-        &mut transcript,
-    )?;
     let instances = witness.instances.clone();
+    let mut transcript = KeccakTranscript::new(Vec::new());
+    match backend {
+        Backend::Engine(engine) => {
+            let mut columns = Columns { layout: &keys.layout, witness: &witness };
+            let public: [&[Fr]; 1] = [&instances];
+            engine.create_proof_from(&keys.proving, &mut columns, &public, rng, &mut transcript)?;
+        }
+        Backend::Reference(params) => {
+            let circuit = DenseCircuit::with_witness(keys.layout.clone(), witness);
+            create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
+                params,
+                &keys.proving,
+                &[circuit],
+                &[&[&instances]],
+                rng,
+                &mut transcript,
+            )?;
+        }
+    }
     Ok(Proof { bytes: transcript.finalize(), instances, outputs })
 }

@@ -6,11 +6,12 @@ use halo2_proofs::{
 };
 use halo2curves::bn256::{Bn256, Fr, G1Affine};
 use rand::{SeedableRng, rngs::StdRng};
+use verdict_engine::{Engine, Options};
 use verdict_prover::{
     circuit::Layout,
     keys::{KeyError, Keys, read_verifying_key, verifying_key_bytes},
     network::{Layer, Network},
-    prove::{Proof, prove},
+    prove::{Backend, Proof, prove},
     shape::Shape,
     verify::{VerifyError, verify},
 };
@@ -41,6 +42,7 @@ fn network(weight: i64) -> Network {
 
 struct Setup {
     params: ParamsKZG<Bn256>,
+    engine: Engine,
     keys: Keys,
 }
 
@@ -49,13 +51,18 @@ impl Setup {
         let k = Layout::required_k(&network, shape).expect("small");
         let params = ParamsKZG::setup(k, StdRng::seed_from_u64(1));
         let keys = Keys::new(&params, network, shape).expect("keys");
-        Self { params, keys }
+        let engine = Engine::new(&params, Options::default()).expect("engine");
+        Self { params, engine, keys }
     }
 
     fn prove(&self, inputs: &[i64]) -> Proof {
+        self.prove_by(Backend::Engine(&self.engine), inputs)
+    }
+
+    fn prove_by(&self, backend: Backend<'_>, inputs: &[i64]) -> Proof {
         let mut context = [0; 32];
         context[31] = 9;
-        prove(&self.params, &self.keys, inputs, &context, StdRng::seed_from_u64(2)).expect("proof")
+        prove(backend, &self.keys, inputs, &context, StdRng::seed_from_u64(2)).expect("proof")
     }
 
     fn verify(&self, instances: &[Fr], proof: &[u8]) -> Result<(), VerifyError> {
@@ -69,11 +76,13 @@ fn a_proof_is_accepted_and_its_outputs_are_the_reference_run() {
     for public_inputs in [false, true] {
         let lanes = if public_inputs { 1 } else { 3 };
         let setup = Setup::new(network(777), Shape { lanes, public_inputs, ..shape() });
-        let proof = setup.prove(&[100_000, 262_143]);
         let reference = setup.keys.network.run(&[100_000, 262_143]).expect("in range");
-        assert_eq!(Some(&proof.outputs), reference.values.last());
-        assert_eq!(proof.instances.len(), if public_inputs { 4 } else { 2 });
-        setup.verify(&proof.instances, &proof.bytes).expect("accepted");
+        for backend in [Backend::Engine(&setup.engine), Backend::Reference(&setup.params)] {
+            let proof = setup.prove_by(backend, &[100_000, 262_143]);
+            assert_eq!(Some(&proof.outputs), reference.values.last());
+            assert_eq!(proof.instances.len(), if public_inputs { 4 } else { 2 });
+            setup.verify(&proof.instances, &proof.bytes).expect("accepted");
+        }
     }
 }
 
@@ -124,8 +133,8 @@ fn a_proof_for_another_model_of_the_same_shape_is_refused() {
 fn two_proofs_of_one_statement_differ() {
     let setup = Setup::new(network(777), shape());
     let prove_with = |seed| {
-        prove(&setup.params, &setup.keys, &[5, 6], &[0; 32], StdRng::seed_from_u64(seed))
-            .expect("proof")
+        let backend = Backend::Engine(&setup.engine);
+        prove(backend, &setup.keys, &[5, 6], &[0; 32], StdRng::seed_from_u64(seed)).expect("proof")
     };
     let (first, second) = (prove_with(1), prove_with(2));
     assert_eq!(first.instances, second.instances);
@@ -139,8 +148,9 @@ fn keys_survive_storage_and_foreign_ones_are_refused() {
     let bytes = verifying_key_bytes(setup.keys.verifying());
     let key = read_verifying_key(&bytes, &shape(), k).expect("own key");
     let keys = Keys::restore(&setup.params, network(777), shape(), key).expect("restored");
-    let restored = Setup { params: setup.params.clone(), keys };
-    let proof = restored.prove(&[5, 6]);
+    let backend = Backend::Engine(&setup.engine);
+    let proof =
+        prove(backend, &keys, &[5, 6], &[0; 32], StdRng::seed_from_u64(2)).expect("proof");
     setup.verify(&proof.instances, &proof.bytes).expect("the same key");
 
     for length in 0..bytes.len() {

@@ -19,7 +19,7 @@ use super::{
     verify::check,
 };
 use crate::{
-    args::{Bench, SrsSource},
+    args::{Bench, ProverKind, SrsSource},
     failure::{Failure, Outcome},
     inputs::{plan, read_inputs},
     ui::{Ui, bytes, grouped, seconds},
@@ -36,6 +36,7 @@ struct Row {
     shape: String,
     key_seconds: f64,
     proof_seconds_median: f64,
+    reference_seconds_median: f64,
     verify_seconds: f64,
     proof_bytes: usize,
     verification_gas: u64,
@@ -53,11 +54,12 @@ pub(crate) fn run(args: &Bench, ui: &Ui) -> Outcome {
     let mut human = vec![format!("{cores} cores, development SRS, median of {} proofs", args.runs)];
     for row in &rows {
         human.push(format!(
-            "{}: keys {}, proof {} ({}), verified in {}, {} gas all in, runtime code {}, largest \
-             error {:.1e}{} [{}, 2^{} rows]",
+            "{}: keys {}, proof {} (halo2's own prover {}), {}, verified in {}, {} gas all in, \
+             runtime code {}, largest error {:.1e}{} [{}, 2^{} rows]",
             row.model,
             seconds(Duration::from_secs_f64(row.key_seconds)),
             seconds(Duration::from_secs_f64(row.proof_seconds_median)),
+            seconds(Duration::from_secs_f64(row.reference_seconds_median)),
             bytes(row.proof_bytes),
             seconds(Duration::from_secs_f64(row.verify_seconds)),
             grouped(row.verification_gas),
@@ -80,7 +82,8 @@ fn measure(args: &Bench, name: &str, ui: &Ui) -> Outcome<Row> {
     let (model, plan) = plan(&args.example.join(name), &example_options(&args.example))?;
     let srs = development_srs(plan.k, ui)?;
     let keys = setup::build(&model, &plan, &srs, folder.path(), ui)?;
-    let prover = Prover::open(folder.path(), &SrsSource { srs: None })?;
+    let own_srs = SrsSource { srs: None };
+    let prover = Prover::open(folder.path(), &own_srs, ProverKind::Engine)?;
     let applicants = read_inputs(&args.example.join("applicants.json"))?;
     let samples: Vec<_> = applicants.iter().map(|applicant| applicant.input.clone()).collect();
     let error = plan.quantized.compare(&model, &samples)?;
@@ -91,9 +94,13 @@ fn measure(args: &Bench, name: &str, ui: &Ui) -> Outcome<Row> {
     for _ in 0..args.runs.max(1) {
         times.push(prover.time_proof(input)?);
     }
-    times.sort_unstable();
-    let median = times.get(times.len() / 2).copied().unwrap_or_default();
+    let median = median_of(times);
     let peak = peak_memory();
+    let reference = Prover::open(folder.path(), &own_srs, ProverKind::Reference)?;
+    reference.time_proof(input)?;
+    let reference_times: Outcome<Vec<_>> =
+        (0..args.runs.max(1)).map(|_| reference.time_proof(input)).collect();
+    let reference_median = median_of(reference_times?);
     let (gas, runtime_bytes, verify, proof_bytes) =
         on_chain(args, folder.path(), &prover, input, ui)?;
     Ok(Row {
@@ -102,6 +109,7 @@ fn measure(args: &Bench, name: &str, ui: &Ui) -> Outcome<Row> {
         shape: plan.shape.to_string(),
         key_seconds: keys.key_seconds,
         proof_seconds_median: median.as_secs_f64(),
+        reference_seconds_median: reference_median.as_secs_f64(),
         verify_seconds: verify.as_secs_f64(),
         proof_bytes,
         verification_gas: gas,
@@ -109,6 +117,11 @@ fn measure(args: &Bench, name: &str, ui: &Ui) -> Outcome<Row> {
         largest_error: error.largest.max(plan.error.largest),
         peak_memory_bytes: peak,
     })
+}
+
+fn median_of(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Gas of a real `verifyInference` transaction on a local chain, the verifier's size,

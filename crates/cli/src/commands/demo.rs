@@ -27,7 +27,7 @@ use super::{
     verify::check,
 };
 use crate::{
-    args::{Demo, ModelOptions, Optimize, SrsSource},
+    args::{Demo, ModelOptions, Optimize, ProverKind, SrsSource},
     failure::{Failure, Outcome},
     inputs::{Applicant, plan, read_inputs},
     ui::{Ui, bytes, grouped, seconds, table},
@@ -146,7 +146,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     })?;
     let (url, key) = url;
     ui.note(&url);
-    let prover = Prover::open(&setup, &SrsSource { srs: None })?;
+    let prover = Prover::open(&setup, &SrsSource { srs: None }, ProverKind::Engine)?;
     let contracts = ui.step("compile the generated Solidity verifier", || {
         Contracts::new(&setup, &prover.manifest, args.solc.as_deref())
     })?;
@@ -177,7 +177,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
 
     ui.heading("5. A cheat: the same proof with a better score");
     let tampered = ui.step("ask the oracle to record it", || {
-        refusal(&chain, &deployment, tampered(&deployment, &bundle)?)
+        refusal(&chain, &deployment, tampered(&prover, &deployment, &bundle)?)
     })?;
     ui.note(&format!("refused: {tampered}"));
 
@@ -194,7 +194,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     if i128::from(record.score) != bundle.outputs.first().copied().unwrap_or_default() {
         return Err(Failure::new("the chain recorded another score than was proven"));
     }
-    ui.note(&format!("latestScore({subject}) = {score}"));
+    ui.note(&format!("latestScore({subject}) = {score:.6}"));
 
     ui.heading("7. A replay: the same proof once more");
     let replayed = ui.step("ask the oracle to record it", || {
@@ -240,8 +240,9 @@ fn calldata(deployment: &Deployment, bundle: &ProofBundle) -> Outcome<Bytes> {
     Ok(verify_inference_calldata(bundle, U256::from(deployment.model_id))?)
 }
 
-/// The bundle with a score one unit higher; everything but the proof agrees with it.
-fn tampered(deployment: &Deployment, bundle: &ProofBundle) -> Outcome<Bytes> {
+/// The bundle with a score one unit higher; everything agrees with it, the verifier's
+/// hints included, but the proof.
+fn tampered(prover: &Prover, deployment: &Deployment, bundle: &ProofBundle) -> Outcome<Bytes> {
     let mut changed = bundle.clone();
     let unit = 10f64.powi(i32::from(bundle.decimals));
     if let (Some(output), Some(decoded), Some(word)) =
@@ -251,6 +252,7 @@ fn tampered(deployment: &Deployment, bundle: &ProofBundle) -> Outcome<Bytes> {
         *decoded = *output as f64 / unit;
         *word = B256::from(U256::from_be_bytes(word.0) + U256::from(1));
     }
+    prover.renew_hints(&mut changed)?;
     calldata(deployment, &changed)
 }
 

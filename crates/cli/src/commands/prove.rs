@@ -11,17 +11,18 @@ use verdict_codegen::evm_proof;
 use verdict_contracts::{
     FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef, VERSION, inputs_hash,
 };
+use verdict_engine::{Engine, Options};
 use verdict_prover::{
     artifact::{Manifest, VerifierInfo},
     keys::Keys,
-    prove::{Proof, prove},
+    prove::{Backend, Proof, prove},
     srs::Srs,
-    transcript::to_be_bytes,
+    transcript::{from_be_bytes, to_be_bytes},
 };
 
 use super::{deploy::Deployment, setup::DEVELOPMENT_SRS};
 use crate::{
-    args::{Prove, Request, SrsSource},
+    args::{Prove, ProverKind, Request, SrsSource},
     failure::{Failure, Outcome},
     inputs::read_input,
     ui::{Ui, bytes, table},
@@ -32,12 +33,16 @@ pub(crate) struct Prover {
     pub(crate) manifest: Manifest,
     verifier: VerifierInfo,
     srs: Srs,
+    /// None: halo2's own prover is to be used.
+    engine: Option<Engine>,
     keys: Keys,
 }
 
 pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     let applicant = read_input(&args.input, args.id.as_deref())?;
-    let prover = ui.step("read the keys", || Prover::open(&args.setup, &args.srs))?;
+    let prover = ui.step("read the keys", || {
+        Prover::open(&args.setup, &args.srs, args.prover)
+    })?;
     let request = args.request.resolve(&args.setup)?;
     let title = format!("prove the model on input {}", applicant.id);
     let bundle = ui.step(&title, || prover.prove(&applicant.input, request))?;
@@ -100,7 +105,11 @@ impl Request {
 
 impl Prover {
     /// Opens a setup folder.
-    pub(crate) fn open(folder: &Path, source: &SrsSource) -> Outcome<Self> {
+    pub(crate) fn open(
+        folder: &Path,
+        source: &SrsSource,
+        kind: ProverKind,
+    ) -> Outcome<Self> {
         let manifest = Manifest::read(folder)?;
         let Some(verifier) = manifest.verifier.clone() else {
             return Err(Failure::new(format!("{} has no verifier", folder.display()))
@@ -120,7 +129,18 @@ impl Prover {
         };
         manifest.check_srs(&srs.fingerprint())?;
         let keys = manifest.keys(folder, srs.params())?;
-        Ok(Self { manifest, verifier, srs, keys })
+        let engine = match kind {
+            ProverKind::Engine => Some(Engine::new(srs.params(), Options::default())?),
+            ProverKind::Reference => None,
+        };
+        Ok(Self { manifest, verifier, srs, engine, keys })
+    }
+
+    fn backend(&self) -> Backend<'_> {
+        match &self.engine {
+            Some(engine) => Backend::Engine(engine),
+            None => Backend::Reference(self.srs.params()),
+        }
     }
 
     /// Proves one inference.
@@ -148,8 +168,17 @@ impl Prover {
     pub(crate) fn time_proof(&self, input: &[f64]) -> Outcome<Duration> {
         let inputs = self.manifest.input.encode(input)?;
         let start = std::time::Instant::now();
-        prove(self.srs.params(), &self.keys, &inputs, &[0; 32], OsRng)?;
+        prove(self.backend(), &self.keys, &inputs, &[0; 32], OsRng)?;
         Ok(start.elapsed())
+    }
+
+    /// Makes a bundle's hints those of its own public values.
+    pub(crate) fn renew_hints(&self, bundle: &mut ProofBundle) -> Outcome {
+        let instances: Option<Vec<_>> =
+            bundle.instances.iter().map(|word| from_be_bytes(&word.0)).collect();
+        let instances = instances.unwrap_or_default();
+        bundle.evm_proof = evm_proof(self.keys.verifying(), &instances, &bundle.proof)?.into();
+        Ok(())
     }
 
     fn bundle(&self, proof: Proof, request: Option<InferenceRequest>) -> Outcome<ProofBundle> {

@@ -11,30 +11,30 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The checkout.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// A file of the credit example.
-pub fn example(name: &str) -> String {
+pub(crate) fn example(name: &str) -> String {
     root().join("examples/credit").join(name).display().to_string()
 }
 
 /// A temporary folder and the program run from the checkout, with a cache of its own.
-pub struct Workplace {
-    pub folder: TempDir,
+pub(crate) struct Workplace {
+    pub(crate) folder: TempDir,
 }
 
 impl Workplace {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().expect("a temporary folder") }
     }
 
-    pub fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_verdict"));
         command
             .args(args)
@@ -45,17 +45,17 @@ impl Workplace {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().expect("the program starts")
     }
 
     /// Runs with `--json` and returns what it printed; panics unless it succeeds.
-    pub fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         json(self.command(args).arg("--json").output().expect("the program starts"))
     }
 
     /// Sets a model of the credit example up with a development SRS.
-    pub fn setup(&self, model: &str, extra: &[&str]) -> String {
+    pub(crate) fn setup(&self, model: &str, extra: &[&str]) -> String {
         let out = self.path("setup");
         let (model, ranges) = (example(model), example("ranges.json"));
         let mut args = vec!["setup", &model, "--ranges", &ranges, "--dev-srs", "--out", &out];
@@ -66,18 +66,18 @@ impl Workplace {
 
     /// Runs and expects a failure: exit code 1, nothing on standard output, one line
     /// that starts with `error:` (and perhaps a hint), which is returned.
-    pub fn failure(&self, args: &[&str]) -> String {
+    pub(crate) fn failure(&self, args: &[&str]) -> String {
         failure(args, self.run(args))
     }
 }
 
-pub fn json(output: Output) -> Value {
+pub(crate) fn json(output: Output) -> Value {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "failed: {errors}");
     serde_json::from_slice(&output.stdout).expect("JSON on standard output")
 }
 
-pub fn failure(args: &[&str], output: Output) -> String {
+pub(crate) fn failure(args: &[&str], output: Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{args:?}: {errors}");
     assert!(output.stdout.is_empty(), "{args:?} printed a result");
