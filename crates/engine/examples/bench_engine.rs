@@ -1,6 +1,7 @@
 //! Ratios of the engine's kernels and proofs to halo2curves' and halo2-axiom's, as
 //! medians of interleaved runs: `cargo run --release -p verdict-engine --example
-//! bench_engine [msm|fft|proof|keygen] [max k]`.
+//! bench_engine [msm|fft|proof|keygen] [max k]`; memory of one proof: `memory <k>
+//! [reference]`.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -9,7 +10,7 @@ use common::{Shape, Synthetic};
 use ff::Field;
 use group::prime::PrimeCurveAffine;
 use group::{Curve, Group};
-use halo2_proofs::plonk::{keygen_pk, keygen_vk};
+use halo2_proofs::plonk::{ProvingKey, create_proof, keygen_pk, keygen_vk};
 use halo2_proofs::poly::kzg::commitment::{KZGCommitmentScheme, ParamsKZG};
 use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
 use halo2_proofs::transcript::{Blake2bWrite, Challenge255, TranscriptWriterBuffer};
@@ -18,33 +19,58 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::time::Instant;
 use verdict_engine::{Backend, Bases, Domain, Engine, Options};
 
-/// Median seconds of two functions, run in turn.
+/// Seconds of one side: on the clock, and of all threads together. The latter hardly
+/// depends on what else the machine does.
+#[derive(Clone, Copy)]
+struct Seconds {
+    wall: f64,
+    cpu: f64,
+}
+
+/// CPU seconds of this process so far (Linux; elsewhere the ratio reads NaN).
+fn cpu_seconds() -> f64 {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return f64::NAN };
+    let nanoseconds: u64 = threads
+        .flatten()
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok())
+        .filter_map(|text| text.split(' ').next().and_then(|run| run.parse::<u64>().ok()))
+        .sum();
+    nanoseconds as f64 * 1e-9
+}
+
+/// Medians of two functions, run in turn.
 fn compare<A, B>(
     runs: usize,
     mut ours: impl FnMut() -> A,
     mut theirs: impl FnMut() -> B,
-) -> (f64, f64) {
-    let mut times = (Vec::new(), Vec::new());
-    for _ in 0..runs {
-        let start = Instant::now();
-        std::hint::black_box(ours());
-        times.0.push(start.elapsed().as_secs_f64());
-        let start = Instant::now();
-        std::hint::black_box(theirs());
-        times.1.push(start.elapsed().as_secs_f64());
+) -> [Seconds; 2] {
+    fn time<T>(times: &mut Vec<Seconds>, run: &mut impl FnMut() -> T) {
+        let (start, cpu) = (Instant::now(), cpu_seconds());
+        std::hint::black_box(run());
+        times.push(Seconds { wall: start.elapsed().as_secs_f64(), cpu: cpu_seconds() - cpu });
     }
-    times.0.sort_by(f64::total_cmp);
-    times.1.sort_by(f64::total_cmp);
-    (times.0[runs / 2], times.1[runs / 2])
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..runs {
+        time(&mut times[0], &mut ours);
+        time(&mut times[1], &mut theirs);
+    }
+    times.map(|mut times| {
+        let mut median = |key: fn(&Seconds) -> f64| {
+            times.sort_by(|a, b| key(a).total_cmp(&key(b)));
+            key(&times[runs / 2])
+        };
+        Seconds { wall: median(|s| s.wall), cpu: median(|s| s.cpu) }
+    })
 }
 
-fn row(name: &str, per: f64, (ours, theirs): (f64, f64)) {
+fn row(name: &str, per: f64, [ours, theirs]: [Seconds; 2]) {
     println!(
-        "{name:<34} {:>9.2} ms {:>9.2} ms {:>9.1} ns each {:>7.2} x",
-        ours * 1e3,
-        theirs * 1e3,
-        ours / per * 1e9,
-        theirs / ours
+        "{name:<34} {:>9.2} ms {:>9.2} ms {:>9.1} ns each {:>6.2} x clock {:>6.2} x cpu",
+        ours.wall * 1e3,
+        theirs.wall * 1e3,
+        ours.cpu / per * 1e9,
+        theirs.wall / ours.wall,
+        theirs.cpu / ours.cpu,
     );
 }
 
@@ -135,8 +161,74 @@ fn shapes(max_k: u32) -> Vec<(&'static str, Shape)> {
     shapes
 }
 
+/// halo2-axiom's proof.
+fn reference(
+    params: &ParamsKZG<Bn256>,
+    pk: &ProvingKey<G1Affine>,
+    circuit: &Synthetic,
+    instances: &[&[Fr]],
+) -> Vec<u8> {
+    let mut transcript = Blake2bWrite::<_, _, Challenge255<_>>::init(vec![]);
+    create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
+        params,
+        pk,
+        std::slice::from_ref(circuit),
+        &[instances],
+        StdRng::seed_from_u64(6),
+        &mut transcript,
+    )
+    .expect("reference proof");
+    transcript.finalize()
+}
+
+/// A line of /proc/self/status in MiB (Linux).
+fn status(field: &str) -> f64 {
+    std::fs::read_to_string("/proc/self/status")
+        .unwrap_or_default()
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse::<f64>().ok())
+        .map_or(f64::NAN, |kib| kib / 1024.0)
+}
+
+/// Peak memory of one proof beyond key and parameters; one prover a process.
+fn memory(k: u32, engine: bool) {
+    let shape =
+        Shape { k, data: 6, products: 2, degree: 3, weights: 16, permuted: 3, instances: 8 };
+    let params = parameters(k);
+    let circuit = Synthetic::new(shape, 5);
+    let key = Engine::new(&params, Options::default()).expect("engine");
+    let pk = key.keygen(&circuit, false).expect("key");
+    drop(key);
+    let instances = circuit.instances();
+    let instances: Vec<&[Fr]> = instances.iter().map(Vec::as_slice).collect();
+    // Start the peak anew; needs write access to clear_refs.
+    let reset = std::fs::write("/proc/self/clear_refs", "5").is_ok();
+    let before = status("VmRSS:");
+    if engine {
+        let mut transcript = Blake2bWrite::<_, _, Challenge255<_>>::init(vec![]);
+        let rng = StdRng::seed_from_u64(6);
+        let options = Options::default();
+        verdict_engine::create_proof(
+            &params,
+            &pk,
+            &circuit,
+            &instances,
+            rng,
+            &mut transcript,
+            &options,
+        )
+        .expect("engine proof");
+    } else {
+        reference(&params, &pk, &circuit, &instances);
+    }
+    println!(
+        "memory 2^{k}, engine {engine}: {:.1} MiB above {before:.1} MiB (peak reset: {reset})",
+        status("VmHWM:") - before
+    );
+}
+
 fn proof(max_k: u32) {
-    let mut logs = Vec::new();
+    let (mut logs, mut cpu_logs) = (Vec::new(), Vec::new());
     for (name, shape) in shapes(max_k) {
         let params = parameters(shape.k);
         let circuit = Synthetic::new(shape.clone(), 5);
@@ -155,27 +247,14 @@ fn proof(max_k: u32) {
                     .expect("engine proof");
                 transcript.finalize()
             },
-            || {
-                let mut transcript = Blake2bWrite::<_, _, Challenge255<_>>::init(vec![]);
-                halo2_proofs::plonk::create_proof::<
-                    KZGCommitmentScheme<Bn256>,
-                    ProverSHPLONK<'_, Bn256>,
-                    _,
-                    _,
-                    _,
-                    _,
-                >(
-                    &params, &pk, &[circuit.clone()], &[&instances], rng.clone(), &mut transcript
-                )
-                .expect("reference proof");
-                transcript.finalize()
-            },
+            || reference(&params, &pk, &circuit, &instances),
         );
-        logs.push((times.1 / times.0).ln());
+        logs.push((times[1].wall / times[0].wall).ln());
+        cpu_logs.push((times[1].cpu / times[0].cpu).ln());
         row(&format!("proof 2^{} {name}", shape.k), (1u64 << shape.k) as f64, times);
     }
-    let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
-    println!("proofs, geometric mean {mean:.2} x");
+    let mean = |logs: &[f64]| (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+    println!("proofs, geometric mean {:.2} x clock {:.2} x cpu", mean(&logs), mean(&cpu_logs));
 }
 
 fn keygen(max_k: u32) {
@@ -200,6 +279,9 @@ fn main() {
     let part = arguments.next().unwrap_or_default();
     let max_k = arguments.next().and_then(|k| k.parse().ok());
     println!("{:<34} {:>12} {:>12}", "", "engine", "halo2");
+    if part == "memory" {
+        return memory(max_k.unwrap_or(14), arguments.next().as_deref() != Some("reference"));
+    }
     if part.is_empty() || part == "msm" {
         msm(max_k.unwrap_or(18));
     }

@@ -45,7 +45,7 @@ unsafe fn horner_kernel<L: Lanes<Scalar>>(
     step: &Words,
     sums: &mut [Words],
 ) {
-    assert!(coefficients.len() % 16 == 0 && sums.len() == 16);
+    assert!(coefficients.len().is_multiple_of(16) && sums.len() == 16);
     let target = sums.as_mut_ptr();
     // SAFETY: rows of sixteen are in bounds; lanes cover a row.
     unsafe {
@@ -239,13 +239,13 @@ mod tests {
             let mut target = random(5000, 7);
             let slices: Vec<&[Fr]> = polynomials.iter().map(Vec::as_slice).collect();
             linear_combination(backend, &slices, &factors, &mut target);
-            for i in 0..5000 {
+            for (i, got) in target.iter().enumerate() {
                 let expected = polynomials
                     .iter()
                     .zip(&factors)
                     .map(|(p, f)| p.get(i).copied().unwrap_or(Fr::ZERO) * f)
                     .sum::<Fr>();
-                assert_eq!(target[i], expected, "{i} {backend:?}");
+                assert_eq!(*got, expected, "{i} {backend:?}");
             }
         }
     }

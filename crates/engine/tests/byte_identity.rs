@@ -107,7 +107,7 @@ fn reference(setup: &Setup) -> Vec<u8> {
         >(
             &setup.params,
             &setup.pk,
-            &[setup.circuit.clone()],
+            std::slice::from_ref(&setup.circuit),
             &[&instances],
             StdRng::seed_from_u64(3),
             &mut transcript,

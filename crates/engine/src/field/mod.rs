@@ -15,8 +15,7 @@
 //! [`Lanes::mul`] computes `a·b / 2^(256 + SHIFT)`. A vector implementation whose
 //! limbs do not add up to 256 bits has a non-zero `SHIFT`, and one factor must be
 //! `2^SHIFT` times its Montgomery form ("raised"): a precomputed constant is
-//! stored raised, a value from memory is loaded with [`Lanes::load_raised`].
-//! The product is then in ordinary Montgomery form again.
+//! stored raised, any other value goes through [`Lanes::raise`]. The product is then in ordinary Montgomery form again.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -76,10 +75,12 @@ const fn neg_inv(p: u64) -> u64 {
 /// A value may be unreduced between operations. The rules, which kernels keep and
 /// tests exercise at their limits:
 ///
-/// - loaded and multiplied values are *tidy*: below 1.01·p, limbs in range;
-/// - `sub` takes a tidy subtrahend; `add`, `sub` results are *loose*;
-/// - `mul` takes a loose and a tidy factor, or two sums of two tidy values;
-/// - `tidy` brings a value below 7·p (a few additions) back.
+/// - loaded and multiplied values are *tidy*: below 1.7·p, limbs in range;
+/// - `sub` takes a tidy subtrahend and adds up to 2·p; `add` and `sub` give *loose*
+///   values;
+/// - `mul` takes a loose factor (one `add` or `sub` of tidy values) and a tidy one,
+///   or two sums of two tidy values;
+/// - `tidy` brings a value below 7·p (a few additions) below 1.01·p.
 ///
 /// # Safety
 ///
@@ -92,16 +93,13 @@ pub(crate) trait Lanes<M: Modulus>: Copy {
     /// `mul` divides by `2^(256 + SHIFT)`.
     const SHIFT: u32;
 
-    /// Loads lane `l` from `at(l)`; elements below 2^256 are accepted and count as
-    /// tidy only when below 1.01·p.
+    /// Loads lane `l` from `at(l)`; the elements are tidy.
     unsafe fn load(at: impl Fn(usize) -> *const Words) -> Self;
-    /// Loads `2^SHIFT` times the elements. Only fit as the tidy factor of `mul`.
-    unsafe fn load_raised(at: impl Fn(usize) -> *const Words) -> Self;
     /// The same element in every lane.
     unsafe fn splat(value: &Words) -> Self;
     /// Stores tidy lanes, fully reduced.
     unsafe fn store(self, at: impl Fn(usize) -> *mut Words);
-    /// Stores tidy lanes below 1.01·p.
+    /// Stores tidy lanes as they are.
     unsafe fn store_loose(self, at: impl Fn(usize) -> *mut Words);
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;
@@ -111,7 +109,7 @@ pub(crate) trait Lanes<M: Modulus>: Copy {
     unsafe fn mul(self, other: Self) -> Self;
     /// `self^2 / 2^(256 + SHIFT)`, tidy.
     unsafe fn square(self) -> Self;
-    /// Reduces below 1.01·p.
+    /// Tidies a value below 7·p.
     unsafe fn tidy(self) -> Self;
     /// `2^SHIFT · self` for a tidy value; only fit as the tidy factor of `mul`.
     unsafe fn raise(self) -> Self;

@@ -51,12 +51,6 @@ impl<M: Modulus> Lanes<M> for Portable<M> {
     }
 
     #[inline(always)]
-    unsafe fn load_raised(at: impl Fn(usize) -> *const Words) -> Self {
-        // SAFETY: forwarded.
-        unsafe { Self::load(at) }
-    }
-
-    #[inline(always)]
     unsafe fn splat(value: &Words) -> Self {
         Self(from_words::<M>(*value))
     }

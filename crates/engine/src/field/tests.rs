@@ -20,7 +20,7 @@ unsafe fn operations<M: Modulus, L: Lanes<M>>(
             let x = L::load(|l| &a[at + l]);
             let y = L::load(|l| &b[at + l]);
             let y_const = L::load(|l| &raised[l]);
-            let y_raised = L::load_raised(|l| &b[at + l]);
+            let y_raised = y.raise();
             let mut put = |row: usize, v: L| {
                 let row = out[row].as_mut_ptr();
                 v.store(|l| row.add(at + l))

@@ -9,7 +9,7 @@
 //! product; it is then added again by complete formulas.
 
 use super::point::{Lower, Point};
-use crate::field::{Backend, Base, Lanes, Mark, Modulus, Words, dispatch, from_words, to_words};
+use crate::field::{Backend, Base, Lanes, Mark, Words, dispatch, from_words, to_words};
 use ff::Field;
 use group::Curve;
 use group::prime::PrimeCurveAffine;
@@ -97,6 +97,112 @@ fn invert_raised(lanes: &mut [Words], shift: u32) -> Option<()> {
     Some(())
 }
 
+/// Operands and targets of a chunk, by lane.
+#[derive(Clone, Copy)]
+struct Pairs<'a> {
+    jobs: &'a [Job],
+    source: *const Point,
+    target: *mut Point,
+    /// Two points with distinct x for lanes behind the last job, and their target.
+    idle: *const Point,
+    sink: *mut Point,
+}
+
+impl Pairs<'_> {
+    #[inline(always)]
+    unsafe fn a(&self, at: usize) -> *const Point {
+        match self.jobs.get(at) {
+            // SAFETY: indices are in range, see `add_chunk`.
+            Some(job) => unsafe { self.source.add((job.a >> 1) as usize) },
+            None => self.idle,
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn b(&self, at: usize) -> *const Point {
+        // SAFETY: as in `a`; there are two idle points.
+        unsafe {
+            match self.jobs.get(at) {
+                Some(job) => self.source.add((job.b >> 1) as usize),
+                None => self.idle.add(1),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn to(&self, at: usize) -> *mut Point {
+        match self.jobs.get(at) {
+            // SAFETY: as in `a`.
+            Some(job) => unsafe { self.target.add(job.to as usize) },
+            None => self.sink,
+        }
+    }
+
+    /// Which lanes negate their first and second operand.
+    #[inline(always)]
+    fn signs(&self, at: usize, lanes: usize) -> [u32; 2] {
+        let mut signs = [0, 0];
+        for (l, job) in self.jobs.iter().skip(at).take(lanes).enumerate() {
+            signs[0] |= (job.a & 1) << l;
+            signs[1] |= (job.b & 1) << l;
+        }
+        signs
+    }
+}
+
+/// Keeps the product so far and extends it by the differences of a vector of pairs.
+#[inline(always)]
+unsafe fn extend<L: Lanes<Base>>(
+    pairs: &Pairs<'_>,
+    at: usize,
+    product: L,
+    prefix: *mut L,
+    difference: *mut L,
+) -> L {
+    // SAFETY: pointers of `Pairs` are valid, the scratch ones by the caller.
+    unsafe {
+        let x1 = L::load(|l| &raw const (*pairs.a(at + l)).x);
+        let x2 = L::load(|l| &raw const (*pairs.b(at + l)).x);
+        prefix.write(product);
+        difference.write(x2.sub(x1));
+        (*difference).mul(product)
+    }
+}
+
+/// Adds a vector of pairs, given the inverse of the product up to and including
+/// them; returns that of the product before them.
+#[inline(always)]
+unsafe fn finish<L: Lanes<Base>>(
+    pairs: &Pairs<'_>,
+    at: usize,
+    inverse: L,
+    prefix: *const L,
+    difference: *const L,
+) -> L {
+    // SAFETY: as in `extend`.
+    unsafe {
+        let mut y1 = L::load(|l| &raw const (*pairs.a(at + l)).y);
+        let mut y2 = L::load(|l| &raw const (*pairs.b(at + l)).y);
+        let signs = pairs.signs(at, L::W);
+        if signs[0] != 0 {
+            y1 = y1.negate_where(signs[0]);
+        }
+        if signs[1] != 0 {
+            y2 = y2.negate_where(signs[1]);
+        }
+        let reciprocal = inverse.mul(*prefix);
+        let before = (*difference).mul(inverse);
+        let slope = y2.sub(y1).mul(reciprocal);
+        let x1 = L::load(|l| &raw const (*pairs.a(at + l)).x);
+        let x2 = L::load(|l| &raw const (*pairs.b(at + l)).x);
+        let x3 = slope.square().sub(x1).sub(x2).tidy();
+        let y3 = x1.sub(x3).mul(slope).sub(y1).tidy();
+        x3.store_loose(|l| &raw mut (*pairs.to(at + l)).x);
+        y3.store_loose(|l| &raw mut (*pairs.to(at + l)).y);
+        before
+    }
+}
+
 /// See [`add_chunk`].
 ///
 /// # Safety
@@ -109,77 +215,43 @@ unsafe fn add_kernel<L: Lanes<Base>>(
     target: &mut [Point],
     jobs: &[Job],
 ) -> bool {
-    // Lanes beyond the last job add these two points, which differ in x.
     let idle = [Point { x: [1, 0, 0, 0], y: [0; 4] }, Point { x: [2, 0, 0, 0], y: [0; 4] }];
-    let mut sink = [Point::INFINITY; 1];
-    let vectors = jobs.len().div_ceil(L::W);
+    let mut sink = Point::INFINITY;
+    let pairs = Pairs {
+        jobs,
+        source: source.as_ptr(),
+        target: target.as_mut_ptr(),
+        idle: idle.as_ptr(),
+        sink: &raw mut sink,
+    };
+    // Two chains: an even number of vectors, the last perhaps idle.
+    let vectors = jobs.len().div_ceil(L::W).next_multiple_of(2);
     let mut prefixes: Vec<L> = Vec::with_capacity(vectors);
     let mut differences: Vec<L> = Vec::with_capacity(vectors);
-    let (source, target, sink) = (source.as_ptr(), target.as_mut_ptr(), sink.as_mut_ptr());
-    // SAFETY: indices are in range (caller); lanes past the end use `idle`, `sink`;
-    // scratch vectors are written up to `vectors`, their capacity, before use.
+    let (prefixes, differences) = (prefixes.as_mut_ptr(), differences.as_mut_ptr());
+    // SAFETY: the scratch vectors have room for `vectors` and every place is written
+    // by `extend` before `finish` reads it; `Pairs` covers any lane.
     unsafe {
-        let a = |at: usize| match jobs.get(at) {
-            Some(job) => source.add((job.a >> 1) as usize),
-            None => idle.as_ptr(),
-        };
-        let b = |at: usize| match jobs.get(at) {
-            Some(job) => source.add((job.b >> 1) as usize),
-            None => idle.as_ptr().add(1),
-        };
-        let to = |at: usize| match jobs.get(at) {
-            Some(job) => target.add(job.to as usize),
-            None => sink,
-        };
         let one = to_words::<Base>(&crate::field::raised::<Base>(Fq::ONE, L::SHIFT));
-        let one = L::splat(&one);
-        let mut chain = [one, one];
-        for v in 0..vectors {
-            let at = v * L::W;
-            let x1 = L::load(|l| &raw const (*a(at + l)).x);
-            let x2 = L::load(|l| &raw const (*b(at + l)).x);
-            let difference = x2.sub(x1);
-            prefixes.as_mut_ptr().add(v).write(chain[v % 2]);
-            differences.as_mut_ptr().add(v).write(difference);
-            chain[v % 2] = difference.mul(chain[v % 2]);
+        let (mut even, mut odd) = (L::splat(&one), L::splat(&one));
+        for v in (0..vectors).step_by(2) {
+            even = extend(&pairs, v * L::W, even, prefixes.add(v), differences.add(v));
+            let next = v + 1;
+            odd = extend(&pairs, next * L::W, odd, prefixes.add(next), differences.add(next));
         }
         let mut total = [[0; 4]; 16];
         let lanes = total.as_mut_ptr();
-        chain[0].mul(chain[1]).store(|l| lanes.add(l));
+        even.mul(odd).store(|l| lanes.add(l));
         if invert_raised(&mut total[..L::W], L::SHIFT).is_none() {
             return false;
         }
         let total = L::load(|l| &raw const total[l]);
-        let mut inverse = [total.mul(chain[1]), total.mul(chain[0])];
-        for v in (0..vectors).rev() {
-            let at = v * L::W;
-            let x1 = L::load(|l| &raw const (*a(at + l)).x);
-            let x2 = L::load(|l| &raw const (*b(at + l)).x);
-            let mut signs = [0u32; 2];
-            for l in 0..L::W {
-                if let Some(job) = jobs.get(at + l) {
-                    signs[0] |= (job.a & 1) << l;
-                    signs[1] |= (job.b & 1) << l;
-                }
-            }
-            let mut y1 = L::load(|l| &raw const (*a(at + l)).y);
-            let mut y2 = L::load(|l| &raw const (*b(at + l)).y);
-            if signs[0] != 0 {
-                y1 = y1.negate_where(signs[0]);
-            }
-            if signs[1] != 0 {
-                y2 = y2.negate_where(signs[1]);
-            }
-            let reciprocal = inverse[v % 2].mul(*prefixes.as_ptr().add(v));
-            inverse[v % 2] = (*differences.as_ptr().add(v)).mul(inverse[v % 2]);
-            let slope = y2.sub(y1).mul(reciprocal);
-            let x3 = slope.square().sub(x1).sub(x2).tidy();
-            let y3 = x1.sub(x3).mul(slope).sub(y1).tidy();
-            x3.store_loose(|l| &raw mut (*to(at + l)).x);
-            y3.store_loose(|l| &raw mut (*to(at + l)).y);
+        (even, odd) = (total.mul(odd), total.mul(even));
+        for v in (0..vectors).step_by(2).rev() {
+            let next = v + 1;
+            odd = finish(&pairs, next * L::W, odd, prefixes.add(next), differences.add(next));
+            even = finish(&pairs, v * L::W, even, prefixes.add(v), differences.add(v));
         }
     }
     true
 }
-
-const _: () = assert!(Base::P[3] >> 62 == 0);

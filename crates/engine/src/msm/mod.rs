@@ -42,6 +42,11 @@ impl Bases {
         self.points.len()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
     /// `Σ scalars[i] · bases[i]`; there may be fewer scalars than bases.
     pub fn msm(&self, scalars: &[Fr]) -> G1 {
         assert!(scalars.len() <= self.points.len(), "more scalars than bases");

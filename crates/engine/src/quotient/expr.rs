@@ -65,7 +65,7 @@ impl Sum {
         Self::default().add_scaled(self, factor)
     }
 
-    fn key(&self) -> Vec<([u8; 32], Option<Atom>)> {
+    fn key(&self) -> Key {
         use ff::PrimeField;
         let mut key = vec![(self.constant.to_repr(), None)];
         key.extend(self.terms.iter().map(|(atom, weight)| (weight.to_repr(), Some(*atom))));
@@ -73,11 +73,14 @@ impl Sum {
     }
 }
 
+/// A sum in a form that can be hashed.
+type Key = Vec<([u8; 32], Option<Atom>)>;
+
 /// Stores sums and products once.
 #[derive(Default)]
 pub(crate) struct Arena {
     pub(crate) sums: Vec<Sum>,
-    sum_index: HashMap<Vec<([u8; 32], Option<Atom>)>, usize>,
+    sum_index: HashMap<Key, usize>,
     /// Products as sorted lists of sums.
     pub(crate) products: Vec<Vec<usize>>,
     product_index: HashMap<Vec<usize>, usize>,

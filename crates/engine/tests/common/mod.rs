@@ -1,5 +1,5 @@
 //! Circuits of any shape with a satisfying witness, for tests and benchmarks.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, unreachable_pub)]
 
 use ff::Field;
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
@@ -116,7 +116,7 @@ impl Synthetic {
 
     fn weight(&self, column: usize, row: usize) -> Fr {
         let value = Fr::from((row * 7 + column * 13) as u64 % 256);
-        if (row + column) % 2 == 0 { value } else { -value }
+        if (row + column).is_multiple_of(2) { value } else { -value }
     }
 
     /// Values of the second phase's column.
