@@ -56,7 +56,7 @@ unsafe fn horner_kernel<L: Lanes<Scalar>>(
             for (i, accumulator) in accumulators[..16 / L::W].iter_mut().enumerate() {
                 let next = L::load(|l| row.add(i * L::W + l));
                 // A product and a coefficient stay within what `mul` takes.
-                *accumulator = accumulator.mul(step).add(next);
+                *accumulator = accumulator.mul(&step).add(next);
             }
         }
         for (i, accumulator) in accumulators[..16 / L::W].iter().enumerate() {
@@ -124,7 +124,7 @@ unsafe fn combine_kernel<L: Lanes<Scalar>>(
                 }
                 let value =
                     L::load(|l| if at + l < end { part.add(at + l) } else { &raw const idle });
-                sum = sum.add(value.mul(L::splat(factor))).tidy();
+                sum = sum.add(value.mul(&L::splat(factor))).tidy();
             }
             sum.store(place);
         }

@@ -84,12 +84,12 @@ unsafe fn pass_kernel<L: Lanes<Scalar>>(_: Mark<L>, pass: &Pass<'_>, start: usiz
 unsafe fn butterfly<L: Lanes<Scalar>>(a: [L; 4], first: L, second: [L; 2]) -> [L; 4] {
     // SAFETY: under `dispatch!`.
     unsafe {
-        let b = a[2].mul(first);
-        let c = a[3].mul(first);
+        let b = a[2].mul(&first);
+        let c = a[3].mul(&first);
         let (u0, u2) = (a[0].add(b), a[0].sub(b));
         let (u1, u3) = (a[1].add(c), a[1].sub(c));
-        let b = u1.mul(second[0]);
-        let c = u3.mul(second[1]);
+        let b = u1.mul(&second[0]);
+        let c = u3.mul(&second[1]);
         [u0.add(b).tidy(), u0.sub(b).tidy(), u2.add(c).tidy(), u2.sub(c).tidy()]
     }
 }
@@ -101,7 +101,7 @@ unsafe fn plain_butterfly<L: Lanes<Scalar>>(a: [L; 4], fourth_root: L) -> [L; 4]
     unsafe {
         let (u0, u2) = (a[0].add(a[2]), a[0].sub(a[2]));
         let (u1, u3) = (a[1].add(a[3]).tidy(), a[1].sub(a[3]));
-        let c = u3.mul(fourth_root);
+        let c = u3.mul(&fourth_root);
         [u0.add(u1).tidy(), u0.sub(u1).tidy(), u2.add(c).tidy(), u2.sub(c).tidy()]
     }
 }
@@ -118,9 +118,9 @@ unsafe fn halves<L: Lanes<Scalar>>(pass: &Pass<'_>, start: usize, end: usize) {
             let mut a = L::load(|l| pass.from.add(i + l));
             let mut b = L::load(|l| pass.from.add(half + i + l));
             if let Some(scale) = scale {
-                (a, b) = (a.mul(scale), b.mul(scale));
+                (a, b) = (a.mul(&scale), b.mul(&scale));
             }
-            let b = b.mul(twiddle);
+            let b = b.mul(&twiddle);
             a.add(b).tidy().store_loose(|l| pass.to.add(i + l));
             a.sub(b).tidy().store_loose(|l| pass.to.add(half + i + l));
         }
@@ -152,7 +152,7 @@ unsafe fn quarters<L: Lanes<Scalar>>(pass: &Pass<'_>, start: usize, end: usize) 
                     L::load(|l| pass.from.add(at + 3 * quarter + l)),
                 ];
                 if let Some(scale) = scale {
-                    a = [a[0].mul(scale), a[1].mul(scale), a[2].mul(scale), a[3].mul(scale)];
+                    a = [a[0].mul(&scale), a[1].mul(&scale), a[2].mul(&scale), a[3].mul(&scale)];
                 }
                 let b =
                     if plain { plain_butterfly(a, second[1]) } else { butterfly(a, first, second) };
@@ -182,7 +182,7 @@ unsafe fn scatter<L: Lanes<Scalar>>(pass: &Pass<'_>, start: usize, end: usize) {
                 L::load(|l| pass.from.add(4 * (block + l) + 3)),
             ];
             if let Some(scale) = scale {
-                a = [a[0].mul(scale), a[1].mul(scale), a[2].mul(scale), a[3].mul(scale)];
+                a = [a[0].mul(&scale), a[1].mul(&scale), a[2].mul(&scale), a[3].mul(&scale)];
             }
             let first = pass.first.as_ptr();
             let second = pass.second.as_ptr();

@@ -463,7 +463,7 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
     }
 
     #[inline(always)]
-    unsafe fn store(self, at: impl Fn(usize) -> *mut Words) {
+    unsafe fn store(&self, at: impl Fn(usize) -> *mut Words) {
         // SAFETY: run under AVX2 only, pointers forwarded.
         unsafe {
             // Below 1.01·p, so at most one subtraction; the top limb of value - p
@@ -483,7 +483,17 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
     }
 
     #[inline(always)]
-    unsafe fn store_loose(self, at: impl Fn(usize) -> *mut Words) {
+    unsafe fn copy_to(&self, to: *mut Self) {
+        let to = to.cast::<__m256i>();
+        for i in 0..LIMBS {
+            // SAFETY: run under AVX2 only; the caller's pointer is valid for nine
+            // vectors.
+            unsafe { _mm256_storeu_si256(to.add(i), self.0[i]) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_loose(&self, at: impl Fn(usize) -> *mut Words) {
         // SAFETY: forwarded.
         unsafe { Self::store_limbs(&self.0, at) }
     }
@@ -512,19 +522,19 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
     }
 
     #[inline(always)]
-    unsafe fn mul(self, other: Self) -> Self {
+    unsafe fn mul(&self, other: &Self) -> Self {
         // SAFETY: run under AVX2 only, see `Lanes`.
         Self::new(unsafe { montgomery::<M>(&self.0, &other.0) })
     }
 
     #[inline(always)]
-    unsafe fn square(self) -> Self {
+    unsafe fn square(&self) -> Self {
         // SAFETY: run under AVX2 only, see `Lanes`.
         Self::new(unsafe { montgomery_square::<M>(&self.0) })
     }
 
     #[inline(always)]
-    unsafe fn tidy(self) -> Self {
+    unsafe fn tidy(&self) -> Self {
         // SAFETY: run under AVX2 only, see `Lanes`.
         unsafe {
             let top = _mm256_add_epi64(
@@ -554,7 +564,7 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
     }
 
     #[inline(always)]
-    unsafe fn raise(self) -> Self {
+    unsafe fn raise(&self) -> Self {
         // SAFETY: run under AVX2 only, see `Lanes`.
         unsafe {
             let mask = constant(MASK);

@@ -98,21 +98,24 @@ pub(crate) trait Lanes<M: Modulus>: Copy {
     /// The same element in every lane.
     unsafe fn splat(value: &Words) -> Self;
     /// Stores tidy lanes, fully reduced.
-    unsafe fn store(self, at: impl Fn(usize) -> *mut Words);
+    unsafe fn store(&self, at: impl Fn(usize) -> *mut Words);
+    /// Copies a value limb by limb: the compiler's own copy of a large value is a
+    /// call to `memcpy`.
+    unsafe fn copy_to(&self, to: *mut Self);
     /// Stores tidy lanes as they are.
-    unsafe fn store_loose(self, at: impl Fn(usize) -> *mut Words);
+    unsafe fn store_loose(&self, at: impl Fn(usize) -> *mut Words);
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;
     /// `self - other`.
     unsafe fn sub(self, other: Self) -> Self;
     /// `self * other / 2^(256 + SHIFT)`, tidy.
-    unsafe fn mul(self, other: Self) -> Self;
+    unsafe fn mul(&self, other: &Self) -> Self;
     /// `self^2 / 2^(256 + SHIFT)`, tidy.
-    unsafe fn square(self) -> Self;
+    unsafe fn square(&self) -> Self;
     /// Tidies a value below 7·p.
-    unsafe fn tidy(self) -> Self;
+    unsafe fn tidy(&self) -> Self;
     /// `2^SHIFT · self` for a tidy value; only fit as the tidy factor of `mul`.
-    unsafe fn raise(self) -> Self;
+    unsafe fn raise(&self) -> Self;
     /// Negates (modulo p) the lanes whose bit is set in `mask`; takes and gives
     /// tidy values.
     unsafe fn negate_where(self, mask: u32) -> Self;

@@ -56,13 +56,19 @@ impl<M: Modulus> Lanes<M> for Portable<M> {
     }
 
     #[inline(always)]
-    unsafe fn store(self, at: impl Fn(usize) -> *mut Words) {
+    unsafe fn store(&self, at: impl Fn(usize) -> *mut Words) {
         // SAFETY: the caller's pointers are valid.
         unsafe { *at(0) = to_words::<M>(&self.0) }
     }
 
     #[inline(always)]
-    unsafe fn store_loose(self, at: impl Fn(usize) -> *mut Words) {
+    unsafe fn copy_to(&self, to: *mut Self) {
+        // SAFETY: the caller's pointer is valid.
+        unsafe { to.write(*self) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_loose(&self, at: impl Fn(usize) -> *mut Words) {
         // SAFETY: forwarded.
         unsafe { self.store(at) }
     }
@@ -78,23 +84,23 @@ impl<M: Modulus> Lanes<M> for Portable<M> {
     }
 
     #[inline(always)]
-    unsafe fn mul(self, other: Self) -> Self {
+    unsafe fn mul(&self, other: &Self) -> Self {
         Self(self.0 * other.0)
     }
 
     #[inline(always)]
-    unsafe fn square(self) -> Self {
+    unsafe fn square(&self) -> Self {
         Self(self.0.square())
     }
 
     #[inline(always)]
-    unsafe fn tidy(self) -> Self {
-        self
+    unsafe fn tidy(&self) -> Self {
+        *self
     }
 
     #[inline(always)]
-    unsafe fn raise(self) -> Self {
-        self
+    unsafe fn raise(&self) -> Self {
+        *self
     }
 
     #[inline(always)]

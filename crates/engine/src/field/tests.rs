@@ -25,17 +25,17 @@ unsafe fn operations<M: Modulus, L: Lanes<M>>(
                 let row = out[row].as_mut_ptr();
                 v.store(|l| row.add(at + l))
             };
-            put(0, x.mul(y_const));
-            put(1, x.mul(y_raised));
+            put(0, x.mul(&y_const));
+            put(1, x.mul(&y_raised));
             put(2, x.add(y).tidy());
             put(3, x.sub(y).tidy());
-            put(4, x.sub(y).mul(y_raised));
+            put(4, x.sub(y).mul(&y_raised));
             put(
                 5,
-                x.add(y).mul(x.add(y)).mul(L::splat(&lift(lift(to_words::<M>(&M::Field::ONE))))),
+                x.add(y).mul(&x.add(y)).mul(&L::splat(&lift(lift(to_words::<M>(&M::Field::ONE))))),
             );
             put(6, x.sub(y).sub(y).sub(y).tidy());
-            put(7, x.mul(y.raise()).add(x).add(x).add(y).tidy().tidy());
+            put(7, x.mul(&y.raise()).add(x).add(x).add(y).tidy().tidy());
             put(8, x.negate_where(0b0101));
             let mut loose = [[0; 4]; 8];
             let target = loose.as_mut_ptr();
@@ -44,7 +44,7 @@ unsafe fn operations<M: Modulus, L: Lanes<M>>(
                 9,
                 L::load(|l| &loose[l])
                     .square()
-                    .mul(L::splat(&lift(lift(to_words::<M>(&M::Field::ONE))))),
+                    .mul(&L::splat(&lift(lift(to_words::<M>(&M::Field::ONE))))),
             );
         }
     }

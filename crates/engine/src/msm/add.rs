@@ -163,9 +163,10 @@ unsafe fn extend<L: Lanes<Base>>(
     unsafe {
         let x1 = L::load(|l| &raw const (*pairs.a(at + l)).x);
         let x2 = L::load(|l| &raw const (*pairs.b(at + l)).x);
-        prefix.write(product);
-        difference.write(x2.sub(x1));
-        (*difference).mul(product)
+        product.copy_to(prefix);
+        let step = x2.sub(x1);
+        step.copy_to(difference);
+        step.mul(&product)
     }
 }
 
@@ -190,13 +191,13 @@ unsafe fn finish<L: Lanes<Base>>(
         if signs[1] != 0 {
             y2 = y2.negate_where(signs[1]);
         }
-        let reciprocal = inverse.mul(*prefix);
-        let before = (*difference).mul(inverse);
-        let slope = y2.sub(y1).mul(reciprocal);
+        let reciprocal = inverse.mul(&*prefix);
+        let before = (*difference).mul(&inverse);
+        let slope = y2.sub(y1).mul(&reciprocal);
         let x1 = L::load(|l| &raw const (*pairs.a(at + l)).x);
         let x2 = L::load(|l| &raw const (*pairs.b(at + l)).x);
         let x3 = slope.square().sub(x1).sub(x2).tidy();
-        let y3 = x1.sub(x3).mul(slope).sub(y1).tidy();
+        let y3 = x1.sub(x3).mul(&slope).sub(y1).tidy();
         x3.store_loose(|l| &raw mut (*pairs.to(at + l)).x);
         y3.store_loose(|l| &raw mut (*pairs.to(at + l)).y);
         before
@@ -241,12 +242,12 @@ unsafe fn add_kernel<L: Lanes<Base>>(
         }
         let mut total = [[0; 4]; 16];
         let lanes = total.as_mut_ptr();
-        even.mul(odd).store(|l| lanes.add(l));
+        even.mul(&odd).store(|l| lanes.add(l));
         if invert_raised(&mut total[..L::W], L::SHIFT).is_none() {
             return false;
         }
         let total = L::load(|l| &raw const total[l]);
-        (even, odd) = (total.mul(odd), total.mul(even));
+        (even, odd) = (total.mul(&odd), total.mul(&even));
         for v in (0..vectors).step_by(2).rev() {
             let next = v + 1;
             odd = finish(&pairs, next * L::W, odd, prefixes.add(next), differences.add(next));

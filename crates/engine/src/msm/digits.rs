@@ -127,7 +127,7 @@ unsafe fn to_integers_kernel<L: Lanes<Scalar>>(
         let one = L::splat(&[1 << L::SHIFT, 0, 0, 0]);
         for start in (0..elements.len()).step_by(L::W) {
             let x = L::load(|l| from.add((start + l).min(last)));
-            x.mul(one).store(|l| to.add((start + l).min(last)));
+            x.mul(&one).store(|l| to.add((start + l).min(last)));
         }
     }
 }

@@ -318,10 +318,10 @@ unsafe fn kernel<L: Lanes<Scalar>>(
                     Step::Add { to, a, b } => registers[to] = registers[a].add(registers[b]).tidy(),
                     Step::Sub { to, a, b } => registers[to] = registers[a].sub(registers[b]).tidy(),
                     Step::Scale { to, a, index } => {
-                        registers[to] = registers[a].mul(L::splat(&program.raised[index]));
+                        registers[to] = registers[a].mul(&L::splat(&program.raised[index]));
                     }
                     Step::Multiply { to, a, b } => {
-                        registers[to] = registers[a].mul(registers[b].raise());
+                        registers[to] = registers[a].mul(&registers[b].raise());
                     }
                 }
             }
