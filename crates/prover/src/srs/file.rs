@@ -313,6 +313,7 @@ pub(super) fn create_folder(folder: &Path) -> Result<(), SrsError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
 

@@ -152,7 +152,7 @@ impl Srs {
     /// Imports a snarkjs .ptau file and checks it.
     ///
     /// Prepared files (with section 12) are read; for others the Lagrange basis is
-    /// computed, which takes about a minute of CPU time at k = 18.
+    /// computed, which takes about 2 s of CPU time at k = 12, 9 s at 14, 3 min at 18.
     ///
     /// # Errors
     /// [`SrsError::File`] with what is wrong, [`FileProblem::UnknownCeremony`] for a τ·G2
