@@ -16,6 +16,11 @@ pub(crate) struct Ui {
     json: bool,
 }
 
+/// Prints a line to standard error. Nobody reading it is no reason to fail.
+pub(crate) fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// A duration with three digits.
 pub(crate) fn seconds(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -78,7 +83,7 @@ impl Ui {
         spinner.finish_and_clear();
         if !self.json {
             let mark = if result.is_ok() { "✓" } else { "✗" };
-            eprintln!("  {mark} {title} ({})", seconds(elapsed));
+            say(format_args!("  {mark} {title} ({})", seconds(elapsed)));
         }
         result.map(|value| (value, elapsed))
     }
@@ -86,20 +91,20 @@ impl Ui {
     /// A remark for a person.
     pub(crate) fn note(&self, text: &str) {
         if !self.json {
-            eprintln!("    {text}");
+            say(format_args!("    {text}"));
         }
     }
 
     /// A heading.
     pub(crate) fn heading(&self, text: &str) {
         if !self.json {
-            eprintln!("\n{text}");
+            say(format_args!("\n{text}"));
         }
     }
 
     /// Something a person must not miss.
     pub(crate) fn warn(&self, text: &str) {
-        eprintln!("warning: {text}");
+        say(format_args!("warning: {text}"));
     }
 
     /// The result of a command: a JSON object, or the lines of `human`.
@@ -118,9 +123,9 @@ impl Ui {
 
     /// The line, and the hint, a failed command ends with.
     pub(crate) fn failure(&self, failure: &Failure) {
-        eprintln!("error: {}", failure.message);
+        say(format_args!("error: {}", failure.message));
         if let Some(hint) = &failure.hint {
-            eprintln!("hint: {hint}");
+            say(format_args!("hint: {hint}"));
         }
     }
 }

@@ -44,8 +44,18 @@ const SUBJECT: &str = "0x00000000000000000000000000000000000000aa";
 fn prove(place: &Workplace, setup: &str, id: &str, nonce: &str, out: &str) -> Value {
     let applicants = example("applicants.json");
     place.json(&[
-        "prove", setup, "--input", &applicants, "--id", id, "--subject", SUBJECT, "--nonce", nonce,
-        "--out", out,
+        "prove",
+        setup,
+        "--input",
+        &applicants,
+        "--id",
+        id,
+        "--subject",
+        SUBJECT,
+        "--nonce",
+        nonce,
+        "--out",
+        out,
     ])
 }
 
@@ -172,16 +182,14 @@ fn an_interrupted_demo_stops_its_chain_and_removes_its_files() {
         .expect("starts");
     // The chain's address is printed once it runs.
     let mut url = None;
-    let lines = std::io::BufRead::lines(std::io::BufReader::new(
-        child.stderr.take().expect("piped"),
-    ));
+    let lines =
+        std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().expect("piped")));
+    // Read to the end: a pipe that nobody reads would stop the demo in another way.
     for line in lines.map_while(Result::ok) {
         if let Some(at) = line.find("http://127.0.0.1:") {
             url = Some(line[at..].trim().trim_start_matches("http://").to_owned());
-            let signalled =
-                Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+            let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
             assert!(signalled.expect("kill runs").success());
-            break;
         }
     }
     let url = url.expect("the demo started a chain");

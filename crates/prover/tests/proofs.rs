@@ -149,8 +149,7 @@ fn keys_survive_storage_and_foreign_ones_are_refused() {
     let key = read_verifying_key(&bytes, &shape(), k).expect("own key");
     let keys = Keys::restore(&setup.params, network(777), shape(), key).expect("restored");
     let backend = Backend::Engine(&setup.engine);
-    let proof =
-        prove(backend, &keys, &[5, 6], &[0; 32], StdRng::seed_from_u64(2)).expect("proof");
+    let proof = prove(backend, &keys, &[5, 6], &[0; 32], StdRng::seed_from_u64(2)).expect("proof");
     setup.verify(&proof.instances, &proof.bytes).expect("the same key");
 
     for length in 0..bytes.len() {

@@ -30,7 +30,7 @@ use crate::{
     args::{Demo, ModelOptions, Optimize, ProverKind, SrsSource},
     failure::{Failure, Outcome},
     inputs::{Applicant, plan, read_inputs},
-    ui::{Ui, bytes, grouped, seconds, table},
+    ui::{Ui, bytes, grouped, say, seconds, table},
 };
 
 /// The measured run.
@@ -79,7 +79,7 @@ fn stop_on_signal(runtime: &Runtime, started: Arc<Mutex<Started>>) {
             _ = terminate.recv() => {}
         }
         drop(take(&started));
-        eprintln!("\ninterrupted: the local chain is stopped, temporary files are removed");
+        say(format_args!("\ninterrupted: the local chain is stopped, temporary files are removed"));
         std::process::exit(130);
     });
 }

@@ -40,9 +40,7 @@ pub(crate) struct Prover {
 
 pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     let applicant = read_input(&args.input, args.id.as_deref())?;
-    let prover = ui.step("read the keys", || {
-        Prover::open(&args.setup, &args.srs, args.prover)
-    })?;
+    let prover = ui.step("read the keys", || Prover::open(&args.setup, &args.srs, args.prover))?;
     let request = args.request.resolve(&args.setup)?;
     let title = format!("prove the model on input {}", applicant.id);
     let bundle = ui.step(&title, || prover.prove(&applicant.input, request))?;
@@ -105,11 +103,7 @@ impl Request {
 
 impl Prover {
     /// Opens a setup folder.
-    pub(crate) fn open(
-        folder: &Path,
-        source: &SrsSource,
-        kind: ProverKind,
-    ) -> Outcome<Self> {
+    pub(crate) fn open(folder: &Path, source: &SrsSource, kind: ProverKind) -> Outcome<Self> {
         let manifest = Manifest::read(folder)?;
         let Some(verifier) = manifest.verifier.clone() else {
             return Err(Failure::new(format!("{} has no verifier", folder.display()))
@@ -160,7 +154,7 @@ impl Prover {
             request
         });
         let context = request.as_ref().map_or(U256::ZERO, InferenceRequest::context);
-        let proof = prove(self.srs.params(), &self.keys, &inputs, &context.to_be_bytes(), OsRng)?;
+        let proof = prove(self.backend(), &self.keys, &inputs, &context.to_be_bytes(), OsRng)?;
         self.bundle(proof, request)
     }
 

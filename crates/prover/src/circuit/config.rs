@@ -236,8 +236,8 @@ impl Columns {
 
     /// The accumulators start at 0 on the first row, and logUp ends at 0.
     ///
-    /// The first row is where `active` turns from 0 (on the domain's last row) to
-    /// 1. With public inputs, `collected` starts at minus its own last value: the
+    /// The first row is where `active` turns from 0, on the domain's last row, to 1:
+    /// with public inputs, `collected` starts at minus its own last value: the
     /// public inputs, collected from the instance column, must cancel it.
     fn boundary_gates(&self, meta: &mut ConstraintSystem<Fr>, shape: &Shape) {
         meta.create_gate("accumulators start and end at zero", |meta| {
