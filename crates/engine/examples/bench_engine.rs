@@ -1,7 +1,7 @@
 //! Ratios of the engine's kernels and proofs to halo2curves' and halo2-axiom's, as
 //! medians of interleaved runs: `cargo run --release -p verdict-engine --example
 //! bench_engine [msm|fft|proof|keygen] [max k]`; memory of one proof: `memory <k>
-//! [reference]`.
+//! [reference]`; proofs without vector instructions: `proof <k> portable`.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -227,14 +227,15 @@ fn memory(k: u32, engine: bool) {
     );
 }
 
-fn proof(max_k: u32) {
+fn proof(max_k: u32, backend: Option<Backend>) {
     let (mut logs, mut cpu_logs) = (Vec::new(), Vec::new());
     for (name, shape) in shapes(max_k) {
         let params = parameters(shape.k);
         let circuit = Synthetic::new(shape.clone(), 5);
         let vk = keygen_vk(&params, &circuit).expect("verifying key");
         let pk = keygen_pk(&params, vk, &circuit).expect("proving key");
-        let engine = Engine::new(&params, Options::default()).expect("engine");
+        let options = Options { backend, ..Options::default() };
+        let engine = Engine::new(&params, options).expect("engine");
         let instances = circuit.instances();
         let instances: Vec<&[Fr]> = instances.iter().map(Vec::as_slice).collect();
         let rng = StdRng::seed_from_u64(6);
@@ -289,7 +290,8 @@ fn main() {
         fft(max_k.unwrap_or(20));
     }
     if part.is_empty() || part == "proof" {
-        proof(max_k.unwrap_or(14));
+        let portable = arguments.next().as_deref() == Some("portable");
+        proof(max_k.unwrap_or(14), portable.then_some(Backend::Portable));
     }
     if part.is_empty() || part == "keygen" {
         keygen(max_k.unwrap_or(14));

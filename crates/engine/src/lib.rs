@@ -1,4 +1,15 @@
 //! A prover for halo2 circuits on BN254 with KZG commitments and SHPLONK openings.
+//!
+//! [`Engine::create_proof`] takes what halo2-axiom's `create_proof` takes and writes
+//! the same bytes to the transcript for the same randomness, several times faster;
+//! halo2's verifiers accept them. [`Engine::keygen`] makes halo2's keys.
+//! [`WitnessSource`] gives advice columns without a circuit's `synthesize`.
+//!
+//! Data flows one way: `field` lanes carry the kernels of `msm`, `fft` and
+//! `poly`; `quotient` compiles the constraints to a program over rows; `prover` runs
+//! the protocol. Design, measurements and limits are in docs/engine.md.
+//!
+//! Not supported: built-in lookups (refused by name) and several circuits a proof.
 
 mod engine;
 mod error;

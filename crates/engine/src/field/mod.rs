@@ -159,7 +159,7 @@ pub(crate) fn raised<M: Modulus>(element: M::Field, shift: u32) -> M::Field {
     (0..shift).fold(element, |value, _| ff::Field::double(&value))
 }
 
-/// Which implementation of [`Lanes`] runs.
+/// Which implementation of field arithmetic runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// 64-bit limbs, any CPU.
