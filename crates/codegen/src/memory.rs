@@ -1,7 +1,8 @@
 //! The verifier's memory: named words at fixed addresses.
 //!
-//! Addresses start at 0x80, behind the words that Solidity reserves. Each word is
-//! written before it is read; memory is never assumed to be zero. Two regions are
+//! Addresses start behind the words that Solidity reserves, with room for variables
+//! that solc's Yul pipeline may move from the stack to memory. Each word is written
+//! before it is read; memory is never assumed to be zero. Two regions are
 //! reused: the key's first words become the input of the pairing, and the first
 //! transcript round, whose length depends on the number of instances, runs from the
 //! end of the key over everything that is written later.
@@ -11,8 +12,16 @@ use crate::{
     protocol::{Commitment, Evaluation, Protocol},
 };
 
-/// The first address that Solidity does not use itself.
-const BASE: usize = 0x80;
+/// The first address that solc's legacy pipeline does not use itself.
+const FREE: usize = 0x80;
+
+/// The first address of the map. Compiling by way of Yul, solc moves variables that do
+/// not fit the stack to addresses from 0x80 on: most of the evaluations, which it keeps
+/// after their range check, and some more. The contract checks that they end before.
+fn base(protocol: &Protocol) -> usize {
+    let moved = protocol.num_evaluations() + protocol.num_points() + 24;
+    (FREE + 32 * moved).next_multiple_of(0x100)
+}
 
 /// A named run of words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +50,7 @@ pub struct Section {
 pub struct MemoryMap {
     /// Groups in ascending order.
     pub sections: Vec<Section>,
+    start: usize,
     end: usize,
 }
 
@@ -113,7 +123,8 @@ impl MemoryMap {
 
     /// Lays out the memory for a protocol whose gates share `shared` words.
     pub(crate) fn new(protocol: &Protocol, rounds: &[Round], shared: usize) -> Self {
-        let mut map = Self { sections: Vec::new(), end: BASE };
+        let start = base(protocol);
+        let mut map = Self { sections: Vec::new(), start, end: start };
         map.section("Key, as loaded from the key contract");
         for word in key_layout(protocol) {
             map.slot(word.name, word.words, word.note);
@@ -128,10 +139,8 @@ impl MemoryMap {
             }
         }
         map.section("Challenges");
-        for name in rounds.iter().flat_map(|round| &round.challenges) {
-            if let Some((name, note)) = name {
-                map.slot(name, 1, note);
-            }
+        for (name, note) in rounds.iter().flat_map(|round| &round.challenges).flatten() {
+            map.slot(name, 1, note);
         }
         map.section("Values that only the verifier computes");
         map.slot("X_TO_N", 1, "x^n");
@@ -177,6 +186,11 @@ impl MemoryMap {
     /// The slot of a name.
     pub fn get(&self, name: &str) -> Option<&Slot> {
         self.sections.iter().flat_map(|section| &section.slots).find(|slot| slot.name == name)
+    }
+
+    /// The map's first address.
+    pub fn start(&self) -> usize {
+        self.start
     }
 
     /// The first address behind the map.
@@ -408,4 +422,67 @@ pub(crate) fn rounds(protocol: &Protocol) -> Vec<Round> {
 
 fn queried(kind: &str, (column, rotation): (usize, i32)) -> String {
     format!("{kind} {column} at {}", rotation_point(rotation))
+}
+
+#[cfg(test)]
+mod tests {
+    use halo2_proofs::plonk::ConstraintSystem;
+    use verdict_prover::{circuit::constraint_system, shape::Shape};
+
+    use super::*;
+    use crate::shape_verifier;
+
+    fn map() -> MemoryMap {
+        let cs: ConstraintSystem<_> = constraint_system(&Shape::default());
+        shape_verifier(&cs).expect("the dense shape is supported").memory
+    }
+
+    #[test]
+    fn slots_follow_each_other_without_gap_or_overlap() {
+        let map = map();
+        let mut end = map.start();
+        for slot in map.sections.iter().flat_map(|section| &section.slots) {
+            assert_eq!(slot.address, end, "{}", slot.name);
+            end += 32 * slot.words;
+        }
+        assert_eq!(end, map.end());
+    }
+
+    #[test]
+    fn names_are_distinct_and_each_is_used_by_the_contract() {
+        let cs = constraint_system(&Shape::default());
+        let verifier = shape_verifier(&cs).expect("the dense shape is supported");
+        let mut names = std::collections::HashSet::new();
+        for slot in verifier.memory.sections.iter().flat_map(|section| &section.slots) {
+            assert!(names.insert(slot.name.clone()), "{} twice", slot.name);
+            // The declaration, and at least one use.
+            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let uses = verifier.source.split(|c| !word(c)).filter(|text| *text == slot.name);
+            let implicit = ["KEY_S_G2", "KEY_NEGATED_G2", "TERM", "KEY_NUM_INSTANCES"];
+            let expected = if implicit.contains(&&*slot.name) { 1 } else { 2 };
+            assert!(uses.count() >= expected, "{} is not used", slot.name);
+        }
+    }
+
+    #[test]
+    fn the_key_begins_as_the_pairings_input() {
+        let map = map();
+        let offset = |name| map.get(name).expect("a key word").address - map.start();
+        assert_eq!(offset("KEY_SHAPE_ID"), 0x00);
+        assert_eq!(offset("KEY_S_G2"), 0x40);
+        assert_eq!(offset("KEY_K"), 0xc0);
+        assert_eq!(offset("KEY_NEGATED_G2"), 0x100);
+        // The words that the two points overwrite.
+        assert_eq!(offset("KEY_NUM_INSTANCES"), 0x20);
+        assert_eq!(offset("KEY_INVERSE_OF_N"), 0xe0);
+    }
+
+    #[test]
+    fn the_precompiles_inputs_are_contiguous() {
+        let map = map();
+        let address = |name| map.get(name).expect("a slot").address;
+        assert_eq!(address("SCALAR"), address("ACCUMULATOR") + 0x40);
+        assert_eq!(address("ADDEND"), address("PRODUCT") + 0x40);
+        assert_eq!(address("TERM"), address("TOTAL") + 0x40);
+    }
 }

@@ -9,9 +9,13 @@ pub fn memory_page(verifier: &ShapeVerifier, file: &str) -> String {
     let memory = &verifier.memory;
     let mut page = String::from(PREFACE);
     let _ = writeln!(page, "\n## Map of `{file}`\n");
-    let _ = writeln!(page, "Contract `{}`, {} bytes of memory.", verifier.contract_name, {
+    let _ = writeln!(
+        page,
+        "Contract `{}`, addresses {:#06x} to {:#06x}.",
+        verifier.contract_name,
+        memory.start(),
         memory.end()
-    });
+    );
     for section in &memory.sections {
         let _ = writeln!(page, "\n### {}\n", section.title);
         page.push_str("| address | words | name | content |\n|---|---|---|---|\n");
@@ -41,8 +45,10 @@ structure.
 
 ## Rules
 
-- Addresses start at 0x80. The words below belong to Solidity: its scratch space, the
-  free memory pointer (never moved) and the zero word. The contract allocates nothing.
+- The words in front of the map belong to Solidity: its scratch space, the free memory
+  pointer (never moved), the zero word and, compiled by way of Yul, variables that do not
+  fit the stack. The room for those grows with the number of evaluations. The contract
+  checks that the free memory pointer is not above the map's start, and allocates nothing.
 - Every word is written before it is read. Nothing relies on memory being zero.
 - `Key` is the payload of the key contract, copied there in one piece.
 - `Proof` is the proof in transcript order. In front of each round after the first is a

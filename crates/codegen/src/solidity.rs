@@ -11,7 +11,7 @@ use crate::{
     memory::{MemoryMap, instance_name, leaf_name, rotation_suffix, rounds},
     protocol::Protocol,
     steps,
-    yul::{fold_constraints, modulus_multiple, modulus_multiples},
+    yul::{Yul, fold_constraints, modulus_multiple, modulus_multiples},
 };
 
 /// The verifier of one shape.
@@ -31,7 +31,7 @@ pub struct ShapeVerifier {
 struct Query {
     negated_point: String,
     suffix: String,
-    value: String,
+    value: Vec<String>,
 }
 
 struct ConstraintLines {
@@ -51,6 +51,7 @@ struct Contract<'a> {
     key_length: usize,
     modulus_multiples: Vec<(u32, String)>,
     memory: &'a MemoryMap,
+    memory_base: usize,
     has_instances: bool,
     instance_queries: Vec<Query>,
     divides_by_x: bool,
@@ -63,7 +64,7 @@ struct Contract<'a> {
     constraints: Vec<ConstraintLines>,
     inverse_powers: Vec<String>,
     opened_value: Vec<String>,
-    first_vanishing: String,
+    first_vanishing: Vec<String>,
     set_scalars: Vec<String>,
     commitments: Vec<String>,
 }
@@ -106,6 +107,7 @@ pub fn shape_verifier(cs: &ConstraintSystem<Fr>) -> Result<ShapeVerifier, Codege
             .map(|multiple| (multiple, modulus_multiple(multiple)))
             .collect(),
         memory: &memory,
+        memory_base: memory.start(),
         has_instances: protocol.has_instances,
         instance_queries: protocol.instance_queries.iter().map(|at| query(*at)).collect(),
         divides_by_x: protocol.divides_by_x(),
@@ -125,7 +127,7 @@ pub fn shape_verifier(cs: &ConstraintSystem<Fr>) -> Result<ShapeVerifier, Codege
             .collect(),
         inverse_powers: steps::inverse_powers(&protocol),
         opened_value: steps::opened_value(&protocol),
-        first_vanishing: steps::first_vanishing(&protocol).flat(),
+        first_vanishing: steps::first_vanishing(&protocol),
         set_scalars: steps::set_scalars(&protocol),
         commitments,
     }
@@ -135,11 +137,18 @@ pub fn shape_verifier(cs: &ConstraintSystem<Fr>) -> Result<ShapeVerifier, Codege
 
 fn query(rotation: i32) -> Query {
     let suffix = rotation_suffix(rotation);
+    let value = Yul::mulmod(
+        Yul::mulmod(
+            Yul::load(format!("INSTANCE_NUMERATOR{suffix}")),
+            Yul::load(format!("INVERSE_INSTANCE{suffix}")),
+        ),
+        Yul::atom("scale"),
+    );
     let negated_point = match rotation {
         0 => "sub(r, mload(X))".to_owned(),
         _ => format!("mulmod(mload(X), mload(KEY_SHIFT{suffix}), r)"),
     };
-    Query { negated_point, value: instance_name(rotation), suffix }
+    Query { negated_point, value: value.stored_at(&instance_name(rotation)), suffix }
 }
 
 /// One line of what the constraint system looks like.
@@ -157,13 +166,13 @@ fn summary(protocol: &Protocol) -> String {
     )
 }
 
-/// `and(lt(…), …)` over four words at a time.
+/// `ok := and(lt(…), …)` over four words at a time.
 fn range_checks(names: Vec<&str>) -> Vec<String> {
     names
         .chunks(4)
-        .map(|chunk| {
-            let checks = chunk.iter().map(|name| format!("lt(mload({name}), r)"));
-            checks.fold("ok".to_owned(), |all, check| format!("and({check}, {all})"))
+        .flat_map(|chunk| {
+            let checks = chunk.iter().map(|name| Yul::below_r(Yul::load(*name)));
+            checks.fold(Yul::atom("ok"), |all, check| Yul::and(check, all)).assigned_to("ok")
         })
         .collect()
 }

@@ -91,13 +91,13 @@ pub(crate) fn distances(protocol: &Protocol) -> Vec<String> {
                     _ => Yul::mulmod(Yul::atom("x"), Yul::load(shift)),
                 };
                 let distance = Yul::add(Yul::atom("u"), negated_point);
-                lines.push(format!("distance := {}", distance.flat()));
+                lines.extend(distance.assigned_to("distance"));
                 lines.push(format!("mstore({name}, distance)"));
                 Yul::atom("distance")
             }
         };
         lines.push(format!("mstore({inverse}, product)"));
-        lines.push(format!("product := {}", Yul::mulmod(Yul::atom("product"), value).flat()));
+        lines.extend(Yul::mulmod(Yul::atom("product"), value).assigned_to("product"));
     }
     lines
 }
@@ -154,10 +154,10 @@ pub(crate) fn opened_value(protocol: &Protocol) -> Vec<String> {
         lines.push(format!("// Set {index}, opened at {}.", points.join(", ")));
         let interpolated = interpolate(protocol, index, set, &mut lines);
         if index + 1 == protocol.sets.len() {
-            lines.push(format!("opened := {}", interpolated.flat()));
+            lines.extend(interpolated.assigned_to("opened"));
         } else {
             let shifted = Yul::mulmod(Yul::atom("opened"), Yul::atom("v"));
-            lines.push(format!("opened := {}", Yul::add(shifted, interpolated).flat()));
+            lines.extend(Yul::add(shifted, interpolated).assigned_to("opened"));
         }
     }
     lines
@@ -176,7 +176,7 @@ fn interpolate(
                 0 => value,
                 _ => Yul::add(Yul::mulmod(Yul::atom("value"), Yul::atom("y")), value),
             };
-            lines.push(format!("value := {}", folded.flat()));
+            lines.extend(folded.assigned_to("value"));
         }
         let inverse = format!("INVERSE_DISTANCE{}", rotation_suffix(*rotation));
         let mut term = Yul::mulmod(Yul::atom("value"), Yul::load(inverse));
@@ -185,12 +185,12 @@ fn interpolate(
         }
         match position {
             _ if set.rotations.len() == 1 => return term,
-            0 => lines.push(format!("sum := {}", term.flat())),
+            0 => lines.extend(term.assigned_to("sum")),
             // The sum's bound grows by r each time; past 4r it is reduced.
             _ if position % 4 == 0 => {
-                lines.push(format!("sum := {}", Yul::addmod(Yul::atom("sum"), term).flat()));
+                lines.extend(Yul::addmod(Yul::atom("sum"), term).assigned_to("sum"));
             }
-            _ => lines.push(format!("sum := {}", Yul::add(Yul::atom("sum"), term).flat())),
+            _ => lines.extend(Yul::add(Yul::atom("sum"), term).assigned_to("sum")),
         }
     }
     Yul::mulmod(Yul::atom("sum"), Yul::load(inverse_x(set.rotations.len() - 1)))
@@ -198,20 +198,18 @@ fn interpolate(
 
 /// Step 8: the vanishing polynomial of set 0 at u, reduced because it is negated. A
 /// DISTANCE may be up to 2·r.
-pub(crate) fn first_vanishing(protocol: &Protocol) -> Yul {
-    let mut factors: Vec<_> = protocol.sets[0].rotations.iter().map(|at| distance(*at)).collect();
-    if factors.len() == 1 {
-        factors.push(Yul::atom("1"));
+pub(crate) fn first_vanishing(protocol: &Protocol) -> Vec<String> {
+    let rotations = &protocol.sets[0].rotations;
+    let mut lines = Vec::new();
+    for (position, rotation) in rotations.iter().enumerate() {
+        let distance = format!("mload(DISTANCE{})", rotation_suffix(*rotation));
+        lines.push(match position {
+            0 if rotations.len() == 1 => format!("let vanishing := mod({distance}, r)"),
+            0 => format!("let vanishing := {distance}"),
+            _ => format!("vanishing := mulmod(vanishing, {distance}, r)"),
+        });
     }
-    product(factors.into_iter())
-}
-
-fn distance(rotation: i32) -> Yul {
-    Yul::load(format!("DISTANCE{}", rotation_suffix(rotation)))
-}
-
-fn product(factors: impl Iterator<Item = Yul>) -> Yul {
-    factors.reduce(Yul::mulmod).unwrap_or_else(|| Yul::atom("1"))
+    lines
 }
 
 /// Step 8: v^i·Z_0(u)/Z_i(u) for the sets behind the first; equal factors cancel.
@@ -222,13 +220,18 @@ pub(crate) fn set_scalars(protocol: &Protocol) -> Vec<String> {
         if index > 1 {
             lines.push("power_of_v := mulmod(power_of_v, v, r)".to_owned());
         }
-        let numerators = first.iter().filter(|at| !set.rotations.contains(at)).copied();
+        let numerators = first.iter().filter(|at| !set.rotations.contains(at));
         let divisors = set.rotations.iter().filter(|at| !first.contains(at));
-        let factors = numerators.map(distance).chain(
-            divisors.map(|at| Yul::load(format!("INVERSE_DISTANCE{}", rotation_suffix(*at)))),
-        );
-        let scalar = factors.fold(Yul::atom("power_of_v"), Yul::mulmod);
-        lines.extend(scalar.statement(&format!("mstore(SET_SCALAR_{index}, "), ")"));
+        let factors = numerators
+            .map(|at| ("DISTANCE", at))
+            .chain(divisors.map(|at| ("INVERSE_DISTANCE", at)))
+            .map(|(kind, at)| format!("mload({kind}{})", rotation_suffix(*at)));
+        let mut value = "power_of_v";
+        for factor in factors {
+            lines.push(format!("value := mulmod({value}, {factor}, r)"));
+            value = "value";
+        }
+        lines.push(format!("mstore(SET_SCALAR_{index}, {value})"));
     }
     lines
 }

@@ -19,8 +19,9 @@ use crate::expression::{Graph, Leaf, Node, NodeId};
 /// Largest multiple of r that fits 256 bits.
 const MAX_BOUND: u32 = 5;
 /// Stack words an expression may take while it is evaluated.
-const MAX_DEPTH: u32 = 8;
-const LINE_WIDTH: usize = 96;
+const MAX_DEPTH: u32 = 7;
+/// As in foundry.toml's `fmt`, less the indentation of the blocks.
+const LINE_WIDTH: usize = 110 - 12;
 
 /// A Yul expression.
 #[derive(Debug, Clone)]
@@ -40,6 +41,15 @@ impl Yul {
 
     pub(crate) fn add(a: Self, b: Self) -> Self {
         Self::Call("add", vec![a, b])
+    }
+
+    pub(crate) fn and(a: Self, b: Self) -> Self {
+        Self::Call("and", vec![a, b])
+    }
+
+    /// a < r
+    pub(crate) fn below_r(a: Self) -> Self {
+        Self::Call("lt", vec![a, Self::atom("r")])
     }
 
     pub(crate) fn sub(a: Self, b: Self) -> Self {
@@ -73,7 +83,7 @@ impl Yul {
                 let _ = writeln!(out, "{name}(");
                 for (i, argument) in arguments.iter().enumerate() {
                     let _ = write!(out, "{:1$}", "", indent + 4);
-                    argument.write(out, indent + 4, 1);
+                    argument.write(out, indent + 4, usize::from(i + 1 < arguments.len()));
                     out.push_str(if i + 1 < arguments.len() { ",\n" } else { "\n" });
                 }
                 let _ = write!(out, "{:1$})", "", indent);
@@ -82,8 +92,19 @@ impl Yul {
         }
     }
 
+    /// `name := expression` as lines.
+    pub(crate) fn assigned_to(&self, name: &str) -> Vec<String> {
+        self.statement(&format!("{name} := "), "")
+    }
+
+    /// `mstore(name, expression)` as lines.
+    pub(crate) fn stored_at(&self, name: &str) -> Vec<String> {
+        let call = Self::Call("mstore", vec![Self::atom(name), self.clone()]);
+        call.statement("", "")
+    }
+
     /// `before` ‖ expression ‖ `after` as lines.
-    pub(crate) fn statement(&self, before: &str, after: &str) -> Vec<String> {
+    fn statement(&self, before: &str, after: &str) -> Vec<String> {
         let mut out = before.to_owned();
         self.write(&mut out, 0, before.len() + after.len());
         out.push_str(after);
@@ -157,7 +178,7 @@ pub(crate) fn fold_constraints(
             (_, MAX_BOUND) => Yul::addmod(folded, value),
             _ => Yul::add(folded, value),
         };
-        lines.extend(sum.statement("folded := ", ""));
+        lines.extend(sum.assigned_to("folded"));
         constraints.push(lines);
     }
     let shared = emitter.plans.iter().filter(|plan| plan.shared.is_some()).count();

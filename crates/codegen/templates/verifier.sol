@@ -10,9 +10,9 @@ pragma solidity {{ solc_version }};
 /// this shape share one verifier. The steps are those of halo2's verifier with a
 /// Keccak-256 transcript and the SHPLONK opening (Boneh, Drake, Fisch, Gabizon 2020).
 ///
-/// Memory is a fixed map of named words (see docs/verifier-memory-map.md). Every word
-/// is written before it is read. The blocks are not marked memory-safe, because they
-/// use memory from 0x80 without allocating it; no other code of this contract does.
+/// Memory is a fixed map of named words (see docs/verifier-memory-map.md), all of it
+/// behind the free memory pointer, which no code of this contract moves. Every word is
+/// written before it is read.
 ///
 /// Arithmetic is modulo r, the order of BN254. `mulmod` and `addmod` reduce operands of
 /// any size, so sums stay unreduced (`add`) while they are at most 5·r, which is below
@@ -54,6 +54,9 @@ contract {{ name }} {
     uint256 private constant R_TIMES_{{ multiple }} = {{ literal }};
 {%- endfor %}
 
+    /// @dev Where the memory map begins.
+    uint256 private constant MEMORY = {{ "{:#06x}"|format(memory_base) }};
+
     // Precompiles.
     uint256 private constant EC_ADD = 6;
     uint256 private constant EC_MUL = 7;
@@ -77,11 +80,18 @@ contract {{ name }} {
     {
         bool ok;
 
+        // The map must lie behind what the compiler itself keeps in memory. Whether it
+        // does depends on the compiler's settings alone; with solc's legacy pipeline the
+        // pointer is 0x80.
+        assembly ("memory-safe") {
+            if gt(mload(0x40), MEMORY) { invalid() }
+        }
+
         // 1. Calldata: one encoding only. The instances' head and the proof's head follow
         // each other without gaps, and nothing follows the proof, whose length is a
         // multiple of 32.
         if (proof.length != PROOF_LENGTH) revert InvalidProofLength();
-        assembly {
+        assembly ("memory-safe") {
             ok := and(
                 eq(calldatasize(), add(proof.offset, PROOF_LENGTH)),
                 and(eq(calldataload(0x44), 0x80), eq(calldataload(0x64), add(0xa0, shl(5, instances.length))))
@@ -91,12 +101,13 @@ contract {{ name }} {
 
         // 2. Key: the code that the caller expects, for this shape. An address without
         // code leaves zeros in memory and fails the comparison of the shape.
-        assembly {
+        assembly ("memory-safe") {
             extcodecopy(key, KEY_SHAPE_ID, 1, KEY_LENGTH)
             ok := and(eq(extcodehash(key), keyHash), eq(mload(KEY_SHAPE_ID), SHAPE_ID))
+            ok := and(lt(mload(KEY_K), 32), ok)
         }
         if (!ok) revert InvalidKey();
-        assembly {
+        assembly ("memory-safe") {
             ok := eq(mload(KEY_NUM_INSTANCES), instances.length)
         }
         if (!ok) revert InvalidInstanceCount();
@@ -105,7 +116,7 @@ contract {{ name }} {
         // proof; a challenge is a digest modulo r. A further challenge of the same round
         // hashes the digest and the byte 1. Round 0 starts with the key's digest and the
         // instances instead.
-        assembly {
+        assembly ("memory-safe") {
             let r := R
 {%- for line in transcript %}
             {{ line }}
@@ -114,24 +125,24 @@ contract {{ name }} {
 
         // 4. Proof: points are on the curve y² = x³ + 3 (which excludes the point at
         // infinity, encoded as zeros), coordinates and scalars are below their moduli.
-        assembly {
+        assembly ("memory-safe") {
             let q := Q
             ok := 1
 {%- for point in points %}
             {
                 let x := mload({{ point }})
                 let y := mload(add({{ point }}, 0x20))
-                ok := and(and(lt(x, q), lt(y, q)), ok)
-                ok := and(eq(mulmod(y, y, q), addmod(mulmod(mulmod(x, x, q), x, q), 3, q)), ok)
+                let right := addmod(mulmod(mulmod(x, x, q), x, q), 3, q)
+                if iszero(and(and(lt(x, q), lt(y, q)), eq(mulmod(y, y, q), right))) { ok := 0 }
             }
 {%- endfor %}
         }
         if (!ok) revert InvalidPoint();
-        assembly {
+        assembly ("memory-safe") {
             let r := R
             ok := 1
-{%- for chunk in scalars %}
-            ok := {{ chunk }}
+{%- for line in scalars %}
+            {{ line }}
 {%- endfor %}
         }
         if (!ok) revert ScalarOutOfRange();
@@ -139,7 +150,7 @@ contract {{ name }} {
         // 5a. Instances: below r{% if instance_queries.is_empty() %}; no gate reads them{% else %}. The instance polynomial at a point z is
         // (z^n − 1)/n · Σ a_i/(z·ω^-i − 1) = (1 − z^n)/n · Σ a_i/d_i with d_i = 1 − z·ω^-i.
         // The sum is kept as one fraction{% endif %}.
-        assembly {
+        assembly ("memory-safe") {
             let r := R
             ok := 1
 {%- if instance_queries.is_empty() %}
@@ -174,7 +185,7 @@ contract {{ name }} {
         // point. INVERSE words take the product of all denominators before theirs.
         // 6. One inversion: the proof's last word is the inverse of the whole product,
         // which one multiplication checks; it is taken apart in reverse (Montgomery).
-        assembly {
+        assembly ("memory-safe") {
             let r := R
             let x := mload(X)
             // x^n by squarings; n = 2^k, k in binary.
@@ -204,20 +215,15 @@ contract {{ name }} {
 
         // 7. Gates: folded by powers of Y into the value that the quotient times
         // x^n − 1 must have at x.
-        assembly {
+        assembly ("memory-safe") {
             let r := R
 {%- if !instance_queries.is_empty() %}
             {
                 let scale := mulmod(sub(add(r, 1), mload(X_TO_N)), mload(KEY_INVERSE_OF_N), r)
 {%- for query in instance_queries %}
-                mstore(
-                    {{ query.value }},
-                    mulmod(
-                        mulmod(mload(INSTANCE_NUMERATOR{{ query.suffix }}), mload(INVERSE_INSTANCE{{ query.suffix }}), r),
-                        scale,
-                        r
-                    )
-                )
+{%- for line in query.value %}
+                {{ line }}
+{%- endfor %}
 {%- endfor %}
             }
 {%- endif %}
@@ -237,23 +243,30 @@ contract {{ name }} {
         // combined by powers of OPENING_Y, are interpolated at u in Lagrange form:
         // Z_i(u)·Σ value_p / ((u − p)·Π (p − p')), where Π (p − p') is a power of x times
         // a constant of the key. Sets are combined by OPENING_V^i·Z_0(u)/Z_i(u).
-        assembly {
-            let r := R
+        assembly ("memory-safe") {
+{%- if !inverse_powers.is_empty() %}
+            {
+                let r := R
 {%- for line in inverse_powers %}
-            {{ line }}
+                {{ line }}
 {%- endfor %}
-            let y := mload(OPENING_Y)
-            let v := mload(OPENING_V)
-            let value
+            }
+{%- endif %}
+            let opened
 {%- if divides_by_x %}
             let sum
 {%- endif %}
-            let opened
+            let value
+            let v := mload(OPENING_V)
+            let y := mload(OPENING_Y)
+            let r := R
 {%- for line in opened_value %}
             {{ line }}
 {%- endfor %}
             // Z_0(u)
-            let vanishing := {{ first_vanishing }}
+{%- for line in first_vanishing %}
+            {{ line }}
+{%- endfor %}
             mstore(SET_0_VANISHING, sub(r, vanishing))
             mstore(OPENED_VALUE, sub(r, mulmod(opened, vanishing, r)))
 {%- if !set_scalars.is_empty() %}
@@ -265,7 +278,7 @@ contract {{ name }} {
         }
 
         // 9. Opening, points: F = Σ_i scalar_i·Σ_j y^j·C_ij − opened·G1 − Z_0(u)·W + u·W'.
-        assembly {
+        assembly ("memory-safe") {
             ok := 1
 {%- for line in commitments %}
             {{ line }}
@@ -274,7 +287,7 @@ contract {{ name }} {
 
         // 10. Pairing: e(W', τ·G2)·e(F, −G2) = 1. The key's first words, no longer
         // needed, take the two points in front of the G2 points of the key.
-        assembly {
+        assembly ("memory-safe") {
             mcopy(KEY_SHAPE_ID, POINT_W_PRIME, 0x40)
             mstore(0x00, 0)
             ok := and(staticcall(gas(), EC_PAIRING, KEY_SHAPE_ID, 0x180, 0x00, 0x20), ok)

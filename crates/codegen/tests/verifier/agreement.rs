@@ -1,7 +1,7 @@
 //! Good proofs of circuits of many shapes are accepted by Rust and by the EVM.
 
 use halo2curves::bn256::Fr;
-use verdict_codegen::compile::Bytecode;
+use verdict_codegen::{compile::Bytecode, gas_estimate};
 
 use crate::{
     harness::{Proven, compile, prove, send},
@@ -32,7 +32,11 @@ fn all_accepted(spec: &Spec, circuits: &[(u32, usize)]) {
         let proven = proven(spec, *k, *num_instances);
         let bytecode = bytecode.get_or_insert_with(|| compile(&proven.verifier()));
         let gas = accepted(bytecode, &proven);
-        println!("{} bytes of code, {gas} gas: {spec:?}", bytecode.runtime.len());
+        let cs = proven.pk.get_vk().cs();
+        let estimate = gas_estimate(cs, *num_instances).expect("supported");
+        let size = bytecode.runtime.len();
+        println!("{size} bytes of code, {gas} gas (estimate {estimate}): {spec:?}");
+        assert!(gas.abs_diff(estimate) * 100 < gas, "{gas} gas, estimate {estimate}: {spec:?}");
     }
 }
 

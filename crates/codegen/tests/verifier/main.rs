@@ -1,6 +1,11 @@
 //! Generated verifiers against real proofs, in an EVM.
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+#![allow(missing_docs, unreachable_pub)]
 
 mod agreement;
+mod calldata;
+mod dense;
+mod golden;
 mod harness;
+mod mutants;
+mod refusals;
 mod synthetic;

@@ -1,0 +1,184 @@
+//! What the generator does not support is refused with a typed error.
+
+use halo2_proofs::{
+    plonk::{ConstraintSystem, FirstPhase},
+    poly::Rotation,
+};
+use halo2curves::{
+    bn256::{Fr, G2Affine},
+    group::prime::PrimeCurveAffine,
+};
+use verdict_codegen::{
+    CodegenError, ProofError,
+    compile::{CompileError, Settings},
+    evm_proof, key_payload, shape_verifier, verify_evm_proof,
+};
+
+use crate::{
+    harness::{prove, solc},
+    synthetic::{Columns, Spec, Synthetic},
+};
+
+fn system(change: impl Fn(&mut ConstraintSystem<Fr>)) -> ConstraintSystem<Fr> {
+    let mut meta = ConstraintSystem::default();
+    Columns::configure(&mut meta, &Spec::default());
+    change(&mut meta);
+    meta
+}
+
+fn unsupported(change: impl Fn(&mut ConstraintSystem<Fr>)) -> &'static str {
+    match shape_verifier(&system(change)) {
+        Err(CodegenError::Unsupported { feature, .. }) => feature,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn permutations_lookups_and_second_instance_columns_are_unsupported() {
+    assert_eq!(
+        unsupported(|meta| {
+            let column = meta.advice_column();
+            meta.enable_equality(column);
+        }),
+        "permutation columns"
+    );
+    assert_eq!(
+        unsupported(|meta| {
+            let column = meta.advice_column();
+            let table = meta.lookup_table_column();
+            meta.lookup("", |meta| vec![(meta.query_advice(column, Rotation::cur()), table)]);
+        }),
+        "built-in lookups"
+    );
+    assert_eq!(
+        unsupported(|meta| {
+            meta.instance_column();
+        }),
+        "instance columns"
+    );
+}
+
+#[test]
+fn a_selector_before_keygen_is_refused() {
+    let cs = system(|meta| {
+        let selector = meta.selector();
+        let column = meta.advice_column();
+        meta.create_gate("selected", |meta| {
+            vec![meta.query_selector(selector) * meta.query_advice(column, Rotation::cur())]
+        });
+    });
+    let error = shape_verifier(&cs).expect_err("a selector");
+    assert!(error.to_string().starts_with("gate `selected` uses a selector"), "{error}");
+}
+
+#[test]
+fn a_gate_above_halo2s_degree_limit_is_refused() {
+    let cs = system(|meta| {
+        let column = meta.advice_column();
+        meta.create_gate("steep", |meta| {
+            let cell = meta.query_advice(column, Rotation::cur());
+            vec![(0..5).fold(cell.clone(), |product, _| product * cell.clone())]
+        });
+    });
+    let error = shape_verifier(&cs).expect_err("degree 6");
+    assert!(matches!(error, CodegenError::Degree { degree: 6, limit: 5, .. }), "{error}");
+}
+
+#[test]
+fn an_empty_constraint_system_is_refused() {
+    let mut meta = ConstraintSystem::<Fr>::default();
+    assert!(matches!(shape_verifier(&meta), Err(CodegenError::Empty("advice columns"))));
+    let _column = meta.advice_column_in(FirstPhase);
+    assert!(matches!(shape_verifier(&meta), Err(CodegenError::Empty("advice queries"))));
+}
+
+#[test]
+fn the_shape_id_depends_on_gates_but_not_on_their_names() {
+    let with = |name: &'static str, factor: u64| {
+        let cs = system(|meta| {
+            let column = meta.advice_column();
+            meta.create_gate(name, |meta| {
+                vec![meta.query_advice(column, Rotation::cur()) * Fr::from(factor)]
+            });
+        });
+        shape_verifier(&cs).expect("supported").shape_id
+    };
+    assert_eq!(with("a", 3), with("b", 3));
+    assert_ne!(with("a", 3), with("a", 4));
+}
+
+#[test]
+fn keys_that_cannot_work_are_refused() {
+    let instances = [Fr::from(5)];
+    let circuit = Synthetic::new(&Spec::default(), 5, instances.to_vec(), 3);
+    let proven = prove(5, &circuit, &instances);
+    let (vk, params) = (proven.pk.get_vk(), &proven.params);
+    let (g2, s_g2) = (params.g2(), params.s_g2());
+    let error = key_payload(vk, g2, s_g2, 40).expect_err("more instances than rows");
+    assert!(matches!(error, CodegenError::TooManyInstances { given: 40, usable: 26 }), "{error}");
+    let error = key_payload(vk, G2Affine::identity(), s_g2, 1).expect_err("no generator");
+    assert!(matches!(error, CodegenError::IdentityPoint("G2")), "{error}");
+    let error = key_payload(vk, g2, G2Affine::identity(), 1).expect_err("secret zero");
+    assert!(matches!(error, CodegenError::IdentityPoint("τ·G2")), "{error}");
+}
+
+#[test]
+fn rotations_that_meet_at_this_k_are_refused() {
+    let spec = Spec { rotations: vec![vec![0], vec![-16, 16]], ..Spec::default() };
+    let instances = [Fr::from(5)];
+    // At k = 6, −16 and 16 differ by 32 of 64 rows.
+    let circuit = Synthetic::new(&spec, 6, instances.to_vec(), 3);
+    let proven = prove(6, &circuit, &instances);
+    assert!(proven.accepts(&proven.call));
+    // At k = 5 they are one point.
+    let params = crate::harness::params(5);
+    let circuit = Synthetic::new(&spec, 5, instances.to_vec(), 3);
+    let vk = halo2_proofs::plonk::keygen_vk(&params, &circuit).expect("a key");
+    let error = key_payload(&vk, params.g2(), params.s_g2(), 1).expect_err("one point");
+    assert!(
+        matches!(error, CodegenError::CoincidingRotations { first: -16, second: 16, k: 5 }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_proof_of_wrong_length_or_content_has_no_evm_form() {
+    let instances = [Fr::from(5)];
+    let circuit = Synthetic::new(&Spec::default(), 5, instances.to_vec(), 3);
+    let proven = prove(5, &circuit, &instances);
+    let vk = proven.pk.get_vk();
+    let halo2 = &proven.call.proof[..proven.call.proof.len() - 32];
+    for proof in [&[][..], &halo2[1..], &proven.call.proof] {
+        let error = evm_proof(vk, &instances, proof).expect_err("wrong length");
+        assert!(matches!(error, CodegenError::Proof(ProofError::Length { .. })), "{error}");
+    }
+    let error = evm_proof(vk, &instances, &vec![0xff; halo2.len()]).expect_err("no points");
+    assert!(matches!(error, CodegenError::Proof(ProofError::Malformed(_))), "{error}");
+    let error = verify_evm_proof(&proven.params, vk, 2, &instances, &proven.call.proof);
+    assert!(matches!(error, Err(ProofError::InstanceCount { expected: 2, got: 1 })));
+    // A larger reference string is fine.
+    let larger = crate::harness::params(7);
+    verify_evm_proof(&larger, vk, 1, &instances, &proven.call.proof).expect("same secret");
+}
+
+#[test]
+fn sources_that_do_not_compile_are_refused_with_solcs_words() {
+    let source = "pragma solidity 0.8.34; contract C { function f() public { g(); } }";
+    let error = solc().compile(source, "C", Settings::default()).expect_err("no g");
+    assert!(matches!(&error, CompileError::Source(text) if text.contains("Undeclared")), "{error}");
+    let source = "pragma solidity 0.8.34; contract C {}";
+    let error = solc().compile(source, "D", Settings::default()).expect_err("no D");
+    assert!(matches!(error, CompileError::Output { .. }), "{error}");
+}
+
+#[test]
+fn code_above_the_limit_of_eip_170_is_refused() {
+    let literal: String = (0..25_000).map(|i| format!("{:02x}", i % 251)).collect();
+    let source = format!(
+        "pragma solidity 0.8.34; contract C {{
+            function f() external pure returns (bytes memory) {{ return hex\"{literal}\"; }}
+        }}"
+    );
+    let error = solc().compile(&source, "C", Settings::default()).expect_err("too large");
+    assert!(matches!(error, CompileError::CodeTooLarge { bytes } if bytes > 24_576), "{error}");
+}
