@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: demo test test-rust test-solidity bench fmt lint
+.PHONY: demo test test-rust test-solidity bench fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -28,6 +28,8 @@ lint: node_modules
 	cargo fmt --all --check
 	scripts/foundry forge fmt --check
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- --deny warnings
+
+doc:
 	RUSTDOCFLAGS="--deny warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps
 
 node_modules: package-lock.json

@@ -1,0 +1,88 @@
+//! Large models are read in seconds; folding that would blow a model up is refused.
+
+use std::time::Instant;
+
+use verdict_prover::onnx::{self, OnnxError};
+
+/// A protobuf field of wire type 2.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2], varint(content.len()).as_slice(), content].concat()
+}
+
+/// A protobuf field of wire type 0.
+fn number(field: u8, value: usize) -> Vec<u8> {
+    [&[field << 3], varint(value).as_slice()].concat()
+}
+
+fn varint(mut value: usize) -> Vec<u8> {
+    let mut bytes = vec![];
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// An ONNX model: x, then MatMul by a matrix of small weights for each pair of
+/// consecutive sizes, with Relu between them if asked for.
+fn matmuls(sizes: &[usize], relu: bool) -> Vec<u8> {
+    let mut graph = vec![];
+    let mut node = |op: &str, inputs: &[&str], output: &str| {
+        let names: Vec<u8> = inputs.iter().flat_map(|i| field(1, i.as_bytes())).collect();
+        let node = [names, field(2, output.as_bytes()), field(4, op.as_bytes())].concat();
+        graph.extend(field(1, &node));
+    };
+    let mut value = "x".to_owned();
+    for i in 1..sizes.len() {
+        node("MatMul", &[&value, &format!("w{i}")], &format!("h{i}"));
+        value = format!("h{i}");
+        if relu && i + 1 < sizes.len() {
+            node("Relu", &[&value], &format!("r{i}"));
+            value = format!("r{i}");
+        }
+    }
+    for (i, pair) in sizes.windows(2).enumerate() {
+        let weight = |at: usize| ((at * 7919 % 201) as f32 - 100.0) / 4096.0;
+        let raw: Vec<u8> = (0..pair[0] * pair[1]).flat_map(|at| weight(at).to_le_bytes()).collect();
+        let head = [number(1, pair[0]), number(1, pair[1]), number(2, 1)].concat();
+        let name = field(8, format!("w{}", i + 1).as_bytes());
+        graph.extend(field(5, &[head, name, field(9, &raw)].concat()));
+    }
+    let info = |name: &str, width: usize| {
+        let dims = [field(1, &number(1, 1)), field(1, &number(1, width))].concat();
+        let tensor = [number(1, 1), field(2, &dims)].concat();
+        [field(1, name.as_bytes()), field(2, &field(1, &tensor))].concat()
+    };
+    graph.extend(field(11, &info("x", sizes[0])));
+    graph.extend(field(12, &info(&value, sizes[sizes.len() - 1])));
+    [number(1, 8), field(7, &graph), field(8, &number(2, 17))].concat()
+}
+
+#[test]
+fn a_dense_model_of_four_million_parameters_is_read_within_seconds() {
+    let bytes = matmuls(&[2048, 1024, 1024, 1024, 10], true);
+    let start = Instant::now();
+    let model = onnx::parse(&bytes, "large").expect("a dense model");
+    let read = start.elapsed();
+    let output = model.run(&vec![0.5; 2048]).expect("finite weights");
+    println!("{} parameters: read in {read:?}", model.parameters());
+    assert_eq!((model.layers.len(), output.len()), (7, 10));
+    assert!(model.parameters() > 4_000_000);
+    // Far above what it takes, so that a busy machine does not fail it.
+    assert!(read.as_secs() < 10, "took {read:?}");
+}
+
+#[test]
+fn consecutive_large_matrices_are_folded_into_one() {
+    let model = onnx::parse(&matmuls(&[512, 512, 512, 10], false), "deep").expect("a dense model");
+    assert_eq!(model.layers.len(), 1);
+    assert_eq!(model.parameters(), 512 * 10 + 10);
+}
+
+#[test]
+fn a_product_far_larger_than_its_factors_is_refused() {
+    let error =
+        onnx::parse(&matmuls(&[8000, 1, 8000], false), "x").expect_err("64 million weights");
+    assert!(matches!(error, OnnxError::TooLarge { .. }), "{error:?}");
+}
