@@ -316,24 +316,3 @@ fn all_compiler_settings_give_contracts_that_behave_alike() {
         assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{name}: {outcomes:?}");
     }
 }
-
-#[test]
-fn the_yul_pipeline_takes_many_rotations_and_instances_too() {
-    let spec = Spec {
-        inputs: 4,
-        challenges: 1,
-        fixed: 2,
-        rotations: vec![vec![0, 1], vec![-1, 0, 2], vec![3], vec![0, -2, -1, 1, 4, 5]],
-        instance: Some(vec![0, 1]),
-        ..Spec::default()
-    };
-    let instances: Vec<Fr> = (0..3).map(|i| Fr::from(50 + i)).collect();
-    let circuit = Synthetic::new(&spec, 6, instances.clone(), 9);
-    let proven = crate::harness::prove(6, &circuit, &instances);
-    let settings = Settings { via_ir: true, ..Settings::default() };
-    let runtime = compile_with(&proven.verifier(), settings).runtime;
-    assert!(send(&runtime, &proven.call).accepted());
-    for Mutant { name, call } in proof_mutants(&proven).iter().step_by(29) {
-        assert!(!send(&runtime, call).accepted(), "{name}");
-    }
-}
