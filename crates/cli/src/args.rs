@@ -61,9 +61,10 @@ pub(crate) struct ModelOptions {
     /// Make the inputs public values of the proof
     #[arg(long)]
     pub(crate) public_inputs: bool,
-    /// Largest output error against the float model
-    #[arg(long, value_name = "ERROR", default_value_t = 1e-4)]
-    pub(crate) target_error: f64,
+    /// Largest output error against the float model (default: 1e-4, or what can be
+    /// reached if outputs may be large)
+    #[arg(long, value_name = "ERROR")]
+    pub(crate) target_error: Option<f64>,
     /// Decimals of the outputs (default: the most that fit, 6 at most)
     #[arg(long, value_name = "N")]
     pub(crate) decimals: Option<u32>,

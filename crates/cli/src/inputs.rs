@@ -8,7 +8,7 @@ use verdict_prover::{
     model::FloatModel,
     onnx,
     plan::{Objective, Plan, PlanOptions},
-    quantize::{Precision, Ranges},
+    quantize::Ranges,
 };
 
 use crate::{
@@ -109,11 +109,7 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<(FloatModel, 
             Optimize::Gas => Objective::Gas,
             Optimize::Time => Objective::Time,
         },
-        precision: Precision {
-            decimals: options.decimals,
-            // A fifth of the error may come from functions, the rest from rounding.
-            function_tolerance: options.target_error.max(1e-12) / 5.0,
-        },
+        decimals: options.decimals,
     };
     let plan = Plan::new(&model, &ranges, &plan_options)?;
     Ok((model, plan))

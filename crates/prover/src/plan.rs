@@ -17,14 +17,34 @@ use crate::{
 };
 
 /// (bits of a limb, limbs dropped by the rescale, limbs) of the candidates.
-const FORMATS: [(u32, usize, usize); 7] =
-    [(8, 3, 7), (10, 2, 5), (11, 2, 5), (12, 2, 5), (12, 2, 4), (14, 2, 4), (15, 2, 4)];
+const FORMATS: [(u32, usize, usize); 11] = [
+    (8, 3, 7),
+    (9, 2, 4),
+    (9, 2, 5),
+    (10, 2, 4),
+    (10, 2, 5),
+    (10, 2, 6),
+    (11, 2, 5),
+    (12, 2, 4),
+    (12, 2, 5),
+    (14, 2, 4),
+    (15, 2, 4),
+];
 /// Lane counts of the candidates.
-const LANES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
+const LANES: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64];
+/// Gas of a verification with no lanes and no limbs.
+const GAS_BASE: f64 = 262_000.0;
 /// Gas of one more fixed column: a multiplication, an addition, an evaluation.
 const GAS_PER_LANE: f64 = 6_900.0;
 /// Gas of one more limb: an evaluation and a larger interpolation.
 const GAS_PER_LIMB: f64 = 1_000.0;
+/// The error target of those who name none …
+const DEFAULT_TARGET: f64 = 1e-4;
+/// … and how far it gives way for models whose outputs may be large.
+const LARGEST_DEFAULT_TARGET: f64 = 1e-2;
+/// The part of the target that functions may use up; the rest is for rounding. Next to
+/// a point of inflection a function's error is half as much again.
+const FUNCTIONS_SHARE: f64 = 0.45;
 /// Multiply-accumulates spent on comparing a candidate with the float model.
 const COMPARISON_BUDGET: usize = 40_000_000;
 
@@ -32,7 +52,7 @@ const COMPARISON_BUDGET: usize = 40_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Objective {
-    /// A balance: halving a long proof's time is worth about 30,000 gas.
+    /// A balance: halving a long proof's time is worth a sixth more gas.
     #[default]
     Balanced,
     /// The least gas, whatever the time.
@@ -42,27 +62,17 @@ pub enum Objective {
 }
 
 /// What the user may choose.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanOptions {
-    /// Largest output error against the float model.
-    pub target_error: f64,
+    /// Largest output error against the float model; 1e-4 if not given, or what the
+    /// circuits reach, should none reach that.
+    pub target_error: Option<f64>,
     /// Whether inputs are instances.
     pub public_inputs: bool,
     /// What to optimize.
     pub objective: Objective,
-    /// Decimals and function tolerance.
-    pub precision: Precision,
-}
-
-impl Default for PlanOptions {
-    fn default() -> Self {
-        Self {
-            target_error: 1e-4,
-            public_inputs: false,
-            objective: Objective::default(),
-            precision: Precision::default(),
-        }
-    }
+    /// Decimals of the outputs; the most that fit, 6 at most, if not given.
+    pub decimals: Option<u32>,
 }
 
 /// A model with its shape.
@@ -151,10 +161,30 @@ impl Plan {
         ranges: &Ranges,
         options: &PlanOptions,
     ) -> Result<Self, PlanError> {
-        let target = options.target_error;
+        let Some(target) = options.target_error else {
+            return match Self::within(model, ranges, options, DEFAULT_TARGET) {
+                Err(PlanError::Imprecise { best, .. }) if 2.0 * best <= LARGEST_DEFAULT_TARGET => {
+                    Self::within(model, ranges, options, 2.0 * best)
+                }
+                planned => planned,
+            };
+        };
         if !(target > 0.0 && target.is_finite()) {
             return Err(PlanError::Target { target });
         }
+        Self::within(model, ranges, options, target)
+    }
+
+    fn within(
+        model: &FloatModel,
+        ranges: &Ranges,
+        options: &PlanOptions,
+        target: f64,
+    ) -> Result<Self, PlanError> {
+        let precision = Precision {
+            decimals: options.decimals,
+            function_tolerance: FUNCTIONS_SHARE * target.max(1e-12),
+        };
         let mut failure = None;
         let mut best_error = f64::INFINITY;
         let mut candidates = Vec::new();
@@ -163,7 +193,7 @@ impl Plan {
             let public_inputs = options.public_inputs;
             let format = Shape { limb_bits, limbs, shift_limbs, lanes: 1, public_inputs };
             format.validate()?;
-            let (quantized, error) = match measure(model, ranges, &format, &options.precision) {
+            let (quantized, error) = match measure(model, ranges, &format, &precision) {
                 Ok(measured) => measured,
                 Err(error) => {
                     failure = Some(error);
@@ -234,12 +264,12 @@ fn measure(
 
 /// Relative cost of proving and verifying.
 fn cost(shape: &Shape, k: u32, objective: Objective) -> f64 {
-    let gas = GAS_PER_LANE * shape.lanes as f64 + GAS_PER_LIMB * shape.limbs as f64;
-    // Full-size work: eleven commitments, six advice columns, and a little for each
-    // fixed column. Seconds on two cores, for the balance only.
-    let seconds = (1u64 << k) as f64 * (1.0 + 0.03 * shape.lanes as f64) * 1.5e-5;
+    let gas = GAS_BASE + GAS_PER_LANE * shape.lanes as f64 + GAS_PER_LIMB * shape.limbs as f64;
+    // Full-size work: commitments and openings, and a little for each fixed column.
+    // Seconds on two cores, for the balance only.
+    let seconds = (1u64 << k) as f64 * (1.0 + 0.01 * shape.lanes as f64) * 1.5e-5;
     match objective {
-        Objective::Balanced => gas / 45_000.0 + (1.0 + seconds / 0.1).ln(),
+        Objective::Balanced => 4.0 * gas.ln() + (0.03 + seconds).ln(),
         Objective::Gas => gas + seconds,
         Objective::Time => seconds + gas * 1e-12,
     }
@@ -290,7 +320,8 @@ mod tests {
     fn the_objective_decides_between_rows_and_commitments() {
         let model = linear((0..3000).map(|i| f64::from(i % 17) / 300.0).collect());
         let plan = |objective| {
-            let options = PlanOptions { objective, target_error: 1e-3, ..PlanOptions::default() };
+            let options =
+                PlanOptions { objective, target_error: Some(1e-3), ..PlanOptions::default() };
             Plan::new(&model, &Ranges::uniform(3000, 0.0, 1.0), &options).expect("plans")
         };
         let (gas, time) = (plan(Objective::Gas), plan(Objective::Time));
@@ -302,11 +333,11 @@ mod tests {
 
     #[test]
     fn a_target_nothing_meets_is_an_error_that_says_how_close_it_came() {
-        let options = PlanOptions { target_error: 1e-12, ..PlanOptions::default() };
+        let options = PlanOptions { target_error: Some(1e-12), ..PlanOptions::default() };
         let result = Plan::new(&linear(vec![0.3, 0.7]), &Ranges::uniform(2, 0.0, 1.0), &options);
         assert!(matches!(result, Err(PlanError::Imprecise { best, .. }) if best < 1e-5));
         for target in [0.0, -1.0, f64::NAN] {
-            let options = PlanOptions { target_error: target, ..PlanOptions::default() };
+            let options = PlanOptions { target_error: Some(target), ..PlanOptions::default() };
             let result = Plan::new(&linear(vec![0.3]), &Ranges::uniform(1, 0.0, 1.0), &options);
             assert!(matches!(result, Err(PlanError::Target { .. })));
         }

@@ -102,7 +102,7 @@ pub(crate) fn example_options(example: &Path) -> ModelOptions {
         range: None,
         calibration: None,
         public_inputs: false,
-        target_error: 1e-4,
+        target_error: None,
         decimals: None,
         optimize: Optimize::Balanced,
     }

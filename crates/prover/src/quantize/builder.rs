@@ -11,8 +11,8 @@ use crate::{
     shape::Shape,
 };
 
-/// Finest unit of a value: 2^−24.
-const MAX_FRACTION_BITS: i32 = 24;
+/// Finest unit of a value: 2^−40.
+const MAX_FRACTION_BITS: i32 = 40;
 /// Coarsest useful unit: 2^−8.
 const MIN_FRACTION_BITS: i32 = 8;
 /// Most decimals chosen without being asked.

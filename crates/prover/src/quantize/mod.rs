@@ -37,7 +37,7 @@ pub struct Precision {
 
 impl Default for Precision {
     fn default() -> Self {
-        Self { decimals: None, function_tolerance: 2e-5 }
+        Self { decimals: None, function_tolerance: 4.5e-5 }
     }
 }
 
