@@ -3,7 +3,7 @@
 use crate::error::EngineError;
 use crate::fft::Domain;
 use crate::field::Backend;
-use crate::msm::Bases;
+use crate::msm::differences;
 use crate::options::Options;
 use crate::srs::Srs;
 use group::Curve;
@@ -52,7 +52,15 @@ impl Engine {
         &self,
         columns: impl IntoParallelIterator<Item = &'a [Fr]>,
     ) -> Vec<G1Affine> {
-        self.commit(&self.srs.lagrange, columns)
+        affine(
+            columns
+                .into_par_iter()
+                .map(|column| match differences(column) {
+                    Some(differences) => self.srs.suffix_sums.msm(&differences),
+                    None => self.srs.lagrange.msm(column),
+                })
+                .collect(),
+        )
     }
 
     /// Commits to polynomials given as coefficients.
@@ -60,17 +68,13 @@ impl Engine {
         &self,
         polynomials: impl IntoParallelIterator<Item = &'a [Fr]>,
     ) -> Vec<G1Affine> {
-        self.commit(&self.srs.monomial, polynomials)
+        let polynomials = polynomials.into_par_iter();
+        affine(polynomials.map(|coefficients| self.srs.monomial.msm(coefficients)).collect())
     }
+}
 
-    fn commit<'a>(
-        &self,
-        bases: &Bases,
-        vectors: impl IntoParallelIterator<Item = &'a [Fr]>,
-    ) -> Vec<G1Affine> {
-        let sums: Vec<G1> = vectors.into_par_iter().map(|scalars| bases.msm(scalars)).collect();
-        let mut affine = vec![G1Affine::identity(); sums.len()];
-        G1::batch_normalize(&sums, &mut affine);
-        affine
-    }
+fn affine(points: Vec<G1>) -> Vec<G1Affine> {
+    let mut affine = vec![G1Affine::identity(); points.len()];
+    G1::batch_normalize(&points, &mut affine);
+    affine
 }

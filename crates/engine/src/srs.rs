@@ -17,6 +17,8 @@ pub(crate) struct Srs {
     pub(crate) monomial: Bases,
     /// Lagrange polynomials at the secret: commits to values.
     pub(crate) lagrange: Bases,
+    /// Sums of the latter from each one on: commits to values by their differences.
+    pub(crate) suffix_sums: Bases,
 }
 
 impl Srs {
@@ -29,10 +31,12 @@ impl Srs {
         if points.found.len() != n {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "parameters are truncated"));
         }
+        let lagrange = Bases::new(&points.found, backend);
         Ok(Self {
             k: params.k(),
             monomial: Bases::new(params.get_g(), backend),
-            lagrange: Bases::new(&points.found, backend),
+            suffix_sums: lagrange.suffix_sums(),
+            lagrange,
         })
     }
 }

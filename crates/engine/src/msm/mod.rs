@@ -12,6 +12,7 @@ mod add;
 mod digits;
 mod groups;
 mod point;
+mod suffix;
 
 use crate::field::Backend;
 use digits::{Class, classify};
@@ -20,6 +21,7 @@ use groups::sum_groups;
 use halo2curves::bn256::{Fr, G1, G1Affine};
 use point::{Lower, Point};
 use rayon::prelude::*;
+pub(crate) use suffix::differences;
 
 /// Bases prepared for many multiplications.
 #[derive(Debug)]

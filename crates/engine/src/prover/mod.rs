@@ -28,8 +28,7 @@ use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
 use halo2curves::bn256::{Bn256, Fr, G1Affine};
 use opening::Opening;
 use permutation::{Layout, Values};
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha20Rng;
+use rand::RngCore;
 use rayon::prelude::*;
 
 /// Makes a proof that the circuit's witness satisfies its constraints, for
@@ -55,7 +54,13 @@ where
     Engine::new(params, options.clone())?.create_proof(pk, circuit, instances, rng, transcript)
 }
 
-/// Fills the random polynomial that blinds the quotient.
+/// What a proof shows of the random polynomial: its commitment and one evaluation.
+/// As many random coefficients make the two uniform and independent, so the others are
+/// zero. In a KZG opening nothing else depends on it: W and W' are determined by the
+/// commitments and evaluations.
+const SHOWN: usize = 2;
+
+/// Fills the random polynomial of the vanishing argument.
 type Blinder<'a> = &'a mut dyn FnMut(&mut [Fr]);
 
 impl Engine {
@@ -247,7 +252,7 @@ impl Engine {
         let mut random = vec![Fr::ZERO; n];
         match blinder {
             Some(fill) => fill(&mut random),
-            None => self.fill_randomly(&mut random, &mut rng),
+            None => random[..SHOWN].fill_with(|| Fr::random(&mut rng)),
         }
         let commitments = self.pool.install(|| self.commit_coefficients([random.as_slice()]));
         for commitment in commitments {
@@ -348,22 +353,6 @@ impl Engine {
 
         self.options.enter(Stage::Opening)?;
         opening::open(self, &polynomials, &openings, transcript)
-    }
-
-    /// Uniform coefficients, expanded from one seed of the caller's generator by a
-    /// stream for every stretch, so that threads do not change them.
-    fn fill_randomly(&self, coefficients: &mut [Fr], rng: &mut impl RngCore) {
-        let mut seed = [0u8; 32];
-        rng.fill_bytes(&mut seed);
-        self.pool.install(|| {
-            coefficients.par_chunks_mut(1 << 10).enumerate().for_each(|(stream, chunk)| {
-                let mut rng = ChaCha20Rng::from_seed(seed);
-                rng.set_stream(stream as u64);
-                for coefficient in chunk {
-                    *coefficient = Fr::random(&mut rng);
-                }
-            });
-        });
     }
 
     fn quotient_pieces(
