@@ -21,6 +21,7 @@ mod options;
 mod poly;
 mod prover;
 mod quotient;
+mod self_check;
 mod srs;
 
 pub use engine::Engine;

@@ -56,7 +56,7 @@ unsafe fn horner_kernel<L: Lanes<Scalar>>(
             for (i, accumulator) in accumulators[..16 / L::W].iter_mut().enumerate() {
                 let next = L::load(|l| row.add(i * L::W + l));
                 // A product and a coefficient stay within what `mul` takes.
-                *accumulator = accumulator.mul(&step).add(next);
+                *accumulator = accumulator.mul(&step).add(next).carried();
             }
         }
         for (i, accumulator) in accumulators[..16 / L::W].iter().enumerate() {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn backends() -> impl Iterator<Item = Backend> {
-        [Backend::Portable, Backend::Avx2].into_iter().filter(|backend| backend.is_available())
+        Backend::ALL.into_iter().filter(|backend| backend.is_available())
     }
 
     #[test]

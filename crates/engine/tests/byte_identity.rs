@@ -151,7 +151,7 @@ fn check(shape: Shape) {
     let setup = setup(&shape);
     let expected = reference(&setup);
     assert!(verify(&setup, &expected), "the reference proof of {shape:?} verifies");
-    for backend in [Backend::Portable, Backend::Avx2] {
+    for backend in Backend::ALL {
         for threads in [1, 2, 3] {
             if !backend.is_available() || (backend == Backend::Portable && threads > 1) {
                 continue;

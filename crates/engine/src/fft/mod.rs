@@ -49,7 +49,7 @@ impl Domain {
     pub fn new(k: u32, backend: Backend) -> Self {
         assert!(k <= Fr::S, "no subgroup of order 2^{k}");
         // Tiny transforms have fewer blocks than a vector has lanes.
-        let backend = if k < 4 { Backend::Portable } else { backend };
+        let backend = if k < 5 { Backend::Portable } else { backend };
         let omega = (k..Fr::S).fold(Fr::ROOT_OF_UNITY, |root, _| root.square());
         let half = 1usize << k.saturating_sub(1);
         let mut powers = vec![Fr::ONE; half];

@@ -72,7 +72,9 @@ unsafe fn pass_kernel<L: Lanes<Scalar>>(_: Mark<L>, pass: &Pass<'_>, start: usiz
         if pass.radix == 2 {
             halves::<L>(pass, start, end);
         } else if pass.last {
-            scatter::<L>(pass, start, end);
+            across_blocks::<L>(pass, 0, start, end);
+        } else if pass.k - pass.level - 2 < L::W.ilog2() {
+            across_blocks::<L>(pass, pass.k - pass.level - 2, start, end);
         } else {
             quarters::<L>(pass, start, end);
         }
@@ -87,7 +89,7 @@ unsafe fn butterfly<L: Lanes<Scalar>>(a: [L; 4], first: L, second: [L; 2]) -> [L
         let b = a[2].mul(&first);
         let c = a[3].mul(&first);
         let (u0, u2) = (a[0].add(b), a[0].sub(b));
-        let (u1, u3) = (a[1].add(c), a[1].sub(c));
+        let (u1, u3) = (a[1].add(c).carried(), a[1].sub(c).carried());
         let b = u1.mul(&second[0]);
         let c = u3.mul(&second[1]);
         [u0.add(b).tidy(), u0.sub(b).tidy(), u2.add(c).tidy(), u2.sub(c).tidy()]
@@ -100,7 +102,7 @@ unsafe fn plain_butterfly<L: Lanes<Scalar>>(a: [L; 4], fourth_root: L) -> [L; 4]
     // SAFETY: under `dispatch!`.
     unsafe {
         let (u0, u2) = (a[0].add(a[2]), a[0].sub(a[2]));
-        let (u1, u3) = (a[1].add(a[3]).tidy(), a[1].sub(a[3]));
+        let (u1, u3) = (a[1].add(a[3]).tidy(), a[1].sub(a[3]).carried());
         let c = u3.mul(&fourth_root);
         [u0.add(u1).tidy(), u0.sub(u1).tidy(), u2.add(c).tidy(), u2.sub(c).tidy()]
     }
@@ -166,43 +168,50 @@ unsafe fn quarters<L: Lanes<Scalar>>(pass: &Pass<'_>, start: usize, end: usize) 
     }
 }
 
-/// The last two levels, blocks of four: lanes are neighbouring blocks, results go
-/// to their natural places.
+/// Two levels of blocks of `4 · 2^bits`, shorter than four vectors: lanes go on into neighbouring
+/// blocks. The results of the last pass go to their natural places.
 #[inline(always)]
-unsafe fn scatter<L: Lanes<Scalar>>(pass: &Pass<'_>, start: usize, end: usize) {
+unsafe fn across_blocks<L: Lanes<Scalar>>(pass: &Pass<'_>, bits: u32, start: usize, end: usize) {
     let n = 1usize << pass.k;
-    // SAFETY: blocks below n / 4; places are reduced modulo n.
+    let quarter = 1usize << bits;
+    // SAFETY: units below n / 4, so blocks below 2^level and places below n; natural
+    // places are reduced modulo n.
     unsafe {
         let scale = pass.scale.map(|scale| L::splat(&scale));
-        for block in (start..end).step_by(L::W) {
+        let (first, second) = (pass.first.as_ptr(), pass.second.as_ptr());
+        for unit in (start..end).step_by(L::W) {
+            let block = |l: usize| (unit + l) >> bits;
+            let place = |l: usize| 4 * block(l) * quarter + ((unit + l) & (quarter - 1));
             let mut a = [
-                L::load(|l| pass.from.add(4 * (block + l))),
-                L::load(|l| pass.from.add(4 * (block + l) + 1)),
-                L::load(|l| pass.from.add(4 * (block + l) + 2)),
-                L::load(|l| pass.from.add(4 * (block + l) + 3)),
+                L::load(|l| pass.from.add(place(l))),
+                L::load(|l| pass.from.add(place(l) + quarter)),
+                L::load(|l| pass.from.add(place(l) + 2 * quarter)),
+                L::load(|l| pass.from.add(place(l) + 3 * quarter)),
             ];
             if let Some(scale) = scale {
                 a = [a[0].mul(&scale), a[1].mul(&scale), a[2].mul(&scale), a[3].mul(&scale)];
             }
-            let first = pass.first.as_ptr();
-            let second = pass.second.as_ptr();
             let b = butterfly(
                 a,
-                L::load(|l| first.add(block + l)),
-                [
-                    L::load(|l| second.add(2 * (block + l))),
-                    L::load(|l| second.add(2 * (block + l) + 1)),
-                ],
+                L::load(|l| first.add(block(l))),
+                [L::load(|l| second.add(2 * block(l))), L::load(|l| second.add(2 * block(l) + 1))],
             );
+            if !pass.last {
+                b[0].store_loose(|l| pass.to.add(place(l)));
+                b[1].store_loose(|l| pass.to.add(place(l) + quarter));
+                b[2].store_loose(|l| pass.to.add(place(l) + 2 * quarter));
+                b[3].store_loose(|l| pass.to.add(place(l) + 3 * quarter));
+                continue;
+            }
             // Natural index of place 4·block + j: its k bits reversed.
-            let place = |l: usize, j: usize| {
-                let index = reverse(block + l, pass.k - 2) + j * n / 4;
+            let natural = |l: usize, j: usize| {
+                let index = reverse(unit + l, pass.k - 2) + j * n / 4;
                 if pass.backwards { (n - index) % n } else { index }
             };
-            b[0].store(|l| pass.to.add(place(l, 0)));
-            b[1].store(|l| pass.to.add(place(l, 2)));
-            b[2].store(|l| pass.to.add(place(l, 1)));
-            b[3].store(|l| pass.to.add(place(l, 3)));
+            b[0].store(|l| pass.to.add(natural(l, 0)));
+            b[1].store(|l| pass.to.add(natural(l, 2)));
+            b[2].store(|l| pass.to.add(natural(l, 1)));
+            b[3].store(|l| pass.to.add(natural(l, 3)));
         }
     }
 }

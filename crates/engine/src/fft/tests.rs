@@ -3,7 +3,7 @@ use halo2curves::fft::best_fft;
 use rand::{SeedableRng, rngs::StdRng};
 
 fn domains(k: u32) -> impl Iterator<Item = Domain> {
-    [Backend::Portable, Backend::Avx2]
+    Backend::ALL
         .into_iter()
         .filter(|backend| backend.is_available())
         .map(move |backend| Domain::new(k, backend))

@@ -7,19 +7,23 @@
 //! picks the widest implementation the CPU has:
 //!
 //! - [`portable`]: one lane, 64-bit limbs, any CPU;
-//! - [`avx2`]: four lanes, nine 29-bit limbs each.
-//!
-//! An eight-lane implementation with 52-bit limbs (AVX-512 IFMA) is one more
-//! [`Lanes`] implementation and one more arm in [`dispatch!`].
+//! - [`avx2`]: four lanes, nine 29-bit limbs each;
+//! - [`ifma`]: eight lanes, five 52-bit limbs each, on AVX-512 IFMA or emulated.
 //!
 //! [`Lanes::mul`] computes `a·b / 2^(256 + SHIFT)`. A vector implementation whose
 //! limbs do not add up to 256 bits has a non-zero `SHIFT`, and one factor must be
 //! `2^SHIFT` times its Montgomery form ("raised"): a precomputed constant is
-//! stored raised, any other value goes through [`Lanes::raise`]. The product is then in ordinary Montgomery form again.
+//! stored raised, any other value goes through [`Lanes::raise`]. The product is then
+//! in ordinary Montgomery form again.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
+mod backend;
+pub(crate) mod ifma;
+mod limbs;
 pub(crate) mod portable;
+
+pub use backend::Backend;
 
 use halo2curves::bn256::{Fq, Fr};
 
@@ -78,8 +82,8 @@ const fn neg_inv(p: u64) -> u64 {
 /// - loaded and multiplied values are *tidy*: below 1.7·p, limbs in range;
 /// - `sub` takes a tidy subtrahend and adds up to 2·p; `add` and `sub` give *loose*
 ///   values;
-/// - `mul` takes a loose factor (one `add` or `sub` of tidy values) and a tidy one,
-///   or two sums of two tidy values;
+/// - `mul` and `square` take tidy values, or loose ones after `carried`: one `add` or
+///   `sub` of tidy values times a tidy value, or two sums of two tidy values;
 /// - `tidy` brings a value below 7·p (a few additions) below 1.01·p.
 ///
 /// # Safety
@@ -108,6 +112,8 @@ pub(crate) trait Lanes<M: Modulus>: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// `self - other`.
     unsafe fn sub(self, other: Self) -> Self;
+    /// The same loose value, ready to be a factor.
+    unsafe fn carried(self) -> Self;
     /// `self * other / 2^(256 + SHIFT)`, tidy.
     unsafe fn mul(&self, other: &Self) -> Self;
     /// `self^2 / 2^(256 + SHIFT)`, tidy.
@@ -159,45 +165,6 @@ pub(crate) fn raised<M: Modulus>(element: M::Field, shift: u32) -> M::Field {
     (0..shift).fold(element, |value, _| ff::Field::double(&value))
 }
 
-/// Which implementation of field arithmetic runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// 64-bit limbs, any CPU.
-    Portable,
-    /// Four elements at a time with AVX2.
-    Avx2,
-}
-
-impl Backend {
-    /// The fastest implementation this CPU can run.
-    pub fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return Self::Avx2;
-        }
-        Self::Portable
-    }
-
-    /// Whether this CPU can run it.
-    pub fn is_available(self) -> bool {
-        match self {
-            Self::Portable => true,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => std::arch::is_x86_feature_detected!("avx2"),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 => false,
-        }
-    }
-
-    /// See [`Lanes::SHIFT`].
-    pub(crate) fn shift(self) -> u32 {
-        match self {
-            Self::Portable => 0,
-            Self::Avx2 => 5,
-        }
-    }
-}
-
 /// Defines `fn name(backend, args…) -> R` which runs the generic kernel
 /// `kernel::<L>(args…)` with the chosen implementation of [`Lanes`] for modulus
 /// `$m`, compiled with that implementation's CPU features.
@@ -206,22 +173,37 @@ macro_rules! dispatch {
         $(#[$doc])*
         #[allow(clippy::too_many_arguments)]
         $vis fn $name $($g)* (backend: $crate::field::Backend, $($arg: $ty),*) $(-> $ret)? {
+            use $crate::field::{Backend, ifma, portable};
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2")]
                 #[allow(clippy::too_many_arguments)]
-                fn vector $($g)* ($($arg: $ty),*) $(-> $ret)? {
+                fn avx2 $($g)* ($($arg: $ty),*) $(-> $ret)? {
                     // SAFETY: this function is compiled for AVX2.
                     unsafe { $kernel($crate::field::avx2::Avx2::<$m>::MARK, $($arg),*) }
                 }
-                if backend == $crate::field::Backend::Avx2 && backend.is_available() {
+                #[target_feature(enable = "avx512f,avx512ifma")]
+                #[allow(clippy::too_many_arguments)]
+                fn avx512 $($g)* ($($arg: $ty),*) $(-> $ret)? {
+                    // SAFETY: this function is compiled for AVX-512 F and IFMA.
+                    unsafe { $kernel(ifma::Ifma::<$m, ifma::Native>::MARK, $($arg),*) }
+                }
+                if backend == Backend::Avx2 && backend.has_features() {
                     // SAFETY: the CPU has AVX2, checked on the line above.
-                    return unsafe { vector($($arg),*) };
+                    return unsafe { avx2($($arg),*) };
+                }
+                if backend == Backend::Ifma && backend.has_features() {
+                    // SAFETY: the CPU has both features, checked on the line above.
+                    return unsafe { avx512($($arg),*) };
                 }
             }
-            assert!(backend.shift() == 0, "the chosen field backend needs a CPU feature that is missing");
+            if backend == Backend::IfmaEmulated {
+                // SAFETY: the emulation needs no CPU feature.
+                return unsafe { $kernel(ifma::Ifma::<$m, ifma::Emulated>::MARK, $($arg),*) };
+            }
+            assert!(backend == Backend::Portable, "the CPU lacks what the chosen field backend needs");
             // SAFETY: the portable lanes need no CPU feature.
-            unsafe { $kernel($crate::field::portable::Portable::<$m>::MARK, $($arg),*) }
+            unsafe { $kernel(portable::Portable::<$m>::MARK, $($arg),*) }
         }
     };
 }

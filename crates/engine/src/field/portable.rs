@@ -84,6 +84,11 @@ impl<M: Modulus> Lanes<M> for Portable<M> {
     }
 
     #[inline(always)]
+    unsafe fn carried(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
     unsafe fn mul(&self, other: &Self) -> Self {
         Self(self.0 * other.0)
     }

@@ -29,10 +29,13 @@ unsafe fn operations<M: Modulus, L: Lanes<M>>(
             put(1, x.mul(&y_raised));
             put(2, x.add(y).tidy());
             put(3, x.sub(y).tidy());
-            put(4, x.sub(y).mul(&y_raised));
+            put(4, x.sub(y).carried().mul(&y_raised));
             put(
                 5,
-                x.add(y).mul(&x.add(y)).mul(&L::splat(&lift(lift(to_words::<M>(&M::Field::ONE))))),
+                x.add(y)
+                    .carried()
+                    .mul(&x.add(y).carried())
+                    .mul(&L::splat(&lift(lift(to_words::<M>(&M::Field::ONE))))),
             );
             put(6, x.sub(y).sub(y).sub(y).tidy());
             put(7, x.mul(&y.raise()).add(x).add(x).add(y).tidy().tidy());
@@ -85,13 +88,17 @@ fn check<M: Modulus>(run: Operations) {
         a.push(pick(&mut rng));
         b.push(pick(&mut rng));
     }
-    for backend in [Backend::Portable, Backend::Avx2] {
+    for backend in Backend::ALL {
         if !backend.is_available() {
             continue;
         }
         let mut out = vec![vec![[0; 4]; a.len()]; 10];
         run(backend, words::<M>(&a), words::<M>(&b), &mut out);
-        let lanes = if backend == Backend::Avx2 { 4 } else { 1 };
+        let lanes = match backend {
+            Backend::Portable => 1,
+            Backend::Avx2 => 4,
+            Backend::Ifma | Backend::IfmaEmulated => 8,
+        };
         for i in 0..a.len() {
             let (x, y) = (a[i], b[i]);
             let negated = if 0b0101 >> (i % lanes) & 1 == 1 { -x } else { x };

@@ -164,7 +164,7 @@ unsafe fn extend<L: Lanes<Base>>(
         let x1 = L::load(|l| &raw const (*pairs.a(at + l)).x);
         let x2 = L::load(|l| &raw const (*pairs.b(at + l)).x);
         product.copy_to(prefix);
-        let step = x2.sub(x1);
+        let step = x2.sub(x1).carried();
         step.copy_to(difference);
         step.mul(&product)
     }
@@ -193,11 +193,11 @@ unsafe fn finish<L: Lanes<Base>>(
         }
         let reciprocal = inverse.mul(&*prefix);
         let before = (*difference).mul(&inverse);
-        let slope = y2.sub(y1).mul(&reciprocal);
+        let slope = y2.sub(y1).carried().mul(&reciprocal);
         let x1 = L::load(|l| &raw const (*pairs.a(at + l)).x);
         let x2 = L::load(|l| &raw const (*pairs.b(at + l)).x);
         let x3 = slope.square().sub(x1).sub(x2).tidy();
-        let y3 = x1.sub(x3).mul(&slope).sub(y1).tidy();
+        let y3 = x1.sub(x3).carried().mul(&slope).sub(y1).tidy();
         x3.store_loose(|l| &raw mut (*pairs.to(at + l)).x);
         y3.store_loose(|l| &raw mut (*pairs.to(at + l)).y);
         before

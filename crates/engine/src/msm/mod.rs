@@ -15,11 +15,13 @@ mod point;
 mod suffix;
 
 use crate::field::Backend;
-use digits::{Class, classify};
+pub(crate) use add::{Job, add_pairs};
+use digits::Class;
+pub(crate) use digits::classify;
 use group::Group;
 use groups::sum_groups;
 use halo2curves::bn256::{Fr, G1, G1Affine};
-use point::{Lower, Point};
+pub(crate) use point::{Lower, Point};
 use rayon::prelude::*;
 pub(crate) use suffix::differences;
 

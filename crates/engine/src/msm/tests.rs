@@ -6,7 +6,7 @@ use halo2curves::msm::msm_parallel;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn backends() -> impl Iterator<Item = Backend> {
-    [Backend::Portable, Backend::Avx2].into_iter().filter(|backend| backend.is_available())
+    Backend::ALL.into_iter().filter(|backend| backend.is_available())
 }
 
 fn random_points(n: usize, rng: &mut StdRng) -> Vec<G1Affine> {

@@ -12,6 +12,7 @@
 
 mod product;
 
+use super::limbs::limbs_of;
 use super::{Lanes, Mark, Modulus, Words};
 use core::arch::x86_64::*;
 use core::marker::PhantomData;
@@ -28,38 +29,12 @@ pub(crate) struct Avx2<M>([__m256i; LIMBS], PhantomData<M>);
 /// Constants of a modulus in 29-bit limbs.
 struct Constants<M>(PhantomData<M>);
 
-/// The 29-bit limbs of `multiple · p`.
-const fn limbs_of(p: &Words, multiple: u64) -> [u64; LIMBS] {
-    let mut words = [0u64; 5];
-    let mut carry = 0u128;
-    let mut i = 0;
-    while i < 4 {
-        carry += p[i] as u128 * multiple as u128;
-        words[i] = carry as u64;
-        carry >>= 64;
-        i += 1;
-    }
-    words[4] = carry as u64;
-    let mut limbs = [0; LIMBS];
-    let mut i = 0;
-    while i < LIMBS {
-        let (word, bit) = (i * BITS / 64, i * BITS % 64);
-        let mut limb = words[word] >> bit;
-        if bit + BITS > 64 && word < 4 {
-            limb |= words[word + 1] << (64 - bit);
-        }
-        limbs[i] = if i == LIMBS - 1 { limb } else { limb & MASK };
-        i += 1;
-    }
-    limbs
-}
-
 impl<M: Modulus> Constants<M> {
-    const P: [u64; LIMBS] = limbs_of(&M::P, 1);
+    const P: [u64; LIMBS] = limbs_of::<LIMBS, BITS>(&M::P, 1);
     /// `2p` with one unit of every limb lent to the limb below, so that a tidy
     /// value can be subtracted limb by limb without a borrow.
     const LENT: [u64; LIMBS] = {
-        let mut limbs = limbs_of(&M::P, 2);
+        let mut limbs = limbs_of::<LIMBS, BITS>(&M::P, 2);
         let mut i = 0;
         while i < LIMBS {
             if i < LIMBS - 1 {
@@ -77,7 +52,7 @@ impl<M: Modulus> Constants<M> {
         let mut table = [[0; 8]; LIMBS];
         let mut q = 0;
         while q < 8 {
-            let limbs = limbs_of(&M::P, q as u64);
+            let limbs = limbs_of::<LIMBS, BITS>(&M::P, q as u64);
             let mut i = 0;
             while i < LIMBS {
                 let mut limb = 0i64 - limbs[i] as i64;
@@ -317,6 +292,11 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
             };
         }
         Self::new(t)
+    }
+
+    #[inline(always)]
+    unsafe fn carried(self) -> Self {
+        self
     }
 
     #[inline(always)]
