@@ -5,7 +5,7 @@
 //! by the creation bytecode. Equal bytecode and salt mean an equal address, so a verifier or key
 //! that is already there need not be deployed again.
 
-use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, address};
 use alloy_sol_types::SolConstructor;
 
 use crate::artifacts;
@@ -15,12 +15,6 @@ use crate::error::DeployError;
 /// The deterministic deployer.
 pub const CREATE2_DEPLOYER: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
 
-/// EIP-170's limit on runtime code.
-pub const MAX_CODE_BYTES: usize = 24_576;
-
-/// Largest key: runtime code less the leading STOP.
-pub const MAX_KEY_BYTES: usize = MAX_CODE_BYTES - 1;
-
 /// Calldata for [`CREATE2_DEPLOYER`] that deploys `init_code` under `salt`.
 pub fn create2_calldata(salt: B256, init_code: &[u8]) -> Bytes {
     [salt.as_slice(), init_code].concat().into()
@@ -29,30 +23,6 @@ pub fn create2_calldata(salt: B256, init_code: &[u8]) -> Bytes {
 /// Where [`CREATE2_DEPLOYER`] puts `init_code` under `salt`.
 pub fn create2_address(salt: B256, init_code: &[u8]) -> Address {
     CREATE2_DEPLOYER.create2_from_code(salt, init_code)
-}
-
-/// Runtime code of a key's data contract: STOP, so that nobody can call it, then the payload.
-pub fn key_runtime_code(payload: &[u8]) -> Vec<u8> {
-    [&[0x00], payload].concat()
-}
-
-/// Code hash of a key's data contract, which the registry stores and the verifier checks.
-pub fn key_hash(payload: &[u8]) -> B256 {
-    keccak256(key_runtime_code(payload))
-}
-
-/// Creation bytecode of a key's data contract.
-///
-/// `PUSH2 length · DUP1 · PUSH1 10 · PUSH0 · CODECOPY · PUSH0 · RETURN`, then the runtime code.
-pub fn key_init_code(payload: &[u8]) -> Result<Bytes, DeployError> {
-    let too_large = DeployError::KeyTooLarge { actual: payload.len(), max: MAX_KEY_BYTES };
-    if payload.len() > MAX_KEY_BYTES {
-        return Err(too_large);
-    }
-    let runtime = key_runtime_code(payload);
-    let [high, low] = u16::try_from(runtime.len()).map_err(|_| too_large)?.to_be_bytes();
-    let loader = [0x61, high, low, 0x80, 0x60, 0x0a, 0x5f, 0x39, 0x5f, 0xf3];
-    Ok([loader.as_slice(), &runtime].concat().into())
 }
 
 /// Creation bytecode of the registry.

@@ -76,14 +76,6 @@ pub enum CalldataError {
 /// Why a contract cannot be deployed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DeployError {
-    /// The key does not fit into one contract.
-    #[error("key payload has {actual} bytes, a data contract holds at most {max}")]
-    KeyTooLarge {
-        /// Size of the payload.
-        actual: usize,
-        /// Largest payload.
-        max: usize,
-    },
     /// A checked-in artifact cannot be read; only an altered build has this.
     #[error("built-in artifact of {contract} is damaged: {reason}; rebuild the artifacts")]
     Artifact {

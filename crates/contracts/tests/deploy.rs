@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 use alloy_primitives::{Address, B256, address, b256, hex, keccak256};
-use verdict_contracts::DeployError;
 use verdict_contracts::deploy::*;
 
 #[test]
@@ -17,23 +16,6 @@ fn create2_addresses_follow_eip_1014() {
     assert_eq!(create2_address(salt, &code), Address::from_slice(&keccak256(preimage)[12..]));
     assert_eq!(create2_calldata(salt, &code).len(), 34);
     assert_eq!(create2_calldata(salt, &code)[..32], salt.0);
-}
-
-#[test]
-fn key_code_is_stop_and_payload_behind_a_loader() {
-    let code = key_init_code(b"key").unwrap();
-    assert_eq!(code.as_ref(), hex!("6100048060 0a5f395ff3 00 6b6579"));
-    assert_eq!(key_runtime_code(b"key"), hex!("00 6b6579"));
-    assert_eq!(key_hash(b"key"), keccak256(hex!("006b6579")));
-}
-
-#[test]
-fn a_key_beyond_the_code_size_limit_is_refused() {
-    let payload = vec![1; MAX_KEY_BYTES];
-    assert_eq!(key_init_code(&payload).unwrap().len(), MAX_CODE_BYTES + 10);
-    let payload = vec![1; MAX_KEY_BYTES + 1];
-    let error = DeployError::KeyTooLarge { actual: MAX_KEY_BYTES + 1, max: MAX_KEY_BYTES };
-    assert_eq!(key_init_code(&payload), Err(error));
 }
 
 #[test]

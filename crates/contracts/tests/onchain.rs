@@ -61,8 +61,9 @@ impl Chain {
         let init = deploy::inference_oracle_init_code(registry, OWNER, 86_400).unwrap();
         self.oracle = self.create(init);
         let verifier = self.create([LOADER.as_slice(), &YES].concat().into());
-        let key = self.create(deploy::key_init_code(b"a key").unwrap());
-        let key_hash = deploy::key_hash(b"a key");
+        // PUSH3 6 · DUP1 · PUSH1 11 · PUSH0 · CODECOPY · PUSH0 · RETURN · STOP "a key"
+        let key = self.create(hex!("620000068060 0b5f395ff3 00 61206b6579").into());
+        let key_hash = keccak256(hex!("00 61206b6579"));
         let register = ModelRegistry::registerVerifiableModelCall {
             commitment: ModelRegistry::ModelCommitment {
                 modelHash: B256::repeat_byte(1),
