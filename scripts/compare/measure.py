@@ -27,7 +27,7 @@ class Limits:
 
 def environment():
     """The variables of a measured process: no home, no proxies, no settings of the user."""
-    keep = ("PATH", "LANG", "LC_ALL", "TMPDIR", "RAYON_NUM_THREADS")
+    keep = ("PATH", "LANG", "LC_ALL", "TMPDIR", "NODE_PATH", "RAYON_NUM_THREADS")
     kept = {name: os.environ[name] for name in keep if name in os.environ}
     for folder in (HOME, CACHE):
         folder.mkdir(parents=True, exist_ok=True)

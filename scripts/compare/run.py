@@ -1,0 +1,193 @@
+"""Compares Verdict with EZKL on this machine: python3 scripts/compare/run.py
+
+Builds the models, runs every step of both tools as a process of its own, one at a time,
+and writes docs/benchmarks.md. Results are kept in target/compare/results.json after each
+step: run it again and it goes on where it stopped. Needs Python 3.11, a built Verdict and
+the npm tools (`make compare` sees to both).
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import report
+from common import HERE, RESULTS, ROOT, VENV, WORK, Failure, lock, read_json, tail, write_json
+from host import environment, machine, preflight, versions
+from measure import Limits
+from suite import SUITE, select
+from tool_ezkl import STEPS as EZKL_STEPS
+from tool_ezkl import Ezkl
+from tool_verdict import STEPS as VERDICT_STEPS
+from tool_verdict import Verdict
+from tune import current, tune
+
+TOOLS = ("verdict", "ezkl-calibrated", "ezkl-tuned")
+# Proving keys above this are removed once a model is through.
+KEPT_KEY = 1 << 30
+
+
+def build_models(models, force):
+    missing = [m.name for m in models if force or not (m.onnx.exists() and m.data.exists())]
+    if not missing:
+        return
+    print(f"building models: {', '.join(missing)}", flush=True)
+    done = subprocess.run([VENV / "bin" / "python", HERE / "models.py", *missing],
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failure(f"the models were not built: {tail(done.stderr)}")
+
+
+class Run:
+    def __init__(self, args):
+        self.args = args
+        self.results = read_json(RESULTS, {"machine": machine(), "models": {}})
+        if self.results["machine"] != machine():
+            raise Failure(f"{RESULTS.relative_to(ROOT)} was measured on another machine: "
+                          "remove it to start anew")
+        self.results["versions"] = versions()
+        self.results["limits"] = {"seconds": args.time_limit, "memory": args.memory_limit}
+
+    def save(self):
+        write_json(RESULTS, self.results)
+
+    def model(self, model):
+        data = model.read()
+        entry = self.results["models"].setdefault(model.name, {})
+        entry |= {"title": model.title, "parameters": data["parameters"], "bytes": data["bytes"],
+                  "sha256": data["sha256"], "reference": data["outputs"]}
+        seconds = self.args.time_limit
+        limits = Limits(min(seconds, model.time_limit or seconds), self.args.memory_limit)
+        folder = WORK / "work" / model.name
+        for name in TOOLS:
+            if not self.wants(name):
+                continue
+            if name == "ezkl-tuned":
+                self.tune(model, folder, limits)
+            self.tool(entry, create(name, model, folder, limits), limits)
+
+    def wants(self, name):
+        return any(name == t or name.startswith(f"{t}-") for t in self.args.tool or TOOLS)
+
+    def tune(self, model, folder, limits):
+        steps = self.args.step
+        forced = self.args.force and steps and "tune" in steps
+        if (steps and "tune" not in steps) or (current(model) and not forced):
+            return
+        start = time.monotonic()
+        say(model, "ezkl-tuned", "tune", "…")
+        entry = tune(model, folder / "tune", limits)
+        found = entry["settings"]
+        say(model, "ezkl-tuned", "tune", f"{len(entry['tried'])} tries in "
+            f"{time.monotonic() - start:.0f} s: {found or entry['message']}")
+
+    def tool(self, entry, tool, limits):
+        reason = tool.ready()
+        if tool.name == "verdict" and reason:
+            raise Failure(reason)
+        if reason and self.args.step:
+            return
+        found = entry.get(tool.name)
+        if found is None or found["of"] != tool.fingerprint():
+            found = entry[tool.name] = {"of": tool.fingerprint(), "steps": {}}
+        found["limits"] = {"seconds": limits.seconds, "memory": limits.memory}
+        found["message"] = reason
+        self.save()
+        if reason:
+            return
+        steps = found["steps"]
+        for name, needs in tool.steps.items():
+            if self.args.step and name not in self.args.step:
+                continue
+            if name in steps and not self.args.force:
+                continue
+            if any(steps.get(need, {}).get("status") != "ok" for need in needs):
+                continue
+            steps[name] = self.step(tool, name, steps)
+            self.save()
+        key = tool.folder / "pk.bin"
+        if not self.args.step and key.exists() and key.stat().st_size > KEPT_KEY:
+            key.unlink()
+
+    def step(self, tool, name, steps):
+        if name == "prove" and tool.name != "verdict" and not (tool.folder / "pk.bin").exists():
+            raise Failure("the proving key was removed to save space: "
+                          "add --step setup --step prove --force")
+        start = time.monotonic()
+        say(tool.model, tool.name, name, "…")
+        try:
+            result = tool.run(name, steps)
+        except Failure as failure:
+            result = {"status": "failed", "message": str(failure)}
+        text = result.get("message") or f"{result.get('wall', time.monotonic() - start):.3f} s"
+        say(tool.model, tool.name, name, f"{result['status']}: {text}")
+        return result
+
+
+def create(name, model, folder, limits):
+    if name == "verdict":
+        return Verdict(model, folder / name, limits)
+    return Ezkl(model, name.removeprefix("ezkl-"), folder / name, limits)
+
+
+def say(model, tool, step, text):
+    if text != "…" or sys.stdout.isatty():
+        print(f"{model.name:20} {tool:16} {step:9} {text}", flush=True)
+
+
+def parse(arguments):
+    known = dict.fromkeys(("models", "tune", *VERDICT_STEPS, *EZKL_STEPS, "report"))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", metavar="MODEL[,MODEL]", help="these models")
+    parser.add_argument("--tool", action="append", choices=("ezkl", *TOOLS))
+    parser.add_argument("--step", action="append", choices=tuple(known), metavar="STEP",
+                        help=f"these steps: {', '.join(known)}")
+    parser.add_argument("--force", action="store_true", help="measure again what is there")
+    parser.add_argument("--time-limit", type=float, default=600, metavar="SECONDS",
+                        help="for one step (default: 600)")
+    parser.add_argument("--memory-limit", type=float, default=round(memory * 0.85, 1),
+                        metavar="GIB", help="resident memory of one step (default: %(default)s)")
+    parser.add_argument("--list", action="store_true", help="the models and what is measured")
+    args = parser.parse_args(arguments)
+    args.memory_limit = int(args.memory_limit * 2**30)
+    return args
+
+
+def show():
+    models = read_json(RESULTS, {"models": {}})["models"]
+    for model in SUITE:
+        entry = models.get(model.name, {})
+        states = ", ".join(f"{name} {report.state(entry.get(name))}" for name in TOOLS)
+        print(f"{model.name:20} {states}")
+
+
+def main(arguments=None):
+    args = parse(arguments)
+    if args.list:
+        show()
+        return
+    models = select([name for name in (args.only or "").split(",") if name])
+    if args.step == ["report"]:
+        report.write()
+        return
+    preflight()
+    with lock():
+        environment()
+        build_models(models, args.force and args.step and "models" in args.step)
+        run = Run(args)
+        for model in models:
+            run.model(model)
+    report.write()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        main()
+    except (Failure, OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"compare: {error}")
+    except KeyboardInterrupt:
+        sys.exit("compare: stopped; run it again to go on")

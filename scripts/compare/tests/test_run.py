@@ -1,0 +1,149 @@
+"""Tests of what runs and measures: files, limits, the command line. Nothing of EZKL's.
+
+    python3 -m unittest discover scripts/compare/tests
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from unittest import mock
+
+HERE = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HERE))
+
+import common  # noqa: E402
+import measure  # noqa: E402
+import run  # noqa: E402
+import suite  # noqa: E402
+
+
+class Files(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def test_json_is_written_in_one_piece_and_leaves_no_other_file(self):
+        path = self.folder / "deep" / "a.json"
+        common.write_json(path, {"a": 1})
+        common.write_json(path, {"a": 2})
+        self.assertEqual(common.read_json(path), {"a": 2})
+        self.assertEqual([p.name for p in path.parent.iterdir()], ["a.json"])
+
+    def test_damaged_json_is_named(self):
+        path = self.folder / "a.json"
+        path.write_text("{")
+        with self.assertRaisesRegex(common.Failure, "a.json is not JSON"):
+            common.read_json(path)
+
+    def test_a_missing_file_reads_as_the_default(self):
+        self.assertEqual(common.read_json(self.folder / "no", {"x": 1}), {"x": 1})
+
+    def test_two_comparisons_do_not_run_at_once(self):
+        with mock.patch.object(common, "WORK", self.folder), common.lock():
+            with self.assertRaisesRegex(common.Failure, f"process {os.getpid()}"):
+                with common.lock():
+                    self.fail("the lock was given twice")
+
+    def test_the_tail_of_a_log_has_no_folders_colours_or_borders(self):
+        text = "\x1b[31merror\x1b[0m in /some/where/deep/x.rs\n+----+\n\n"
+        self.assertEqual(common.tail(text), "error in …/x.rs")
+
+
+class Measured(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.enterContext(mock.patch.object(measure, "HOME", self.folder / "home"))
+        self.enterContext(mock.patch.object(measure, "CACHE", self.folder / "cache"))
+
+    def run_python(self, code, seconds=20, memory=1 << 30):
+        limits = measure.Limits(seconds, memory)
+        usage = measure.once([sys.executable, "-S", "-c", code], self.folder, limits)
+        return usage, measure.outcome(usage, limits)
+
+    def test_a_good_step_has_time_and_memory(self):
+        usage, outcome = self.run_python("x = b'x' * (200 << 20)")
+        self.assertEqual(outcome, ("ok", ""))
+        self.assertGreater(usage["peak_bytes"], 200 << 20)
+        self.assertGreater(usage["wall"], 0)
+
+    def test_peak_memory_is_not_that_of_the_caller(self):
+        ballast = b"x" * (300 << 20)
+        usage, _ = self.run_python("pass")
+        self.assertLess(usage["peak_bytes"], len(ballast) // 4)
+
+    def test_a_failed_step_says_why(self):
+        _, outcome = self.run_python("raise SystemExit('too many rows')")
+        self.assertEqual(outcome, ("failed", "too many rows"))
+
+    def test_a_program_that_is_not_there_is_a_failed_step(self):
+        limits = measure.Limits(5, 1 << 30)
+        usage = measure.once([self.folder / "nothing"], self.folder, limits)
+        self.assertEqual(measure.outcome(usage, limits)[0], "failed")
+        self.assertIn("No such file", measure.outcome(usage, limits)[1])
+
+    def test_a_step_over_the_time_limit_is_stopped(self):
+        start = time.monotonic()
+        _, outcome = self.run_python("import time; time.sleep(60)", seconds=0.3)
+        self.assertEqual(outcome, ("limit", "stopped after 0 s (the time limit)"))
+        self.assertLess(time.monotonic() - start, 20)
+
+    def test_a_step_over_the_memory_limit_is_stopped(self):
+        code = "import time; x = b'x' * (400 << 20); time.sleep(60)"
+        _, outcome = self.run_python(code, memory=200 << 20)
+        self.assertEqual(outcome, ("limit", "stopped above 0.2 GiB (the memory limit)"))
+
+    def test_a_step_that_ends_by_a_signal_names_it(self):
+        _, outcome = self.run_python("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+        self.assertEqual(outcome, ("failed", "ended by SIGSEGV"))
+
+    def test_the_users_secrets_are_not_passed_on(self):
+        with mock.patch.dict(os.environ, {"VERDICT_PRIVATE_KEY": "0x1"}):
+            self.assertNotIn("VERDICT_PRIVATE_KEY", measure.environment())
+
+    def test_short_steps_are_repeated_long_ones_are_not(self):
+        self.assertTrue(measure.wanted([]))
+        self.assertFalse(measure.wanted([11.0]))
+        self.assertTrue(measure.wanted([9.0, 9.0]))
+        self.assertTrue(measure.wanted([9.0] * 3))
+        self.assertFalse(measure.wanted([9.0] * 4))
+        self.assertFalse(measure.wanted([0.1] * 7))
+
+    def test_a_summary_has_medians_and_the_largest_peak(self):
+        samples = [{"wall": w, "cpu": 1, "peak_bytes": p} for w, p in ((3, 5), (1, 9), (2, 7))]
+        result = measure.summary(samples)
+        self.assertEqual((result["wall"], result["peak_bytes"], result["runs"]), (2, 9, 3))
+
+    def test_a_failure_in_a_later_run_fails_the_step(self):
+        commands = iter(["pass", "raise SystemExit('too late')"])
+        result = measure.step(lambda i: [sys.executable, "-S", "-c", next(commands)],
+                              self.folder, measure.Limits(20, 1 << 30))
+        self.assertEqual((result["status"], result["message"]), ("failed", "too late"))
+
+
+class Suite(unittest.TestCase):
+    def test_names_are_unique_and_in_order(self):
+        names = [model.name for model in suite.SUITE]
+        self.assertEqual(len(set(names)), len(names))
+        self.assertEqual([m.name for m in suite.select(["mlp-20", "logistic"])],
+                         ["logistic", "mlp-20"])
+
+    def test_an_unknown_model_is_named_with_the_choice(self):
+        with self.assertRaisesRegex(common.Failure, "no model nope: choose from credit-logistic"):
+            suite.select(["nope"])
+
+    def test_an_unknown_step_is_refused(self):
+        with mock.patch("sys.stderr"), self.assertRaises(SystemExit):
+            run.parse(["--step", "nope"])
+
+    def test_no_list_or_report_needs_the_other_tools(self):
+        done = subprocess.run([sys.executable, str(HERE / "run.py"), "--list"], text=True,
+                              capture_output=True, check=False, env={"PATH": ""})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("transformer", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
