@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: demo test test-rust test-solidity bench fmt lint doc
+.PHONY: demo test test-rust test-solidity bench compare fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -19,6 +19,11 @@ test-solidity: node_modules
 # Keys, proofs, memory and gas of the example models.
 bench: node_modules
 	cargo run $(CARGO_FLAGS) --package verdict-cli -- bench
+
+# Side by side with EZKL: docs/benchmarks.md. Goes on where it stopped; see --help of the script.
+compare: node_modules
+	cargo build $(CARGO_FLAGS) --package verdict-cli
+	python3 scripts/compare/run.py $(COMPARE_FLAGS)
 
 fmt: node_modules
 	cargo fmt --all

@@ -91,8 +91,12 @@ def credit(file):
 
 
 def int8(sizes):
-    """Quantized by onnxruntime: QuantizeLinear and DequantizeLinear around each layer."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+    """Quantized by onnxruntime: QuantizeLinear and DequantizeLinear around each layer,
+    8-bit weights with and activations without a sign, the final sigmoid left in floating
+    point. That is the form that EZKL reads; it refuses signed activations and a
+    quantized sigmoid."""
+    from onnxruntime.quantization import (CalibrationDataReader, QuantFormat, QuantType,
+                                          quantize_static)
 
     built, data = dense(sizes, sigmoid=True)
 
@@ -107,19 +111,22 @@ def int8(sizes):
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx_models.save(built, source)
-        quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ)
+        quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ,
+                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                        op_types_to_quantize=["Gemm"])
         import onnx
 
         return onnx.load(target), data
 
 
 def convolution(g, value, inputs, outputs, size, pad, pool=True):
-    """Conv, Relu, then max pooling of 2×2."""
+    """Conv, Relu, then max pooling of 2×2; every attribute written out, for EZKL wants them."""
     fan = inputs * size * size
     value = g.add("Conv", value, g.weights(outputs, inputs, size, size, inputs=fan),
-                  g.bias(outputs), kernel_shape=[size] * 2, pads=[pad] * 4)
+                  g.bias(outputs), kernel_shape=[size] * 2, pads=[pad] * 4, strides=[1, 1],
+                  dilations=[1, 1], group=1)
     value = g.add("Relu", value)
-    return g.add("MaxPool", value, kernel_shape=[2, 2], strides=[2, 2]) if pool else value
+    return g.add("MaxPool", value, kernel_shape=[2, 2], strides=[2, 2], pads=[0] * 4) if pool else value
 
 
 def head(g, value, sizes):
