@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: demo test test-rust test-solidity bench compare fmt lint doc
+.PHONY: demo test test-rust test-solidity bench bench-engine compare fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -24,6 +24,11 @@ bench: node_modules
 compare: node_modules
 	cargo build $(CARGO_FLAGS) --package verdict-cli
 	python3 scripts/compare/run.py $(COMPARE_FLAGS)
+
+# The proof engine against halo2's prover: kernels, proofs, keys, every backend of
+# this CPU. About half an hour; BENCH=--quick takes two minutes.
+bench-engine:
+	cargo run $(CARGO_FLAGS) --package verdict-engine --example bench_engine -- $(BENCH)
 
 fmt: node_modules
 	cargo fmt --all
