@@ -13,6 +13,7 @@ pub(crate) const CHUNK: usize = 1 << 11;
 /// `Σ coefficients[i] · point^i`.
 pub(crate) fn evaluate(backend: Backend, coefficients: &[Fr], point: Fr) -> Fr {
     let width = 16;
+    crate::limits::count(coefficients.len());
     let step = point.pow_vartime([width as u64]);
     let (whole, rest) = coefficients.split_at(coefficients.len() / width * width);
     // Sixteen interleaved polynomials in point^16, one an element of the sums.
@@ -79,6 +80,7 @@ pub(crate) fn linear_combination(
         .collect();
     target.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, target)| {
         let start = chunk * CHUNK;
+        crate::limits::count(polynomials.len() * target.len());
         target.fill(Fr::ZERO);
         let parts: Vec<&[Words]> = polynomials
             .iter()

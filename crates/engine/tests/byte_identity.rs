@@ -252,11 +252,10 @@ impl WitnessSource for Columns<'_> {
     ) -> Result<Vec<Vec<Fr>>, Box<dyn std::error::Error + Send + Sync>> {
         let data = self.0.data();
         if phase == 0 {
-            let products = self.0.products(&data);
-            return Ok(data.into_iter().chain(products).collect());
+            return Ok(data.iter().chain(self.0.products()).cloned().collect());
         }
         let challenge = challenges[0].ok_or("the challenge is missing")?;
-        Ok(vec![self.0.sum(&data, challenge)])
+        Ok(vec![self.0.sum(data, challenge)])
     }
 }
 

@@ -44,6 +44,8 @@ impl Pass<'_> {
         // A butterfly reads and writes the same `radix` places (unless last, when
         // places written are a permutation): any split into units is disjoint.
         let units = n / self.radix;
+        let scaled = if self.scale.is_some() { n } else { 0 };
+        crate::limits::count(if self.radix == 2 { n / 2 } else { n } + scaled);
         if n <= PARALLEL || rayon::current_num_threads() == 1 {
             return run_pass(backend, self, 0, units);
         }

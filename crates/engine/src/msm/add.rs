@@ -40,6 +40,7 @@ pub(crate) fn add_pairs(
     complete: bool,
 ) -> bool {
     let mut infinity = false;
+    crate::limits::count(6 * jobs.len());
     for jobs in jobs.chunks(CHUNK) {
         for job in jobs {
             let last = (job.a >> 1).max(job.b >> 1) as usize;

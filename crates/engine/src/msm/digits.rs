@@ -30,6 +30,7 @@ pub(crate) fn classify(
     let mut small = Class { stride: 1, ..Class::default() };
     let mut full = Class { stride: 4, ..Class::default() };
     let mut any_small = 0;
+    crate::limits::count(scalars.len());
     let mut buffer = [[0u64; 4]; 256];
     for (start, chunk) in (0..).step_by(256).zip(scalars.chunks(256)) {
         let integers = &mut buffer[..chunk.len()];

@@ -51,6 +51,8 @@ enum Step {
 pub(crate) struct Program {
     steps: Vec<Step>,
     registers: usize,
+    /// Steps that are field products.
+    products: usize,
     result: usize,
     constants: Vec<Words>,
     raised: Vec<Words>,
@@ -75,6 +77,7 @@ impl Program {
             program: Self {
                 steps: Vec::new(),
                 registers: 0,
+                products: 0,
                 result: 0,
                 constants: Vec::new(),
                 raised: Vec::new(),
@@ -84,6 +87,8 @@ impl Program {
             },
         };
         compiler.program.result = compiler.sum(total);
+        let product = |step: &&Step| matches!(step, Step::Scale { .. } | Step::Multiply { .. });
+        compiler.program.products = compiler.program.steps.iter().filter(product).count();
         compiler.program
     }
 
@@ -100,6 +105,7 @@ impl Program {
             .iter()
             .map(|column| column.map_or(&[][..], crate::field::words::<Scalar>))
             .collect();
+        crate::limits::count(self.products * out.len());
         run(backend, self, &columns, start, crate::field::words_mut::<Scalar>(out));
     }
 }

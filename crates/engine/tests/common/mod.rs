@@ -10,6 +10,7 @@ use halo2_proofs::plonk::{
 use halo2_proofs::poly::Rotation;
 use halo2curves::bn256::Fr;
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::sync::Arc;
 
 /// What a circuit looks like.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,8 @@ pub struct Synthetic {
     pub seed: u64,
     /// Whether advice values are known.
     pub known: bool,
+    /// Data and product columns: made once, so that benchmarks measure the prover.
+    pub columns: Arc<[Vec<Vec<Fr>>; 2]>,
 }
 
 /// Data column and rotation of factor `i` of product `j`.
@@ -56,11 +59,24 @@ fn factor(shape: &Shape, j: usize, i: usize) -> (usize, i32) {
 
 impl Synthetic {
     pub fn new(shape: Shape, seed: u64) -> Self {
-        Self { shape, seed, known: true }
+        let mut circuit = Self { shape, seed, known: true, columns: Arc::default() };
+        let data = circuit.make_data();
+        let products = circuit.make_products(&data);
+        circuit.columns = Arc::new([data, products]);
+        circuit
     }
 
     /// Values of the data columns.
-    pub fn data(&self) -> Vec<Vec<Fr>> {
+    pub fn data(&self) -> &[Vec<Fr>] {
+        &self.columns[0]
+    }
+
+    /// Values of the product columns.
+    pub fn products(&self) -> &[Vec<Fr>] {
+        &self.columns[1]
+    }
+
+    fn make_data(&self) -> Vec<Vec<Fr>> {
         let mut rng = StdRng::seed_from_u64(self.seed);
         let rows = (1usize << self.shape.k) - 16;
         let mut data: Vec<Vec<Fr>> = (0..self.shape.data)
@@ -98,8 +114,7 @@ impl Synthetic {
         4..(1usize << self.shape.k) - 24
     }
 
-    /// Values of the product columns.
-    pub fn products(&self, data: &[Vec<Fr>]) -> Vec<Vec<Fr>> {
+    fn make_products(&self, data: &[Vec<Fr>]) -> Vec<Vec<Fr>> {
         (0..self.shape.products)
             .map(|j| {
                 let mut column = vec![Fr::ZERO; data[0].len()];
@@ -206,13 +221,12 @@ impl Circuit<Fr> for Synthetic {
 
     fn synthesize(&self, config: Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
         let known = |value: Fr| if self.known { Value::known(value) } else { Value::unknown() };
-        let data = self.data();
-        let products = self.products(&data);
+        let (data, products) = (self.data(), self.products());
         layouter.assign_region(
             || "all",
             |mut region| {
                 let mut cells = Vec::new();
-                for (column, values) in config.data.iter().zip(&data) {
+                for (column, values) in config.data.iter().zip(data) {
                     let mut column_cells = Vec::new();
                     for (row, value) in values.iter().enumerate() {
                         // Some as fractions, to exercise the deferred inversion.
@@ -227,7 +241,7 @@ impl Circuit<Fr> for Synthetic {
                     }
                     cells.push(column_cells);
                 }
-                for (column, values) in config.products.iter().zip(&products) {
+                for (column, values) in config.products.iter().zip(products) {
                     for (row, value) in values.iter().enumerate() {
                         region.assign_advice(*column, row, known(*value));
                     }
@@ -248,7 +262,7 @@ impl Circuit<Fr> for Synthetic {
                     region.next_phase();
                     let mut values = vec![Value::unknown(); data[0].len()];
                     region.get_challenge(challenge).map(|challenge| {
-                        values = self.sum(&data, challenge).into_iter().map(known).collect();
+                        values = self.sum(data, challenge).into_iter().map(known).collect();
                     });
                     for (row, value) in values.into_iter().enumerate() {
                         region.assign_advice(sum, row, value);
