@@ -41,6 +41,16 @@ def write_json(path, value, indent=1):
     write_text(path, json.dumps(value, indent=indent) + "\n")
 
 
+def lines_json(value, depth):
+    """JSON with a line for each entry down to a depth: short, and its changes are readable."""
+    if depth == 0 or not isinstance(value, (dict, list)) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        inner = [f"{json.dumps(k)}: {lines_json(v, depth - 1)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(inner) + "\n}"
+    return "[\n" + ",\n".join(lines_json(v, depth - 1) for v in value) + "\n]"
+
+
 def write_text(path, text):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ def state(tool):
     if not tool:
         return "not measured"
     if tool.get("message"):
-        return "no settings"
+        return "not run" if tool["message"].startswith("not run") else "no settings"
     steps = tool["steps"]
     for name, step in steps.items():
         if step["status"] != "ok":
@@ -26,7 +26,7 @@ def failure(tool):
     if not tool:
         return None
     if tool.get("message"):
-        return "tune", "failed", tool["message"]
+        return "settings", "failed", tool["message"]
     for name, step in tool["steps"].items():
         if step["status"] != "ok":
             return name, step["status"], step["message"]

@@ -4,12 +4,13 @@ Colours follow the reader's light or dark setting; text is text.
 """
 
 import math
+import re
 from xml.sax.saxutils import escape
 
-LEFT, RIGHT, TOP, BAR, GAP = 250, 70, 62, 13, 10
-WIDTH = 860
+LEFT, RIGHT, TOP, BAR, GAP = 300, 70, 62, 13, 10
+WIDTH = 900
 STYLE = """
-  text { font: 12px system-ui, sans-serif; fill: #24292f }
+  text { font-family: system-ui, sans-serif; font-size: 12px; fill: #24292f }
   .title { font-size: 15px; font-weight: 600 }
   .small { font-size: 11px; fill: #57606a }
   .grid { stroke: #d0d7de; stroke-width: 1 }
@@ -22,8 +23,8 @@ STYLE = """
 
 
 def decades(values):
-    """The powers of ten around some values."""
-    low = math.floor(math.log10(min(values)))
+    """The powers of ten around some values, with room for the smallest bar."""
+    low = math.floor(math.log10(min(values) * 0.8))
     high = math.ceil(math.log10(max(values)))
     return low, max(high, low + 1)
 
@@ -54,7 +55,8 @@ def chart(title, series, groups, label):
         x = LEFT + (power - low) * scale
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 4}" '
                      f'y2="{bottom}"/>')
-        parts.append(text(x, bottom + 16, label(10.0 ** power), "small", "middle"))
+        mark = re.sub(r"(\.\d*?)0+(?= )", r"\1", label(10.0 ** power)).replace(". ", " ")
+        parts.append(text(x, bottom + 16, mark, "small", "middle"))
     for g, (name, values) in enumerate(groups.items()):
         y = TOP + g * step
         parts.append(text(LEFT - 10, y + len(series) * BAR / 2 + 4, name, anchor="end"))

@@ -1,10 +1,9 @@
 """Writes docs/benchmarks.md, its JSON file and its plots from what was measured."""
 
-import json
 import math
 
 import plots
-from common import DOCS, RESULTS, ROOT, TUNED, Failure, read_json, write_json, write_text
+from common import DOCS, RESULTS, ROOT, TUNED, Failure, lines_json, read_json, write_text
 from figures import TOOLS, failure, geometric_mean, ratios, row, state
 from suite import SUITE
 
@@ -196,7 +195,7 @@ def write():
                             labels[key])
         if drawn:
             write_text(FOLDER / f"{file}.svg", drawn)
-    write_json(FOLDER / "results.json", {**results, "figures": rows})
+    write_text(FOLDER / "results.json", lines_json({**results, "figures": rows}, 4) + "\n")
     write_text(PAGE, page(results, rows, models, titles))
     print(f"wrote {PAGE.relative_to(ROOT)}")
 
@@ -235,8 +234,3 @@ def page(results, rows, models, titles):
     for name, content in values.items():
         text = text.replace("{{" + name + "}}", content)
     return text
-
-
-def check_json():
-    """The committed JSON file is whole (for tests)."""
-    return json.loads((FOLDER / "results.json").read_text())

@@ -84,7 +84,7 @@ class Run:
             f"{time.monotonic() - start:.0f} s: {found or entry['message']}")
 
     def tool(self, entry, tool, limits):
-        reason = tool.ready()
+        reason = tool.ready() or hopeless(entry, tool)
         if tool.name == "verdict" and reason:
             raise Failure(reason)
         if reason and self.args.step:
@@ -130,6 +130,22 @@ def create(name, model, folder, limits):
     if name == "verdict":
         return Verdict(model, folder / name, limits)
     return Ezkl(model, name.removeprefix("ezkl-"), folder / name, limits)
+
+
+def hopeless(entry, tool):
+    """Why tuned settings need not be run: the calibrated ones went over a limit with keys or
+    proof, and these need no fewer rows."""
+    settings = getattr(tool, "settings", None)
+    steps = entry.get("ezkl-calibrated", {}).get("steps", {})
+    if settings is None or "settings" not in steps:
+        return None
+    for name in ("setup", "prove"):
+        if steps.get(name, {}).get("status") == "limit":
+            rows = steps["settings"]["samples"][0]["settings"]["logrows"]
+            if settings["logrows"] >= rows:
+                return (f"not run: needs 2^{settings['logrows']} rows, and {name} of the calibrated "
+                        f"settings with 2^{rows} was {steps[name]['message']}")
+    return None
 
 
 def say(model, tool, step, text):

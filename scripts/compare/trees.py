@@ -7,9 +7,14 @@ trees), written here as ONNX directly, so that no framework is needed:
     decisions = x·A < B          one column per inner node, 1 where the row goes left
     paths     = decisions·C      +1 for each left turn on the way to a leaf that was
                                  taken, -1 for each right turn that was not
-    leaf      = paths == D       D is the number of left turns to the leaf: exactly one
-                                 leaf of each tree matches
-    y         = sum(leaf·E)      leaf values
+    leaf      = max(0, paths - D + 1)
+                                 D is the number of left turns to the leaf, which paths
+                                 reaches for exactly one leaf of each tree
+    y         = sum(leaf·E) / c  leaf values; c is the number of trees, or 1 / learning rate
+
+The usual last comparison is paths == D. The maximum says the same of whole numbers and is
+what EZKL gets right: with Equal its outputs are wrong by 0.7. The common divisor c comes
+last because EZKL's fixed point would otherwise round each leaf's small share.
 
 Features are whole 32nds in [0, 1] and thresholds lie half way between: like most
 features of tabular data they have a grid, and no comparison is decided by rounding.
@@ -31,7 +36,7 @@ def rows(rng, count):
 
 
 def train(rng, kind, count, depth):
-    """(trees, values of each tree's nodes, constant, whether a sigmoid follows)."""
+    """(trees, values of each tree's nodes, their factor, constant, whether a sigmoid follows)."""
     x = rows(rng, 4000)
     score = (2 * x[:, 0] - x[:, 1] + 3 * x[:, 2] * x[:, 3] - 2 * (x[:, 4] > 0.5) * x[:, 5]
              + np.abs(x[:, 6] - 0.5) + 0.3 * rng.standard_normal(len(x)))
@@ -39,13 +44,13 @@ def train(rng, kind, count, depth):
     if kind == "forest":
         fitted = RandomForestClassifier(count, max_depth=depth, random_state=0).fit(x, label)
         trees = [estimator.tree_ for estimator in fitted.estimators_]
-        values = [t.value[:, 0, 1] / t.value[:, 0].sum(axis=1) / count for t in trees]
-        return trees, values, 0.0, False
+        values = [t.value[:, 0, 1] / t.value[:, 0].sum(axis=1) for t in trees]
+        return trees, values, 1 / count, 0.0, False
     fitted = GradientBoostingClassifier(n_estimators=count, max_depth=depth,
                                         random_state=0).fit(x, label)
     trees = [estimator.tree_ for estimator in fitted.estimators_[:, 0]]
     prior = np.log(label.mean() / (1 - label.mean()))
-    return trees, [t.value[:, 0, 0] * fitted.learning_rate for t in trees], prior, True
+    return trees, [t.value[:, 0, 0] for t in trees], fitted.learning_rate, prior, True
 
 
 def thresholds(tree):
@@ -60,7 +65,7 @@ def matrices(trees, values):
     nodes, ends = max(map(len, inner)), max(map(len, leaves))
     a, b = np.zeros((FEATURES, len(trees) * nodes)), np.full(len(trees) * nodes, -1.0)
     c = np.zeros((len(trees), nodes, ends))
-    # A leaf that does not exist matches never.
+    # A leaf that does not exist is never reached.
     d = np.full((len(trees), 1, ends), nodes + 1.0)
     e = np.zeros((len(trees), ends, 1))
     for i, tree in enumerate(trees):
@@ -90,15 +95,17 @@ def paths(tree):
     return found
 
 
-def as_matrices(g, trees, values, constant, sigmoid):
+def as_matrices(g, trees, values, factor, constant, sigmoid):
     a, b, c, d, e = matrices(trees, values)
     count, nodes, _ = c.shape
     decisions = g.add("Less", g.add("MatMul", "x", g.constant(a)), g.constant(b))
     decisions = g.add("Reshape", g.add("Cast", decisions, to=TensorProto.FLOAT),
                       g.constant([count, 1, nodes], np.int64))
-    leaf = g.add("Equal", g.add("MatMul", decisions, g.constant(c)), g.constant(d))
-    each = g.add("MatMul", g.add("Cast", leaf, to=TensorProto.FLOAT), g.constant(e))
+    paths = g.add("MatMul", decisions, g.constant(c))
+    leaf = g.add("Relu", g.add("Sub", paths, g.constant(d - 1)))
+    each = g.add("MatMul", leaf, g.constant(e))
     value = g.add("ReduceSum", each, g.constant([0], np.int64), keepdims=0)
+    value = g.add("Div", value, g.constant([round(1 / factor)]))
     if constant:
         value = g.add("Add", value, g.constant([constant]))
     if sigmoid:
@@ -106,7 +113,7 @@ def as_matrices(g, trees, values, constant, sigmoid):
     return g.finish([1, FEATURES], [1, 1])[0]
 
 
-def as_native(trees, values, constant, sigmoid):
+def as_native(trees, values, factor, constant, sigmoid):
     """One TreeEnsembleRegressor (ai.onnx.ml), with a Sigmoid after it if asked for."""
     columns = {name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes",
                                      "truenodeids", "falsenodeids")}
@@ -121,7 +128,8 @@ def as_native(trees, values, constant, sigmoid):
                 column.append(value if isinstance(value, str) else value.item()
                               if hasattr(value, "item") else value)
             if leaf:
-                for column, value in zip(targets.values(), (i, node, 0, float(values[i][node]))):
+                for column, value in zip(targets.values(), (i, node, 0,
+                                                           float(values[i][node] * factor))):
                     column.append(value)
     attributes = {f"nodes_{name}": column for name, column in columns.items()}
     attributes |= {f"target_{name}": column for name, column in targets.items()}

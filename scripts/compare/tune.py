@@ -20,12 +20,12 @@ by the same rule, without a trial: the measured run is the proof.
 import math
 import time
 
-from common import TUNED, read_json, sha256, write_json
+from common import TUNED, lines_json, read_json, sha256, write_text
 from measure import Limits
 from tool_ezkl import trial
 
 ERROR = 1e-2
-SCALES = tuple(range(4, 15))
+SCALES = tuple(range(5, 15))
 # Base and digits of range checks; EZKL's default is the first.
 DIGITS = ((16384, 2), (2048, 3), (1024, 3), (512, 3), (128, 4), (64, 5))
 # Rows that EZKL's circuits need besides the counted ones (blinding).
@@ -34,8 +34,8 @@ RESERVED = 8
 TABLE_COLUMNS = 4
 TRIED_ROWS = 17
 # Seconds for one model, and for one trial of it.
-BUDGET = 300.0
-TRIAL = 90.0
+BUDGET = 180.0
+TRIAL = 60.0
 
 
 def largest_error(outputs, reference):
@@ -170,7 +170,7 @@ def tune(model, folder, limits):
     tuner = Tuner(attempt, model.read()["outputs"], budget=budget)
     entry = {"model": model.read()["sha256"], **tuner.run()}
     table = read_json(TUNED, {})
-    write_json(TUNED, {**table, model.name: entry})
+    write_text(TUNED, lines_json({**table, model.name: entry}, 3) + "\n")
     (folder / "pk.bin").unlink(missing_ok=True)
     return entry
 

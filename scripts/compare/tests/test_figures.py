@@ -19,6 +19,7 @@ import common  # noqa: E402
 import figures  # noqa: E402
 import plots  # noqa: E402
 import report  # noqa: E402
+import run  # noqa: E402
 import srs  # noqa: E402
 import tool_ezkl  # noqa: E402
 import tool_verdict  # noqa: E402
@@ -140,6 +141,16 @@ class Tuning(unittest.TestCase):
         self.assertEqual(kinds, ["probe"])
         self.assertEqual((entry["settings"]["logrows"], entry["proved"]), (21, False))
 
+    def test_tuned_settings_are_not_run_where_fewer_rows_already_went_over_a_limit(self):
+        calibrated = {"settings": step(sample={"settings": {"logrows": 21}}),
+                      "setup": {"status": "limit", "message": "stopped above 20 GiB"}}
+        entry = {"ezkl-calibrated": {"steps": calibrated}}
+        tool = type("Tool", (), {"settings": {"logrows": 21}})
+        self.assertIn("needs 2^21 rows", run.hopeless(entry, tool))
+        tool.settings = {"logrows": 20}
+        self.assertIsNone(run.hopeless(entry, tool))
+        self.assertIsNone(run.hopeless({}, tool))
+
     def test_nothing_is_tried_after_the_time_is_over(self):
         clock = iter(range(0, 10_000, 100))
         entry = self.tuned(lambda *_: (probe(outputs=1.0), None), budget=150,
@@ -212,7 +223,7 @@ class Figures(unittest.TestCase):
     def test_a_plot_is_well_formed_with_a_bar_for_each_figure(self):
         drawn = plots.chart("Gas & more", ["a", "b"], {"m<1>": [10, (None, "dies")]}, str)
         root = ElementTree.fromstring(drawn)
-        bars = [r for r in root.iter("{http://www.w3.org/2000/svg}rect") if r.get("x") == "250"]
+        bars = [r for r in root.iter("{http://www.w3.org/2000/svg}rect") if r.get("x") == str(plots.LEFT)]
         self.assertEqual(len(bars), 1)
         self.assertIn("dies", [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")])
 

@@ -3,6 +3,7 @@
     python3 -m unittest discover scripts/compare/tests
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -31,6 +32,12 @@ class Files(unittest.TestCase):
         common.write_json(path, {"a": 2})
         self.assertEqual(common.read_json(path), {"a": 2})
         self.assertEqual([p.name for p in path.parent.iterdir()], ["a.json"])
+
+    def test_json_by_lines_reads_back_the_same(self):
+        value = {"a": [{"b": [1, "ü"]}, {}], "c": None, "d": {"e": {"f": 1.5}}}
+        for depth in range(5):
+            self.assertEqual(json.loads(common.lines_json(value, depth)), value)
+        self.assertEqual(common.lines_json({"a": [1, 2]}, 1), '{\n"a": [1, 2]\n}')
 
     def test_damaged_json_is_named(self):
         path = self.folder / "a.json"
