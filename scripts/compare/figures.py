@@ -7,6 +7,8 @@ from tune import largest_error
 
 TOOLS = {"verdict": "Verdict", "ezkl-calibrated": "EZKL, calibrated", "ezkl-tuned": "EZKL, tuned"}
 
+EZKL = ("ezkl-calibrated", "ezkl-tuned")
+
 
 def state(tool):
     """One word for a tool's run of a model."""
@@ -121,12 +123,14 @@ def deployment(tool):
 
 
 def ratios(rows, other, name):
-    """EZKL's value over Verdict's, for each model where both have one."""
+    """EZKL's value over Verdict's, for each model where both have one; of the smaller of its
+    two values if `other` is None."""
     found = {}
     for model, tools in rows.items():
-        ours, theirs = tools["verdict"][name], tools[other][name]
+        ours = tools["verdict"][name]
+        theirs = [tools[tool][name] for tool in ([other] if other else EZKL) if tools[tool][name]]
         if ours and theirs:
-            found[model] = theirs / ours
+            found[model] = min(theirs) / ours
     return found
 
 

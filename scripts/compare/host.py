@@ -14,9 +14,9 @@ def machine():
     cpu = platform.processor() or platform.machine()
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    return {"cpu": names[0] if names else cpu, "cores": os.cpu_count(), "memory": pages,
+    return {"cpu": names[0] if names else cpu, "cores": os.cpu_count(), "memory": round(memory / 2**30) * 2**30,
             "system": system, "kernel": platform.release().split("-")[0]}
 
 

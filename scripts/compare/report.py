@@ -4,7 +4,7 @@ import math
 
 import plots
 from common import DOCS, RESULTS, ROOT, TUNED, Failure, lines_json, read_json, write_text
-from figures import TOOLS, failure, geometric_mean, ratios, row, state
+from figures import EZKL, TOOLS, failure, geometric_mean, ratios, row, state
 from suite import SUITE
 
 __all__ = ["state", "write"]
@@ -52,9 +52,9 @@ def times(value):
     return f"{value:,.0f}×" if value >= 9.95 else f"{value:.2g}×"
 
 
-def table(head, lines):
-    """A Markdown table; the first column is text, the others are numbers."""
-    rule = ["---"] + ["---:"] * (len(head) - 1)
+def table(head, lines, text=1):
+    """A Markdown table; the first columns are text, the others are numbers."""
+    rule = ["---"] * text + ["---:"] * (len(head) - text)
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *lines))
 
 
@@ -71,7 +71,7 @@ def per_tool(rows, titles, columns):
             if any(figures[key] is not None for key, _, _ in columns):
                 lines.append([titles[name], title, *(show(figures[key])
                                                      for key, _, show in columns)])
-    return table(["model", "tool", *(head for _, head, _ in columns)], lines)
+    return table(["model", "tool", *(head for _, head, _ in columns)], lines, 2)
 
 
 def summary(rows):
@@ -85,12 +85,13 @@ def summary(rows):
                        ("verify_gas", "gas of the verifying transaction"),
                        ("runtime_bytes", "size of the verifier contract")):
         line = [words]
-        for other in ("ezkl-calibrated", "ezkl-tuned"):
+        for other in (*EZKL, None):
             found = ratios(rows, other, key)
             mean = geometric_mean(found.values())
             line.append(f"{times(mean)} ({len(found)})")
         lines.append(line)
-    return table(["EZKL : Verdict, geometric mean (models)", "calibrated", "tuned"], lines)
+    return table(["EZKL : Verdict, geometric mean (models)", "calibrated", "tuned",
+                  "smaller of both"], lines)
 
 
 def overview(rows, titles, models):
@@ -101,7 +102,7 @@ def overview(rows, titles, models):
             figures = tools[tool]
             time = figures["prove_seconds"]
             line.append(duration(time) if time is not None else figures["state"])
-        for other in ("ezkl-calibrated", "ezkl-tuned"):
+        for other in EZKL:
             line.append(times(ratios({name: tools}, other, "prove_seconds").get(name)))
         lines.append(line)
     return table(["model", "parameters", *TOOLS.values(), "calibrated : Verdict",
@@ -111,7 +112,7 @@ def overview(rows, titles, models):
 def settings(models, titles):
     lines = []
     for name, model in models.items():
-        for tool in ("ezkl-calibrated", "ezkl-tuned"):
+        for tool in EZKL:
             steps = model.get(tool, {}).get("steps", {})
             if steps.get("settings", {}).get("status") != "ok":
                 continue
@@ -126,7 +127,7 @@ def settings(models, titles):
                           count(found["rows"])])
     return table(["model", "variant", "scales (input, weights)", "logrows", "inner columns",
                   "range check (base, digits)", "lookup range", "Freivalds", "rows counted"],
-                 lines)
+                 lines, 2)
 
 
 def failures(models, titles):
@@ -138,7 +139,7 @@ def failures(models, titles):
                 step, status, message = found
                 what = "not yet" if status == "refused" else f"{step}: {status}"
                 lines.append([titles[name], title, what, cell(message)])
-    return table(["model", "tool", "what", "message"], lines) if lines else "None."
+    return table(["model", "tool", "what", "message"], lines, 4) if lines else "None."
 
 
 def over_limit(rows, titles):

@@ -14,7 +14,8 @@ import sys
 import time
 
 import report
-from common import HERE, RESULTS, ROOT, VENV, WORK, Failure, lock, read_json, tail, write_json
+from common import (HERE, MODELS, RESULTS, ROOT, VENV, WORK, Failure, lock, read_json, sha256, tail,
+                    write_json, write_text)
 from host import environment, machine, preflight, versions
 from measure import Limits
 from suite import SUITE, select
@@ -30,7 +31,14 @@ KEPT_KEY = 1 << 30
 
 
 def build_models(models, force):
-    missing = [m.name for m in models if force or not (m.onnx.exists() and m.data.exists())]
+    """Builds what is missing; everything if what builds it has changed."""
+    sources = (*(HERE / name for name in ("models.py", "trees.py", "suite.py")),
+               ROOT / "scripts" / "onnx_models.py", ROOT / "scripts" / "make_dense.py")
+    digest, stamp = " ".join(map(sha256, sources)), MODELS / "sources.sha256"
+    changed = not stamp.exists() or stamp.read_text() != digest
+    chosen = SUITE if changed else models
+    missing = [m.name for m in chosen
+               if force or changed or not (m.onnx.exists() and m.data.exists())]
     if not missing:
         return
     print(f"building models: {', '.join(missing)}", flush=True)
@@ -38,6 +46,7 @@ def build_models(models, force):
                           capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failure(f"the models were not built: {tail(done.stderr)}")
+    write_text(stamp, digest)
 
 
 class Run:

@@ -4,7 +4,7 @@ Looks for the settings with the shortest proof among those that keep the output 
 the test inputs within 1e-2, and writes them to tuned.json, with everything tried:
 
 1. Scales: from small to large, the first (the same for inputs and weights) whose largest
-   error is within the bound. EZKL calibrates the lookup range for it; only its own
+   error is within the bound; some are left out as long as it is far from it. EZKL calibrates the lookup range for it; only its own
    arithmetic is run, no proof.
 2. The base and number of digits in which EZKL checks ranges, each with the fewest rows
    (a power of two) that hold circuit and tables without splitting columns; the two with
@@ -61,6 +61,13 @@ def rows_for(found):
     return max(math.ceil(math.log2(needed + RESERVED)), 6)
 
 
+def stride(error):
+    """How far the next scale to look at is: an error about halves with each."""
+    if not math.isfinite(error):
+        return 1
+    return max(1, math.floor(math.log2(error / ERROR)) - 1)
+
+
 class Tuner:
     """`attempt(kind, settings, calibrate)` gives (what was found, None) or (None, why not)."""
 
@@ -101,14 +108,17 @@ class Tuner:
             self.best = entry
 
     def scale(self):
-        """The first scale that is exact enough, calibrated."""
-        for scale in SCALES:
-            if self.over():
-                break
+        """The first scale seen that is exact enough, calibrated."""
+        scale = SCALES[0]
+        while scale <= SCALES[-1] and not self.over():
             wanted = {"input_scale": scale, "param_scale": scale}
             found, entry = self.probe(wanted, {"scales": [scale], "scale_rebase_multiplier": [1]})
             if found and entry["error"] <= ERROR:
                 return found
+            reasons = [attempt.get("message") for attempt in self.tried[-2:]]
+            if len(reasons) == 2 and reasons[0] and reasons[0] == reasons[1]:
+                break  # the reason is not the scale
+            scale += stride(entry.get("error", math.inf))
         return None
 
     def variants(self, base):
@@ -163,7 +173,8 @@ def tune(model, folder, limits):
     """Tunes one model and writes its entry."""
     def attempt(kind, settings, calibrate):
         left = max(tuner.end - time.monotonic(), 10.0)
-        bound = Limits(min(limits.seconds, left, TRIAL), limits.memory)
+        seconds = min(limits.seconds, left, TRIAL if kind == "trial" else left)
+        bound = Limits(seconds, limits.memory)
         return trial(model, folder, settings, bound, kind=kind, calibrate=calibrate)
 
     budget = min(BUDGET, limits.seconds)
