@@ -104,6 +104,25 @@ pub enum EngineError {
         /// Columns given.
         got: usize,
     },
+    /// Keys from columns were asked for, but the circuit has more to fix than columns.
+    #[error(
+        "the circuit has {selectors} selectors and {copies} columns with copies; make its key from \
+         the circuit"
+    )]
+    NotOnlyColumns {
+        /// Selectors of the constraint system.
+        selectors: usize,
+        /// Columns in its permutation.
+        copies: usize,
+    },
+    /// Wrong number of fixed columns.
+    #[error("fixed columns mismatch: expected {expected}, got {got}")]
+    FixedColumns {
+        /// Columns of the constraint system.
+        expected: usize,
+        /// Columns given.
+        got: usize,
+    },
     /// The circuit asked for more phases than it declared.
     #[error("the circuit moved past its {0} phases; declare an advice column in every phase used")]
     TooManyPhases(usize),

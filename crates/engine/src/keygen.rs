@@ -33,7 +33,6 @@ impl Engine {
         if n < cs.minimum_rows() {
             return Err(EngineError::NotEnoughRows { needed: cs.minimum_rows(), k: self.k() });
         }
-        let halo2_domain = EvaluationDomain::<Fr>::new(cs.degree() as u32, self.k());
         let mut assembly = Assembly {
             k: self.k(),
             usable_rows: n - (cs.blinding_factors() + 1),
@@ -61,56 +60,131 @@ impl Engine {
         };
         fixed.extend(selector_columns);
 
-        let blinding = cs.blinding_factors();
-        let mut unit = vec![vec![Fr::ZERO; n]; 3];
-        unit[0][0] = Fr::ONE;
-        unit[1][n - blinding - 1] = Fr::ONE;
-        unit[2][..n - blinding - 1].fill(Fr::ONE);
-
         self.pool.install(|| {
             let sigma = copies.sigma(self.domain.omega());
             let columns = fixed.par_iter().chain(&sigma).map(Vec::as_slice);
             let mut commitments = self.commit_values(columns);
             let sigma_commitments = commitments.split_off(fixed.len());
-
-            let coefficients = |columns: &[Vec<Fr>]| -> Vec<_> {
-                columns
-                    .par_iter()
-                    .map_init(Vec::new, |scratch, column| {
-                        let mut column = column.clone();
-                        self.domain.inverse(&mut column, scratch);
-                        halo2_domain.coeff_from_vec(column)
-                    })
-                    .collect()
-            };
-            let fixed_polys = coefficients(&fixed);
-            let sigma_polys = coefficients(&sigma);
-            let mut unit = coefficients(&unit).into_iter();
-            let mut next = || unit.next().unwrap_or_else(|| halo2_domain.empty_coeff());
-            let (l_first, l_last, l_active) = (next(), next(), next());
-            let lagrange = |columns: Vec<Vec<Fr>>| {
-                columns.into_iter().map(|c| halo2_domain.lagrange_from_vec(c)).collect::<Vec<_>>()
-            };
-            let (fixed, sigma) = (lagrange(fixed), lagrange(sigma));
             let vk = VerifyingKey::from_parts(
-                halo2_domain.clone(),
+                EvaluationDomain::new(cs.degree() as u32, self.k()),
                 commitments,
                 permutation::VerifyingKey::from_commitments(sigma_commitments),
                 cs,
                 selectors,
                 compress_selectors,
             );
-            let permutation = permutation::ProvingKey::from_parts(sigma, sigma_polys);
-            Ok(ProvingKey::from_parts(
-                vk,
-                l_first,
-                l_last,
-                l_active,
-                fixed,
-                fixed_polys,
-                permutation,
-            ))
+            Ok(self.proving_key(vk, fixed, sigma))
         })
+    }
+
+    /// Makes the proving key of a circuit without selectors and copies from its fixed
+    /// columns (shorter ones end in zeros): the key that [`Self::keygen`] makes of a
+    /// circuit that assigns them, without the detour over cells.
+    ///
+    /// # Errors
+    ///
+    /// When the columns do not fit the constraint system or the number of rows.
+    pub fn keygen_from(
+        &self,
+        cs: ConstraintSystem<Fr>,
+        fixed: Vec<Vec<Fr>>,
+    ) -> Result<ProvingKey<G1Affine>, EngineError> {
+        let fixed = self.check_fixed(&cs, fixed)?;
+        let (cs, _) = cs.directly_convert_selectors_to_fixed(Vec::new());
+        Ok(self.pool.install(|| {
+            let vk = VerifyingKey::from_parts(
+                EvaluationDomain::new(cs.degree() as u32, self.k()),
+                self.commit_values(fixed.par_iter().map(Vec::as_slice)),
+                permutation::VerifyingKey::from_commitments(Vec::new()),
+                cs,
+                Vec::new(),
+                false,
+            );
+            self.proving_key(vk, fixed, Vec::new())
+        }))
+    }
+
+    /// Restores the proving key from the verifying key and the fixed columns, which are
+    /// not checked against its commitments: proofs by a wrong pair do not verify.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::keygen_from`]; a key of another number of rows.
+    pub fn restore_key(
+        &self,
+        vk: VerifyingKey<G1Affine>,
+        fixed: Vec<Vec<Fr>>,
+    ) -> Result<ProvingKey<G1Affine>, EngineError> {
+        let key = vk.get_domain().k();
+        if key != self.k() {
+            return Err(EngineError::SizeMismatch { params: self.k(), key });
+        }
+        let fixed = self.check_fixed(vk.cs(), fixed)?;
+        Ok(self.pool.install(|| self.proving_key(vk, fixed, Vec::new())))
+    }
+
+    /// Checks and pads the fixed columns of a circuit that has nothing else to fix.
+    fn check_fixed(
+        &self,
+        cs: &ConstraintSystem<Fr>,
+        mut fixed: Vec<Vec<Fr>>,
+    ) -> Result<Vec<Vec<Fr>>, EngineError> {
+        let n = self.domain.size();
+        if n < cs.minimum_rows() {
+            return Err(EngineError::NotEnoughRows { needed: cs.minimum_rows(), k: self.k() });
+        }
+        let (selectors, copies) = (cs.num_selectors(), cs.permutation().get_columns().len());
+        if selectors + copies > 0 {
+            return Err(EngineError::NotOnlyColumns { selectors, copies });
+        }
+        if fixed.len() != cs.num_fixed_columns() {
+            let (expected, got) = (cs.num_fixed_columns(), fixed.len());
+            return Err(EngineError::FixedColumns { expected, got });
+        }
+        let limit = n - (cs.blinding_factors() + 1);
+        for (column, values) in fixed.iter_mut().enumerate() {
+            if values.len() > limit {
+                return Err(EngineError::RowOutOfRange { column, row: values.len() - 1, limit });
+            }
+            values.resize(n, Fr::ZERO);
+        }
+        Ok(fixed)
+    }
+
+    /// The proving key: everything in the verifying key once more, as polynomials.
+    fn proving_key(
+        &self,
+        vk: VerifyingKey<G1Affine>,
+        fixed: Vec<Vec<Fr>>,
+        sigma: Vec<Vec<Fr>>,
+    ) -> ProvingKey<G1Affine> {
+        let (n, blinding) = (self.domain.size(), vk.cs().blinding_factors());
+        let halo2_domain = vk.get_domain().clone();
+        let mut unit = vec![vec![Fr::ZERO; n]; 3];
+        unit[0][0] = Fr::ONE;
+        unit[1][n - blinding - 1] = Fr::ONE;
+        unit[2][..n - blinding - 1].fill(Fr::ONE);
+        let coefficients = |columns: &[Vec<Fr>]| -> Vec<_> {
+            columns
+                .par_iter()
+                .map_init(Vec::new, |scratch, column| {
+                    let mut column = column.clone();
+                    self.domain.inverse(&mut column, scratch);
+                    halo2_domain.coeff_from_vec(column)
+                })
+                .collect()
+        };
+        let fixed_polys = coefficients(&fixed);
+        let sigma_polys = coefficients(&sigma);
+        let mut unit = coefficients(&unit).into_iter();
+        let mut next = || unit.next().unwrap_or_else(|| halo2_domain.empty_coeff());
+        let (l_first, l_last, l_active) = (next(), next(), next());
+        let lagrange = |columns: Vec<Vec<Fr>>| {
+            columns.into_iter().map(|c| halo2_domain.lagrange_from_vec(c)).collect::<Vec<_>>()
+        };
+        let permutation = permutation::ProvingKey::from_parts(lagrange(sigma), sigma_polys);
+        let fixed = lagrange(fixed);
+        ProvingKey::from_parts(vk, l_first, l_last, l_active, fixed, fixed_polys, permutation)
     }
 }
 

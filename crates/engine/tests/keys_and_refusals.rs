@@ -281,3 +281,33 @@ fn builtin_lookups_are_refused() {
     let result = engine.create_proof(&pk, &WithLookup, &[], rng, &mut transcript);
     assert!(matches!(result, Err(EngineError::UnsupportedLookups(1))));
 }
+
+#[test]
+fn keys_from_columns_that_do_not_fit_are_refused() {
+    let params = ParamsKZG::<Bn256>::setup(6, StdRng::seed_from_u64(1));
+    let engine = Engine::new(&params, Options::default()).expect("engine");
+    let system = |fixed: usize| {
+        let mut cs = ConstraintSystem::<Fr>::default();
+        let a = cs.advice_column();
+        let columns: Vec<_> = (0..fixed).map(|_| cs.fixed_column()).collect();
+        cs.create_gate("all", |meta| {
+            let a = meta.query_advice(a, Rotation::cur());
+            columns
+                .iter()
+                .map(|column| a.clone() * meta.query_fixed(*column, Rotation::cur()))
+                .collect::<Vec<_>>()
+        });
+        cs
+    };
+    let key = |cs, fixed| engine.keygen_from(cs, fixed).map(|_| ());
+    assert!(key(system(2), vec![vec![Fr::from(1)], vec![]]).is_ok());
+    let error = key(system(2), vec![vec![]]).expect_err("a column is missing");
+    assert!(matches!(error, EngineError::FixedColumns { expected: 2, got: 1 }), "{error}");
+    let error = key(system(1), vec![vec![Fr::from(1); 60]]).expect_err("blinded rows");
+    assert!(matches!(error, EngineError::RowOutOfRange { column: 0, row: 59, .. }), "{error}");
+    let mut permuted = system(1);
+    let b = permuted.advice_column();
+    permuted.enable_equality(b);
+    let error = key(permuted, vec![vec![]]).expect_err("copies");
+    assert!(matches!(error, EngineError::NotOnlyColumns { selectors: 0, copies: 1 }), "{error}");
+}

@@ -27,6 +27,7 @@ use halo2curves::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use verdict_engine::Engine;
 
 use crate::{
     keys::{KeyError, Keys, read_verifying_key, verifying_key_bytes},
@@ -351,8 +352,8 @@ impl Manifest {
     }
 
     /// Restores the keys for proving.
-    pub fn keys(&self, folder: &Path, params: &ParamsKZG<Bn256>) -> Result<Keys, ArtifactError> {
+    pub fn keys(&self, folder: &Path, engine: &Engine) -> Result<Keys, ArtifactError> {
         let network = self.network(folder)?;
-        Ok(Keys::restore(params, network, self.shape, self.verifying_key(folder)?)?)
+        Ok(Keys::restore(engine, network, self.shape, self.verifying_key(folder)?)?)
     }
 }

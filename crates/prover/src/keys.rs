@@ -8,17 +8,14 @@ use std::sync::Arc;
 
 use halo2_proofs::{
     SerdeFormat,
-    plonk::{ProvingKey, VerifyingKey, keygen_pk, keygen_vk},
-    poly::{commitment::Params, kzg::commitment::ParamsKZG},
+    plonk::{ProvingKey, VerifyingKey},
 };
-use halo2curves::{
-    CurveAffine,
-    bn256::{Bn256, G1Affine},
-};
+use halo2curves::{CurveAffine, bn256::G1Affine};
 use thiserror::Error;
+use verdict_engine::{Engine, EngineError};
 
 use crate::{
-    circuit::{DenseCircuit, Layout, LayoutError},
+    circuit::{DenseCircuit, Layout, LayoutError, fixed_columns},
     network::{Network, NetworkError},
     shape::Shape,
 };
@@ -67,49 +64,45 @@ pub enum KeyError {
         /// The key's.
         got: usize,
     },
-    /// halo2 failed.
+    /// The engine failed.
     #[error("key generation failed: {0}")]
-    Halo2(#[from] halo2_proofs::plonk::Error),
+    Engine(#[from] EngineError),
 }
 
-fn check_size(params: &ParamsKZG<Bn256>, k: u32) -> Result<(), KeyError> {
-    let got = params.k();
+fn check_size(engine: &Engine, k: u32) -> Result<(), KeyError> {
+    let got = engine.k();
     if got == k { Ok(()) } else { Err(KeyError::SrsSize { expected: k, got }) }
 }
 
 impl Keys {
-    /// Makes the keys of a network. `params` must have exactly the rows that
+    /// Makes the keys of a network. `engine` must have exactly the rows that
     /// [`Layout::required_k`] says.
-    pub fn new(
-        params: &ParamsKZG<Bn256>,
-        network: Network,
-        shape: Shape,
-    ) -> Result<Self, KeyError> {
+    pub fn new(engine: &Engine, network: Network, shape: Shape) -> Result<Self, KeyError> {
         network.validate(shape.accumulator_bits())?;
         let layout = Arc::new(Layout::new(&network, shape)?);
-        check_size(params, layout.k)?;
-        let circuit = DenseCircuit::new(layout.clone());
-        let verifying = keygen_vk(params, &circuit)?;
-        let proving = keygen_pk(params, verifying, &circuit)?;
+        check_size(engine, layout.k)?;
+        let (cs, fixed) = fixed_columns(&layout);
+        let proving = engine.keygen_from(cs, fixed)?;
         Ok(Self { network, layout, proving })
     }
 
     /// Restores the keys from a network and its verifying key.
     pub fn restore(
-        params: &ParamsKZG<Bn256>,
+        engine: &Engine,
         network: Network,
         shape: Shape,
         verifying: VerifyingKey<G1Affine>,
     ) -> Result<Self, KeyError> {
         network.validate(shape.accumulator_bits())?;
         let layout = Arc::new(Layout::new(&network, shape)?);
-        check_size(params, layout.k)?;
+        check_size(engine, layout.k)?;
         let got = verifying.get_domain().k();
         if got != layout.k {
             let (expected, got) = (layout.k as usize, got as usize);
             return Err(KeyError::Foreign { what: "k", expected, got });
         }
-        let proving = keygen_pk(params, verifying, &DenseCircuit::new(layout.clone()))?;
+        let (_, fixed) = fixed_columns(&layout);
+        let proving = engine.restore_key(verifying, fixed)?;
         Ok(Self { network, layout, proving })
     }
 

@@ -1,6 +1,8 @@
 //! Real proofs: honest ones are accepted by both verifiers, cheating ones refused.
 
 use halo2_proofs::{
+    SerdeFormat,
+    plonk::{ProvingKey, keygen_pk, keygen_vk},
     poly::{commitment::Params, kzg::commitment::ParamsKZG},
     transcript::TranscriptReadBuffer,
 };
@@ -8,7 +10,7 @@ use halo2curves::bn256::{Bn256, Fr, G1Affine};
 use rand::{SeedableRng, rngs::StdRng};
 use verdict_engine::{Engine, Options};
 use verdict_prover::{
-    circuit::Layout,
+    circuit::{DenseCircuit, Layout},
     keys::{KeyError, Keys, read_verifying_key, verifying_key_bytes},
     network::{Layer, Network},
     prove::{Backend, Proof, prove},
@@ -50,8 +52,8 @@ impl Setup {
     fn new(network: Network, shape: Shape) -> Self {
         let k = Layout::required_k(&network, shape).expect("small");
         let params = ParamsKZG::setup(k, StdRng::seed_from_u64(1));
-        let keys = Keys::new(&params, network, shape).expect("keys");
         let engine = Engine::new(&params, Options::default()).expect("engine");
+        let keys = Keys::new(&engine, network, shape).expect("keys");
         Self { params, engine, keys }
     }
 
@@ -142,12 +144,25 @@ fn two_proofs_of_one_statement_differ() {
 }
 
 #[test]
+fn keys_are_those_that_halo2_makes_of_the_circuit() {
+    let setup = Setup::new(network(777), shape());
+    let circuit = DenseCircuit::new(setup.keys.layout.clone());
+    let vk = keygen_vk(&setup.params, &circuit).expect("halo2's key");
+    let pk = keygen_pk(&setup.params, vk, &circuit).expect("halo2's key");
+    let bytes = |key: &ProvingKey<G1Affine>| key.to_bytes(SerdeFormat::RawBytes);
+    assert!(bytes(&pk) == bytes(&setup.keys.proving));
+    let restored =
+        Keys::restore(&setup.engine, network(777), shape(), pk.get_vk().clone()).expect("restored");
+    assert!(bytes(&pk) == bytes(&restored.proving));
+}
+
+#[test]
 fn keys_survive_storage_and_foreign_ones_are_refused() {
     let setup = Setup::new(network(777), shape());
     let k = setup.params.k();
     let bytes = verifying_key_bytes(setup.keys.verifying());
     let key = read_verifying_key(&bytes, &shape(), k).expect("own key");
-    let keys = Keys::restore(&setup.params, network(777), shape(), key).expect("restored");
+    let keys = Keys::restore(&setup.engine, network(777), shape(), key).expect("restored");
     let backend = Backend::Engine(&setup.engine);
     let proof = prove(backend, &keys, &[5, 6], &[0; 32], StdRng::seed_from_u64(2)).expect("proof");
     setup.verify(&proof.instances, &proof.bytes).expect("the same key");
@@ -162,6 +177,7 @@ fn keys_survive_storage_and_foreign_ones_are_refused() {
     off_curve[20] ^= 1;
     assert!(matches!(read_verifying_key(&off_curve, &shape(), k), Err(KeyError::Malformed(_))));
     let larger = ParamsKZG::setup(k + 1, StdRng::seed_from_u64(1));
+    let larger = Engine::new(&larger, Options::default()).expect("engine");
     let error = Keys::new(&larger, network(777), shape()).expect_err("another size");
     assert!(matches!(error, KeyError::SrsSize { .. }), "{error}");
 }

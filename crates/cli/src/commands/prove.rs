@@ -33,8 +33,8 @@ pub(crate) struct Prover {
     pub(crate) manifest: Manifest,
     verifier: VerifierInfo,
     srs: Srs,
-    /// None: halo2's own prover is to be used.
-    engine: Option<Engine>,
+    engine: Engine,
+    kind: ProverKind,
     keys: Keys,
 }
 
@@ -122,18 +122,15 @@ impl Prover {
             }
         };
         manifest.check_srs(&srs.fingerprint())?;
-        let keys = manifest.keys(folder, srs.params())?;
-        let engine = match kind {
-            ProverKind::Engine => Some(Engine::new(srs.params(), Options::default())?),
-            ProverKind::Reference => None,
-        };
-        Ok(Self { manifest, verifier, srs, engine, keys })
+        let engine = Engine::new(srs.params(), Options::default())?;
+        let keys = manifest.keys(folder, &engine)?;
+        Ok(Self { manifest, verifier, srs, engine, kind, keys })
     }
 
     fn backend(&self) -> Backend<'_> {
-        match &self.engine {
-            Some(engine) => Backend::Engine(engine),
-            None => Backend::Reference(self.srs.params()),
+        match self.kind {
+            ProverKind::Engine => Backend::Engine(&self.engine),
+            ProverKind::Reference => Backend::Reference(self.srs.params()),
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
 
 use serde::Serialize;
 use verdict_codegen::{key_hash, key_payload, shape_verifier};
+use verdict_engine::{Engine, Options};
 use verdict_prover::{
     artifact::{FORMAT_VERSION, Manifest, ModelInfo, SrsInfo, VerifierInfo},
     keys::Keys,
@@ -85,8 +86,10 @@ pub(crate) fn build(
     ui: &Ui,
 ) -> Outcome<Report> {
     let network = plan.quantized.network.clone();
-    let (keys, key_time) =
-        ui.timed_step("make the keys", || Ok(Keys::new(srs.params(), network, plan.shape)?))?;
+    let (keys, key_time) = ui.timed_step("make the keys", || {
+        let engine = Engine::new(srs.params(), Options::default())?;
+        Ok(Keys::new(&engine, network, plan.shape)?)
+    })?;
     let (source, payload, shape_id) = ui.step("generate the Solidity verifier", || {
         let verifier = shape_verifier(keys.verifying().cs())?;
         let instances = keys.layout.instances;

@@ -43,19 +43,9 @@ impl DenseCircuit {
     }
 
     fn assign_fixed_columns(&self, columns: &Columns, region: &mut Region<'_, Fr>) {
-        let layout = &self.layout;
-        let mut set = |column: Column<Fixed>, row: usize, value: Fr| {
+        fixed_cells(&self.layout, columns, |column, row, value| {
             region.assign_fixed(column, row, value);
-        };
-        for (column, weights) in columns.weights.iter().zip(&layout.weights) {
-            for (row, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0) {
-                set(*column, row, witness::field(*weight));
-            }
-        }
-        layout.table.iter().for_each(|(row, entry)| set(columns.table, *row, Fr::from(*entry)));
-        layout.blocks.iter().for_each(|block| set(columns.value, block.value_row, Fr::one()));
-        layout.swaps.iter().for_each(|row| set(columns.swap, *row, Fr::one()));
-        (0..layout.active_rows()).for_each(|row| set(columns.active, row, Fr::one()));
+        });
     }
 
     /// Assigns both phases; `adjust` may change the second one before it is
@@ -120,9 +110,31 @@ impl Circuit<Fr> for DenseCircuit {
     }
 }
 
+/// Every fixed cell that is not zero.
+fn fixed_cells(layout: &Layout, columns: &Columns, mut set: impl FnMut(Column<Fixed>, usize, Fr)) {
+    for (column, weights) in columns.weights.iter().zip(&layout.weights) {
+        for (row, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0) {
+            set(*column, row, witness::field(*weight));
+        }
+    }
+    layout.table.iter().for_each(|(row, entry)| set(columns.table, *row, Fr::from(*entry)));
+    layout.blocks.iter().for_each(|block| set(columns.value, block.value_row, Fr::one()));
+    layout.swaps.iter().for_each(|row| set(columns.swap, *row, Fr::one()));
+    (0..layout.active_rows()).for_each(|row| set(columns.active, row, Fr::one()));
+}
+
 /// The constraint system of a shape, without any model.
 pub fn constraint_system(shape: &Shape) -> ConstraintSystem<Fr> {
     let mut meta = ConstraintSystem::default();
     Columns::configure(&mut meta, shape);
     meta
+}
+
+/// The constraint system of a layout's shape, and the layout's fixed columns.
+pub fn fixed_columns(layout: &Layout) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
+    let mut meta = ConstraintSystem::default();
+    let columns = Columns::configure(&mut meta, &layout.shape);
+    let mut fixed = vec![vec![Fr::zero(); layout.active_rows()]; meta.num_fixed_columns()];
+    fixed_cells(layout, &columns, |column, row, value| fixed[column.index()][row] = value);
+    (meta, fixed)
 }
