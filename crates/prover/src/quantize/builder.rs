@@ -11,8 +11,6 @@ use crate::{
     shape::Shape,
 };
 
-/// Finest unit of a value: 2^−40.
-const MAX_FRACTION_BITS: i32 = 40;
 /// Coarsest useful unit: 2^−8.
 const MIN_FRACTION_BITS: i32 = 8;
 /// Most decimals chosen without being asked.
@@ -46,6 +44,12 @@ pub(super) struct Builder {
     meaning: Meaning,
     /// Bounds of the last layer's integers.
     values: Vec<(i128, i128)>,
+    /// Fraction bits of the last layer's values; all of an input's bits.
+    bits: i32,
+    /// Fraction bits that the outputs will have, about.
+    output_bits: i32,
+    /// Affine maps to come.
+    remaining: i32,
     output: Option<OutputSchema>,
 }
 
@@ -56,7 +60,13 @@ struct Scaled {
 }
 
 impl Builder {
-    pub(super) fn new(input: &InputSchema, shape: &Shape) -> Self {
+    pub(super) fn new(
+        input: &InputSchema,
+        shape: &Shape,
+        affine_maps: usize,
+        decimals: Option<u32>,
+    ) -> Self {
+        let decimals = f64::from(decimals.unwrap_or(DEFAULT_DECIMALS));
         let inputs = input.ranges.len();
         let largest = (1i128 << input.bits) - 1;
         Self {
@@ -74,6 +84,9 @@ impl Builder {
                 middle: largest as f64 / 2.0,
             },
             values: vec![(0, largest); inputs],
+            bits: input.bits as i32,
+            output_bits: (decimals * 10f64.log2()).ceil() as i32,
+            remaining: affine_maps as i32,
             output: None,
         }
     }
@@ -193,15 +206,21 @@ impl Builder {
         scaled.accumulators.iter().all(|(lo, hi)| *lo >= -limit && *hi < limit)
     }
 
-    /// The finest unit, as its fraction bits, for values up to `magnitude`.
-    fn fraction_bits(&self, node: &str, magnitude: f64) -> Result<i32, QuantizeError> {
+    /// The unit for values up to `magnitude`, as its fraction bits: on the straight line
+    /// from the inputs' bits to the outputs', as far as the circuit holds it.
+    ///
+    /// A weight between values of b and b' fraction bits has n + b' − b of its own, so
+    /// equal steps give the weights of all layers the same precision.
+    fn fraction_bits(&mut self, node: &str, magnitude: f64) -> Result<i32, QuantizeError> {
         let largest = ((1u64 << self.value_bits) - 4) as f64;
         let bits = (largest / magnitude.max(1e-9)).log2().floor() as i32;
         if bits < MIN_FRACTION_BITS || !magnitude.is_finite() {
             let node = node.to_owned();
             return Err(QuantizeError::TooWide { node, magnitude, fraction_bits: bits });
         }
-        Ok(bits.min(MAX_FRACTION_BITS))
+        let step = (self.bits - self.output_bits) / self.remaining.max(1);
+        self.remaining -= 1;
+        Ok(bits.min(self.bits - step).max(MIN_FRACTION_BITS))
     }
 
     /// ReLU of an affine map.
@@ -216,6 +235,7 @@ impl Builder {
             }
             bits -= 1;
         };
+        self.bits = bits;
         let units = vec![exp2(-bits); affine.outputs];
         self.push(scaled, Meaning::Affine { units, offsets, middle: 0.0 });
         Ok(())
@@ -240,6 +260,7 @@ impl Builder {
             }
             bits -= 1;
         };
+        self.bits = bits;
         let units = vec![exp2(-bits); affine.outputs];
         self.push(scaled, Meaning::Affine { units, offsets, middle: 0.0 });
         Ok(())

@@ -21,7 +21,7 @@ use thiserror::Error;
 use self::builder::Builder;
 pub use self::schema::{InputSchema, OutputSchema, Ranges, SchemaError};
 use crate::{
-    model::{FloatModel, FloatOp, ModelError},
+    model::{FloatLayer, FloatModel, FloatOp, ModelError},
     network::{Network, NetworkError},
     shape::Shape,
 };
@@ -134,7 +134,9 @@ impl Quantized {
         model.check()?;
         ranges.validate(model.input.len)?;
         let input = InputSchema { ranges: ranges.input.clone(), bits: shape.value_bits() };
-        let mut builder = Builder::new(&input, shape);
+        let affine = |layer: &&FloatLayer| matches!(layer.op, FloatOp::Affine(_));
+        let affine_maps = model.layers.iter().filter(affine).count();
+        let mut builder = Builder::new(&input, shape, affine_maps, precision.decimals);
         let mut layers = model.layers.iter().peekable();
         let mut identity = None;
         while let Some(layer) = layers.next() {

@@ -39,10 +39,11 @@ fn shape() -> Shape {
     Shape { limb_bits: 11, limbs: 5, shift_limbs: 2, lanes: 2, public_inputs: false }
 }
 
+const PRECISION: Precision = Precision { decimals: None, function_tolerance: 2e-5 };
+
 fn error(model: &FloatModel, half_width: f64, shape: &Shape) -> (Quantized, ErrorReport) {
     let ranges = Ranges::uniform(model.input.len, -half_width, half_width);
-    let quantized =
-        Quantized::new(model, &ranges, shape, &Precision::default()).expect("quantizes");
+    let quantized = Quantized::new(model, &ranges, shape, &PRECISION).expect("quantizes");
     let report = quantized.compare(model, &ranges.samples(100)).expect("in range");
     (quantized, report)
 }
