@@ -301,6 +301,12 @@ pub(crate) struct Bench {
     /// The example's folder
     #[arg(long, default_value = "examples/credit")]
     pub(crate) example: PathBuf,
+    /// Committed figures to compare with: times as multiples of a fixed workload's
+    #[arg(long, value_name = "FILE", default_value = "docs/benchmarks/baseline.json")]
+    pub(crate) baseline: PathBuf,
+    /// Replace the committed figures of this machine's backend
+    #[arg(long)]
+    pub(crate) write_baseline: bool,
     /// Timed runs of each step, after one warm-up
     #[arg(long, default_value_t = 5)]
     pub(crate) runs: usize,

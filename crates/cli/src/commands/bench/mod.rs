@@ -1,13 +1,17 @@
 //! `verdict bench`.
 
-use std::{path::Path, time::Duration};
+mod guard;
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use tempfile::TempDir;
 use verdict_contracts::InferenceRequest;
+use verdict_engine::Backend;
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
+use self::guard::{Baseline, Calibration, Comparison, Figures};
 use super::{
     chain::{Chain, runtime},
     codegen::Contracts,
@@ -43,14 +47,36 @@ struct Row {
     runtime_bytes: usize,
     largest_error: f64,
     peak_memory_bytes: Option<u64>,
+    #[serde(skip)]
+    guarded: Figures,
+}
+
+/// What a run found.
+#[derive(Serialize)]
+struct Report {
+    cores: usize,
+    backend: String,
+    models: Vec<Row>,
+    /// Against the committed figures, if there are any for this backend.
+    compared: Option<Vec<Comparison>>,
 }
 
 pub(crate) fn run(args: &Bench, ui: &Ui) -> Outcome {
+    let calibration = Calibration::new();
     let mut rows = Vec::new();
     for model in MODELS {
-        rows.push(measure(args, model, ui)?);
+        rows.push(measure(args, model, &calibration, ui)?);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let backend = format!("{:?}", Backend::detect());
+    let figures: BTreeMap<String, Figures> =
+        rows.iter().map(|row| (row.model.clone(), row.guarded.clone())).collect();
+    let mut baseline = Baseline::read(&args.baseline)?;
+    let compared = baseline.compare(&backend, &figures);
+    if args.write_baseline {
+        baseline.set(&backend, figures);
+        baseline.write(&args.baseline)?;
+    }
     let mut human = vec![format!("{cores} cores, development SRS, median of {} proofs", args.runs)];
     for row in &rows {
         human.push(format!(
@@ -73,10 +99,27 @@ pub(crate) fn run(args: &Bench, ui: &Ui) -> Outcome {
             row.k,
         ));
     }
-    ui.result(&rows, &human)
+    human.push(String::new());
+    match &compared {
+        Some(compared) => human.extend(compared.iter().map(line)),
+        None => {
+            human.push(format!("no committed figures for {backend} in {}", args.baseline.display()))
+        }
+    }
+    ui.result(&Report { cores, backend, models: rows, compared }, &human)
 }
 
-fn measure(args: &Bench, name: &str, ui: &Ui) -> Outcome<Row> {
+/// One comparison for a person.
+fn line(comparison: &Comparison) -> String {
+    let Comparison { model, figure, now, committed, regressed } = comparison;
+    let change = 100.0 * (now / committed - 1.0);
+    let mark = if *regressed { "  REGRESSED" } else { "" };
+    format!(
+        "{model:<14} {figure:<28} {now:>10.3}, committed {committed:>10.3}, {change:+.0} %{mark}"
+    )
+}
+
+fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outcome<Row> {
     ui.heading(name);
     let folder = TempDir::with_prefix("verdict-bench-")?;
     let (model, plan) = plan(&args.example.join(name), &example_options(&args.example))?;
@@ -90,10 +133,15 @@ fn measure(args: &Bench, name: &str, ui: &Ui) -> Outcome<Row> {
     let input = samples.first().ok_or_else(|| Failure::new("the example has no applicants"))?;
 
     let mut times = Vec::with_capacity(args.runs);
+    let mut workload = Vec::with_capacity(args.runs);
     prover.time_proof(input)?;
     for _ in 0..args.runs.max(1) {
         times.push(prover.time_proof(input)?);
+        workload.push(calibration.time());
     }
+    // The least time is the one that other programs disturbed least.
+    let least = |times: &[Duration]| times.iter().min().map_or(0.0, Duration::as_secs_f64);
+    let (unit, proof) = (least(&workload), least(&times));
     let median = median_of(times);
     let peak = peak_memory();
     let reference = Prover::open(folder.path(), &own_srs, ProverKind::Reference)?;
@@ -103,8 +151,18 @@ fn measure(args: &Bench, name: &str, ui: &Ui) -> Outcome<Row> {
     let reference_median = median_of(reference_times?);
     let (gas, runtime_bytes, verify, proof_bytes) =
         on_chain(args, folder.path(), &prover, input, ui)?;
+    let mut guarded = Figures::from([
+        ("keys / calibration".to_owned(), keys.key_seconds / unit),
+        ("proof / calibration".to_owned(), proof / unit),
+        ("verification gas".to_owned(), gas as f64),
+        ("runtime bytes".to_owned(), runtime_bytes as f64),
+    ]);
+    if let Some(peak) = peak {
+        guarded.insert("peak memory, MB".to_owned(), peak as f64 / 1e6);
+    }
     Ok(Row {
         model: name.to_owned(),
+        guarded,
         k: plan.k,
         shape: plan.shape.to_string(),
         key_seconds: keys.key_seconds,
