@@ -146,7 +146,7 @@ impl Chain {
                 name: "credit".into(),
                 model_hash: word(1),
                 shape_id: word(2),
-                key_hash: deploy::key_hash(b"a key"),
+                key_hash: keccak256(hex!("00 61206b6579")),
             },
             instances: vec![request.context().into(), inputs[0], inputs[1], word(5), word(500_010)],
             outputs: vec![-5, 500_000],
