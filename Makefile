@@ -3,9 +3,14 @@
 
 CARGO_FLAGS = --release --locked
 
+# An example beside the program makes cargo choose the features of dependencies as it
+# does for tests, so that what one of demo and test has compiled serves the other too.
+BUILD = cargo build $(CARGO_FLAGS) --workspace --bins --example bench_engine
+VERDICT = "$${CARGO_TARGET_DIR:-target}/release/verdict"
+
 # Everything on a local chain: model, keys, proof, Solidity verifier, transaction.
 demo: node_modules
-	cargo run $(CARGO_FLAGS) --package verdict-cli -- demo
+	$(BUILD) && $(VERDICT) demo
 
 # Every test: Rust, Foundry, end to end.
 test: test-rust test-solidity
@@ -18,11 +23,11 @@ test-solidity: node_modules
 
 # Keys, proofs, memory and gas of the example models.
 bench: node_modules
-	cargo run $(CARGO_FLAGS) --package verdict-cli -- bench
+	$(BUILD) && $(VERDICT) bench
 
 # Side by side with EZKL: docs/benchmarks.md. Goes on where it stopped; see --help of the script.
 compare: node_modules
-	cargo build $(CARGO_FLAGS) --package verdict-cli
+	$(BUILD)
 	python3 scripts/compare/run.py $(COMPARE_FLAGS)
 
 # The proof engine against halo2's prover: kernels, proofs, keys, every backend of
