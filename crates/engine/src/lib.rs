@@ -33,3 +33,4 @@ pub use limits::{product_nanoseconds, products_so_far};
 pub use msm::Bases;
 pub use options::{Options, Progress, Stage};
 pub use prover::{WitnessSource, create_proof};
+pub use self_check::differential_trial;

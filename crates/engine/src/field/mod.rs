@@ -21,6 +21,7 @@ pub(crate) mod avx2;
 mod backend;
 pub(crate) mod ifma;
 mod limbs;
+pub(crate) mod operations;
 pub(crate) mod portable;
 
 pub use backend::Backend;
@@ -33,7 +34,7 @@ pub(crate) type Words = [u64; 4];
 /// A BN254 prime with the constants its arithmetic needs.
 pub(crate) trait Modulus: Copy + Send + Sync + 'static {
     /// The halo2curves type of the field.
-    type Field: ff::PrimeField;
+    type Field: ff::PrimeField + From<u64>;
     /// The prime.
     const P: Words;
     /// `-P^-1` modulo 2^64.
