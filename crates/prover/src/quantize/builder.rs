@@ -20,9 +20,9 @@ const MAX_KNOT_WEIGHTS: usize = 1 << 26;
 
 /// What the integers of the last layer stand for.
 enum Meaning {
-    /// X_i = unit_i·x_i + offset_i. `middle` is where rounding of a weight is
+    /// X_i = unit_i·x_i + offset_i. At x_i = middle_i, rounding of a weight is
     /// compensated in the bias.
-    Affine { units: Vec<f64>, offsets: Vec<f64>, middle: f64 },
+    Affine { units: Vec<f64>, offsets: Vec<f64>, middles: Vec<f64> },
     /// X_i = constant_i + Σ_g d_g·unit·x_g over the knots of function i.
     Functions { functions: Vec<Function>, unit: f64 },
 }
@@ -81,7 +81,7 @@ impl Builder {
             meaning: Meaning::Affine {
                 units: (0..inputs).map(|index| input.unit(index)).collect(),
                 offsets: input.ranges.iter().map(|[lo, _]| *lo).collect(),
-                middle: largest as f64 / 2.0,
+                middles: vec![largest as f64 / 2.0; inputs],
             },
             values: vec![(0, largest); inputs],
             bits: input.bits as i32,
@@ -149,8 +149,10 @@ impl Builder {
         {
             let mut constant = (constant - offset) * scale;
             match &self.meaning {
-                Meaning::Affine { units, offsets, middle } => {
-                    for ((w, unit), offset) in row.iter().zip(units).zip(offsets) {
+                Meaning::Affine { units, offsets, middles } => {
+                    for (((w, unit), offset), middle) in
+                        row.iter().zip(units).zip(offsets).zip(middles)
+                    {
                         let exact = w * unit * scale;
                         let rounded = integer(node, exact)?;
                         weights.push(rounded);
@@ -237,7 +239,8 @@ impl Builder {
         };
         self.bits = bits;
         let units = vec![exp2(-bits); affine.outputs];
-        self.push(scaled, Meaning::Affine { units, offsets, middle: 0.0 });
+        let middles = vec![0.0; affine.outputs];
+        self.push(scaled, Meaning::Affine { units, offsets, middles });
         Ok(())
     }
 
@@ -262,7 +265,9 @@ impl Builder {
         };
         self.bits = bits;
         let units = vec![exp2(-bits); affine.outputs];
-        self.push(scaled, Meaning::Affine { units, offsets, middle: 0.0 });
+        // A real 0, so that the error is in proportion to the real value.
+        let middles = offsets.iter().map(|offset| -offset * exp2(bits)).collect();
+        self.push(scaled, Meaning::Affine { units, offsets, middles });
         Ok(())
     }
 
@@ -320,7 +325,7 @@ impl Builder {
             min -= shifts.into_iter().max().unwrap_or(0);
             scaled = self.bounded(scaled.layer);
         }
-        self.push(scaled, Meaning::Affine { units: vec![], offsets: vec![], middle: 0.0 });
+        self.push(scaled, Meaning::Affine { units: vec![], offsets: vec![], middles: vec![] });
         let largest = self.values.iter().map(|(_, hi)| *hi).max().unwrap_or(0);
         let max = i64::try_from(largest).unwrap_or(i64::MAX).saturating_add(min);
         self.output = Some(OutputSchema { count: affine.outputs, decimals, min, max });
