@@ -5,7 +5,7 @@ use crate::fft::Domain;
 use crate::field::operations::{check_base, check_scalar};
 use crate::field::{Backend, Base, Modulus, Scalar, Words, from_words};
 use crate::msm::{Bases, Job, Lower, Point, add_pairs, classify};
-use ff::{Field, PrimeField};
+use ff::{Field, PrimeField, WithSmallOrderMulGroup};
 use group::prime::PrimeCurveAffine;
 use group::{Curve, Group};
 use halo2curves::bn256::{Fr, G1, G1Affine};
@@ -91,12 +91,18 @@ fn edge_scalars(rng: &mut StdRng, n: usize) -> Vec<Fr> {
 
 /// Signed digits put together again give the scalars.
 fn digits(backend: Backend, scalars: &[Fr]) -> Result<(), String> {
-    let (small, full) = classify(backend, scalars, |_| false);
-    let nonzero = scalars.iter().filter(|scalar| **scalar != Fr::ZERO).count();
-    if small.len() + full.len() != nonzero {
-        return Err(format!("{nonzero} scalars became {} and {}", small.len(), full.len()));
+    for c in [2, 13, 16] {
+        if recomposed(backend, scalars, c) != scalars {
+            return Err(format!("digits of {c} bits of {scalars:?} with {backend:?}"));
+        }
     }
-    let c = 13;
+    Ok(())
+}
+
+/// The scalars, from their digits of `c` bits.
+pub(crate) fn recomposed(backend: Backend, scalars: &[Fr], c: usize) -> Vec<Fr> {
+    let mut sums = vec![Fr::ZERO; scalars.len()];
+    let (small, full) = classify(backend, scalars, |_| false);
     for class in [small, full] {
         for i in 0..class.len() {
             let mut value = Fr::ZERO;
@@ -106,13 +112,12 @@ fn digits(backend: Backend, scalars: &[Fr]) -> Result<(), String> {
                 value = value * Fr::from(1 << c) + if digit < 0 { -part } else { part };
             }
             let entry = class.entries[i];
-            let scalar = scalars[(entry >> 1) as usize];
-            if value != if entry & 1 == 1 { -scalar } else { scalar } {
-                return Err(format!("digits of {scalar:?} with {backend:?}"));
-            }
+            let value = if entry & 1 == 1 { -value } else { value };
+            let image = entry >> 1 & 1 == 1;
+            sums[(entry >> 2) as usize] += if image { value * Fr::ZETA } else { value };
         }
     }
-    Ok(())
+    sums
 }
 
 /// Points with equal and opposite ones among them; infinity too if asked for.

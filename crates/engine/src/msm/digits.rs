@@ -3,15 +3,18 @@
 //! A scalar above r/2 is taken as minus its negative, so that small negative
 //! witness values are as cheap as small positive ones. Zeros are dropped; scalars
 //! below 2^64 in magnitude and full ones become two separate sums, each with
-//! windows of its own.
+//! windows of its own. Full ones are split into two of half the length, see
+//! [`split`].
 
+use super::split::split;
 use crate::field::{Backend, Lanes, Mark, Modulus, Scalar, Words, dispatch, words};
 use halo2curves::bn256::Fr;
 
-/// Scalars of one class: base index, sign and magnitude of each.
+/// Scalars of one class: place of the base, sign and magnitude of each. Base `i` is at
+/// place `2i`, its image under the endomorphism at `2i + 1`.
 #[derive(Debug, Default)]
 pub(crate) struct Class {
-    /// `index << 1 | negative`.
+    /// `place << 1 | negative`.
     pub(crate) entries: Vec<u32>,
     /// Magnitudes, in the same order, `stride` words each.
     magnitudes: Vec<u64>,
@@ -28,7 +31,7 @@ pub(crate) fn classify(
     skip: impl Fn(usize) -> bool,
 ) -> (Class, Class) {
     let mut small = Class { stride: 1, ..Class::default() };
-    let mut full = Class { stride: 4, ..Class::default() };
+    let mut full = Class { stride: 2, ..Class::default() };
     let mut any_small = 0;
     crate::limits::count(scalars.len());
     let mut buffer = [[0u64; 4]; 256];
@@ -42,19 +45,24 @@ pub(crate) fn classify(
             let opposite = negate(integer);
             let negative = less(&opposite, integer);
             let magnitude = if negative { &opposite } else { integer };
-            let entry = ((start + i) as u32) << 1 | u32::from(negative);
+            let entry = ((start + i) as u32) << 2 | u32::from(negative);
             if magnitude[1] | magnitude[2] | magnitude[3] == 0 {
                 small.entries.push(entry);
                 small.magnitudes.push(magnitude[0]);
                 any_small |= magnitude[0];
             } else {
-                full.entries.push(entry);
-                full.magnitudes.extend_from_slice(magnitude);
+                for (half, image) in split(magnitude).into_iter().zip([0, 2]) {
+                    if half != 0 {
+                        full.entries.push((entry | image) ^ u32::from(half < 0));
+                        let magnitude = half.unsigned_abs();
+                        full.magnitudes.extend([magnitude as u64, (magnitude >> 64) as u64]);
+                    }
+                }
             }
         }
     }
     small.bits = 64 - any_small.leading_zeros() as usize;
-    full.bits = if full.entries.is_empty() { 0 } else { 253 };
+    full.bits = if full.entries.is_empty() { 0 } else { 127 };
     (small, full)
 }
 

@@ -1,17 +1,17 @@
 //! Multi-scalar multiplication over fixed bases.
 //!
-//! Pippenger's method with signed windows: scalars are classified ([`digits`]),
-//! each window sorts its points by digit into buckets, buckets are summed in affine
+//! Pippenger's method with signed windows: scalars are classified and the long ones
+//! halved ([`digits`], [`split`]), each window sorts its points by digit into buckets, buckets are summed in affine
 //! form with shared inversions ([`groups`], [`add`]), and the weighted sum of a
 //! window's buckets is taken by rows and columns of the bucket square, again mostly
-//! in affine form. Work is cut into (window, range of points) tasks that depend on
-//! the input only, so the result does not depend on the number of threads; being a
-//! group element it could not anyway.
+//! in affine form. Work is cut into (window, range of points) tasks; how does not change
+//! the sum, which is a group element.
 
 mod add;
 mod digits;
 mod groups;
 mod point;
+mod split;
 mod suffix;
 
 use crate::field::Backend;
@@ -28,6 +28,7 @@ pub(crate) use suffix::differences;
 /// Bases prepared for many multiplications.
 #[derive(Debug)]
 pub struct Bases {
+    /// Every base and, behind it, its image under the endomorphism.
     points: Vec<Point>,
     any_infinity: bool,
     backend: Backend,
@@ -38,12 +39,17 @@ impl Bases {
     pub fn new(bases: &[G1Affine], backend: Backend) -> Self {
         let points: Vec<Point> = bases.par_iter().map(|base| Point::new(base, backend)).collect();
         let any_infinity = points.par_iter().any(Point::is_infinity);
+        Self::with_images(&points, any_infinity, backend)
+    }
+
+    fn with_images(points: &[Point], any_infinity: bool, backend: Backend) -> Self {
+        let points = points.par_iter().flat_map_iter(|point| [*point, point.image()]).collect();
         Self { points, any_infinity, backend }
     }
 
     /// Number of bases.
     pub fn len(&self) -> usize {
-        self.points.len()
+        self.points.len() / 2
     }
 
     /// Whether there are none.
@@ -53,15 +59,15 @@ impl Bases {
 
     /// `Σ scalars[i] · bases[i]`; there may be fewer scalars than bases.
     pub fn msm(&self, scalars: &[Fr]) -> G1 {
-        assert!(scalars.len() <= self.points.len(), "more scalars than bases");
+        assert!(scalars.len() <= self.len(), "more scalars than bases");
         let pieces = scalars.len().div_ceil(PIECE).max(1);
         (0..pieces)
             .map(|i| {
                 let range = i * PIECE..scalars.len().min((i + 1) * PIECE);
                 let (small, full) = classify(self.backend, &scalars[range.clone()], |i| {
-                    self.any_infinity && self.points[range.start + i].is_infinity()
+                    self.any_infinity && self.points[2 * (range.start + i)].is_infinity()
                 });
-                let points = &self.points[range];
+                let points = &self.points[2 * range.start..2 * range.end];
                 let (a, b) = rayon::join(
                     || sum_class(self.backend, points, &small),
                     || sum_class(self.backend, points, &full),
@@ -112,8 +118,11 @@ fn sum_class(backend: Backend, points: &[Point], class: &Class) -> G1 {
         return G1::identity();
     }
     let (c, windows) = windows(class.len(), class.bits);
-    // A few windows over many points are cut by points as well.
-    let parts = (class.len() * windows / TASK).clamp(1, 8).div_ceil(windows);
+    // A few windows over many points are cut by points as well, once more when there
+    // are many threads.
+    let threads = rayon::current_num_threads();
+    let most = (class.len() * windows / TASK).max(1);
+    let parts = most.min(8.max(2 * threads)).div_ceil(windows);
     let length = class.len().div_ceil(parts);
     let tasks: Vec<Task> = (0..windows)
         .flat_map(|window| {
@@ -124,10 +133,15 @@ fn sum_class(backend: Backend, points: &[Point], class: &Class) -> G1 {
             })
         })
         .collect();
+    // As many equal groups for every thread.
     let together = (TASK / length).clamp(1, tasks.len().div_ceil(2));
-    let sums: Vec<G1> = tasks
-        .par_chunks(together)
-        .flat_map_iter(|tasks| sum_tasks(backend, points, class, c, tasks))
+    let groups = tasks.len().div_ceil(together).next_multiple_of(threads).min(tasks.len());
+    let sums: Vec<G1> = (0..groups)
+        .into_par_iter()
+        .flat_map_iter(|group| {
+            let range = group * tasks.len() / groups..(group + 1) * tasks.len() / groups;
+            sum_tasks(backend, points, class, c, &tasks[range])
+        })
         .collect();
     let mut total = G1::identity();
     for window in (0..windows).rev() {

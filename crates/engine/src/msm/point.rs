@@ -1,7 +1,8 @@
 //! Affine points in the form the addition kernel reads.
 
+use crate::field::portable::reduce_once;
 use crate::field::{Backend, Base, Words, from_words, raised, to_words};
-use ff::Field;
+use ff::{Field, PrimeField, WithSmallOrderMulGroup};
 use group::prime::PrimeCurveAffine;
 use halo2curves::bn256::{Fq, G1Affine};
 
@@ -33,6 +34,12 @@ impl Point {
         Self { x: coordinate(point.x), y: coordinate(point.y) }
     }
 
+    /// The image under the endomorphism, which multiplies by `Fr::ZETA`.
+    pub(crate) fn image(self) -> Self {
+        let x = from_words::<Base>(reduce_once::<Base>(&self.x));
+        Self { x: to_words::<Base>(&(x * Fq::ZETA)), y: self.y }
+    }
+
     /// Converts to halo2curves' form; coordinates may be anything below 2p.
     pub(crate) fn to_affine(self, lower: &Lower) -> G1Affine {
         if self.is_infinity() {
@@ -52,8 +59,6 @@ impl Lower {
     }
 
     fn apply(&self, words: Words) -> Fq {
-        from_words::<Base>(crate::field::portable::reduce_once::<Base>(&words)) * self.0
+        from_words::<Base>(reduce_once::<Base>(&words)) * self.0
     }
 }
-
-use ff::PrimeField;
