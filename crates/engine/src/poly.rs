@@ -116,17 +116,26 @@ unsafe fn combine_kernel<L: Lanes<Scalar>>(
     let target = target.as_mut_ptr();
     // SAFETY: lanes past the end of a slice read `idle` and write `sink`.
     unsafe {
+        let mut multiples = Vec::with_capacity(factors.len());
+        multiples.extend(factors.iter().map(|factor| L::splat(factor)));
         for at in (0..length).step_by(L::W) {
             let place = |l: usize| if at + l < length { target.add(at + l) } else { sink };
             let mut sum = L::load(|l| place(l).cast_const());
-            for (part, factor) in parts.iter().zip(factors) {
-                let (end, part) = (part.len(), part.as_ptr());
-                if at >= end {
-                    continue;
+            // A tidy sum takes three products before it must be tidied again.
+            for (parts, multiples) in parts.chunks(3).zip(multiples.chunks(3)) {
+                for (part, multiple) in parts.iter().zip(multiples) {
+                    let (end, part) = (part.len(), part.as_ptr());
+                    if at >= end {
+                        continue;
+                    }
+                    let value = if at + L::W <= end {
+                        L::load(|l| part.add(at + l))
+                    } else {
+                        L::load(|l| if at + l < end { part.add(at + l) } else { &raw const idle })
+                    };
+                    sum = sum.add(value.mul(multiple));
                 }
-                let value =
-                    L::load(|l| if at + l < end { part.add(at + l) } else { &raw const idle });
-                sum = sum.add(value.mul(&L::splat(factor))).tidy();
+                sum = sum.tidy();
             }
             sum.store(place);
         }

@@ -1,42 +1,73 @@
-//! One lane on halo2curves' own arithmetic: runs everywhere, always fully reduced.
+//! One lane on 64-bit words: runs everywhere.
+//!
+//! Values stay below 2·p. A Montgomery product of two such values is below
+//! `(4·p/R + 1)·p < 1.76·p`, R = 2^256, so that no product ends with a comparison; only
+//! what is stored for others is reduced.
 
-use super::{Lanes, Mark, Modulus, Words, from_words, to_words};
-use ff::Field;
+use super::{Lanes, Mark, Modulus, Words};
+use core::marker::PhantomData;
 
-/// One reduced element.
+/// One element below 2·p.
 #[derive(Clone, Copy)]
-pub(crate) struct Portable<M: Modulus>(M::Field);
+pub(crate) struct Portable<M>(Words, PhantomData<M>);
 
-impl<M: Modulus> Portable<M> {
-    /// Selects this implementation for a kernel.
-    pub(crate) const MARK: Mark<Self> = Mark::new();
+/// `a + b` modulo 2^256.
+#[inline(always)]
+fn add(a: &Words, b: &Words) -> Words {
+    let mut carry = false;
+    core::array::from_fn(|i| {
+        let (word, out) = a[i].carrying_add(b[i], carry);
+        carry = out;
+        word
+    })
 }
 
 /// `a - b` modulo 2^256 and whether it borrowed.
 #[inline(always)]
-fn sub_borrow(a: &Words, b: &Words) -> (Words, bool) {
-    let mut out = [0; 4];
+fn sub(a: &Words, b: &Words) -> (Words, bool) {
     let mut borrow = false;
-    for i in 0..4 {
-        let (x, first) = a[i].overflowing_sub(b[i]);
-        let (x, second) = x.overflowing_sub(u64::from(borrow));
-        out[i] = x;
-        borrow = first | second;
-    }
-    (out, borrow)
+    let difference = core::array::from_fn(|i| {
+        let (word, out) = a[i].borrowing_sub(b[i], borrow);
+        borrow = out;
+        word
+    });
+    (difference, borrow)
+}
+
+/// `value` where `condition`, else zero, without a branch.
+#[inline(always)]
+fn select(condition: bool, value: &Words) -> Words {
+    let mask = u64::from(condition).wrapping_neg();
+    core::array::from_fn(|i| value[i] & mask)
 }
 
 /// Whether `a >= b`.
 #[inline(always)]
 pub(crate) fn geq(a: &Words, b: &Words) -> bool {
-    !sub_borrow(a, b).1
+    !sub(a, b).1
 }
 
 /// Subtracts `p` once if that does not borrow.
 #[inline(always)]
 pub(crate) fn reduce_once<M: Modulus>(a: &Words) -> Words {
-    let (reduced, borrow) = sub_borrow(a, &M::P);
-    if borrow { *a } else { reduced }
+    let (reduced, borrow) = sub(a, &M::P);
+    add(&reduced, &select(borrow, &M::P))
+}
+
+impl<M: Modulus> Portable<M> {
+    /// Selects this implementation for a kernel.
+    pub(crate) const MARK: Mark<Self> = Mark::new();
+
+    /// `2·p`.
+    const TWICE: Words = {
+        let [a, b, c, d] = M::P;
+        [a << 1, b << 1 | a >> 63, c << 1 | b >> 63, d << 1 | c >> 63]
+    };
+
+    #[inline(always)]
+    const fn new(words: Words) -> Self {
+        Self(words, PhantomData)
+    }
 }
 
 impl<M: Modulus> Lanes<M> for Portable<M> {
@@ -45,20 +76,19 @@ impl<M: Modulus> Lanes<M> for Portable<M> {
 
     #[inline(always)]
     unsafe fn load(at: impl Fn(usize) -> *const Words) -> Self {
-        // SAFETY: the caller's pointers are valid; portable kernels only ever see
-        // reduced elements, since they only ever store such.
-        Self(from_words::<M>(unsafe { *at(0) }))
+        // SAFETY: the caller's pointers are valid.
+        Self::new(unsafe { *at(0) })
     }
 
     #[inline(always)]
     unsafe fn splat(value: &Words) -> Self {
-        Self(from_words::<M>(*value))
+        Self::new(*value)
     }
 
     #[inline(always)]
     unsafe fn store(&self, at: impl Fn(usize) -> *mut Words) {
         // SAFETY: the caller's pointers are valid.
-        unsafe { *at(0) = to_words::<M>(&self.0) }
+        unsafe { *at(0) = reduce_once::<M>(&self.0) }
     }
 
     #[inline(always)]
@@ -69,18 +99,20 @@ impl<M: Modulus> Lanes<M> for Portable<M> {
 
     #[inline(always)]
     unsafe fn store_loose(&self, at: impl Fn(usize) -> *mut Words) {
-        // SAFETY: forwarded.
-        unsafe { self.store(at) }
+        // SAFETY: the caller's pointers are valid.
+        unsafe { *at(0) = self.0 }
     }
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
+        let (reduced, borrow) = sub(&add(&self.0, &other.0), &Self::TWICE);
+        Self::new(add(&reduced, &select(borrow, &Self::TWICE)))
     }
 
     #[inline(always)]
     unsafe fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0)
+        let (difference, borrow) = sub(&self.0, &other.0);
+        Self::new(add(&difference, &select(borrow, &Self::TWICE)))
     }
 
     #[inline(always)]
@@ -88,14 +120,31 @@ impl<M: Modulus> Lanes<M> for Portable<M> {
         self
     }
 
+    /// Words of one factor in turn, each followed by one step of Montgomery's reduction
+    /// (CIOS). The sum stays below `2·p + p`, so that four words and a carry hold it.
     #[inline(always)]
     unsafe fn mul(&self, other: &Self) -> Self {
-        Self(self.0 * other.0)
+        let (a, p) = (&self.0, &M::P);
+        let mut t = [0u64; 4];
+        for b in other.0 {
+            let (t0, carry) = a[0].carrying_mul_add(b, t[0], 0);
+            let (t1, carry) = a[1].carrying_mul_add(b, t[1], carry);
+            let (t2, carry) = a[2].carrying_mul_add(b, t[2], carry);
+            let (t3, top) = a[3].carrying_mul_add(b, t[3], carry);
+            let m = t0.wrapping_mul(M::NEG_INV);
+            let (_, carry) = m.carrying_mul_add(p[0], t0, 0);
+            let (t1, carry) = m.carrying_mul_add(p[1], t1, carry);
+            let (t2, carry) = m.carrying_mul_add(p[2], t2, carry);
+            let (t3, carry) = m.carrying_mul_add(p[3], t3, carry);
+            t = [t1, t2, t3, top + carry];
+        }
+        Self::new(t)
     }
 
     #[inline(always)]
     unsafe fn square(&self) -> Self {
-        Self(self.0.square())
+        // SAFETY: as for any product.
+        unsafe { self.mul(self) }
     }
 
     #[inline(always)]
@@ -110,6 +159,8 @@ impl<M: Modulus> Lanes<M> for Portable<M> {
 
     #[inline(always)]
     unsafe fn negate_where(self, mask: u32) -> Self {
-        if mask & 1 == 0 { self } else { Self(-self.0) }
+        // SAFETY: as for any difference.
+        let negated = unsafe { Self::new([0; 4]).sub(self) };
+        if mask & 1 == 0 { self } else { negated }
     }
 }
