@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: demo test test-rust test-solidity bench bench-engine compare fmt lint doc
+.PHONY: demo test test-rust test-solidity bench bench-engine compare sanitize fuzz fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -30,10 +30,24 @@ compare: node_modules
 	$(BUILD)
 	python3 scripts/compare/run.py $(COMPARE_FLAGS)
 
-# The proof engine against halo2's prover: kernels, proofs, keys, every backend of
-# this CPU. About half an hour; BENCH=--quick takes two minutes.
+# The proof engine against halo2's prover: kernels, proofs and keys with every backend of
+# this CPU, then whole proofs of dense models. About half an hour; with BENCH=--quick, and
+# DENSE of one small model, two minutes.
+DENSE = 784-128-10 512-1024-512-10 784-1536-1536-256-10
 bench-engine:
-	cargo run $(CARGO_FLAGS) --package verdict-engine --example bench_engine -- $(BENCH)
+	$(BUILD)
+	"$${CARGO_TARGET_DIR:-target}/release/examples/bench_engine" $(BENCH)
+	$(VERDICT) bench $(DENSE:%=--dense %)
+
+# The engine's tests under AddressSanitizer (x86-64 Linux). The compiler has it, but
+# hides it behind a switch.
+sanitize:
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test $(CARGO_FLAGS) \
+	    --target x86_64-unknown-linux-gnu --package verdict-engine --lib --tests
+
+# Random and edge inputs through every kernel of every backend, a minute of them.
+fuzz:
+	cargo run $(CARGO_FLAGS) --package verdict-engine --example fuzz_kernels -- 60
 
 fmt: node_modules
 	cargo fmt --all

@@ -1,9 +1,10 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use alloy::primitives::Address;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use verdict_engine::{Backend, Options};
 
 /// Proves what a machine-learning model said, and takes it to Ethereum.
 ///
@@ -128,6 +129,46 @@ pub(crate) enum SrsCommand {
     },
 }
 
+/// How the engine computes. Keys and proofs do not depend on it.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct Computing {
+    /// Threads (default: one a core)
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) threads: usize,
+    /// Refuse a proof that would need more memory than this, keys and SRS not counted
+    #[arg(long, value_name = "MB")]
+    pub(crate) memory_budget: Option<usize>,
+    /// Field arithmetic (default: the fastest this CPU has)
+    #[arg(long, value_enum)]
+    pub(crate) backend: Option<Arithmetic>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Arithmetic {
+    /// 64-bit words, any CPU
+    Portable,
+    /// AVX2
+    Avx2,
+    /// AVX-512 IFMA
+    Ifma,
+}
+
+impl Computing {
+    /// The engine's options.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            threads: self.threads,
+            memory_budget: self.memory_budget.map(|megabytes| megabytes.saturating_mul(1_000_000)),
+            backend: self.backend.map(|arithmetic| match arithmetic {
+                Arithmetic::Portable => Backend::Portable,
+                Arithmetic::Avx2 => Backend::Avx2,
+                Arithmetic::Ifma => Backend::Ifma,
+            }),
+            ..Options::default()
+        }
+    }
+}
+
 /// Which SRS to use.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct SrsSource {
@@ -149,6 +190,8 @@ pub(crate) struct Setup {
     #[arg(long, conflicts_with = "srs")]
     pub(crate) dev_srs: bool,
     #[command(flatten)]
+    pub(crate) computing: Computing,
+    #[command(flatten)]
     pub(crate) options: ModelOptions,
 }
 
@@ -168,6 +211,8 @@ pub(crate) struct Prove {
     /// The program that makes the proof
     #[arg(long, value_enum, default_value_t = ProverKind::Engine)]
     pub(crate) prover: ProverKind,
+    #[command(flatten)]
+    pub(crate) computing: Computing,
     #[command(flatten)]
     pub(crate) srs: SrsSource,
     #[command(flatten)]
@@ -298,6 +343,12 @@ pub(crate) struct Demo {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Bench {
+    /// Instead of the examples, generate a model with dense layers of these sizes, and
+    /// prove it with halo2's prover too, for example 784-128-10; repeat for several
+    #[arg(long, value_name = "SIZES")]
+    pub(crate) dense: Vec<LayerSizes>,
+    #[command(flatten)]
+    pub(crate) computing: Computing,
     /// The example's folder
     #[arg(long, default_value = "examples/credit")]
     pub(crate) example: PathBuf,
@@ -313,4 +364,22 @@ pub(crate) struct Bench {
     /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
     #[arg(long, value_name = "FILE")]
     pub(crate) solc: Option<PathBuf>,
+}
+
+/// Sizes of dense layers, the input first.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerSizes(pub(crate) Vec<usize>);
+
+impl FromStr for LayerSizes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let sizes: Option<Vec<usize>> = text
+            .split('-')
+            .map(|size| size.parse().ok().filter(|size| (1..=1 << 16).contains(size)))
+            .collect();
+        sizes.filter(|sizes| sizes.len() >= 2).map(Self).ok_or_else(|| {
+            "expected two or more sizes from 1 to 65536, for example 784-128-10".into()
+        })
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::{
     io::Write,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use verdict_engine::{Progress, Stage};
 
 use crate::failure::{Failure, Outcome};
 
@@ -14,6 +16,29 @@ use crate::failure::{Failure, Outcome};
 #[derive(Debug)]
 pub(crate) struct Ui {
     json: bool,
+    current: Arc<CurrentStep>,
+}
+
+/// The spinner of the step that runs, and its title.
+#[derive(Debug, Default)]
+struct CurrentStep(Mutex<Option<(ProgressBar, String)>>);
+
+impl CurrentStep {
+    fn set(&self, step: Option<(ProgressBar, String)>) {
+        if let Ok(mut current) = self.0.lock() {
+            *current = step;
+        }
+    }
+}
+
+impl Progress for CurrentStep {
+    fn stage(&self, stage: Stage) {
+        if let Ok(current) = self.0.lock()
+            && let Some((spinner, title)) = &*current
+        {
+            spinner.set_message(format!("{title}: {stage}"));
+        }
+    }
 }
 
 /// Prints a line to standard error. Nobody reading it is no reason to fail.
@@ -56,7 +81,12 @@ pub(crate) fn grouped(number: impl Into<u128>) -> String {
 
 impl Ui {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, current: Arc::default() }
+    }
+
+    /// Shows the engine's stages beside the title of the step that runs.
+    pub(crate) fn stages(&self) -> Arc<dyn Progress> {
+        self.current.clone()
     }
 
     /// Runs a step behind a spinner and tells how long it took.
@@ -77,9 +107,11 @@ impl Ui {
         if !self.json {
             spinner.enable_steady_tick(Duration::from_millis(100));
         }
+        self.current.set(Some((spinner.clone(), title.to_owned())));
         let start = Instant::now();
         let result = work();
         let elapsed = start.elapsed();
+        self.current.set(None);
         spinner.finish_and_clear();
         if !self.json {
             let mark = if result.is_ok() { "✓" } else { "✗" };

@@ -64,6 +64,40 @@ fn inputs_of_the_wrong_length_shape_or_range_are_explained() {
 }
 
 #[test]
+fn the_engines_options_are_obeyed_or_explained() {
+    let place = Workplace::new();
+    let setup = place.setup("model.onnx", &["--threads", "1"]);
+    let (input, out) = (example("applicants.json"), place.path("proof.json"));
+    let prove = ["prove", &setup, "--input", &input, "--id", "A01", "--out", &out];
+    for (option, value, expected) in [
+        ("--threads", "5000", "threads"),
+        ("--memory-budget", "0", "memory_budget"),
+        ("--memory-budget", "1", "1000000"),
+    ] {
+        let error = place.failure(&[&prove[..], &[option, value]].concat());
+        assert!(error.contains(expected), "{error}");
+        assert!(!Path::new(&out).exists());
+    }
+    let all = ["--threads", "1", "--memory-budget", "500", "--backend", "portable"];
+    for options in [&all[..], &["--prover", "reference"]] {
+        place.json(&[&prove[..], options].concat());
+        place.json(&["verify", &setup, &out]);
+    }
+}
+
+#[test]
+fn generated_models_are_measured_stage_by_stage() {
+    let report = Workplace::new().json(&["bench", "--dense", "12-8-3", "--runs", "1"]);
+    let model = &report["models"][0];
+    assert_eq!(model["parameters"], 12 * 8 + 8 + 8 * 3 + 3);
+    let stages = model["stages"].as_array().expect("a list");
+    let sum: f64 = stages.iter().map(|stage| stage["seconds"].as_f64().expect("a time")).sum();
+    let proof = model["proof_seconds_median"].as_f64().expect("a time");
+    assert!(sum > 0.8 * proof && sum <= proof, "{sum} of {proof}");
+    assert!(model["reference_seconds_median"].as_f64().expect("a time") > 0.0);
+}
+
+#[test]
 fn a_damaged_setup_folder_is_refused_file_by_file() {
     let place = Workplace::new();
     let setup = place.setup("logistic.onnx", &[]);
@@ -172,7 +206,12 @@ fn a_folder_that_cannot_be_written_is_named() {
 #[test]
 fn wrong_usage_exits_with_two() {
     let place = Workplace::new();
-    for args in [&["setup"][..], &["nonsense"], &["prove", "x", "--oracle", "y"]] {
+    for args in [
+        &["setup"][..],
+        &["nonsense"],
+        &["prove", "x", "--oracle", "y"],
+        &["bench", "--dense", "4"],
+    ] {
         assert_eq!(place.run(args).status.code(), Some(2), "{args:?}");
     }
     let help = place.run(&["--help"]);

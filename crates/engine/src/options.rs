@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A part of a proof, reported when it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// Waiting for the witness of a phase.
+    Witness(u8),
     /// Committing to the advice columns of a phase.
     Advice(u8),
     /// Computing and committing to the permutation products.
@@ -23,6 +25,21 @@ pub enum Stage {
     Evaluations,
     /// Proving the evaluations.
     Opening,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Witness(phase) => write!(f, "witness, phase {}", phase + 1),
+            Self::Advice(phase) => write!(f, "commitments, phase {}", phase + 1),
+            Self::Permutation => f.write_str("permutation"),
+            Self::Blinding => f.write_str("blinding"),
+            Self::Quotient => f.write_str("quotient"),
+            Self::QuotientCommitments => f.write_str("quotient commitments"),
+            Self::Evaluations => f.write_str("evaluations"),
+            Self::Opening => f.write_str("opening"),
+        }
+    }
 }
 
 /// Receives progress.

@@ -153,7 +153,9 @@ fn every_stage_is_reported_in_order() {
     assert_eq!(
         stages,
         [
+            Stage::Witness(0),
             Stage::Advice(0),
+            Stage::Witness(1),
             Stage::Advice(1),
             Stage::Permutation,
             Stage::Blinding,

@@ -14,6 +14,7 @@ use verdict_contracts::{
     InferenceRequest, ProofBundle, bindings::InferenceOracle::latestScoreCall,
     verify_inference_calldata,
 };
+use verdict_engine::Options;
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use super::{
@@ -130,7 +131,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
 
     ui.heading("2. Keys: commitments to the model's weights");
     let srs = development_srs(plan.k, ui)?;
-    let keys = setup::build(&model, &plan, &srs, &setup, ui)?;
+    let keys = setup::build(&model, &plan, &srs, Options::default(), &setup, ui)?;
     for (name, size) in &keys.files {
         ui.note(&format!("{name}: {}", bytes(*size)));
     }
@@ -146,7 +147,8 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     })?;
     let (url, key) = url;
     ui.note(&url);
-    let prover = Prover::open(&setup, &SrsSource { srs: None }, ProverKind::Engine)?;
+    let prover =
+        Prover::open(&setup, &SrsSource { srs: None }, ProverKind::Engine, Options::default())?;
     let contracts = ui.step("compile the generated Solidity verifier", || {
         Contracts::new(&setup, &prover.manifest, args.solc.as_deref())
     })?;

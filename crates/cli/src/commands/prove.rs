@@ -40,7 +40,10 @@ pub(crate) struct Prover {
 
 pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     let applicant = read_input(&args.input, args.id.as_deref())?;
-    let prover = ui.step("read the keys", || Prover::open(&args.setup, &args.srs, args.prover))?;
+    let mut options = args.computing.options();
+    options.progress = Some(ui.stages());
+    let prover =
+        ui.step("read the keys", || Prover::open(&args.setup, &args.srs, args.prover, options))?;
     let request = args.request.resolve(&args.setup)?;
     let title = format!("prove the model on input {}", applicant.id);
     let bundle = ui.step(&title, || prover.prove(&applicant.input, request))?;
@@ -103,7 +106,12 @@ impl Request {
 
 impl Prover {
     /// Opens a setup folder.
-    pub(crate) fn open(folder: &Path, source: &SrsSource, kind: ProverKind) -> Outcome<Self> {
+    pub(crate) fn open(
+        folder: &Path,
+        source: &SrsSource,
+        kind: ProverKind,
+        options: Options,
+    ) -> Outcome<Self> {
         let manifest = Manifest::read(folder)?;
         let Some(verifier) = manifest.verifier.clone() else {
             return Err(Failure::new(format!("{} has no verifier", folder.display()))
@@ -122,7 +130,7 @@ impl Prover {
             }
         };
         manifest.check_srs(&srs.fingerprint())?;
-        let engine = Engine::new(srs.params(), Options::default())?;
+        let engine = Engine::new(srs.params(), options)?;
         let keys = manifest.keys(folder, &engine)?;
         Ok(Self { manifest, verifier, srs, engine, kind, keys })
     }

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
             )));
         }
     };
-    let report = build(&model, &plan, &srs, &args.out, ui)?;
+    let report = build(&model, &plan, &srs, args.computing.options(), &args.out, ui)?;
     let human = table(&[
         ("folder", report.folder.display().to_string()),
         ("shape id", report.shape_id.clone()),
@@ -82,12 +82,13 @@ pub(crate) fn build(
     model: &FloatModel,
     plan: &Plan,
     srs: &Srs,
+    options: Options,
     folder: &Path,
     ui: &Ui,
 ) -> Outcome<Report> {
     let network = plan.quantized.network.clone();
     let (keys, key_time) = ui.timed_step("make the keys", || {
-        let engine = Engine::new(srs.params(), Options::default())?;
+        let engine = Engine::new(srs.params(), options)?;
         Ok(Keys::new(&engine, network, plan.shape)?)
     })?;
     let (source, payload, shape_id) = ui.step("generate the Solidity verifier", || {

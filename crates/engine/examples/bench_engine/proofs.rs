@@ -127,7 +127,7 @@ impl Stages {
 
 impl Progress for Stages {
     fn stage(&self, stage: Stage) {
-        self.note(format!("{stage:?}"));
+        self.note(stage.to_string());
     }
 }
 
@@ -149,7 +149,6 @@ pub fn limits(k: u32, backend: Backend) {
         let instances: Vec<&[Fr]> = instances.iter().map(Vec::as_slice).collect();
         ours(&engine, &pk, &circuit, &instances);
         stages.0.lock().expect("lock").clear();
-        stages.note("Witness".into());
         ours(&engine, &pk, &circuit, &instances);
         stages.note(String::new());
         let noted = std::mem::take(&mut *stages.0.lock().expect("lock"));

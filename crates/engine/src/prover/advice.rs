@@ -110,6 +110,9 @@ where
             }
         }
         self.phase += 1;
+        if usize::from(self.phase) < self.phases {
+            self.engine.options.enter(Stage::Witness(self.phase))?;
+        }
         Ok(())
     }
 }

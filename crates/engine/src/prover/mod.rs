@@ -213,6 +213,7 @@ impl Engine {
 
         // Advice, phase by phase.
         let mut state = AdviceState::new(self, cs, &mut rng, transcript);
+        self.options.enter(Stage::Witness(0))?;
         witness(&mut state)?;
         let mut advice = std::mem::take(&mut state.columns);
         let challenges: Vec<Fr> = state.challenges.iter().map(|c| c.unwrap_or(Fr::ZERO)).collect();

@@ -1,5 +1,6 @@
 //! `verdict bench`.
 
+mod dense;
 mod guard;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
@@ -8,7 +9,7 @@ use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use tempfile::TempDir;
 use verdict_contracts::InferenceRequest;
-use verdict_engine::Backend;
+use verdict_engine::{Backend, Options};
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use self::guard::{Baseline, Calibration, Comparison, Figures};
@@ -62,13 +63,16 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Bench, ui: &Ui) -> Outcome {
+    if !args.dense.is_empty() {
+        return dense::run(args, ui);
+    }
     let calibration = Calibration::new();
     let mut rows = Vec::new();
     for model in MODELS {
         rows.push(measure(args, model, &calibration, ui)?);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let backend = format!("{:?}", Backend::detect());
+    let backend = format!("{:?}", backend(args));
     let figures: BTreeMap<String, Figures> =
         rows.iter().map(|row| (row.model.clone(), row.guarded.clone())).collect();
     let mut baseline = Baseline::read(&args.baseline)?;
@@ -109,6 +113,11 @@ pub(crate) fn run(args: &Bench, ui: &Ui) -> Outcome {
     ui.result(&Report { cores, backend, models: rows, compared }, &human)
 }
 
+/// The field arithmetic that runs.
+fn backend(args: &Bench) -> Backend {
+    args.computing.options().backend.unwrap_or_else(Backend::detect)
+}
+
 /// One comparison for a person.
 fn line(comparison: &Comparison) -> String {
     let Comparison { model, figure, now, committed, regressed } = comparison;
@@ -124,9 +133,10 @@ fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outc
     let folder = TempDir::with_prefix("verdict-bench-")?;
     let (model, plan) = plan(&args.example.join(name), &example_options(&args.example))?;
     let srs = development_srs(plan.k, ui)?;
-    let keys = setup::build(&model, &plan, &srs, folder.path(), ui)?;
+    let keys = setup::build(&model, &plan, &srs, args.computing.options(), folder.path(), ui)?;
     let own_srs = SrsSource { srs: None };
-    let prover = Prover::open(folder.path(), &own_srs, ProverKind::Engine)?;
+    let prover =
+        Prover::open(folder.path(), &own_srs, ProverKind::Engine, args.computing.options())?;
     let applicants = read_inputs(&args.example.join("applicants.json"))?;
     let samples: Vec<_> = applicants.iter().map(|applicant| applicant.input.clone()).collect();
     let error = plan.quantized.compare(&model, &samples)?;
@@ -144,7 +154,8 @@ fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outc
     let (unit, proof) = (least(&workload), least(&times));
     let median = median_of(times);
     let peak = peak_memory();
-    let reference = Prover::open(folder.path(), &own_srs, ProverKind::Reference)?;
+    let reference =
+        Prover::open(folder.path(), &own_srs, ProverKind::Reference, Options::default())?;
     reference.time_proof(input)?;
     let reference_times: Outcome<Vec<_>> =
         (0..args.runs.max(1)).map(|_| reference.time_proof(input)).collect();
