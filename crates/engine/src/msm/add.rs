@@ -26,6 +26,9 @@ pub(crate) struct Job {
 /// Additions that share one inversion.
 const CHUNK: usize = 1024;
 
+/// Vectors of pairs whose points are fetched into the cache before their turn.
+const AHEAD: usize = 4;
+
 /// Adds pairs of `source` into `target`. `complete` demands formulas that allow
 /// infinity among the operands. Returns whether infinity may be among the sums.
 ///
@@ -130,6 +133,24 @@ impl Pairs<'_> {
         }
     }
 
+    /// Asks for the points of a vector of pairs.
+    #[inline(always)]
+    unsafe fn fetch(&self, at: usize, lanes: usize) {
+        for at in at..at + lanes {
+            // SAFETY: as in `a` and `b`.
+            let [a, b] = unsafe { [self.a(at), self.b(at)] };
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: every x86-64 has the instruction, and it cannot fault.
+            unsafe {
+                use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+                _mm_prefetch::<_MM_HINT_T0>(a.cast());
+                _mm_prefetch::<_MM_HINT_T0>(b.cast());
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = (a, b);
+        }
+    }
+
     #[inline(always)]
     unsafe fn to(&self, at: usize) -> *mut Point {
         match self.jobs.get(at) {
@@ -162,6 +183,7 @@ unsafe fn extend<L: Lanes<Base>>(
 ) -> L {
     // SAFETY: pointers of `Pairs` are valid, the scratch ones by the caller.
     unsafe {
+        pairs.fetch(at + AHEAD * L::W, L::W);
         let x1 = L::load(|l| &raw const (*pairs.a(at + l)).x);
         let x2 = L::load(|l| &raw const (*pairs.b(at + l)).x);
         product.copy_to(prefix);

@@ -7,9 +7,10 @@ use group::prime::PrimeCurveAffine;
 use halo2curves::bn256::{Fq, G1Affine};
 
 /// A point with raised coordinates (see [`crate::field`]); both zero at infinity,
-/// which no point of the curve has.
+/// which no point of the curve has. It fills one cache line: points are gathered from
+/// random places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Point {
     pub(crate) x: Words,
     pub(crate) y: Words,

@@ -14,7 +14,8 @@ use std::{
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use sqlx::{
-    Row, SqlitePool,
+    Row, SqlSafeStr, SqlitePool,
+    migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -69,6 +70,13 @@ pub(crate) struct SenderLock {
     _file: File,
 }
 
+/// The tables' history. A step that has run anywhere never changes.
+fn migrator() -> Migrator {
+    let jobs = include_str!("../../migrations/0001_jobs.sql").into_sql_str();
+    let simple = MigrationType::Simple;
+    Migrator::with_migrations(vec![Migration::new(1, "jobs".into(), simple, jobs, false)])
+}
+
 impl Storage {
     /// Opens the file at `path`, creating it if there is none, and brings its tables up to
     /// date.
@@ -90,7 +98,7 @@ impl Storage {
             .connect_with(options)
             .await
             .map_err(fail)?;
-        let migrated = sqlx::migrate!("./migrations").run(&pool).await;
+        let migrated = migrator().run(&pool).await;
         migrated.map_err(|error| fail(sqlx::Error::Migrate(Box::new(error))))?;
         Ok(Self { pool, path: path.to_owned() })
     }
