@@ -34,7 +34,7 @@ RESERVED = 8
 TABLE_COLUMNS = 4
 TRIED_ROWS = 17
 # Seconds for one model, and for one trial of it.
-BUDGET = 100.0
+BUDGET = 180.0
 TRIAL = 60.0
 
 
@@ -147,7 +147,10 @@ class Tuner:
         if found is None:
             errors = [entry["error"] for entry in self.tried if "error" in entry]
             reasons = [entry["message"] for entry in self.tried if "message" in entry]
-            text = (f"no scale of {SCALES[0]} to {SCALES[-1]} keeps the error within {ERROR:g}: "
+            scales = [entry["settings"]["input_scale"] for entry in self.tried]
+            which = (f"none of the scales tried in the time given ({', '.join(map(str, scales))})"
+                     if self.over() else f"no scale of {SCALES[0]} to {SCALES[-1]}")
+            text = (f"{which} keeps the error within {ERROR:g}: "
                     f"the smallest seen is {min(errors):.2g}" if errors else reasons[-1]
                     if reasons else "no time to try anything")
             return {"settings": None, "message": text, "tried": self.tried}
