@@ -43,7 +43,8 @@ bench-engine:
 # hides it behind a switch.
 sanitize:
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test $(CARGO_FLAGS) \
-	    --target x86_64-unknown-linux-gnu --package verdict-engine --lib --tests
+	    --target x86_64-unknown-linux-gnu --target-dir "$${CARGO_TARGET_DIR:-target}/sanitize" \
+	    --package verdict-engine --lib --tests
 
 # Random and edge inputs through every kernel of every backend, a minute of them.
 fuzz:
