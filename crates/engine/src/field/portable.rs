@@ -164,3 +164,45 @@ impl<M: Modulus> Lanes<M> for Portable<M> {
         if mask & 1 == 0 { self } else { negated }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::{Base, Scalar, from_words};
+
+    /// Every operation on every pair of values at the edges of what lanes may hold.
+    fn values_up_to_twice_the_prime_stay_right<M: Modulus>() {
+        let (p, twice) = (M::P, Portable::<M>::TWICE);
+        let one = [1, 0, 0, 0];
+        let edges = [[0; 4], one, sub(&p, &one).0, p, add(&p, &one), sub(&twice, &one).0];
+        let field = |words: &Words| from_words::<M>(reduce_once::<M>(words));
+        let check = |got: Portable<M>, expected: M::Field| {
+            assert!(!geq(&got.0, &twice), "{:x?} is not below 2p", got.0);
+            assert_eq!(field(&got.0), expected);
+        };
+        for a in &edges {
+            for b in &edges {
+                let (x, y) = (Portable::<M>::new(*a), Portable::<M>::new(*b));
+                // SAFETY: the portable lanes need no CPU feature.
+                unsafe {
+                    check(x.add(y), field(a) + field(b));
+                    check(x.sub(y), field(a) - field(b));
+                    check(x.mul(&y), field(a) * field(b));
+                    check(x.square(), field(a) * field(a));
+                    check(x.negate_where(1), -field(a));
+                    check(x.negate_where(0), field(a));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn scalars_up_to_twice_the_prime_stay_right() {
+        values_up_to_twice_the_prime_stay_right::<Scalar>();
+    }
+
+    #[test]
+    fn coordinates_up_to_twice_the_prime_stay_right() {
+        values_up_to_twice_the_prime_stay_right::<Base>();
+    }
+}
