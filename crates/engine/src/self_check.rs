@@ -147,7 +147,7 @@ fn additions(backend: Backend, rng: &mut StdRng, n: usize) -> Result<(), String>
         let source: Vec<Point> = points.iter().map(|point| Point::new(point, backend)).collect();
         let operand = |rng: &mut StdRng| rng.gen_range(0..2 * n as u32);
         // Without equal and opposite operands the vector formulas apply throughout.
-        let jobs: Vec<Job> = if !distinct {
+        let mut jobs: Vec<Job> = if !distinct {
             (0..n as u32).map(|to| Job { a: operand(rng), b: operand(rng), to }).collect()
         } else {
             let sign = |i: usize| (i << 1 | (i % 3) & 1) as u32;
@@ -156,7 +156,7 @@ fn additions(backend: Backend, rng: &mut StdRng, n: usize) -> Result<(), String>
             pairs.map(|(to, i)| Job { a: sign(i), b: sign((i + 1) % n), to: to as u32 }).collect()
         };
         let mut target = vec![Point::INFINITY; n];
-        add_pairs(backend, &source, &mut target, &jobs, infinity);
+        add_pairs(backend, &source, &mut target, &mut jobs, infinity);
         let lower = Lower::new(backend);
         for job in &jobs {
             let [a, b] = [job.a, job.b].map(|operand| {

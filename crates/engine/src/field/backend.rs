@@ -66,4 +66,13 @@ impl Backend {
             Self::Ifma | Self::IfmaEmulated => 4,
         }
     }
+
+    /// Elements side by side, see [`super::Lanes::W`].
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Self::Portable => 1,
+            Self::Avx2 => 4,
+            Self::Ifma | Self::IfmaEmulated => 8,
+        }
+    }
 }

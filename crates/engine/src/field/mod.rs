@@ -84,7 +84,7 @@ const fn neg_inv(p: u64) -> u64 {
 /// - `sub` takes a tidy subtrahend and adds up to 2·p; `add` and `sub` give *loose*
 ///   values;
 /// - `mul` and `square` take tidy values, or loose ones after `carried`: one `add` or
-///   `sub` of tidy values times a tidy value, or two sums of two tidy values;
+///   `sub` of two tidy or negated values times a tidy value, or two sums of two tidy values;
 /// - `tidy` brings a value below 7·p (a few additions) below 1.01·p.
 ///
 /// # Safety
@@ -123,8 +123,7 @@ pub(crate) trait Lanes<M: Modulus>: Copy {
     unsafe fn tidy(&self) -> Self;
     /// `2^SHIFT · self` for a tidy value; only fit as the tidy factor of `mul`.
     unsafe fn raise(&self) -> Self;
-    /// Negates (modulo p) the lanes whose bit is set in `mask`; takes and gives
-    /// tidy values.
+    /// `2p - self` in the lanes whose bit is set in `mask`, of a tidy value; loose.
     unsafe fn negate_where(self, mask: u32) -> Self;
 }
 

@@ -8,7 +8,7 @@ use super::{
 use ff::Field;
 
 /// Number of operations.
-const OPERATIONS: usize = 10;
+const OPERATIONS: usize = 11;
 
 /// Lanes that `negate_where` negates, by their number modulo eight.
 const NEGATED: u32 = 0b1010_0101;
@@ -26,6 +26,7 @@ fn expected<M: Modulus>(x: M::Field, y: M::Field, negated: bool) -> [M::Field; O
         x * y + x + x + y,
         if negated { -x } else { x },
         (x - y).square(),
+        if negated { (-x - y) * y } else { (x + y) * y },
     ]
 }
 
@@ -70,8 +71,11 @@ unsafe fn operations<M: Modulus, L: Lanes<M>>(
             put(5, sum.mul(&sum).mul(&repair));
             put(6, x.sub(y).sub(y).sub(y).tidy());
             put(7, x.mul(&y.raise()).add(x).add(x).add(y).tidy().tidy());
-            put(8, x.negate_where(NEGATED >> (at % 8)));
+            put(8, x.negate_where(NEGATED >> (at % 8)).tidy());
             put(9, L::load(|l| &loose[l]).square().mul(&repair));
+            let negated = NEGATED >> (at % 8);
+            let sum = x.negate_where(negated).add(y.negate_where(negated));
+            put(10, sum.carried().mul(&constant));
         }
     }
 }

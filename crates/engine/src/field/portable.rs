@@ -24,7 +24,7 @@ fn add(a: &Words, b: &Words) -> Words {
 
 /// `a - b` modulo 2^256 and whether it borrowed.
 #[inline(always)]
-fn sub(a: &Words, b: &Words) -> (Words, bool) {
+pub(crate) fn sub(a: &Words, b: &Words) -> (Words, bool) {
     let mut borrow = false;
     let difference = core::array::from_fn(|i| {
         let (word, out) = a[i].borrowing_sub(b[i], borrow);

@@ -29,8 +29,9 @@ const CHUNK: usize = 1024;
 /// Vectors of pairs whose points are fetched into the cache before their turn.
 const AHEAD: usize = 4;
 
-/// Adds pairs of `source` into `target`. `complete` demands formulas that allow
-/// infinity among the operands. Returns whether infinity may be among the sums.
+/// Adds pairs of `source` into `target`; repeats the last job until they fill vectors.
+/// `complete` demands formulas that allow infinity among the operands. Returns whether
+/// infinity may be among the sums.
 ///
 /// # Panics
 ///
@@ -39,11 +40,15 @@ pub(crate) fn add_pairs(
     backend: Backend,
     source: &[Point],
     target: &mut [Point],
-    jobs: &[Job],
+    jobs: &mut Vec<Job>,
     complete: bool,
 ) -> bool {
     let mut infinity = false;
     crate::limits::count(6 * jobs.len());
+    if let Some(last) = jobs.last() {
+        // Two chains of whole vectors.
+        jobs.resize(jobs.len().next_multiple_of(2 * backend.lanes()), *last);
+    }
     for jobs in jobs.chunks(CHUNK) {
         for job in jobs {
             let last = (job.a >> 1).max(job.b >> 1) as usize;
@@ -101,43 +106,48 @@ fn invert_raised(lanes: &mut [Words], shift: u32) -> Option<()> {
     Some(())
 }
 
-/// Operands and targets of a chunk, by lane.
+/// Operands and targets of a chunk.
 #[derive(Clone, Copy)]
 struct Pairs<'a> {
     jobs: &'a [Job],
     source: *const Point,
     target: *mut Point,
-    /// Two points with distinct x for lanes behind the last job, and their target.
-    idle: *const Point,
-    sink: *mut Point,
 }
 
 impl Pairs<'_> {
     #[inline(always)]
+    unsafe fn job(&self, at: usize) -> &Job {
+        debug_assert!(at < self.jobs.len());
+        // SAFETY: the caller's place is within the chunk.
+        unsafe { self.jobs.get_unchecked(at) }
+    }
+
+    #[inline(always)]
     unsafe fn a(&self, at: usize) -> *const Point {
-        match self.jobs.get(at) {
-            // SAFETY: indices are in range, see `add_chunk`.
-            Some(job) => unsafe { self.source.add((job.a >> 1) as usize) },
-            None => self.idle,
-        }
+        // SAFETY: indices are in range, see `add_chunk`.
+        unsafe { self.source.add((self.job(at).a >> 1) as usize) }
     }
 
     #[inline(always)]
     unsafe fn b(&self, at: usize) -> *const Point {
-        // SAFETY: as in `a`; there are two idle points.
-        unsafe {
-            match self.jobs.get(at) {
-                Some(job) => self.source.add((job.b >> 1) as usize),
-                None => self.idle.add(1),
-            }
-        }
+        // SAFETY: as in `a`.
+        unsafe { self.source.add((self.job(at).b >> 1) as usize) }
     }
 
-    /// Asks for the points of a vector of pairs.
+    #[inline(always)]
+    unsafe fn to(&self, at: usize) -> *mut Point {
+        // SAFETY: as in `a`.
+        unsafe { self.target.add(self.job(at).to as usize) }
+    }
+
+    /// Asks for the points of a vector of pairs, if it is within the chunk.
     #[inline(always)]
     unsafe fn fetch(&self, at: usize, lanes: usize) {
+        if at >= self.jobs.len() {
+            return;
+        }
         for at in at..at + lanes {
-            // SAFETY: as in `a` and `b`.
+            // SAFETY: chunks are whole vectors, so all of this one is in range.
             let [a, b] = unsafe { [self.a(at), self.b(at)] };
             #[cfg(target_arch = "x86_64")]
             // SAFETY: every x86-64 has the instruction, and it cannot fault.
@@ -151,20 +161,13 @@ impl Pairs<'_> {
         }
     }
 
-    #[inline(always)]
-    unsafe fn to(&self, at: usize) -> *mut Point {
-        match self.jobs.get(at) {
-            // SAFETY: as in `a`.
-            Some(job) => unsafe { self.target.add(job.to as usize) },
-            None => self.sink,
-        }
-    }
-
     /// Which lanes negate their first and second operand.
     #[inline(always)]
-    fn signs(&self, at: usize, lanes: usize) -> [u32; 2] {
+    unsafe fn signs(&self, at: usize, lanes: usize) -> [u32; 2] {
         let mut signs = [0, 0];
-        for (l, job) in self.jobs.iter().skip(at).take(lanes).enumerate() {
+        for l in 0..lanes {
+            // SAFETY: as in `fetch`.
+            let job = unsafe { self.job(at + l) };
             signs[0] |= (job.a & 1) << l;
             signs[1] |= (job.b & 1) << l;
         }
@@ -174,53 +177,33 @@ impl Pairs<'_> {
 
 /// Keeps the product so far and extends it by the differences of a vector of pairs.
 #[inline(always)]
-unsafe fn extend<L: Lanes<Base>>(
-    pairs: &Pairs<'_>,
-    at: usize,
-    product: L,
-    prefix: *mut L,
-    difference: *mut L,
-) -> L {
+unsafe fn extend<L: Lanes<Base>>(pairs: &Pairs<'_>, at: usize, product: L, prefix: *mut L) -> L {
     // SAFETY: pointers of `Pairs` are valid, the scratch ones by the caller.
     unsafe {
         pairs.fetch(at + AHEAD * L::W, L::W);
         let x1 = L::load(|l| &raw const (*pairs.a(at + l)).x);
         let x2 = L::load(|l| &raw const (*pairs.b(at + l)).x);
         product.copy_to(prefix);
-        let step = x2.sub(x1).carried();
-        step.copy_to(difference);
-        step.mul(&product)
+        x2.sub(x1).carried().mul(&product)
     }
 }
 
 /// Adds a vector of pairs, given the inverse of the product up to and including
 /// them; returns that of the product before them.
 #[inline(always)]
-unsafe fn finish<L: Lanes<Base>>(
-    pairs: &Pairs<'_>,
-    at: usize,
-    inverse: L,
-    prefix: *const L,
-    difference: *const L,
-) -> L {
+unsafe fn finish<L: Lanes<Base>>(pairs: &Pairs<'_>, at: usize, inverse: L, prefix: *const L) -> L {
     // SAFETY: as in `extend`.
     unsafe {
-        let mut y1 = L::load(|l| &raw const (*pairs.a(at + l)).y);
-        let mut y2 = L::load(|l| &raw const (*pairs.b(at + l)).y);
-        let signs = pairs.signs(at, L::W);
-        if signs[0] != 0 {
-            y1 = y1.negate_where(signs[0]);
-        }
-        if signs[1] != 0 {
-            y2 = y2.negate_where(signs[1]);
-        }
-        let reciprocal = inverse.mul(&*prefix);
-        let before = (*difference).mul(&inverse);
-        let slope = y2.sub(y1).carried().mul(&reciprocal);
         let x1 = L::load(|l| &raw const (*pairs.a(at + l)).x);
         let x2 = L::load(|l| &raw const (*pairs.b(at + l)).x);
+        let before = x2.sub(x1).carried().mul(&inverse);
+        let reciprocal = inverse.mul(&*prefix);
+        let signs = pairs.signs(at, L::W);
+        let minus_y1 = L::load(|l| &raw const (*pairs.a(at + l)).y).negate_where(!signs[0]);
+        let y2 = L::load(|l| &raw const (*pairs.b(at + l)).y).negate_where(signs[1]);
+        let slope = y2.add(minus_y1).carried().mul(&reciprocal);
         let x3 = slope.square().sub(x1).sub(x2).tidy();
-        let y3 = x1.sub(x3).carried().mul(&slope).sub(y1).tidy();
+        let y3 = x1.sub(x3).carried().mul(&slope).add(minus_y1).tidy();
         x3.store_loose(|l| &raw mut (*pairs.to(at + l)).x);
         y3.store_loose(|l| &raw mut (*pairs.to(at + l)).y);
         before
@@ -239,29 +222,19 @@ unsafe fn add_kernel<L: Lanes<Base>>(
     target: &mut [Point],
     jobs: &[Job],
 ) -> bool {
-    let idle = [Point { x: [1, 0, 0, 0], y: [0; 4] }, Point { x: [2, 0, 0, 0], y: [0; 4] }];
-    let mut sink = Point::INFINITY;
-    let pairs = Pairs {
-        jobs,
-        source: source.as_ptr(),
-        target: target.as_mut_ptr(),
-        idle: idle.as_ptr(),
-        sink: &raw mut sink,
-    };
-    // Two chains: an even number of vectors, the last perhaps idle.
-    let vectors = jobs.len().div_ceil(L::W).next_multiple_of(2);
+    assert!(jobs.len().is_multiple_of(2 * L::W), "jobs fill two chains of vectors");
+    let pairs = Pairs { jobs, source: source.as_ptr(), target: target.as_mut_ptr() };
+    let vectors = jobs.len() / L::W;
     let mut prefixes: Vec<L> = Vec::with_capacity(vectors);
-    let mut differences: Vec<L> = Vec::with_capacity(vectors);
-    let (prefixes, differences) = (prefixes.as_mut_ptr(), differences.as_mut_ptr());
+    let prefixes = prefixes.as_mut_ptr();
     // SAFETY: the scratch vectors have room for `vectors` and every place is written
-    // by `extend` before `finish` reads it; `Pairs` covers any lane.
+    // by `extend` before `finish` reads it; there are as many jobs as places.
     unsafe {
         let one = to_words::<Base>(&crate::field::raised::<Base>(Fq::ONE, L::SHIFT));
         let (mut even, mut odd) = (L::splat(&one), L::splat(&one));
         for v in (0..vectors).step_by(2) {
-            even = extend(&pairs, v * L::W, even, prefixes.add(v), differences.add(v));
-            let next = v + 1;
-            odd = extend(&pairs, next * L::W, odd, prefixes.add(next), differences.add(next));
+            even = extend(&pairs, v * L::W, even, prefixes.add(v));
+            odd = extend(&pairs, (v + 1) * L::W, odd, prefixes.add(v + 1));
         }
         let mut total = [[0; 4]; 16];
         let lanes = total.as_mut_ptr();
@@ -272,9 +245,8 @@ unsafe fn add_kernel<L: Lanes<Base>>(
         let total = L::load(|l| &raw const total[l]);
         (even, odd) = (total.mul(&odd), total.mul(&even));
         for v in (0..vectors).step_by(2).rev() {
-            let next = v + 1;
-            odd = finish(&pairs, next * L::W, odd, prefixes.add(next), differences.add(next));
-            even = finish(&pairs, v * L::W, even, prefixes.add(v), differences.add(v));
+            odd = finish(&pairs, (v + 1) * L::W, odd, prefixes.add(v + 1));
+            even = finish(&pairs, v * L::W, even, prefixes.add(v));
         }
     }
     true

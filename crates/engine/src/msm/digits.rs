@@ -7,6 +7,7 @@
 //! [`split`].
 
 use super::split::split;
+use crate::field::portable::{geq, sub};
 use crate::field::{Backend, Lanes, Mark, Modulus, Scalar, Words, dispatch, words};
 use halo2curves::bn256::Fr;
 
@@ -42,8 +43,8 @@ pub(crate) fn classify(
             if *integer == [0; 4] || skip(start + i) {
                 continue;
             }
-            let opposite = negate(integer);
-            let negative = less(&opposite, integer);
+            let (opposite, _) = sub(&Scalar::P, integer);
+            let negative = !geq(&opposite, integer);
             let magnitude = if negative { &opposite } else { integer };
             let entry = ((start + i) as u32) << 2 | u32::from(negative);
             if magnitude[1] | magnitude[2] | magnitude[3] == 0 {
@@ -92,23 +93,6 @@ impl Class {
         let slice = slice as i32;
         ((slice + 1) >> 1) - ((slice >> c) << c)
     }
-}
-
-/// `r - x` for nonzero x.
-fn negate(x: &Words) -> Words {
-    let mut out = [0; 4];
-    let mut borrow = false;
-    for i in 0..4 {
-        let (d, first) = Scalar::P[i].overflowing_sub(x[i]);
-        let (d, second) = d.overflowing_sub(u64::from(borrow));
-        out[i] = d;
-        borrow = first | second;
-    }
-    out
-}
-
-fn less(a: &Words, b: &Words) -> bool {
-    a.iter().rev().lt(b.iter().rev())
 }
 
 dispatch! {

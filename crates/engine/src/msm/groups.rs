@@ -36,6 +36,29 @@ pub(crate) fn sum_groups(
     sums
 }
 
+/// Groups of points of one slice, to be summed.
+#[derive(Default)]
+pub(crate) struct Groups {
+    entries: Vec<u32>,
+    /// Where each group ends.
+    ends: Vec<u32>,
+}
+
+impl Groups {
+    /// Adds a group; points at infinity are left out.
+    pub(crate) fn push(&mut self, source: &[Point], members: impl Iterator<Item = usize>) {
+        let finite = members.filter(|at| !source[*at].is_infinity());
+        self.entries.extend(finite.map(|at| (at as u32) << 1));
+        self.ends.push(self.entries.len() as u32);
+    }
+
+    /// The groups' sums.
+    pub(crate) fn sums(mut self, backend: Backend, source: &[Point]) -> Vec<Point> {
+        self.ends.insert(0, 0);
+        sum_groups(backend, source, &self.entries, &self.ends)
+    }
+}
+
 /// Buffers reused from block to block.
 #[derive(Default)]
 struct Scratch {
@@ -73,7 +96,7 @@ impl Scratch {
             self.ranges.push(first..next);
         }
         resize(&mut self.into, next as usize);
-        let mut complete = add_pairs(backend, source, &mut self.into, &self.jobs, false);
+        let mut complete = add_pairs(backend, source, &mut self.into, &mut self.jobs, false);
         let negate = Negate::new(backend);
         for (entry, to) in leftovers {
             let point = source[(entry >> 1) as usize];
@@ -100,7 +123,7 @@ impl Scratch {
                 *range = first..next;
             }
             resize(&mut self.into, next as usize);
-            complete |= add_pairs(backend, &self.from, &mut self.into, &self.jobs, complete);
+            complete |= add_pairs(backend, &self.from, &mut self.into, &mut self.jobs, complete);
             for (at, to) in leftovers {
                 self.into[to as usize] = self.from[at as usize];
             }

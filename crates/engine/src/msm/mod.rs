@@ -3,8 +3,8 @@
 //! Pippenger's method with signed windows: scalars are classified and the long ones
 //! halved ([`digits`], [`split`]), each window sorts its points by digit into buckets, buckets are summed in affine
 //! form with shared inversions ([`groups`], [`add`]), and the weighted sum of a
-//! window's buckets is taken by rows and columns of the bucket square, again mostly
-//! in affine form. Work is cut into (window, range of points) tasks; how does not change
+//! window's buckets is taken by rows and columns of the bucket square, then by the bits of
+//! their weights, in affine form but for one point a bit. Work is cut into (window, range of points) tasks; how does not change
 //! the sum, which is a group element.
 
 mod add;
@@ -19,7 +19,7 @@ pub(crate) use add::{Job, add_pairs};
 use digits::Class;
 pub(crate) use digits::classify;
 use group::Group;
-use groups::sum_groups;
+use groups::{Groups, sum_groups};
 use halo2curves::bn256::{Fr, G1, G1Affine};
 pub(crate) use point::{Lower, Point};
 use rayon::prelude::*;
@@ -93,7 +93,7 @@ fn windows(points: usize, bits: usize) -> (usize, usize) {
         .map(|c| {
             let buckets = 1usize << (c - 1);
             let (rows, columns) = square(buckets);
-            let reduction = 2 * buckets + 2 * COMPLETE_COST * (rows + columns);
+            let reduction = 2 * buckets + (rows + columns) * c / 4 + 2 * COMPLETE_COST * c;
             (c, (bits + 1).div_ceil(c), points + reduction)
         })
         .min_by_key(|(_, windows, cost)| windows * cost)
@@ -169,49 +169,38 @@ fn sum_tasks(
     drop((entries, offsets));
     // Bucket i has weight i + 1 = row · columns + column + 1.
     let (rows, columns) = square(buckets);
-    let mut entries = Vec::with_capacity(2 * sums.len());
-    let mut offsets = vec![0u32];
+    let mut lines = Groups::default();
     for task in 0..tasks.len() {
-        let mut group = |members: &mut dyn Iterator<Item = usize>| {
-            for i in members {
-                let at = task * buckets + i;
-                if !sums[at].is_infinity() {
-                    entries.push((at as u32) << 1);
-                }
-            }
-            offsets.push(entries.len() as u32);
-        };
+        let bucket = |i| task * buckets + i;
         for row in 0..rows {
-            group(&mut (row * columns..(row + 1) * columns));
+            lines.push(&sums, (row * columns..(row + 1) * columns).map(bucket));
         }
         for column in 0..columns {
-            group(&mut (column..buckets).step_by(columns));
+            lines.push(&sums, (column..buckets).step_by(columns).map(bucket));
         }
     }
-    let lines = sum_groups(backend, &sums, &entries, &offsets);
+    let lines = lines.sums(backend, &sums);
+    // For every bit of a weight, the lines that have it.
+    let low = columns.ilog2() as usize;
+    let mut bits = Groups::default();
+    for task in 0..tasks.len() {
+        let first = task * (rows + columns);
+        for bit in 0..c {
+            let by_row = (0..rows).filter(|row| bit >= low && (row >> (bit - low)) & 1 == 1);
+            let by_column = (0..columns).filter(|column| ((column + 1) >> bit) & 1 == 1);
+            let members = by_row.chain(by_column.map(|column| rows + column));
+            bits.push(&lines, members.map(|line| first + line));
+        }
+    }
     let lower = Lower::new(backend);
-    lines
-        .chunks_exact(rows + columns)
-        .map(|lines| {
-            let (row_sums, column_sums) = lines.split_at(rows);
-            let mut total = weighted(&row_sums[1..], &lower);
-            for _ in 0..columns.ilog2() {
-                total = total.double();
-            }
-            total + weighted(column_sums, &lower)
+    bits.sums(backend, &lines)
+        .chunks_exact(c)
+        .map(|bits| {
+            let highest_first = bits.iter().rev();
+            highest_first
+                .fold(G1::identity(), |total, point| total.double() + point.to_affine(&lower))
         })
         .collect()
-}
-
-/// `Σ (i + 1) · points[i]`.
-fn weighted(points: &[Point], lower: &Lower) -> G1 {
-    let mut running = G1::identity();
-    let mut total = G1::identity();
-    for point in points.iter().rev() {
-        running += point.to_affine(lower);
-        total += running;
-    }
-    total
 }
 
 /// Counting sort of the tasks' scalars by the magnitude of their digit: entries and

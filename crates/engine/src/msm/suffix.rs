@@ -52,10 +52,10 @@ impl Bases {
                 }
                 let mut source = block.to_vec();
                 source.push(offset);
-                let jobs: Vec<Job> = (0..block.len() as u32)
+                let mut jobs: Vec<Job> = (0..block.len() as u32)
                     .map(|i| Job { a: i << 1, b: (block.len() as u32) << 1, to: i })
                     .collect();
-                add_pairs(self.backend, &source, block, &jobs, infinity)
+                add_pairs(self.backend, &source, block, &mut jobs, infinity)
             })
             .reduce(|| false, |a, b| a | b);
         Self::with_images(&points, any_infinity, self.backend)
@@ -71,10 +71,10 @@ fn within_blocks(backend: Backend, points: &mut [Point], length: usize, complete
         let places: Vec<usize> = (at..points.len().saturating_sub(1)).step_by(length).collect();
         let source: Vec<Point> =
             places.iter().flat_map(|place| [points[*place], points[place + 1]]).collect();
-        let jobs: Vec<Job> = (places.iter().enumerate())
+        let mut jobs: Vec<Job> = (places.iter().enumerate())
             .map(|(i, place)| Job { a: (4 * i) as u32, b: (4 * i + 2) as u32, to: *place as u32 })
             .collect();
-        infinity |= add_pairs(backend, &source, points, &jobs, infinity);
+        infinity |= add_pairs(backend, &source, points, &mut jobs, infinity);
     }
     infinity
 }

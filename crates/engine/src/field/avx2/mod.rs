@@ -26,8 +26,18 @@ const MASK: u64 = (1 << BITS) - 1;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2<M>([__m256i; LIMBS], PhantomData<M>);
 
+/// Constants as whole vectors: a load across two cache lines costs twice.
+#[repr(C, align(64))]
+struct Rows([[u64; 4]; 2 * LIMBS + 2]);
+
 /// Constants of a modulus in 29-bit limbs.
 struct Constants<M>(PhantomData<M>);
+
+/// Limb `i` of zero with so many units of every limb lent to the limb below.
+const fn lent(i: usize, units: u64) -> u64 {
+    let gained = if i < LIMBS - 1 { units << BITS } else { 0 };
+    gained.wrapping_sub(if i > 0 { units } else { 0 })
+}
 
 impl<M: Modulus> Constants<M> {
     const P: [u64; LIMBS] = limbs_of::<LIMBS, BITS>(&M::P, 1);
@@ -37,51 +47,49 @@ impl<M: Modulus> Constants<M> {
         let mut limbs = limbs_of::<LIMBS, BITS>(&M::P, 2);
         let mut i = 0;
         while i < LIMBS {
-            if i < LIMBS - 1 {
-                limbs[i] += 1 << BITS;
-            }
-            if i > 0 {
-                limbs[i] -= 1;
-            }
+            limbs[i] = limbs[i].wrapping_add(lent(i, 1));
             i += 1;
         }
         limbs
     };
-    /// Row `i`, entry `q`: limb `i` of `-q·p`, lent as in `LENT`.
-    const MINUS: [[u32; 8]; LIMBS] = {
-        let mut table = [[0; 8]; LIMBS];
-        let mut q = 0;
-        while q < 8 {
-            let limbs = limbs_of::<LIMBS, BITS>(&M::P, q as u64);
-            let mut i = 0;
-            while i < LIMBS {
-                let mut limb = 0i64 - limbs[i] as i64;
-                if i < LIMBS - 1 {
-                    limb += 1 << BITS;
-                }
-                if i > 0 {
-                    limb -= 1;
-                }
-                table[i][q] = limb as u32;
-                i += 1;
-            }
-            q += 1;
+    /// `-p`, lent as in `LENT`.
+    const MINUS: [u64; LIMBS] = {
+        let mut limbs = Self::P;
+        let mut i = 0;
+        while i < LIMBS {
+            limbs[i] = lent(i, 1).wrapping_sub(limbs[i]);
+            i += 1;
         }
-        table
+        limbs
     };
     /// `2^44 / (p / 2^232 + 1)`, rounded down: estimates `value / p` from the top limb.
     const QUOTIENT: u64 = (1 << 44) / (Self::P[LIMBS - 1] + 1);
-    /// What the assembly reads: the limbs of p, `-1/p` modulo 2^29 and the limb
-    /// mask, each in all four lanes.
-    const ROWS: &'static [[u64; 4]; LIMBS + 2] = &{
-        let mut rows = [[MASK; 4]; LIMBS + 2];
+    /// `(c·p + 1) / 2^29` with `c = -1/p` modulo 2^29.
+    const FRIENDLY: [u64; LIMBS] = {
+        let all = limbs_of::<{ LIMBS + 1 }, BITS>(&M::P, M::NEG_INV & MASK);
+        let mut limbs = [0; LIMBS];
+        let mut carry = (all[0] + 1) >> BITS;
+        let mut i = 0;
+        while i < LIMBS {
+            carry += all[i + 1];
+            limbs[i] = carry & MASK;
+            carry >>= BITS;
+            i += 1;
+        }
+        limbs
+    };
+    /// What the assembly reads, each in all four lanes: the limbs of p, `-1/p` modulo 2^29,
+    /// the limb mask, the limbs of `FRIENDLY`.
+    const ROWS: &'static Rows = &{
+        let mut rows = [[MASK; 4]; 2 * LIMBS + 2];
         let mut i = 0;
         while i < LIMBS {
             rows[i] = [Self::P[i]; 4];
+            rows[LIMBS + 2 + i] = [Self::FRIENDLY[i]; 4];
             i += 1;
         }
         rows[LIMBS] = [M::NEG_INV & MASK; 4];
-        rows
+        Rows(rows)
     };
 }
 
@@ -243,8 +251,7 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
             // is negative exactly when the value is already reduced.
             let mut t = [zero(); LIMBS];
             for i in 0..LIMBS {
-                let minus = i64::from(Constants::<M>::MINUS[i][1] as i32);
-                t[i] = _mm256_add_epi64(self.0[i], _mm256_set1_epi64x(minus));
+                t[i] = _mm256_add_epi64(self.0[i], constant(Constants::<M>::MINUS[i]));
             }
             carry(&mut t);
             let keep = _mm256_cmpgt_epi64(_mm256_setzero_si256(), t[LIMBS - 1]);
@@ -321,22 +328,13 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
             );
             let q =
                 _mm256_srli_epi64::<44>(_mm256_mul_epu32(top, constant(Constants::<M>::QUOTIENT)));
-            let high_zero = constant(0xffff_ffff);
             let mut t = [zero(); LIMBS];
             for i in 0..LIMBS {
-                let row = _mm256_loadu_si256(Constants::<M>::MINUS[i].as_ptr().cast());
-                let minus = _mm256_permutevar8x32_epi32(row, q);
-                let minus = _mm256_and_si256(minus, high_zero);
-                t[i] = if i == LIMBS - 1 {
-                    _mm256_add_epi32(self.0[i], minus)
-                } else {
-                    _mm256_add_epi64(self.0[i], minus)
-                };
+                let multiple = _mm256_mul_epu32(q, constant(Constants::<M>::P[i]));
+                let lent = _mm256_add_epi64(self.0[i], constant(lent(i, 8)));
+                t[i] = _mm256_sub_epi64(lent, multiple);
             }
-            // The lent top limb may stand one below zero until the carry arrives,
-            // and its high half is not sign-extended: mask it at the end.
             carry(&mut t);
-            t[LIMBS - 1] = _mm256_and_si256(t[LIMBS - 1], high_zero);
             Self::new(t)
         }
     }
@@ -369,7 +367,7 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
                 _mm256_and_si256(_mm256_set1_epi64x(i64::from(mask)), bits),
                 bits,
             );
-            let mut t = Self::new([_mm256_setzero_si256(); LIMBS]).sub(self).tidy().0;
+            let mut t = Self::new([zero(); LIMBS]).sub(self).0;
             for i in 0..LIMBS {
                 t[i] = _mm256_blendv_epi8(self.0[i], t[i], set);
             }

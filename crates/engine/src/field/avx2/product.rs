@@ -3,8 +3,12 @@
 //! of them.
 //!
 //! Nine accumulators rotate through ymm0 to ymm8. Each row adds one limb of `b` times
-//! all of `a`, then the multiple of p that clears the lowest accumulator, which so
-//! becomes the free one of the next row.
+//! all of `a`, then a multiple of p that clears the lowest accumulator.
+//!
+//! The first seven rows take multiples of `c·p = 2^29·f - 1` (Montgomery's reduction by a
+//! modulus that is minus one modulo the radix): the factor is the lowest limb itself, and
+//! clearing it takes no product at all. They add less than `c·p`, of which less than
+//! `2^-29·p` is left after the last two rows, which take multiples of p itself.
 
 #![allow(clippy::needless_range_loop)]
 
@@ -33,8 +37,45 @@ macro_rules! add_product {
     };
 }
 
+/// Adds the multiple of `2^29·f - 1` that clears the lowest limb `$t0`, and carries the rest
+/// of that limb into the next. `$t0` becomes the accumulator above `$t8`. Registers: ymm11
+/// the factor, ymm14 the mask.
+macro_rules! clear_limb {
+    ($t0:literal $t1:literal $t2:literal $t3:literal $t4:literal
+     $t5:literal $t6:literal $t7:literal $t8:literal) => {
+        concat!(
+            "vpand ymm11, ",
+            $t0,
+            ", ymm14\n",
+            "vpsrlq ",
+            $t0,
+            ", ",
+            $t0,
+            ", 29\n",
+            add_product!("ymm11", "k", "352", $t1),
+            "vpaddq ",
+            $t1,
+            ", ",
+            $t1,
+            ", ",
+            $t0,
+            "\n",
+            add_product!("ymm11", "k", "384", $t2),
+            add_product!("ymm11", "k", "416", $t3),
+            add_product!("ymm11", "k", "448", $t4),
+            add_product!("ymm11", "k", "480", $t5),
+            add_product!("ymm11", "k", "512", $t6),
+            add_product!("ymm11", "k", "544", $t7),
+            add_product!("ymm11", "k", "576", $t8),
+            "vpmuludq ",
+            $t0,
+            ", ymm11, [{k} + 608]\n",
+        )
+    };
+}
+
 /// Adds the multiple of p that clears the lowest limb `$t0`, and carries the rest of
-/// that limb into the next. Registers: ymm11 the factor, ymm14 the mask.
+/// that limb into the next; `$t0` is free then. Registers as in `clear_limb`.
 macro_rules! reduce_limb {
     ($t0:literal $t1:literal $t2:literal $t3:literal $t4:literal
      $t5:literal $t6:literal $t7:literal $t8:literal) => {
@@ -68,12 +109,26 @@ macro_rules! reduce_limb {
     };
 }
 
-/// Adds `a · b[i]`, `$b` being the byte offset of `b[i]`; `$t8` starts here.
+/// Adds `a · b[i]`, `$b` being the byte offset of `b[i]`, and clears the lowest limb.
 macro_rules! product_row {
     ($b:literal: $t0:literal $t1:literal $t2:literal $t3:literal $t4:literal
      $t5:literal $t6:literal $t7:literal $t8:literal) => {
         concat!(
-            "vmovdqu ymm9, [{b} + ", $b, "]\n",
+            add_row!($b: $t0 $t1 $t2 $t3 $t4 $t5 $t6 $t7),
+            add_product!("ymm9", "a", "256", $t8),
+            clear_limb!($t0 $t1 $t2 $t3 $t4 $t5 $t6 $t7 $t8),
+        )
+    };
+}
+
+/// Adds `a · b[i]` but for the highest limb of `a`, leaving `b[i]` in ymm9.
+macro_rules! add_row {
+    ($b:literal: $t0:literal $t1:literal $t2:literal $t3:literal $t4:literal
+     $t5:literal $t6:literal $t7:literal) => {
+        concat!(
+            "vmovdqu ymm9, [{b} + ",
+            $b,
+            "]\n",
             add_product!("ymm9", "a", "0", $t0),
             add_product!("ymm9", "a", "32", $t1),
             add_product!("ymm9", "a", "64", $t2),
@@ -82,8 +137,6 @@ macro_rules! product_row {
             add_product!("ymm9", "a", "160", $t5),
             add_product!("ymm9", "a", "192", $t6),
             add_product!("ymm9", "a", "224", $t7),
-            "vpmuludq ", $t8, ", ymm9, [{a} + 256]\n",
-            reduce_limb!($t0 $t1 $t2 $t3 $t4 $t5 $t6 $t7 $t8),
         )
     };
 }
@@ -103,7 +156,7 @@ macro_rules! first_row {
             "vpmuludq ymm6, ymm9, [{", $rest, "} + 192]\n",
             "vpmuludq ymm7, ymm9, [{", $rest, "} + 224]\n",
             "vpmuludq ymm8, ymm9, [{", $rest, "} + 256]\n",
-            reduce_limb!("ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6" "ymm7" "ymm8"),
+            clear_limb!("ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6" "ymm7" "ymm8"),
         )
     };
 }
@@ -164,12 +217,16 @@ pub(super) unsafe fn montgomery<M: Modulus>(
             product_row!("128": "ymm4" "ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3"),
             product_row!("160": "ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4"),
             product_row!("192": "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5"),
-            product_row!("224": "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6"),
-            product_row!("256": "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6" "ymm7"),
+            add_row!("224": "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5"),
+            add_product!("ymm9", "a", "256", "ymm6"),
+            reduce_limb!("ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6"),
+            add_row!("256": "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6"),
+            "vpmuludq ymm7, ymm9, [{a} + 256]\n",
+            reduce_limb!("ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6" "ymm7"),
             carry_out!(),
             a = in(reg) a.as_ptr(),
             b = in(reg) b.as_ptr(),
-            k = in(reg) Constants::<M>::ROWS.as_ptr(),
+            k = in(reg) Constants::<M>::ROWS.0.as_ptr(),
             out("ymm0") t[0], out("ymm1") t[1], out("ymm2") t[2],
             out("ymm3") t[3], out("ymm4") t[4], out("ymm5") t[5],
             out("ymm6") t[6], out("ymm7") t[7], out("ymm8") t[8],
@@ -198,18 +255,18 @@ pub(super) unsafe fn montgomery_square<M: Modulus>(a: &[__m256i; LIMBS]) -> [__m
     unsafe {
         asm!(
             first_row!("a", "d"),
-            concat!("vmovdqu ymm9, [{a} + 32]\n",add_product!("ymm9", "a", "32", "ymm2"),add_product!("ymm9", "d", "64", "ymm3"),add_product!("ymm9", "d", "96", "ymm4"),add_product!("ymm9", "d", "128", "ymm5"),add_product!("ymm9", "d", "160", "ymm6"),add_product!("ymm9", "d", "192", "ymm7"),add_product!("ymm9", "d", "224", "ymm8"),"vpmuludq ymm0, ymm9, [{d} + 256]\n",reduce_limb!("ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6" "ymm7" "ymm8" "ymm0")),
-            concat!("vmovdqu ymm9, [{a} + 64]\n",add_product!("ymm9", "a", "64", "ymm4"),add_product!("ymm9", "d", "96", "ymm5"),add_product!("ymm9", "d", "128", "ymm6"),add_product!("ymm9", "d", "160", "ymm7"),add_product!("ymm9", "d", "192", "ymm8"),add_product!("ymm9", "d", "224", "ymm0"),"vpmuludq ymm1, ymm9, [{d} + 256]\n",reduce_limb!("ymm2" "ymm3" "ymm4" "ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1")),
-            concat!("vmovdqu ymm9, [{a} + 96]\n",add_product!("ymm9", "a", "96", "ymm6"),add_product!("ymm9", "d", "128", "ymm7"),add_product!("ymm9", "d", "160", "ymm8"),add_product!("ymm9", "d", "192", "ymm0"),add_product!("ymm9", "d", "224", "ymm1"),"vpmuludq ymm2, ymm9, [{d} + 256]\n",reduce_limb!("ymm3" "ymm4" "ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2")),
-            concat!("vmovdqu ymm9, [{a} + 128]\n",add_product!("ymm9", "a", "128", "ymm8"),add_product!("ymm9", "d", "160", "ymm0"),add_product!("ymm9", "d", "192", "ymm1"),add_product!("ymm9", "d", "224", "ymm2"),"vpmuludq ymm3, ymm9, [{d} + 256]\n",reduce_limb!("ymm4" "ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3")),
-            concat!("vmovdqu ymm9, [{a} + 160]\n",add_product!("ymm9", "a", "160", "ymm1"),add_product!("ymm9", "d", "192", "ymm2"),add_product!("ymm9", "d", "224", "ymm3"),"vpmuludq ymm4, ymm9, [{d} + 256]\n",reduce_limb!("ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4")),
-            concat!("vmovdqu ymm9, [{a} + 192]\n",add_product!("ymm9", "a", "192", "ymm3"),add_product!("ymm9", "d", "224", "ymm4"),"vpmuludq ymm5, ymm9, [{d} + 256]\n",reduce_limb!("ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5")),
-            concat!("vmovdqu ymm9, [{a} + 224]\n",add_product!("ymm9", "a", "224", "ymm5"),"vpmuludq ymm6, ymm9, [{d} + 256]\n",reduce_limb!("ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6")),
+            concat!("vmovdqu ymm9, [{a} + 32]\n",add_product!("ymm9", "a", "32", "ymm2"),add_product!("ymm9", "d", "64", "ymm3"),add_product!("ymm9", "d", "96", "ymm4"),add_product!("ymm9", "d", "128", "ymm5"),add_product!("ymm9", "d", "160", "ymm6"),add_product!("ymm9", "d", "192", "ymm7"),add_product!("ymm9", "d", "224", "ymm8"),add_product!("ymm9", "d", "256", "ymm0"),clear_limb!("ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6" "ymm7" "ymm8" "ymm0")),
+            concat!("vmovdqu ymm9, [{a} + 64]\n",add_product!("ymm9", "a", "64", "ymm4"),add_product!("ymm9", "d", "96", "ymm5"),add_product!("ymm9", "d", "128", "ymm6"),add_product!("ymm9", "d", "160", "ymm7"),add_product!("ymm9", "d", "192", "ymm8"),add_product!("ymm9", "d", "224", "ymm0"),add_product!("ymm9", "d", "256", "ymm1"),clear_limb!("ymm2" "ymm3" "ymm4" "ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1")),
+            concat!("vmovdqu ymm9, [{a} + 96]\n",add_product!("ymm9", "a", "96", "ymm6"),add_product!("ymm9", "d", "128", "ymm7"),add_product!("ymm9", "d", "160", "ymm8"),add_product!("ymm9", "d", "192", "ymm0"),add_product!("ymm9", "d", "224", "ymm1"),add_product!("ymm9", "d", "256", "ymm2"),clear_limb!("ymm3" "ymm4" "ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2")),
+            concat!("vmovdqu ymm9, [{a} + 128]\n",add_product!("ymm9", "a", "128", "ymm8"),add_product!("ymm9", "d", "160", "ymm0"),add_product!("ymm9", "d", "192", "ymm1"),add_product!("ymm9", "d", "224", "ymm2"),add_product!("ymm9", "d", "256", "ymm3"),clear_limb!("ymm4" "ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3")),
+            concat!("vmovdqu ymm9, [{a} + 160]\n",add_product!("ymm9", "a", "160", "ymm1"),add_product!("ymm9", "d", "192", "ymm2"),add_product!("ymm9", "d", "224", "ymm3"),add_product!("ymm9", "d", "256", "ymm4"),clear_limb!("ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4")),
+            concat!("vmovdqu ymm9, [{a} + 192]\n",add_product!("ymm9", "a", "192", "ymm3"),add_product!("ymm9", "d", "224", "ymm4"),add_product!("ymm9", "d", "256", "ymm5"),clear_limb!("ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5")),
+            concat!("vmovdqu ymm9, [{a} + 224]\n",add_product!("ymm9", "a", "224", "ymm5"),add_product!("ymm9", "d", "256", "ymm6"),reduce_limb!("ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6")),
             concat!("vmovdqu ymm9, [{a} + 256]\n","vpmuludq ymm7, ymm9, [{a} + 256]\n",reduce_limb!("ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6" "ymm7")),
             carry_out!(),
             a = in(reg) a.as_ptr(),
             d = in(reg) doubled.as_ptr(),
-            k = in(reg) Constants::<M>::ROWS.as_ptr(),
+            k = in(reg) Constants::<M>::ROWS.0.as_ptr(),
             out("ymm0") t[0], out("ymm1") t[1], out("ymm2") t[2],
             out("ymm3") t[3], out("ymm4") t[4], out("ymm5") t[5],
             out("ymm6") t[6], out("ymm7") t[7], out("ymm8") t[8],

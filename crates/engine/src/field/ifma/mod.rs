@@ -298,7 +298,7 @@ impl<M: Modulus, V: Vector> Lanes<M> for Ifma<M, V> {
     unsafe fn negate_where(self, mask: u32) -> Self {
         // SAFETY: forwarded, see `Lanes`.
         unsafe {
-            let mut t = Self::new([V::zero(); LIMBS]).sub(self).tidy().0;
+            let mut t = Self::new([V::zero(); LIMBS]).sub(self).0;
             for i in 0..LIMBS {
                 t[i] = self.0[i].blend(mask as u8, t[i]);
             }
