@@ -97,8 +97,7 @@ pub fn prove(
 ) -> Result<Proof, ProveError> {
     let context = from_be_bytes(context).ok_or(ProveError::Context)?;
     let witness = Arc::new(Witness::new(&keys.layout, &keys.network, inputs, context)?);
-    let outputs = keys.network.run(inputs)?.values.pop().unwrap_or_default();
-    let instances = witness.instances.clone();
+    let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
     let mut transcript = KeccakTranscript::new(Vec::new());
     match backend {
         Backend::Engine(engine) => {

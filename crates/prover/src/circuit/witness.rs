@@ -33,6 +33,8 @@ pub struct SecondPhase {
 pub struct Witness {
     /// Context, public inputs, outputs.
     pub instances: Vec<Fr>,
+    /// What the network gives.
+    pub outputs: Vec<i64>,
     /// The first-phase columns.
     pub first: FirstPhase,
 }
@@ -88,10 +90,10 @@ impl Witness {
 
         let limbs = limbs.into_iter().map(|limb| Fr::from(u64::from(limb))).collect();
         let public = if shape.public_inputs { inputs } else { &[] };
-        let outputs = trace.values.last().map_or(inputs, Vec::as_slice);
+        let outputs = trace.values.last().map_or(inputs, Vec::as_slice).to_vec();
         let words = public.iter().map(|x| x << shape.shift_bits()).chain(outputs.iter().copied());
         let instances = std::iter::once(context).chain(words.map(field)).collect();
-        Ok(Self { instances, first: FirstPhase { limbs, signs } })
+        Ok(Self { instances, outputs, first: FirstPhase { limbs, signs } })
     }
 
     /// Fills the second-phase columns from the first-phase ones.

@@ -394,3 +394,20 @@ impl Storage {
         self.create_job(scope, &request, JobKind::Gap, Some(nonce), now_ms).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database remembers what it has run by version and SHA-384, and is not opened once
+    /// they differ.
+    #[test]
+    fn a_step_of_the_tables_history_that_has_run_anywhere_is_what_it_was() {
+        let steps: Vec<_> = (migrator().iter())
+            .map(|step| (step.version, alloy::hex::encode(&step.checksum)))
+            .collect();
+        let jobs = "06f07f0450ba89b03d7f44c8f56864ee30af5fb05484db5713badcda718ed40e\
+                    66f8df3cfc0078a55ae8ad73f8dc31c3";
+        assert_eq!(steps, [(1, jobs.to_owned())]);
+    }
+}

@@ -58,7 +58,9 @@ impl Baseline {
     /// Writes the baseline, whole or not at all.
     pub(super) fn write(&self, path: &Path) -> Outcome {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        let folder = folder.unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let file = tempfile::NamedTempFile::new_in(folder)?;
         serde_json::to_writer_pretty(&file, self)?;
         std::io::Write::write_all(&mut file.as_file(), b"\n")?;
         file.persist(path).map_err(|error| error.error)?;
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn a_baseline_survives_writing_and_an_unreadable_one_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("baseline.json");
+        let path = folder.path().join("new").join("baseline.json");
         let mut baseline = Baseline::read(&path).expect("absent is empty");
         baseline.set("Portable", figures(3.0));
         baseline.write(&path).expect("written");
