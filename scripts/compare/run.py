@@ -99,7 +99,8 @@ class Run:
         if reason and self.args.step:
             return
         found = entry.get(tool.name)
-        if found is None or found["of"] != tool.fingerprint():
+        anew = self.args.force and not self.args.step
+        if anew or found is None or found["of"] != tool.fingerprint():
             found = entry[tool.name] = {"of": tool.fingerprint(), "steps": {}}
         found["limits"] = {"seconds": limits.seconds, "memory": limits.memory}
         found["message"] = reason

@@ -71,8 +71,8 @@ SUITE = (
           calibration=3),
     Model("transformer", "transformer block, d = 64, 4 heads, 16 tokens", "transformer",
           time_limit=300, calibration=2),
-    Model("cnn", "CNN, 3×32×32", "cnn", time_limit=200, calibration=2),
-    dense("mlp-4m", "MLP 784-1536-1536-256-10", [784, 1536, 1536, 256, 10], time_limit=200,
+    Model("cnn", "CNN, 3×32×32", "cnn", time_limit=300, calibration=2),
+    dense("mlp-4m", "MLP 784-1536-1536-256-10", [784, 1536, 1536, 256, 10], time_limit=300,
           calibration=2),
 )
 

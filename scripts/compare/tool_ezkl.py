@@ -76,7 +76,7 @@ class Ezkl:
         data = self.model.read()
         job = {"model": str(self.model.onnx), "settings": self.settings,
                **{name: data[name] for name in ("symbols", "inputs", "calibration")}}
-        if "settings" in found:
+        if found.get("settings", {}).get("status") == "ok":
             job["logrows"] = found["settings"]["samples"][0]["settings"]["logrows"]
             job["srs"] = str(srs.path(job["logrows"]))
         return job

@@ -20,6 +20,7 @@ import common  # noqa: E402
 import measure  # noqa: E402
 import run  # noqa: E402
 import suite  # noqa: E402
+import tool_ezkl  # noqa: E402
 
 
 class Files(unittest.TestCase):
@@ -150,6 +151,58 @@ class Suite(unittest.TestCase):
                               capture_output=True, check=False, env={"PATH": ""})
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("transformer", done.stdout)
+
+
+class Again(unittest.TestCase):
+    """What a second run keeps and what it measures anew."""
+
+    class Tool:
+        name, steps, settings = "verdict", {"first": (), "second": ("first",)}, None
+
+        def __init__(self, folder, results):
+            self.folder, self.results, self.model, self.ran = folder, results, suite.SUITE[0], []
+
+        def fingerprint(self):
+            return ["1"]
+
+        def ready(self):
+            return None
+
+        def run(self, name, steps):
+            self.ran.append(name)
+            return {"status": self.results[name], "wall": 1.0}
+
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.enterContext(mock.patch.object(run, "RESULTS", self.folder / "results.json"))
+        self.enterContext(mock.patch("sys.stdout"))
+        self.entry = {}
+
+    def measure(self, results, *arguments):
+        tool = self.Tool(self.folder, results)
+        with mock.patch.object(run, "versions", dict), mock.patch.object(run, "machine", dict):
+            run.Run(run.parse(arguments)).tool(self.entry, tool, measure.Limits(1, 1))
+        return tool.ran
+
+    def test_a_step_that_has_its_result_is_not_run_again(self):
+        good = {"first": "ok", "second": "ok"}
+        self.assertEqual(self.measure(good), ["first", "second"])
+        self.assertEqual(self.measure(good), [])
+        self.assertEqual(self.measure(good, "--step", "settings"), [])
+
+    def test_forced_anew_nothing_is_left_of_what_a_failed_step_led_to(self):
+        self.measure({"first": "ok", "second": "ok"})
+        self.assertEqual(self.measure({"first": "limit"}, "--force"), ["first"])
+        self.assertEqual(list(self.entry["verdict"]["steps"]), ["first"])
+
+    def test_settings_that_were_not_reached_are_no_settings(self):
+        data = {"symbols": {}, "inputs": [], "calibration": []}
+        model = mock.Mock(**{"read.return_value": data, "onnx": "m.onnx"})
+        tool = tool_ezkl.Ezkl(model, "calibrated", self.folder, None)
+        self.assertNotIn("logrows", tool.job({"settings": {"status": "limit"}}))
+        sample = {"settings": {"logrows": 9}}
+        done = {"settings": {"status": "ok", "samples": [sample]}}
+        self.assertEqual(tool.job(done)["logrows"], 9)
 
 
 if __name__ == "__main__":
