@@ -8,7 +8,7 @@ use halo2curves::bn256::Fr;
 use rayon::prelude::*;
 
 /// Elements a task takes.
-pub(crate) const CHUNK: usize = 1 << 11;
+pub(crate) const CHUNK: usize = 1 << 8;
 
 /// `Σ coefficients[i] · point^i`.
 pub(crate) fn evaluate(backend: Backend, coefficients: &[Fr], point: Fr) -> Fr {

@@ -10,6 +10,7 @@ use super::split::split;
 use crate::field::portable::{geq, sub};
 use crate::field::{Backend, Lanes, Mark, Modulus, Scalar, Words, dispatch, words};
 use halo2curves::bn256::Fr;
+use rayon::prelude::*;
 
 /// Scalars of one class: place of the base, sign and magnitude of each. Base `i` is at
 /// place `2i`, its image under the endomorphism at `2i + 1`.
@@ -24,40 +25,56 @@ pub(crate) struct Class {
     pub(crate) bits: usize,
 }
 
+/// Scalars that one thread classifies at a time.
+const PART: usize = 1 << 9;
+
 /// Splits scalars into small and full ones. Zero scalars and indices for which
 /// `skip` holds are dropped.
 pub(crate) fn classify(
     backend: Backend,
     scalars: &[Fr],
-    skip: impl Fn(usize) -> bool,
+    skip: impl Fn(usize) -> bool + Sync,
 ) -> (Class, Class) {
-    let mut small = Class { stride: 1, ..Class::default() };
-    let mut full = Class { stride: 2, ..Class::default() };
-    let mut any_small = 0;
     crate::limits::count(scalars.len());
-    let mut buffer = [[0u64; 4]; 256];
-    for (start, chunk) in (0..).step_by(256).zip(scalars.chunks(256)) {
-        let integers = &mut buffer[..chunk.len()];
-        to_integers(backend, words::<Scalar>(chunk), integers);
-        for (i, integer) in integers.iter().enumerate() {
-            if *integer == [0; 4] || skip(start + i) {
-                continue;
-            }
-            let (opposite, _) = sub(&Scalar::P, integer);
-            let negative = !geq(&opposite, integer);
-            let magnitude = if negative { &opposite } else { integer };
-            let entry = ((start + i) as u32) << 2 | u32::from(negative);
-            if magnitude[1] | magnitude[2] | magnitude[3] == 0 {
-                small.entries.push(entry);
-                small.magnitudes.push(magnitude[0]);
-                any_small |= magnitude[0];
-            } else {
-                for (half, image) in split(magnitude).into_iter().zip([0, 2]) {
-                    if half != 0 {
-                        full.entries.push((entry | image) ^ u32::from(half < 0));
-                        let magnitude = half.unsigned_abs();
-                        full.magnitudes.extend([magnitude as u64, (magnitude >> 64) as u64]);
-                    }
+    let parts: Vec<_> = scalars
+        .par_chunks(PART)
+        .enumerate()
+        .map(|(part, scalars)| classify_part(backend, scalars, part * PART, &skip))
+        .collect();
+    let (small, full): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    (Class::joined(1, small), Class::joined(2, full))
+}
+
+/// The same for scalars that start at index `start`.
+fn classify_part(
+    backend: Backend,
+    scalars: &[Fr],
+    start: usize,
+    skip: &impl Fn(usize) -> bool,
+) -> (Class, Class) {
+    let (mut small, mut full) = (Class::default(), Class::default());
+    let mut any_small = 0;
+    let mut buffer = [[0u64; 4]; PART];
+    let integers = &mut buffer[..scalars.len()];
+    to_integers(backend, words::<Scalar>(scalars), integers);
+    for (i, integer) in (start..).zip(&*integers) {
+        if *integer == [0; 4] || skip(i) {
+            continue;
+        }
+        let (opposite, _) = sub(&Scalar::P, integer);
+        let negative = !geq(&opposite, integer);
+        let magnitude = if negative { &opposite } else { integer };
+        let entry = (i as u32) << 2 | u32::from(negative);
+        if magnitude[1] | magnitude[2] | magnitude[3] == 0 {
+            small.entries.push(entry);
+            small.magnitudes.push(magnitude[0]);
+            any_small |= magnitude[0];
+        } else {
+            for (half, image) in split(magnitude).into_iter().zip([0, 2]) {
+                if half != 0 {
+                    full.entries.push((entry | image) ^ u32::from(half < 0));
+                    let magnitude = half.unsigned_abs();
+                    full.magnitudes.extend([magnitude as u64, (magnitude >> 64) as u64]);
                 }
             }
         }
@@ -68,6 +85,19 @@ pub(crate) fn classify(
 }
 
 impl Class {
+    /// One after another, each magnitude of `stride` words.
+    fn joined(stride: usize, parts: Vec<Self>) -> Self {
+        let (mut entries, mut magnitudes, mut bits) = (Vec::new(), Vec::new(), 0);
+        entries.reserve_exact(parts.iter().map(Self::len).sum());
+        magnitudes.reserve_exact(entries.capacity() * stride);
+        for part in parts {
+            entries.extend(part.entries);
+            magnitudes.extend(part.magnitudes);
+            bits = bits.max(part.bits);
+        }
+        Self { entries, magnitudes, stride, bits }
+    }
+
     /// Number of scalars.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

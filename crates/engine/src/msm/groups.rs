@@ -6,7 +6,7 @@
 //! fit the second-level cache.
 
 use super::add::{Job, add_pairs};
-use super::point::{Lower, Point};
+use super::point::Point;
 use crate::field::Backend;
 use std::ops::Range;
 
@@ -80,53 +80,44 @@ impl Scratch {
         // First level: straight from the source, with signs.
         self.jobs.clear();
         self.ranges.clear();
-        let mut leftovers = Vec::new();
+        let members = (offsets[offsets.len() - 1] - offsets[0]) as usize;
+        resize(&mut self.into, members / 2 + offsets.len());
         let mut next = 0u32;
         for bounds in offsets.windows(2) {
             let group = &entries[bounds[0] as usize..bounds[1] as usize];
             let first = next;
-            for pair in group.chunks(2) {
-                match *pair {
-                    [a, b] => self.jobs.push(Job { a, b, to: next }),
-                    [single] => leftovers.push((single, next)),
-                    _ => {}
-                }
+            let pairs = group.chunks_exact(2);
+            if let [single] = *pairs.remainder() {
+                let point = source[(single >> 1) as usize];
+                self.into[next as usize] = if single & 1 == 1 { point.negated() } else { point };
+                next += 1;
+            }
+            for pair in pairs {
+                self.jobs.push(Job { a: pair[0], b: pair[1], to: next });
                 next += 1;
             }
             self.ranges.push(first..next);
         }
-        resize(&mut self.into, next as usize);
         let mut complete = add_pairs(backend, source, &mut self.into, &mut self.jobs, false);
-        let negate = Negate::new(backend);
-        for (entry, to) in leftovers {
-            let point = source[(entry >> 1) as usize];
-            self.into[to as usize] = if entry & 1 == 1 { negate.apply(point) } else { point };
-        }
         // Further levels: between the two buffers.
         while self.ranges.iter().any(|range| range.len() > 1) {
             std::mem::swap(&mut self.from, &mut self.into);
             self.jobs.clear();
-            let mut leftovers = Vec::new();
-            let mut next = 0u32;
+            resize(&mut self.into, next as usize);
+            next = 0;
             for range in &mut self.ranges {
-                let first = next;
-                let mut at = range.start;
-                while at + 1 < range.end {
-                    self.jobs.push(Job { a: at << 1, b: (at + 1) << 1, to: next });
-                    at += 2;
-                    next += 1;
+                let (mut at, first) = (range.start, next);
+                if range.len() % 2 == 1 {
+                    self.into[next as usize] = self.from[at as usize];
+                    (at, next) = (at + 1, next + 1);
                 }
-                if at < range.end {
-                    leftovers.push((at, next));
-                    next += 1;
+                while at < range.end {
+                    self.jobs.push(Job { a: at << 1, b: (at + 1) << 1, to: next });
+                    (at, next) = (at + 2, next + 1);
                 }
                 *range = first..next;
             }
-            resize(&mut self.into, next as usize);
             complete |= add_pairs(backend, &self.from, &mut self.into, &mut self.jobs, complete);
-            for (at, to) in leftovers {
-                self.into[to as usize] = self.from[at as usize];
-            }
         }
         for (sum, range) in sums.iter_mut().zip(&self.ranges) {
             if !range.is_empty() {
@@ -139,21 +130,5 @@ impl Scratch {
 fn resize(buffer: &mut Vec<Point>, length: usize) {
     if buffer.len() < length {
         buffer.resize(length, Point::INFINITY);
-    }
-}
-
-/// Negates single points.
-struct Negate {
-    backend: Backend,
-    lower: Lower,
-}
-
-impl Negate {
-    fn new(backend: Backend) -> Self {
-        Self { backend, lower: Lower::new(backend) }
-    }
-
-    fn apply(&self, point: Point) -> Point {
-        Point::new(&-point.to_affine(&self.lower), self.backend)
     }
 }

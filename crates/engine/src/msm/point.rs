@@ -1,7 +1,7 @@
 //! Affine points in the form the addition kernel reads.
 
-use crate::field::portable::reduce_once;
-use crate::field::{Backend, Base, Words, from_words, raised, to_words};
+use crate::field::portable::{reduce_once, sub};
+use crate::field::{Backend, Base, Modulus, Words, from_words, raised, to_words};
 use ff::{Field, PrimeField, WithSmallOrderMulGroup};
 use group::prime::PrimeCurveAffine;
 use halo2curves::bn256::{Fq, G1Affine};
@@ -33,6 +33,11 @@ impl Point {
         }
         let coordinate = |c: Fq| to_words::<Base>(&raised::<Base>(c, backend.shift()));
         Self { x: coordinate(point.x), y: coordinate(point.y) }
+    }
+
+    /// The opposite point; not of infinity.
+    pub(crate) fn negated(self) -> Self {
+        Self { x: self.x, y: sub(&Base::P, &reduce_once::<Base>(&self.y)).0 }
     }
 
     /// The image under the endomorphism, which multiplies by `Fr::ZETA`.

@@ -3,8 +3,8 @@
 //! `vpmuludq` multiplies 32-bit halves into 64 bits, so 29-bit limbs leave room to
 //! add eighteen products (nine of the operands, nine of the reduction) without a
 //! carry, and to take sums and differences as factors without normalizing them
-//! first: limbs of a factor may reach `3·2^29` against a tidy one. R is 2^261, so
-//! with `p < 2^254` a product of factors below `a·p` and `b·p` comes out below
+//! first: limbs of a factor may reach 2^31 against a tidy one, or 2^30 against such.
+//! R is 2^261, so with `p < 2^254` a product of factors below `a·p` and `b·p` comes out below
 //! `(1 + 0.006·a·b)·p` without a conditional subtraction.
 
 // Limb loops read better by index: they pair arrays with constants.
