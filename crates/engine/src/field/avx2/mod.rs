@@ -375,3 +375,66 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::{Base, Scalar, from_words};
+    use ff::{Field, PrimeField};
+
+    /// Nine limbs that fill the lower eight alike, and the integer they stand for.
+    fn filled<M: Modulus>(lower: u64, top: u64) -> ([u64; LIMBS], M::Field) {
+        let mut limbs = [lower; LIMBS];
+        limbs[LIMBS - 1] = top;
+        let radix = M::Field::from(1 << BITS);
+        let value = limbs.iter().rev().fold(M::Field::ZERO, |v, l| v * radix + M::Field::from(*l));
+        (limbs, value)
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn product<M: Modulus>(a: &[u64; LIMBS], b: &[u64; LIMBS]) -> [Words; 2] {
+        let lanes = |limbs: &[u64; LIMBS]| {
+            // SAFETY: compiled for AVX2, which the caller has.
+            Avx2::<M>::new(limbs.map(|limb| unsafe { constant(limb) }))
+        };
+        let mut out = [[[0; 4]; 4]; 2];
+        let [first, second] = out.each_mut().map(|words| words.as_mut_ptr());
+        // SAFETY: as above; there is a place for every lane.
+        unsafe {
+            lanes(a).mul(&lanes(b)).tidy().store(|l| first.add(l));
+            lanes(b).square().tidy().store(|l| second.add(l));
+        }
+        out.map(|lanes| lanes[3])
+    }
+
+    fn fullest_factors_give_right_products<M: Modulus>() {
+        let top = Constants::<M>::P[LIMBS - 1];
+        let by_r_twice = M::Field::TWO_INV.pow_vartime([29 * 9 + 256]);
+        let tidy = filled::<M>(MASK, top);
+        let sum = filled::<M>(1 << 30, 2 * top);
+        for (a, b) in [(filled::<M>(1 << 31, 5 * top), tidy), (sum, tidy), (sum, sum)] {
+            // SAFETY: the tests below have asked for AVX2.
+            let [product, square] = unsafe { product::<M>(&a.0, &b.0) };
+            assert_eq!(from_words::<M>(product), a.1 * b.1 * by_r_twice);
+            assert_eq!(from_words::<M>(square), b.1 * b.1 * by_r_twice);
+        }
+    }
+
+    #[test]
+    fn scalars_with_the_fullest_limbs_have_right_products() {
+        if std::arch::is_x86_feature_detected!("avx2") {
+            fullest_factors_give_right_products::<Scalar>();
+        } else {
+            eprintln!("skipped: this CPU has no AVX2");
+        }
+    }
+
+    #[test]
+    fn coordinates_with_the_fullest_limbs_have_right_products() {
+        if std::arch::is_x86_feature_detected!("avx2") {
+            fullest_factors_give_right_products::<Base>();
+        } else {
+            eprintln!("skipped: this CPU has no AVX2");
+        }
+    }
+}
