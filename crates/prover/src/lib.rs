@@ -5,6 +5,7 @@
 
 pub mod artifact;
 pub mod circuit;
+pub mod graph;
 pub mod keys;
 pub mod model;
 pub mod network;

@@ -1,0 +1,138 @@
+//! A model as a graph of tensors, before any quantization.
+//!
+//! The reader brings every ONNX operator to one of the few operations of [`Op`], so that
+//! whoever works on a graph (float run, quantizer, printing) knows those only. Nodes stand
+//! in topological order; a tensor may be read any number of times. Elements are numbered
+//! in row-major order.
+
+pub mod linear;
+
+pub use self::linear::{Convolution, Linear, LinearMap, SparseRows};
+
+/// A tensor of a [`Graph`], by its index in [`Graph::tensors`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TensorId(pub usize);
+
+/// A directed graph of operations on tensors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Graph {
+    /// The model's name: the file's stem, or what the caller of the reader said.
+    pub name: String,
+    /// SHA-256 of the model file.
+    pub sha256: [u8; 32],
+    /// Every tensor, those of inputs first.
+    pub tensors: Vec<Tensor>,
+    /// In topological order; each makes one tensor.
+    pub nodes: Vec<Node>,
+    /// The model's inputs, in the file's order.
+    pub inputs: Vec<TensorId>,
+    /// The outputs that are to be proven, in the file's order.
+    pub outputs: Vec<TensorId>,
+}
+
+/// Name, dimensions and kind of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tensor {
+    /// The name in the ONNX graph.
+    pub name: String,
+    /// Dimensions, the batch dimension included. A scalar has none.
+    pub dims: Vec<usize>,
+    /// What its elements are.
+    pub kind: ElementKind,
+}
+
+/// What a tensor's elements are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ElementKind {
+    /// Real numbers.
+    Real,
+    /// Integers; they are proven exactly.
+    Integer,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The ONNX nodes it comes from, in their order, joined by `+`.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// The tensors it reads.
+    pub inputs: Vec<TensorId>,
+    /// The tensor it makes.
+    pub output: TensorId,
+}
+
+/// What a node computes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// y = Σ M_i·x_i + b over the node's inputs.
+    Linear(Linear),
+    /// A function of one variable applied to every element of the only input.
+    Function(Function),
+    /// For every list of elements of the only input, their maximum (or minimum).
+    Extremum(Extremum),
+    /// For every list of elements of the only input, the position of the maximum (or
+    /// minimum) within the list; the first of equal ones.
+    ArgExtremum(Extremum),
+    /// Elements moved: output element i is the one named. Costs nothing.
+    Select(Vec<Element>),
+}
+
+/// Where an element of a [`Op::Select`] comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Element {
+    /// Element `index` of the node's input number `input`.
+    Input {
+        /// Which of the node's inputs.
+        input: usize,
+        /// Index within it.
+        index: usize,
+    },
+    /// A constant, as padding is.
+    Constant(f64),
+}
+
+/// Maxima (or minima) of lists of elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extremum {
+    /// Whether the least is meant.
+    pub minimum: bool,
+    /// For each output element, the input elements it is taken over; none is empty.
+    pub groups: Vec<Vec<usize>>,
+}
+
+/// A function of one variable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Function {
+    /// max(x, 0).
+    Relu,
+    /// x for x ≥ 0, slope·x below: one slope for each element, or one for all.
+    LeakyRelu {
+        /// One slope, or one an element.
+        slopes: Vec<f64>,
+    },
+    /// |x|.
+    Abs,
+    /// min(max(x, low), high); a bound may be infinite.
+    Clip {
+        /// Lower bound.
+        low: f64,
+        /// Upper bound.
+        high: f64,
+    },
+    /// 1 / (1 + exp(−x)).
+    Sigmoid,
+}
+
+impl Tensor {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.dims.iter().product()
+    }
+
+    /// Whether it has no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
