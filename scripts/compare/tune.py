@@ -34,7 +34,7 @@ RESERVED = 8
 TABLE_COLUMNS = 4
 TRIED_ROWS = 17
 # Seconds for one model, and for one trial of it.
-BUDGET = 300.0
+BUDGET = 400.0
 TRIAL = 60.0
 
 

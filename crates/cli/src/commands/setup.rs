@@ -77,6 +77,12 @@ pub(crate) fn development_srs(k: u32, ui: &Ui) -> Outcome<Srs> {
     Ok(srs)
 }
 
+/// Makes the keys of a planned model.
+pub(crate) fn make_keys(plan: &Plan, srs: &Srs, options: Options) -> Outcome<Keys> {
+    let engine = Engine::new(srs.params(), options)?;
+    Ok(Keys::new(&engine, plan.quantized.network.clone(), plan.shape)?)
+}
+
 /// Makes keys and verifier, and writes the folder.
 pub(crate) fn build(
     model: &FloatModel,
@@ -86,11 +92,7 @@ pub(crate) fn build(
     folder: &Path,
     ui: &Ui,
 ) -> Outcome<Report> {
-    let network = plan.quantized.network.clone();
-    let (keys, key_time) = ui.timed_step("make the keys", || {
-        let engine = Engine::new(srs.params(), options)?;
-        Ok(Keys::new(&engine, network, plan.shape)?)
-    })?;
+    let (keys, key_time) = ui.timed_step("make the keys", || make_keys(plan, srs, options))?;
     let (source, payload, shape_id) = ui.step("generate the Solidity verifier", || {
         let verifier = shape_verifier(keys.verifying().cs())?;
         let instances = keys.layout.instances;

@@ -251,3 +251,58 @@ unsafe fn add_kernel<L: Lanes<Base>>(
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use group::Group;
+    use rand::{SeedableRng, rngs::StdRng};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn backends() -> impl Iterator<Item = Backend> {
+        Backend::ALL.into_iter().filter(|backend| backend.is_available())
+    }
+
+    fn affine(n: usize) -> Vec<G1Affine> {
+        let mut rng = StdRng::seed_from_u64(8);
+        (0..n).map(|_| G1::random(&mut rng).to_affine()).collect()
+    }
+
+    #[test]
+    fn any_number_of_pairs_is_added_and_nothing_else_is_written() {
+        let points = affine(2 * 40);
+        for backend in backends() {
+            let source: Vec<Point> = points.iter().map(|p| Point::new(p, backend)).collect();
+            let untouched = source[0];
+            for n in 0..=40 {
+                let mut target = vec![untouched; n + 1];
+                let mut jobs: Vec<Job> =
+                    (0..n as u32).map(|i| Job { a: 4 * i, b: 4 * i + 3, to: i }).collect();
+                assert!(!add_pairs(backend, &source, &mut target, &mut jobs, false));
+                let lower = Lower::new(backend);
+                for (i, pair) in points.chunks(2).take(n).enumerate() {
+                    let expected = (pair[0] - pair[1]).to_affine();
+                    assert_eq!(target[i].to_affine(&lower), expected, "{i} of {n}, {backend:?}");
+                }
+                assert_eq!(target[n], untouched, "{n}, {backend:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_job_outside_the_points_is_refused() {
+        let points = affine(2);
+        for backend in backends() {
+            let source: Vec<Point> = points.iter().map(|p| Point::new(p, backend)).collect();
+            for job in [[4, 0, 0], [0, 4, 0], [0, 2, 1]] {
+                let mut jobs = vec![Job { a: job[0], b: job[1], to: job[2] }];
+                let mut target = [Point::INFINITY];
+                let refused = catch_unwind(AssertUnwindSafe(|| {
+                    add_pairs(backend, &source, &mut target, &mut jobs, false)
+                }));
+                assert!(refused.is_err(), "{job:?}, {backend:?}");
+                assert_eq!(target, [Point::INFINITY]);
+            }
+        }
+    }
+}

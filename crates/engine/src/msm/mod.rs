@@ -1,11 +1,11 @@
 //! Multi-scalar multiplication over fixed bases.
 //!
 //! Pippenger's method with signed windows: scalars are classified and the long ones
-//! halved ([`digits`], [`split`]), each window sorts its points by digit into buckets, buckets are summed in affine
-//! form with shared inversions ([`groups`], [`add`]), and the weighted sum of a
-//! window's buckets is taken by rows and columns of the bucket square, then by the bits of
-//! their weights, in affine form but for one point a bit. Work is cut into (window, range of points) tasks; how does not change
-//! the sum, which is a group element.
+//! halved ([`digits`], [`split`]), each window sorts its points by digit into buckets, and
+//! buckets are summed in affine form with shared inversions ([`groups`], [`add`]). The
+//! weighted sum of a window's buckets is taken by rows and columns of the bucket square, then
+//! by the bits of their weights, in affine form but for one point a bit. Work is cut into
+//! (window, range of points) tasks; how does not change the sum, which is a group element.
 
 mod add;
 mod digits;
@@ -93,6 +93,8 @@ fn windows(points: usize, bits: usize) -> (usize, usize) {
         .map(|c| {
             let buckets = 1usize << (c - 1);
             let (rows, columns) = square(buckets);
+            // Every bucket in two lines, half the lines in each of half the bits, and an
+            // addition and a doubling a bit.
             let reduction = 2 * buckets + (rows + columns) * c / 4 + 2 * COMPLETE_COST * c;
             (c, (bits + 1).div_ceil(c), points + reduction)
         })

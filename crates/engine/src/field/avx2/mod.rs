@@ -26,9 +26,17 @@ const MASK: u64 = (1 << BITS) - 1;
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2<M>([__m256i; LIMBS], PhantomData<M>);
 
-/// Constants as whole vectors: a load across two cache lines costs twice.
+/// Constants as whole vectors, the same in all four lanes; a load across two cache lines
+/// costs twice.
 #[repr(C, align(64))]
-struct Rows([[u64; 4]; 2 * LIMBS + 2]);
+struct Rows {
+    p: [[u64; 4]; LIMBS],
+    /// See [`Constants::FRIENDLY`].
+    friendly: [[u64; 4]; LIMBS],
+    /// `-1/p` modulo 2^29.
+    neg_inv: [u64; 4],
+    mask: [u64; 4],
+}
 
 /// Constants of a modulus in 29-bit limbs.
 struct Constants<M>(PhantomData<M>);
@@ -78,18 +86,21 @@ impl<M: Modulus> Constants<M> {
         }
         limbs
     };
-    /// What the assembly reads, each in all four lanes: the limbs of p, `-1/p` modulo 2^29,
-    /// the limb mask, the limbs of `FRIENDLY`.
+    /// What the assembly reads.
     const ROWS: &'static Rows = &{
-        let mut rows = [[MASK; 4]; 2 * LIMBS + 2];
+        let mut rows = Rows {
+            p: [[0; 4]; LIMBS],
+            friendly: [[0; 4]; LIMBS],
+            neg_inv: [M::NEG_INV & MASK; 4],
+            mask: [MASK; 4],
+        };
         let mut i = 0;
         while i < LIMBS {
-            rows[i] = [Self::P[i]; 4];
-            rows[LIMBS + 2 + i] = [Self::FRIENDLY[i]; 4];
+            rows.p[i] = [Self::P[i]; 4];
+            rows.friendly[i] = [Self::FRIENDLY[i]; 4];
             i += 1;
         }
-        rows[LIMBS] = [M::NEG_INV & MASK; 4];
-        Rows(rows)
+        rows
     };
 }
 
@@ -331,8 +342,9 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
             let mut t = [zero(); LIMBS];
             for i in 0..LIMBS {
                 let multiple = _mm256_mul_epu32(q, constant(Constants::<M>::P[i]));
-                let lent = _mm256_add_epi64(self.0[i], constant(lent(i, 8)));
-                t[i] = _mm256_sub_epi64(lent, multiple);
+                // Lent eight units, no limb falls below zero: q is at most seven.
+                let limb = _mm256_add_epi64(self.0[i], constant(lent(i, 8)));
+                t[i] = _mm256_sub_epi64(limb, multiple);
             }
             carry(&mut t);
             Self::new(t)
@@ -379,7 +391,7 @@ impl<M: Modulus> Lanes<M> for Avx2<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::{Base, Scalar, from_words};
+    use crate::field::{Backend, Base, Scalar, from_words};
     use ff::{Field, PrimeField};
 
     /// Nine limbs that fill the lower eight alike, and the integer they stand for.
@@ -413,7 +425,7 @@ mod tests {
         let tidy = filled::<M>(MASK, top);
         let sum = filled::<M>(1 << 30, 2 * top);
         for (a, b) in [(filled::<M>(1 << 31, 5 * top), tidy), (sum, tidy), (sum, sum)] {
-            // SAFETY: the tests below have asked for AVX2.
+            // SAFETY: the test below has asked for AVX2.
             let [product, square] = unsafe { product::<M>(&a.0, &b.0) };
             assert_eq!(from_words::<M>(product), a.1 * b.1 * by_r_twice);
             assert_eq!(from_words::<M>(square), b.1 * b.1 * by_r_twice);
@@ -421,20 +433,11 @@ mod tests {
     }
 
     #[test]
-    fn scalars_with_the_fullest_limbs_have_right_products() {
-        if std::arch::is_x86_feature_detected!("avx2") {
-            fullest_factors_give_right_products::<Scalar>();
-        } else {
-            eprintln!("skipped: this CPU has no AVX2");
+    fn factors_with_the_fullest_limbs_have_right_products() {
+        if !Backend::Avx2.has_features() {
+            return eprintln!("skipped: this CPU has no AVX2");
         }
-    }
-
-    #[test]
-    fn coordinates_with_the_fullest_limbs_have_right_products() {
-        if std::arch::is_x86_feature_detected!("avx2") {
-            fullest_factors_give_right_products::<Base>();
-        } else {
-            eprintln!("skipped: this CPU has no AVX2");
-        }
+        fullest_factors_give_right_products::<Scalar>();
+        fullest_factors_give_right_products::<Base>();
     }
 }

@@ -37,6 +37,32 @@ macro_rules! add_product {
     };
 }
 
+/// Adds `factor` times the lower eight of nine limbs to eight sums.
+macro_rules! add_products {
+    ($factor:literal, $pointer:literal: $s0:literal $s1:literal $s2:literal $s3:literal
+     $s4:literal $s5:literal $s6:literal $s7:literal) => {
+        concat!(
+            add_product!($factor, $pointer, "0", $s0),
+            add_product!($factor, $pointer, "32", $s1),
+            add_product!($factor, $pointer, "64", $s2),
+            add_product!($factor, $pointer, "96", $s3),
+            add_product!($factor, $pointer, "128", $s4),
+            add_product!($factor, $pointer, "160", $s5),
+            add_product!($factor, $pointer, "192", $s6),
+            add_product!($factor, $pointer, "224", $s7),
+        )
+    };
+}
+
+/// Carries what exceeds 29 bits of `$from` into `$to`; that is all that is left of it.
+macro_rules! carry_over {
+    ($from:literal $to:literal) => {
+        concat!(
+            "vpsrlq ", $from, ", ", $from, ", 29\n", "vpaddq ", $to, ", ", $to, ", ", $from, "\n",
+        )
+    };
+}
+
 /// Adds the multiple of `2^29·f - 1` that clears the lowest limb `$t0`, and carries the rest
 /// of that limb into the next. `$t0` becomes the accumulator above `$t8`. Registers: ymm11
 /// the factor, ymm14 the mask.
@@ -44,32 +70,10 @@ macro_rules! clear_limb {
     ($t0:literal $t1:literal $t2:literal $t3:literal $t4:literal
      $t5:literal $t6:literal $t7:literal $t8:literal) => {
         concat!(
-            "vpand ymm11, ",
-            $t0,
-            ", ymm14\n",
-            "vpsrlq ",
-            $t0,
-            ", ",
-            $t0,
-            ", 29\n",
-            add_product!("ymm11", "k", "352", $t1),
-            "vpaddq ",
-            $t1,
-            ", ",
-            $t1,
-            ", ",
-            $t0,
-            "\n",
-            add_product!("ymm11", "k", "384", $t2),
-            add_product!("ymm11", "k", "416", $t3),
-            add_product!("ymm11", "k", "448", $t4),
-            add_product!("ymm11", "k", "480", $t5),
-            add_product!("ymm11", "k", "512", $t6),
-            add_product!("ymm11", "k", "544", $t7),
-            add_product!("ymm11", "k", "576", $t8),
-            "vpmuludq ",
-            $t0,
-            ", ymm11, [{k} + 608]\n",
+            "vpand ymm11, ", $t0, ", ymm14\n",
+            carry_over!($t0 $t1),
+            add_products!("ymm11", "f": $t1 $t2 $t3 $t4 $t5 $t6 $t7 $t8),
+            "vpmuludq ", $t0, ", ymm11, [{f} + 256]\n",
         )
     };
 }
@@ -80,31 +84,11 @@ macro_rules! reduce_limb {
     ($t0:literal $t1:literal $t2:literal $t3:literal $t4:literal
      $t5:literal $t6:literal $t7:literal $t8:literal) => {
         concat!(
-            "vpmuludq ymm11, ",
-            $t0,
-            ", [{k} + 288]\n",
+            "vpmuludq ymm11, ", $t0, ", [{i}]\n",
             "vpand ymm11, ymm11, ymm14\n",
-            add_product!("ymm11", "k", "0", $t0),
-            "vpsrlq ",
-            $t0,
-            ", ",
-            $t0,
-            ", 29\n",
-            add_product!("ymm11", "k", "32", $t1),
-            add_product!("ymm11", "k", "64", $t2),
-            "vpaddq ",
-            $t1,
-            ", ",
-            $t1,
-            ", ",
-            $t0,
-            "\n",
-            add_product!("ymm11", "k", "96", $t3),
-            add_product!("ymm11", "k", "128", $t4),
-            add_product!("ymm11", "k", "160", $t5),
-            add_product!("ymm11", "k", "192", $t6),
-            add_product!("ymm11", "k", "224", $t7),
-            add_product!("ymm11", "k", "256", $t8),
+            add_products!("ymm11", "p": $t0 $t1 $t2 $t3 $t4 $t5 $t6 $t7),
+            add_product!("ymm11", "p", "256", $t8),
+            carry_over!($t0 $t1),
         )
     };
 }
@@ -114,29 +98,10 @@ macro_rules! product_row {
     ($b:literal: $t0:literal $t1:literal $t2:literal $t3:literal $t4:literal
      $t5:literal $t6:literal $t7:literal $t8:literal) => {
         concat!(
-            add_row!($b: $t0 $t1 $t2 $t3 $t4 $t5 $t6 $t7),
+            "vmovdqu ymm9, [{b} + ", $b, "]\n",
+            add_products!("ymm9", "a": $t0 $t1 $t2 $t3 $t4 $t5 $t6 $t7),
             add_product!("ymm9", "a", "256", $t8),
             clear_limb!($t0 $t1 $t2 $t3 $t4 $t5 $t6 $t7 $t8),
-        )
-    };
-}
-
-/// Adds `a · b[i]` but for the highest limb of `a`, leaving `b[i]` in ymm9.
-macro_rules! add_row {
-    ($b:literal: $t0:literal $t1:literal $t2:literal $t3:literal $t4:literal
-     $t5:literal $t6:literal $t7:literal) => {
-        concat!(
-            "vmovdqu ymm9, [{b} + ",
-            $b,
-            "]\n",
-            add_product!("ymm9", "a", "0", $t0),
-            add_product!("ymm9", "a", "32", $t1),
-            add_product!("ymm9", "a", "64", $t2),
-            add_product!("ymm9", "a", "96", $t3),
-            add_product!("ymm9", "a", "128", $t4),
-            add_product!("ymm9", "a", "160", $t5),
-            add_product!("ymm9", "a", "192", $t6),
-            add_product!("ymm9", "a", "224", $t7),
         )
     };
 }
@@ -145,7 +110,7 @@ macro_rules! add_row {
 macro_rules! first_row {
     ($factor:literal, $rest:literal) => {
         concat!(
-            "vmovdqu ymm14, [{k} + 320]\n",
+            "vmovdqu ymm14, [{m}]\n",
             "vmovdqu ymm9, [{", $factor, "}]\n",
             "vpmuludq ymm0, ymm9, [{a}]\n",
             "vpmuludq ymm1, ymm9, [{", $rest, "} + 32]\n",
@@ -217,16 +182,21 @@ pub(super) unsafe fn montgomery<M: Modulus>(
             product_row!("128": "ymm4" "ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3"),
             product_row!("160": "ymm5" "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4"),
             product_row!("192": "ymm6" "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5"),
-            add_row!("224": "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5"),
+            "vmovdqu ymm9, [{b} + 224]\n",
+            add_products!("ymm9", "a": "ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5"),
             add_product!("ymm9", "a", "256", "ymm6"),
             reduce_limb!("ymm7" "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6"),
-            add_row!("256": "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6"),
+            "vmovdqu ymm9, [{b} + 256]\n",
+            add_products!("ymm9", "a": "ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6"),
             "vpmuludq ymm7, ymm9, [{a} + 256]\n",
             reduce_limb!("ymm8" "ymm0" "ymm1" "ymm2" "ymm3" "ymm4" "ymm5" "ymm6" "ymm7"),
             carry_out!(),
             a = in(reg) a.as_ptr(),
             b = in(reg) b.as_ptr(),
-            k = in(reg) Constants::<M>::ROWS.0.as_ptr(),
+            p = in(reg) Constants::<M>::ROWS.p.as_ptr(),
+            f = in(reg) Constants::<M>::ROWS.friendly.as_ptr(),
+            i = in(reg) Constants::<M>::ROWS.neg_inv.as_ptr(),
+            m = in(reg) Constants::<M>::ROWS.mask.as_ptr(),
             out("ymm0") t[0], out("ymm1") t[1], out("ymm2") t[2],
             out("ymm3") t[3], out("ymm4") t[4], out("ymm5") t[5],
             out("ymm6") t[6], out("ymm7") t[7], out("ymm8") t[8],
@@ -266,7 +236,10 @@ pub(super) unsafe fn montgomery_square<M: Modulus>(a: &[__m256i; LIMBS]) -> [__m
             carry_out!(),
             a = in(reg) a.as_ptr(),
             d = in(reg) doubled.as_ptr(),
-            k = in(reg) Constants::<M>::ROWS.0.as_ptr(),
+            p = in(reg) Constants::<M>::ROWS.p.as_ptr(),
+            f = in(reg) Constants::<M>::ROWS.friendly.as_ptr(),
+            i = in(reg) Constants::<M>::ROWS.neg_inv.as_ptr(),
+            m = in(reg) Constants::<M>::ROWS.mask.as_ptr(),
             out("ymm0") t[0], out("ymm1") t[1], out("ymm2") t[2],
             out("ymm3") t[3], out("ymm4") t[4], out("ymm5") t[5],
             out("ymm6") t[6], out("ymm7") t[7], out("ymm8") t[8],
