@@ -5,6 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use alloy::primitives::Address;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use verdict_engine::{Backend, Options};
+use verdict_relayer::RpcUrl;
 
 /// Proves what a machine-learning model said, and takes it to Ethereum.
 ///
@@ -263,9 +264,15 @@ pub(crate) struct Codegen {
 /// the environment variable VERDICT_PRIVATE_KEY, never from an argument.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Chain {
-    /// JSON-RPC endpoint; several are tried in turn
-    #[arg(long, value_name = "URL", env = "ETH_RPC_URL", default_value = "http://127.0.0.1:8545")]
-    pub(crate) rpc_url: Vec<String>,
+    /// JSON-RPC endpoint; several are tried in turn, and have to agree on the sender's nonce
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ETH_RPC_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8545"
+    )]
+    pub(crate) rpc_url: Vec<RpcUrl>,
     /// Refuse any other chain
     #[arg(long, value_name = "ID")]
     pub(crate) chain_id: Option<u64>,

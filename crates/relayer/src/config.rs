@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     error::ConfigError,
     fees::{FeePolicy, GWEI},
+    node::{NodeOptions, RpcUrl},
 };
 
 /// When an included transaction counts as final.
@@ -19,11 +20,8 @@ pub enum Finality {
 /// Settings of a [`crate::Relayer`]. Start from [`Default`] and change what differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayerConfig {
-    /// RPC endpoints of the chain, the preferred one first. They may hold API keys and are
-    /// never logged whole.
-    pub rpc_urls: Vec<String>,
-    /// The chain this relayer is meant for; `None` takes whatever the endpoint serves.
-    pub chain_id: Option<u64>,
+    /// The chain and how it is reached.
+    pub node: NodeOptions,
     /// When a transaction is final.
     pub finality: Finality,
     /// Time between two looks at the chain.
@@ -33,8 +31,6 @@ pub struct RelayerConfig {
     /// How long one `run_to_completion` waits; `None` waits for ever. The job stays stored
     /// and pending when the time is over.
     pub wait_timeout: Option<Duration>,
-    /// Time after which one RPC request counts as lost.
-    pub rpc_timeout: Duration,
     /// Multiplier of the base fee in the fee cap.
     pub base_fee_multiplier: u32,
     /// Raise of both fees from one attempt to the next, in percent. Nodes ask for 10.
@@ -54,13 +50,11 @@ pub struct RelayerConfig {
 impl Default for RelayerConfig {
     fn default() -> Self {
         Self {
-            rpc_urls: vec!["http://127.0.0.1:8545".to_owned()],
-            chain_id: None,
+            node: NodeOptions::default(),
             finality: Finality::Confirmations(3),
             poll_interval: Duration::from_secs(2),
             resubmit_after: Duration::from_secs(48),
             wait_timeout: Some(Duration::from_secs(600)),
-            rpc_timeout: Duration::from_secs(10),
             base_fee_multiplier: 2,
             bump_percent: 10,
             min_tip: 1_000_000,
@@ -74,9 +68,9 @@ impl Default for RelayerConfig {
 
 impl RelayerConfig {
     /// Settings for a local development chain: final in the first block, fast polling.
-    pub fn development(rpc_url: impl Into<String>) -> Self {
+    pub fn development(rpc_url: impl Into<RpcUrl>) -> Self {
         Self {
-            rpc_urls: vec![rpc_url.into()],
+            node: NodeOptions { rpc_urls: vec![rpc_url.into()], ..NodeOptions::default() },
             finality: Finality::Confirmations(1),
             poll_interval: Duration::from_millis(50),
             resubmit_after: Duration::from_secs(5),
@@ -98,16 +92,13 @@ impl RelayerConfig {
             }
         };
         let millis = |duration: Duration| format!("{} ms", duration.as_millis());
-        rule(!self.rpc_urls.is_empty(), "rpc_urls", &"none", "must name at least one endpoint")?;
-        rule(self.chain_id != Some(0), "chain_id", &0, "must not be zero")?;
+        self.node.validate()?;
         if let Finality::Confirmations(blocks) = self.finality {
             rule((1..=10_000).contains(&blocks), "finality", &blocks, "must be 1 to 10000 blocks")?;
         }
-        for (duration, field) in [
-            (self.poll_interval, "poll_interval"),
-            (self.resubmit_after, "resubmit_after"),
-            (self.rpc_timeout, "rpc_timeout"),
-        ] {
+        for (duration, field) in
+            [(self.poll_interval, "poll_interval"), (self.resubmit_after, "resubmit_after")]
+        {
             let fits = (1..=86_400_000).contains(&duration.as_millis());
             rule(fits, field, &millis(duration), "must be 1 ms to one day")?;
         }
@@ -173,14 +164,18 @@ mod tests {
     #[test]
     fn every_field_out_of_range_is_named() {
         type Spoil = fn(&mut RelayerConfig);
-        let cases: [(&str, Spoil); 13] = [
-            ("rpc_urls", |c| c.rpc_urls.clear()),
-            ("chain_id", |c| c.chain_id = Some(0)),
+        let cases: &[(&str, Spoil)] = &[
+            ("rpc_urls", |c| c.node.rpc_urls.clear()),
+            ("rpc_urls", |c| c.node.rpc_urls = vec!["ftp://node".into()]),
+            ("chain_id", |c| c.node.chain_id = Some(0)),
+            ("rpc_timeout", |c| c.node.rpc_timeout = Duration::MAX),
+            ("rpc_deadline", |c| c.node.rpc_deadline = Duration::ZERO),
+            ("max_answer_bytes", |c| c.node.max_answer_bytes = 0),
+            ("retries", |c| c.node.retries = u32::MAX),
             ("finality", |c| c.finality = Finality::Confirmations(0)),
             ("finality", |c| c.finality = Finality::Confirmations(u64::MAX)),
             ("poll_interval", |c| c.poll_interval = Duration::ZERO),
             ("resubmit_after", |c| c.resubmit_after = Duration::from_millis(1)),
-            ("rpc_timeout", |c| c.rpc_timeout = Duration::MAX),
             ("wait_timeout", |c| c.wait_timeout = Some(Duration::ZERO)),
             ("base_fee_multiplier", |c| c.base_fee_multiplier = 0),
             ("bump_percent", |c| c.bump_percent = 9),
@@ -188,7 +183,7 @@ mod tests {
             ("gas_margin_percent", |c| c.gas_margin_percent = 401),
             ("max_gas_limit", |c| c.max_gas_limit = 20_999),
         ];
-        for (field, spoil) in cases {
+        for &(field, spoil) in cases {
             let mut config = RelayerConfig::default();
             spoil(&mut config);
             let error = config.validate().expect_err(field);

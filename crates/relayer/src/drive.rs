@@ -150,7 +150,7 @@ impl Core {
         if job.kind == JobKind::Call
             && let Some(address) = call.to
             && !call.data.is_empty()
-            && !self.backend.has_code(address).await?
+            && self.backend.code(address, BlockRef::Latest).await?.is_empty()
         {
             return reject(Rejection::NoContract { address }).await.map(Err);
         }

@@ -96,7 +96,7 @@ pub enum RelayerError {
     Storage(#[from] StorageError),
     /// An RPC request failed.
     #[error(transparent)]
-    Rpc(#[from] RpcError),
+    Rpc(RpcError),
     /// No acceptable price at the moment.
     #[error(transparent)]
     Fees(#[from] FeeError),
@@ -188,9 +188,22 @@ impl RelayerError {
     /// True if trying again later may help without anybody doing something.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Rpc(error) => error.kind != RpcErrorKind::WrongChain,
+            Self::Rpc(error) => {
+                !matches!(error.kind, RpcErrorKind::Disagreement | RpcErrorKind::AccessDenied)
+            }
             Self::Fees(_) => true,
             _ => false,
+        }
+    }
+}
+
+impl From<RpcError> for RelayerError {
+    fn from(error: RpcError) -> Self {
+        match error.kind {
+            RpcErrorKind::WrongChain { expected, found } => {
+                Self::WrongChain { expected, found, endpoint: error.endpoint }
+            }
+            _ => Self::Rpc(error),
         }
     }
 }

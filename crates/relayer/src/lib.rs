@@ -30,6 +30,7 @@ pub mod backend;
 pub mod clock;
 pub mod devchain;
 pub mod fees;
+pub mod node;
 pub mod signer;
 
 mod config;
@@ -48,6 +49,7 @@ pub use job::{
     Attempt, AttemptOutcome, DropReason, JobId, JobState, JobStatus, Rejection, SubmitRequest,
     TxReceipt,
 };
+pub use node::{Node, NodeOptions, RpcUrl};
 pub use relayer::Relayer;
 pub use revert::{DecodedRevert, RevertDecoder, StandardDecoder};
 pub use signer::RelayerSigner;

@@ -6,12 +6,13 @@ use alloy::primitives::{Address, Bytes};
 use tokio::sync::watch;
 
 use crate::{
-    backend::{BlockRef, ChainBackend, RpcBackend},
+    backend::{BlockRef, ChainBackend},
     clock::{Clock, SystemClock},
     config::RelayerConfig,
     drive::Core,
     error::RelayerError,
     job::{DropReason, JobId, JobState, JobStatus, SubmitRequest},
+    node::Node,
     nonce::Nonces,
     revert::RevertDecoder,
     signer::RelayerSigner,
@@ -43,11 +44,12 @@ impl Relayer {
         decoder: impl RevertDecoder + 'static,
     ) -> Result<Self> {
         config.validate()?;
-        let backend = Arc::new(RpcBackend::new(&config.rpc_urls, config.rpc_timeout)?);
-        Self::with_backend(config, signer, storage, decoder, backend, Arc::new(SystemClock)).await
+        let node = Arc::new(Node::new(config.node.clone())?);
+        Self::with_backend(config, signer, storage, decoder, node, Arc::new(SystemClock)).await
     }
 
-    /// Like [`Self::open`], on any chain and clock. `config.rpc_urls` is not used.
+    /// Like [`Self::open`], on a [`Node`] that exists or any other chain, and any clock. Of
+    /// `config.node`, only the chain id is used.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -61,7 +63,7 @@ impl Relayer {
     ) -> Result<Self> {
         config.validate()?;
         let chain_id = backend.chain_id().await?;
-        if let Some(expected) = config.chain_id
+        if let Some(expected) = config.node.chain_id
             && expected != chain_id
         {
             let endpoint = backend.name();

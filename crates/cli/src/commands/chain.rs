@@ -1,4 +1,4 @@
-//! A connection to a chain: transactions through the relayer, reads through RPC.
+//! A connection to a chain: transactions through the relayer, reads through its node.
 
 use std::{
     path::{Path, PathBuf},
@@ -6,21 +6,18 @@ use std::{
 };
 
 use alloy::{
-    network::TransactionBuilder,
-    primitives::{Address, B256, Bytes},
-    providers::{Provider, RootProvider},
-    rpc::{
-        client::RpcClient,
-        types::{TransactionReceipt, TransactionRequest},
-    },
+    primitives::{Address, B256, Bytes, U256},
+    rpc::types::TransactionReceipt,
     sol_types::SolCall,
-    transports::http::reqwest::Url,
 };
 use tokio::runtime::Runtime;
 use verdict_contracts::{Revert, decode_revert};
 use verdict_relayer::{
-    DecodedRevert, Finality, JobState, Relayer, RelayerConfig, RelayerSigner, Storage,
-    SubmitRequest, TxReceipt, signer::PasswordSource,
+    DecodedRevert, Finality, JobState, Node, Relayer, RelayerConfig, RelayerSigner, Storage,
+    SubmitRequest, TxReceipt,
+    backend::{BlockRef, Call, ChainBackend, Simulated},
+    clock::SystemClock,
+    signer::PasswordSource,
 };
 
 use crate::{
@@ -41,7 +38,7 @@ const DEVELOPMENT_CHAINS: [u64; 2] = [31_337, 1_337];
 pub(crate) struct Chain {
     runtime: Arc<Runtime>,
     relayer: Relayer,
-    provider: RootProvider,
+    node: Arc<Node>,
 }
 
 /// How a call ended.
@@ -107,21 +104,18 @@ impl Chain {
         };
         let database = options.database.clone().unwrap_or_else(|| setup.join(DATABASE));
         let runtime = runtime()?;
-        let provider = provider(options.rpc_url.first().map_or("", String::as_str))?;
-        let chain_id = runtime
-            .block_on(async { provider.get_chain_id().await })
-            .map_err(|error| unreachable_node(&options.rpc_url, &error.to_string()))?;
-        let mut config = if is_development(chain_id) {
-            RelayerConfig::development("")
-        } else {
-            RelayerConfig::default()
-        };
-        config.rpc_urls = options.rpc_url.clone();
-        config.chain_id = options.chain_id;
+        let mut config = RelayerConfig::default();
+        config.node.rpc_urls = options.rpc_url.clone();
+        config.node.chain_id = options.chain_id;
+        let node = Arc::new(Node::new(config.node.clone())?);
+        let chain_id = runtime.block_on(node.chain_id())?;
+        if is_development(chain_id) {
+            config = RelayerConfig { node: config.node, ..RelayerConfig::development("") };
+        }
         if let Some(blocks) = options.confirmations {
             config.finality = Finality::Confirmations(blocks);
         }
-        Self::open(runtime, config, signer, database, provider)
+        Self::open(runtime, config, signer, database, node)
     }
 
     /// Connects to a development chain with a key of the caller's.
@@ -132,7 +126,8 @@ impl Chain {
         database: PathBuf,
     ) -> Outcome<Self> {
         let config = RelayerConfig::development(url);
-        Self::open(runtime, config, signer, database, provider(url)?)
+        let node = Arc::new(Node::new(config.node.clone())?);
+        Self::open(runtime, config, signer, database, node)
     }
 
     fn open(
@@ -140,15 +135,17 @@ impl Chain {
         config: RelayerConfig,
         signer: RelayerSigner,
         database: PathBuf,
-        provider: RootProvider,
+        node: Arc<Node>,
     ) -> Outcome<Self> {
         let relayer = runtime.block_on(async {
             let storage = Storage::open(&database).await?;
-            let relayer = Relayer::open(config, signer, storage, decoder).await?;
+            let (backend, clock) = (Arc::clone(&node), Arc::new(SystemClock));
+            let relayer =
+                Relayer::with_backend(config, signer, storage, decoder, backend, clock).await?;
             relayer.resume().await?;
             Ok::<_, Failure>(relayer)
         })?;
-        Ok(Self { runtime, relayer, provider })
+        Ok(Self { runtime, relayer, node })
     }
 
     pub(crate) fn chain_id(&self) -> u64 {
@@ -186,39 +183,23 @@ impl Chain {
 
     /// Calls a contract with calldata as it is.
     pub(crate) fn call_raw(&self, to: Address, calldata: Bytes) -> Result<Bytes, CallError> {
-        let request =
-            TransactionRequest::default().with_from(self.sender()).with_to(to).with_input(calldata);
-        let result = self.runtime.block_on(async { self.provider.call(request).await });
-        result.map_err(|error| {
-            let revert = error.as_error_resp().and_then(|response| response.as_revert_data());
-            match revert {
-                Some(data) => CallError::Reverted(decode_revert(&data)),
-                None => CallError::Failed(format!("the node refused a call: {error}")),
-            }
-        })
+        let call = Call { from: self.sender(), to: Some(to), data: calldata, value: U256::ZERO };
+        match self.runtime.block_on(self.node.call(&call, BlockRef::Latest)) {
+            Ok(Simulated::Ok(answer)) => Ok(answer),
+            Ok(Simulated::Reverted(data)) => Err(CallError::Reverted(decode_revert(&data))),
+            Err(error) => Err(CallError::Failed(error.to_string())),
+        }
     }
 
     /// A contract's code.
     pub(crate) fn code(&self, address: Address) -> Outcome<Bytes> {
-        Ok(self.runtime.block_on(async { self.provider.get_code_at(address).await })?)
+        Ok(self.runtime.block_on(self.node.code(address, BlockRef::Latest))?)
     }
 
     /// A transaction's receipt with its logs.
     pub(crate) fn receipt(&self, hash: B256) -> Outcome<TransactionReceipt> {
         self.runtime
-            .block_on(async { self.provider.get_transaction_receipt(hash).await })?
+            .block_on(self.node.full_receipt(hash))?
             .ok_or_else(|| Failure::new(format!("the node has no receipt of {hash} any more")))
     }
-}
-
-fn provider(url: &str) -> Outcome<RootProvider> {
-    let url: Url =
-        url.parse().map_err(|error| Failure::new(format!("{url} is not an RPC URL: {error}")))?;
-    Ok(RootProvider::new(RpcClient::new_http(url)))
-}
-
-fn unreachable_node(urls: &[String], cause: &str) -> Failure {
-    let url = urls.first().map_or("", String::as_str);
-    Failure::new(format!("no node answers at {url}: {}", cause.replace('\n', " ")))
-        .hint("start one (for example anvil), or give its address with --rpc-url")
 }

@@ -2,7 +2,8 @@
 //!
 //! Nodes agree on few error codes for a refused transaction, so their words decide. The
 //! table lists the wording of geth, reth, Nethermind, Besu, Erigon and anvil; the first
-//! line that fits wins. Words nobody listed mean "try again later", never "give up".
+//! line that fits wins. Words nobody listed mean "try again later", never "give up". Reverts
+//! are not here: they are known by their data.
 
 use thiserror::Error;
 
@@ -31,8 +32,6 @@ pub enum RpcErrorKind {
     Invalid,
     /// The pool is full.
     PoolFull,
-    /// The call reverted.
-    Reverted,
     /// The node does not have that block (yet).
     UnknownBlock,
     /// Nobody answers.
@@ -41,10 +40,19 @@ pub enum RpcErrorKind {
     TimedOut,
     /// Too many requests.
     RateLimited,
-    /// The endpoint serves another chain than before.
-    WrongChain,
-    /// The answer makes no sense.
+    /// The endpoint serves another chain than it should.
+    WrongChain {
+        /// Chain in the configuration, or of the endpoint that answered first.
+        expected: u64,
+        /// Chain at the endpoint.
+        found: u64,
+    },
+    /// The answer makes no sense, or has no end.
     Malformed,
+    /// The endpoint wants a key, or another one.
+    AccessDenied,
+    /// Two endpoints say different things where money depends on it.
+    Disagreement,
     /// Anything else.
     Other,
 }
@@ -57,8 +65,9 @@ impl RpcErrorKind {
             Self::Unreachable
                 | Self::TimedOut
                 | Self::RateLimited
-                | Self::WrongChain
+                | Self::WrongChain { .. }
                 | Self::Malformed
+                | Self::AccessDenied
         )
     }
 
@@ -80,6 +89,9 @@ impl RpcErrorKind {
             Self::RateLimited => "; slow down, or use an endpoint with a higher limit",
             Self::Malformed => "; is this an Ethereum JSON-RPC endpoint?",
             Self::InsufficientFunds => "; send the sender funds",
+            Self::WrongChain { .. } => "; correct the RPC URL or the chain id",
+            Self::AccessDenied => "; check the key in the RPC URL",
+            Self::Disagreement => "; one of them lags far behind or is wrong: leave it out",
             _ => "",
         }
     }
@@ -164,7 +176,6 @@ const WORDS: &[(&str, RpcErrorKind)] = &[
     ("invalid chain id", Kind::Invalid),
     ("invalid chainid", Kind::Invalid),
     ("max initcode size exceeded", Kind::Invalid),
-    ("revert", Kind::Reverted),
     ("header not found", Kind::UnknownBlock),
     ("unknown block", Kind::UnknownBlock),
     ("block not found", Kind::UnknownBlock),
@@ -183,7 +194,6 @@ pub fn classify(code: i64, message: &str) -> RpcErrorKind {
         return *kind;
     }
     match code {
-        3 | -32015 => RpcErrorKind::Reverted,
         429 | -32005 => RpcErrorKind::RateLimited,
         _ => RpcErrorKind::Other,
     }
@@ -221,8 +231,7 @@ mod tests {
             ("gas required exceeds allowance (21000)", Kind::GasAboveLimit),
             ("txpool is full", Kind::PoolFull),
             ("transaction type not supported", Kind::Invalid),
-            ("execution reverted: custom error 0x12345678", Kind::Reverted),
-            ("VM Exception while processing transaction: revert", Kind::Reverted),
+            ("operation reverted due to overload", Kind::Other),
             ("header not found", Kind::UnknownBlock),
             ("daily request limit reached", Kind::RateLimited),
             ("the moon is in the wrong phase", Kind::Other),
@@ -231,7 +240,6 @@ mod tests {
         for (message, kind) in cases {
             assert_eq!(classify(-32000, message), kind, "{message}");
         }
-        assert_eq!(classify(3, "something"), Kind::Reverted);
         assert_eq!(classify(-32005, "slow down"), Kind::RateLimited);
     }
 

@@ -1,9 +1,8 @@
-//! The chain as the relayer needs it: eleven questions and one command.
+//! The chain as the relayer needs it: questions, and one command.
 //!
-//! [`RpcBackend`] asks Ethereum JSON-RPC endpoints. Tests put a scripted chain here.
+//! [`crate::Node`] asks Ethereum JSON-RPC endpoints. Tests put a scripted chain here.
 
 mod classify;
-mod rpc;
 
 use std::fmt::Debug;
 
@@ -11,9 +10,13 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use async_trait::async_trait;
 
 pub use classify::{RpcError, RpcErrorKind, classify};
-pub use rpc::{RpcBackend, redact};
 
 use crate::job::TxReceipt;
+
+/// Largest number of transactions of one account that is believed, about 10^12.
+pub const MAX_NONCE: u64 = 1 << 40;
+/// Largest height of a block that is believed.
+pub const MAX_BLOCK: u64 = 1 << 56;
 
 /// Which block a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +55,17 @@ pub struct Call {
     pub value: U256,
 }
 
+/// Events of one contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogQuery {
+    /// The contract.
+    pub address: Address,
+    /// Its topics, the event's own first; `None` fits any.
+    pub topics: [Option<B256>; 4],
+    /// The blocks, both ends included.
+    pub blocks: std::ops::RangeInclusive<u64>,
+}
+
 /// What a simulation or an estimate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Simulated<T> {
@@ -73,17 +87,23 @@ pub trait ChainBackend: Debug + Send + Sync {
     /// A block's header; `None` if the chain does not have it.
     async fn block(&self, block: BlockRef) -> Result<Option<BlockInfo>, RpcError>;
 
+    /// The hashes of a block's transactions; `None` if the chain does not have the block.
+    async fn transactions(&self, block: u64) -> Result<Option<Vec<B256>>, RpcError>;
+
+    /// The data of the logs that a query selects.
+    async fn logs(&self, query: &LogQuery) -> Result<Vec<Bytes>, RpcError>;
+
     /// The tip that the node suggests, in wei per gas.
     async fn suggested_tip(&self) -> Result<u128, RpcError>;
 
-    /// Number of transactions that `address` has sent.
+    /// Number of transactions that `address` has sent, at most [`MAX_NONCE`].
     async fn nonce(&self, address: Address, block: BlockRef) -> Result<u64, RpcError>;
 
     /// Wei that `address` holds.
     async fn balance(&self, address: Address) -> Result<U256, RpcError>;
 
-    /// True if there is code at `address`.
-    async fn has_code(&self, address: Address) -> Result<bool, RpcError>;
+    /// The code at `address`; empty if there is none.
+    async fn code(&self, address: Address, block: BlockRef) -> Result<Bytes, RpcError>;
 
     /// `eth_call`.
     async fn call(&self, call: &Call, block: BlockRef) -> Result<Simulated<Bytes>, RpcError>;

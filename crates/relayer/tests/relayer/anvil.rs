@@ -260,10 +260,10 @@ async fn a_reorganization_of_a_real_chain_un_mines_the_job_and_it_is_mined_again
 #[tokio::test]
 async fn a_wrong_chain_id_and_a_dead_port_are_refused() {
     let mut desk = Desk::with(DevChainOptions { chain_id: 4242, ..Default::default() }).await;
-    desk.config.chain_id = Some(1);
+    desk.config.node.chain_id = Some(1);
     let error = desk.try_open().await.unwrap_err();
     assert!(matches!(error, RelayerError::WrongChain { expected: 1, found: 4242, .. }), "{error}");
-    desk.config.chain_id = Some(4242);
+    desk.config.node.chain_id = Some(4242);
     desk.open().await;
     drop(desk.chain);
     let storage = Storage::open(&desk.folder.path().join("relayer.db")).await.unwrap();
@@ -275,8 +275,8 @@ async fn a_wrong_chain_id_and_a_dead_port_are_refused() {
 async fn a_dead_endpoint_is_passed_over_and_one_of_another_chain_is_never_used() {
     let mut desk = Desk::new().await;
     let other = start(DevChainOptions { chain_id: 1, ..Default::default() });
-    let good = desk.config.rpc_urls[0].clone();
-    desk.config.rpc_urls = vec!["http://127.0.0.1:1".to_owned(), good, other.url().to_owned()];
+    let good = desk.config.node.rpc_urls[0].clone();
+    desk.config.node.rpc_urls = vec!["http://127.0.0.1:1".into(), good, other.url().into()];
     let relayer = desk.open().await;
     let contract = desk.deploy(&relayer).await;
     submit_and_run(&relayer, counter(contract, COUNT, "a")).await;
@@ -344,10 +344,8 @@ async fn servers_that_talk_nonsense_or_nothing_are_typed_errors() {
         });
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(&folder.path().join("relayer.db")).await.unwrap();
-        let config = RelayerConfig {
-            rpc_timeout: Duration::from_secs(2),
-            ..RelayerConfig::development(url)
-        };
+        let mut config = RelayerConfig::development(url);
+        config.node.rpc_timeout = Duration::from_secs(2);
         let key = PrivateKeySigner::random();
         let error = Relayer::open(config, key.into(), storage, decode).await.unwrap_err();
         assert!(matches!(error, RelayerError::Rpc(_)), "{answer}: {error}");

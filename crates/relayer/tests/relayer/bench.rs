@@ -7,8 +7,8 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use verdict_relayer::{
-    DecodedRevert, JobId, JobState, JobStatus, Relayer, RelayerConfig, RelayerError, RelayerSigner,
-    Storage, SubmitRequest,
+    DecodedRevert, JobId, JobState, JobStatus, NodeOptions, Relayer, RelayerConfig, RelayerError,
+    RelayerSigner, Storage, SubmitRequest,
 };
 
 use crate::chain::{CHAIN_ID, FakeChain, ManualClock, contract};
@@ -33,7 +33,10 @@ impl Bench {
         Self {
             chain: FakeChain::new(key.address(), Arc::clone(&clock)),
             clock,
-            config: RelayerConfig { chain_id: Some(CHAIN_ID), ..RelayerConfig::default() },
+            config: RelayerConfig {
+                node: NodeOptions { chain_id: Some(CHAIN_ID), ..NodeOptions::default() },
+                ..RelayerConfig::default()
+            },
             key,
             folder: tempfile::tempdir().unwrap(),
         }

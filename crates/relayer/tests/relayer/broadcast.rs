@@ -214,7 +214,7 @@ async fn an_endpoint_that_is_away_for_a_while_is_waited_for() {
     let bench = Bench::new();
     let relayer = bench.open().await;
     let id = relayer.submit(call("a")).await.unwrap();
-    for method in ["has_code", "call", "estimate_gas", "nonce", "send", "receipt", "block"] {
+    for method in ["code", "call", "estimate_gas", "nonce", "send", "receipt", "block"] {
         bench.chain.faults(method, vec![Fault::Unreachable; 3]);
     }
     let status = relayer.run_to_completion(id).await.unwrap();
@@ -242,7 +242,7 @@ async fn a_timeout_names_the_last_error() {
     let bench = Bench::new();
     let relayer = bench.open().await;
     let id = relayer.submit(call("a")).await.unwrap();
-    bench.chain.faults("has_code", vec![Fault::Unreachable; 1000]);
+    bench.chain.faults("code", vec![Fault::Unreachable; 1000]);
     let error = relayer.run_to_completion(id).await.unwrap_err().to_string();
     assert!(error.contains("still queued") && error.contains("start the node"), "{error}");
 }

@@ -18,7 +18,9 @@ use alloy::{
 use async_trait::async_trait;
 use verdict_relayer::{
     TxReceipt,
-    backend::{BlockInfo, BlockRef, Call, ChainBackend, RpcError, RpcErrorKind, Simulated},
+    backend::{
+        BlockInfo, BlockRef, Call, ChainBackend, LogQuery, RpcError, RpcErrorKind, Simulated,
+    },
     clock::Clock,
     fees::{Fees, GWEI},
 };
@@ -79,6 +81,8 @@ pub(crate) struct State {
     pub(crate) gas_needed: u64,
     /// Contracts.
     pub(crate) code: HashSet<Address>,
+    /// Data of all logs.
+    pub(crate) logs: Vec<Bytes>,
     /// Calls revert with this, from the block on that is given.
     pub(crate) reverting: Option<(Bytes, u64)>,
     /// Mined transactions revert although their simulation passed.
@@ -130,6 +134,7 @@ impl FakeChain {
             balance: U256::from(10).pow(U256::from(18)),
             gas_needed: 100_000,
             code: HashSet::from([contract()]),
+            logs: Vec::new(),
             reverting: None,
             mined_revert: false,
             mined_revert_nonce: None,
@@ -381,8 +386,23 @@ impl ChainBackend for FakeChain {
         self.answer("balance", |state| Ok(state.balance)).await
     }
 
-    async fn has_code(&self, address: Address) -> Result<bool, RpcError> {
-        self.answer("has_code", |state| Ok(state.code.contains(&address))).await
+    async fn code(&self, address: Address, _: BlockRef) -> Result<Bytes, RpcError> {
+        self.answer("code", |state| {
+            Ok(if state.code.contains(&address) { Bytes::from_static(&[0]) } else { Bytes::new() })
+        })
+        .await
+    }
+
+    async fn transactions(&self, block: u64) -> Result<Option<Vec<B256>>, RpcError> {
+        self.answer("transactions", |state| {
+            let block = state.blocks.get(block as usize);
+            Ok(block.map(|block| block.txs.iter().map(|tx| tx.hash).collect()))
+        })
+        .await
+    }
+
+    async fn logs(&self, _: &LogQuery) -> Result<Vec<Bytes>, RpcError> {
+        self.answer("logs", |state| Ok(state.logs.clone())).await
     }
 
     async fn call(&self, _: &Call, block: BlockRef) -> Result<Simulated<Bytes>, RpcError> {

@@ -94,7 +94,7 @@ async fn killed_between_the_receipt_and_its_confirmations() {
 #[tokio::test]
 async fn killed_again_and_again_at_every_request_of_a_job() {
     let methods =
-        ["has_code", "call", "estimate_gas", "block", "suggested_tip", "balance", "nonce", "send"];
+        ["code", "call", "estimate_gas", "block", "suggested_tip", "balance", "nonce", "send"];
     let bench = Bench::new();
     for method in methods {
         for fault in [Fault::HangBefore, Fault::HangAfter] {

@@ -9,5 +9,7 @@ mod chain;
 mod crashes;
 mod finality;
 mod jobs;
+mod node;
 mod opening;
 mod outcomes;
+mod server;

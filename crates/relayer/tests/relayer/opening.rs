@@ -19,7 +19,7 @@ use crate::{
 #[tokio::test]
 async fn a_wrong_chain_id_is_refused_with_both_numbers() {
     let mut bench = Bench::new();
-    bench.config.chain_id = Some(1);
+    bench.config.node.chain_id = Some(1);
     let error = bench.try_open().await.unwrap_err();
     assert!(matches!(error, RelayerError::WrongChain { expected: 1, found: 7992, .. }), "{error}");
 }
@@ -111,7 +111,7 @@ async fn endpoints_that_are_no_urls_or_hold_keys_are_never_shown() {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(&folder.path().join("relayer.db")).await.unwrap();
         let key = PrivateKeySigner::from_bytes(&keccak256("another key")).unwrap();
-        let config = RelayerConfig { rpc_urls: vec![url], ..RelayerConfig::default() };
+        let config = RelayerConfig::development(url);
         let relayer = Relayer::open(config, key.into(), storage, StandardDecoder).await;
         relayer.unwrap_err().to_string()
     };
