@@ -5,9 +5,16 @@
 //! in topological order; a tensor may be read any number of times. Elements are numbered
 //! in row-major order.
 
+mod check;
+mod display;
 pub mod linear;
+pub(crate) mod run;
 
-pub use self::linear::{Convolution, Linear, LinearMap, SparseRows};
+pub use self::{
+    check::GraphError,
+    linear::{Convolution, Linear, LinearMap, SparseRows},
+    run::RunError,
+};
 
 /// A tensor of a [`Graph`], by its index in [`Graph::tensors`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,115 @@
+//! The float reference: what a graph computes, in f64.
+
+mod extremum;
+mod function;
+mod linear;
+mod select;
+
+use thiserror::Error;
+
+use super::{Graph, GraphError, Op};
+
+/// Why a graph could not be run.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// More or fewer vectors than the graph has inputs.
+    #[error("input count mismatch: the model takes {expected} inputs, got {got}")]
+    InputCount {
+        /// Inputs of the graph.
+        expected: usize,
+        /// Vectors handed in.
+        got: usize,
+    },
+    /// A vector has the wrong length.
+    #[error("input {name} has {got} values, the model takes {expected}")]
+    InputLength {
+        /// The input.
+        name: String,
+        /// Values the input takes.
+        expected: usize,
+        /// Values handed in.
+        got: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("value {index} of input {name} is {value}: every value must be a finite number")]
+    InputNotFinite {
+        /// The input.
+        name: String,
+        /// Position in it, row-major.
+        index: usize,
+        /// The offending value.
+        value: f64,
+    },
+    /// An intermediate value overflowed.
+    #[error("value {index} after node {node} is not finite: the input is too large for this model")]
+    Overflow {
+        /// The node.
+        node: String,
+        /// Position in its output.
+        index: usize,
+    },
+    /// The graph is malformed.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}
+
+impl Graph {
+    /// Runs the graph in f64 on the row-major elements of its inputs; gives the elements
+    /// of its outputs, both in the graph's order.
+    ///
+    /// # Errors
+    /// Inputs that don't fit, a value that is not finite, or a malformed graph.
+    pub fn run<V: AsRef<[f64]>>(&self, inputs: &[V]) -> Result<Vec<Vec<f64>>, RunError> {
+        let values = self.run_all(inputs)?;
+        Ok(self.outputs.iter().map(|id| values[id.0].clone()).collect())
+    }
+
+    /// As [`run`](Self::run), but gives every tensor's elements, by [`TensorId`](super::TensorId).
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_all<V: AsRef<[f64]>>(&self, inputs: &[V]) -> Result<Vec<Vec<f64>>, RunError> {
+        self.check_structure()?;
+        if inputs.len() != self.inputs.len() {
+            return Err(RunError::InputCount { expected: self.inputs.len(), got: inputs.len() });
+        }
+        let mut values = vec![vec![]; self.tensors.len()];
+        for (id, input) in self.inputs.iter().zip(inputs) {
+            let (tensor, input) = (&self.tensors[id.0], input.as_ref());
+            if input.len() != tensor.len() {
+                return Err(RunError::InputLength {
+                    name: tensor.name.clone(),
+                    expected: tensor.len(),
+                    got: input.len(),
+                });
+            }
+            if let Some((index, &value)) = input.iter().enumerate().find(|(_, v)| !v.is_finite()) {
+                let name = tensor.name.clone();
+                return Err(RunError::InputNotFinite { name, index, value });
+            }
+            values[id.0] = input.to_vec();
+        }
+        for node in &self.nodes {
+            let operands: Vec<&[f64]> = node.inputs.iter().map(|id| &*values[id.0]).collect();
+            let result = evaluate(&node.op, &operands);
+            if let Some(index) = result.iter().position(|v| !v.is_finite()) {
+                return Err(RunError::Overflow { node: node.name.clone(), index });
+            }
+            values[node.output.0] = result;
+        }
+        Ok(values)
+    }
+}
+
+/// What an operation that fits its operands computes of them.
+pub(crate) fn evaluate(op: &Op, operands: &[&[f64]]) -> Vec<f64> {
+    let first = operands.first().copied().unwrap_or_default();
+    match op {
+        Op::Linear(map) => linear::run(map, operands),
+        Op::Function(function) => function::run(function, first),
+        Op::Extremum(extremum) => extremum::values(extremum, first),
+        Op::ArgExtremum(extremum) => extremum::positions(extremum, first),
+        Op::Select(elements) => select::run(elements, operands),
+    }
+}
