@@ -6,6 +6,7 @@
 pub mod artifact;
 pub mod circuit;
 pub mod graph;
+pub mod integer;
 pub mod keys;
 pub mod model;
 pub mod network;

@@ -1,7 +1,9 @@
 //! Linear maps in the forms that models have them in.
 
+use serde::{Deserialize, Serialize};
+
 /// y = Σ M_i·x_i + b, one map for each input of the node.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Linear<T = f64> {
     /// M_i, in the order of the node's inputs.
     pub maps: Vec<LinearMap<T>>,
@@ -10,7 +12,7 @@ pub struct Linear<T = f64> {
 }
 
 /// A linear map from a tensor's elements to an output's.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum LinearMap<T = f64> {
     /// The same matrix at every position: y[p, o] = Σ_i W[o, i]·x[p, i].
     Dense {
@@ -36,7 +38,7 @@ pub enum LinearMap<T = f64> {
 /// y[b, o, r, c] = Σ over i, u, v of K[o, i, u, v]·x[b, i, r·stride₀ + u·dilation₀ − pad₀,
 /// c·stride₁ + v·dilation₁ − pad₁], elements outside x being 0, i running over the input
 /// channels of o's group.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Convolution<T = f64> {
     /// Independent images.
     pub batch: usize,
@@ -64,7 +66,7 @@ pub struct Convolution<T = f64> {
 }
 
 /// Rows of a sparse matrix, one an output element.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SparseRows<T = f64> {
     /// Row r's terms are `terms[starts[r]..starts[r + 1]]`; one entry more than rows.
     pub starts: Vec<usize>,
@@ -120,8 +122,112 @@ impl<T: Copy> LinearMap<T> {
         }
     }
 
+    /// Number of terms of all of y's elements, those beyond a convolution's border included.
+    pub fn term_count(&self) -> usize {
+        match self {
+            Self::Dense { positions, weights, .. } => positions.saturating_mul(weights.len()),
+            Self::Convolution(conv) => {
+                let places = [conv.batch, conv.out_size[0], conv.out_size[1]];
+                places.iter().fold(conv.weights.len(), |n, &size| n.saturating_mul(size))
+            }
+            Self::Diagonal(factors) => factors.len(),
+            Self::Sparse(rows) => rows.terms.len(),
+        }
+    }
+
+    /// Calls `f(input element, coefficient)` for every entry of one row, as
+    /// [`for_each_term`](Self::for_each_term) does for all.
+    pub fn for_each_in_row(&self, row: usize, mut f: impl FnMut(usize, T)) {
+        match self {
+            Self::Dense { inputs, outputs, weights, .. } => {
+                let (position, output) = (row / outputs, row % outputs);
+                let weights = &weights[output * inputs..(output + 1) * inputs];
+                weights.iter().enumerate().for_each(|(i, &w)| f(position * inputs + i, w));
+            }
+            Self::Convolution(conv) => conv.for_each_in_row(row, f),
+            Self::Diagonal(factors) => f(row, factors[row]),
+            Self::Sparse(rows) => {
+                let terms = &rows.terms[rows.starts[row]..rows.starts[row + 1]];
+                terms.iter().for_each(|&(i, factor)| f(i, factor));
+            }
+        }
+    }
+
+    /// Folds every row's terms into y: y[o] = step(y[o], coefficient, x[i]), term after term.
+    pub fn fold<X: Copy, Y: Copy>(&self, x: &[X], y: &mut [Y], step: impl Fn(Y, T, X) -> Y) {
+        if let Self::Dense { inputs, outputs, weights, .. } = self {
+            let chunks =
+                x.chunks_exact((*inputs).max(1)).zip(y.chunks_exact_mut((*outputs).max(1)));
+            for (x, y) in chunks {
+                for (weights, y) in weights.chunks_exact((*inputs).max(1)).zip(y) {
+                    *y = weights.iter().zip(x).fold(*y, |y, (w, x)| step(y, *w, *x));
+                }
+            }
+            return;
+        }
+        for (row, y) in y.iter_mut().enumerate() {
+            let mut sum = *y;
+            self.for_each_in_row(row, |i, w| sum = step(sum, w, x[i]));
+            *y = sum;
+        }
+    }
+
+    /// The map with every coefficient replaced by `f` of one input element it belongs to and
+    /// itself. A convolution's coefficient belongs to a whole channel, a dense map's to every
+    /// position: the first element of either is given.
+    ///
+    /// # Errors
+    /// The first that `f` gives.
+    pub fn try_map<U, E>(
+        &self,
+        mut f: impl FnMut(usize, T) -> Result<U, E>,
+    ) -> Result<LinearMap<U>, E> {
+        Ok(match self {
+            Self::Dense { positions, inputs, outputs, weights } => LinearMap::Dense {
+                positions: *positions,
+                inputs: *inputs,
+                outputs: *outputs,
+                weights: weights
+                    .chunks((*inputs).max(1))
+                    .flat_map(|row| row.iter().enumerate())
+                    .map(|(i, &w)| f(i, w))
+                    .collect::<Result<_, E>>()?,
+            },
+            Self::Convolution(conv) => LinearMap::Convolution(Convolution {
+                batch: conv.batch,
+                groups: conv.groups,
+                in_channels: conv.in_channels,
+                out_channels: conv.out_channels,
+                in_size: conv.in_size,
+                out_size: conv.out_size,
+                kernel: conv.kernel,
+                strides: conv.strides,
+                pads: conv.pads,
+                dilations: conv.dilations,
+                weights: conv
+                    .weights
+                    .iter()
+                    .enumerate()
+                    .map(|(k, &w)| f(conv.first_of_channel(conv.channel_of(k)), w))
+                    .collect::<Result<_, E>>()?,
+            }),
+            Self::Diagonal(factors) => {
+                let factors = factors.iter().enumerate().map(|(i, &w)| f(i, w));
+                LinearMap::Diagonal(factors.collect::<Result<_, E>>()?)
+            }
+            Self::Sparse(rows) => LinearMap::Sparse(SparseRows {
+                starts: rows.starts.clone(),
+                terms: rows
+                    .terms
+                    .iter()
+                    .map(|&(i, w)| Ok((i, f(i, w)?)))
+                    .collect::<Result<_, E>>()?,
+            }),
+        })
+    }
+
     /// What does not fit about the map, for tensors of `inputs` and `outputs` elements.
-    pub(super) fn misfit(&self, inputs: usize, outputs: usize) -> Option<String> {
+    pub(crate) fn misfit(&self, inputs: usize, outputs: usize) -> Option<String> {
         let product = |dims: &[usize]| dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         let sizes = match self {
             Self::Dense { positions, inputs: n, outputs: m, weights } => {
@@ -179,6 +285,18 @@ impl<T> Convolution<T> {
         place.checked_sub(self.pads[axis]).filter(|&place| place < self.in_size[axis])
     }
 
+    /// The input channel that coefficient number `k` multiplies.
+    pub fn channel_of(&self, k: usize) -> usize {
+        let (window, ins) = (self.kernel[0] * self.kernel[1], self.group_inputs());
+        let (o, i) = (k / window / ins, k / window % ins);
+        o / self.group_outputs() * ins + i
+    }
+
+    /// The first element of an input channel, of the first image.
+    pub fn first_of_channel(&self, channel: usize) -> usize {
+        channel * self.in_size[0] * self.in_size[1]
+    }
+
     fn misfit(&self) -> Option<String> {
         let groups = self.groups;
         if groups == 0
@@ -207,6 +325,27 @@ impl<T> Convolution<T> {
 }
 
 impl<T: Copy> Convolution<T> {
+    /// As [`LinearMap::for_each_in_row`].
+    fn for_each_in_row(&self, row: usize, mut f: impl FnMut(usize, T)) {
+        let [rows, columns] = self.out_size;
+        let (r, c) = (row / columns % rows, row % columns);
+        let channel = row / (rows * columns);
+        let (b, o) = (channel / self.out_channels, channel % self.out_channels);
+        let ins = self.group_inputs();
+        let first = o / self.group_outputs() * ins;
+        for i in 0..ins {
+            let plane = (b * self.in_channels + first + i) * self.in_size[0];
+            for u in 0..self.kernel[0] {
+                let Some(y) = self.source(0, r, u) else { continue };
+                let k = ((o * ins + i) * self.kernel[0] + u) * self.kernel[1];
+                for v in 0..self.kernel[1] {
+                    let Some(x) = self.source(1, c, v) else { continue };
+                    f((plane + y) * self.in_size[1] + x, self.weights[k + v]);
+                }
+            }
+        }
+    }
+
     /// As [`LinearMap::for_each_term`].
     fn for_each_term(&self, mut f: impl FnMut(usize, usize, T)) {
         let [height, width] = self.in_size;
@@ -262,5 +401,103 @@ impl<T> SparseRows<T> {
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn convolution() -> impl Strategy<Value = Convolution<i64>> {
+        let pair = |range: std::ops::Range<usize>| [range.clone(), range];
+        (1usize..3, 1usize..3, 1usize..3, 1usize..3, pair(1..6), pair(1..4), pair(1..4), pair(0..3))
+            .prop_flat_map(move |(batch, groups, ins, outs, size, kernel, strides, pads)| {
+                let count = outs * groups * ins * kernel[0] * kernel[1];
+                let weights = proptest::collection::vec(-9i64..9, count);
+                (weights, pair(1..3), pair(1..5)).prop_map(move |(weights, dilations, out_size)| {
+                    Convolution {
+                        batch,
+                        groups,
+                        in_channels: ins * groups,
+                        out_channels: outs * groups,
+                        in_size: size,
+                        out_size,
+                        kernel,
+                        strides,
+                        pads,
+                        dilations,
+                        weights,
+                    }
+                })
+            })
+    }
+
+    /// The definition, element by element.
+    fn naive(c: &Convolution<i64>, x: &[i64]) -> Vec<i64> {
+        let (ins, outs) = (c.in_channels / c.groups, c.out_channels / c.groups);
+        let mut y = Vec::new();
+        for b in 0..c.batch {
+            for o in 0..c.out_channels {
+                for r in 0..c.out_size[0] as i64 {
+                    for s in 0..c.out_size[1] as i64 {
+                        let mut sum = 0;
+                        for i in 0..ins {
+                            for u in 0..c.kernel[0] {
+                                for v in 0..c.kernel[1] {
+                                    let row = r * c.strides[0] as i64 + (u * c.dilations[0]) as i64
+                                        - c.pads[0] as i64;
+                                    let column = s * c.strides[1] as i64
+                                        + (v * c.dilations[1]) as i64
+                                        - c.pads[1] as i64;
+                                    let inside = |at: i64, size| at >= 0 && at < size as i64;
+                                    if inside(row, c.in_size[0]) && inside(column, c.in_size[1]) {
+                                        let channel = b * c.in_channels + o / outs * ins + i;
+                                        let at = (channel * c.in_size[0] + row as usize)
+                                            * c.in_size[1]
+                                            + column as usize;
+                                        let k = ((o * ins + i) * c.kernel[0] + u) * c.kernel[1] + v;
+                                        sum += c.weights[k] * x[at];
+                                    }
+                                }
+                            }
+                        }
+                        y.push(sum);
+                    }
+                }
+            }
+        }
+        y
+    }
+
+    proptest! {
+        #[test]
+        fn a_convolution_is_its_definition(c in convolution(), seed in 0i64..1000) {
+            let inputs = c.batch * c.in_channels * c.in_size[0] * c.in_size[1];
+            let outputs = c.batch * c.out_channels * c.out_size[0] * c.out_size[1];
+            let x: Vec<i64> = (0..inputs as i64).map(|i| (i * 7919 + seed) % 101 - 50).collect();
+            let expected = naive(&c, &x);
+            let map = LinearMap::Convolution(c);
+            prop_assert_eq!(map.misfit(inputs, outputs), None);
+            let mut y = vec![0; outputs];
+            map.fold(&x, &mut y, |y, w, x| y + w * x);
+            prop_assert_eq!(&y, &expected);
+            y.fill(0);
+            map.for_each_term(|o, i, w| y[o] += w * x[i]);
+            prop_assert_eq!(y, expected);
+        }
+    }
+
+    #[test]
+    fn a_dense_map_is_the_same_at_every_position() {
+        let map = LinearMap::Dense { positions: 2, inputs: 2, outputs: 1, weights: vec![10i64, 1] };
+        assert_eq!(map.misfit(4, 2), None);
+        let mut y = vec![100, 200];
+        map.fold(&[1, 2, 3, 4], &mut y, |y, w, x| y + w * x);
+        assert_eq!(y, vec![112, 234]);
+        let mut terms = Vec::new();
+        map.for_each_in_row(1, |i, w| terms.push((i, w)));
+        assert_eq!(terms, vec![(2, 10), (3, 1)]);
     }
 }

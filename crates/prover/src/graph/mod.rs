@@ -10,6 +10,8 @@ mod display;
 pub mod linear;
 pub(crate) mod run;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::{
     check::GraphError,
     linear::{Convolution, Linear, LinearMap, SparseRows},
@@ -17,7 +19,7 @@ pub use self::{
 };
 
 /// A tensor of a [`Graph`], by its index in [`Graph::tensors`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TensorId(pub usize);
 
 /// A directed graph of operations on tensors.

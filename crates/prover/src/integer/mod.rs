@@ -1,0 +1,125 @@
+//! The integer graph: the specification of a proven inference.
+//!
+//! A graph of two kinds of nodes on integers. A *linear* node reads tensors x_i and makes
+//!
+//! ```text
+//! z = Σ M_i·x_i + c,      x' = max(0, ⌊z / 2^n⌋),
+//! ```
+//!
+//! a *select* node names elements again. So values are never negative; whatever can be is
+//! stored with a shift that its readers take back. Everything the quantizer reads is brought
+//! to this form: an identity is a linear node whose bias keeps z non-negative, a
+//! piecewise-linear function is a node of ReLUs at its knots, a maximum is
+//! b + max(0, a − b), which a weight of 2^n makes exact.
+//!
+//! [`IntegerGraph::run`] is what a proof proves, exactly; [`IntegerGraph::validate`] checks
+//! that no input in range can take an integer out of the circuit's bits.
+
+mod check;
+mod intervals;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    check::IntegerError,
+    intervals::{Interval, Intervals},
+    run::Trace,
+};
+use crate::graph::{Linear, TensorId};
+
+/// A directed graph of integer nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IntegerGraph {
+    /// n of every rescale.
+    pub shift_bits: u32,
+    /// An input element is an integer in [0, 2^input_bits).
+    pub input_bits: u32,
+    /// Every tensor.
+    pub tensors: Vec<IntegerTensor>,
+    /// The tensors that are given, in the model's order.
+    pub inputs: Vec<TensorId>,
+    /// In topological order; each makes one tensor.
+    pub nodes: Vec<IntegerNode>,
+    /// The tensors that are the result, in the model's order.
+    pub outputs: Vec<TensorId>,
+}
+
+/// A list of integers that are never negative.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntegerTensor {
+    /// For people: the model's tensor, or what it was made for.
+    pub name: String,
+    /// Number of elements.
+    pub len: usize,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IntegerNode {
+    /// The model's nodes it comes from.
+    pub name: String,
+    /// What it computes.
+    pub op: IntegerOp,
+    /// The tensors it reads.
+    pub inputs: Vec<TensorId>,
+    /// The tensor it makes.
+    pub output: TensorId,
+}
+
+/// What a node computes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum IntegerOp {
+    /// x' = max(0, ⌊(Σ M_i·x_i + c) / 2^n⌋). c includes half a unit of the rescale where the
+    /// result is to be rounded to the nearest.
+    Linear(Linear<i64>),
+    /// Elements named again; costs nothing.
+    Select(Vec<Selected>),
+}
+
+/// Where an element of an [`IntegerOp::Select`] comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selected {
+    /// Which of the node's inputs.
+    pub input: usize,
+    /// Index within it.
+    pub index: usize,
+}
+
+impl IntegerGraph {
+    /// Number of elements of a tensor.
+    pub fn len(&self, tensor: TensorId) -> usize {
+        self.tensors[tensor.0].len
+    }
+
+    /// Number of elements of all inputs.
+    pub fn input_len(&self) -> usize {
+        self.inputs.iter().map(|tensor| self.len(*tensor)).sum()
+    }
+
+    /// Number of elements of all outputs.
+    pub fn output_len(&self) -> usize {
+        self.outputs.iter().map(|tensor| self.len(*tensor)).sum()
+    }
+
+    /// Number of values that need a range check: inputs and what linear nodes make.
+    pub fn value_count(&self) -> usize {
+        let linear = |node: &&IntegerNode| matches!(node.op, IntegerOp::Linear(_));
+        let made = self.nodes.iter().filter(linear).map(|node| self.len(node.output));
+        self.input_len() + made.sum::<usize>()
+    }
+
+    /// Number of weights and biases.
+    pub fn parameter_count(&self) -> usize {
+        let count = |node: &IntegerNode| match &node.op {
+            IntegerOp::Linear(linear) => {
+                let weights = linear.maps.iter().map(|map| map.coefficients());
+                weights.sum::<usize>() + linear.bias.len()
+            }
+            IntegerOp::Select(_) => 0,
+        };
+        self.nodes.iter().map(count).sum()
+    }
+}

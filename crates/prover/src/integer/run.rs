@@ -1,0 +1,65 @@
+//! The run of an integer graph.
+
+use super::{IntegerError, IntegerGraph, IntegerOp};
+
+/// Everything one run computes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// z of every node, by node; empty for those that only name elements again.
+    pub accumulators: Vec<Vec<i64>>,
+    /// Every tensor's elements, by tensor.
+    pub values: Vec<Vec<i64>>,
+    /// The elements of all outputs, one output after the other.
+    pub outputs: Vec<i64>,
+}
+
+impl IntegerGraph {
+    /// Runs the graph on the elements of all inputs, one input after the other. Call
+    /// [`IntegerGraph::validate`] first: a valid graph cannot overflow here.
+    ///
+    /// # Errors
+    /// A wrong number of inputs, or one outside [0, 2^input_bits).
+    pub fn run(&self, inputs: &[i64]) -> Result<Trace, IntegerError> {
+        let expected = self.input_len();
+        if inputs.len() != expected {
+            return Err(IntegerError::InputLength { expected, got: inputs.len() });
+        }
+        let bits = self.input_bits;
+        let outside = |value: &i64| *value < 0 || value.checked_shr(bits).unwrap_or(0) != 0;
+        if let Some(index) = inputs.iter().position(outside) {
+            return Err(IntegerError::InputRange { index, value: inputs[index], bits });
+        }
+        let mut values = vec![Vec::new(); self.tensors.len()];
+        let mut rest = inputs;
+        for tensor in &self.inputs {
+            let (own, others) = rest.split_at(self.len(*tensor));
+            values[tensor.0] = own.to_vec();
+            rest = others;
+        }
+        let mut accumulators = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let (z, x) = match &node.op {
+                // Intermediate sums may wrap; the result does not, since the intervals
+                // bound it, and addition modulo 2^64 is associative.
+                IntegerOp::Linear(linear) => {
+                    let mut z = linear.bias.clone();
+                    for (map, input) in linear.maps.iter().zip(&node.inputs) {
+                        map.fold(&values[input.0], &mut z, |z, w, x: i64| {
+                            z.wrapping_add(w.wrapping_mul(x))
+                        });
+                    }
+                    let x = z.iter().map(|z| (z >> self.shift_bits).max(0)).collect();
+                    (z, x)
+                }
+                IntegerOp::Select(elements) => {
+                    let element = |at: &super::Selected| values[node.inputs[at.input].0][at.index];
+                    (Vec::new(), elements.iter().map(element).collect())
+                }
+            };
+            accumulators.push(z);
+            values[node.output.0] = x;
+        }
+        let outputs = self.outputs.iter().flat_map(|tensor| &values[tensor.0]).copied().collect();
+        Ok(Trace { accumulators, values, outputs })
+    }
+}
