@@ -1,57 +1,14 @@
 //! What can be wrong with a constraint system, a key or a proof.
 
 use halo2_proofs::plonk;
+use verdict_kzg::protocol::ProtocolError;
 
 /// Why no verifier, key or proof bytes could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CodegenError {
-    /// The constraint system uses an argument the generator does not know.
-    #[error(
-        "the constraint system has {count} {feature}, the generated verifier supports {limit}: \
-         express the argument as gates"
-    )]
-    Unsupported {
-        /// What is used.
-        feature: &'static str,
-        /// How often.
-        count: usize,
-        /// How many are supported.
-        limit: usize,
-    },
-    /// There is nothing to verify.
-    #[error("the constraint system has no {0}, so there is nothing to prove")]
-    Empty(&'static str),
-    /// Keygen turns selectors into fixed columns; this one was not.
-    #[error("gate `{gate}` uses a selector: take the constraint system from a verifying key")]
-    Selector {
-        /// The gate's name.
-        gate: String,
-    },
-    /// halo2 caps the degree by the variable MAX_DEGREE; proofs would be broken.
-    #[error(
-        "gate `{gate}` has degree {degree}, the constraint system {limit}: split the gate \
-         (halo2 caps the degree by MAX_DEGREE)"
-    )]
-    Degree {
-        /// The gate's name.
-        gate: String,
-        /// Its degree.
-        degree: usize,
-        /// The degree the quotient is made for.
-        limit: usize,
-    },
-    /// A gate reads a cell that the constraint system does not list as a query.
-    #[error(
-        "a gate reads {column} column {index} at rotation {rotation}, which is not among the queries"
-    )]
-    UnknownQuery {
-        /// Advice, fixed or instance.
-        column: &'static str,
-        /// The column's index.
-        index: usize,
-        /// The rotation.
-        rotation: i32,
-    },
+    /// The constraint system is not one that can be verified.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
     /// Two rotations meet at one row of a circuit this small.
     #[error("rotations {first} and {second} coincide modulo 2^{k} rows: use a larger k")]
     CoincidingRotations {

@@ -2,11 +2,11 @@
 
 use halo2_proofs::plonk::ConstraintSystem;
 use halo2curves::bn256::Fr;
+use verdict_kzg::protocol::Protocol;
 
 use crate::{
     error::CodegenError,
     memory::{denominators, leaf_name},
-    protocol::Protocol,
     yul::fold_constraints,
 };
 

@@ -11,12 +11,14 @@ use halo2curves::{
     bn256::{Fq, Fq2, Fr, G1Affine, G2Affine},
     group::prime::PrimeCurveAffine,
 };
-use verdict_prover::transcript::{keccak256, to_be_bytes};
+use verdict_kzg::{
+    protocol::Protocol,
+    transcript::{keccak256, to_be_bytes},
+};
 
 use crate::{
     error::CodegenError,
     memory::{KeyContent, key_layout},
-    protocol::Protocol,
 };
 
 /// Creation code: return everything behind these twelve bytes.

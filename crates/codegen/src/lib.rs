@@ -17,19 +17,17 @@
 //! Supported are circuits whose constraints are gates: any number of advice and fixed
 //! columns, rotations, phases and challenges, and up to one instance column.
 //! Permutation arguments and built-in lookups are refused with a typed error. Proofs
-//! are halo2's with KZG on BN254, SHPLONK and `verdict_prover`'s Keccak transcript.
+//! are halo2's with KZG on BN254, SHPLONK and `verdict_kzg`'s Keccak transcript.
 //!
 //! Everything but `compile` is a pure function.
 
 pub mod compile;
 mod error;
 mod estimate;
-mod expression;
 mod key;
 mod memory;
 mod memory_page;
 mod proof;
-mod protocol;
 mod solidity;
 mod steps;
 mod yul;

@@ -7,7 +7,7 @@
 //! transcript round, whose length depends on the number of instances, runs from the
 //! end of the key over everything that is written later.
 
-use crate::{
+use verdict_kzg::{
     expression::Leaf,
     protocol::{Commitment, Evaluation, Protocol},
 };

@@ -17,12 +17,14 @@ use halo2_proofs::{
     transcript::{EncodedChallenge, Transcript, TranscriptRead, TranscriptReadBuffer},
 };
 use halo2curves::bn256::{Bn256, Fr, G1Affine};
-use verdict_prover::transcript::{KeccakChallenge, KeccakTranscript, to_be_bytes};
+use verdict_kzg::{
+    protocol::Protocol,
+    transcript::{KeccakChallenge, KeccakTranscript, to_be_bytes},
+};
 
 use crate::{
     error::{CodegenError, ProofError},
     key::{check_instances, rotate},
-    protocol::Protocol,
 };
 
 /// The EVM form of a halo2 proof: the proof and the inverse hint.

@@ -3,13 +3,13 @@
 use askama::Template;
 use halo2_proofs::plonk::ConstraintSystem;
 use halo2curves::bn256::Fr;
+use verdict_kzg::protocol::Protocol;
 
 use crate::{
     compile::SOLC_VERSION,
     error::CodegenError,
     key::key_payload_length,
     memory::{MemoryMap, instance_name, leaf_name, rotation_suffix, rounds},
-    protocol::Protocol,
     steps,
     yul::{Yul, fold_constraints, modulus_multiple, modulus_multiples},
 };

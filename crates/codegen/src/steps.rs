@@ -2,12 +2,13 @@
 //!
 //! The template explains the steps; this module writes what depends on the shape.
 
+use verdict_kzg::protocol::{Commitment, Protocol, RotationSet};
+
 use crate::{
     memory::{
         Denominator, DenominatorKind, Round, commitment_name, denominators, evaluation_name,
         rotation_point, rotation_suffix, weight_name, x_powers,
     },
-    protocol::{Commitment, Protocol, RotationSet},
     yul::Yul,
 };
 

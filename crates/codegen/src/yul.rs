@@ -12,9 +12,10 @@ use std::fmt::Write;
 
 use ff::Field;
 use halo2curves::bn256::Fr;
-use verdict_prover::transcript::to_be_bytes;
-
-use crate::expression::{Graph, Leaf, Node, NodeId};
+use verdict_kzg::{
+    expression::{Graph, Leaf, Node, NodeId},
+    transcript::to_be_bytes,
+};
 
 /// Largest multiple of r that fits 256 bits.
 const MAX_BOUND: u32 = 5;

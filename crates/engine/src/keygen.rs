@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::poly::{CHUNK, powers};
+use crate::poly::CHUNK;
 use crate::prover::evaluate_assigned;
 use ff::{Field, PrimeField};
 use halo2_proofs::circuit::Value;
@@ -13,6 +13,7 @@ use halo2_proofs::plonk::{
 use halo2_proofs::poly::EvaluationDomain;
 use halo2curves::bn256::{Fr, G1Affine};
 use rayon::prelude::*;
+use verdict_kzg::field::powers;
 
 impl Engine {
     /// Makes the proving key of a circuit, with its verifying key inside: the keys

@@ -153,70 +153,10 @@ pub(crate) fn divide_by_linear(coefficients: &mut [Fr], root: Fr) {
     }
 }
 
-/// Coefficients of the polynomial through `(points[i], values[i])`; `None` when two
-/// points are equal.
-pub(crate) fn interpolate(points: &[Fr], values: &[Fr]) -> Option<Vec<Fr>> {
-    let mut result = vec![Fr::ZERO; points.len()];
-    for (i, (point, value)) in points.iter().zip(values).enumerate() {
-        let mut basis = vec![Fr::ONE];
-        let mut denominator = Fr::ONE;
-        for (_, other) in points.iter().enumerate().filter(|(j, _)| *j != i) {
-            denominator *= *point - other;
-            // Multiply the basis by X - other.
-            basis.push(Fr::ZERO);
-            for j in (0..basis.len()).rev() {
-                let below = if j > 0 { basis[j - 1] } else { Fr::ZERO };
-                basis[j] = below - basis[j] * other;
-            }
-        }
-        let factor = *value * Option::<Fr>::from(denominator.invert())?;
-        for (result, basis) in result.iter_mut().zip(basis) {
-            *result += basis * factor;
-        }
-    }
-    Some(result)
-}
-
-/// Replaces every nonzero value by its inverse.
-pub(crate) fn invert_all(values: &mut [Fr]) {
-    values.par_chunks_mut(CHUNK).for_each(|values| {
-        let mut product = Fr::ONE;
-        let mut prefixes = Vec::with_capacity(values.len());
-        for value in values.iter() {
-            prefixes.push(product);
-            if !bool::from(value.is_zero()) {
-                product *= value;
-            }
-        }
-        // A product of nonzero elements of a field has an inverse.
-        let mut inverse = product.invert().unwrap_or(Fr::ZERO);
-        for (value, prefix) in values.iter_mut().zip(prefixes).rev() {
-            if !bool::from(value.is_zero()) {
-                let next = inverse * *value;
-                *value = inverse * prefix;
-                inverse = next;
-            }
-        }
-    });
-}
-
-/// `first, first·ratio, first·ratio², …`.
-pub(crate) fn powers(first: Fr, ratio: Fr, length: usize) -> Vec<Fr> {
-    let mut out = vec![Fr::ZERO; length];
-    out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
-        let mut power = first * ratio.pow_vartime([(chunk * CHUNK) as u64]);
-        for out in out {
-            *out = power;
-            power *= ratio;
-        }
-    });
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halo2_proofs::arithmetic::{eval_polynomial, kate_division, lagrange_interpolate};
+    use halo2_proofs::arithmetic::{eval_polynomial, kate_division};
     use rand::{SeedableRng, rngs::StdRng};
 
     fn random(n: usize, seed: u64) -> Vec<Fr> {
@@ -262,29 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn division_and_interpolation_agree_with_halo2() {
+    fn division_agrees_with_halo2() {
         let mut polynomial = random(33, 8);
         let root = random(1, 9)[0];
         let expected = kate_division(&polynomial, root);
         divide_by_linear(&mut polynomial, root);
         assert_eq!(polynomial[..32], expected);
         assert_eq!(polynomial[32], Fr::ZERO);
-        for n in 1..6 {
-            let (points, values) = (random(n, 10), random(n, 11));
-            assert_eq!(interpolate(&points, &values), Some(lagrange_interpolate(&points, &values)));
-        }
-        assert_eq!(interpolate(&[root, root], &[root, root]), None);
-    }
-
-    #[test]
-    fn inversion_skips_zeros() {
-        let mut values = random(3000, 12);
-        values[7] = Fr::ZERO;
-        values[2999] = Fr::ZERO;
-        let before = values.clone();
-        invert_all(&mut values);
-        for (value, before) in values.iter().zip(before) {
-            assert_eq!(*value, before.invert().unwrap_or(Fr::ZERO));
-        }
     }
 }

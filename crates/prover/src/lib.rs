@@ -16,5 +16,4 @@ pub mod prove;
 pub mod quantize;
 pub mod shape;
 pub mod srs;
-pub mod transcript;
 pub mod verify;

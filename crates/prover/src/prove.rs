@@ -16,12 +16,12 @@ use halo2_proofs::{
 use halo2curves::bn256::{Bn256, Fr};
 use rand::{CryptoRng, RngCore};
 use verdict_engine::{Engine, EngineError, WitnessSource};
+use verdict_kzg::transcript::{KeccakTranscript, from_be_bytes};
 
 use crate::{
     circuit::{DenseCircuit, Layout, Witness},
     keys::Keys,
     network::NetworkError,
-    transcript::{KeccakTranscript, from_be_bytes},
 };
 
 /// A proof and what it proves.

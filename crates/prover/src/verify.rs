@@ -14,7 +14,7 @@ use halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine};
 use rand::SeedableRng;
 use thiserror::Error;
 
-use crate::transcript::KeccakTranscript;
+use verdict_kzg::transcript::KeccakTranscript;
 
 /// Why a proof was refused.
 #[derive(Debug, Error)]

@@ -12,12 +12,12 @@ use verdict_contracts::{
     FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef, VERSION, inputs_hash,
 };
 use verdict_engine::{Engine, Options};
+use verdict_kzg::transcript::{from_be_bytes, to_be_bytes};
 use verdict_prover::{
     artifact::{Manifest, VerifierInfo},
     keys::Keys,
     prove::{Backend, Proof, prove},
     srs::Srs,
-    transcript::{from_be_bytes, to_be_bytes},
 };
 
 use super::{deploy::Deployment, setup::DEVELOPMENT_SRS};

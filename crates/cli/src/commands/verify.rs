@@ -6,7 +6,8 @@ use halo2curves::bn256::Fr;
 use serde::Serialize;
 use verdict_codegen::verify_evm_proof;
 use verdict_contracts::ProofBundle;
-use verdict_prover::{artifact::Manifest, transcript::from_be_bytes};
+use verdict_kzg::transcript::from_be_bytes;
+use verdict_prover::artifact::Manifest;
 
 use super::{prove::outputs, srs::INSECURE};
 use crate::{

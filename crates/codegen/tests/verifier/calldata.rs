@@ -99,7 +99,7 @@ fn a_key_that_is_not_the_expected_one_is_refused() {
     let hash = proven.call.key_hash;
     refused("no code, the key's hash", vec![], hash);
     refused("no code, hash zero", vec![], [0; 32]);
-    refused("no code, hash of no code", vec![], verdict_prover::transcript::keccak256(&[]));
+    refused("no code, hash of no code", vec![], verdict_kzg::transcript::keccak256(&[]));
     refused("cut off", key_code(&payload[..payload.len() - 32]), hash);
     refused("one byte more", key_code(&[payload, &[0]].concat()), hash);
     refused("without its STOP", payload.to_vec(), hash);
@@ -129,7 +129,7 @@ fn the_keys_creation_code_deploys_its_code() {
         let payload: Vec<u8> = (0..length).map(|i| i as u8).collect();
         let code = deploy(&key_init_code(&payload));
         assert_eq!(code, key_code(&payload), "{length} bytes");
-        assert_eq!(key_hash(&payload), verdict_prover::transcript::keccak256(&code));
+        assert_eq!(key_hash(&payload), verdict_kzg::transcript::keccak256(&code));
     }
 }
 

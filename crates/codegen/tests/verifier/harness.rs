@@ -25,7 +25,7 @@ use verdict_codegen::{
     compile::{Bytecode, Settings, Solc},
     evm_proof, key_code, key_hash, key_payload, shape_verifier, verify_evm_proof,
 };
-use verdict_prover::transcript::{KeccakChallenge, KeccakTranscript, to_be_bytes};
+use verdict_kzg::transcript::{KeccakChallenge, KeccakTranscript, to_be_bytes};
 
 const CALLER: Address = Address::repeat_byte(0xca);
 const VERIFIER: Address = Address::repeat_byte(0x11);
@@ -119,7 +119,7 @@ impl Proven {
     /// The Rust verdict. An instance above the modulus is no instance.
     pub fn accepts(&self, call: &Call) -> bool {
         let instances: Option<Vec<Fr>> =
-            call.instances.iter().map(verdict_prover::transcript::from_be_bytes).collect();
+            call.instances.iter().map(verdict_kzg::transcript::from_be_bytes).collect();
         instances.is_some_and(|instances| {
             let vk = self.pk.get_vk();
             verify_evm_proof(&self.params, vk, self.num_instances, &instances, &call.proof).is_ok()

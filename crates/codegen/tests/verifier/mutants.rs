@@ -6,7 +6,7 @@ use halo2curves::{
     ff::PrimeField,
 };
 use verdict_codegen::{compile::Settings, key_hash};
-use verdict_prover::transcript::to_be_bytes;
+use verdict_kzg::transcript::to_be_bytes;
 
 use crate::{
     dense::{dense, small_shape},

@@ -13,6 +13,7 @@ use verdict_codegen::{
     compile::{CompileError, Settings},
     evm_proof, key_payload, shape_verifier, verify_evm_proof,
 };
+use verdict_kzg::protocol::ProtocolError;
 
 use crate::{
     harness::{prove, solc},
@@ -28,7 +29,7 @@ fn system(change: impl Fn(&mut ConstraintSystem<Fr>)) -> ConstraintSystem<Fr> {
 
 fn unsupported(change: impl Fn(&mut ConstraintSystem<Fr>)) -> &'static str {
     match shape_verifier(&system(change)) {
-        Err(CodegenError::Unsupported { feature, .. }) => feature,
+        Err(CodegenError::Protocol(ProtocolError::Unsupported { feature, .. })) => feature,
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -81,15 +82,24 @@ fn a_gate_above_halo2s_degree_limit_is_refused() {
         });
     });
     let error = shape_verifier(&cs).expect_err("degree 6");
-    assert!(matches!(error, CodegenError::Degree { degree: 6, limit: 5, .. }), "{error}");
+    assert!(
+        matches!(error, CodegenError::Protocol(ProtocolError::Degree { degree: 6, limit: 5, .. })),
+        "{error}"
+    );
 }
 
 #[test]
 fn an_empty_constraint_system_is_refused() {
     let mut meta = ConstraintSystem::<Fr>::default();
-    assert!(matches!(shape_verifier(&meta), Err(CodegenError::Empty("advice columns"))));
+    assert!(matches!(
+        shape_verifier(&meta),
+        Err(CodegenError::Protocol(ProtocolError::Empty("advice columns")))
+    ));
     let _column = meta.advice_column_in(FirstPhase);
-    assert!(matches!(shape_verifier(&meta), Err(CodegenError::Empty("advice queries"))));
+    assert!(matches!(
+        shape_verifier(&meta),
+        Err(CodegenError::Protocol(ProtocolError::Empty("advice queries")))
+    ));
 }
 
 #[test]

@@ -6,11 +6,12 @@
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::poly::{divide_by_linear, evaluate, interpolate, linear_combination};
+use crate::poly::{divide_by_linear, evaluate, linear_combination};
 use ff::Field;
 use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
 use halo2curves::bn256::{Fr, G1Affine};
 use rayon::prelude::*;
+use verdict_kzg::field::interpolate;
 
 /// An evaluation to prove.
 #[derive(Clone, Copy, Debug)]

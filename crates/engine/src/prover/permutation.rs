@@ -1,13 +1,14 @@
 //! The permutation argument: grand products and their constraints.
 
 use crate::engine::Engine;
-use crate::poly::{CHUNK, invert_all, powers};
+use crate::poly::CHUNK;
 use crate::quotient::expr::{Arena, Columns, Sum};
 use ff::{Field, PrimeField};
 use halo2_proofs::plonk::{Any, Column, ConstraintSystem, ProvingKey};
 use halo2curves::bn256::{Fr, G1Affine};
 use rand::RngCore;
 use rayon::prelude::*;
+use verdict_kzg::field::{invert_all, powers};
 
 /// Column values by kind, in the Lagrange basis.
 pub(super) struct Values<'a> {

@@ -2,7 +2,6 @@
 
 use super::advice::AdviceState;
 use crate::error::EngineError;
-use crate::poly::invert_all;
 use ff::Field;
 use halo2_proofs::circuit::Value;
 use halo2_proofs::plonk::{
@@ -12,6 +11,7 @@ use halo2_proofs::plonk::{
 use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
 use halo2curves::bn256::{Fr, G1Affine};
 use rand::RngCore;
+use verdict_kzg::field::invert_all;
 
 /// Gives the advice columns of each phase directly, for circuits that know them.
 pub trait WitnessSource {

@@ -10,11 +10,12 @@ pub(crate) mod program;
 
 use crate::fft::Domain;
 use crate::field::Backend;
-use crate::poly::{CHUNK, linear_combination, powers};
+use crate::poly::{CHUNK, linear_combination};
 use ff::{Field, PrimeField, WithSmallOrderMulGroup};
 use halo2curves::bn256::Fr;
 use program::Program;
 use rayon::prelude::*;
+use verdict_kzg::field::{interpolate, powers};
 
 /// Coefficients of the columns a program may read.
 pub(crate) struct Sources<'a> {
@@ -86,7 +87,7 @@ fn unmix(
         .map(|j| {
             let mut unit = vec![Fr::ZERO; shifts.len()];
             unit[j] = (tops[j] - Fr::ONE).invert().unwrap_or(Fr::ZERO);
-            crate::poly::interpolate(&tops, &unit).unwrap_or_default()
+            interpolate(&tops, &unit).unwrap_or_default()
         })
         .collect();
     for (part, shift) in parts.iter_mut().zip(shifts) {

@@ -16,10 +16,10 @@ use halo2curves::{
 };
 use rand::rngs::OsRng;
 use rayon::prelude::*;
+use verdict_kzg::field::{domain_generator, invert_all, powers as powers_of};
 
 use super::{
     error::{Basis, Inconsistency},
-    lagrange,
     progress::{Progress, Step},
 };
 
@@ -81,7 +81,7 @@ pub(super) fn powers(
     let total = 2 * length as u64;
     progress.report(Step::Checking, 0, total);
     let (z, z_inverse) = challenge(length);
-    let coefficients = lagrange::powers(z, length);
+    let coefficients = powers_of(Fr::ONE, z, length);
     let point = best_multiexp(&coefficients, powers);
     let lower = point - *last * coefficients[length - 1];
     let upper = (point - first) * z_inverse;
@@ -103,8 +103,8 @@ pub(super) fn lagrange(
         let (basis, expected, actual) = (Basis::Lagrange, *length, basis.len());
         return Err(Inconsistency::WrongLength { basis, expected, actual });
     }
-    let omega = lagrange::domain_generator(length.ilog2());
-    let mut evaluations = lagrange::powers(omega, *length);
+    let omega = domain_generator(length.ilog2());
+    let mut evaluations = powers_of(Fr::ONE, omega, *length);
     evaluations.par_iter_mut().for_each(|root| *root = *root * z - Fr::ONE);
     invert_all(&mut evaluations);
     let numerator = z.pow_vartime([*length as u64]) - Fr::ONE;
@@ -127,22 +127,4 @@ fn challenge(n: usize) -> (Fr, Fr) {
             return (z, inverse);
         }
     }
-}
-
-/// Inverts nonzero elements in place, one inversion a chunk.
-pub(super) fn invert_all(elements: &mut [Fr]) {
-    elements.par_chunks_mut(1 << 12).for_each(|elements| {
-        let mut prefixes = Vec::with_capacity(elements.len());
-        let mut product = Fr::ONE;
-        for element in elements.iter() {
-            prefixes.push(product);
-            product *= element;
-        }
-        let mut inverse = product.invert().unwrap_or(Fr::ZERO);
-        for (element, prefix) in elements.iter_mut().zip(prefixes).rev() {
-            let inverted = inverse * prefix;
-            inverse *= *element;
-            *element = inverted;
-        }
-    });
 }

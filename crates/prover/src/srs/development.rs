@@ -4,15 +4,14 @@
 //! long as it takes to compute the points and is overwritten before returning; still,
 //! nothing but this program's word says so. Such an SRS is for development and demos.
 
-use ff::{Field, PrimeField};
+use ff::Field;
 use group::Curve;
 use halo2curves::bn256::{Fr, G1Affine, G2Affine};
 use rand::RngCore;
+use verdict_kzg::field::{lagrange_basis, powers};
 
 use super::{
-    check::invert_all,
     fixed_base::FixedBase,
-    lagrange,
     progress::{Progress, Step},
 };
 
@@ -39,10 +38,10 @@ pub(super) fn generate(k: u32, rng: &mut impl RngCore, progress: &dyn Progress) 
     let n = 1usize << k;
     let tau = Secret(vec![draw(n, rng)]);
     let table = FixedBase::new(G1Affine::generator(), 2 * n);
-    let scalars = Secret(lagrange::powers(tau.0[0], n));
+    let scalars = Secret(powers(Fr::ONE, tau.0[0], n));
     let powers = table.multiply(&scalars.0, Step::Powers, progress);
     drop(scalars);
-    let scalars = lagrange_scalars(k, &tau);
+    let scalars = Secret(lagrange_basis(k, tau.0[0]));
     let lagrange = table.multiply(&scalars.0, Step::Lagrange, progress);
     drop(scalars);
     let s_g2 = (G2Affine::generator() * tau.0[0]).to_affine();
@@ -57,16 +56,4 @@ fn draw(n: usize, rng: &mut impl RngCore) -> Fr {
             return tau;
         }
     }
-}
-
-/// `L_i(τ) = ω^i (τ^n − 1) / (n (τ − ω^i))`.
-fn lagrange_scalars(k: u32, tau: &Secret) -> Secret {
-    let tau = tau.0[0];
-    let n = 1u64 << k;
-    let roots = lagrange::powers(lagrange::domain_generator(k), 1 << k);
-    let factor = (tau.pow_vartime([n]) - Fr::ONE) * Fr::TWO_INV.pow_vartime([u64::from(k)]);
-    let mut scalars = Secret(roots.iter().map(|root| tau - root).collect());
-    invert_all(&mut scalars.0);
-    scalars.0.iter_mut().zip(&roots).for_each(|(scalar, root)| *scalar *= factor * root);
-    scalars
 }

@@ -14,6 +14,7 @@ use ff::{Field, PrimeField};
 use group::prime::PrimeCurveAffine;
 use halo2curves::bn256::{Fr, G1Affine};
 use rayon::prelude::*;
+use verdict_kzg::field::{domain_generator, powers};
 
 use super::{
     affine::{self, Scratch},
@@ -26,32 +27,13 @@ const WIDTH: usize = 5;
 /// Butterflies that share inversions.
 const BATCH: usize = 256;
 
-/// halo2's generator of the domain of size `2^k`, `k ≤ 28`.
-pub(super) fn domain_generator(k: u32) -> Fr {
-    (k..Fr::S).fold(Fr::ROOT_OF_UNITY, |root, _| root.square())
-}
-
-/// `1, base, base², …`, `length` of them.
-pub(super) fn powers(base: Fr, length: usize) -> Vec<Fr> {
-    let mut powers = vec![Fr::ONE; length];
-    let chunk = 1 << 12;
-    powers.par_chunks_mut(chunk).enumerate().for_each(|(index, powers)| {
-        let mut power = base.pow_vartime([(index * chunk) as u64]);
-        for slot in powers {
-            *slot = power;
-            power *= base;
-        }
-    });
-    powers
-}
-
 /// The Lagrange basis to the powers `τ^i·G1`; their number is `2^k`, `1 ≤ k ≤ 28`.
 pub(super) fn from_powers(powers_g1: &[G1Affine], progress: &dyn Progress) -> Vec<G1Affine> {
     let mut points = powers_g1.to_vec();
     let n = points.len();
     let k = n.ilog2();
     let scale = Fr::TWO_INV.pow_vartime([u64::from(k)]);
-    let twiddles = powers(domain_generator(k).invert().unwrap_or(Fr::ONE), n / 2);
+    let twiddles = powers(Fr::ONE, domain_generator(k).invert().unwrap_or(Fr::ONE), n / 2);
     let (total, done) = (u64::from(k) * (n as u64) / 2, AtomicU64::new(0));
     let report = |butterflies: usize| {
         let butterflies = butterflies as u64;
@@ -229,7 +211,7 @@ mod tests {
     use super::{super::progress::Silent, *};
 
     fn powers_of(tau: u64, k: u32) -> Vec<G1Affine> {
-        let scalars = powers(Fr::from(tau), 1 << k);
+        let scalars = powers(Fr::one(), Fr::from(tau), 1 << k);
         scalars.iter().map(|scalar| (G1Affine::generator() * scalar).to_affine()).collect()
     }
 

@@ -11,11 +11,11 @@ use ff::Field;
 use halo2curves::bn256::Fr;
 
 /// Index of a node; children have smaller indices than their parents.
-pub(crate) type NodeId = usize;
+pub type NodeId = usize;
 
 /// A value known when the gates are evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Leaf {
+pub enum Leaf {
     /// Evaluation number i of the proof's advice evaluations.
     Advice(usize),
     /// Evaluation number i of the proof's fixed evaluations.
@@ -28,23 +28,29 @@ pub(crate) enum Leaf {
 
 /// One operation of the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Node {
+pub enum Node {
+    /// A value given.
     Leaf(Leaf),
+    /// A constant.
     Constant(Fr),
+    /// −a
     Negated(NodeId),
+    /// a + b
     Sum(NodeId, NodeId),
+    /// a·b
     Product(NodeId, NodeId),
 }
 
 /// Nodes in topological order, without duplicates.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Graph {
+pub struct Graph {
     nodes: Vec<Node>,
     known: HashMap<Node, NodeId>,
 }
 
 impl Graph {
-    pub(crate) fn nodes(&self) -> &[Node] {
+    /// All nodes, children first.
+    pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
@@ -63,15 +69,18 @@ impl Graph {
         }
     }
 
-    pub(crate) fn leaf(&mut self, leaf: Leaf) -> NodeId {
+    /// The node of a given value.
+    pub fn leaf(&mut self, leaf: Leaf) -> NodeId {
         self.intern(Node::Leaf(leaf))
     }
 
-    pub(crate) fn constant(&mut self, value: Fr) -> NodeId {
+    /// The node of a constant.
+    pub fn constant(&mut self, value: Fr) -> NodeId {
         self.intern(Node::Constant(value))
     }
 
-    pub(crate) fn negated(&mut self, a: NodeId) -> NodeId {
+    /// −a
+    pub fn negated(&mut self, a: NodeId) -> NodeId {
         match self.nodes[a] {
             Node::Constant(value) => self.constant(-value),
             Node::Negated(inner) => inner,
@@ -79,7 +88,8 @@ impl Graph {
         }
     }
 
-    pub(crate) fn sum(&mut self, a: NodeId, b: NodeId) -> NodeId {
+    /// a + b
+    pub fn sum(&mut self, a: NodeId, b: NodeId) -> NodeId {
         match (self.as_constant(a), self.as_constant(b)) {
             (Some(x), Some(y)) => self.constant(x + y),
             (Some(x), None) if bool::from(x.is_zero()) => b,
@@ -90,7 +100,7 @@ impl Graph {
 
     /// The product; signs move outwards, so that a product and its negative share
     /// their node.
-    pub(crate) fn product(&mut self, a: NodeId, b: NodeId) -> NodeId {
+    pub fn product(&mut self, a: NodeId, b: NodeId) -> NodeId {
         let minus_one = -Fr::one();
         match (self.as_constant(a), self.as_constant(b)) {
             (Some(x), Some(y)) => return self.constant(x * y),
@@ -121,7 +131,7 @@ impl Graph {
     }
 
     /// A line for each node, for the shape's canonical description.
-    pub(crate) fn describe(&self) -> impl Iterator<Item = String> + '_ {
+    pub fn describe(&self) -> impl Iterator<Item = String> + '_ {
         self.nodes.iter().map(|node| match node {
             Node::Leaf(Leaf::Advice(i)) => format!("advice {i}"),
             Node::Leaf(Leaf::Fixed(i)) => format!("fixed {i}"),

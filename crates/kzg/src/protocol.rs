@@ -8,20 +8,71 @@
 use ff::PrimeField;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use halo2curves::bn256::Fr;
-use verdict_prover::transcript::{POINT_BYTES, SCALAR_BYTES, keccak256};
 
 use crate::{
-    error::CodegenError,
     expression::{Graph, Leaf, NodeId},
+    transcript::{POINT_BYTES, SCALAR_BYTES, keccak256},
 };
 
 /// Prefix of the canonical description. It changes with the layout of keys or
 /// proofs, so that a verifier refuses keys made for another layout.
 const FORMAT: &str = "verdict-shape-v1";
 
+/// Why a constraint system has no proof that could be verified.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// The constraint system uses an argument the generator does not know.
+    #[error(
+        "the constraint system has {count} {feature}, the generated verifier supports {limit}: \
+         express the argument as gates"
+    )]
+    Unsupported {
+        /// What is used.
+        feature: &'static str,
+        /// How often.
+        count: usize,
+        /// How many are supported.
+        limit: usize,
+    },
+    /// There is nothing to verify.
+    #[error("the constraint system has no {0}, so there is nothing to prove")]
+    Empty(&'static str),
+    /// Keygen turns selectors into fixed columns; this one was not.
+    #[error("gate `{gate}` uses a selector: take the constraint system from a verifying key")]
+    Selector {
+        /// The gate's name.
+        gate: String,
+    },
+    /// halo2 caps the degree by the variable MAX_DEGREE; proofs would be broken.
+    #[error(
+        "gate `{gate}` has degree {degree}, the constraint system {limit}: split the gate \
+         (halo2 caps the degree by MAX_DEGREE)"
+    )]
+    Degree {
+        /// The gate's name.
+        gate: String,
+        /// Its degree.
+        degree: usize,
+        /// The degree the quotient is made for.
+        limit: usize,
+    },
+    /// A gate reads a cell that the constraint system does not list as a query.
+    #[error(
+        "a gate reads {column} column {index} at rotation {rotation}, which is not among the queries"
+    )]
+    UnknownQuery {
+        /// Advice, fixed or instance.
+        column: &'static str,
+        /// The column's index.
+        index: usize,
+        /// The rotation.
+        rotation: i32,
+    },
+}
+
 /// A committed polynomial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Commitment {
+pub enum Commitment {
     /// Advice column; the commitment is in the proof.
     Advice(usize),
     /// Fixed column; the commitment is in the key.
@@ -34,7 +85,7 @@ pub(crate) enum Commitment {
 
 /// The value of a polynomial at an opening point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Evaluation {
+pub enum Evaluation {
     /// Advice query i.
     Advice(usize),
     /// Fixed query i.
@@ -47,62 +98,76 @@ pub(crate) enum Evaluation {
 
 /// A polynomial with its values at the points of its rotation set, in their order.
 #[derive(Debug, Clone)]
-pub(crate) struct Member {
-    pub(crate) commitment: Commitment,
-    pub(crate) evaluations: Vec<Evaluation>,
+pub struct Member {
+    /// The polynomial.
+    pub commitment: Commitment,
+    /// Its values.
+    pub evaluations: Vec<Evaluation>,
 }
 
 /// Polynomials opened at the same points x·ω^rotation.
 #[derive(Debug, Clone)]
-pub(crate) struct RotationSet {
+pub struct RotationSet {
     /// In ascending order.
-    pub(crate) rotations: Vec<i32>,
+    pub rotations: Vec<i32>,
     /// The i-th is weighted with the i-th power of the opening's y.
-    pub(crate) members: Vec<Member>,
+    pub members: Vec<Member>,
 }
 
 /// One constraint: its gate's name and its polynomial.
 #[derive(Debug, Clone)]
-pub(crate) struct Constraint {
-    pub(crate) name: String,
-    pub(crate) root: NodeId,
+pub struct Constraint {
+    /// Name of the gate.
+    pub name: String,
+    /// The polynomial in the graph.
+    pub root: NodeId,
 }
 
 /// Advice columns of one phase and the challenges drawn after it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Phase {
-    pub(crate) columns: Vec<usize>,
-    pub(crate) challenges: Vec<usize>,
+pub struct Phase {
+    /// Indices of the columns.
+    pub columns: Vec<usize>,
+    /// Indices of the challenges.
+    pub challenges: Vec<usize>,
 }
 
 /// Everything a verifier does, independent of k, key and number of instances.
 #[derive(Debug, Clone)]
-pub(crate) struct Protocol {
-    pub(crate) phases: Vec<Phase>,
-    pub(crate) num_fixed_columns: usize,
-    pub(crate) has_instances: bool,
-    pub(crate) advice_queries: Vec<(usize, i32)>,
-    pub(crate) fixed_queries: Vec<(usize, i32)>,
+pub struct Protocol {
+    /// In order.
+    pub phases: Vec<Phase>,
+    /// Fixed columns, opened or not.
+    pub num_fixed_columns: usize,
+    /// Whether there is an instance column.
+    pub has_instances: bool,
+    /// Column and rotation of the advice queries.
+    pub advice_queries: Vec<(usize, i32)>,
+    /// Column and rotation of the fixed queries.
+    pub fixed_queries: Vec<(usize, i32)>,
     /// Rotations of the instance column's queries.
-    pub(crate) instance_queries: Vec<i32>,
+    pub instance_queries: Vec<i32>,
     /// Pieces of the quotient, each of degree below n.
-    pub(crate) quotient_pieces: usize,
-    pub(crate) graph: Graph,
-    pub(crate) constraints: Vec<Constraint>,
-    pub(crate) sets: Vec<RotationSet>,
+    pub quotient_pieces: usize,
+    /// All gates.
+    pub graph: Graph,
+    /// The gates that must vanish.
+    pub constraints: Vec<Constraint>,
+    /// What is opened at which points.
+    pub sets: Vec<RotationSet>,
 }
 
 impl Protocol {
     /// Reads a constraint system whose selectors are fixed columns already.
-    pub(crate) fn new(cs: &ConstraintSystem<Fr>) -> Result<Self, CodegenError> {
+    pub fn new(cs: &ConstraintSystem<Fr>) -> Result<Self, ProtocolError> {
         refuse("permutation columns", cs.permutation().get_columns().len(), 0)?;
         refuse("built-in lookups", cs.lookups().len(), 0)?;
         refuse("instance columns", cs.num_instance_columns(), 1)?;
         if cs.num_advice_columns() == 0 {
-            return Err(CodegenError::Empty("advice columns"));
+            return Err(ProtocolError::Empty("advice columns"));
         }
         if cs.advice_queries().is_empty() {
-            return Err(CodegenError::Empty("advice queries"));
+            return Err(ProtocolError::Empty("advice queries"));
         }
         let degree = cs.degree();
         let advice_queries: Vec<_> =
@@ -126,7 +191,7 @@ impl Protocol {
             for (index, polynomial) in gate.polynomials().iter().enumerate() {
                 if polynomial.degree() > degree {
                     let (gate, degree_got) = (gate.name().to_owned(), polynomial.degree());
-                    return Err(CodegenError::Degree { gate, degree: degree_got, limit: degree });
+                    return Err(ProtocolError::Degree { gate, degree: degree_got, limit: degree });
                 }
                 let root = protocol.lower(polynomial, gate.name())?;
                 let name = match gate.constraint_name(index) {
@@ -137,17 +202,17 @@ impl Protocol {
             }
         }
         if protocol.constraints.is_empty() {
-            return Err(CodegenError::Empty("gates"));
+            return Err(ProtocolError::Empty("gates"));
         }
         Ok(protocol)
     }
 
     /// Adds a gate polynomial to the graph.
-    fn lower(&mut self, root: &Expression<Fr>, gate: &str) -> Result<NodeId, CodegenError> {
+    fn lower(&mut self, root: &Expression<Fr>, gate: &str) -> Result<NodeId, ProtocolError> {
         Ok(match root {
             Expression::Constant(value) => self.graph.constant(*value),
             Expression::Selector(_) => {
-                return Err(CodegenError::Selector { gate: gate.to_owned() });
+                return Err(ProtocolError::Selector { gate: gate.to_owned() });
             }
             Expression::Advice(query) => {
                 let at = (query.column_index(), query.rotation().0);
@@ -162,7 +227,7 @@ impl Protocol {
             Expression::Instance(query) => {
                 let rotation = query.rotation().0;
                 let found = self.instance_queries.iter().position(|at| *at == rotation);
-                let index = found.ok_or(CodegenError::UnknownQuery {
+                let index = found.ok_or(ProtocolError::UnknownQuery {
                     column: "instance",
                     index: query.column_index(),
                     rotation,
@@ -190,7 +255,7 @@ impl Protocol {
     }
 
     /// The distinct rotations of the openings: 0 first, the others ascending.
-    pub(crate) fn rotations(&self) -> Vec<i32> {
+    pub fn rotations(&self) -> Vec<i32> {
         let mut rotations: Vec<i32> =
             self.sets.iter().flat_map(|set| set.rotations.iter().copied()).collect();
         rotations.extend(&self.instance_queries);
@@ -200,18 +265,18 @@ impl Protocol {
     }
 
     /// The distinct rotations at which something is opened.
-    pub(crate) fn opened_rotations(&self) -> Vec<i32> {
+    pub fn opened_rotations(&self) -> Vec<i32> {
         let opened = |at: &i32| self.sets.iter().any(|set| set.rotations.contains(at));
         self.rotations().into_iter().filter(opened).collect()
     }
 
     /// Whether the interpolation in some set divides by powers of x.
-    pub(crate) fn divides_by_x(&self) -> bool {
+    pub fn divides_by_x(&self) -> bool {
         self.sets.iter().any(|set| set.rotations.len() > 1)
     }
 
     /// Fixed columns that are opened, in the order of the key payload.
-    pub(crate) fn opened_fixed_columns(&self) -> Vec<usize> {
+    pub fn opened_fixed_columns(&self) -> Vec<usize> {
         let mut columns: Vec<usize> = self.fixed_queries.iter().map(|query| query.0).collect();
         columns.sort_unstable();
         columns.dedup();
@@ -219,37 +284,37 @@ impl Protocol {
     }
 
     /// Points of the proof before the openings: advice, random polynomial, quotient.
-    pub(crate) fn num_advice_columns(&self) -> usize {
+    pub fn num_advice_columns(&self) -> usize {
         self.phases.iter().map(|phase| phase.columns.len()).sum()
     }
 
     /// Scalars of the proof.
-    pub(crate) fn num_evaluations(&self) -> usize {
+    pub fn num_evaluations(&self) -> usize {
         self.advice_queries.len() + self.fixed_queries.len() + 1
     }
 
     /// Points of the proof, the two of the opening included.
-    pub(crate) fn num_points(&self) -> usize {
+    pub fn num_points(&self) -> usize {
         self.num_advice_columns() + 1 + self.quotient_pieces + 2
     }
 
     /// Bytes of a halo2 proof.
-    pub(crate) fn halo2_proof_length(&self) -> usize {
+    pub fn halo2_proof_length(&self) -> usize {
         self.num_points() * POINT_BYTES + self.num_evaluations() * SCALAR_BYTES
     }
 
     /// Bytes of the EVM form: the halo2 proof and the inverse hint.
-    pub(crate) fn proof_length(&self) -> usize {
+    pub fn proof_length(&self) -> usize {
         self.halo2_proof_length() + SCALAR_BYTES
     }
 
     /// Commitments that are opened: those of the proof and those of the key.
-    pub(crate) fn num_opened(&self) -> usize {
+    pub fn num_opened(&self) -> usize {
         self.sets.iter().map(|set| set.members.len()).sum()
     }
 
     /// Keccak-256 of the canonical description. Names of gates do not count.
-    pub(crate) fn shape_id(&self) -> [u8; 32] {
+    pub fn shape_id(&self) -> [u8; 32] {
         keccak256(self.describe().as_bytes())
     }
 
@@ -270,19 +335,19 @@ impl Protocol {
     }
 }
 
-fn refuse(feature: &'static str, count: usize, limit: usize) -> Result<(), CodegenError> {
+fn refuse(feature: &'static str, count: usize, limit: usize) -> Result<(), ProtocolError> {
     if count <= limit {
         return Ok(());
     }
-    Err(CodegenError::Unsupported { feature, count, limit })
+    Err(ProtocolError::Unsupported { feature, count, limit })
 }
 
 fn position(
     queries: &[(usize, i32)],
     at: (usize, i32),
     column: &'static str,
-) -> Result<usize, CodegenError> {
-    queries.iter().position(|query| *query == at).ok_or(CodegenError::UnknownQuery {
+) -> Result<usize, ProtocolError> {
+    queries.iter().position(|query| *query == at).ok_or(ProtocolError::UnknownQuery {
         column,
         index: at.0,
         rotation: at.1,

@@ -1,0 +1,10 @@
+//! What the prover, the verifiers and the verifier generator of Verdict share.
+//!
+//! [`transcript`] is the Keccak-256 transcript, [`protocol`] says what a proof of a
+//! constraint system commits to, draws and opens, in which order; [`expression`] holds
+//! its gates as one graph. [`field`] is arithmetic on lists of scalars.
+
+pub mod expression;
+pub mod field;
+pub mod protocol;
+pub mod transcript;
