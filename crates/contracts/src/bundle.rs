@@ -12,12 +12,13 @@ use alloy_primitives::{B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BundleError;
+use crate::public_values::{Parts, PublicValues};
 use crate::request::{InferenceRequest, context_word, input_commitment, inputs_hash};
 
 /// Value of [`ProofBundle::format`].
 pub const FORMAT: &str = "verdict-proof";
 /// Value of [`ProofBundle::version`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Largest file that is read as a bundle.
 pub const MAX_BUNDLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Largest proof in bytes.
@@ -65,6 +66,8 @@ pub struct ProofBundle {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelRef {
+    /// The setup that the proof was made with: model, key, shape and how outputs are read.
+    pub setup_id: B256,
     /// The model's name, for people.
     pub name: String,
     /// Hash of the model's weights and architecture.
@@ -148,8 +151,14 @@ impl ProofBundle {
 
     /// The public input words; empty when the inputs are private.
     pub fn input_words(&self) -> &[B256] {
-        let end = self.instances.len().saturating_sub(self.outputs.len());
-        self.instances.get(1..end).unwrap_or(&[])
+        self.parts().map_or(&[], |parts| parts.inputs)
+    }
+
+    /// The public values taken apart; all that are neither context nor outputs are inputs.
+    fn parts(&self) -> Option<Parts<'_, B256>> {
+        let outputs = self.outputs.len();
+        let inputs = self.instances.len().checked_sub(outputs.checked_add(1)?)?;
+        PublicValues { inputs, outputs }.split(&self.instances)
     }
 
     /// Checks that all fields are within limits and agree with each other.
@@ -190,19 +199,18 @@ impl ProofBundle {
     /// One instance for the context, one for each output, and all outputs shifted by one minimum.
     fn check_outputs(&self) -> Result<(), BundleError> {
         let (words, outputs) = (self.instances.len(), self.outputs.len());
-        if outputs == 0 || words < outputs + 1 {
+        let Some(parts) = self.parts().filter(|_| outputs > 0) else {
             let reason = format!("{words} words for a context and {outputs} outputs");
             return Err(field("instances", reason));
-        }
+        };
         if self.decoded.len() != outputs {
             let reason = format!("{} numbers for {outputs} outputs", self.decoded.len());
             return Err(field("decoded", reason));
         }
-        let output_words = self.instances.get(words - outputs..).unwrap_or(&[]);
         let mut minimum = None;
         let unit = 10f64.powi(i32::from(self.decimals));
         for (index, ((&value, &decoded), word)) in
-            self.outputs.iter().zip(&self.decoded).zip(output_words).enumerate()
+            self.outputs.iter().zip(&self.decoded).zip(parts.outputs).enumerate()
         {
             let word: i128 = U256::from_be_bytes(word.0)
                 .try_into()

@@ -16,6 +16,7 @@ mod bundle;
 pub mod calldata;
 pub mod deploy;
 mod error;
+mod public_values;
 mod request;
 mod revert;
 
@@ -25,6 +26,7 @@ pub use bundle::{
 };
 pub use calldata::{idempotency_key, verify_inference_calldata};
 pub use error::{BundleError, CalldataError, DeployError};
+pub use public_values::{Parts, PublicValues};
 pub use request::{
     DOMAIN, InferenceRequest, MAX_REQUEST_LIFETIME, PROOF_SYSTEM_ID, PROOF_SYSTEM_NAME,
     context_word, input_commitment, inputs_hash,

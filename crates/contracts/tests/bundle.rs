@@ -33,6 +33,7 @@ fn bundle() -> ProofBundle {
         format: FORMAT.into(),
         version: VERSION,
         model: ModelRef {
+            setup_id: B256::repeat_byte(7),
             name: "credit".into(),
             model_hash: word(1),
             shape_id: word(2),
@@ -73,7 +74,7 @@ fn a_failed_write_leaves_the_old_file_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("proof.json");
     fs::write(&path, "old").unwrap();
-    let bad = ProofBundle { version: 2, ..bundle() };
+    let bad = ProofBundle { version: VERSION + 1, ..bundle() };
     assert!(bad.write(&path).is_err());
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -99,7 +100,7 @@ fn other_files_are_not_taken_for_bundles() {
         Err(BundleError::Version { found: 9, .. })
     ));
     assert!(matches!(
-        json(r#"{"format": "verdict-proof", "version": 1}"#),
+        json(r#"{"format": "verdict-proof", "version": 2}"#),
         Err(BundleError::Json(_))
     ));
     let huge = vec![b' '; 16 * 1024 * 1024 + 1];

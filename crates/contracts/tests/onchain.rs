@@ -143,6 +143,7 @@ impl Chain {
             format: FORMAT.into(),
             version: VERSION,
             model: ModelRef {
+                setup_id: B256::repeat_byte(7),
                 name: "credit".into(),
                 model_hash: word(1),
                 shape_id: word(2),
