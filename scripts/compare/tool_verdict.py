@@ -16,7 +16,7 @@ STEPS = {
     "chain": ("prove", "solidity"),
 }
 # What a prover keeps besides the SRS.
-KEY_FILES = ("manifest.json", "circuit.bin", "vk.bin")
+KEY_FILES = ("public/manifest.json", "private/circuit.bin", "public/vk.bin")
 SUBJECT = "0x" + "51" * 20
 VERIFIER = """pragma solidity ^0.8.0; interface IVerdictVerifier { function verify(
     address, bytes32, uint256[] calldata, bytes calldata) external view returns (bool); }"""
@@ -57,10 +57,10 @@ class Verdict:
             refused = status == "failed" and first["exit"] == 1
             return {"status": "refused" if refused else status, "message": message}
         result = step(lambda index: command, self.folder, self.limits)
-        manifest = read_json(self.setup_folder / "manifest.json")
+        manifest = read_json(self.setup_folder / "public/manifest.json")
         key = sum((self.setup_folder / name).stat().st_size for name in KEY_FILES)
         return result | {"k": manifest["k"], "shape": manifest["shape"], "pk_bytes": key,
-                         "vk_bytes": (self.setup_folder / "vk.bin").stat().st_size}
+                         "vk_bytes": (self.setup_folder / "public/vk.bin").stat().st_size}
 
     def srs(self, found):
         """What the first run had to make."""
@@ -105,14 +105,14 @@ class Verdict:
 
     def chain(self, _):
         """Both ways on one chain: through the oracle, and the verifier's plain call."""
-        for name in ("deployment.json", "relayer.db", "relayer.db-wal", "relayer.db-shm"):
+        for name in ("public/deployment.json", "relayer.db", "relayer.db-wal", "relayer.db-shm"):
             with contextlib.suppress(FileNotFoundError):
                 (self.setup_folder / name).unlink()
         with anvil(self.folder / "anvil.log") as chain:
             deployed = self.on_chain(chain, "deploy", self.setup_folder, "--rpc-url", chain.url)
             request = self.folder / "request.json"
             self.on_chain(chain, "prove", self.setup_folder, "--input", self.input(0),
-                          "--subject", SUBJECT, "--out", request)
+                          "--subject", SUBJECT, "--nonce", 1, "--out", request)
             submitted = self.on_chain(chain, "submit", self.setup_folder, request,
                                       "--rpc-url", chain.url)
             receipt = self.plain(chain, deployed["deployment"], read_json(request))

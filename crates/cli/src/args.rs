@@ -7,13 +7,26 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use verdict_engine::{Backend, Options};
 use verdict_relayer::RpcUrl;
 
+/// What the program ends with.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed: a file, a value or the machine is not as it has to be
+  2  the arguments were not understood, contradict each other, or one is missing
+  3  rejected: a contract refused, or another score stands on chain
+  4  pending: a transaction is under way; run again to wait for it
+  5  not reachable: no node answers
+  6  invalid proof: it does not hold, or is not about this setup
+
+With --json, failures are {\"error\": {\"kind\", \"exit_code\", \"message\", \"hint\"}} on standard output.";
+
 /// Proves what a machine-learning model said, and takes it to Ethereum.
 ///
 /// The usual order: `inspect` a model to see what it will cost, `setup` its keys and
 /// Solidity verifier once, `prove` an inference, `verify` it, `deploy` the contracts,
 /// `submit` the proof. `demo` does all of it on a local chain.
 #[derive(Debug, Parser)]
-#[command(name = "verdict", version, max_term_width = 100)]
+#[command(name = "verdict", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Args {
     /// Print results as JSON, without progress
     #[arg(long, global = true)]
@@ -220,21 +233,26 @@ pub(crate) struct Prove {
     pub(crate) request: Request,
 }
 
-/// The request a proof answers. Without `--oracle` the proof is for no chain.
+/// The request a proof answers, to the oracle where the setup is deployed. Without
+/// `--subject` the proof is for no chain.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Request {
-    /// The oracle contract, or take it and the chain from `deployment.json`
-    #[arg(long, value_name = "ADDRESS", requires = "subject")]
-    pub(crate) oracle: Option<Address>,
-    /// The chain's id
-    #[arg(long, value_name = "ID", requires = "oracle")]
-    pub(crate) chain_id: Option<u64>,
     /// Whom the score is about
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) subject: Option<Address>,
-    /// Must exceed the subject's last recorded nonce
-    #[arg(long, default_value_t = 1)]
-    pub(crate) nonce: u64,
+    /// Must exceed the subject's last recorded nonce (default: the next one, which the
+    /// chain is asked for)
+    #[arg(long, requires = "subject")]
+    pub(crate) nonce: Option<u64>,
+    /// JSON-RPC endpoint that is asked for the nonce; several are tried in turn
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "ETH_RPC_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8545"
+    )]
+    pub(crate) rpc_url: Vec<RpcUrl>,
     /// Seconds for which the proof may be recorded
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub(crate) valid_for: u64,
@@ -242,7 +260,7 @@ pub(crate) struct Request {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Verify {
-    /// The setup folder
+    /// The setup folder, or its public part
     pub(crate) setup: PathBuf,
     /// The proof bundle
     pub(crate) proof: PathBuf,
@@ -250,9 +268,9 @@ pub(crate) struct Verify {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Codegen {
-    /// The setup folder
+    /// The setup folder, or its public part
     pub(crate) setup: PathBuf,
-    /// The folder to write (default: the setup folder)
+    /// The folder to write (default: the setup's public part)
     #[arg(long, short)]
     pub(crate) out: Option<PathBuf>,
     /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
@@ -294,7 +312,7 @@ pub(crate) struct Chain {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Deploy {
-    /// The setup folder
+    /// The setup folder, or its public part
     pub(crate) setup: PathBuf,
     #[command(flatten)]
     pub(crate) chain: Chain,
@@ -318,7 +336,7 @@ pub(crate) struct Deploy {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Submit {
-    /// The setup folder, with its deployment.json
+    /// The setup folder, or its public part with its deployment.json
     pub(crate) setup: PathBuf,
     /// The proof bundle
     pub(crate) proof: PathBuf,

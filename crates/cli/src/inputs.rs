@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde::{Deserialize, de::DeserializeOwned};
+use verdict::read_file;
 use verdict_prover::{
-    artifact::read_file,
     model::FloatModel,
     onnx,
     plan::{Objective, Plan, PlanOptions},

@@ -1,9 +1,10 @@
 //! `verdict`: proves what a machine-learning model said, and takes it to Ethereum.
 //!
 //! The binary reads arguments, calls the libraries and prints; it holds no logic of
-//! its own. Results go to standard output (as JSON with `--json`), progress and
-//! errors to standard error. Exit code 0: done; 1: failed, with one line and a hint;
-//! 2: the arguments were not understood.
+//! its own. Results go to standard output, progress, warnings and errors to standard
+//! error. With `--json`, standard output holds one JSON object whatever happens: the
+//! result, or `{"error": {"kind", "exit_code", "message", "hint"}}`. The exit codes are in
+//! `--help` and in `docs/command-line.md`.
 
 mod args;
 mod commands;
@@ -16,7 +17,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return not_understood(&error),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("VERDICT_LOG")
@@ -29,7 +33,22 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             ui.failure(&failure);
-            ExitCode::FAILURE
+            ExitCode::from(failure.exit_code)
         }
     }
+}
+
+/// Arguments that clap refuses, and the help that was asked for.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if !json || !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let text = error.to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let message = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let failure = failure::Failure::usage(message).hint("see `verdict --help`");
+    ui::Ui::new(true).failure(&failure);
+    ExitCode::from(failure.exit_code)
 }

@@ -3,12 +3,13 @@
 use std::{
     io::Write,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use verdict_engine::{Progress, Stage};
+use verdict::Progress;
+use verdict_engine::Stage;
 
 use crate::failure::{Failure, Outcome};
 
@@ -25,13 +26,15 @@ struct CurrentStep(Mutex<Option<(ProgressBar, String)>>);
 
 impl CurrentStep {
     fn set(&self, step: Option<(ProgressBar, String)>) {
-        if let Ok(mut current) = self.0.lock() {
-            *current = step;
+        if let Ok(mut current) = self.0.lock()
+            && let Some((spinner, _)) = std::mem::replace(&mut *current, step)
+        {
+            spinner.finish_and_clear();
         }
     }
 }
 
-impl Progress for CurrentStep {
+impl verdict_engine::Progress for CurrentStep {
     fn stage(&self, stage: Stage) {
         if let Ok(current) = self.0.lock()
             && let Some((spinner, title)) = &*current
@@ -85,13 +88,13 @@ impl Ui {
     }
 
     /// Shows the engine's stages beside the title of the step that runs.
-    pub(crate) fn stages(&self) -> Arc<dyn Progress> {
+    pub(crate) fn stages(&self) -> Arc<dyn verdict_engine::Progress> {
         self.current.clone()
     }
 
     /// Runs a step behind a spinner and tells how long it took.
     pub(crate) fn step<T>(&self, title: &str, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-        self.timed_step(title, work).map(|(value, _)| value)
+        verdict::step(self, title, work)
     }
 
     /// Like [`Ui::step`], returning the time too.
@@ -100,31 +103,7 @@ impl Ui {
         title: &str,
         work: impl FnOnce() -> Outcome<T>,
     ) -> Outcome<(T, Duration)> {
-        let spinner = ProgressBar::new_spinner().with_message(title.to_owned());
-        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} … {elapsed}") {
-            spinner.set_style(style);
-        }
-        if !self.json {
-            spinner.enable_steady_tick(Duration::from_millis(100));
-        }
-        self.current.set(Some((spinner.clone(), title.to_owned())));
-        let start = Instant::now();
-        let result = work();
-        let elapsed = start.elapsed();
-        self.current.set(None);
-        spinner.finish_and_clear();
-        if !self.json {
-            let mark = if result.is_ok() { "✓" } else { "✗" };
-            say(format_args!("  {mark} {title} ({})", seconds(elapsed)));
-        }
-        result.map(|value| (value, elapsed))
-    }
-
-    /// A remark for a person.
-    pub(crate) fn note(&self, text: &str) {
-        if !self.json {
-            say(format_args!("    {text}"));
-        }
+        verdict::timed_step(self, title, work)
     }
 
     /// A heading.
@@ -132,11 +111,6 @@ impl Ui {
         if !self.json {
             say(format_args!("\n{text}"));
         }
-    }
-
-    /// Something a person must not miss.
-    pub(crate) fn warn(&self, text: &str) {
-        say(format_args!("warning: {text}"));
     }
 
     /// The result of a command: a JSON object, or the lines of `human`.
@@ -153,12 +127,50 @@ impl Ui {
         Ok(())
     }
 
-    /// The line, and the hint, a failed command ends with.
+    /// What a failed command ends with: a line and perhaps a hint, or a JSON object on
+    /// standard output.
     pub(crate) fn failure(&self, failure: &Failure) {
+        if self.json {
+            let error = serde_json::json!({ "error": failure });
+            let mut out = std::io::stdout().lock();
+            let _ = writeln!(out, "{error:#}");
+            return;
+        }
         say(format_args!("error: {}", failure.message));
         if let Some(hint) = &failure.hint {
             say(format_args!("hint: {hint}"));
         }
+    }
+}
+
+impl Progress for Ui {
+    fn begin(&self, title: &str) {
+        let spinner = ProgressBar::new_spinner().with_message(title.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} … {elapsed}") {
+            spinner.set_style(style);
+        }
+        if !self.json {
+            spinner.enable_steady_tick(Duration::from_millis(100));
+        }
+        self.current.set(Some((spinner, title.to_owned())));
+    }
+
+    fn end(&self, title: &str, succeeded: bool, elapsed: Duration) {
+        self.current.set(None);
+        if !self.json {
+            let mark = if succeeded { "✓" } else { "✗" };
+            say(format_args!("  {mark} {title} ({})", seconds(elapsed)));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        if !self.json {
+            say(format_args!("    {text}"));
+        }
+    }
+
+    fn warn(&self, text: &str) {
+        say(format_args!("warning: {text}"));
     }
 }
 

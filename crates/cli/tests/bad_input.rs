@@ -106,7 +106,13 @@ fn a_damaged_setup_folder_is_refused_file_by_file() {
     let prove = ["prove", &setup, "--input", &input, "--id", "A01", "--out", &out];
     place.json(&prove);
     fs::remove_file(&out).expect("there");
-    for file in ["circuit.bin", "vk.bin", "srs.bin", "manifest.json"] {
+    for file in [
+        "private/circuit.bin",
+        "private/srs.bin",
+        "private/manifest.json",
+        "public/vk.bin",
+        "public/manifest.json",
+    ] {
         let path = Path::new(&setup).join(file);
         let good = fs::read(&path).expect("there");
         for damaged in [&good[..good.len() / 2], &[&good[..], b"x"].concat(), b""] {
@@ -137,10 +143,11 @@ fn a_foreign_srs_key_or_bundle_is_refused() {
     let error = ours.failure(&[&prove[..], &["--srs", &srs]].concat());
     assert!(error.contains("fingerprint"), "{error}");
     ours.json(&prove);
-    let error = theirs.failure(&["verify", &foreign, &out]);
+    let error = theirs.fails_with(6, &["verify", &foreign, &out]);
     assert!(error.contains("key"), "{error}");
 
-    fs::copy(Path::new(&foreign).join("vk.bin"), Path::new(&setup).join("vk.bin")).expect("copied");
+    let key = |setup: &str| Path::new(setup).join("public/vk.bin");
+    fs::copy(key(&foreign), key(&setup)).expect("copied");
     let error = ours.failure(&["verify", &setup, &out]);
     assert!(error.contains("vk.bin"), "{error}");
     let good = fs::read(&out).expect("the bundle");
@@ -159,7 +166,7 @@ fn a_missing_node_and_a_port_in_use_are_explained() {
     let url = format!("http://127.0.0.1:{port}");
     let mut command = place.command(&["deploy", &setup, "--rpc-url", &url]);
     let output = command.env("VERDICT_PRIVATE_KEY", &key).output().expect("starts");
-    let error = common::failure(&["deploy"], output);
+    let error = common::failure(&["deploy"], output, 5);
     assert!(error.contains(&url) && error.contains("--rpc-url"), "{error}");
     assert!(!error.contains("2222"), "the key stays secret");
 
@@ -182,10 +189,11 @@ fn a_full_disk_leaves_nothing_half_written() {
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]).arg(env!("CARGO_BIN_EXE_verdict")).args(args);
     command.current_dir(common::root()).env("XDG_CACHE_HOME", place.path("cache"));
-    let error = common::failure(&args, command.output().expect("sh starts"));
+    let error = common::failure(&args, command.output().expect("sh starts"), 1);
     assert!(error.contains("full"), "the file that failed is named: {error}");
-    let left: Vec<String> = fs::read_dir(&out)
-        .expect("the folder")
+    let parts = ["public", "private"].map(|part| Path::new(&out).join(part));
+    let entries = parts.iter().flat_map(|part| fs::read_dir(part).expect("the folder"));
+    let left: Vec<String> = entries
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
     assert!(!left.iter().any(|name| name == "manifest.json"), "{left:?}");
@@ -210,14 +218,51 @@ fn wrong_usage_exits_with_two() {
         &["setup"][..],
         &["nonsense"],
         &["prove", "x", "--oracle", "y"],
+        &["prove", "x", "--input", "y", "--out", "z", "--nonce", "3"],
         &["bench", "--dense", "4"],
     ] {
         assert_eq!(place.run(args).status.code(), Some(2), "{args:?}");
+        let output = place.command(args).arg("--json").output().expect("starts");
+        let error: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(error["error"]["kind"], "usage", "{args:?}");
+        assert_eq!(error["error"]["exit_code"], 2);
     }
     let help = place.run(&["--help"]);
     assert!(help.status.success());
     let text = String::from_utf8_lossy(&help.stdout);
+    for code in ["3  rejected", "4  pending", "5  not reachable", "6  invalid proof"] {
+        assert!(text.contains(code), "{code}");
+    }
     for command in ["inspect", "srs", "setup", "prove", "verify", "codegen", "deploy", "submit"] {
         assert!(text.contains(command), "{command}");
+    }
+}
+
+#[test]
+fn a_failure_is_one_json_object_where_json_is_asked_for() {
+    let place = Workplace::new();
+    let output = place.run(&["verify", "no/such/setup", "proof.json", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let error = &value["error"];
+    assert_eq!((&error["kind"], &error["exit_code"]), (&"failed".into(), &1.into()));
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("no/such/setup")));
+    assert!(error["hint"].as_str().is_some_and(|text| text.contains("verdict setup")));
+}
+
+#[test]
+fn endless_files_are_refused_wherever_one_is_read() {
+    let place = Workplace::new();
+    let setup = place.setup("logistic.onnx", &[]);
+    let zero = "/dev/zero";
+    place.failure(&["verify", &setup, zero]);
+    for file in ["public/manifest.json", "public/vk.bin"] {
+        let path = Path::new(&setup).join(file);
+        let good = fs::read(&path).expect("there");
+        fs::remove_file(&path).expect("removed");
+        std::os::unix::fs::symlink(zero, &path).expect("linked");
+        place.failure(&["verify", &setup, zero]);
+        fs::remove_file(&path).expect("removed");
+        fs::write(&path, good).expect("written");
     }
 }

@@ -3,7 +3,6 @@
 //! A float model ([`model`], read by [`onnx`]) becomes an integer [`network`], whose
 //! run is the specification; the network becomes a [`circuit`].
 
-pub mod artifact;
 pub mod circuit;
 pub mod graph;
 pub mod integer;

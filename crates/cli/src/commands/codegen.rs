@@ -1,23 +1,13 @@
 //! `verdict codegen`.
 
-use std::path::Path;
-
 use serde::Serialize;
-use verdict_codegen::{
-    compile::{Bytecode, Settings, Solc},
-    key_payload, shape_verifier,
-};
-use verdict_prover::artifact::{Manifest, write_file};
+use verdict::{Contracts, Error, PublicSetup};
 
-use super::setup::{KEY, VERIFIER_SOURCE};
 use crate::{
     args::Codegen,
     failure::Outcome,
     ui::{Ui, bytes, table},
 };
-
-/// Name of the verifier's creation code, hexadecimal.
-const VERIFIER_CODE: &str = "Verifier.bin";
 
 /// What was written.
 #[derive(Serialize)]
@@ -30,44 +20,12 @@ struct Report {
     key_bytes: usize,
 }
 
-/// A setup's contracts as bytes.
-pub(crate) struct Contracts {
-    pub(crate) name: String,
-    pub(crate) source: String,
-    pub(crate) shape_id: [u8; 32],
-    pub(crate) verifier: Bytecode,
-    pub(crate) key: Vec<u8>,
-}
-
-impl Contracts {
-    /// Generates a setup's verifier and key, and compiles the verifier.
-    pub(crate) fn new(folder: &Path, manifest: &Manifest, solc: Option<&Path>) -> Outcome<Self> {
-        let solc = Solc::find(solc)?;
-        let key = manifest.verifying_key(folder)?;
-        let params = manifest.verifier_params(folder)?;
-        let verifier = shape_verifier(key.cs())?;
-        let payload = key_payload(&key, params.g2(), params.s_g2(), manifest.instances)?;
-        let code = solc.compile(&verifier.source, &verifier.contract_name, Settings::default())?;
-        Ok(Self {
-            name: verifier.contract_name,
-            source: verifier.source,
-            shape_id: verifier.shape_id,
-            verifier: code,
-            key: payload,
-        })
-    }
-}
-
 pub(crate) fn run(args: &Codegen, ui: &Ui) -> Outcome {
-    let manifest = Manifest::read(&args.setup)?;
+    let setup = PublicSetup::open(&args.setup).map_err(Error::from)?;
     let contracts = ui.step("generate and compile the Solidity verifier", || {
-        Contracts::new(&args.setup, &manifest, args.solc.as_deref())
+        Ok(Contracts::new(&setup, args.solc.as_deref())?)
     })?;
-    let folder = args.out.as_deref().unwrap_or(&args.setup);
-    std::fs::create_dir_all(folder)?;
-    write_file(&folder.join(VERIFIER_SOURCE), contracts.source.as_bytes())?;
-    write_file(&folder.join(KEY), hex::encode(&contracts.key).as_bytes())?;
-    write_file(&folder.join(VERIFIER_CODE), hex::encode(&contracts.verifier.creation).as_bytes())?;
+    let source = contracts.write(args.out.as_deref().unwrap_or(setup.folder()))?;
     let report = Report {
         contract: contracts.name,
         shape_id: hex::encode(contracts.shape_id),
@@ -77,7 +35,7 @@ pub(crate) fn run(args: &Codegen, ui: &Ui) -> Outcome {
         key_bytes: contracts.key.len(),
     };
     let human = table(&[
-        ("contract", format!("{} in {}", report.contract, folder.join(VERIFIER_SOURCE).display())),
+        ("contract", format!("{} in {}", report.contract, source.display())),
         ("runtime code", bytes(report.runtime_bytes)),
         ("key", bytes(report.key_bytes)),
     ]);

@@ -10,25 +10,22 @@ use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use serde::Serialize;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use verdict_contracts::{
-    InferenceRequest, ProofBundle, bindings::InferenceOracle::latestScoreCall,
-    verify_inference_calldata,
+use verdict::{
+    Chain, ChainError, Contracts, DeployOptions, DeployStep, Deployment, EngineOptions, Error,
+    PlannedModel, Progress, ProofBundle, Prover, ProverOptions, ScoreRequest, SrsChoice, deploy,
+    recorded, submit, verify,
 };
-use verdict_engine::Options;
+use verdict_contracts::{bindings::InferenceOracle::latestScoreCall, verify_inference_calldata};
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use super::{
-    chain::{CallError, Chain, runtime},
-    codegen::Contracts,
-    deploy::{Choices, Deployment, StepGas, deploy},
+    chain::{development, runtime, wait},
     inspect,
-    prove::{Prover, now, outputs},
-    setup::{self, development_srs},
-    submit::{recorded, submit},
-    verify::check,
+    prove::outputs,
+    setup::open_srs,
 };
 use crate::{
-    args::{Demo, ModelOptions, Optimize, ProverKind, SrsSource},
+    args::{Demo, ModelOptions, Optimize},
     failure::{Failure, Outcome},
     inputs::{Applicant, plan, read_inputs},
     ui::{Ui, bytes, grouped, say, seconds, table},
@@ -44,7 +41,7 @@ struct Report {
     proof_seconds: f64,
     proof_bytes: usize,
     verifier_runtime_bytes: usize,
-    deployment: Vec<StepGas>,
+    deployment: Vec<DeployStep>,
     verification_gas: u64,
     tampered: String,
     replayed: String,
@@ -130,10 +127,12 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     inspect::human(&model, &plan, estimate).iter().for_each(|line| ui.note(line.trim_start()));
 
     ui.heading("2. Keys: commitments to the model's weights");
-    let srs = development_srs(plan.k, ui)?;
-    let keys = setup::build(&model, &plan, &srs, Options::default(), &setup, ui)?;
+    let planned = PlannedModel::new(model, plan);
+    let model = planned.model();
+    let srs = open_srs(&SrsChoice::Development, planned.plan().k, ui)?;
+    let keys = verdict::setup(&planned, &srs, &setup, EngineOptions::default(), ui)?;
     for (name, size) in &keys.files {
-        ui.note(&format!("{name}: {}", bytes(*size)));
+        ui.note(&format!("{name}: {}", bytes(*size as usize)));
     }
 
     ui.heading("3. A local chain, and the contracts on it");
@@ -147,60 +146,58 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     })?;
     let (url, key) = url;
     ui.note(&url);
-    let prover =
-        Prover::open(&setup, &SrsSource { srs: None }, ProverKind::Engine, Options::default())?;
+    let prover = Prover::open(&setup, ProverOptions::default())?;
+    let public = prover.public();
     let contracts = ui.step("compile the generated Solidity verifier", || {
-        Contracts::new(&setup, &prover.manifest, args.solc.as_deref())
+        Ok(Contracts::new(public, args.solc.as_deref())?)
     })?;
     ui.note(&format!("runtime code: {}", bytes(contracts.verifier.runtime.len())));
-    let chain = Chain::development(runtime.clone(), &url, key.into(), setup.join("relayer.db"))?;
-    let choices = Choices { time_to_live: 86_400, ..Choices::default() };
-    let (deployment, steps) = deploy(&chain, &prover.manifest, &contracts, choices, ui)?;
-    deployment.write(&setup)?;
+    let chain = development(runtime, &url, key.into(), &setup)?;
+    let options = DeployOptions::default();
+    let deployed = wait(runtime, deploy(public, &contracts, &chain, &options, ui))?;
+    let deployment = deployed.deployment;
 
     ui.heading(&format!("4. A proof: what the model says about applicant {}", applicant.id));
     let subject = Address::from_word(subject_of(&applicant.id));
-    let request = InferenceRequest {
-        chain_id: deployment.chain_id,
-        oracle: deployment.oracle,
-        subject,
-        nonce: 1,
-        deadline: now()? + 3600,
-        inputs: B256::ZERO,
-    };
+    let request = ScoreRequest::to(&deployment, subject, 1, 3600);
     // The first proof warms caches up; the second is measured.
     prover.time_proof(&applicant.input)?;
     let (bundle, proof_time) =
-        ui.timed_step("prove", || prover.prove(&applicant.input, Some(request)))?;
+        ui.timed_step("prove", || Ok(prover.prove(&applicant.input, Some(&request))?))?;
     let float = model.run(&applicant.input)?.first().copied().unwrap_or_default();
-    ui.note(&format!("score {}; the float model says {float:.6}", outputs(&bundle)));
+    ui.note(&format!(
+        "score {}; the float model says {float:.6}",
+        outputs(&bundle.decoded, bundle.decimals.into())
+    ));
     ui.note(&format!("proof: {}; the applicant's data stay private", bytes(bundle.proof.len())));
-    ui.step("verify it in Rust", || check(&setup, &bundle))?;
+    ui.step("verify it in Rust", || Ok(verify(public, &bundle).map_err(Error::from)?))?;
 
     ui.heading("5. A cheat: the same proof with a better score");
     let tampered = ui.step("ask the oracle to record it", || {
-        refusal(&chain, &deployment, tampered(&prover, &deployment, &bundle)?)
+        let calldata = tampered(&prover, &deployment, &bundle)?;
+        refusal(runtime, &chain, &deployment, calldata)
     })?;
     ui.note(&format!("refused: {tampered}"));
 
     ui.heading("6. On chain: the oracle verifies the proof and records the score");
-    let receipt = ui.step("relay verifyInference and wait until final", || {
-        submit(&chain, &deployment, &bundle)?
-            .ok_or_else(|| Failure::new("a new chain cannot have recorded this before"))
-    })?;
+    let submitted = wait(runtime, submit(public, &bundle, &chain, ui))?;
+    let receipt = submitted
+        .receipt
+        .ok_or_else(|| Failure::new("a new chain cannot have recorded this before"))?;
     ui.note(&format!("transaction {}, {} gas", receipt.hash, grouped(receipt.gas_used)));
-    let record = ui.step("read the score back", || recorded(&chain, &deployment, &bundle))?;
-    let score = chain.call(deployment.oracle, &latestScoreCall { subject })?;
+    let record =
+        ui.step("read the score back", || wait(runtime, recorded(&chain, &deployment, &bundle)))?;
+    if record != submitted.record {
+        return Err(Failure::new("the chain holds another score than was submitted"));
+    }
+    let score = wait(runtime, chain.call(deployment.oracle, &latestScoreCall { subject }))?;
     let unit = 10f64.powi(i32::from(bundle.decimals));
     let score = i64::try_from(score)? as f64 / unit;
-    if i128::from(record.score) != bundle.outputs.first().copied().unwrap_or_default() {
-        return Err(Failure::new("the chain recorded another score than was proven"));
-    }
     ui.note(&format!("latestScore({subject}) = {score:.6}"));
 
     ui.heading("7. A replay: the same proof once more");
     let replayed = ui.step("ask the oracle to record it", || {
-        refusal(&chain, &deployment, calldata(&deployment, &bundle)?)
+        refusal(runtime, &chain, &deployment, calldata(&deployment, &bundle)?)
     })?;
     ui.note(&format!("refused: {replayed}"));
 
@@ -212,7 +209,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
         proof_seconds: proof_time.as_secs_f64(),
         proof_bytes: bundle.proof.len(),
         verifier_runtime_bytes: contracts.verifier.runtime.len(),
-        deployment: steps,
+        deployment: deployed.steps,
         verification_gas: receipt.gas_used,
         tampered,
         replayed,
@@ -259,10 +256,16 @@ fn tampered(prover: &Prover, deployment: &Deployment, bundle: &ProofBundle) -> O
 }
 
 /// Calls the oracle with calldata that it must refuse, and returns its error.
-fn refusal(chain: &Chain, deployment: &Deployment, calldata: Bytes) -> Outcome<String> {
-    match chain.call_raw(deployment.oracle, calldata) {
-        Err(CallError::Reverted(revert)) => Ok(revert.to_string()),
-        Err(CallError::Failed(message)) => Err(Failure::new(message)),
+fn refusal(
+    runtime: &Runtime,
+    chain: &Chain,
+    deployment: &Deployment,
+    calldata: Bytes,
+) -> Outcome<String> {
+    let call = chain.call_raw(deployment.oracle, calldata, "verifyInference");
+    match runtime.block_on(call) {
+        Err(ChainError::Reverted { revert, .. }) => Ok(revert.to_string()),
+        Err(error) => Err(Error::from(error).into()),
         Ok(_) => Err(Failure::new("the contract accepted what it must refuse")),
     }
 }

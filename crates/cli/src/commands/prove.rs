@@ -1,55 +1,42 @@
 //! `verdict prove`.
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+use std::path::Path;
+
+use alloy::primitives::Address;
+use verdict::{
+    ChainReader, Deployment, Error, NodeOptions, Progress, Prover, ProverOptions, PublicSetup,
+    ScoreRequest, next_nonce,
 };
 
-use alloy::primitives::{B256, Bytes, U256};
-use rand::rngs::OsRng;
-use verdict_codegen::evm_proof;
-use verdict_contracts::{
-    FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef, VERSION, inputs_hash,
-};
-use verdict_engine::{Engine, Options};
-use verdict_kzg::transcript::{from_be_bytes, to_be_bytes};
-use verdict_prover::{
-    artifact::{Manifest, VerifierInfo},
-    keys::Keys,
-    prove::{Backend, Proof, prove},
-    srs::Srs,
-};
-
-use super::{deploy::Deployment, setup::DEVELOPMENT_SRS};
+use super::chain::{runtime, wait};
 use crate::{
-    args::{Prove, ProverKind, Request, SrsSource},
-    failure::{Failure, Outcome},
+    args::{Prove, ProverKind, Request},
+    failure::Outcome,
     inputs::read_input,
     ui::{Ui, bytes, table},
 };
 
-/// A setup opened for proving.
-pub(crate) struct Prover {
-    pub(crate) manifest: Manifest,
-    verifier: VerifierInfo,
-    srs: Srs,
-    engine: Engine,
-    kind: ProverKind,
-    keys: Keys,
+impl From<ProverKind> for verdict::ProverKind {
+    fn from(kind: ProverKind) -> Self {
+        match kind {
+            ProverKind::Engine => Self::Engine,
+            ProverKind::Reference => Self::Reference,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     let applicant = read_input(&args.input, args.id.as_deref())?;
-    let mut options = args.computing.options();
-    options.progress = Some(ui.stages());
-    let prover =
-        ui.step("read the keys", || Prover::open(&args.setup, &args.srs, args.prover, options))?;
-    let request = args.request.resolve(&args.setup)?;
+    let mut engine = args.computing.options();
+    engine.progress = Some(ui.stages());
+    let options = ProverOptions { srs: args.srs.srs.clone(), kind: args.prover.into(), engine };
+    let prover = ui.step("read the keys", || Ok(Prover::open(&args.setup, options)?))?;
+    let request = args.request.resolve(prover.public(), ui)?;
     let title = format!("prove the model on input {}", applicant.id);
-    let bundle = ui.step(&title, || prover.prove(&applicant.input, request))?;
-    bundle.write(&args.out)?;
+    let bundle = ui.step(&title, || Ok(prover.prove(&applicant.input, request.as_ref())?))?;
+    write(&bundle, &args.out)?;
     let human = table(&[
-        ("output", outputs(&bundle)),
+        ("output", outputs(&bundle.decoded, u32::from(bundle.decimals))),
         ("proof", format!("{} in {}", bytes(bundle.proof.len()), args.out.display())),
         (
             "answers",
@@ -65,147 +52,47 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     ui.result(&bundle, &human)
 }
 
-/// A bundle's outputs for a person.
-pub(crate) fn outputs(bundle: &ProofBundle) -> String {
-    let number = |value: &f64| format!("{value:.*}", usize::from(bundle.decimals));
-    bundle.decoded.iter().map(number).collect::<Vec<_>>().join(", ")
+fn write(bundle: &verdict::ProofBundle, out: &Path) -> Outcome {
+    Ok(bundle.write(out).map_err(Error::from)?)
 }
 
-/// Seconds since 1970.
-pub(crate) fn now() -> Outcome<u64> {
-    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
+/// Outputs for a person.
+pub(crate) fn outputs(values: &[f64], decimals: u32) -> String {
+    let number = |value: &f64| format!("{value:.*}", decimals as usize);
+    values.iter().map(number).collect::<Vec<_>>().join(", ")
 }
 
 impl Request {
-    /// The request, its oracle and chain from the arguments or the deployment.
-    fn resolve(&self, setup: &Path) -> Outcome<Option<InferenceRequest>> {
+    /// The request, its oracle and chain from the arguments or the deployment, its nonce
+    /// from the arguments or the chain.
+    fn resolve(&self, setup: &PublicSetup, ui: &Ui) -> Outcome<Option<ScoreRequest>> {
         let Some(subject) = self.subject else { return Ok(None) };
-        let (chain_id, oracle) = match (self.oracle, self.chain_id) {
-            (Some(oracle), Some(chain_id)) => (chain_id, oracle),
-            (Some(_), None) => {
-                return Err(Failure::new("--oracle needs its --chain-id too"));
-            }
-            _ => {
-                let deployment = Deployment::read(setup)?;
-                (deployment.chain_id, deployment.oracle)
-            }
+        let deployment = setup.deployment().map_err(Error::from)?;
+        let nonce = match self.nonce {
+            Some(nonce) => nonce,
+            None => self.next_nonce(&deployment, subject, ui)?,
         };
-        let deadline = now()?.saturating_add(self.valid_for);
-        // The inputs' hash is filled in when the inputs are known.
-        let inputs = B256::ZERO;
-        Ok(Some(InferenceRequest {
-            chain_id,
-            oracle,
-            subject,
-            nonce: self.nonce,
-            deadline,
-            inputs,
-        }))
-    }
-}
-
-impl Prover {
-    /// Opens a setup folder.
-    pub(crate) fn open(
-        folder: &Path,
-        source: &SrsSource,
-        kind: ProverKind,
-        options: Options,
-    ) -> Outcome<Self> {
-        let manifest = Manifest::read(folder)?;
-        let Some(verifier) = manifest.verifier.clone() else {
-            return Err(Failure::new(format!("{} has no verifier", folder.display()))
-                .hint("run `verdict codegen` on it"));
-        };
-        let srs = match &source.srs {
-            Some(path) => Srs::load(path, Some(manifest.k))?,
-            None if manifest.srs.insecure => {
-                Srs::load(folder.join(DEVELOPMENT_SRS), Some(manifest.k))?
-            }
-            None => {
-                return Err(Failure::new("no SRS given").hint(format!(
-                    "give --srs FILE with the SRS of the setup (fingerprint {})",
-                    manifest.srs.fingerprint
-                )));
-            }
-        };
-        manifest.check_srs(&srs.fingerprint())?;
-        let engine = Engine::new(srs.params(), options)?;
-        let keys = manifest.keys(folder, &engine)?;
-        Ok(Self { manifest, verifier, srs, engine, kind, keys })
+        Ok(Some(ScoreRequest::to(&deployment, subject, nonce, self.valid_for)))
     }
 
-    fn backend(&self) -> Backend<'_> {
-        match self.kind {
-            ProverKind::Engine => Backend::Engine(&self.engine),
-            ProverKind::Reference => Backend::Reference(self.srs.params()),
-        }
-    }
-
-    /// Proves one inference.
-    pub(crate) fn prove(
-        &self,
-        input: &[f64],
-        request: Option<InferenceRequest>,
-    ) -> Outcome<ProofBundle> {
-        let inputs = self.manifest.input.encode(input)?;
-        let request = request.map(|mut request| {
-            if self.manifest.shape.public_inputs {
-                let shift = self.manifest.shape.shift_bits();
-                let words: Vec<B256> =
-                    inputs.iter().map(|x| B256::from(U256::from(*x as u64) << shift)).collect();
-                request.inputs = inputs_hash(&words);
-            }
-            request
+    fn next_nonce(&self, deployment: &Deployment, subject: Address, ui: &Ui) -> Outcome<u64> {
+        let node = NodeOptions {
+            rpc_urls: self.rpc_url.clone(),
+            chain_id: Some(deployment.chain_id),
+            ..NodeOptions::default()
+        };
+        let nonce = wait(&*runtime()?, async {
+            next_nonce(&ChainReader::connect(node).await?, deployment, subject).await
         });
-        let context = request.as_ref().map_or(U256::ZERO, InferenceRequest::context);
-        let proof = prove(self.backend(), &self.keys, &inputs, &context.to_be_bytes(), OsRng)?;
-        self.bundle(proof, request)
-    }
-
-    /// Time of one proof, without reading keys or writing the bundle.
-    pub(crate) fn time_proof(&self, input: &[f64]) -> Outcome<Duration> {
-        let inputs = self.manifest.input.encode(input)?;
-        let start = std::time::Instant::now();
-        prove(self.backend(), &self.keys, &inputs, &[0; 32], OsRng)?;
-        Ok(start.elapsed())
-    }
-
-    /// Makes a bundle's hints those of its own public values.
-    pub(crate) fn renew_hints(&self, bundle: &mut ProofBundle) -> Outcome {
-        let instances: Option<Vec<_>> =
-            bundle.instances.iter().map(|word| from_be_bytes(&word.0)).collect();
-        let instances = instances.unwrap_or_default();
-        bundle.evm_proof = evm_proof(self.keys.verifying(), &instances, &bundle.proof)?.into();
-        Ok(())
-    }
-
-    fn bundle(&self, proof: Proof, request: Option<InferenceRequest>) -> Outcome<ProofBundle> {
-        let schema = &self.manifest.output;
-        let evm_proof = evm_proof(self.keys.verifying(), &proof.instances, &proof.bytes)?;
-        let bundle = ProofBundle {
-            format: FORMAT.into(),
-            version: VERSION,
-            model: ModelRef {
-                name: self.manifest.model.name.clone(),
-                model_hash: self.manifest.model.sha256.parse()?,
-                shape_id: self.verifier.shape_id.parse()?,
-                key_hash: self.verifier.key_hash.parse()?,
-            },
-            instances: proof.instances.iter().map(|word| B256::from(to_be_bytes(word))).collect(),
-            outputs: proof.outputs.iter().map(|word| i128::from(schema.value(*word))).collect(),
-            decimals: u8::try_from(schema.decimals)?,
-            decoded: proof.outputs.iter().map(|word| schema.decode(*word)).collect(),
-            proof: Bytes::from(proof.bytes),
-            evm_proof: Bytes::from(evm_proof),
-            srs: SrsRef {
-                fingerprint: self.manifest.srs.fingerprint.parse()?,
-                insecure: self.manifest.srs.insecure,
-            },
-            input_commitment: request.as_ref().map(InferenceRequest::commitment),
-            request,
-        };
-        bundle.validate()?;
-        Ok(bundle)
+        match nonce {
+            Ok(nonce) => {
+                ui.note(&format!("nonce {nonce}, the next one for {subject} on chain"));
+                Ok(nonce)
+            }
+            Err(failure) => {
+                let hint = "give a node with --rpc-url, or the nonce with --nonce";
+                Err(failure.hint(hint))
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use verdict::{INSECURE, Progress};
 use verdict_prover::srs::{Import, Srs};
 
 use crate::{
@@ -19,9 +20,6 @@ struct Report {
     insecure: bool,
     fingerprint: String,
 }
-
-pub(crate) const INSECURE: &str =
-    "this is a development SRS: whoever made it can forge proofs. For trying things out only";
 
 pub(crate) fn run(command: &SrsCommand, ui: &Ui) -> Outcome {
     let srs = match command {

@@ -67,7 +67,12 @@ impl Workplace {
     /// Runs and expects a failure: exit code 1, nothing on standard output, one line
     /// that starts with `error:` (and perhaps a hint), which is returned.
     pub(crate) fn failure(&self, args: &[&str]) -> String {
-        failure(args, self.run(args))
+        failure(args, self.run(args), 1)
+    }
+
+    /// Like [`Self::failure`], with another exit code.
+    pub(crate) fn fails_with(&self, code: i32, args: &[&str]) -> String {
+        failure(args, self.run(args), code)
     }
 }
 
@@ -77,9 +82,9 @@ pub(crate) fn json(output: Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON on standard output")
 }
 
-pub(crate) fn failure(args: &[&str], output: Output) -> String {
+pub(crate) fn failure(args: &[&str], output: Output, code: i32) -> String {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {errors}");
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {errors}");
     assert!(output.stdout.is_empty(), "{args:?} printed a result");
     assert!(!errors.contains("panicked"), "{args:?}: {errors}");
     let mut lines = errors.lines().filter(|line| line.starts_with("error: "));

@@ -340,7 +340,8 @@ fn inconsistent(path: &Path, error: Inconsistency) -> SrsError {
     SrsError::File { path: path.into(), problem: error.into() }
 }
 
-pub(crate) fn fingerprint(s_g2: &G2Affine) -> [u8; 32] {
+/// Fingerprint of an SRS: identifies its τ·G2.
+pub fn fingerprint(s_g2: &G2Affine) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(FINGERPRINT_DOMAIN);
     for coordinate in [s_g2.x.c0, s_g2.x.c1, s_g2.y.c0, s_g2.y.c1] {

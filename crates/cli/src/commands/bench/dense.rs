@@ -7,6 +7,7 @@ use std::{
 
 use rand::{Rng, SeedableRng, rngs::OsRng, rngs::StdRng};
 use serde::Serialize;
+use verdict::SrsChoice;
 use verdict_engine::{Engine, Progress, Stage};
 use verdict_prover::{
     keys::Keys,
@@ -20,7 +21,7 @@ use verdict_prover::{
 use super::{backend, median_of, peak_memory};
 use crate::{
     args::{Bench, LayerSizes},
-    commands::setup::development_srs,
+    commands::setup::open_srs,
     failure::Outcome,
     ui::{Ui, bytes, grouped, seconds},
 };
@@ -167,7 +168,7 @@ fn measure(args: &Bench, LayerSizes(sizes): &LayerSizes, ui: &Ui) -> Outcome<Row
     let (plan, plan_time) = ui.timed_step("plan the circuit", || {
         Ok(Plan::new(&model, &ranges, &PlanOptions::default())?)
     })?;
-    let srs = development_srs(plan.k, ui)?;
+    let srs = open_srs(&SrsChoice::Development, plan.k, ui)?;
     let clock = Arc::new(StageClock::default());
     let mut options = args.computing.options();
     options.progress = Some(clock.clone());

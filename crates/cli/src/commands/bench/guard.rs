@@ -39,15 +39,17 @@ pub(super) struct Comparison {
     pub(super) regressed: bool,
 }
 
+/// Largest baseline read.
+const MAX_BASELINE_BYTES: u64 = 1 << 20;
+
 impl Baseline {
     /// Reads a baseline; an absent file is an empty one.
     pub(super) fn read(path: &Path) -> Outcome<Self> {
-        match std::fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|error| Failure::new(format!("{}: {error}", path.display()))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Failure::new(format!("{}: {error}", path.display()))),
+        if !path.exists() {
+            return Ok(Self::default());
         }
+        serde_json::from_slice(&verdict::read_file(path, MAX_BASELINE_BYTES)?)
+            .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
     }
 
     /// Replaces the figures of one backend.

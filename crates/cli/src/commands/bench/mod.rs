@@ -9,26 +9,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::Address;
 use serde::Serialize;
 use tempfile::TempDir;
-use verdict_contracts::InferenceRequest;
-use verdict_engine::{Backend, Options};
+use verdict::{
+    Contracts, DeployOptions, Error, PlannedModel, Prover, ProverKind, ProverOptions, ScoreRequest,
+    SrsChoice, deploy, submit, verify,
+};
+use verdict_engine::Backend;
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use self::guard::{Baseline, Calibration, Comparison, Figures};
 use super::{
-    chain::{Chain, runtime},
-    codegen::Contracts,
+    chain::{development, runtime, wait},
     demo::example_options,
-    deploy::{Choices, deploy},
-    prove::{Prover, now},
-    setup::{self, development_srs},
-    submit::submit,
-    verify::check,
+    setup::open_srs,
 };
 use crate::{
-    args::{Bench, ProverKind, SrsSource},
+    args::Bench,
     failure::{Failure, Outcome},
     inputs::{plan, read_inputs},
     ui::{Ui, bytes, grouped, seconds},
@@ -136,21 +134,22 @@ fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outc
     ui.heading(name);
     let folder = TempDir::with_prefix("verdict-bench-")?;
     let (model, plan) = plan(&args.example.join(name), &example_options(&args.example))?;
-    let srs = development_srs(plan.k, ui)?;
-    setup::build(&model, &plan, &srs, args.computing.options(), folder.path(), ui)?;
-    let own_srs = SrsSource { srs: None };
-    let prover =
-        Prover::open(folder.path(), &own_srs, ProverKind::Engine, args.computing.options())?;
+    let planned = PlannedModel::new(model, plan);
+    let (model, plan) = (planned.model(), planned.plan());
+    let srs = open_srs(&SrsChoice::Development, plan.k, ui)?;
+    verdict::setup(&planned, &srs, folder.path(), args.computing.options(), ui)?;
+    let options = ProverOptions { engine: args.computing.options(), ..ProverOptions::default() };
+    let prover = Prover::open(folder.path(), options)?;
     let applicants = read_inputs(&args.example.join("applicants.json"))?;
     let samples: Vec<_> = applicants.iter().map(|applicant| applicant.input.clone()).collect();
-    let error = plan.quantized.compare(&model, &samples)?;
+    let error = plan.quantized.compare(model, &samples)?;
     let input = samples.first().ok_or_else(|| Failure::new("the example has no applicants"))?;
 
     let [mut key_times, mut times, mut workload] = [const { Vec::new() }; 3];
     prover.time_proof(input)?;
     for _ in 0..args.runs.max(1) {
         let start = Instant::now();
-        setup::make_keys(&plan, &srs, args.computing.options())?;
+        planned.make_keys(&srs, args.computing.options())?;
         key_times.push(start.elapsed());
         times.push(prover.time_proof(input)?);
         workload.push(calibration.time());
@@ -159,10 +158,10 @@ fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outc
     let least = |times: &[Duration]| times.iter().min().map_or(0.0, Duration::as_secs_f64);
     let (unit, keys, proof) = (least(&workload), least(&key_times), least(&times));
     let peak = peak_memory();
-    let reference =
-        Prover::open(folder.path(), &own_srs, ProverKind::Reference, Options::default())?;
+    let options = ProverOptions { kind: ProverKind::Reference, ..ProverOptions::default() };
+    let reference = Prover::open(folder.path(), options)?;
     reference.time_proof(input)?;
-    let reference_times: Outcome<Vec<_>> =
+    let reference_times: Result<Vec<_>, _> =
         (0..args.runs.max(1)).map(|_| reference.time_proof(input)).collect();
     let reference_median = median_of(reference_times?);
     let (gas, runtime_bytes, verify, proof_bytes) =
@@ -210,23 +209,21 @@ fn on_chain(
     let runtime = runtime()?;
     let anvil = DevChain::start(&DevChainOptions::default())?;
     let key = runtime.block_on(anvil.funded_key(100))?;
-    let contracts = Contracts::new(folder, &prover.manifest, args.solc.as_deref())?;
-    let chain = Chain::development(runtime, anvil.url(), key.into(), folder.join("relayer.db"))?;
-    let choices = Choices { time_to_live: 3600, ..Choices::default() };
-    let (deployment, _) = deploy(&chain, &prover.manifest, &contracts, choices, ui)?;
-    let request = InferenceRequest {
-        chain_id: deployment.chain_id,
-        oracle: deployment.oracle,
-        subject: Address::repeat_byte(0x51),
-        nonce: 1,
-        deadline: now()? + 3600,
-        inputs: B256::ZERO,
-    };
-    let bundle = prover.prove(input, Some(request))?;
-    let ((), verify) = ui.timed_step("verify in Rust", || check(folder, &bundle))?;
-    let receipt = submit(&chain, &deployment, &bundle)?
+    let setup = prover.public();
+    let contracts = Contracts::new(setup, args.solc.as_deref())?;
+    let chain = development(&runtime, anvil.url(), key.into(), folder)?;
+    let options = DeployOptions::default();
+    let deployed = wait(&runtime, deploy(setup, &contracts, &chain, &options, ui))?;
+    let subject = Address::repeat_byte(0x51);
+    let request = ScoreRequest::to(&deployed.deployment, subject, 1, 3600);
+    let bundle = prover.prove(input, Some(&request))?;
+    let (_, time) =
+        ui.timed_step("verify in Rust", || Ok(verify(setup, &bundle).map_err(Error::from)?))?;
+    let submitted = wait(&runtime, submit(setup, &bundle, &chain, ui))?;
+    let receipt = submitted
+        .receipt
         .ok_or_else(|| Failure::new("a new chain cannot have recorded this before"))?;
-    Ok((receipt.gas_used, contracts.verifier.runtime.len(), verify, bundle.proof.len()))
+    Ok((receipt.gas_used, contracts.verifier.runtime.len(), time, bundle.proof.len()))
 }
 
 /// The process's largest resident set so far, where the system tells.

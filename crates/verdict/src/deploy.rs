@@ -1,0 +1,508 @@
+//! Deploying a setup's contracts and registering its model.
+//!
+//! The chain is asked before every step, and again after it: what is there is not sent
+//! again, and nothing counts as done because an earlier run remembers it so. Verifier,
+//! key, registry and oracle have deterministic addresses; a registration is looked for in
+//! the registry's own records.
+
+use std::{future::Future, time::Duration};
+
+use alloy::{
+    primitives::{Address, B256, Bytes, U256},
+    sol_types::SolCall,
+};
+use serde::Serialize;
+use thiserror::Error;
+use tokio::task::JoinSet;
+use verdict_codegen::{key_code as deployed_key, key_init_code};
+use verdict_contracts::{
+    PROOF_SYSTEM_ID,
+    bindings::{
+        InferenceOracle::{
+            addSubmitterCall, approveModelCall, isModelApprovedCall, isSubmitterCall, ownerCall,
+            registryCall,
+        },
+        ModelRegistry::{
+            ModelCommitment, VerificationData, getModelCall, modelCountCall,
+            registerVerifiableModelCall, verificationOfCall,
+        },
+    },
+    deploy::{
+        CREATE2_DEPLOYER, create2_address, create2_calldata, inference_oracle_init_code,
+        model_registry_init_code,
+    },
+};
+use verdict_relayer::SubmitRequest;
+
+use crate::{
+    chain::{Chain, ChainError, ChainReader, is_development},
+    contracts::Contracts,
+    deployment::Deployment,
+    error::{Error, Kind},
+    progress::{Progress, step_async},
+    setup::{Manifest, PublicSetup},
+};
+
+/// How often a node is asked for the effect of a transaction that is final.
+const EFFECT_LOOKS: u32 = 40;
+/// Time between two looks.
+const EFFECT_PAUSE: Duration = Duration::from_millis(500);
+/// How often a job that an earlier run finished, without a lasting effect, is begun anew.
+const MAX_ROUNDS: u32 = 16;
+
+/// Models of a registry among which an existing registration is looked for.
+const MAX_MODELS: u64 = 100_000;
+/// Models asked for at once.
+const MODELS_AT_ONCE: u64 = 16;
+
+/// What a deployment reuses and decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployOptions {
+    /// A registry that exists already.
+    pub registry: Option<Address>,
+    /// An oracle of the sender's that exists already.
+    pub oracle: Option<Address>,
+    /// Seconds for which a recorded score counts as fresh.
+    pub time_to_live: u64,
+    /// Deploy to a public chain although whoever made the SRS can forge proofs.
+    pub force_insecure_srs: bool,
+}
+
+impl Default for DeployOptions {
+    fn default() -> Self {
+        Self { registry: None, oracle: None, time_to_live: 86_400, force_insecure_srs: false }
+    }
+}
+
+/// A step of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeployStep {
+    /// What was done.
+    pub step: &'static str,
+    /// Gas paid by this run; none if the chain had it already.
+    pub gas: Option<u64>,
+}
+
+/// A finished deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deployed {
+    /// Where everything is.
+    pub deployment: Deployment,
+    /// What it took.
+    pub steps: Vec<DeployStep>,
+}
+
+/// Why a chain is not as a deployment needs it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// A development SRS on a public chain.
+    #[error(
+        "chain {chain_id} is not a development chain, and this setup's SRS is a development one: \
+         anyone who has its secret can forge proofs"
+    )]
+    InsecureSrs {
+        /// The chain.
+        chain_id: u64,
+    },
+    /// No deterministic deployer.
+    #[error("chain {chain_id} has no deterministic deployer at {CREATE2_DEPLOYER}")]
+    NoDeployer {
+        /// The chain.
+        chain_id: u64,
+    },
+    /// The oracle refers to other models.
+    #[error("oracle {oracle} belongs to registry {theirs}, not to {registry}")]
+    ForeignOracle {
+        /// The oracle.
+        oracle: Address,
+        /// The registry wanted.
+        registry: Address,
+        /// Its registry.
+        theirs: Address,
+    },
+    /// The oracle is another account's.
+    #[error("oracle {oracle} belongs to {owner}, not to the sender {sender}")]
+    NotOwner {
+        /// The oracle.
+        oracle: Address,
+        /// Its owner.
+        owner: Address,
+        /// The sender.
+        sender: Address,
+    },
+    /// Other code than was compiled.
+    #[error("the code at {address} is not the one that was generated for this setup")]
+    ForeignCode {
+        /// The contract.
+        address: Address,
+    },
+    /// A number of the setup does not fit the contracts.
+    #[error("the model has {value} {what}, the contracts hold {limit} at most")]
+    TooLarge {
+        /// What was counted.
+        what: &'static str,
+        /// The model's.
+        value: u128,
+        /// The contracts'.
+        limit: u64,
+    },
+    /// The transaction is final, and the chain does not show what it should have done.
+    #[error("{step}: sent, but the chain does not show its effect")]
+    NoEffect {
+        /// The step.
+        step: &'static str,
+    },
+}
+
+impl DeployError {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::NotOwner { .. } | Self::ForeignOracle { .. } | Self::NoEffect { .. } => {
+                Kind::Rejected
+            }
+            _ => Kind::Failed,
+        }
+    }
+
+    pub(crate) fn hint(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::InsecureSrs { .. } => {
+                    "set the model up again with a ceremony's SRS (`verdict srs import`), or pass \
+                 --force-insecure-srs if nothing of value depends on it"
+                }
+                Self::NoDeployer { .. } => {
+                    "deploy it first: github.com/Arachnid/deterministic-deployment-proxy"
+                }
+                Self::ForeignOracle { .. } => "give the oracle's own registry, or another oracle",
+                Self::NotOwner { .. } => {
+                    "send from the owner's account, or deploy an oracle of yours"
+                }
+                Self::NoEffect { .. } => {
+                    "the node may lag behind, or the contract refused its arguments; run it again"
+                }
+                Self::ForeignCode { .. } => "check the node, and the chain it is on",
+                Self::TooLarge { .. } => return None,
+            }
+            .to_owned(),
+        )
+    }
+}
+
+/// Deploys what is not there yet, registers the model, and writes `deployment.json`.
+///
+/// # Errors
+/// The chain is a public one and the SRS a development one; a contract given is not what
+/// it should be; a transaction fails or is not final in time.
+pub async fn deploy(
+    setup: &PublicSetup,
+    contracts: &Contracts,
+    chain: &Chain,
+    options: &DeployOptions,
+    progress: &dyn Progress,
+) -> Result<Deployed, Error> {
+    let chain_id = chain.chain_id();
+    if setup.is_insecure() && !is_development(chain_id) && !options.force_insecure_srs {
+        return Err(DeployError::InsecureSrs { chain_id }.into());
+    }
+    if !chain.has_code(CREATE2_DEPLOYER).await? {
+        return Err(DeployError::NoDeployer { chain_id }.into());
+    }
+    let mut work = Work { chain, progress, steps: Vec::new() };
+    let key_code = key_init_code(&contracts.key);
+    let verifier = work
+        .create("deploy the shape's verifier", contracts.shape_id, &contracts.verifier.creation)
+        .await?;
+    check_code(chain, verifier, &contracts.verifier.runtime).await?;
+    let key = work.create("deploy the key", B256::ZERO, &key_code).await?;
+    check_code(chain, key, &deployed_key(&contracts.key)).await?;
+    let registry = match options.registry {
+        Some(registry) => registry,
+        None => {
+            work.create("deploy the registry", B256::ZERO, &model_registry_init_code()?).await?
+        }
+    };
+    let oracle = match options.oracle {
+        Some(oracle) => oracle,
+        None => {
+            let code = inference_oracle_init_code(registry, chain.sender(), options.time_to_live)?;
+            work.create("deploy the oracle", B256::ZERO, &code).await?
+        }
+    };
+    check_oracle(chain, oracle, registry).await?;
+    let model = Registration::new(setup.manifest(), contracts, verifier, key)?;
+    let model_id = work.register(registry, &model).await?;
+    work.approve(oracle, model_id, contracts).await?;
+    work.allow(oracle).await?;
+    let deployment =
+        Deployment { setup_id: setup.id(), chain_id, registry, oracle, verifier, key, model_id };
+    setup.save_deployment(&deployment)?;
+    Ok(Deployed { deployment, steps: work.steps })
+}
+
+/// What was reviewed and compiled here is what answers there.
+async fn check_code(chain: &ChainReader, address: Address, code: &[u8]) -> Result<(), Error> {
+    if chain.code(address).await?.as_ref() == code {
+        return Ok(());
+    }
+    Err(DeployError::ForeignCode { address }.into())
+}
+
+/// The oracle is the sender's and refers to the registry.
+async fn check_oracle(chain: &Chain, oracle: Address, registry: Address) -> Result<(), Error> {
+    let theirs = chain.call(oracle, &registryCall {}).await?;
+    if theirs != registry {
+        return Err(DeployError::ForeignOracle { oracle, registry, theirs }.into());
+    }
+    let (owner, sender) = (chain.call(oracle, &ownerCall {}).await?, chain.sender());
+    if owner != sender {
+        return Err(DeployError::NotOwner { oracle, owner, sender }.into());
+    }
+    Ok(())
+}
+
+/// What a registry is told about a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Registration {
+    commitment: ModelCommitment,
+    data: VerificationData,
+}
+
+impl Registration {
+    fn new(
+        manifest: &Manifest,
+        contracts: &Contracts,
+        verifier: Address,
+        key: Address,
+    ) -> Result<Self, DeployError> {
+        let key_hash = manifest.verifier.key_hash;
+        let (layout, output) = (manifest.public_values(), &manifest.output);
+        let narrow = |what, value: usize| {
+            let limit = u64::from(u16::MAX);
+            u16::try_from(value).map_err(|_| DeployError::TooLarge {
+                what,
+                value: value as u128,
+                limit,
+            })
+        };
+        let decimals = u8::try_from(output.decimals).map_err(|_| DeployError::TooLarge {
+            what: "decimals",
+            value: u128::from(output.decimals),
+            limit: u64::from(u8::MAX),
+        })?;
+        Ok(Self {
+            commitment: ModelCommitment {
+                modelHash: manifest.model.sha256,
+                circuitHash: contracts.shape_id,
+                vkHash: key_hash,
+                proofSystemId: PROOF_SYSTEM_ID,
+                uri: String::new(),
+            },
+            data: VerificationData {
+                verifier,
+                key,
+                keyHash: key_hash,
+                publicInputs: narrow("public inputs", layout.inputs)?,
+                outputs: narrow("outputs", layout.outputs)?,
+                outputMin: output.min,
+                outputMax: output.max,
+                decimals,
+            },
+        })
+    }
+
+    /// The newest model of `owner` that the registry holds with exactly these records.
+    async fn find(
+        &self,
+        chain: &ChainReader,
+        registry: Address,
+        owner: Address,
+    ) -> Result<Option<u64>, ChainError> {
+        let count = chain.call(registry, &modelCountCall {}).await?;
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        if count > MAX_MODELS {
+            return Err(ChainError::TooManyModels { registry, count, limit: MAX_MODELS });
+        }
+        // Ids run from 1 without gaps: each is a registration somebody paid for.
+        let mut newest = count;
+        while newest > 0 {
+            let oldest = newest.saturating_sub(MODELS_AT_ONCE).saturating_add(1).max(1);
+            let mut asked = JoinSet::new();
+            for id in oldest..=newest {
+                let (wanted, chain) = (self.clone(), chain.clone());
+                asked.spawn(async move {
+                    Ok::<_, ChainError>(wanted.is(&chain, registry, owner, id).await?.then_some(id))
+                });
+            }
+            let mut found = None;
+            while let Some(answer) = asked.join_next().await {
+                // A task ends early only if this future is dropped.
+                found = found.max(answer.unwrap_or(Ok(None))?);
+            }
+            if found.is_some() {
+                return Ok(found);
+            }
+            newest = oldest - 1;
+        }
+        Ok(None)
+    }
+
+    /// Whether model `id` is an active one of `owner` with exactly these records.
+    async fn is(
+        &self,
+        chain: &ChainReader,
+        registry: Address,
+        owner: Address,
+        id: u64,
+    ) -> Result<bool, ChainError> {
+        let model_id = U256::from(id);
+        let found = chain.call(registry, &getModelCall { modelId: model_id }).await?;
+        if found.owner != owner || found.deprecated || found.commitment != self.commitment {
+            return Ok(false);
+        }
+        match chain.call(registry, &verificationOfCall { modelId: model_id }).await {
+            Ok(verification) => Ok(verification.data == self.data),
+            // A model without verification data is not ours.
+            Err(ChainError::Reverted { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A deployment being made.
+struct Work<'a> {
+    chain: &'a Chain,
+    progress: &'a dyn Progress,
+    steps: Vec<DeployStep>,
+}
+
+impl Work<'_> {
+    /// Makes the chain show an effect: looks, sends if it is not there, looks again.
+    async fn ensure<T, F>(
+        &mut self,
+        step: &'static str,
+        request: SubmitRequest,
+        effect: impl Fn() -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<Option<T>, ChainError>>,
+    {
+        if let Some(found) = effect().await? {
+            self.progress.note(&format!("{step}: there already"));
+            self.steps.push(DeployStep { step, gas: None });
+            return Ok(found);
+        }
+        let (found, gas) =
+            step_async(self.progress, step, send_for(self.chain, step, request, effect)).await?;
+        self.steps.push(DeployStep { step, gas });
+        Ok(found)
+    }
+
+    /// Creates a contract at the address that its code and salt decide.
+    async fn create(
+        &mut self,
+        step: &'static str,
+        salt: B256,
+        code: &[u8],
+    ) -> Result<Address, Error> {
+        let address = create2_address(salt, code);
+        let calldata = create2_calldata(salt, code);
+        let request = SubmitRequest::call(CREATE2_DEPLOYER, calldata, format!("create:{address}"));
+        let chain = self.chain;
+        self.ensure(
+            step,
+            request,
+            || async move { Ok(chain.has_code(address).await?.then_some(())) },
+        )
+        .await?;
+        self.progress.note(&address.to_string());
+        Ok(address)
+    }
+
+    async fn register(&mut self, registry: Address, model: &Registration) -> Result<u64, Error> {
+        let call = registerVerifiableModelCall {
+            commitment: model.commitment.clone(),
+            data: model.data.clone(),
+        };
+        let key = format!("register:{registry}:{}", hash_of(&call));
+        let request = SubmitRequest::call(registry, encode(&call), key);
+        let (chain, owner) = (self.chain, self.chain.sender());
+        let find = || model.find(chain, registry, owner);
+        let id = self.ensure("register the model", request, find).await?;
+        self.progress.note(&format!("model id {id}"));
+        Ok(id)
+    }
+
+    async fn approve(
+        &mut self,
+        oracle: Address,
+        model_id: u64,
+        contracts: &Contracts,
+    ) -> Result<(), Error> {
+        let id = U256::from(model_id);
+        let code_hash = contracts.verifier_code_hash();
+        let call = approveModelCall { modelId: id, verifierCodeHash: code_hash };
+        let key = format!("approve:{oracle}:{model_id}");
+        let request = SubmitRequest::call(oracle, encode(&call), key);
+        let chain = self.chain;
+        self.ensure("approve the model", request, || async move {
+            let approved = chain.call(oracle, &isModelApprovedCall { modelId: id }).await?;
+            Ok(approved.then_some(()))
+        })
+        .await
+    }
+
+    async fn allow(&mut self, oracle: Address) -> Result<(), Error> {
+        let (chain, submitter) = (self.chain, self.chain.sender());
+        let key = format!("allow:{oracle}:{submitter}");
+        let request = SubmitRequest::call(oracle, encode(&addSubmitterCall { submitter }), key);
+        self.ensure("allow the submitter", request, || async move {
+            Ok(chain.call(oracle, &isSubmitterCall { submitter }).await?.then_some(()))
+        })
+        .await
+    }
+}
+
+/// Sends until the effect is there. A job that an earlier run finished is begun anew under
+/// another key: its effect was undone, or never came.
+async fn send_for<T, F>(
+    chain: &Chain,
+    step: &'static str,
+    request: SubmitRequest,
+    effect: impl Fn() -> F,
+) -> Result<(T, Option<u64>), Error>
+where
+    F: Future<Output = Result<Option<T>, ChainError>>,
+{
+    for round in 0..MAX_ROUNDS {
+        let mut request = SubmitRequest { label: step.to_owned(), ..request.clone() };
+        if round > 0 {
+            request.idempotency_key = format!("{}#{round}", request.idempotency_key);
+        }
+        let sent = chain.send(request).await?;
+        if !sent.now {
+            continue;
+        }
+        let gas = sent.receipt.map(|receipt| receipt.gas_used);
+        // Nodes behind one address do not all have the newest block.
+        for look in 0..EFFECT_LOOKS {
+            if look > 0 {
+                tokio::time::sleep(EFFECT_PAUSE).await;
+            }
+            if let Some(found) = effect().await? {
+                return Ok((found, gas));
+            }
+        }
+        break;
+    }
+    Err(DeployError::NoEffect { step }.into())
+}
+
+fn encode(call: &impl SolCall) -> Bytes {
+    call.abi_encode().into()
+}
+
+fn hash_of(call: &impl SolCall) -> B256 {
+    alloy::primitives::keccak256(call.abi_encode())
+}

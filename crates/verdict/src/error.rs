@@ -1,0 +1,146 @@
+//! What can go wrong, what it means, and what to do.
+
+use serde::Serialize;
+use thiserror::Error;
+use verdict_codegen::{CodegenError, compile::CompileError};
+use verdict_contracts::{BundleError, CalldataError, DeployError as CodeError};
+use verdict_engine::EngineError;
+use verdict_prover::{
+    keys::KeyError, onnx::OnnxError, plan::PlanError, prove::ProveError, quantize::SchemaError,
+    srs::SrsError,
+};
+
+use crate::{
+    chain::ChainError, deploy::DeployError, files::FileError, prove::OwnProofError,
+    setup::SetupError, submit::SubmitError, verify::VerifyError,
+};
+
+/// What a failure means for whoever called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Something was not as it has to be; nothing was done.
+    Failed,
+    /// Options contradict each other, or one is missing.
+    Usage,
+    /// A contract refused, or what is on chain is not what was asked for.
+    Rejected,
+    /// A transaction is under way; run again to wait for it.
+    Pending,
+    /// No node answers.
+    Unreachable,
+    /// The proof does not hold, or is not about this setup.
+    InvalidProof,
+}
+
+impl Kind {
+    /// The exit code of a program that ends with such a failure.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Rejected => 3,
+            Self::Pending => 4,
+            Self::Unreachable => 5,
+            Self::InvalidProof => 6,
+        }
+    }
+}
+
+/// Why a setup, a proof, a verification, a deployment or a submission failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] OnnxError),
+    /// No circuit was found for it.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The inputs or ranges do not fit the model.
+    #[error(transparent)]
+    Input(#[from] SchemaError),
+    /// The SRS cannot be used.
+    #[error(transparent)]
+    Srs(#[from] SrsError),
+    /// The keys cannot be made or restored.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The engine cannot compute.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The setup folder cannot be made, read or used.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// No proof was made.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// A proof was made that does not hold.
+    #[error(transparent)]
+    OwnProof(#[from] OwnProofError),
+    /// A bundle cannot be read, or contradicts itself.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A proof was refused.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// No Solidity verifier was made.
+    #[error(transparent)]
+    Codegen(#[from] CodegenError),
+    /// It was not compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The contracts of this build cannot be deployed.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// The chain did not do or say what was asked.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// Something on chain is not as a deployment needs it.
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
+    /// The score is not recorded.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The bundle cannot become calldata.
+    #[error(transparent)]
+    Calldata(#[from] CalldataError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A value has no JSON form.
+    #[error("cannot be written as JSON: {0}")]
+    Json(#[source] serde_json::Error),
+}
+
+impl Error {
+    pub(crate) fn json(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+
+    /// What the failure means.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Chain(error) => error.kind(),
+            Self::Deploy(error) => error.kind(),
+            Self::Submit(error) => error.kind(),
+            Self::Verify(_) => Kind::InvalidProof,
+            _ => Kind::Failed,
+        }
+    }
+
+    /// What to do about it, where there is something to say.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Setup(error) => error.hint(),
+            Self::Chain(error) => error.hint(),
+            Self::Deploy(error) => error.hint(),
+            Self::Submit(error) => error.hint(),
+            Self::Verify(VerifyError::Differs { .. } | VerifyError::Count { .. }) => {
+                Some("verify it with the setup it was made with".into())
+            }
+            _ => None,
+        }
+    }
+}

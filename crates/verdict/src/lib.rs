@@ -1,0 +1,95 @@
+//! Proves what a machine-learning model said, and takes it to Ethereum.
+//!
+//! This is what an application uses; the command line parses arguments, calls it and
+//! prints. A model becomes a [`PlannedModel`], [`setup()`] makes its keys and Solidity
+//! verifier, a [`Prover`] makes proofs, [`verify()`] checks them. [`deploy()`] and
+//! [`submit()`] take them to a [`Chain`].
+//!
+//! ```text
+//! model.onnx ─ PlannedModel ─ setup ─► private/ ─┐
+//!                                  └─► public/ ──┴─ Prover ─► ProofBundle
+//!                                         │                       │
+//!                                         ├──────── verify ◄──────┤
+//!                                         └─ deploy ─► Chain ◄─ submit
+//! ```
+//!
+//! Nothing is printed: long work tells a [`Progress`]. Every failure is an [`Error`] that
+//! knows what it means ([`Error::kind`]) and what to do ([`Error::hint`]). Whoever has the
+//! public part of a setup only can verify, deploy and submit.
+//!
+//! ```
+//! use verdict::{
+//!     PlanOptions, PlannedModel, Prover, ProverOptions, PublicSetup, Ranges, Silent, SrsChoice,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/credit");
+//! # let folder = tempfile::tempdir()?;
+//! # let out = folder.path().join("setup");
+//! // A logistic regression on twenty features of an applicant, with the range of each.
+//! let model = std::path::Path::new(examples).join("logistic.onnx");
+//! let ranges = std::fs::read(std::path::Path::new(examples).join("ranges.json"))?;
+//! let ranges: Ranges = serde_json::from_slice(&ranges)?;
+//! let planned = PlannedModel::load(&model, &ranges, &PlanOptions::default())?;
+//!
+//! // A development SRS: for trying things out only.
+//! let srs = SrsChoice::Development.open(planned.plan().k)?;
+//! verdict::setup(&planned, &srs, &out, Default::default(), &Silent)?;
+//!
+//! // The lowest value of each feature, and what the model says about it.
+//! let prover = Prover::open(&out, ProverOptions::default())?;
+//! let input: Vec<f64> = ranges.input.iter().map(|[lowest, _]| *lowest).collect();
+//! let bundle = prover.prove(&input, None)?;
+//!
+//! // Anyone with the public part can check it.
+//! let public = PublicSetup::open(&out.join("public"))?;
+//! let verified = verdict::verify(&public, &bundle)?;
+//! assert!((verified.outputs[0] - planned.model().run(&input)?[0]).abs() < 1e-3);
+//! assert!(verified.insecure_srs);
+//! # Ok(())
+//! # }
+//! ```
+
+mod chain;
+mod contracts;
+mod deploy;
+mod deployment;
+mod error;
+mod files;
+mod model;
+mod progress;
+mod prove;
+mod request;
+pub mod setup;
+mod srs;
+mod submit;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    chain::{Chain, ChainError, ChainOptions, ChainReader, is_development},
+    contracts::Contracts,
+    deploy::{DeployError, DeployOptions, DeployStep, Deployed, deploy},
+    deployment::Deployment,
+    error::{Error, Kind},
+    files::{FileError, read_file},
+    model::PlannedModel,
+    progress::{Progress, Silent, step, timed_step},
+    prove::{OwnProofError, Prover, ProverKind, ProverOptions},
+    request::{ScoreRequest, next_nonce},
+    setup::{Manifest, PublicSetup, SetupError, SetupReport, setup},
+    srs::{INSECURE, SrsChoice},
+    submit::{Record, SubmitError, Submitted, recorded, submit},
+    verify::{Verified, VerifyError, verify},
+};
+pub use verdict_contracts::{InferenceRequest, ProofBundle};
+pub use verdict_engine::Options as EngineOptions;
+pub use verdict_prover::{
+    model::FloatModel,
+    plan::{Objective, Plan, PlanOptions},
+    quantize::Ranges,
+    srs::Srs,
+};
+pub use verdict_relayer::{NodeOptions, RelayerSigner, RpcUrl, TxReceipt};

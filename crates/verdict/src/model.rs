@@ -1,0 +1,79 @@
+//! A model on its way to a circuit. What the rest of this crate needs to know about float
+//! models, plans and networks stands here.
+
+use std::path::Path;
+
+use verdict_contracts::PublicValues;
+use verdict_engine::{Engine, Options};
+use verdict_prover::{
+    keys::Keys,
+    model::FloatModel,
+    onnx,
+    plan::{Plan, PlanOptions},
+    quantize::Ranges,
+    srs::Srs,
+};
+
+use crate::error::Error;
+
+/// A model and the circuit planned for it.
+#[derive(Debug, Clone)]
+pub struct PlannedModel {
+    model: FloatModel,
+    plan: Plan,
+}
+
+impl PlannedModel {
+    /// Reads an ONNX file and plans its circuit for inputs within `ranges`.
+    ///
+    /// # Errors
+    /// The file is no model, has operators that are not supported, or no circuit is
+    /// precise enough.
+    pub fn load(path: &Path, ranges: &Ranges, options: &PlanOptions) -> Result<Self, Error> {
+        Self::plan_for(onnx::load(path)?, ranges, options)
+    }
+
+    /// Plans the circuit of a model that is read already.
+    ///
+    /// # Errors
+    /// No circuit is precise enough, or the ranges do not fit the model.
+    pub fn plan_for(
+        model: FloatModel,
+        ranges: &Ranges,
+        options: &PlanOptions,
+    ) -> Result<Self, Error> {
+        let plan = Plan::new(&model, ranges, options)?;
+        Ok(Self { model, plan })
+    }
+
+    /// A model with its plan.
+    pub fn new(model: FloatModel, plan: Plan) -> Self {
+        Self { model, plan }
+    }
+
+    /// The float model.
+    pub fn model(&self) -> &FloatModel {
+        &self.model
+    }
+
+    /// The circuit planned for it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// How its proofs' public values are laid out.
+    pub fn public_values(&self) -> PublicValues {
+        let quantized = &self.plan.quantized;
+        let inputs = if self.plan.shape.public_inputs { quantized.input.ranges.len() } else { 0 };
+        PublicValues { inputs, outputs: quantized.output.count }
+    }
+
+    /// Makes the model's keys.
+    ///
+    /// # Errors
+    /// The SRS has other rows than planned, or the engine fails.
+    pub fn make_keys(&self, srs: &Srs, options: Options) -> Result<Keys, Error> {
+        let engine = Engine::new(srs.params(), options)?;
+        Ok(Keys::new(&engine, self.plan.quantized.network.clone(), self.plan.shape)?)
+    }
+}

@@ -1,0 +1,236 @@
+//! Proving inferences.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use alloy::primitives::{B256, Bytes, U256};
+use halo2curves::bn256::Fr;
+use rand::rngs::OsRng;
+use thiserror::Error;
+use verdict_codegen::{ProofError, evm_proof};
+use verdict_contracts::{FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef, VERSION};
+use verdict_engine::{Engine, Options};
+use verdict_kzg::transcript::to_be_bytes;
+use verdict_prover::{
+    keys::Keys,
+    prove::{Backend, Proof, prove},
+    srs::Srs,
+};
+
+use crate::{
+    error::Error,
+    request::ScoreRequest,
+    setup::{PrivatePart, PublicSetup, SetupError},
+    verify::{check_claims, check_proof, field_elements},
+};
+
+/// The program that makes proofs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ProverKind {
+    /// Verdict's own.
+    #[default]
+    Engine,
+    /// halo2's, slower; the engine is measured and tested against it.
+    Reference,
+}
+
+/// How a setup is opened for proving.
+#[derive(Debug, Clone, Default)]
+pub struct ProverOptions {
+    /// The SRS. A setup with a development SRS has its own.
+    pub srs: Option<PathBuf>,
+    /// The program that makes proofs.
+    pub kind: ProverKind,
+    /// How the engine computes.
+    pub engine: Options,
+}
+
+/// Why a proof that was made is not given out.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OwnProofError {
+    /// It does not verify.
+    #[error(
+        "the proof just made does not verify ({0}): this program or this machine computes \
+         wrongly, and nothing was written"
+    )]
+    Invalid(#[source] ProofError),
+}
+
+/// A setup opened for proving.
+#[derive(Debug)]
+pub struct Prover {
+    public: PublicSetup,
+    srs: Srs,
+    engine: Engine,
+    kind: ProverKind,
+    keys: Keys,
+}
+
+impl Prover {
+    /// Opens a setup folder with both its parts.
+    ///
+    /// # Errors
+    /// The folder or the SRS is not what the manifest says, or the private part is
+    /// missing.
+    pub fn open(folder: &Path, options: ProverOptions) -> Result<Self, Error> {
+        let public = PublicSetup::open(folder)?;
+        let private = PrivatePart::open(&public)?;
+        let manifest = public.manifest();
+        let srs = match &options.srs {
+            Some(path) => Srs::load(path, Some(manifest.k))?,
+            None if manifest.srs.insecure => {
+                Srs::load(private.development_srs(), Some(manifest.k))?
+            }
+            None => {
+                let fingerprint = Some(hex::encode(manifest.srs.fingerprint));
+                return Err(SetupError::NoSrs { k: manifest.k, fingerprint }.into());
+            }
+        };
+        manifest.check_srs(&srs)?;
+        let engine = Engine::new(srs.params(), options.engine)?;
+        let network = private.network()?;
+        let keys = Keys::restore(&engine, network, manifest.shape, public.key().clone())?;
+        Ok(Self { public, srs, engine, kind: options.kind, keys })
+    }
+
+    /// The public part of the setup.
+    pub fn public(&self) -> &PublicSetup {
+        &self.public
+    }
+
+    fn backend(&self) -> Backend<'_> {
+        match self.kind {
+            ProverKind::Engine => Backend::Engine(&self.engine),
+            ProverKind::Reference => Backend::Reference(self.srs.params()),
+        }
+    }
+
+    /// Proves one inference and verifies the proof: what is returned is accepted by
+    /// [`crate::verify`] and by the contract.
+    ///
+    /// # Errors
+    /// The input does not fit the model or its declared ranges; the engine fails; the
+    /// proof made does not verify.
+    pub fn prove(
+        &self,
+        input: &[f64],
+        request: Option<&ScoreRequest>,
+    ) -> Result<ProofBundle, Error> {
+        let inputs = self.public.manifest().input.encode(input)?;
+        let request = request.map(|request| request.about(&self.input_words(&inputs)));
+        let context = request.as_ref().map_or(U256::ZERO, InferenceRequest::context);
+        let proof = prove(self.backend(), &self.keys, &inputs, &context.to_be_bytes(), OsRng)?;
+        self.finish(proof, request)
+    }
+
+    /// Time of one proof, without reading keys, verifying, or making a bundle.
+    ///
+    /// # Errors
+    /// As [`Self::prove`].
+    pub fn time_proof(&self, input: &[f64]) -> Result<Duration, Error> {
+        let inputs = self.public.manifest().input.encode(input)?;
+        let start = Instant::now();
+        prove(self.backend(), &self.keys, &inputs, &[0; 32], OsRng)?;
+        Ok(start.elapsed())
+    }
+
+    /// Makes a bundle's hints those of its own public values. Tests and demonstrations
+    /// make wrong proofs with it that are refused for being wrong, not for their hints.
+    ///
+    /// # Errors
+    /// The bundle's proof is not made of points and scalars.
+    pub fn renew_hints(&self, bundle: &mut ProofBundle) -> Result<(), Error> {
+        let instances = field_elements(&bundle.instances)?;
+        bundle.evm_proof = evm_proof(self.keys.verifying(), &instances, &bundle.proof)?.into();
+        Ok(())
+    }
+
+    /// The public input words of a proof about `inputs`; none if they are private.
+    fn input_words(&self, inputs: &[i64]) -> Vec<B256> {
+        let shape = &self.public.manifest().shape;
+        if !shape.public_inputs {
+            return Vec::new();
+        }
+        let shift = shape.shift_bits();
+        inputs.iter().map(|x| B256::from(U256::from(x.unsigned_abs()) << shift)).collect()
+    }
+
+    /// Checks a proof just made, and bundles it.
+    fn finish(
+        &self,
+        proof: Proof,
+        request: Option<InferenceRequest>,
+    ) -> Result<ProofBundle, Error> {
+        let words: Vec<B256> = proof.instances.iter().map(word).collect();
+        let evm_proof = evm_proof(self.keys.verifying(), &proof.instances, &proof.bytes)?;
+        check_proof(&self.public, &proof.instances, &evm_proof).map_err(OwnProofError::Invalid)?;
+        let manifest = self.public.manifest();
+        let schema = &manifest.output;
+        let bundle = ProofBundle {
+            format: FORMAT.into(),
+            version: VERSION,
+            model: ModelRef {
+                setup_id: self.public.id(),
+                name: manifest.model.name.clone(),
+                model_hash: manifest.model.sha256,
+                shape_id: manifest.verifier.shape_id,
+                key_hash: manifest.verifier.key_hash,
+            },
+            instances: words,
+            outputs: proof.outputs.iter().map(|word| i128::from(schema.value(*word))).collect(),
+            decimals: schema.decimals as u8,
+            decoded: proof.outputs.iter().map(|word| schema.decode(*word)).collect(),
+            proof: Bytes::from(proof.bytes),
+            evm_proof: Bytes::from(evm_proof),
+            srs: SrsRef { fingerprint: manifest.srs.fingerprint, insecure: manifest.srs.insecure },
+            input_commitment: request.as_ref().map(InferenceRequest::commitment),
+            request,
+        };
+        bundle.validate()?;
+        // The proof holds; what the bundle says of it is checked as any reader does.
+        check_claims(&self.public, &bundle)?;
+        Ok(bundle)
+    }
+}
+
+fn word(value: &Fr) -> B256 {
+    B256::from(to_be_bytes(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::Fixture;
+
+    /// A proof as the kernels leave it, before it is checked.
+    fn raw(prover: &Prover) -> Proof {
+        let inputs = prover.public.manifest().input.encode(&[0.5, -0.25, 0.75]).expect("fits");
+        prove(prover.backend(), &prover.keys, &inputs, &[0; 32], OsRng).expect("a proof")
+    }
+
+    #[test]
+    fn a_proof_that_a_fault_has_spoilt_is_not_given_out() {
+        let fixture = Fixture::new(false);
+        let prover = fixture.prover();
+        let good = raw(&prover);
+        prover.finish(good.clone(), None).expect("the proof holds");
+        // A kernel's fault: a point that is another one, and a wrong evaluation.
+        let mut points = good.clone();
+        let (first, rest) = points.bytes.split_at_mut(64);
+        first.copy_from_slice(&rest[..64]);
+        let mut evaluation = good.clone();
+        let at = evaluation.bytes.len() - 3 * 64 + 31;
+        evaluation.bytes[at] ^= 1;
+        // An output that the witness does not have.
+        let mut output = good.clone();
+        output.instances[1] += Fr::one();
+        output.outputs[0] += 1;
+        for faulty in [points, evaluation, output] {
+            let error = prover.finish(faulty, None).expect_err("a fault");
+            assert!(matches!(error, Error::OwnProof(_)), "{error}");
+        }
+    }
+}

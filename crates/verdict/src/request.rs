@@ -1,0 +1,71 @@
+//! What a proof answers.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use alloy::primitives::{Address, B256};
+use verdict_contracts::{InferenceRequest, bindings::InferenceOracle::nonceOfCall, inputs_hash};
+
+use crate::{chain::ChainReader, deployment::Deployment, error::Error};
+
+/// A request to score a subject, before the inputs are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScoreRequest {
+    /// The chain.
+    pub chain_id: u64,
+    /// The oracle that will record the score.
+    pub oracle: Address,
+    /// Whom the score is about.
+    pub subject: Address,
+    /// Must exceed the subject's last recorded nonce; see [`next_nonce`].
+    pub nonce: u64,
+    /// Unix time of the last second in which the score may be recorded.
+    pub deadline: u64,
+}
+
+impl ScoreRequest {
+    /// A request to a setup's own oracle, valid for `seconds` from now.
+    pub fn to(deployment: &Deployment, subject: Address, nonce: u64, seconds: u64) -> Self {
+        Self {
+            chain_id: deployment.chain_id,
+            oracle: deployment.oracle,
+            subject,
+            nonce,
+            deadline: now().saturating_add(seconds),
+        }
+    }
+
+    /// The request about public input words; none if the inputs are private.
+    pub(crate) fn about(&self, input_words: &[B256]) -> InferenceRequest {
+        InferenceRequest {
+            chain_id: self.chain_id,
+            oracle: self.oracle,
+            subject: self.subject,
+            nonce: self.nonce,
+            deadline: self.deadline,
+            inputs: inputs_hash(input_words),
+        }
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// The nonce after the last one that is recorded of a subject.
+///
+/// Two proofs made before either is recorded get the same one: the second to be submitted
+/// is refused and has to be made again.
+///
+/// # Errors
+/// The node does not answer, is on another chain, or has no oracle at the address.
+pub async fn next_nonce(
+    chain: &ChainReader,
+    deployment: &Deployment,
+    subject: Address,
+) -> Result<u64, Error> {
+    chain.expect(deployment.chain_id)?;
+    let last = chain.call(deployment.oracle, &nonceOfCall { subject }).await?;
+    let last = u64::try_from(last).unwrap_or(u64::MAX);
+    Ok(last.saturating_add(1))
+}

@@ -1,0 +1,220 @@
+//! Making a setup.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use alloy::primitives::B256;
+use serde::Serialize;
+use verdict_codegen::{key_hash, key_payload, shape_verifier};
+use verdict_engine::Options;
+use verdict_prover::{
+    keys::{Keys, verifying_key_bytes},
+    srs::Srs,
+};
+
+use super::{
+    DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
+    Manifest, ModelInfo, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError, SrsInfo,
+    VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, part,
+};
+use crate::{
+    error::Error,
+    files::{self, Access},
+    model::PlannedModel,
+    progress::{Progress, step, timed_step},
+};
+
+/// A finished setup.
+#[derive(Debug, Clone, Serialize)]
+pub struct SetupReport {
+    /// The folder with both parts.
+    pub folder: PathBuf,
+    /// Identifies the setup.
+    pub setup_id: B256,
+    /// Identifies the shape's verifier.
+    pub shape_id: B256,
+    /// EXTCODEHASH of the key contract.
+    pub key_hash: B256,
+    /// True if whoever made the SRS can forge proofs.
+    pub insecure_srs: bool,
+    /// Time that making the keys took, in seconds.
+    pub key_seconds: f64,
+    /// Bytes of every file written, by its path in the folder.
+    pub files: BTreeMap<String, u64>,
+    /// Where the deployment of the setup that was here before has been kept.
+    pub replaced_deployment: Option<PathBuf>,
+}
+
+/// Makes a model's keys and Solidity verifier, and writes the setup folder.
+///
+/// A setup that is in the folder already is replaced. Its `deployment.json` stays if the
+/// new setup is the same one; otherwise it is renamed, so that nothing is ever sent to
+/// contracts of another model.
+///
+/// # Errors
+/// The SRS has other rows than the plan, the engine fails, or the folder cannot be
+/// written; a folder of an older format is refused.
+pub fn setup(
+    planned: &PlannedModel,
+    srs: &Srs,
+    folder: &Path,
+    options: Options,
+    progress: &dyn Progress,
+) -> Result<SetupReport, Error> {
+    refuse_older(folder)?;
+    let (keys, key_time) =
+        timed_step(progress, "make the keys", || planned.make_keys(srs, options))?;
+    let (source, payload, manifest) = step(progress, "generate the Solidity verifier", || {
+        let verifier = shape_verifier(keys.verifying().cs())?;
+        let instances = planned.public_values().count();
+        let payload = key_payload(keys.verifying(), srs.g2(), srs.s_g2(), instances)?;
+        let info = VerifierInfo {
+            shape_id: verifier.shape_id.into(),
+            key_hash: key_hash(&payload).into(),
+        };
+        Ok::<_, Error>((verifier.source, payload, manifest(planned, srs, info)))
+    })?;
+    let manifest = settled(manifest)?;
+    let written = step(progress, "write the setup folder", || {
+        Writing { folder, manifest, keys: &keys, srs, source: &source, payload: &payload }.run()
+    })?;
+    if let Some(kept) = &written.replaced_deployment {
+        progress.warn(&format!(
+            "the folder held the deployment of another setup; it is kept as {}",
+            kept.display()
+        ));
+    }
+    Ok(SetupReport { key_seconds: key_time.as_secs_f64(), ..written })
+}
+
+fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manifest {
+    let (model, plan) = (planned.model(), planned.plan());
+    Manifest {
+        format_version: FORMAT_VERSION,
+        written_by: format!("verdict {}", env!("CARGO_PKG_VERSION")),
+        model: ModelInfo {
+            name: model.name.clone(),
+            sha256: model.sha256.into(),
+            input: model.input.name.clone(),
+            output: model.output.name.clone(),
+            parameters: model.parameters(),
+        },
+        shape: plan.shape,
+        k: plan.k,
+        input: plan.quantized.input.clone(),
+        output: plan.quantized.output.clone(),
+        error: plan.error,
+        srs: SrsInfo::new(srs),
+        verifier,
+        files: BTreeMap::new(),
+    }
+}
+
+/// The manifest as it will be read: JSON numbers may come back one unit of the last place
+/// beside what was written, which would change the setup's id from now to later.
+fn settled(mut manifest: Manifest) -> Result<Manifest, Error> {
+    for _ in 0..8 {
+        let bytes = serde_json::to_vec(&manifest).map_err(Error::json)?;
+        let read: Manifest = serde_json::from_slice(&bytes).map_err(Error::json)?;
+        if read == manifest {
+            break;
+        }
+        manifest = read;
+    }
+    Ok(manifest)
+}
+
+fn refuse_older(folder: &Path) -> Result<(), SetupError> {
+    match PublicSetup::open(folder) {
+        Err(error @ SetupError::Version { got, .. }) if got < u64::from(FORMAT_VERSION) => {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+struct Writing<'a> {
+    folder: &'a Path,
+    manifest: Manifest,
+    keys: &'a Keys,
+    srs: &'a Srs,
+    source: &'a str,
+    payload: &'a [u8],
+}
+
+impl Writing<'_> {
+    fn run(mut self) -> Result<SetupReport, Error> {
+        let (public, private) = (self.folder.join(PUBLIC), self.folder.join(PRIVATE));
+        files::create_folder(&public, Access::Public).map_err(SetupError::from)?;
+        files::create_folder(&private, Access::Private).map_err(SetupError::from)?;
+        // From here to the end this is no setup.
+        files::remove(&public.join(MANIFEST)).map_err(SetupError::from)?;
+        let setup_id = self.manifest.setup_id();
+        let replaced_deployment = set_aside(&public, setup_id)?;
+
+        let srs_file = private.join(DEVELOPMENT_SRS);
+        if self.srs.is_development() {
+            self.srs.save(&srs_file)?;
+            files::restrict(&srs_file).map_err(SetupError::from)?;
+        } else {
+            files::remove(&srs_file).map_err(SetupError::from)?;
+        }
+        PrivatePart::write(&private, setup_id, &self.keys.network)?;
+        let payload = hex::encode(self.payload);
+        let hashes = &mut self.manifest.files;
+        let key = verifying_key_bytes(self.keys.verifying());
+        for (name, bytes) in [
+            (VERIFYING_KEY, &key[..]),
+            (VERIFIER_SOURCE, self.source.as_bytes()),
+            (KEY_PAYLOAD, payload.as_bytes()),
+        ] {
+            part::write(&public, name, bytes, Access::Public, hashes)?;
+        }
+        let bytes = serde_json::to_vec_pretty(&self.manifest).map_err(Error::json)?;
+        files::write(&public.join(MANIFEST), &bytes, Access::Public).map_err(SetupError::from)?;
+        Ok(SetupReport {
+            folder: self.folder.to_owned(),
+            setup_id,
+            shape_id: self.manifest.verifier.shape_id,
+            key_hash: self.manifest.verifier.key_hash,
+            insecure_srs: self.manifest.srs.insecure,
+            key_seconds: 0.0,
+            files: self.sizes(),
+            replaced_deployment,
+        })
+    }
+
+    fn sizes(&self) -> BTreeMap<String, u64> {
+        let names = [PUBLIC, PRIVATE].into_iter().flat_map(|part| {
+            let folder = std::fs::read_dir(self.folder.join(part)).into_iter().flatten();
+            folder.flatten().map(move |entry| (part, entry))
+        });
+        names
+            .filter_map(|(part, entry)| {
+                let name = format!("{part}/{}", entry.file_name().to_string_lossy());
+                Some((name, entry.metadata().ok()?.len()))
+            })
+            .collect()
+    }
+}
+
+/// Renames a deployment that is not `setup_id`'s, and says to what.
+fn set_aside(public: &Path, setup_id: B256) -> Result<Option<PathBuf>, SetupError> {
+    let path = public.join(DEPLOYMENT);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = files::read_file(&path, MAX_DEPLOYMENT_BYTES)?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let theirs = value.get("setup_id").and_then(serde_json::Value::as_str);
+    let theirs = theirs.and_then(|text| text.parse::<B256>().ok());
+    if theirs == Some(setup_id) {
+        return Ok(None);
+    }
+    let name = theirs.map_or_else(|| "unknown".into(), |id| hex::encode(&id[..4]));
+    let kept = public.join(format!("deployment-{name}.json"));
+    files::rename(&path, &kept)?;
+    Ok(Some(kept))
+}

@@ -1,0 +1,205 @@
+//! What a setup says about itself.
+
+use std::{collections::BTreeMap, path::Path};
+
+use alloy::primitives::B256;
+use halo2_proofs::poly::kzg::commitment::ParamsKZG;
+use halo2curves::{
+    CurveAffine,
+    bn256::{Bn256, G2Affine},
+    serde::SerdeObject,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use verdict_contracts::PublicValues;
+use verdict_prover::{
+    quantize::{ErrorReport, InputSchema, OutputSchema},
+    shape::Shape,
+    srs::{Srs, fingerprint},
+    verify::verifier_params,
+};
+
+use super::{FORMAT_VERSION, MANIFEST, SetupError};
+
+/// What a setup is about. Everything but the error, the version and the hashes of files is
+/// its *statement*: what a proof of it means.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The version of the program that wrote it.
+    pub written_by: String,
+    /// The model.
+    pub model: ModelInfo,
+    /// The circuit's shape.
+    pub shape: Shape,
+    /// log2 of its rows.
+    pub k: u32,
+    /// How inputs become integers.
+    pub input: InputSchema,
+    /// How output words are read.
+    pub output: OutputSchema,
+    /// Measured error against the float model.
+    pub error: ErrorReport,
+    /// The SRS the key was made with.
+    pub srs: SrsInfo,
+    /// The Solidity verifier and the key.
+    pub verifier: VerifierInfo,
+    /// SHA-256 of the other public files, by name.
+    pub files: BTreeMap<String, String>,
+}
+
+/// The model a circuit was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelInfo {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of the ONNX file.
+    pub sha256: B256,
+    /// Name of its input.
+    pub input: String,
+    /// Name of its output.
+    pub output: String,
+    /// Weights and biases.
+    pub parameters: usize,
+}
+
+/// Which SRS a key belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SrsInfo {
+    /// Fingerprint of τ·G2.
+    pub fingerprint: B256,
+    /// τ·G2 itself, all a verifier needs: 128 bytes, coordinates as halo2 writes them.
+    pub tau_g2: String,
+    /// True for a development SRS: whoever made it can forge proofs.
+    pub insecure: bool,
+}
+
+impl SrsInfo {
+    /// Describes an SRS.
+    pub fn new(srs: &Srs) -> Self {
+        Self {
+            fingerprint: srs.fingerprint().into(),
+            tau_g2: hex::encode(srs.s_g2().to_raw_bytes()),
+            insecure: srs.is_development(),
+        }
+    }
+}
+
+/// The generated verifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifierInfo {
+    /// Identifies the shape's verifier.
+    pub shape_id: B256,
+    /// EXTCODEHASH of the key contract.
+    pub key_hash: B256,
+}
+
+/// What the id of a setup is the hash of.
+#[derive(Serialize)]
+struct Statement<'a> {
+    domain: &'static str,
+    model: &'a ModelInfo,
+    shape: &'a Shape,
+    k: u32,
+    input: &'a InputSchema,
+    output: &'a OutputSchema,
+    srs: &'a SrsInfo,
+    verifier: &'a VerifierInfo,
+}
+
+impl Manifest {
+    /// Identifies the setup: the SHA-256 of its statement. Two setups with one id prove the
+    /// same about the same model, under the same key. Deployments and proofs carry it.
+    pub fn setup_id(&self) -> B256 {
+        let statement = Statement {
+            domain: "verdict.setup.v2",
+            model: &self.model,
+            shape: &self.shape,
+            k: self.k,
+            input: &self.input,
+            output: &self.output,
+            srs: &self.srs,
+            verifier: &self.verifier,
+        };
+        // Structs of strings, numbers and lists always have a JSON form.
+        let bytes = serde_json::to_vec(&statement).unwrap_or_default();
+        B256::from_slice(&Sha256::digest(bytes))
+    }
+
+    /// How the public values of a proof are laid out.
+    pub fn public_values(&self) -> PublicValues {
+        let inputs = if self.shape.public_inputs { self.input.ranges.len() } else { 0 };
+        PublicValues { inputs, outputs: self.output.count }
+    }
+
+    /// Parses a manifest and checks that its fields agree.
+    pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Self, SetupError> {
+        let malformed = |cause: String| SetupError::Malformed { path: path.to_owned(), cause };
+        check_version(bytes, path)?;
+        let manifest: Self =
+            serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+        manifest.shape.validate().map_err(|error| malformed(error.to_string()))?;
+        let (input, output) = (&manifest.input, &manifest.output);
+        let ranges =
+            input.ranges.iter().all(|[lo, hi]| lo.is_finite() && hi.is_finite() && lo < hi);
+        if manifest.k > verdict_prover::circuit::layout::MAX_K
+            || input.bits != manifest.shape.value_bits()
+            || !ranges
+            || output.count == 0
+            || output.min > output.max
+            || output.decimals > 18
+        {
+            return Err(malformed("its fields contradict each other".into()));
+        }
+        Ok(manifest)
+    }
+
+    /// Checks that an SRS is the one the key was made with.
+    pub(crate) fn check_srs(&self, srs: &Srs) -> Result<(), SetupError> {
+        let got = B256::from(srs.fingerprint());
+        if got == self.srs.fingerprint {
+            return Ok(());
+        }
+        let expected = hex::encode(self.srs.fingerprint);
+        Err(SetupError::Srs { expected, got: hex::encode(got) })
+    }
+
+    /// The part of the SRS that a verifier needs.
+    pub(crate) fn verifier_params(&self, folder: &Path) -> Result<ParamsKZG<Bn256>, SetupError> {
+        let point = hex::decode(&self.srs.tau_g2)
+            .ok()
+            .filter(|bytes| bytes.len() == 128)
+            .and_then(|bytes| G2Affine::from_raw_bytes(&bytes))
+            .filter(|point| bool::from(point.is_on_curve()));
+        match point {
+            Some(point) if B256::from(fingerprint(&point)) == self.srs.fingerprint => {
+                Ok(verifier_params(self.k, point))
+            }
+            _ => Err(SetupError::Malformed {
+                path: folder.join(MANIFEST),
+                cause: "srs.tau_g2 is not the point its fingerprint names".into(),
+            }),
+        }
+    }
+}
+
+/// Refuses a file of another version before anything else of it is understood.
+pub(crate) fn check_version(bytes: &[u8], path: &Path) -> Result<(), SetupError> {
+    #[derive(Deserialize)]
+    struct Header {
+        format_version: Option<u64>,
+    }
+    let malformed = |cause: String| SetupError::Malformed { path: path.to_owned(), cause };
+    let header: Header =
+        serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+    match header.format_version {
+        Some(version) if version == u64::from(FORMAT_VERSION) => Ok(()),
+        Some(got) => Err(SetupError::Version { path: path.to_owned(), got }),
+        None => Err(malformed("it names no format_version".into())),
+    }
+}

@@ -1,0 +1,353 @@
+//! Taking a proof to its oracle.
+//!
+//! A submission is done when the record on chain is the one that the proof states: its
+//! subject, model, nonce and output. Whatever else stands there is a failure that says so,
+//! also when the transaction succeeded or the contract answers that it has the request.
+
+use alloy::{
+    primitives::{Address, B256, Bytes, U256, keccak256},
+    sol_types::{SolCall, SolEvent, SolValue},
+};
+use serde::Serialize;
+use thiserror::Error;
+use verdict_contracts::{
+    InferenceRequest, ProofBundle,
+    bindings::InferenceOracle::{InferenceVerified, ScoreRecord, scoreOfCall},
+    calldata::verify_inference_call,
+    idempotency_key,
+};
+use verdict_relayer::{SubmitRequest, TxReceipt};
+
+use crate::{
+    chain::{Chain, ChainError, ChainReader},
+    deployment::Deployment,
+    error::{Error, Kind},
+    progress::{Progress, step, step_async},
+    setup::PublicSetup,
+    verify::verify,
+};
+
+/// A record on chain, and what brought it there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submitted {
+    /// The record, which is the one that the proof states.
+    pub record: Record,
+    /// The transaction that recorded it; `None` if somebody else's did, or an earlier one
+    /// that this database does not know.
+    pub receipt: Option<TxReceipt>,
+}
+
+/// What an oracle holds about a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// Whom it is about.
+    pub subject: Address,
+    /// The model that made the score.
+    pub model_id: u64,
+    /// Nonce of the request; 0 if there is no record.
+    pub nonce: u64,
+    /// First output of the model, in units of its last decimal.
+    pub score: i64,
+    /// Time of recording, seconds since 1970.
+    pub updated_at: u64,
+}
+
+/// Why a score is not recorded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The proof is for no chain.
+    #[error("the proof answers no request, so no oracle can record it")]
+    NoRequest,
+    /// The proof is for other contracts.
+    #[error(
+        "the proof is for oracle {oracle} on chain {chain_id}, the setup is deployed at \
+         {deployed} on chain {deployed_chain_id}"
+    )]
+    OtherOracle {
+        /// The proof's oracle.
+        oracle: Address,
+        /// The proof's chain.
+        chain_id: u64,
+        /// The deployment's oracle.
+        deployed: Address,
+        /// The deployment's chain.
+        deployed_chain_id: u64,
+    },
+    /// Another score stands where this one should.
+    #[error(
+        "the proof states output {stated} for request {nonce} about {}, but what stands on chain \
+         is {}: it was {what}", found.subject, found.words()
+    )]
+    OtherRecord {
+        /// The first output that the proof states.
+        stated: i128,
+        /// Its request's nonce.
+        nonce: u64,
+        /// What stands there.
+        found: Record,
+        /// What the record says about this proof.
+        what: &'static str,
+    },
+    /// The first output is the one stated, another is not.
+    #[error(
+        "request {nonce} about {subject} is recorded with the first output that the proof states, \
+         but no event on chain has all of its outputs: it was made with other inputs"
+    )]
+    OtherOutputs {
+        /// The request's nonce.
+        nonce: u64,
+        /// The subject.
+        subject: Address,
+    },
+    /// There is no record.
+    #[error("the oracle has no record about {subject}, although it was sent")]
+    NoRecord {
+        /// The subject.
+        subject: Address,
+    },
+}
+
+impl SubmitError {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::OtherRecord { .. } | Self::OtherOutputs { .. } | Self::NoRecord { .. } => {
+                Kind::Rejected
+            }
+            _ => Kind::Failed,
+        }
+    }
+
+    pub(crate) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoRequest => "prove with --subject, after `verdict deploy`".into(),
+            Self::OtherOracle { .. } => {
+                "prove again for this deployment, or use the setup the proof was made with".into()
+            }
+            Self::OtherRecord { found, .. } => {
+                format!("prove again with a nonce above {}", found.nonce)
+            }
+            Self::OtherOutputs { nonce, .. } => format!("prove again with a nonce above {nonce}"),
+            Self::NoRecord { .. } => "the node may lag behind; run it again".into(),
+        })
+    }
+}
+
+impl Record {
+    fn words(&self) -> String {
+        format!("output {} of model {} for request {}", self.score, self.model_id, self.nonce)
+    }
+}
+
+/// Checks a bundle and takes it to its oracle, unless it is recorded there already.
+///
+/// # Errors
+/// The bundle is not of this setup or does not verify; the deployment is another setup's;
+/// the chain refuses; or the record on chain is not the one that the proof states.
+pub async fn submit(
+    setup: &PublicSetup,
+    bundle: &ProofBundle,
+    chain: &Chain,
+    progress: &dyn Progress,
+) -> Result<Submitted, Error> {
+    let deployment = setup.deployment()?;
+    let request = request_for(&deployment, bundle)?;
+    step(progress, "check the proof", || verify(setup, bundle))?;
+    chain.expect(deployment.chain_id)?;
+    let stated = Stated::new(&deployment, request, bundle);
+    // A record that bars this one is found before anything is sent. One that is this one
+    // may not be final yet: the relayer waits for it.
+    stated.compare(&stated.read(chain).await?)?;
+    let transaction = transaction(&deployment, request, bundle)?;
+    let title = "submit and wait until final";
+    let sent = step_async(progress, title, chain.send(transaction)).await;
+    let sent = match sent {
+        Err(error) if matches!(error.kind(), Kind::Pending | Kind::Unreachable) => {
+            return Err(error.into());
+        }
+        sent => sent,
+    };
+    // Whatever became of the transaction, what the chain holds decides.
+    let record = stated.read(chain).await?;
+    match stated.compare(&record)? {
+        Standing::Recorded(record) => {
+            let receipt = sent.ok().and_then(|sent| sent.receipt);
+            stated.check_outputs(chain, bundle, receipt.as_ref()).await?;
+            Ok(Submitted { record, receipt })
+        }
+        Standing::Before => {
+            sent?;
+            Err(SubmitError::NoRecord { subject: stated.subject }.into())
+        }
+    }
+}
+
+/// The request of a bundle, if it is to this deployment.
+fn request_for<'a>(
+    deployment: &Deployment,
+    bundle: &'a ProofBundle,
+) -> Result<&'a InferenceRequest, SubmitError> {
+    let request = bundle.request.as_ref().ok_or(SubmitError::NoRequest)?;
+    if request.oracle != deployment.oracle || request.chain_id != deployment.chain_id {
+        return Err(SubmitError::OtherOracle {
+            oracle: request.oracle,
+            chain_id: request.chain_id,
+            deployed: deployment.oracle,
+            deployed_chain_id: deployment.chain_id,
+        });
+    }
+    Ok(request)
+}
+
+fn transaction(
+    deployment: &Deployment,
+    request: &InferenceRequest,
+    bundle: &ProofBundle,
+) -> Result<SubmitRequest, Error> {
+    let model_id = U256::from(deployment.model_id);
+    let calldata = Bytes::from(verify_inference_call(bundle, model_id)?.abi_encode());
+    let commitment = request.commitment();
+    let job = idempotency_key(request.chain_id, request.oracle, model_id, commitment);
+    // Two proofs may answer one request with different outputs: they are two jobs.
+    let key = format!("{job}:{}", keccak256(&calldata));
+    Ok(SubmitRequest {
+        label: "verifyInference".into(),
+        ..SubmitRequest::call(request.oracle, calldata, key)
+    })
+}
+
+/// The record that a proof states.
+struct Stated {
+    oracle: Address,
+    subject: Address,
+    model_id: u64,
+    nonce: u64,
+    output: i128,
+}
+
+/// How the record on chain stands to the one that a proof states.
+enum Standing {
+    /// It is that one.
+    Recorded(Record),
+    /// It is none or an earlier one, so that this one may follow.
+    Before,
+}
+
+impl Stated {
+    fn new(deployment: &Deployment, request: &InferenceRequest, bundle: &ProofBundle) -> Self {
+        Self {
+            oracle: deployment.oracle,
+            subject: request.subject,
+            model_id: deployment.model_id,
+            nonce: request.nonce,
+            output: bundle.outputs.first().copied().unwrap_or_default(),
+        }
+    }
+
+    async fn read(&self, chain: &ChainReader) -> Result<Record, ChainError> {
+        let subject = self.subject;
+        let record: ScoreRecord = chain.call(self.oracle, &scoreOfCall { subject }).await?;
+        Ok(Record {
+            subject,
+            model_id: u64::from(record.modelId),
+            nonce: record.nonce,
+            score: record.score,
+            updated_at: record.updatedAt.to(),
+        })
+    }
+
+    /// A record holds the first output only: the others stand in the event beside it.
+    async fn check_outputs(
+        &self,
+        chain: &ChainReader,
+        bundle: &ProofBundle,
+        receipt: Option<&TxReceipt>,
+    ) -> Result<(), Error> {
+        if bundle.outputs.len() < 2 {
+            return Ok(());
+        }
+        let call = verify_inference_call(bundle, U256::from(self.model_id))?;
+        let topics = [
+            Some(InferenceVerified::SIGNATURE_HASH),
+            Some(B256::from(call.modelId)),
+            Some(call.inputCommitment),
+            None,
+        ];
+        let blocks = match receipt {
+            Some(receipt) => (receipt.block_number, Some(receipt.block_number)),
+            None => (0, None),
+        };
+        let logs = chain.logs(self.oracle, topics, blocks).await?;
+        let stated = Bytes::from(call.output.abi_encode());
+        if logs.contains(&stated) {
+            return Ok(());
+        }
+        Err(SubmitError::OtherOutputs { nonce: self.nonce, subject: self.subject }.into())
+    }
+
+    fn compare(&self, found: &Record) -> Result<Standing, SubmitError> {
+        if found.updated_at == 0 || found.nonce < self.nonce {
+            return Ok(Standing::Before);
+        }
+        let what = if found.nonce > self.nonce {
+            "overtaken by a later request"
+        } else if found.model_id != self.model_id {
+            "made by another model"
+        } else if i128::from(found.score) != self.output {
+            "made with other inputs"
+        } else {
+            return Ok(Standing::Recorded(found.clone()));
+        };
+        let (stated, nonce, found) = (self.output, self.nonce, found.clone());
+        Err(SubmitError::OtherRecord { stated, nonce, found, what })
+    }
+}
+
+/// What an oracle holds about the subject of a bundle.
+///
+/// # Errors
+/// The node does not answer, or has no oracle there.
+pub async fn recorded(
+    chain: &ChainReader,
+    deployment: &Deployment,
+    bundle: &ProofBundle,
+) -> Result<Record, Error> {
+    let request = request_for(deployment, bundle)?;
+    Ok(Stated::new(deployment, request, bundle).read(chain).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stated() -> Stated {
+        let (oracle, subject) = (Address::ZERO, Address::repeat_byte(1));
+        Stated { oracle, subject, model_id: 2, nonce: 5, output: -7 }
+    }
+
+    fn found(model_id: u64, nonce: u64, score: i64, updated_at: u64) -> Record {
+        Record { subject: Address::repeat_byte(1), model_id, nonce, score, updated_at }
+    }
+
+    #[test]
+    fn only_the_record_that_the_proof_states_counts_as_recorded() {
+        assert!(matches!(stated().compare(&found(2, 5, -7, 9)), Ok(Standing::Recorded(_))));
+        for (record, what) in [
+            (found(2, 5, 7, 9), "other inputs"),
+            (found(3, 5, -7, 9), "another model"),
+            (found(2, 6, -7, 9), "overtaken"),
+        ] {
+            let Err(error) = stated().compare(&record) else { panic!("{record:?} passed") };
+            let text = error.to_string();
+            assert!(text.contains(what) && text.contains(&record.words()), "{text}");
+            assert_eq!(error.kind(), Kind::Rejected);
+        }
+    }
+
+    #[test]
+    fn no_record_and_an_earlier_one_leave_room_for_this_one() {
+        for record in [found(0, 0, 0, 0), found(2, 4, -7, 9), found(3, 4, 1, 9)] {
+            assert!(matches!(stated().compare(&record), Ok(Standing::Before)));
+        }
+    }
+}
