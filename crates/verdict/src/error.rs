@@ -96,13 +96,13 @@ pub enum Error {
     Code(#[from] CodeError),
     /// The chain did not do or say what was asked.
     #[error(transparent)]
-    Chain(#[from] ChainError),
+    Chain(Box<ChainError>),
     /// Something on chain is not as a deployment needs it.
     #[error(transparent)]
     Deploy(#[from] DeployError),
     /// The score is not recorded.
     #[error(transparent)]
-    Submit(#[from] SubmitError),
+    Submit(Box<SubmitError>),
     /// The bundle cannot become calldata.
     #[error(transparent)]
     Calldata(#[from] CalldataError),
@@ -112,6 +112,18 @@ pub enum Error {
     /// A value has no JSON form.
     #[error("cannot be written as JSON: {0}")]
     Json(#[source] serde_json::Error),
+}
+
+impl From<ChainError> for Error {
+    fn from(error: ChainError) -> Self {
+        Self::Chain(Box::new(error))
+    }
+}
+
+impl From<SubmitError> for Error {
+    fn from(error: SubmitError) -> Self {
+        Self::Submit(Box::new(error))
+    }
 }
 
 impl Error {
