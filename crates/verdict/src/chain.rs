@@ -272,8 +272,7 @@ impl Chain {
     /// relays with this key.
     pub async fn connect(options: ChainOptions, signer: RelayerSigner) -> Result<Self, ChainError> {
         let node = Arc::new(Node::new(options.node.clone())?);
-        let reader = ChainReader::of(node.clone(), signer.address()).await?;
-        let mut config = if is_development(reader.chain_id()) {
+        let mut config = if is_development(node.chain_id().await?) {
             RelayerConfig::development("")
         } else {
             RelayerConfig::default()
@@ -283,6 +282,20 @@ impl Chain {
             config.finality = Finality::Confirmations(blocks);
         }
         let storage = Storage::open(&options.database).await?;
+        Self::open(node, config, signer, storage).await
+    }
+
+    /// Like [`Self::connect`], with a node, settings and a database of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn open(
+        node: Arc<Node>,
+        config: RelayerConfig,
+        signer: RelayerSigner,
+        storage: Storage,
+    ) -> Result<Self, ChainError> {
+        let reader = ChainReader::of(node.clone(), signer.address()).await?;
         let clock = Arc::new(SystemClock);
         let relayer = Relayer::with_backend(config, signer, storage, decoder, node, clock).await?;
         relayer.resume().await?;
