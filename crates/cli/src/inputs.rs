@@ -6,7 +6,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use verdict::read_file;
 use verdict_prover::{
     model::FloatModel,
-    onnx,
+    onnx::{self, LoadOptions},
     plan::{Objective, Plan, PlanOptions},
     quantize::Ranges,
 };
@@ -99,7 +99,7 @@ fn ranges(options: &ModelOptions, inputs: usize) -> Outcome<Ranges> {
 
 /// Reads a model and plans its circuit.
 pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<(FloatModel, Plan)> {
-    let model = onnx::load(path)?;
+    let model = onnx::load(path, &LoadOptions::default())?.chain()?;
     let ranges = ranges(options, model.input.len)?;
     let plan_options = PlanOptions {
         target_error: options.target_error,

@@ -10,8 +10,13 @@ use std::{
 use serde::Deserialize;
 use verdict_prover::{
     model::{FloatModel, FloatOp},
-    onnx,
+    onnx::{self, LoadOptions},
 };
+
+/// Reads a model as a chain of layers.
+fn load(path: &Path) -> Result<FloatModel, Box<dyn std::error::Error>> {
+    Ok(onnx::load(path, &LoadOptions::default())?.chain()?)
+}
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -41,11 +46,14 @@ fn every_supported_operator_agrees_with_onnxruntime() -> TestResult {
         serde_json::from_str(&fs::read_to_string(fixture("expected.json"))?)?;
     assert!(expected.len() >= 25, "only {} fixtures", expected.len());
     for (name, case) in expected {
-        let model = onnx::load(&fixture(&format!("{name}.onnx")))?;
+        let model = load(&fixture(&format!("{name}.onnx")))?;
         model.check()?;
+        let graph = onnx::load(&fixture(&format!("{name}.onnx")), &LoadOptions::default())?;
         assert_eq!(model.name, name);
         for (input, output) in case.input.iter().zip(&case.output) {
             let got = model.run(input)?;
+            let of_graph = graph.run(&[input])?.concat();
+            assert!(distance(&got, &of_graph) < 1e-9, "{name}: {of_graph:?} instead of {got:?}");
             let size = output.iter().fold(1.0f64, |m, v| m.max(v.abs()));
             let error = distance(&got, output) / size;
             assert!(error < 1e-6, "{name}: {got:?} instead of {output:?}");
@@ -109,7 +117,7 @@ fn both_credit_models_agree_with_onnxruntime_on_every_row() -> TestResult {
         ("logistic.onnx", &reference.applicants.logistic, &reference.rows.logistic),
     ];
     for (file, first, rest) in scores {
-        let model = onnx::load(&credit(file))?;
+        let model = load(&credit(file))?;
         assert_eq!(model.input.len, applicants.features.len());
         let expected: Vec<f64> = first.iter().chain(rest).copied().collect();
         let mut got = vec![];
@@ -154,7 +162,7 @@ fn shape_of(model: &FloatModel) -> Vec<String> {
 
 #[test]
 fn the_credit_network_is_three_affine_layers_with_its_preprocessing_folded_in() -> TestResult {
-    let model = onnx::load(&credit("model.onnx"))?;
+    let model = load(&credit("model.onnx"))?;
     let layers = [
         "center+standardize+dense1 64x20",
         "relu1 relu",
@@ -175,29 +183,29 @@ fn the_credit_network_is_three_affine_layers_with_its_preprocessing_folded_in() 
 
 #[test]
 fn a_fixed_batch_of_one_is_the_same_model_as_a_symbolic_batch() -> TestResult {
-    let model = onnx::load(&fixture("fixed_batch.onnx"))?;
+    let model = load(&fixture("fixed_batch.onnx"))?;
     assert_eq!(model.input.shape, [1, 3]);
-    assert_eq!(onnx::load(&fixture("mlp.onnx"))?.input.shape, [1, 3]);
+    assert_eq!(load(&fixture("mlp.onnx"))?.input.shape, [1, 3]);
     Ok(())
 }
 
 #[test]
 fn two_relus_in_a_row_are_one_layer() -> TestResult {
-    let model = onnx::load(&fixture("max_and_double_relu.onnx"))?;
+    let model = load(&fixture("max_and_double_relu.onnx"))?;
     assert_eq!(shape_of(&model), ["h_node 4x3", "m_node relu"]);
     Ok(())
 }
 
 #[test]
 fn nodes_without_a_name_are_called_by_operator_and_position() -> TestResult {
-    let model = onnx::load(&fixture("unnamed_nodes.onnx"))?;
+    let model = load(&fixture("unnamed_nodes.onnx"))?;
     assert_eq!(shape_of(&model), ["Gemm#0 4x3", "Relu#1 relu"]);
     Ok(())
 }
 
 #[test]
 fn unsupported_nodes_the_output_does_not_need_are_left_out() -> TestResult {
-    let model = onnx::load(&fixture("dead_nodes.onnx"))?;
+    let model = load(&fixture("dead_nodes.onnx"))?;
     assert_eq!(shape_of(&model), ["y_node 4x3"]);
     Ok(())
 }
@@ -207,7 +215,7 @@ fn the_hash_is_the_files() -> TestResult {
     use sha2::{Digest, Sha256};
     let bytes = fs::read(credit("model.onnx"))?;
     let expected: [u8; 32] = Sha256::digest(&bytes).into();
-    assert_eq!(onnx::load(&credit("model.onnx"))?.sha256, expected);
-    assert_eq!(onnx::parse(&bytes, "other")?.sha256, expected);
+    assert_eq!(load(&credit("model.onnx"))?.sha256, expected);
+    assert_eq!(onnx::parse(&bytes, "other", &LoadOptions::default())?.sha256, expected);
     Ok(())
 }

@@ -8,7 +8,7 @@ use verdict_engine::{Engine, Options};
 use verdict_prover::{
     keys::Keys,
     model::FloatModel,
-    onnx,
+    onnx::{self, LoadOptions},
     plan::{Plan, PlanOptions},
     quantize::Ranges,
     srs::Srs,
@@ -30,7 +30,8 @@ impl PlannedModel {
     /// The file is no model, has operators that are not supported, or no circuit is
     /// precise enough.
     pub fn load(path: &Path, ranges: &Ranges, options: &PlanOptions) -> Result<Self, Error> {
-        Self::plan_for(onnx::load(path)?, ranges, options)
+        let model = onnx::load(path, &LoadOptions::default())?.chain()?;
+        Self::plan_for(model, ranges, options)
     }
 
     /// Plans the circuit of a model that is read already.

@@ -5,14 +5,18 @@
 //! in topological order; a tensor may be read any number of times. Elements are numbered
 //! in row-major order.
 
+mod chain;
 mod check;
 mod display;
 pub mod linear;
+mod map;
+pub(crate) mod passes;
 pub(crate) mod run;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    chain::ChainError,
     check::GraphError,
     linear::{Convolution, Linear, LinearMap, SparseRows},
     run::RunError,

@@ -8,39 +8,28 @@ use super::error::OnnxError;
 
 /// Array elements created while reading a model of `bytes` bytes, all together. A
 /// float32 weight is four bytes of the file and needs two elements, up to four if
-/// its layer must be folded; this allows eight, and 128 MB whatever the file.
+/// its layer must be folded; this allows eight, and 256 MB whatever the file.
 fn max_elements(bytes: usize) -> u64 {
-    (1 << 24) + 2 * bytes as u64
+    (1 << 25) + 2 * bytes as u64
 }
-
-/// Multiplications for folding consecutive dense maps into one.
-const MAX_PRODUCTS: u64 = 1 << 36;
 
 /// What is left of the limits.
 pub(super) struct Budget {
     max_elements: u64,
     elements: u64,
-    products: u64,
 }
 
 impl Budget {
     /// What reading a model file of `bytes` bytes may cost.
     pub(super) fn new(bytes: usize) -> Self {
         let max_elements = max_elements(bytes);
-        Self { max_elements, elements: max_elements, products: MAX_PRODUCTS }
+        Self { max_elements, elements: max_elements }
     }
 
     /// Pays for an array of the given dimensions; returns its length.
     pub(super) fn elements(&mut self, node: &str, dims: &[usize]) -> Result<usize, OnnxError> {
         pay(&mut self.elements, dims)
             .ok_or_else(|| too_large(node, "array elements", self.max_elements))
-    }
-
-    /// Pays for the product of two matrices of the given three dimensions.
-    pub(super) fn products(&mut self, node: &str, dims: [usize; 3]) -> Result<(), OnnxError> {
-        pay(&mut self.products, &dims)
-            .map(|_| ())
-            .ok_or_else(|| too_large(node, "multiplications for folding", MAX_PRODUCTS))
     }
 }
 
@@ -63,7 +52,7 @@ mod tests {
         let mut budget = Budget::new(100);
         assert_eq!(budget.elements("a", &[3, 4]).unwrap(), 12);
         assert!(budget.elements("a", &[1 << 12, 1 << 11]).is_ok());
-        assert!(budget.elements("a", &[1 << 24]).is_err());
+        assert!(budget.elements("a", &[1 << 25]).is_err());
         assert!(budget.elements("a", &[1 << 40, 1 << 40]).is_err());
         assert!(budget.elements("a", &[1 << 20]).is_ok());
     }

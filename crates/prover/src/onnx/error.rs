@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why an ONNX file could not be turned into a [`FloatModel`](crate::model::FloatModel).
+/// Why an ONNX file could not be turned into a [`Graph`](crate::graph::Graph).
 ///
 /// Nodes are named as in the file; a node without a name is called by its
 /// operator and position, `Gemm#3`.
@@ -33,22 +33,27 @@ pub enum OnnxError {
         /// What is wrong with the bytes.
         reason: String,
     },
-    /// Weights are kept outside the file.
+    /// A tensor is kept outside the file, where it cannot be read.
     #[error(
-        "tensor {tensor} is stored outside the model file; save the model as one file \
-         (onnx.save with save_as_external_data=False)"
+        "tensor {tensor}: {detail}; keep its file beside the model, or save the model as one file"
     )]
     ExternalData {
         /// The tensor whose data is elsewhere.
         tensor: String,
+        /// What is wrong with the place.
+        detail: String,
     },
-    /// The operator set is too old or not declared.
-    #[error("operator set {version} is not supported; export with opset {min} or later")]
+    /// An operator set is too old, too new, or not declared.
+    #[error("operator set {domain} {version} is not supported; export with {min} to {max}")]
     UnsupportedOpset {
+        /// The set's domain.
+        domain: String,
         /// The declared version, 0 if there is none.
         version: i64,
         /// The oldest one understood.
         min: i64,
+        /// The newest one understood.
+        max: i64,
     },
     /// An operator, or a use of it, that cannot be expressed.
     #[error("operator {operator} (node {node}) is not supported: {reason}")]
@@ -60,18 +65,10 @@ pub enum OnnxError {
         /// What exactly is not supported, or what to use.
         reason: String,
     },
-    /// A value computed before the last activation is used after it.
-    #[error(
-        "node {node} joins values from before and after an activation (a residual or branching \
-         graph); only chains of layers are supported"
-    )]
-    Branching {
-        /// The node that joins them.
-        node: String,
-    },
     /// A dimension other than the batch's has no fixed size.
     #[error(
-        "dimension {axis} of tensor {tensor} is {dimension}; export the model with fixed sizes"
+        "dimension {axis} of tensor {tensor} is {dimension}; bind it to a size, or export the model \
+         with fixed sizes"
     )]
     DynamicShape {
         /// The tensor.
@@ -92,28 +89,40 @@ pub enum OnnxError {
         value: f64,
     },
     /// A tensor has an element type that is not understood where it stands.
-    #[error("tensor {tensor} has type {dtype}; only float32 and float64 models are supported")]
+    #[error("tensor {tensor} has type {dtype}, which is not supported here")]
     WrongType {
         /// The tensor.
         tensor: String,
         /// Its element type.
         dtype: String,
     },
-    /// The model has more or fewer than one input.
-    #[error("the model has {count} inputs ({names}); exactly one is supported")]
-    Inputs {
-        /// How many.
-        count: usize,
-        /// Their names.
-        names: String,
+    /// A tensor's name is defined more than once.
+    #[error("tensor {tensor} is defined twice, the second time {definition}")]
+    DefinedTwice {
+        /// The name.
+        tensor: String,
+        /// The second definition.
+        definition: String,
     },
-    /// The model has more or fewer than one output.
-    #[error("the model has {count} outputs ({names}); exactly one is supported")]
-    Outputs {
-        /// How many.
-        count: usize,
-        /// Their names.
-        names: String,
+    /// An output that was asked for is not there.
+    #[error("the model has no output {name}; its outputs are {outputs}")]
+    UnknownOutput {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        outputs: String,
+    },
+    /// A dimension that was bound is not there.
+    #[error("no input has a symbolic dimension {name}")]
+    UnknownDimension {
+        /// The name, or `input:axis`.
+        name: String,
+    },
+    /// An output that depends on no input.
+    #[error("output {name} is a constant: there is nothing to prove about it")]
+    ConstantOutput {
+        /// The output.
+        name: String,
     },
     /// The model needs more memory or work than the reader allows.
     #[error("node {node} makes the model too large: {what} exceed {limit}")]
@@ -126,7 +135,7 @@ pub enum OnnxError {
         limit: u64,
     },
     /// There is nothing to compute.
-    #[error("the graph is empty: the model's output is its input or a constant")]
+    #[error("the graph is empty: the model's outputs are its inputs")]
     EmptyGraph,
     /// Shapes of a node's inputs do not fit together.
     #[error("shape mismatch at node {node}: {detail}")]
@@ -144,6 +153,9 @@ pub enum OnnxError {
         /// What does not match.
         detail: String,
     },
+    /// The graph that was read is malformed.
+    #[error(transparent)]
+    Graph(#[from] crate::graph::GraphError),
     /// A node is malformed: an input or attribute is missing or out of range.
     #[error("node {node} is malformed: {detail}")]
     BadNode {

@@ -2,19 +2,25 @@
 //!
 //! A random chain of affine and re-indexing nodes, with a Relu now and then, is built
 //! as an ONNX graph. Its nodes are also run one after the other on plain vectors; the
-//! lowered model, folded, must agree.
+//! graph that is read, folded, must agree, and the chain that it is.
 
 use proptest::prelude::*;
 use tract_onnx::pb::{
     AttributeProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto,
+    attribute_proto::AttributeType,
     tensor_proto::DataType,
     tensor_shape_proto::{Dimension, dimension},
     type_proto,
 };
 
-use super::lower::lower;
-use crate::model::{FloatModel, FloatOp};
+use super::{
+    LoadOptions, OnnxError,
+    budget::Budget,
+    builder::Builder,
+    read::{Opsets, read},
+};
+use crate::model::FloatOp;
 
 /// One node, on a vector of shape [1, n].
 #[derive(Clone, Debug)]
@@ -98,9 +104,9 @@ impl Step {
                 graph.initializer.push(floats(&constant, &dims, weights.concat()));
                 graph.initializer.push(floats(&bias, &[c.len()], c.clone()));
                 let attributes = vec![
-                    AttributeProto { i: 1, ..attribute("transB") },
-                    AttributeProto { f: *alpha, ..attribute("alpha") },
-                    AttributeProto { f: *beta, ..attribute("beta") },
+                    AttributeProto { i: 1, ..attribute("transB", AttributeType::Int) },
+                    AttributeProto { f: *alpha, ..attribute("alpha", AttributeType::Float) },
+                    AttributeProto { f: *beta, ..attribute("beta", AttributeType::Float) },
                 ];
                 ("Gemm", vec![from, &constant, &bias], attributes)
             }
@@ -119,11 +125,11 @@ impl Step {
                     int64_data: indices.iter().map(|&i| i as i64).collect(),
                     ..Default::default()
                 });
-                let axis = vec![AttributeProto { i: 1, ..attribute("axis") }];
+                let axis = vec![AttributeProto { i: 1, ..attribute("axis", AttributeType::Int) }];
                 ("Gather", vec![from, &constant], axis)
             }
             Self::Double => {
-                let axis = vec![AttributeProto { i: 1, ..attribute("axis") }];
+                let axis = vec![AttributeProto { i: 1, ..attribute("axis", AttributeType::Int) }];
                 ("Concat", vec![from, from], axis)
             }
             Self::Twice => ("Add", vec![from, from], vec![]),
@@ -140,8 +146,8 @@ impl Step {
     }
 }
 
-fn attribute(name: &str) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), ..Default::default() }
+fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), r#type: kind as i32, ..Default::default() }
 }
 
 fn floats(name: &str, dims: &[usize], values: Vec<f64>) -> TensorProto {
@@ -244,10 +250,12 @@ proptest! {
         let run = |x: &[f64]| steps.iter().fold(x.to_vec(), |x, step| step.run(&x));
         graph.output.push(info(&format!("t{}", steps.len()), run(&inputs[0]).len()));
 
-        let lowered = match lower(&graph, 17, 1000) {
-            Ok(lowered) => lowered,
+        let opsets = Opsets { onnx: Some(17), ml: None };
+        let builder = Builder::new("chain", [0; 32], Budget::new(1000));
+        let graph = match read(&graph, &opsets, &LoadOptions::default(), builder) {
+            Ok(graph) => graph,
             // Moves that undo each other, a product by one: nothing is left to compute.
-            Err(super::OnnxError::EmptyGraph) => {
+            Err(OnnxError::EmptyGraph) => {
                 for x in &inputs {
                     prop_assert_eq!(&run(x), x);
                 }
@@ -255,13 +263,7 @@ proptest! {
             }
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         };
-        let model = FloatModel {
-            name: String::new(),
-            input: lowered.input,
-            output: lowered.output,
-            layers: lowered.layers,
-            sha256: [0; 32],
-        };
+        let model = graph.chain().unwrap();
         prop_assert_eq!(model.check(), Ok(()));
         let affine = model.layers.iter().map(|l| matches!(l.op, FloatOp::Affine(_)));
         let affine: Vec<bool> = affine.collect();
@@ -269,7 +271,9 @@ proptest! {
         for x in &inputs {
             let (got, expected) = (model.run(x).unwrap(), run(x));
             let size = expected.iter().fold(1.0f64, |m, v| m.max(v.abs()));
-            for (a, b) in got.iter().zip(&expected) {
+            let of_graph = graph.run(&[x]).unwrap().concat();
+            prop_assert_eq!(of_graph.len(), expected.len());
+            for (a, b) in got.iter().zip(&expected).chain(of_graph.iter().zip(&expected)) {
                 prop_assert!((a - b).abs() <= 1e-9 * size, "{:?} instead of {:?}", got, expected);
             }
         }

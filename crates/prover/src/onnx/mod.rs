@@ -1,77 +1,147 @@
 //! Reading a model from an ONNX file.
 //!
 //! ```text
-//! bytes ─ wire: size limits ─► protobuf ─ lower: node by node ─► FloatModel
+//! bytes ─ wire: size limits ─► protobuf ─ functions, external data ─► one graph of nodes
+//!       ─ order: names, live nodes ─► schema: what a node may look like ─► ops: an operator
+//!       a file ─► builder ─► graph::passes ─► Graph
 //! ```
 //!
-//! The protobuf types are tract's; the lowering is our own, because it needs the
-//! file's node names for errors and reports, the weights exactly, and a chain of
-//! affine maps rather than a tensor program.
+//! The protobuf types are tract's; the reading is our own, because it needs the file's node
+//! names for errors and reports, the weights exactly, and a graph of few operations rather
+//! than a tensor program. [`crosscheck`](crosscheck::crosscheck) lets tract run the same
+//! file and compares.
 //!
-//! Supported is what such a chain can express: Gemm, MatMul, Add, Sub, Mul, Div,
-//! Neg, BatchNormalization and Scaler with constants, operators that move elements,
-//! Relu (also as Clip or Max), Sigmoid, Softmax over two classes. All else is
-//! refused by name, never approximated.
+//! What is not supported is refused by name, never approximated and never passed over.
 //!
-//! A model file is untrusted input: reading never panics, and never allocates by a
-//! length that was merely read.
+//! A model file is untrusted input: reading never panics, and never allocates by a length
+//! that was merely read.
 
 mod budget;
+mod builder;
+pub mod crosscheck;
+mod dtype;
 mod error;
+mod external;
 #[cfg(test)]
 mod folding_tests;
-mod lower;
-mod map;
+mod functions;
+mod interface;
 mod node;
 mod ops;
+mod order;
+mod read;
+mod schema;
 mod shape;
 mod tensor;
 mod wire;
 
-use std::{fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use sha2::{Digest, Sha256};
 use tract_onnx::{pb::ModelProto, tract_hir::prelude::Framework};
 
-use self::node::printable;
 pub use self::{error::OnnxError, wire::MAX_FILE_BYTES};
-use crate::model::FloatModel;
+use self::{node::printable, read::Opsets};
+use crate::graph::Graph;
 
 /// The oldest operator set whose broadcasting is today's.
 const MIN_OPSET: i64 = 7;
 
-/// Reads a model file; the model is named after the file.
+/// What a caller decides about a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Names of the outputs to prove, in this order; all of the file's where it is absent.
+    pub outputs: Option<Vec<String>>,
+    /// Sizes of symbolic dimensions: by the dimension's name, or as `input:axis`. A first
+    /// dimension that is not bound is the batch, of size 1.
+    pub dims: BTreeMap<String, usize>,
+}
+
+/// Reads a model file; the model is named after the file. Tensors may stand in other files
+/// of its folder.
 ///
 /// # Errors
 /// See [`OnnxError`]; nothing about a file makes this panic.
-pub fn load(path: &Path) -> Result<FloatModel, OnnxError> {
-    let io = |source| OnnxError::Io { path: path.to_owned(), source };
-    let mut bytes = vec![];
-    // One byte more than allowed tells a file that is too large.
-    File::open(path).map_err(io)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+pub fn load(path: &Path, options: &LoadOptions) -> Result<Graph, OnnxError> {
+    let bytes = read_file(path)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-    parse(&bytes, &name)
+    parse_in(&bytes, &name, Some(path.parent().unwrap_or(Path::new(""))), options)
 }
 
 /// Reads a model from the bytes of an ONNX file.
 ///
 /// # Errors
 /// See [`OnnxError`]; nothing about the bytes makes this panic.
-pub fn parse(bytes: &[u8], name: &str) -> Result<FloatModel, OnnxError> {
+pub fn parse(bytes: &[u8], name: &str, options: &LoadOptions) -> Result<Graph, OnnxError> {
+    parse_in(bytes, name, None, options)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, OnnxError> {
+    let io = |source| OnnxError::Io { path: path.to_owned(), source };
+    let mut bytes = vec![];
+    // One byte more than allowed tells a file that is too large.
+    File::open(path).map_err(io)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+fn parse_in(
+    bytes: &[u8],
+    name: &str,
+    folder: Option<&Path>,
+    options: &LoadOptions,
+) -> Result<Graph, OnnxError> {
+    let Decoded { mut model, sha256, size } = decode(bytes, folder)?;
+    let opsets = opsets(&model)?;
+    let mut graph = model.graph.take().ok_or_else(|| wire::not_onnx("it has no graph"))?;
+    graph.node = functions::expand(&model, graph.node)?;
+    let builder = builder::Builder::new(name, sha256, budget::Budget::new(size));
+    read::read(&graph, &opsets, options, builder)
+}
+
+/// A model whose tensors are all in it.
+struct Decoded {
+    model: ModelProto,
+    /// Of the file's bytes, followed by those of external tensors in the file's order.
+    sha256: [u8; 32],
+    /// How many bytes that are.
+    size: usize,
+}
+
+fn decode(bytes: &[u8], folder: Option<&Path>) -> Result<Decoded, OnnxError> {
     wire::check(bytes)?;
-    let proto: ModelProto = tract_onnx::onnx()
+    let mut model: ModelProto = tract_onnx::onnx()
         .proto_model_for_read(&mut &*bytes)
         .map_err(|e| wire::not_onnx(&printable(&e.to_string())))?;
-    let graph = proto.graph.as_ref().ok_or_else(|| wire::not_onnx("it has no graph"))?;
-    let opset = proto
-        .opset_import
-        .iter()
-        .find(|import| matches!(import.domain.as_str(), "" | "ai.onnx"))
-        .map_or(0, |import| import.version);
-    if opset < MIN_OPSET {
-        return Err(OnnxError::UnsupportedOpset { version: opset, min: MIN_OPSET });
+    let mut hash = Sha256::new_with_prefix(bytes);
+    let mut size = bytes.len();
+    if let (Some(graph), Some(folder)) = (&mut model.graph, folder) {
+        let external = external::resolve(graph, folder, &mut hash)?;
+        size = size.saturating_add(usize::try_from(external).unwrap_or(usize::MAX));
     }
-    let lower::Chain { input, output, layers } = lower::lower(graph, opset, bytes.len())?;
-    let sha256 = Sha256::digest(bytes).into();
-    Ok(FloatModel { name: name.to_owned(), input, output, layers, sha256 })
+    Ok(Decoded { model, sha256: hash.finalize().into(), size })
+}
+
+/// The operator sets, of versions that are known.
+fn opsets(model: &ModelProto) -> Result<Opsets, OnnxError> {
+    let version = |domains: &[&str], min: i64, max: i64| {
+        let imports = model.opset_import.iter().filter(|i| domains.contains(&i.domain.as_str()));
+        // Some exporters import a set twice; the newer one counts.
+        match imports.map(|import| import.version).max() {
+            Some(version) if version < min || version > max => {
+                let domain = domains[0].to_owned();
+                Err(OnnxError::UnsupportedOpset { domain, version, min, max })
+            }
+            version => Ok(version),
+        }
+    };
+    let onnx = version(&["ai.onnx", ""], MIN_OPSET, schema::NEWEST)?;
+    let ml = version(&["ai.onnx.ml"], 1, schema::NEWEST_ML)?;
+    match (onnx, ml) {
+        (None, None) => {
+            let domain = "ai.onnx".to_owned();
+            let (min, max) = (MIN_OPSET, schema::NEWEST);
+            Err(OnnxError::UnsupportedOpset { domain, version: 0, min, max })
+        }
+        (onnx, ml) => Ok(Opsets { onnx, ml }),
+    }
 }

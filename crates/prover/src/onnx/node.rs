@@ -1,33 +1,31 @@
-//! One node of the graph with its inputs resolved, as an operator sees it.
+//! One node of the file with its inputs resolved, as an operator sees it.
 
-use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, NodeProto, SparseTensorProto, TensorProto};
 
 use super::{
-    budget::Budget,
+    builder::Builder,
+    dtype::DType,
     error::OnnxError,
-    map::{Map, Payer},
     shape,
     tensor::{Data, Tensor},
 };
+use crate::graph::{Element, Linear, LinearMap, Op, TensorId};
 
-/// A tensor of the graph.
+/// A tensor of the file.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     /// Known now.
     Const(Tensor),
-    /// Depends on the model's input.
+    /// Depends on the model's inputs.
     Signal(Signal),
 }
 
-/// A tensor that is an affine map of the vector after the last activation.
+/// A tensor of the graph under a shape: reshaping makes no node.
 #[derive(Clone, Debug)]
 pub(super) struct Signal {
+    pub(super) id: TensorId,
     pub(super) shape: Vec<usize>,
-    pub(super) map: Map,
-    /// How many activations come before.
-    pub(super) stage: usize,
-    /// Positions of the nodes that made the map, for naming the layer.
-    pub(super) nodes: Vec<usize>,
+    pub(super) dtype: DType,
 }
 
 impl Value {
@@ -37,16 +35,29 @@ impl Value {
             Self::Signal(signal) => &signal.shape,
         }
     }
+
+    pub(super) fn dtype(&self) -> DType {
+        match self {
+            Self::Const(tensor) => tensor.dtype,
+            Self::Signal(signal) => signal.dtype,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.shape().iter().product()
+    }
 }
+
+/// Shape and elements of a constant of integers.
+type Indices = (Vec<usize>, Vec<i64>);
 
 /// A node being lowered.
 pub(super) struct Node<'a> {
     proto: &'a NodeProto,
     pub(super) name: String,
-    pub(super) position: usize,
     pub(super) opset: i64,
     inputs: Vec<Option<Value>>,
-    budget: &'a mut Budget,
+    builder: &'a mut Builder,
 }
 
 impl<'a> Node<'a> {
@@ -55,9 +66,9 @@ impl<'a> Node<'a> {
         position: usize,
         opset: i64,
         inputs: Vec<Option<Value>>,
-        budget: &'a mut Budget,
+        builder: &'a mut Builder,
     ) -> Self {
-        Self { proto, name: display_name(proto, position), position, opset, inputs, budget }
+        Self { proto, name: display_name(proto, position), opset, inputs, builder }
     }
 
     /// The operator with its domain, unless that is ONNX's own.
@@ -67,6 +78,16 @@ impl<'a> Node<'a> {
 
     pub(super) fn input_count(&self) -> usize {
         self.inputs.len()
+    }
+
+    /// How many outputs the file names.
+    pub(super) fn output_count(&self) -> usize {
+        self.proto.output.len()
+    }
+
+    /// Whether the file names an output at `index`.
+    pub(super) fn names_output(&self, index: usize) -> bool {
+        self.proto.output.get(index).is_some_and(|name| !name.is_empty())
     }
 
     /// The input at `index` with finite elements, or an error if there is none.
@@ -91,35 +112,48 @@ impl<'a> Node<'a> {
         self.inputs.get_mut(index).and_then(Option::take)
     }
 
-    /// The input at `index`, which must depend on the model's input.
-    pub(super) fn take_signal(&mut self, index: usize) -> Result<Signal, OnnxError> {
-        match self.take(index)? {
-            Value::Signal(signal) => Ok(signal),
-            Value::Const(_) => Err(self.unsupported("it is applied to a constant")),
+    /// The input at `index` to compute with as real numbers.
+    pub(super) fn take_real(&mut self, index: usize) -> Result<Value, OnnxError> {
+        let value = self.take(index)?;
+        match value.dtype().is_float() {
+            true => Ok(value),
+            false => Err(self.unsupported(format!("its input has type {}", value.dtype().name()))),
         }
     }
 
-    /// The input at `index`, which must be a constant of floats, flattened.
-    pub(super) fn take_floats(&mut self, index: usize) -> Result<Vec<f64>, OnnxError> {
-        match self.take(index)? {
-            Value::Const(Tensor { data: Data::Float(values), .. }) => Ok(values),
-            Value::Const(_) => Err(self.malformed(format!("input {index} is not a float tensor"))),
-            Value::Signal(_) => Err(self.unsupported(format!("input {index} is not a constant"))),
+    /// The input at `index`, if there is one; it must be a constant of floats, flattened.
+    pub(super) fn take_floats(&mut self, index: usize) -> Result<Option<Vec<f64>>, OnnxError> {
+        match self.take_optional(index)? {
+            None => Ok(None),
+            Some(Value::Const(Tensor { data: Data::Float(values), .. })) => Ok(Some(values)),
+            Some(Value::Const(_)) => {
+                Err(self.malformed(format!("input {index} is not a float tensor")))
+            }
+            Some(Value::Signal(_)) => Err(self.not_constant(index)),
         }
     }
 
     /// The input at `index`, if there is one; it must be a constant of integers.
-    pub(super) fn take_ints(&mut self, index: usize) -> Result<Option<Tensor>, OnnxError> {
+    pub(super) fn take_ints(&mut self, index: usize) -> Result<Option<Vec<i64>>, OnnxError> {
+        Ok(self.take_int_tensor(index)?.map(|(_, values)| values))
+    }
+
+    /// As [`take_ints`](Self::take_ints), with the shape.
+    pub(super) fn take_int_tensor(&mut self, index: usize) -> Result<Option<Indices>, OnnxError> {
         match self.take_optional(index)? {
             None => Ok(None),
-            Some(Value::Const(tensor @ Tensor { data: Data::Int(_), .. })) => Ok(Some(tensor)),
+            Some(Value::Const(Tensor { data: Data::Int(values), shape, .. })) => {
+                Ok(Some((shape, values)))
+            }
             Some(Value::Const(_)) => {
                 Err(self.malformed(format!("input {index} is not an integer tensor")))
             }
-            Some(Value::Signal(_)) => {
-                Err(self.unsupported(format!("input {index} is not a constant")))
-            }
+            Some(Value::Signal(_)) => Err(self.not_constant(index)),
         }
+    }
+
+    fn not_constant(&self, index: usize) -> OnnxError {
+        self.unsupported(format!("its input {index} is not a constant"))
     }
 
     fn attribute(&self, name: &str) -> Option<&'a AttributeProto> {
@@ -130,8 +164,24 @@ impl<'a> Node<'a> {
         self.attribute(name).map(|attribute| attribute.i)
     }
 
+    /// An attribute that is 0 or 1.
+    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, OnnxError> {
+        match self.int(name) {
+            None => Ok(default),
+            Some(0) => Ok(false),
+            Some(1) => Ok(true),
+            Some(other) => Err(self.malformed(format!("attribute {name} is {other}, not 0 or 1"))),
+        }
+    }
+
     pub(super) fn ints(&self, name: &str) -> Option<&'a [i64]> {
         self.attribute(name).map(|attribute| attribute.ints.as_slice())
+    }
+
+    /// A string attribute, or the default.
+    pub(super) fn text(&self, name: &str, default: &str) -> String {
+        self.attribute(name)
+            .map_or_else(|| default.to_owned(), |a| String::from_utf8_lossy(&a.s).into_owned())
     }
 
     /// A float attribute, finite.
@@ -164,6 +214,12 @@ impl<'a> Node<'a> {
         self.attribute(name).and_then(|attribute| attribute.t.as_ref())
     }
 
+    /// A sparse tensor attribute, decoded.
+    pub(super) fn sparse(&mut self, name: &str) -> Option<Result<Tensor, OnnxError>> {
+        let sparse: &SparseTensorProto = self.attribute(name)?.sparse_tensor.as_ref()?;
+        Some(Tensor::decode_sparse(sparse, &self.name, &mut self.builder.budget))
+    }
+
     /// An axis counted from the end when negative, below `rank`.
     pub(super) fn axis(&self, axis: i64, rank: usize) -> Result<usize, OnnxError> {
         let from_front = if axis < 0 { axis.saturating_add_unsigned(rank as u64) } else { axis };
@@ -173,19 +229,54 @@ impl<'a> Node<'a> {
             .ok_or_else(|| self.malformed(format!("axis {axis} of a tensor of rank {rank}")))
     }
 
-    pub(super) fn payer(&mut self) -> Payer<'_> {
-        Payer { node: &self.name, budget: self.budget }
+    /// Different axes, as [`axis`](Self::axis).
+    pub(super) fn axes(&self, axes: &[i64], rank: usize) -> Result<Vec<usize>, OnnxError> {
+        let mut found = Vec::with_capacity(axes.len().min(rank));
+        for &axis in axes {
+            let axis = self.axis(axis, rank)?;
+            if found.contains(&axis) {
+                return Err(self.malformed(format!("axis {axis} is named twice")));
+            }
+            found.push(axis);
+        }
+        Ok(found)
     }
 
     /// Pays for an array of the given dimensions; returns its length.
     pub(super) fn pay(&mut self, dims: &[usize]) -> Result<usize, OnnxError> {
-        self.budget.elements(&self.name, dims)
+        self.builder.budget.elements(&self.name, dims)
+    }
+
+    /// Adds an operation to the graph.
+    pub(super) fn emit(
+        &mut self,
+        op: Op,
+        operands: Vec<Value>,
+        shape: Vec<usize>,
+        dtype: DType,
+    ) -> Result<Value, OnnxError> {
+        self.builder.emit(&self.name, op, operands, shape, dtype)
+    }
+
+    /// factor·x + offset, element by element.
+    pub(super) fn scale(
+        &mut self,
+        x: Value,
+        by: impl Fn(usize) -> (f64, f64),
+    ) -> Result<Value, OnnxError> {
+        let (shape, dtype) = (x.shape().to_vec(), x.dtype());
+        self.pay(&shape)?;
+        self.pay(&shape)?;
+        let (factors, bias) = (0..x.len()).map(by).unzip();
+        let linear = Linear { maps: vec![LinearMap::Diagonal(factors)], bias };
+        self.emit(Op::Linear(linear), vec![x], shape, dtype)
     }
 
     /// `value` with a new shape of the same size.
     pub(super) fn reshape(&self, mut value: Value, to: Vec<usize>) -> Result<Value, OnnxError> {
         let size = shape::size(&to);
-        if size != shape::size(value.shape()) || size == Some(0) || to.len() > shape::MAX_RANK {
+        let empty = size == Some(0) && matches!(value, Value::Signal(_));
+        if size != shape::size(value.shape()) || empty || to.len() > shape::MAX_RANK {
             return Err(self.mismatch(format!("{:?} cannot become {to:?}", value.shape())));
         }
         match &mut value {
@@ -209,15 +300,16 @@ impl<'a> Node<'a> {
                     Data::Float(values) => Data::Float(at.iter().map(|&i| values[i]).collect()),
                     Data::Int(values) => Data::Int(at.iter().map(|&i| values[i]).collect()),
                 };
-                Ok(Value::Const(Tensor { shape: to, data }))
+                Ok(Value::Const(Tensor { shape: to, data, ..tensor }))
             }
-            Value::Signal(mut signal) => {
+            Value::Signal(_) => {
                 if at.is_empty() {
                     return Err(self.unsupported("its result is an empty tensor"));
                 }
-                signal.map = signal.map.pick(at, &mut self.payer())?;
-                signal.shape = to;
-                Ok(Value::Signal(signal))
+                let element = |&index| Element::Input { input: 0, index };
+                let elements = at.iter().map(element).collect();
+                let dtype = value.dtype();
+                self.emit(Op::Select(elements), vec![value], to, dtype)
             }
         }
     }
@@ -236,6 +328,22 @@ impl<'a> Node<'a> {
         self.pay(to)?;
         let positions = shape::broadcast_positions(value.shape(), to);
         self.pick(value, to.to_vec(), &positions)
+    }
+
+    /// Tensors broadcast to their common shape.
+    pub(super) fn broadcast(&mut self, values: Vec<Value>) -> Result<Vec<Value>, OnnxError> {
+        let mut to = vec![];
+        for value in &values {
+            let Some(both) = shape::broadcast(&to, value.shape()) else {
+                let shapes: Vec<&[usize]> = values.iter().map(Value::shape).collect();
+                return Err(self.mismatch(format!("{shapes:?} do not broadcast")));
+            };
+            to = both;
+        }
+        if to.len() > shape::MAX_RANK {
+            return Err(self.mismatch(format!("{} dimensions", to.len())));
+        }
+        values.into_iter().map(|value| self.expand(value, &to)).collect()
     }
 
     pub(super) fn unsupported(&self, reason: impl Into<String>) -> OnnxError {

@@ -13,6 +13,10 @@ pub const MAX_FILE_BYTES: u64 = 128 << 20;
 /// Nested messages, strings and byte fields a file may hold.
 const MAX_ENTRIES: usize = 200_000;
 
+/// Bytes of integers, packed or one by one: each may become eight in memory. Weights are
+/// raw bytes, which stay as many.
+const MAX_NUMBER_BYTES: usize = 32 << 20;
+
 /// The messages of onnx.proto that contain further messages.
 #[derive(Clone, Copy)]
 enum Message {
@@ -24,7 +28,14 @@ enum Message {
     Type,
     TensorType,
     Shape,
-    /// Strings, bytes, packed numbers and messages of scalars only.
+    Tensor,
+    SparseTensor,
+    /// A tensor's quantization parameters.
+    Annotation,
+    Function,
+    /// Numbers packed into as little as a byte each.
+    Numbers,
+    /// Strings, bytes, packed floats and messages of scalars only.
     Leaf,
 }
 
@@ -34,16 +45,23 @@ impl Message {
         Ok(match (self, field) {
             (Self::Model, 7) | (Self::Attribute, 6 | 11) => Self::Graph,
             (Self::Model, 20) => return Err(not_onnx("the file contains training information")),
-            (Self::Model, 25) => return Err(not_onnx("the file defines functions: inline them")),
-            (Self::Graph, 1) => Self::Node,
-            (Self::Graph, 11..=13) => Self::ValueInfo,
-            (Self::Graph, 15) | (Self::Attribute, 22 | 23) => {
-                return Err(not_onnx("the file contains sparse tensors"));
+            (Self::Model, 25) => Self::Function,
+            (Self::Function, 11) => {
+                return Err(not_onnx("a function has attributes with defaults: inline it"));
             }
+            (Self::Graph, 1) | (Self::Function, 7) => Self::Node,
+            (Self::Graph, 5) | (Self::Attribute, 5 | 10) => Self::Tensor,
+            (Self::SparseTensor, 1 | 2) => Self::Tensor,
+            (Self::Graph, 11..=13) => Self::ValueInfo,
+            (Self::Graph, 14) => Self::Annotation,
+            (Self::Graph, 15) | (Self::Attribute, 22 | 23) => Self::SparseTensor,
             (Self::Node, 5) => Self::Attribute,
             (Self::Attribute, 14 | 15) | (Self::ValueInfo, 2) => Self::Type,
             (Self::Type, 1) => Self::TensorType,
             (Self::TensorType, 2) => Self::Shape,
+            (Self::Attribute, 8) | (Self::Tensor, 1 | 5 | 7) | (Self::SparseTensor, 3) => {
+                Self::Numbers
+            }
             _ => Self::Leaf,
         })
     }
@@ -58,7 +76,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), OnnxError> {
     if length > MAX_FILE_BYTES {
         return Err(OnnxError::FileTooLarge { bytes: length, limit: MAX_FILE_BYTES });
     }
-    let mut entries = 0;
+    let (mut entries, mut numbers) = (0, 0);
     let mut open = vec![(Message::Model, bytes)];
     while let Some((message, mut rest)) = open.pop() {
         while !rest.is_empty() {
@@ -75,15 +93,24 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), OnnxError> {
                 .and_then(|skip| rest.split_at_checked(skip))
                 .ok_or_else(|| not_onnx("the file is cut short"))?;
             rest = after;
-            if key & 7 != 2 {
+            let child = match key & 7 {
+                2 => message.child(key >> 3)?,
+                _ => Message::Numbers,
+            };
+            if let Message::Numbers = child {
+                numbers += field.len() + 1;
+                if numbers > MAX_NUMBER_BYTES {
+                    let limit = MAX_NUMBER_BYTES;
+                    return Err(not_onnx(&format!("more than {limit} bytes of single numbers")));
+                }
                 continue;
             }
             entries += 1;
             if entries > MAX_ENTRIES {
                 return Err(not_onnx(&format!("more than {MAX_ENTRIES} entries")));
             }
-            match message.child(key >> 3)? {
-                Message::Leaf => {}
+            match child {
+                Message::Leaf | Message::Numbers => {}
                 child => open.push((child, field)),
             }
         }
@@ -146,6 +173,31 @@ mod tests {
         let attributes = nested(5, &[]).repeat(1_000_000);
         let model = nested(7, &nested(1, &attributes));
         assert!(reason(&model).contains("entries"));
+    }
+
+    #[test]
+    fn a_million_entries_of_any_optional_field_are_refused_before_they_are_decoded() {
+        let million = |field: u8| nested(field, &[]).repeat(1_000_000);
+        let tensor = |field| nested(7, &nested(5, &million(field)));
+        let models = [
+            ("string_data", tensor(6)),
+            ("external_data", tensor(13)),
+            ("quantization_annotation", nested(7, &million(14))),
+            ("quant_parameter_tensor_names", nested(7, &nested(14, &million(2)))),
+            ("metadata_props", million(14)),
+            ("opset_import", million(8)),
+        ];
+        for (field, model) in models {
+            assert!(reason(&model).contains("entries"), "{field}");
+        }
+    }
+
+    #[test]
+    fn integers_that_would_grow_eightfold_are_bounded_packed_or_not() {
+        let packed = nested(7, &nested(5, &nested(7, &vec![0; 33 << 20])));
+        assert!(reason(&packed).contains("single numbers"));
+        let loose = nested(7, &nested(5, &[7 << 3, 0].repeat(33 << 20)));
+        assert!(reason(&loose).contains("single numbers"));
     }
 
     #[test]

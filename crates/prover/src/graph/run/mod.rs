@@ -5,6 +5,8 @@ mod function;
 mod linear;
 mod select;
 
+pub(crate) use self::linear::add;
+
 use thiserror::Error;
 
 use super::{Graph, GraphError, Op};

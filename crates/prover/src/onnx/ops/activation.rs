@@ -1,94 +1,91 @@
-//! Relu, Sigmoid, and what equals one of them: Clip and Max with a lower bound
-//! of 0, Softmax over two classes.
+//! Functions of one variable: Relu, LeakyRelu, PRelu, Abs, Clip, Sigmoid.
 
-use super::{Activation, Step};
-use crate::onnx::{
-    error::OnnxError,
-    node::{Node, Signal, Value},
-    tensor::{Data, Tensor},
+use crate::{
+    graph::{Function, Op},
+    onnx::{
+        error::OnnxError,
+        node::{Node, Value},
+        tensor::Data,
+    },
 };
 
-pub(super) fn lower(node: &mut Node<'_>) -> Result<Step, OnnxError> {
-    let (signal, activation) = match node.operator().as_str() {
-        "Sigmoid" => (node.take_signal(0)?, Activation::Sigmoid),
-        "Clip" => (clip(node)?, Activation::Relu),
-        "Max" => (max(node)?, Activation::Relu),
-        "Softmax" => (softmax(node)?, Activation::Sigmoid),
-        _ => (node.take_signal(0)?, Activation::Relu),
+pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    let real = x.dtype().is_float();
+    let function = match operator {
+        "Relu" if x.dtype().computes() => Function::Relu,
+        "Abs" if x.dtype().computes() => Function::Abs,
+        "Sigmoid" if real => Function::Sigmoid,
+        "LeakyRelu" if real => {
+            Function::LeakyRelu { slopes: vec![node.float("alpha", f64::from(0.01f32))?] }
+        }
+        "PRelu" if real => prelu(node, x.shape())?,
+        _ => return Err(node.unsupported(format!("its input has type {}", x.dtype().name()))),
     };
-    Ok(Step::Activate(signal, activation))
+    apply(node, function, x)
 }
 
-/// Clip(x, 0, ∞) is Relu.
-fn clip(node: &mut Node<'_>) -> Result<Signal, OnnxError> {
+/// The function of every element.
+pub(super) fn apply(node: &mut Node<'_>, function: Function, x: Value) -> Result<Value, OnnxError> {
+    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
+    node.emit(Op::Function(function), vec![x], shape, dtype)
+}
+
+fn prelu(node: &mut Node<'_>, shape: &[usize]) -> Result<Function, OnnxError> {
+    let slope = node.take_real(1)?;
+    let Value::Const(_) = slope else {
+        return Err(node.unsupported("its slopes are not constants"));
+    };
+    let slopes = match slope.len() {
+        1 if slope.shape().len() <= shape.len() => slope,
+        _ => node.expand(slope, shape)?,
+    };
+    match slopes {
+        Value::Const(tensor) => match tensor.data {
+            Data::Float(slopes) => Ok(Function::LeakyRelu { slopes }),
+            Data::Int(_) => Err(node.malformed("its slopes are integers".into())),
+        },
+        Value::Signal(_) => Err(node.unsupported("its slopes are not constants")),
+    }
+}
+
+/// min(max(x, low), high).
+pub(super) fn clip(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
     let (low, high) = match node.opset {
         ..11 => (node.bound("min"), node.bound("max")),
-        _ => (bound(node, 1)?, bound(node, 2)?),
+        _ => (bound(node, 1, &x)?, bound(node, 2, &x)?),
     };
-    // float32's largest value is the older exporters' infinity.
-    let unbounded = high.is_none_or(|high| high >= f64::from(f32::MAX));
-    match low {
-        Some(0.0) if unbounded => node.take_signal(0),
-        _ => Err(node.unsupported("only the bounds 0 and infinity are, which make it Relu")),
+    if !x.dtype().computes() {
+        return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
     }
+    // float32's largest value is the older exporters' infinity.
+    let infinite = |bound: f64| bound.abs() >= f64::from(f32::MAX);
+    let open = |bound: Option<f64>, end: f64| match bound {
+        Some(bound) if infinite(bound) && bound.signum() == end.signum() => end,
+        Some(bound) => bound,
+        None => end,
+    };
+    let (low, high) = (open(low, f64::NEG_INFINITY), open(high, f64::INFINITY));
+    if low.is_nan() || high.is_nan() || low == f64::INFINITY || high == f64::NEG_INFINITY {
+        return Err(node.malformed(format!("it clips to the range from {low} to {high}")));
+    }
+    // The upper bound comes last and wins.
+    apply(node, Function::Clip { low: low.min(high), high }, x)
 }
 
-fn bound(node: &mut Node<'_>, index: usize) -> Result<Option<f64>, OnnxError> {
+fn bound(node: &mut Node<'_>, index: usize, x: &Value) -> Result<Option<f64>, OnnxError> {
     match node.take_unchecked(index) {
         None => Ok(None),
-        Some(Value::Const(Tensor { data: Data::Float(values), .. })) if values.len() == 1 => {
-            Ok(values.first().copied())
+        Some(Value::Const(tensor)) if tensor.data.len() == 1 && tensor.dtype == x.dtype() => {
+            Ok(match tensor.data {
+                Data::Float(values) => values.first().copied(),
+                Data::Int(values) => values.first().map(|&v| v as f64),
+            })
         }
-        Some(_) => Err(node.unsupported("its bounds must be constant numbers")),
-    }
-}
-
-/// Max(x, 0) is Relu.
-fn max(node: &mut Node<'_>) -> Result<Signal, OnnxError> {
-    let reason = "only the maximum with the constant 0 is, which is Relu";
-    if node.input_count() != 2 {
-        return Err(node.unsupported(reason));
-    }
-    match (node.take(0)?, node.take(1)?) {
-        (Value::Signal(signal), Value::Const(zero))
-        | (Value::Const(zero), Value::Signal(signal)) => {
-            let is_zero = matches!(&zero.data, Data::Float(v) if v.iter().all(|&v| v == 0.0));
-            match is_zero
-                && zero.shape.iter().all(|&d| d == 1)
-                && zero.shape.len() <= signal.shape.len()
-            {
-                true => Ok(signal),
-                false => Err(node.unsupported(reason)),
-            }
+        Some(Value::Const(_)) => {
+            Err(node.malformed("its bounds are not single numbers of its input's type".into()))
         }
-        _ => Err(node.unsupported(reason)),
+        Some(Value::Signal(_)) => Err(node.unsupported("its bounds are not constants")),
     }
-}
-
-/// Softmax over two classes is the sigmoid of the differences: exp(x)/(exp(x) +
-/// exp(y)) = 1/(1 + exp(−(x − y))).
-fn softmax(node: &mut Node<'_>) -> Result<Signal, OnnxError> {
-    let signal = node.take_signal(0)?;
-    let rank = signal.shape.len();
-    let default = if node.opset < 13 { 1 } else { -1 };
-    let axis = node.axis(node.int("axis").unwrap_or(default), rank)?;
-    // Before opset 13 a class is an element of everything from `axis` on.
-    let (classes, inner) = match node.opset {
-        ..13 => (signal.shape[axis..].iter().product::<usize>(), 1),
-        _ => (signal.shape[axis], signal.shape[axis + 1..].iter().product::<usize>()),
-    };
-    if classes != 2 {
-        return Err(node.unsupported(format!(
-            "it normalises over {classes} classes, only two can be expressed exactly; end the \
-             model at the scores before it"
-        )));
-    }
-    let count = node.pay(&[signal.map.outputs()])?;
-    let partners: Vec<usize> =
-        (0..count).map(|i| if i / inner % 2 == 0 { i + inner } else { i - inner }).collect();
-    let other = signal.map.pick(&partners, &mut node.payer())?;
-    let map = signal.map.add(other, -1.0, &mut node.payer())?;
-    let mut nodes = signal.nodes;
-    nodes.push(node.position);
-    Ok(Signal { map, nodes, ..signal })
 }

@@ -1,151 +1,133 @@
-//! Add, Sub, Mul, Div and Neg with broadcasting, as long as the result is affine.
+//! Add, Sub, Mul, Div, Neg, Sum and Mean with broadcasting, as long as the result is affine.
 
-use crate::onnx::{
-    error::OnnxError,
-    map::Map,
-    node::{Node, Signal, Value},
-    shape,
-    tensor::{Data, Tensor},
+use crate::{
+    graph::{Linear, LinearMap, Op},
+    onnx::{
+        error::OnnxError,
+        node::{Node, Value},
+        tensor::{Data, Tensor},
+    },
 };
 
-#[derive(Clone, Copy, PartialEq)]
-enum Op {
-    Add,
-    Sub,
-    Mul,
-    Div,
-}
-
-pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
-    let op = match node.operator().as_str() {
-        "Neg" => return neg(node),
-        "Add" => Op::Add,
-        "Sub" => Op::Sub,
-        "Mul" => Op::Mul,
-        _ => Op::Div,
-    };
+pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
     let (a, b) = (node.take(0)?, node.take(1)?);
-    binary(node, op, a, b)
-}
-
-/// a + b with broadcasting.
-pub(super) fn add(node: &mut Node<'_>, a: Value, b: Value) -> Result<Value, OnnxError> {
-    binary(node, Op::Add, a, b)
-}
-
-fn neg(node: &mut Node<'_>) -> Result<Value, OnnxError> {
-    match node.take(0)? {
-        Value::Signal(signal) => Ok(rescaled(node, signal, |_| (-1.0, 0.0))),
-        Value::Const(mut tensor) => {
-            match &mut tensor.data {
-                Data::Float(values) => values.iter_mut().for_each(|v| *v = -*v),
-                Data::Int(values) => values.iter_mut().for_each(|v| *v = v.wrapping_neg()),
-            }
-            Ok(Value::Const(tensor))
+    same_types(node, [&a, &b])?;
+    let mut both = node.broadcast(vec![a, b])?;
+    let (Some(b), Some(a)) = (both.pop(), both.pop()) else {
+        return Err(node.malformed("it has no operands".into()));
+    };
+    if let (Value::Const(a), Value::Const(b)) = (&a, &b) {
+        return constants(node, operator, a, b);
+    }
+    if !a.dtype().computes() {
+        let name = a.dtype().name();
+        return Err(node.unsupported(format!("its operands have type {name}, whose sums may wrap")));
+    }
+    match (operator, a, b) {
+        ("Add", a, b) => add(node, vec![(a, 1.0), (b, 1.0)]),
+        ("Sub", a, b) => add(node, vec![(a, 1.0), (b, -1.0)]),
+        ("Mul", x @ Value::Signal(_), Value::Const(c))
+        | ("Mul", Value::Const(c), x @ Value::Signal(_)) => {
+            let c = floats(c);
+            node.scale(x, |i| (c[i], 0.0))
         }
+        ("Div", x @ Value::Signal(_), Value::Const(c)) => {
+            if !x.dtype().is_float() {
+                return Err(node.unsupported("it divides integers, which rounds"));
+            }
+            let c = floats(c);
+            match c.iter().position(|&c| c == 0.0) {
+                Some(at) => Err(node.malformed(format!("it divides by zero at position {at}"))),
+                None => node.scale(x, |i| (1.0 / c[i], 0.0)),
+            }
+        }
+        ("Div", ..) => Err(node.unsupported("it divides by a value that is not a constant")),
+        _ => Err(node.unsupported("both of its operands depend on the model's input")),
     }
 }
 
-fn binary(node: &mut Node<'_>, op: Op, a: Value, b: Value) -> Result<Value, OnnxError> {
-    let Some(to) = shape::broadcast(a.shape(), b.shape()) else {
-        return Err(node.mismatch(format!("{:?} and {:?} do not broadcast", a.shape(), b.shape())));
-    };
-    match (node.expand(a, &to)?, node.expand(b, &to)?) {
-        (Value::Signal(a), Value::Signal(b)) => signals(node, op, a, b),
-        (Value::Signal(x), Value::Const(c)) => {
-            let c = floats(node, c)?;
-            if op == Op::Div
-                && let Some(index) = c.iter().position(|&c| c == 0.0)
-            {
-                return Err(node.malformed(format!("it divides by zero at position {index}")));
-            }
-            Ok(rescaled(node, x, |i| match op {
-                Op::Add => (1.0, c[i]),
-                Op::Sub => (1.0, -c[i]),
-                Op::Mul => (c[i], 0.0),
-                Op::Div => (1.0 / c[i], 0.0),
-            }))
-        }
-        (Value::Const(c), Value::Signal(x)) => {
-            let c = floats(node, c)?;
-            match op {
-                Op::Add => Ok(rescaled(node, x, |i| (1.0, c[i]))),
-                Op::Sub => Ok(rescaled(node, x, |i| (-1.0, c[i]))),
-                Op::Mul => Ok(rescaled(node, x, |i| (c[i], 0.0))),
-                Op::Div => Err(node.unsupported("it divides by a value that is not a constant")),
-            }
-        }
-        (Value::Const(a), Value::Const(b)) => constants(node, op, a, b),
-    }
-}
-
-fn signals(node: &mut Node<'_>, op: Op, a: Signal, b: Signal) -> Result<Value, OnnxError> {
-    let sign = match op {
-        Op::Add => 1.0,
-        Op::Sub => -1.0,
-        Op::Mul | Op::Div => {
-            return Err(node.unsupported("both of its operands depend on the model's input"));
-        }
-    };
-    let map = a.map.add(b.map, sign, &mut node.payer())?;
-    let mut nodes = a.nodes;
-    nodes.extend(b.nodes);
-    nodes.push(node.position);
-    Ok(Value::Signal(Signal { map, nodes, ..a }))
-}
-
-/// `signal` with its elements rescaled by this node.
-pub(super) fn rescaled(
+/// Refuses operands of different types, which ONNX does too.
+fn same_types<'v>(
     node: &Node<'_>,
-    mut signal: Signal,
-    by: impl Fn(usize) -> (f64, f64),
-) -> Value {
-    signal.map.rescale(by);
-    signal.nodes.push(node.position);
-    Value::Signal(signal)
-}
-
-/// A constant as a signal beside others with `inputs` inputs.
-pub(super) fn constant_map(
-    node: &mut Node<'_>,
-    inputs: usize,
-    tensor: Tensor,
-) -> Result<Map, OnnxError> {
-    let values = floats(node, tensor)?;
-    node.pay(&[values.len(), Map::TERM])?;
-    Ok(Map::constant(inputs, &values))
-}
-
-fn floats(node: &Node<'_>, tensor: Tensor) -> Result<Vec<f64>, OnnxError> {
-    match tensor.data {
-        Data::Float(values) => Ok(values),
-        Data::Int(_) => Err(node.malformed("it mixes floats with integers".into())),
+    values: impl IntoIterator<Item = &'v Value>,
+) -> Result<(), OnnxError> {
+    let types: Vec<_> = values.into_iter().map(Value::dtype).collect();
+    match types.windows(2).find(|pair| pair[0] != pair[1]) {
+        Some(pair) => {
+            let (a, b) = (pair[0].name(), pair[1].name());
+            Err(node.malformed(format!("it mixes {a} with {b}")))
+        }
+        None => Ok(()),
     }
 }
 
-/// Two constants of the same shape.
-fn constants(node: &Node<'_>, op: Op, a: Tensor, b: Tensor) -> Result<Value, OnnxError> {
-    let data = match (a.data, b.data) {
+/// Σ factor·x of tensors of one shape.
+pub(super) fn add(node: &mut Node<'_>, terms: Vec<(Value, f64)>) -> Result<Value, OnnxError> {
+    let Some((first, _)) = terms.first() else {
+        return Err(node.malformed("it has no operands".into()));
+    };
+    let (shape, dtype, len) = (first.shape().to_vec(), first.dtype(), first.len());
+    node.pay(&[terms.len() + 1, len])?;
+    let diagonal = |factor: f64| LinearMap::Diagonal(vec![factor; len]);
+    let (values, maps) = terms.into_iter().map(|(value, f)| (value, diagonal(f))).unzip();
+    let linear = Linear { maps, bias: vec![0.0; len] };
+    node.emit(Op::Linear(linear), values, shape, dtype)
+}
+
+/// The sum of all inputs, or their mean.
+pub(super) fn sum(node: &mut Node<'_>, mean: bool) -> Result<Value, OnnxError> {
+    let count = node.input_count();
+    let values = (0..count).map(|i| node.take_real(i)).collect::<Result<Vec<_>, _>>()?;
+    same_types(node, &values)?;
+    let factor = if mean { 1.0 / count as f64 } else { 1.0 };
+    let values = node.broadcast(values)?;
+    add(node, values.into_iter().map(|value| (value, factor)).collect())
+}
+
+pub(super) fn neg(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    match x.dtype().computes() {
+        true => node.scale(x, |_| (-1.0, 0.0)),
+        false => Err(node.unsupported(format!("its input has type {}", x.dtype().name()))),
+    }
+}
+
+fn floats(tensor: Tensor) -> Vec<f64> {
+    match tensor.data {
+        Data::Float(values) => values,
+        Data::Int(values) => values.into_iter().map(|v| v as f64).collect(),
+    }
+}
+
+/// Two constants of the same shape and type.
+fn constants(node: &Node<'_>, operator: &str, a: &Tensor, b: &Tensor) -> Result<Value, OnnxError> {
+    let data = match (&a.data, &b.data) {
         (Data::Float(a), Data::Float(b)) => {
-            let compute = |(a, b): (f64, f64)| match op {
-                Op::Add => a + b,
-                Op::Sub => a - b,
-                Op::Mul => a * b,
-                Op::Div => a / b,
+            let compute = |(a, b): (&f64, &f64)| match operator {
+                "Add" => a + b,
+                "Sub" => a - b,
+                "Mul" => a * b,
+                _ => a / b,
             };
-            Data::Float(a.into_iter().zip(b).map(compute).collect())
+            Data::Float(a.iter().zip(b).map(compute).collect())
         }
-        (Data::Int(a), Data::Int(b)) => {
-            let compute = |(a, b): (i64, i64)| match op {
-                Op::Add => a.checked_add(b),
-                Op::Sub => a.checked_sub(b),
-                Op::Mul => a.checked_mul(b),
-                Op::Div => a.checked_div(b),
+        (Data::Int(x), Data::Int(y)) => {
+            let limits = a.dtype.limits().unwrap_or((i64::MIN, i64::MAX));
+            let compute = |(&a, &b): (&i64, &i64)| {
+                let value = match operator {
+                    "Add" => a.checked_add(b),
+                    "Sub" => a.checked_sub(b),
+                    "Mul" => a.checked_mul(b),
+                    _ => a.checked_div(b),
+                };
+                value.filter(|v| (limits.0..=limits.1).contains(v))
             };
-            let values: Option<_> = a.into_iter().zip(b).map(compute).collect();
-            Data::Int(values.ok_or_else(|| node.malformed("integer overflow".into()))?)
+            let values: Option<_> = x.iter().zip(y).map(compute).collect();
+            Data::Int(values.ok_or_else(|| {
+                node.malformed("integers that overflow, or a division by zero".into())
+            })?)
         }
         _ => return Err(node.malformed("it mixes floats with integers".into())),
     };
-    Ok(Value::Const(Tensor { shape: a.shape, data }))
+    Ok(Value::Const(Tensor { shape: a.shape.clone(), dtype: a.dtype, data }))
 }

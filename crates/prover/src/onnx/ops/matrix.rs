@@ -1,219 +1,220 @@
-//! Gemm and MatMul of a signal and a constant matrix, on either side.
+//! Gemm, MatMul and LinearRegressor: products of a tensor and a constant matrix, on either
+//! side.
 
-use super::arithmetic::{add, rescaled};
-use crate::onnx::{
-    error::OnnxError,
-    map::Map,
-    node::{Node, Signal, Value},
-    tensor::{Data, Tensor},
+use super::{arithmetic::add, layout::permute};
+use crate::{
+    graph::{Linear, LinearMap, Op, SparseRows},
+    onnx::{
+        dtype::DType,
+        error::OnnxError,
+        node::{Node, Value},
+        shape,
+        tensor::{Data, Tensor},
+    },
 };
 
 /// alpha·A'·B' + beta·C, where a prime is an optional transposition.
 pub(super) fn gemm(node: &mut Node<'_>) -> Result<Value, OnnxError> {
-    let (a, b, c) = (node.take(0)?, node.take(1)?, node.take_optional(2)?);
-    let flag = |name| node.int(name).unwrap_or(0) != 0;
-    let (trans_a, trans_b) = (flag("transA"), flag("transB"));
+    let (mut a, mut b, c) = (node.take_real(0)?, node.take_real(1)?, node.take_optional(2)?);
     let (alpha, beta) = (node.float("alpha", 1.0)?, node.float("beta", 1.0)?);
-    let (dims_a, dims_b) = (dims(node, a.shape(), trans_a)?, dims(node, b.shape(), trans_b)?);
-    let mut product = match (a, b) {
-        (Value::Signal(x), Value::Const(w)) => {
-            times_matrix(node, x, trans_a, dims_a, w, trans_b, dims_b)
-        }
-        (Value::Const(w), Value::Signal(x)) => {
-            matrix_times(node, w, trans_a, dims_a, x, trans_b, dims_b)
-        }
-        (a, b) => Err(not_linear(node, &a, &b)),
-    }?;
-    if alpha != 1.0 {
-        product.map.rescale(|_| (alpha, 0.0));
-    }
-    let product = Value::Signal(product);
-    match c {
-        Some(c) if beta != 0.0 => {
-            let to = product.shape().to_vec();
-            let c = scale(node, c, beta);
-            let c = node.expand(c, &to)?;
-            add(node, product, c)
-        }
-        _ => Ok(product),
-    }
-}
-
-/// beta·c.
-fn scale(node: &Node<'_>, c: Value, beta: f64) -> Value {
-    match c {
-        c if beta == 1.0 => c,
-        Value::Signal(c) => rescaled(node, c, |_| (beta, 0.0)),
-        Value::Const(mut c) => {
-            if let Data::Float(values) = &mut c.data {
-                values.iter_mut().for_each(|v| *v *= beta);
-            }
-            Value::Const(c)
+    for value in [&a, &b] {
+        if value.shape().len() != 2 {
+            return Err(node.mismatch(format!("{:?} where a matrix is needed", value.shape())));
         }
     }
-}
-
-/// Rows and columns of a two-dimensional tensor after its transposition.
-fn dims(node: &Node<'_>, shape: &[usize], transposed: bool) -> Result<[usize; 2], OnnxError> {
-    match *shape {
-        [rows, columns] if transposed => Ok([columns, rows]),
-        [rows, columns] => Ok([rows, columns]),
-        _ => Err(node.mismatch(format!("{shape:?} where a matrix is needed"))),
+    if node.flag("transA", false)? {
+        a = permute(node, a, &[1, 0])?;
     }
+    if node.flag("transB", false)? {
+        b = permute(node, b, &[1, 0])?;
+    }
+    let mut product = product(node, a, b, alpha)?;
+    let to = product.shape().to_vec();
+    if let Some(c) = c.filter(|_| beta != 0.0) {
+        if c.dtype() != product.dtype() {
+            let (a, b) = (product.dtype().name(), c.dtype().name());
+            return Err(node.malformed(format!("it mixes {a} with {b}")));
+        }
+        let c = node.expand(c, &to)?;
+        product = add(node, vec![(product, 1.0), (c, beta)])?;
+    }
+    Ok(product)
 }
 
 /// NumPy's matmul: vectors count as a row on the left and a column on the right.
 pub(super) fn matmul(node: &mut Node<'_>) -> Result<Value, OnnxError> {
-    let (a, b) = (node.take(0)?, node.take(1)?);
-    let (shape_a, shape_b) = (a.shape().to_vec(), b.shape().to_vec());
-    let ((Some((&last_a, lead_a)), Some(_)), (Some(_), Some(_))) =
-        ((shape_a.split_last(), shape_a.first()), (shape_b.split_last(), shape_b.first()))
-    else {
+    let (mut a, mut b) = (node.take_real(0)?, node.take_real(1)?);
+    let (vector_a, vector_b) = (a.shape().len() == 1, b.shape().len() == 1);
+    if a.shape().is_empty() || b.shape().is_empty() {
         return Err(node.mismatch("a number where a matrix or vector is needed".into()));
+    }
+    if vector_a {
+        let to = [&[1], a.shape()].concat();
+        a = node.reshape(a, to)?;
+    }
+    if vector_b {
+        let to = [b.shape(), &[1]].concat();
+        b = node.reshape(b, to)?;
+    }
+    let product = product(node, a, b, 1.0)?;
+    let mut to = product.shape().to_vec();
+    let last = to.len() - 1;
+    if vector_b {
+        to.remove(last);
+    }
+    if vector_a {
+        to.remove(last - 1);
+    }
+    node.reshape(product, to)
+}
+
+/// alpha·A·B for stacks of matrices, one of them a constant.
+fn product(node: &mut Node<'_>, a: Value, b: Value, alpha: f64) -> Result<Value, OnnxError> {
+    if a.dtype() != b.dtype() {
+        let (a, b) = (a.dtype().name(), b.dtype().name());
+        return Err(node.malformed(format!("it mixes {a} with {b}")));
+    }
+    let (Some((&k, [.., rows])), Some((&columns, [.., inner]))) =
+        (a.shape().split_last(), b.shape().split_last())
+    else {
+        return Err(node.mismatch("a vector where a matrix is needed".into()));
     };
-    // The right operand as batch × rows × columns; `column` is absent for a vector.
-    let (batch_b, rows_b, column) = match *shape_b.as_slice() {
-        [ref batch @ .., rows, columns] => (batch, rows, Some(columns)),
-        [rows] => (&shape_b[..0], rows, None),
-        [] => (&shape_b[..0], 1, None),
+    if k != *inner {
+        return Err(node.mismatch(format!("{k} columns times {inner} rows")));
+    }
+    let rows = *rows;
+    let batch_of = |value: &Value| value.shape()[..value.shape().len() - 2].to_vec();
+    let (batch_a, batch_b) = (batch_of(&a), batch_of(&b));
+    let Some(batch) = shape::broadcast(&batch_a, &batch_b) else {
+        return Err(node.mismatch(format!("{:?} times {:?}", a.shape(), b.shape())));
     };
-    let (product, lead) = match (a, b) {
+    let to = [&batch[..], &[rows, columns]].concat();
+    match (a, b) {
         (Value::Signal(x), Value::Const(w)) => {
-            if batch_b.iter().any(|&d| d != 1) {
-                return Err(node.unsupported("its constant is a batch of matrices"));
+            let x = node.expand(Value::Signal(x), &[&batch[..], &[rows, k]].concat())?;
+            if batch_b.iter().all(|&d| d == 1) {
+                let weights = transposed(node, &floats(node, w)?, [k, columns], alpha)?;
+                return dense(node, x, [k, columns], weights, to);
             }
-            // One matrix for all rows of x, however many dimensions they come in.
-            let rows = lead_a.iter().product();
-            let dims_b = [rows_b, column.unwrap_or(1)];
-            let product = times_matrix(node, x, false, [rows, last_a], w, false, dims_b)?;
-            let missing = (batch_b.len() + 1).saturating_sub(lead_a.len().max(1));
-            (product, [&vec![1; missing][..], lead_a].concat())
+            let w = node.expand(Value::Const(w), &[&batch[..], &[k, columns]].concat())?;
+            stacked(node, x, w, [rows, k, columns], alpha, to)
         }
         (Value::Const(w), Value::Signal(x)) => {
-            let (batch_a, row) = match lead_a {
-                [batch @ .., row] => (batch, Some(*row)),
-                [] => (lead_a, None),
+            // A·B is the transposed of Bᵀ·Aᵀ, and a constant's transposition is known.
+            let swap = |rank: usize| {
+                let mut axes: Vec<usize> = (0..rank).collect();
+                axes.swap(rank - 1, rank - 2);
+                axes
             };
-            if batch_a.iter().chain(batch_b).any(|&d| d != 1) {
-                return Err(node.unsupported("it multiplies batches of matrices"));
-            }
-            let (dims_a, dims_b) = ([row.unwrap_or(1), last_a], [rows_b, column.unwrap_or(1)]);
-            let product = matrix_times(node, w, false, dims_a, x, false, dims_b)?;
-            let mut lead = vec![1; batch_a.len().max(batch_b.len())];
-            lead.extend(row);
-            (product, lead)
+            let (w, x) = (Value::Const(w), Value::Signal(x));
+            let (axes_w, axes_x) = (swap(w.shape().len()), swap(x.shape().len()));
+            let w = permute(node, w, &axes_w)?;
+            let x = permute(node, x, &axes_x)?;
+            let turned = product(node, x, w, alpha)?;
+            permute(node, turned, &swap(to.len()))
         }
-        (a, b) => return Err(not_linear(node, &a, &b)),
-    };
-    let mut to = lead;
-    to.extend(column);
-    node.reshape(Value::Signal(product), to)
-}
-
-/// X·W for a signal X of `rows` rows.
-fn times_matrix(
-    node: &mut Node<'_>,
-    x: Signal,
-    trans_x: bool,
-    [rows, k]: [usize; 2],
-    w: Tensor,
-    trans_w: bool,
-    [k_w, columns]: [usize; 2],
-) -> Result<Signal, OnnxError> {
-    inner_sizes(node, k, k_w)?;
-    let weights = floats(node, w, !trans_w, [columns, k])?;
-    let at = |row: usize, j: usize| if trans_x { j * rows + row } else { row * k + j };
-    let map = by_group(node, &x.map, [rows, k], at, weights)?;
-    Ok(finish(node, x, map, vec![rows, columns]))
-}
-
-/// W·X for a signal X of `columns` columns.
-fn matrix_times(
-    node: &mut Node<'_>,
-    w: Tensor,
-    trans_w: bool,
-    [rows, k]: [usize; 2],
-    x: Signal,
-    trans_x: bool,
-    [k_x, columns]: [usize; 2],
-) -> Result<Signal, OnnxError> {
-    inner_sizes(node, k, k_x)?;
-    let weights = floats(node, w, trans_w, [rows, k])?;
-    let at = |column: usize, j: usize| if trans_x { column * k + j } else { j * columns + column };
-    let mut map = by_group(node, &x.map, [columns, k], at, weights)?;
-    if columns > 1 && rows > 1 {
-        // Column by column so far.
-        node.pay(&[rows, columns])?;
-        let order: Vec<usize> =
-            (0..rows).flat_map(|r| (0..columns).map(move |c| c * rows + r)).collect();
-        map = map.pick(&order, &mut node.payer())?;
+        (Value::Const(_), Value::Const(_)) => {
+            Err(node.unsupported("both of its operands are constants; fold them before exporting"))
+        }
+        _ => Err(node.unsupported("both of its operands depend on the model's input")),
     }
-    Ok(finish(node, x, map, vec![rows, columns]))
 }
 
-/// Multiplies each group of k elements of a map, `at(group, j)`, by one matrix.
-fn by_group(
+/// The same matrix, `outputs` × `inputs`, at all positions of x.
+fn dense(
     node: &mut Node<'_>,
-    map: &Map,
-    [groups, k]: [usize; 2],
-    at: impl Fn(usize, usize) -> usize,
+    x: Value,
+    [inputs, outputs]: [usize; 2],
     weights: Vec<f64>,
-) -> Result<Map, OnnxError> {
-    if groups == 1 {
-        return map.multiply(weights, &mut node.payer());
-    }
-    let mut products = vec![];
-    for group in 0..groups {
-        node.pay(&[k])?;
-        let positions: Vec<usize> = (0..k).map(|j| at(group, j)).collect();
-        let part = map.pick(&positions, &mut node.payer())?;
-        node.pay(&[weights.len()])?;
-        products.push(part.multiply(weights.clone(), &mut node.payer())?);
-    }
-    Map::concat(map.inputs(), products, &mut node.payer())
+    to: Vec<usize>,
+) -> Result<Value, OnnxError> {
+    let positions = x.len() / inputs.max(1);
+    let (len, dtype) = (node.pay(&to)?, x.dtype());
+    let map = LinearMap::Dense { positions, inputs, outputs, weights };
+    node.emit(Op::Linear(Linear { maps: vec![map], bias: vec![0.0; len] }), vec![x], to, dtype)
 }
 
-fn finish(node: &Node<'_>, x: Signal, map: Map, shape: Vec<usize>) -> Signal {
-    let mut nodes = x.nodes;
-    nodes.push(node.position);
-    Signal { shape, map, nodes, stage: x.stage }
-}
-
-/// The elements of a constant matrix of `dims` (after the transposition asked for).
-fn floats(
+/// A matrix for each matrix of x.
+fn stacked(
     node: &mut Node<'_>,
-    tensor: Tensor,
-    transposed: bool,
-    [rows, columns]: [usize; 2],
-) -> Result<Vec<f64>, OnnxError> {
-    let Data::Float(values) = tensor.data else {
-        return Err(node.malformed("its matrix has integer elements".into()));
+    x: Value,
+    w: Value,
+    [rows, k, columns]: [usize; 3],
+    alpha: f64,
+    to: Vec<usize>,
+) -> Result<Value, OnnxError> {
+    let dtype = x.dtype();
+    let weights = match w {
+        Value::Const(tensor) => floats(node, tensor)?,
+        Value::Signal(_) => return Err(node.unsupported("its matrices are not constants")),
     };
+    let len = node.pay(&to)?;
+    node.pay(&[len, k, 2])?;
+    let row = |at: usize| {
+        let (b, r, c) = (at / columns / rows, at / columns % rows, at % columns);
+        let weights = &weights;
+        (0..k).map(move |i| ((b * rows + r) * k + i, alpha * weights[(b * k + i) * columns + c]))
+    };
+    let rows = SparseRows::from_rows((0..len).map(row));
+    let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; len] };
+    node.emit(Op::Linear(linear), vec![x], to, dtype)
+}
+
+/// The transposed of a matrix, times alpha.
+fn transposed(
+    node: &mut Node<'_>,
+    values: &[f64],
+    [rows, columns]: [usize; 2],
+    alpha: f64,
+) -> Result<Vec<f64>, OnnxError> {
     if values.is_empty() {
         return Err(node.malformed("its matrix is empty".into()));
     }
-    if !transposed || rows == 1 || columns == 1 {
-        return Ok(values);
-    }
     let mut out = Vec::with_capacity(node.pay(&[rows, columns])?);
-    for row in 0..rows {
-        out.extend(values.iter().skip(row).step_by(rows));
+    for column in 0..columns {
+        out.extend(values.iter().skip(column).step_by(columns).map(|w| alpha * w));
     }
     Ok(out)
 }
 
-fn inner_sizes(node: &Node<'_>, left: usize, right: usize) -> Result<(), OnnxError> {
-    match left == right {
-        true => Ok(()),
-        false => Err(node.mismatch(format!("{left} columns times {right} rows"))),
+fn floats(node: &Node<'_>, tensor: Tensor) -> Result<Vec<f64>, OnnxError> {
+    match tensor.data {
+        Data::Float(values) => Ok(values),
+        Data::Int(_) => Err(node.malformed("its matrix has integer elements".into())),
     }
 }
 
-fn not_linear(node: &Node<'_>, a: &Value, b: &Value) -> OnnxError {
-    match (a, b) {
-        (Value::Signal(_), Value::Signal(_)) => {
-            node.unsupported("both of its operands depend on the model's input")
-        }
-        _ => node.unsupported("both of its operands are constants; fold them before exporting"),
+/// x·Cᵀ + intercepts, by rows of x.
+pub(super) fn linear_regressor(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    let transform = node.text("post_transform", "NONE");
+    if transform != "NONE" {
+        let transform = transform.escape_debug();
+        return Err(node.unsupported(format!("its post_transform is {transform}")));
     }
+    let targets = node.int("targets").unwrap_or(1);
+    let targets = usize::try_from(targets).ok().filter(|&targets| targets > 0);
+    let targets = targets.ok_or_else(|| node.malformed("no targets".into()))?;
+    let (rows, features) = match *x.shape() {
+        [features] => (1, features),
+        [rows, features] => (rows, features),
+        _ => return Err(node.mismatch(format!("{:?} where a matrix is needed", x.shape()))),
+    };
+    let weights = node.floats("coefficients")?.unwrap_or_default();
+    let intercepts = node.floats("intercepts")?.unwrap_or_default();
+    if targets.checked_mul(features) != Some(weights.len())
+        || !(intercepts.is_empty() || intercepts.len() == targets)
+    {
+        return Err(node.mismatch(format!(
+            "{} coefficients and {} intercepts for {features} features and {targets} targets",
+            weights.len(),
+            intercepts.len()
+        )));
+    }
+    node.pay(&[rows, targets])?;
+    let map = LinearMap::Dense { positions: rows, inputs: features, outputs: targets, weights };
+    let of = |at: usize| intercepts.get(at % targets).copied().unwrap_or(0.0);
+    let bias = (0..rows * targets).map(of).collect();
+    let linear = Linear { maps: vec![map], bias };
+    node.emit(Op::Linear(linear), vec![x], vec![rows, targets], DType::Float32)
 }

@@ -1,44 +1,74 @@
-//! The operators, by kind. Each takes a [`Node`] and gives its output.
+//! The operators, each kind a file: shape rule, attributes, and what it becomes.
+//!
+//! An operator takes a [`Node`], whose form [`schema`](super::schema) has checked, and gives
+//! its outputs. Those it doesn't give may not be read by anyone. To add one: its name in
+//! scripts/make_operator_table.py, a file here, a line below.
 
 mod activation;
 mod arithmetic;
+mod cast;
 mod constant;
+mod conv;
+mod conv_transpose;
+mod depth;
+mod extremum;
+mod known;
 mod layout;
 mod matrix;
 mod normalize;
+mod pad;
+mod pieces;
+mod pool;
+mod quantize;
+mod reduce;
+mod resize;
+mod softmax;
+mod window;
 
 use super::{
     error::OnnxError,
-    node::{Node, Signal, Value},
+    node::{Node, Value},
 };
 
-/// What a node computes.
-pub(super) enum Step {
-    /// A constant, or an affine map of the vector after the last activation.
-    Value(Value),
-    /// An activation of every element of a signal.
-    Activate(Signal, Activation),
-}
-
-/// Functions of one variable that end an affine map.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Activation {
-    Relu,
-    Sigmoid,
-}
-
-/// Lowers one node.
-pub(super) fn lower(node: &mut Node<'_>) -> Result<Step, OnnxError> {
-    let value = match node.operator().as_str() {
-        "Relu" | "Sigmoid" | "Clip" | "Max" | "Softmax" => return activation::lower(node),
-        "Add" | "Sub" | "Mul" | "Div" | "Neg" => arithmetic::lower(node),
+/// Lowers one node; gives its outputs in order.
+pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
+    let operator = node.operator();
+    let value = match operator.as_str() {
+        "Split" => return pieces::split(node),
+        "Abs" | "LeakyRelu" | "PRelu" | "Relu" | "Sigmoid" => activation::lower(node, &operator),
+        "Clip" => activation::clip(node),
+        "Add" | "Div" | "Mul" | "Sub" => arithmetic::lower(node, &operator),
+        "Mean" | "Sum" => arithmetic::sum(node, operator == "Mean"),
+        "Neg" => arithmetic::neg(node),
+        "Max" | "Min" => extremum::lower(node, operator == "Min"),
+        "Softmax" => softmax::lower(node),
         "Gemm" => matrix::gemm(node),
         "MatMul" => matrix::matmul(node),
+        "ai.onnx.ml.LinearRegressor" => matrix::linear_regressor(node),
         "BatchNormalization" => normalize::batch_normalization(node),
         "ai.onnx.ml.Scaler" => normalize::scaler(node),
+        "Conv" => conv::lower(node),
+        "ConvTranspose" => conv_transpose::lower(node),
+        "MaxPool" => pool::max(node),
+        "AveragePool" => pool::average(node),
+        "GlobalAveragePool" | "GlobalMaxPool" => pool::global(node, operator == "GlobalMaxPool"),
+        "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceProd" | "ReduceSum" => {
+            reduce::lower(node, &operator)
+        }
+        "ArgMax" | "ArgMin" => reduce::arg(node, operator == "ArgMin"),
         "Constant" => constant::constant(node),
+        "ConstantOfShape" => constant::of_shape(node),
+        "Range" => constant::range(node),
         "Shape" => constant::shape(node),
-        "Cast" => constant::cast(node),
+        "Size" => constant::size(node),
+        "Cast" => cast::cast(node),
+        "CastLike" => cast::cast_like(node),
+        "DequantizeLinear" => quantize::dequantize(node),
+        "And" | "Ceil" | "Equal" | "Floor" | "Greater" | "GreaterOrEqual" | "Less"
+        | "LessOrEqual" | "Mod" | "Not" | "Or" | "Pow" | "Sqrt" | "Xor" => {
+            known::lower(node, &operator)
+        }
+        "Where" => known::choose(node),
         "Identity" => node.take(0),
         "Dropout" => layout::dropout(node),
         "Reshape" => layout::reshape(node),
@@ -46,13 +76,27 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Step, OnnxError> {
         "Squeeze" => layout::squeeze(node),
         "Unsqueeze" => layout::unsqueeze(node),
         "Transpose" => layout::transpose(node),
-        "Concat" => layout::concat(node),
-        "Slice" => layout::slice(node),
-        "Gather" => layout::gather(node),
-        _ => Err(node.unsupported(
-            "use Gemm, MatMul, Add, Sub, Mul, Div, Relu, Sigmoid, Softmax over two classes, or \
-             operators that move elements",
-        )),
+        "Expand" => layout::expand(node),
+        "Tile" => layout::tile(node),
+        "Concat" => pieces::concat(node),
+        "Slice" => pieces::slice(node),
+        "Gather" => pieces::gather(node),
+        "GatherElements" => pieces::gather_elements(node),
+        "ai.onnx.ml.ArrayFeatureExtractor" => pieces::array_feature_extractor(node),
+        "DepthToSpace" => depth::to_space(node),
+        "SpaceToDepth" => depth::from_space(node),
+        "Pad" => pad::lower(node),
+        "Resize" | "Upsample" => resize::lower(node, &operator),
+        other => Err(node.unsupported(hint(other))),
     };
-    value.map(Step::Value)
+    Ok(vec![value?])
+}
+
+/// What to say about an operator that is not supported.
+pub(super) fn hint(operator: &str) -> String {
+    match operator {
+        "ai.onnx.ml.ZipMap" => "export with zipmap=False, or choose other outputs".into(),
+        "If" | "Loop" | "Scan" => "graphs inside of graphs are not read".into(),
+        _ => "the reader has no such operator".into(),
+    }
 }

@@ -1,0 +1,148 @@
+//! The graph while it is being read.
+
+use super::{
+    budget::Budget,
+    dtype::DType,
+    error::OnnxError,
+    node::{Signal, Value},
+    tensor::{Data, Tensor},
+};
+use crate::graph::{self, Element, ElementKind, Graph, LinearMap, Node, Op, TensorId, run};
+
+/// A graph, and what is left of the budget.
+pub(super) struct Builder {
+    pub(super) graph: Graph,
+    pub(super) budget: Budget,
+}
+
+impl Builder {
+    pub(super) fn new(name: &str, sha256: [u8; 32], budget: Budget) -> Self {
+        let graph = Graph {
+            name: name.to_owned(),
+            sha256,
+            tensors: vec![],
+            nodes: vec![],
+            inputs: vec![],
+            outputs: vec![],
+        };
+        Self { graph, budget }
+    }
+
+    /// An input of the model.
+    pub(super) fn input(&mut self, name: &str, shape: Vec<usize>, dtype: DType) -> Signal {
+        let id = self.tensor(name.to_owned(), shape.clone(), dtype);
+        self.graph.inputs.push(id);
+        Signal { id, shape, dtype }
+    }
+
+    fn tensor(&mut self, name: String, dims: Vec<usize>, dtype: DType) -> TensorId {
+        let kind = if dtype.is_float() { ElementKind::Real } else { ElementKind::Integer };
+        self.graph.tensors.push(graph::Tensor { name, dims, kind });
+        TensorId(self.graph.tensors.len() - 1)
+    }
+
+    /// Adds a node to the graph, or computes it at once where its operands are constants.
+    pub(super) fn emit(
+        &mut self,
+        name: &str,
+        mut op: Op,
+        operands: Vec<Value>,
+        shape: Vec<usize>,
+        dtype: DType,
+    ) -> Result<Value, OnnxError> {
+        self.budget.elements(name, &[stored(&op)])?;
+        let len = self.budget.elements(name, &shape)?;
+        let wrong = |detail: &str| OnnxError::BadNode { node: name.into(), detail: detail.into() };
+        let mut constants = vec![];
+        for operand in &operands {
+            constants.push(match operand {
+                Value::Signal(_) => None,
+                Value::Const(tensor) => {
+                    self.budget.elements(name, &[tensor.data.len()])?;
+                    Some(numbers(tensor).ok_or_else(|| wrong("an integer over 2^53"))?)
+                }
+            });
+        }
+        if constants.iter().all(Option::is_some) {
+            let constants: Vec<&[f64]> = constants.iter().flatten().map(Vec::as_slice).collect();
+            return constant(run::evaluate(&op, &constants), shape, dtype)
+                .ok_or_else(|| wrong("an integer over 2^53"));
+        }
+        substitute(&mut op, &constants);
+        let signals = operands.into_iter().filter_map(|operand| match operand {
+            Value::Signal(signal) => Some(signal.id),
+            Value::Const(_) => None,
+        });
+        let inputs = signals.collect();
+        debug_assert_eq!(shape.iter().product::<usize>(), len);
+        let made = format!("{name}.{}", self.graph.nodes.len());
+        let output = self.tensor(made, shape.clone(), dtype);
+        self.graph.nodes.push(Node { name: name.to_owned(), op, inputs, output });
+        Ok(Value::Signal(Signal { id: output, shape, dtype }))
+    }
+}
+
+/// Array elements that an operation is stored with.
+fn stored(op: &Op) -> usize {
+    match op {
+        Op::Linear(linear) => {
+            linear.maps.iter().map(LinearMap::coefficients).sum::<usize>() + linear.bias.len()
+        }
+        Op::Function(_) => 0,
+        Op::Extremum(e) | Op::ArgExtremum(e) => e.groups.iter().map(|group| group.len() + 3).sum(),
+        Op::Select(elements) => elements.len() * 3,
+    }
+}
+
+/// The elements of a constant as real numbers, if they are.
+fn numbers(tensor: &Tensor) -> Option<Vec<f64>> {
+    match &tensor.data {
+        Data::Float(values) => Some(values.clone()),
+        Data::Int(values) => values.iter().map(|&v| exact(v)).collect(),
+    }
+}
+
+/// An integer that f64 holds exactly.
+fn exact(value: i64) -> Option<f64> {
+    (value.unsigned_abs() <= 1 << 53).then_some(value as f64)
+}
+
+fn constant(values: Vec<f64>, shape: Vec<usize>, dtype: DType) -> Option<Value> {
+    let data = match dtype.is_float() {
+        true => Data::Float(values),
+        false => {
+            let whole = |v: f64| (v.abs() <= 2f64.powi(53) && v.fract() == 0.0).then_some(v as i64);
+            Data::Int(values.into_iter().map(whole).collect::<Option<_>>()?)
+        }
+    };
+    Some(Value::Const(Tensor { shape, dtype, data }))
+}
+
+/// Puts constants into an operation that reads them beside other tensors.
+fn substitute(op: &mut Op, constants: &[Option<Vec<f64>>]) {
+    match op {
+        Op::Linear(linear) => {
+            let mut known = constants.iter();
+            let bias = &mut linear.bias;
+            linear.maps.retain(|map| match known.next() {
+                Some(Some(values)) => {
+                    run::add(map, values, bias);
+                    false
+                }
+                _ => true,
+            });
+        }
+        Op::Select(elements) => {
+            let before = |input: usize| constants[..input].iter().flatten().count();
+            for element in elements {
+                if let Element::Input { input, index } = *element {
+                    *element = match &constants[input] {
+                        Some(values) => Element::Constant(values[index]),
+                        None => Element::Input { input: input - before(input), index },
+                    };
+                }
+            }
+        }
+        Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) => {}
+    }
+}

@@ -1,0 +1,83 @@
+//! Element types.
+
+use tract_onnx::pb::tensor_proto::DataType;
+
+/// An element type that constants may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DType {
+    Float32,
+    Float64,
+    Float16,
+    BFloat16,
+    Bool,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+}
+
+impl DType {
+    /// The type that ONNX numbers `code`.
+    pub(super) fn of(code: i32) -> Option<Self> {
+        Some(match DataType::try_from(code).ok()? {
+            DataType::Float => Self::Float32,
+            DataType::Double => Self::Float64,
+            DataType::Float16 => Self::Float16,
+            DataType::Bfloat16 => Self::BFloat16,
+            DataType::Bool => Self::Bool,
+            DataType::Int8 => Self::Int8,
+            DataType::Int16 => Self::Int16,
+            DataType::Int32 => Self::Int32,
+            DataType::Int64 => Self::Int64,
+            DataType::Uint8 => Self::UInt8,
+            DataType::Uint16 => Self::UInt16,
+            DataType::Uint32 => Self::UInt32,
+            DataType::Uint64 => Self::UInt64,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn is_float(self) -> bool {
+        matches!(self, Self::Float32 | Self::Float64 | Self::Float16 | Self::BFloat16)
+    }
+
+    /// Least and greatest value, of integers and truth values.
+    pub(super) fn limits(self) -> Option<(i64, i64)> {
+        Some(match self {
+            Self::Bool => (0, 1),
+            Self::Int8 => (i8::MIN.into(), i8::MAX.into()),
+            Self::Int16 => (i16::MIN.into(), i16::MAX.into()),
+            Self::Int32 => (i32::MIN.into(), i32::MAX.into()),
+            Self::Int64 => (i64::MIN, i64::MAX),
+            Self::UInt8 => (0, u8::MAX.into()),
+            Self::UInt16 => (0, u16::MAX.into()),
+            Self::UInt32 => (0, u32::MAX.into()),
+            // Constants beyond are refused when they are read.
+            Self::UInt64 => (0, i64::MAX),
+            _ => return None,
+        })
+    }
+
+    /// Whether a model may compute with it as if its numbers were exact.
+    pub(super) fn computes(self) -> bool {
+        matches!(self, Self::Float32 | Self::Float64 | Self::Int32 | Self::Int64)
+    }
+
+    /// ONNX's name for it.
+    pub(super) fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
+/// ONNX's name for an element type, known or not.
+pub(super) fn type_name(code: i32) -> String {
+    match (DType::of(code), DataType::try_from(code)) {
+        (Some(dtype), _) => dtype.name(),
+        (None, Ok(known)) => format!("{known:?}").to_lowercase(),
+        (None, Err(_)) => format!("number {code}"),
+    }
+}

@@ -1,0 +1,157 @@
+//! Operators that are computed while reading: on constants only, as exporters use them for
+//! shapes and masks. Where also chooses between tensors, if its condition is a constant.
+
+use crate::{
+    graph::{Element, Op},
+    onnx::{
+        dtype::DType,
+        error::OnnxError,
+        node::{Node, Value},
+        tensor::{Data, Tensor},
+    },
+};
+
+pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
+    let count = node.input_count();
+    let values = (0..count).map(|i| node.take(i)).collect::<Result<Vec<_>, _>>()?;
+    if values.iter().any(|value| matches!(value, Value::Signal(_))) {
+        return Err(node.unsupported("it depends on the model's input; only constants can be"));
+    }
+    let mut tensors = vec![];
+    for value in node.broadcast(values)? {
+        if let Value::Const(tensor) = value {
+            tensors.push(tensor);
+        }
+    }
+    match &tensors[..] {
+        [x] => one(node, operator, x),
+        [a, b] => two(node, operator, a, b),
+        _ => Err(node.malformed(format!("{count} inputs"))),
+    }
+}
+
+fn one(node: &Node<'_>, operator: &str, x: &Tensor) -> Result<Value, OnnxError> {
+    let data = match (&x.data, operator) {
+        (Data::Int(v), "Not") if x.dtype == DType::Bool => {
+            Data::Int(v.iter().map(|v| 1 - v).collect())
+        }
+        (Data::Float(v), "Floor") => Data::Float(v.iter().map(|v| v.floor()).collect()),
+        (Data::Float(v), "Ceil") => Data::Float(v.iter().map(|v| v.ceil()).collect()),
+        (Data::Float(v), "Sqrt") => Data::Float(v.iter().map(|v| v.sqrt()).collect()),
+        _ => return Err(node.malformed(format!("its input has type {}", x.dtype.name()))),
+    };
+    Ok(Value::Const(Tensor { shape: x.shape.clone(), dtype: x.dtype, data }))
+}
+
+fn two(node: &Node<'_>, operator: &str, a: &Tensor, b: &Tensor) -> Result<Value, OnnxError> {
+    let truth = |values: Vec<bool>| {
+        let data = Data::Int(values.into_iter().map(i64::from).collect());
+        Ok(Value::Const(Tensor { shape: a.shape.clone(), dtype: DType::Bool, data }))
+    };
+    fn compare<T: PartialOrd>(operator: &str, a: &[T], b: &[T]) -> Option<Vec<bool>> {
+        let compare: fn(&T, &T) -> bool = match operator {
+            "Equal" => |a, b| a == b,
+            "Greater" => |a, b| a > b,
+            "GreaterOrEqual" => |a, b| a >= b,
+            "Less" => |a, b| a < b,
+            "LessOrEqual" => |a, b| a <= b,
+            _ => return None,
+        };
+        Some(a.iter().zip(b).map(|(a, b)| compare(a, b)).collect())
+    }
+    let wrong = || {
+        let (a, b) = (a.dtype.name(), b.dtype.name());
+        node.malformed(format!("its operands have types {a} and {b}"))
+    };
+    if operator != "Pow" && a.dtype != b.dtype {
+        return Err(wrong());
+    }
+    match (&a.data, &b.data) {
+        (Data::Int(x), Data::Int(y)) => {
+            if let Some(values) = compare(operator, x, y) {
+                return truth(values);
+            }
+            let pairs = x.iter().zip(y);
+            let logical = a.dtype == DType::Bool;
+            match operator {
+                "And" if logical => truth(pairs.map(|(a, b)| a & b == 1).collect()),
+                "Or" if logical => truth(pairs.map(|(a, b)| a | b == 1).collect()),
+                "Xor" if logical => truth(pairs.map(|(a, b)| a ^ b == 1).collect()),
+                "Mod" | "Pow" if !logical => {
+                    let fmod = node.int("fmod") == Some(1);
+                    let compute = |(&a, &b): (&i64, &i64)| match (operator, fmod) {
+                        ("Pow", _) => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
+                        // The sign of the divisor, or of the dividend.
+                        (_, false) => {
+                            let rest = a.checked_rem(b)?;
+                            Some(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+                        }
+                        (_, true) => a.checked_rem(b),
+                    };
+                    let values: Option<_> = pairs.map(compute).collect();
+                    let values =
+                        values.ok_or_else(|| node.malformed("integers overflow".into()))?;
+                    let data = Data::Int(values);
+                    Ok(Value::Const(Tensor { shape: a.shape.clone(), dtype: a.dtype, data }))
+                }
+                _ => Err(wrong()),
+            }
+        }
+        (Data::Float(x), y) => {
+            let y: Vec<f64> = match y {
+                Data::Float(y) => y.clone(),
+                Data::Int(y) => y.iter().map(|&y| y as f64).collect(),
+            };
+            if let Some(values) = compare(operator, x, &y) {
+                return truth(values);
+            }
+            let data = match operator {
+                "Pow" => Data::Float(x.iter().zip(&y).map(|(a, b)| a.powf(*b)).collect()),
+                "Mod" if node.int("fmod") == Some(1) => {
+                    Data::Float(x.iter().zip(&y).map(|(a, b)| a % b).collect())
+                }
+                _ => return Err(wrong()),
+            };
+            Ok(Value::Const(Tensor { shape: a.shape.clone(), dtype: a.dtype, data }))
+        }
+        _ => Err(wrong()),
+    }
+}
+
+/// Where: elements of one tensor or the other, by a constant condition.
+pub(super) fn choose(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let values = vec![node.take(0)?, node.take(1)?, node.take(2)?];
+    let mut values = node.broadcast(values)?;
+    let (Some(b), Some(a), Some(condition)) = (values.pop(), values.pop(), values.pop()) else {
+        return Err(node.malformed("it has no operands".into()));
+    };
+    let Value::Const(Tensor { data: Data::Int(condition), dtype: DType::Bool, shape }) = condition
+    else {
+        return Err(node.unsupported("its condition is not a constant"));
+    };
+    if a.dtype() != b.dtype() {
+        let (a, b) = (a.dtype().name(), b.dtype().name());
+        return Err(node.malformed(format!("it mixes {a} with {b}")));
+    }
+    let dtype = a.dtype();
+    let input = |yes: i64| usize::from(yes == 0);
+    if let (Value::Const(a), Value::Const(b)) = (&a, &b) {
+        let pick = condition.iter().map(|&yes| input(yes)).enumerate();
+        let data = match (&a.data, &b.data) {
+            (Data::Int(a), Data::Int(b)) => {
+                Data::Int(pick.map(|(i, of)| [a[i], b[i]][of]).collect())
+            }
+            (Data::Float(a), Data::Float(b)) => {
+                Data::Float(pick.map(|(i, of)| [a[i], b[i]][of]).collect())
+            }
+            _ => return Err(node.malformed("it mixes floats with integers".into())),
+        };
+        return Ok(Value::Const(Tensor { shape, dtype, data }));
+    }
+    let elements = condition
+        .iter()
+        .enumerate()
+        .map(|(index, &yes)| Element::Input { input: input(yes), index })
+        .collect();
+    node.emit(Op::Select(elements), vec![a, b], shape, dtype)
+}

@@ -1,0 +1,125 @@
+//! ReduceSum, ReduceMean, ReduceMax, ReduceMin, ArgMax and ArgMin; ReduceProd of constants.
+
+use crate::{
+    graph::{Extremum, Linear, LinearMap, Op, SparseRows},
+    onnx::{
+        dtype::DType,
+        error::OnnxError,
+        node::{Node, Value},
+        shape,
+        tensor::{Data, Tensor},
+    },
+};
+
+pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    let rank = x.shape().len();
+    let since = if operator == "ReduceSum" { 13 } else { 18 };
+    let axes = match node.opset < since {
+        true => node.ints("axes").map(<[i64]>::to_vec),
+        false => node.take_ints(1)?,
+    };
+    let axes = match axes {
+        Some(axes) if !axes.is_empty() => node.axes(&axes, rank)?,
+        _ if node.flag("noop_with_empty_axes", false)? => return Ok(x),
+        _ => (0..rank).collect(),
+    };
+    let keep = node.flag("keepdims", true)?;
+    if !x.dtype().computes() || (operator == "ReduceMean" && !x.dtype().is_float()) {
+        return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
+    }
+    reduce(node, x, &axes, keep, operator)
+}
+
+/// The sum, mean, maximum, minimum or product over some axes.
+pub(super) fn reduce(
+    node: &mut Node<'_>,
+    x: Value,
+    axes: &[usize],
+    keep: bool,
+    operator: &str,
+) -> Result<Value, OnnxError> {
+    let (to, groups) = groups(node, x.shape(), axes, keep)?;
+    let dtype = x.dtype();
+    let op = match operator {
+        "ReduceMax" | "ReduceMin" => {
+            Op::Extremum(Extremum { minimum: operator == "ReduceMin", groups })
+        }
+        "ReduceSum" | "ReduceMean" => {
+            let row = |group: Vec<usize>| {
+                let count = group.len() as f64;
+                let factor = if operator == "ReduceMean" { 1.0 / count } else { 1.0 };
+                group.into_iter().map(move |index| (index, factor))
+            };
+            let bias = vec![0.0; groups.len()];
+            let rows = SparseRows::from_rows(groups.into_iter().map(row));
+            Op::Linear(Linear { maps: vec![LinearMap::Sparse(rows)], bias })
+        }
+        _ => return product(node, x, to, &groups),
+    };
+    node.emit(op, vec![x], to, dtype)
+}
+
+fn product(
+    node: &Node<'_>,
+    x: Value,
+    shape: Vec<usize>,
+    groups: &[Vec<usize>],
+) -> Result<Value, OnnxError> {
+    let Value::Const(Tensor { data, dtype, .. }) = x else {
+        return Err(node.unsupported("it multiplies values that are not constants"));
+    };
+    let data = match data {
+        Data::Float(v) => {
+            Data::Float(groups.iter().map(|g| g.iter().map(|&i| v[i]).product()).collect())
+        }
+        Data::Int(v) => {
+            let all = |g: &Vec<usize>| g.iter().try_fold(1i64, |p, &i| p.checked_mul(v[i]));
+            let values: Option<_> = groups.iter().map(all).collect();
+            Data::Int(values.ok_or_else(|| node.malformed("integers overflow".into()))?)
+        }
+    };
+    Ok(Value::Const(Tensor { shape, dtype, data }))
+}
+
+/// The position of the greatest element along an axis, or of the least.
+pub(super) fn arg(node: &mut Node<'_>, minimum: bool) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    let axis = node.axis(node.int("axis").unwrap_or(0), x.shape().len())?;
+    let keep = node.flag("keepdims", true)?;
+    if node.flag("select_last_index", false)? {
+        return Err(node.unsupported("of equal elements it takes the last; only the first can be"));
+    }
+    if !x.dtype().computes() {
+        return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
+    }
+    let (to, groups) = groups(node, x.shape(), &[axis], keep)?;
+    node.emit(Op::ArgExtremum(Extremum { minimum, groups }), vec![x], to, DType::Int64)
+}
+
+/// The shape after a reduction, and for each of its elements those it is taken over.
+fn groups(
+    node: &mut Node<'_>,
+    from: &[usize],
+    axes: &[usize],
+    keep: bool,
+) -> Result<(Vec<usize>, Vec<Vec<usize>>), OnnxError> {
+    let reduced = |axis: usize| axes.contains(&axis);
+    let size: usize = axes.iter().map(|&axis| from[axis]).product();
+    let count = from.iter().product::<usize>().checked_div(size);
+    let Some(count) = count else {
+        return Err(node.unsupported("it reduces an empty tensor"));
+    };
+    node.pay(&[count, size.saturating_add(3)])?;
+    let rank = from.len();
+    let order: Vec<usize> =
+        (0..rank).filter(|&a| !reduced(a)).chain((0..rank).filter(|&a| reduced(a))).collect();
+    let positions = shape::transpose(from, &order);
+    let groups = positions.chunks(size.max(1)).map(<[usize]>::to_vec).collect();
+    let to = from.iter().enumerate().filter_map(|(axis, &d)| match (reduced(axis), keep) {
+        (true, true) => Some(1),
+        (true, false) => None,
+        (false, _) => Some(d),
+    });
+    Ok((to.collect(), groups))
+}

@@ -1,0 +1,35 @@
+//! Softmax over two classes, which is the sigmoid of the differences: exp(x)/(exp(x) +
+//! exp(y)) = 1/(1 + exp(−(x − y))).
+
+use super::activation::apply;
+use crate::{
+    graph::{Function, Linear, LinearMap, Op, SparseRows},
+    onnx::{
+        error::OnnxError,
+        node::{Node, Value},
+    },
+};
+
+pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take_real(0)?;
+    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
+    let default = if node.opset < 13 { 1 } else { -1 };
+    let axis = node.axis(node.int("axis").unwrap_or(default), shape.len())?;
+    // Before opset 13 a class is an element of everything from `axis` on.
+    let (classes, inner) = match node.opset {
+        ..13 => (shape[axis..].iter().product::<usize>(), 1),
+        _ => (shape[axis], shape[axis + 1..].iter().product::<usize>()),
+    };
+    if classes != 2 {
+        return Err(node.unsupported(format!(
+            "it normalises over {classes} classes, only two can be expressed exactly; end the \
+             model at the scores before it"
+        )));
+    }
+    let len = node.pay(&[x.len(), 4])? / 4;
+    let partner = |i: usize| if (i / inner).is_multiple_of(2) { i + inner } else { i - inner };
+    let rows = SparseRows::from_rows((0..len).map(|i| [(i, 1.0), (partner(i), -1.0)]));
+    let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; len] };
+    let difference = node.emit(Op::Linear(linear), vec![x], shape, dtype)?;
+    apply(node, Function::Sigmoid, difference)
+}

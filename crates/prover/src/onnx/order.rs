@@ -1,0 +1,98 @@
+//! The nodes that the outputs need, in an order in which they can be read.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, HashSet},
+};
+
+use tract_onnx::pb::GraphProto;
+
+use super::{
+    error::OnnxError,
+    node::{display_name, printable},
+};
+
+/// Refuses names that are defined twice: by two nodes, initializers or inputs. (Old files
+/// list initializers among the inputs; that is one definition.)
+pub(super) fn check_names(graph: &GraphProto) -> Result<(), OnnxError> {
+    let twice = |what: String, name: &str| OnnxError::DefinedTwice {
+        tensor: printable(name),
+        definition: what,
+    };
+    let mut inputs = HashSet::new();
+    for input in &graph.input {
+        if !inputs.insert(input.name.as_str()) {
+            return Err(twice("as an input".into(), &input.name));
+        }
+    }
+    let sparse = graph.sparse_initializer.iter().filter_map(|s| s.values.as_ref());
+    let mut defined = HashSet::new();
+    for tensor in graph.initializer.iter().chain(sparse) {
+        if !defined.insert(tensor.name.as_str()) {
+            return Err(twice("as an initializer".into(), &tensor.name));
+        }
+    }
+    defined.extend(inputs);
+    for (position, node) in graph.node.iter().enumerate() {
+        for name in node.output.iter().filter(|name| !name.is_empty()) {
+            if !defined.insert(name) {
+                return Err(twice(format!("by node {}", display_name(node, position)), name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Positions of the nodes that the tensors `outputs` depend on, each after those it reads
+/// from, in the file's order where that allows it.
+pub(super) fn live<'a>(
+    graph: &'a GraphProto,
+    outputs: impl Iterator<Item = &'a str>,
+) -> Result<Vec<usize>, OnnxError> {
+    let mut maker = HashMap::new();
+    for (position, node) in graph.node.iter().enumerate() {
+        maker.extend(node.output.iter().filter(|o| !o.is_empty()).map(|o| (o.as_str(), position)));
+    }
+    let makers = |position: usize| -> HashSet<usize> {
+        let inputs = graph.node[position].input.iter();
+        inputs.filter_map(|input| maker.get(input.as_str()).copied()).collect()
+    };
+    // Nodes that are needed, with how many of those they read are still missing.
+    let mut missing: HashMap<usize, usize> = HashMap::new();
+    let mut readers: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut open: Vec<usize> = outputs.filter_map(|name| maker.get(name).copied()).collect();
+    while let Some(position) = open.pop() {
+        if missing.contains_key(&position) {
+            continue;
+        }
+        let before = makers(position);
+        missing.insert(position, before.len());
+        for &one in &before {
+            readers.entry(one).or_default().push(position);
+        }
+        open.extend(before);
+    }
+    let mut ready: BinaryHeap<Reverse<usize>> =
+        missing.iter().filter(|(_, count)| **count == 0).map(|(&p, _)| Reverse(p)).collect();
+    let mut order = Vec::with_capacity(missing.len());
+    while let Some(Reverse(position)) = ready.pop() {
+        order.push(position);
+        for reader in readers.get(&position).into_iter().flatten() {
+            if let Some(count) = missing.get_mut(reader) {
+                *count -= 1;
+                if *count == 0 {
+                    ready.push(Reverse(*reader));
+                }
+            }
+        }
+    }
+    if order.len() == missing.len() {
+        return Ok(order);
+    }
+    let waiting = missing.iter().filter(|(_, count)| **count > 0).map(|(&position, _)| position);
+    let first = waiting.min().unwrap_or(0);
+    Err(OnnxError::BadNode {
+        node: display_name(&graph.node[first], first),
+        detail: "it depends on itself: the graph has a cycle".into(),
+    })
+}

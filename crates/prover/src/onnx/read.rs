@@ -1,0 +1,256 @@
+//! Reads a graph node by node into a [`Graph`].
+
+use std::collections::HashMap;
+
+use tract_onnx::pb::{GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto};
+
+use super::{
+    LoadOptions,
+    builder::Builder,
+    error::OnnxError,
+    interface::{self, Bindings},
+    node::{Node, Signal, Value, display_name, printable},
+    ops, order, schema,
+    tensor::Tensor,
+};
+use crate::graph::{Element, Graph, Op, passes};
+
+/// The versions of the operator sets that the file imports.
+pub(super) struct Opsets {
+    /// ONNX's own.
+    pub(super) onnx: Option<i64>,
+    /// `ai.onnx.ml`.
+    pub(super) ml: Option<i64>,
+}
+
+/// Reads a graph into `builder`.
+pub(super) fn read(
+    graph: &GraphProto,
+    opsets: &Opsets,
+    options: &LoadOptions,
+    builder: Builder,
+) -> Result<Graph, OnnxError> {
+    order::check_names(graph)?;
+    let outputs = chosen_outputs(graph, options)?;
+    let mut reader = Reader::new(graph, opsets, builder);
+    let mut bindings = Bindings::new(&options.dims);
+    for info in &graph.input {
+        // Before IR version 4 initializers were listed as inputs too.
+        if !reader.is_initializer(&info.name) {
+            let (dtype, shape) = interface::input(info, &mut bindings)?;
+            let name = printable(&info.name);
+            reader.builder.budget.elements(&name, &shape)?;
+            let signal = reader.builder.input(&name, shape, dtype);
+            reader.values.insert(&info.name, Value::Signal(signal));
+        }
+    }
+    bindings.check()?;
+    for position in order::live(graph, outputs.iter().map(|info| info.name.as_str()))? {
+        reader.visit(position, &graph.node[position])?;
+    }
+    for info in outputs {
+        reader.output(info)?;
+    }
+    finish(reader.builder.graph)
+}
+
+/// The outputs that are asked for: by name, or all.
+fn chosen_outputs<'a>(
+    graph: &'a GraphProto,
+    options: &LoadOptions,
+) -> Result<Vec<&'a ValueInfoProto>, OnnxError> {
+    let names = |infos: &[ValueInfoProto]| {
+        printable(&infos.iter().map(|i| i.name.as_str()).collect::<Vec<_>>().join(", "))
+    };
+    let chosen: Vec<&ValueInfoProto> = match &options.outputs {
+        None => graph.output.iter().collect(),
+        Some(wanted) => {
+            let find = |name: &String| {
+                graph.output.iter().find(|info| info.name == *name).ok_or_else(|| {
+                    let (name, outputs) = (printable(name), names(&graph.output));
+                    OnnxError::UnknownOutput { name, outputs }
+                })
+            };
+            wanted.iter().map(find).collect::<Result<_, _>>()?
+        }
+    };
+    if chosen.is_empty() {
+        return Err(OnnxError::EmptyGraph);
+    }
+    let twice = chosen
+        .iter()
+        .enumerate()
+        .find(|(i, info)| chosen[..*i].iter().any(|other| other.name == info.name));
+    match twice {
+        Some((_, info)) => Err(OnnxError::DefinedTwice {
+            tensor: printable(&info.name),
+            definition: "as an output".into(),
+        }),
+        None => Ok(chosen),
+    }
+}
+
+struct Reader<'a> {
+    initializers: HashMap<&'a str, &'a TensorProto>,
+    sparse: HashMap<&'a str, &'a SparseTensorProto>,
+    opsets: &'a Opsets,
+    builder: Builder,
+    values: HashMap<&'a str, Value>,
+    /// Tensors that their nodes compute but the reader does not, with why.
+    withheld: HashMap<&'a str, String>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(graph: &'a GraphProto, opsets: &'a Opsets, builder: Builder) -> Self {
+        let named = |tensor: &'a SparseTensorProto| Some((&*tensor.values.as_ref()?.name, tensor));
+        Self {
+            initializers: graph.initializer.iter().map(|t| (t.name.as_str(), t)).collect(),
+            sparse: graph.sparse_initializer.iter().filter_map(named).collect(),
+            opsets,
+            builder,
+            values: HashMap::new(),
+            withheld: HashMap::new(),
+        }
+    }
+
+    fn is_initializer(&self, name: &str) -> bool {
+        self.initializers.contains_key(name) || self.sparse.contains_key(name)
+    }
+
+    fn visit(&mut self, position: usize, proto: &'a NodeProto) -> Result<(), OnnxError> {
+        let name = display_name(proto, position);
+        let opset = self.opset(proto, position)?;
+        schema::check(proto, position, opset)?;
+        let mut inputs = Vec::with_capacity(proto.input.len());
+        for input in &proto.input {
+            inputs.push(self.read(input, &name)?);
+        }
+        let first = self.builder.graph.tensors.len();
+        let mut node = Node::new(proto, position, opset, inputs, &mut self.builder);
+        let values = ops::lower(&mut node)?;
+        let mut values = values.into_iter();
+        for (at, output) in proto.output.iter().enumerate() {
+            match values.next() {
+                _ if output.is_empty() => {}
+                Some(value) => {
+                    if let Value::Signal(signal) = &value
+                        && signal.id.0 >= first
+                    {
+                        self.builder.graph.tensors[signal.id.0].name = printable(output);
+                    }
+                    self.values.insert(output, value);
+                }
+                None => {
+                    let why = format!("output {at} of node {name} is not supported");
+                    self.withheld.insert(output, why);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The version of the operator set that a node's operator comes from.
+    fn opset(&self, proto: &NodeProto, position: usize) -> Result<i64, OnnxError> {
+        let operator = super::node::operator(proto);
+        let unsupported = |reason: String| OnnxError::UnsupportedOperator {
+            operator: operator.clone(),
+            node: display_name(proto, position),
+            reason,
+        };
+        if !schema::knows(&operator) {
+            return Err(unsupported(ops::hint(&operator)));
+        }
+        let (domain, version) = match proto.domain.as_str() {
+            "" | "ai.onnx" => ("ai.onnx", self.opsets.onnx),
+            domain => (domain, self.opsets.ml),
+        };
+        version.ok_or_else(|| {
+            unsupported(format!("the file does not import its operator set, {domain}"))
+        })
+    }
+
+    /// The tensor called `name` for a node; nothing for an optional input left out.
+    fn read(&mut self, name: &'a str, node: &str) -> Result<Option<Value>, OnnxError> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        if let Some(proto) = self.initializers.get(name) {
+            let tensor = Tensor::decode(proto, &printable(name))?;
+            self.builder.budget.elements(node, &[tensor.data.len()])?;
+            return Ok(Some(Value::Const(tensor)));
+        }
+        if let Some(proto) = self.sparse.get(name) {
+            let budget = &mut self.builder.budget;
+            return Ok(Some(Value::Const(Tensor::decode_sparse(proto, &printable(name), budget)?)));
+        }
+        let Some(value) = self.values.get(name) else {
+            let detail = match self.withheld.get(name) {
+                Some(why) => why.clone(),
+                None => format!("no node makes tensor {}", printable(name)),
+            };
+            return Err(OnnxError::BadNode { node: node.into(), detail });
+        };
+        if let Value::Const(tensor) = value {
+            self.builder.budget.elements(node, &[tensor.data.len()])?;
+        }
+        Ok(Some(value.clone()))
+    }
+
+    fn output(&mut self, info: &'a ValueInfoProto) -> Result<(), OnnxError> {
+        let name = printable(&info.name);
+        let Some(Value::Signal(signal)) = self.read(&info.name, &name)? else {
+            return Err(OnnxError::ConstantOutput { name });
+        };
+        interface::check_output(info, signal.dtype, &signal.shape)?;
+        let Signal { id, shape, dtype } = signal;
+        let graph = &self.builder.graph;
+        let id = match graph.inputs.contains(&id) || graph.outputs.contains(&id) {
+            false => {
+                let tensor = &mut self.builder.graph.tensors[id.0];
+                (tensor.dims, tensor.name) = (shape, name);
+                id
+            }
+            // The same elements under another name.
+            true => {
+                let elements = (0..shape.iter().product())
+                    .map(|index| Element::Input { input: 0, index })
+                    .collect();
+                let value = Value::Signal(Signal { id, shape: shape.clone(), dtype });
+                let op = Op::Select(elements);
+                match self.builder.emit(&name, op, vec![value], shape, dtype)? {
+                    Value::Signal(signal) => {
+                        self.builder.graph.tensors[signal.id.0].name = name;
+                        signal.id
+                    }
+                    Value::Const(_) => return Err(OnnxError::ConstantOutput { name }),
+                }
+            }
+        };
+        self.builder.graph.outputs.push(id);
+        Ok(())
+    }
+}
+
+/// Simplifies and checks a graph that was read.
+fn finish(mut graph: Graph) -> Result<Graph, OnnxError> {
+    passes::simplify(&mut graph);
+    let same = |element: (usize, &Element)| matches!(element, (i, Element::Input { input: 0, index }) if *index == i);
+    let copies = |node: &crate::graph::Node| match &node.op {
+        Op::Select(elements) => elements.iter().enumerate().all(same),
+        _ => false,
+    };
+    if graph.nodes.iter().all(copies) {
+        return Err(OnnxError::EmptyGraph);
+    }
+    for node in &graph.nodes {
+        if let Op::Linear(linear) = &node.op {
+            let weights = linear.maps.iter().flat_map(|map| map.values());
+            let mut all = weights.chain(linear.bias.iter().copied()).enumerate();
+            if let Some((index, value)) = all.find(|(_, v)| !v.is_finite()) {
+                return Err(OnnxError::NotFinite { node: node.name.clone(), index, value });
+            }
+        }
+    }
+    graph.check()?;
+    Ok(graph)
+}
