@@ -3,7 +3,7 @@
 use crate::error::EngineError;
 use crate::fft::Domain;
 use crate::field::Backend;
-use crate::msm::differences;
+use crate::msm::{differences, repeated};
 use crate::options::Options;
 use crate::srs::Srs;
 use group::Curve;
@@ -55,9 +55,14 @@ impl Engine {
         affine(
             columns
                 .into_par_iter()
-                .map(|column| match differences(column) {
-                    Some(differences) => self.srs.suffix_sums.msm(&differences),
-                    None => self.srs.lagrange.msm(column),
+                .map(|column| {
+                    if let Some(differences) = differences(column) {
+                        self.srs.suffix_sums.msm(&differences)
+                    } else if let Some(repeated) = repeated(column) {
+                        self.srs.lagrange.msm_repeated(&repeated)
+                    } else {
+                        self.srs.lagrange.msm(column)
+                    }
                 })
                 .collect(),
         )

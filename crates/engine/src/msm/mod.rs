@@ -11,6 +11,7 @@ mod add;
 mod digits;
 mod groups;
 mod point;
+mod repeated;
 mod split;
 mod suffix;
 
@@ -23,6 +24,7 @@ use groups::{Groups, sum_groups};
 use halo2curves::bn256::{Fr, G1, G1Affine};
 pub(crate) use point::{Lower, Point};
 use rayon::prelude::*;
+pub(crate) use repeated::repeated;
 pub(crate) use suffix::differences;
 
 /// Bases prepared for many multiplications.
