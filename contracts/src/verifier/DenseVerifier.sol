@@ -18,7 +18,7 @@ pragma solidity 0.8.34;
 /// any size, so sums stay unreduced (`add`) while they are at most 5·r, which is below
 /// 2^256. Yul evaluates arguments from right to left: where two precompile calls stand
 /// in one expression, the lower one is made first.
-contract Verifier63765603 {
+contract Verifier1bb7aa44 {
     /// The proof is not PROOF_LENGTH bytes long.
     error InvalidProofLength();
     /// The calldata is not the one canonical ABI encoding of its arguments.
@@ -40,7 +40,7 @@ contract Verifier63765603 {
     error PairingFailed();
 
     /// Keccak-256 of the constraint system's canonical description.
-    bytes32 public constant SHAPE_ID = 0x63765603b64254c7c313359a1dd097dc9a804dbca0a26aacb9a428cea53b9344;
+    bytes32 public constant SHAPE_ID = 0x1bb7aa449db6e983a6b5575992fc4328c5c5ccb6c8ed13994772ffaf75416a6a;
     /// Bytes of a proof, the inverse hint included.
     uint256 public constant PROOF_LENGTH = 0x05e0;
     /// @dev Bytes of a key's payload, which follows a STOP byte in the key's code.
@@ -553,23 +553,26 @@ contract Verifier63765603 {
             let folded
             // Horner sum of the weights, restarted after a value or a swap
             folded := add(
-                sub(R_TIMES_2, add(mload(EVAL_FIXED_1), mulmod(mload(CHALLENGE_1), mload(EVAL_FIXED_0), r))),
-                add(
-                    mulmod(mload(EVAL_FIXED_5), mload(EVAL_ADVICE_2_NEXT_1), r),
-                    sub(
-                        r,
-                        mulmod(
-                            add(
-                                add(mload(EVAL_FIXED_5), sub(r, mload(EVAL_FIXED_3))),
-                                sub(r, mload(EVAL_FIXED_4))
-                            ),
-                            mulmod(
-                                mload(EVAL_ADVICE_2),
-                                mulmod(mload(CHALLENGE_1), mload(CHALLENGE_1), r),
-                                r
-                            ),
-                            r
+                mulmod(
+                    mload(EVAL_FIXED_5),
+                    add(
+                        mload(EVAL_ADVICE_2_NEXT_1),
+                        sub(
+                            R_TIMES_2,
+                            add(mload(EVAL_FIXED_1), mulmod(mload(EVAL_FIXED_0), mload(CHALLENGE_1), r))
                         )
+                    ),
+                    r
+                ),
+                sub(
+                    r,
+                    mulmod(
+                        add(
+                            add(mload(EVAL_FIXED_5), sub(r, mload(EVAL_FIXED_3))),
+                            sub(r, mload(EVAL_FIXED_4))
+                        ),
+                        mulmod(mload(EVAL_ADVICE_2), mulmod(mload(CHALLENGE_1), mload(CHALLENGE_1), r), r),
+                        r
                     )
                 )
             )

@@ -12,7 +12,7 @@ const PAGE: &str = "docs/verifier-memory-map.md";
 
 /// The shape of the checked-in verifier.
 pub fn shape() -> Shape {
-    Shape { limb_bits: 10, limbs: 5, shift_limbs: 2, lanes: 2, public_inputs: false }
+    Shape { limb_bits: 10, limbs: 5, shift_limbs: 2, lanes: 2, public_inputs: false, graph: None }
 }
 
 /// The checked-in verifier.

@@ -15,7 +15,7 @@ use thiserror::Error;
 use verdict_engine::{Engine, EngineError};
 
 use crate::{
-    circuit::{DenseCircuit, Layout, LayoutError, fixed_columns},
+    circuit::{Layout, LayoutError, ModelCircuit, constraint_system, fixed_columns},
     network::{Network, NetworkError},
     shape::Shape,
 };
@@ -133,12 +133,12 @@ pub fn read_verifying_key(
     let check = |what, expected: usize, got: usize| {
         if expected == got { Ok(()) } else { Err(KeyError::Foreign { what, expected, got }) }
     };
-    let columns = shape.lanes + 4;
+    let columns = constraint_system(shape).num_fixed_columns();
     check("k", k as usize, word(1)? as usize)?;
     check("the number of fixed columns", columns, word(6)? as usize)?;
     check("the length in bytes", 10 + 64 * columns, bytes.len())?;
     let key: VerifyingKey<G1Affine> =
-        VerifyingKey::from_bytes::<DenseCircuit>(bytes, SerdeFormat::RawBytes, *shape)
+        VerifyingKey::from_bytes::<ModelCircuit>(bytes, SerdeFormat::RawBytes, *shape)
             .map_err(KeyError::Malformed)?;
     // Reading checks coordinates only.
     if key.fixed_commitments().iter().all(|point: &G1Affine| point.is_on_curve().into()) {

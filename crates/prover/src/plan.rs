@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    circuit::{Layout, LayoutError},
+    circuit::{Layout, LayoutError, constraint_system},
     model::FloatModel,
     quantize::{ErrorReport, Precision, QuantizeError, Quantized, Ranges},
-    shape::{Shape, ShapeError},
+    shape::{GraphShape, Shape, ShapeError},
 };
 
 /// (bits of a limb, limbs dropped by the rescale, limbs) of the candidates.
@@ -34,8 +34,10 @@ const FORMATS: [(u32, usize, usize); 11] = [
 const LANES: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64];
 /// Gas of a verification with no lanes and no limbs.
 const GAS_BASE: f64 = 262_000.0;
-/// Gas of one more fixed column: a multiplication, an addition, an evaluation.
-const GAS_PER_LANE: f64 = 6_900.0;
+/// Columns of that verification: those of the chain circuit.
+const COLUMNS_OF_BASE: usize = 10;
+/// Gas of one more column: a multiplication, an addition, an evaluation.
+const GAS_PER_COLUMN: f64 = 6_900.0;
 /// Gas of one more limb: an evaluation and a larger interpolation.
 const GAS_PER_LIMB: f64 = 1_000.0;
 /// The error target of those who name none …
@@ -191,7 +193,8 @@ impl Plan {
         let mut quantized_formats = Vec::new();
         for (limb_bits, shift_limbs, limbs) in FORMATS {
             let public_inputs = options.public_inputs;
-            let format = Shape { limb_bits, limbs, shift_limbs, lanes: 1, public_inputs };
+            let format =
+                Shape { limb_bits, limbs, shift_limbs, lanes: 1, public_inputs, graph: None };
             format.validate()?;
             let (quantized, error) = match measure(model, ranges, &format, &precision) {
                 Ok(measured) => measured,
@@ -204,9 +207,7 @@ impl Plan {
             if error.largest > target {
                 continue;
             }
-            let lanes = if options.public_inputs { &LANES[..1] } else { &LANES[..] };
-            for lanes in lanes {
-                let shape = Shape { lanes: *lanes, ..format };
+            for shape in shapes_of(&format) {
                 let Ok(k) = Layout::required_k(&quantized.network, shape) else { continue };
                 let cost = cost(&shape, k, options.objective);
                 candidates.push((
@@ -222,7 +223,7 @@ impl Plan {
                 _ if !quantized_formats.is_empty() => {
                     let (quantized, _) = &quantized_formats[0];
                     let rows = quantized.network.parameter_count();
-                    LayoutError::TooLarge { rows, limit: crate::circuit::layout::MAX_K }.into()
+                    LayoutError::TooLarge { rows, limit: crate::circuit::MAX_K }.into()
                 }
                 Some(error) if best_error.is_infinite() => error.into(),
                 _ => PlanError::Imprecise { best: best_error, target },
@@ -262,12 +263,31 @@ fn measure(
     Ok((quantized, error))
 }
 
+/// The chain circuit's and the graph circuit's shapes of a format.
+fn shapes_of(format: &Shape) -> Vec<Shape> {
+    let chain = if format.public_inputs { &LANES[..1] } else { &LANES[..] };
+    let chain = chain.iter().map(|lanes| Shape { lanes: *lanes, ..*format });
+    // As many weights in a cell as it holds; limbs in as few rows as a column more saves.
+    let packed = format.most_packed();
+    let columns = (1..=format.limbs)
+        .filter(|m| *m == 1 || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1));
+    let graph = columns.flat_map(|limb_columns| {
+        let graph = Some(GraphShape { limb_columns, packed });
+        LANES.iter().map(move |lanes| Shape { lanes: *lanes, graph, ..*format })
+    });
+    chain.chain(graph).collect()
+}
+
 /// Relative cost of proving and verifying.
 fn cost(shape: &Shape, k: u32, objective: Objective) -> f64 {
-    let gas = GAS_BASE + GAS_PER_LANE * shape.lanes as f64 + GAS_PER_LIMB * shape.limbs as f64;
+    let system = constraint_system(shape);
+    let (advice, fixed) = (system.num_advice_columns(), system.num_fixed_columns());
+    let more = advice + fixed - COLUMNS_OF_BASE;
+    let gas = GAS_BASE + GAS_PER_COLUMN * more as f64 + GAS_PER_LIMB * shape.limbs as f64;
     // Full-size work: commitments and openings, and a little for each fixed column.
     // Seconds on two cores, for the balance only.
-    let seconds = (1u64 << k) as f64 * (1.0 + 0.01 * shape.lanes as f64) * 1.5e-5;
+    let columns = 1.0 + 0.08 * (advice as f64 - 6.0) + 0.01 * fixed as f64;
+    let seconds = (1u64 << k) as f64 * columns * 1.5e-5;
     match objective {
         Objective::Balanced => 4.0 * gas.ln() + (0.03 + seconds).ln(),
         Objective::Gas => gas + seconds,
@@ -278,13 +298,14 @@ fn cost(shape: &Shape, k: u32, objective: Objective) -> f64 {
 impl Estimate {
     /// What a model of this shape and size costs.
     pub fn new(shape: &Shape, k: u32, quantized: &Quantized) -> Self {
-        let public = if shape.public_inputs { quantized.network.inputs } else { 0 };
+        let public = shape.input_words(quantized.network.inputs);
         let rows = 1usize << k;
-        let (advice, fixed) = (6, 4 + shape.lanes);
+        let system = constraint_system(shape);
+        let (advice, fixed) = (system.num_advice_columns(), system.num_fixed_columns());
         // Points: advice, the vanishing argument's random polynomial, two quotient
         // pieces, two of the opening. Scalars: one for each query.
         let points = advice + 1 + 2 + 2;
-        let queries = shape.limbs + 10 + usize::from(shape.public_inputs) + shape.lanes + 6 + 1;
+        let queries = system.advice_queries().len() + system.fixed_queries().len() + 1;
         Self {
             rows,
             columns: advice + fixed,

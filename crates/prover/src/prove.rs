@@ -19,7 +19,7 @@ use verdict_engine::{Engine, EngineError, WitnessSource};
 use verdict_kzg::transcript::{KeccakTranscript, from_be_bytes};
 
 use crate::{
-    circuit::{DenseCircuit, Layout, Witness},
+    circuit::{Layout, ModelCircuit, Witness},
     keys::Keys,
     network::NetworkError,
 };
@@ -74,15 +74,10 @@ impl WitnessSource for Columns<'_> {
         phase: u8,
         challenges: &[Option<Fr>],
     ) -> Result<Vec<Vec<Fr>>, Box<dyn Error + Send + Sync>> {
-        let first = &self.witness.first;
-        match (phase, challenges) {
-            (0, _) => Ok(vec![first.limbs.clone(), first.signs.clone()]),
-            (1, [Some(beta), Some(rho)]) => {
-                let second = self.witness.second_phase(self.layout, *beta, *rho);
-                Ok(vec![second.horner, second.collected, second.open, second.logup])
-            }
-            _ => Err(format!("the dense circuit has no phase {phase}").into()),
-        }
+        let known: Vec<Fr> = challenges.iter().flatten().copied().collect();
+        self.witness
+            .columns(self.layout, phase, &known)
+            .ok_or_else(|| format!("the circuit has no phase {phase}").into())
     }
 }
 
@@ -106,7 +101,7 @@ pub fn prove(
             engine.create_proof_from(&keys.proving, &mut columns, &public, rng, &mut transcript)?;
         }
         Backend::Reference(params) => {
-            let circuit = DenseCircuit::with_witness(keys.layout.clone(), witness);
+            let circuit = ModelCircuit::with_witness(keys.layout.clone(), witness);
             create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
                 params,
                 &keys.proving,

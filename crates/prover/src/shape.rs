@@ -1,4 +1,4 @@
-//! The shape of a dense circuit: everything its constraint system depends on.
+//! The shape of a circuit: everything its constraint system depends on.
 //!
 //! Two models of one shape have the same gates, queries and rotations, whatever
 //! their weights, layer sizes, number of rows or number of instances, and share
@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Parameters of the dense constraint system.
+/// Parameters of the constraint system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shape {
@@ -23,7 +23,24 @@ pub struct Shape {
     pub lanes: usize,
     /// Whether the inputs are instances.
     pub public_inputs: bool,
+    /// The parameters of a graph circuit; none for the chain circuit, which proves chains
+    /// of dense layers with the fewest commitments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<GraphShape>,
 }
+
+/// What a graph circuit's constraint system depends on besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphShape {
+    /// Limb columns, M: a pre-activation takes ⌈R / M⌉ rows.
+    pub limb_columns: usize,
+    /// Weights in one cell, E. Only the layout depends on it, not the contract.
+    pub packed: usize,
+}
+
+/// Bits of a weight cell that packed weights may use: p/2 is above 2^252.
+const CELL_BITS: usize = 252;
 
 /// A shape outside the supported limits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +60,13 @@ impl Shape {
         };
         let bits = self.limb_bits as usize;
         check((4..=16).contains(&bits), "limb_bits", bits, "4 to 16")?;
-        check((2..=4).contains(&self.shift_limbs), "shift_limbs", self.shift_limbs, "2 to 4")?;
+        let least = if self.graph.is_some() { 1 } else { 2 };
+        check(
+            (least..=4).contains(&self.shift_limbs),
+            "shift_limbs",
+            self.shift_limbs,
+            "2 to 4, or 1 to 4 in a graph circuit",
+        )?;
         check(
             (self.shift_limbs + 1..=12).contains(&self.limbs),
             "limbs",
@@ -52,6 +75,20 @@ impl Shape {
         )?;
         check(bits * self.limbs <= 62, "limb_bits × limbs", bits * self.limbs, "at most 62")?;
         check((1..=64).contains(&self.lanes), "lanes", self.lanes, "1 to 64")?;
+        if let Some(graph) = &self.graph {
+            check(
+                (1..=self.limbs).contains(&graph.limb_columns),
+                "limb_columns",
+                graph.limb_columns,
+                "from 1 to the number of limbs",
+            )?;
+            return check(
+                (1..=self.most_packed()).contains(&graph.packed),
+                "packed",
+                graph.packed,
+                "at least 1, and packed × (accumulator bits + 1) at most 252",
+            );
+        }
         check(
             !self.public_inputs || self.lanes == 1,
             "lanes",
@@ -75,6 +112,44 @@ impl Shape {
         self.limb_bits * self.limbs as u32
     }
 
+    /// Limb columns, M.
+    pub fn limb_columns(&self) -> usize {
+        self.graph.map_or(1, |graph| graph.limb_columns)
+    }
+
+    /// Weights in one cell, E.
+    pub fn packed(&self) -> usize {
+        self.graph.map_or(1, |graph| graph.packed)
+    }
+
+    /// The most weights that one cell holds: below p/2 with the differences of their
+    /// outputs, which take one bit more than a pre-activation.
+    pub fn most_packed(&self) -> usize {
+        CELL_BITS / (self.accumulator_bits() as usize + 1)
+    }
+
+    /// Public inputs that one instance word states, the first in its lowest bits,
+    /// [`Shape::value_bits`] each.
+    pub fn inputs_per_word(&self) -> usize {
+        if self.graph.is_some() { CELL_BITS / self.value_bits() as usize } else { 1 }
+    }
+
+    /// The inputs as public words state them: none if they are private.
+    pub fn pack<T: Clone>(&self, inputs: &[T]) -> Vec<Vec<T>> {
+        let public = if self.public_inputs { inputs } else { &[] };
+        public.chunks(self.inputs_per_word()).map(<[T]>::to_vec).collect()
+    }
+
+    /// Number of words that state `inputs` inputs.
+    pub fn input_words(&self, inputs: usize) -> usize {
+        if self.public_inputs { inputs.div_ceil(self.inputs_per_word()) } else { 0 }
+    }
+
+    /// Rows that a pre-activation's limbs take.
+    pub fn value_rows(&self) -> usize {
+        self.limbs.div_ceil(self.limb_columns())
+    }
+
     /// Entries of the range table.
     pub fn table_size(&self) -> usize {
         1 << self.limb_bits
@@ -89,21 +164,26 @@ impl Shape {
 /// The shape of a model this small that any choice would do; halo2 wants a default.
 impl Default for Shape {
     fn default() -> Self {
-        Self { limb_bits: 10, limbs: 5, shift_limbs: 2, lanes: 1, public_inputs: false }
+        Self {
+            limb_bits: 10,
+            limbs: 5,
+            shift_limbs: 2,
+            lanes: 1,
+            public_inputs: false,
+            graph: None,
+        }
     }
 }
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "dense-b{}-r{}-n{}-c{}{}",
-            self.limb_bits,
-            self.limbs,
-            self.shift_limbs,
-            self.lanes,
-            if self.public_inputs { "-public" } else { "" }
-        )
+        let Self { limb_bits, limbs, shift_limbs, lanes, public_inputs, graph } = self;
+        let kind = if graph.is_some() { "graph" } else { "dense" };
+        write!(f, "{kind}-b{limb_bits}-r{limbs}-n{shift_limbs}-c{lanes}")?;
+        if let Some(GraphShape { limb_columns, packed }) = graph {
+            write!(f, "-m{limb_columns}-e{packed}")?;
+        }
+        if *public_inputs { f.write_str("-public") } else { Ok(()) }
     }
 }
 
@@ -115,6 +195,15 @@ mod tests {
     fn a_shape_whose_accumulator_exceeds_62_bits_is_refused() {
         let shape = Shape { limb_bits: 16, limbs: 4, ..Shape::default() };
         assert_eq!(shape.validate().expect_err("64 bits").field, "limb_bits × limbs");
+    }
+
+    #[test]
+    fn packed_weights_stay_below_half_the_modulus() {
+        // 50 bits of pre-activations: a difference takes 51, and 4·51 ≤ 252 < 5·51.
+        for (packed, valid) in [(0, false), (1, true), (4, true), (5, false)] {
+            let graph = Some(GraphShape { limb_columns: 2, packed });
+            assert_eq!(Shape { graph, ..Shape::default() }.validate().is_ok(), valid, "{packed}");
+        }
     }
 
     #[test]

@@ -10,16 +10,16 @@ use halo2curves::bn256::{Bn256, Fr, G1Affine};
 use rand::{SeedableRng, rngs::StdRng};
 use verdict_engine::{Engine, Options};
 use verdict_prover::{
-    circuit::{DenseCircuit, Layout},
+    circuit::{Layout, ModelCircuit},
     keys::{KeyError, Keys, read_verifying_key, verifying_key_bytes},
     network::{Layer, Network},
     prove::{Backend, Proof, prove},
-    shape::Shape,
+    shape::{GraphShape, Shape},
     verify::{VerifyError, verify},
 };
 
 fn shape() -> Shape {
-    Shape { limb_bits: 6, limbs: 5, shift_limbs: 2, lanes: 2, public_inputs: false }
+    Shape { limb_bits: 6, limbs: 5, shift_limbs: 2, lanes: 2, public_inputs: false, graph: None }
 }
 
 fn network(weight: i64) -> Network {
@@ -75,14 +75,21 @@ impl Setup {
 
 #[test]
 fn a_proof_is_accepted_and_its_outputs_are_the_reference_run() {
-    for public_inputs in [false, true] {
-        let lanes = if public_inputs { 1 } else { 3 };
-        let setup = Setup::new(network(777), Shape { lanes, public_inputs, ..shape() });
+    let chain = shape();
+    let graph = |limb_columns, packed| Some(GraphShape { limb_columns, packed });
+    for shape in [
+        Shape { lanes: 3, ..chain },
+        Shape { lanes: 1, public_inputs: true, ..chain },
+        Shape { graph: graph(1, 1), ..chain },
+        Shape { graph: graph(2, 8), public_inputs: true, ..chain },
+        Shape { graph: graph(5, 4), lanes: 1, ..chain },
+    ] {
+        let setup = Setup::new(network(777), shape);
         let reference = setup.keys.network.run(&[100_000, 262_143]).expect("in range");
         for backend in [Backend::Engine(&setup.engine), Backend::Reference(&setup.params)] {
             let proof = setup.prove_by(backend, &[100_000, 262_143]);
             assert_eq!(Some(&proof.outputs), reference.values.last());
-            assert_eq!(proof.instances.len(), if public_inputs { 4 } else { 2 });
+            assert_eq!(proof.instances.len(), 1 + shape.input_words(2) + 1);
             setup.verify(&proof.instances, &proof.bytes).expect("accepted");
         }
     }
@@ -146,7 +153,7 @@ fn two_proofs_of_one_statement_differ() {
 #[test]
 fn keys_are_those_that_halo2_makes_of_the_circuit() {
     let setup = Setup::new(network(777), shape());
-    let circuit = DenseCircuit::new(setup.keys.layout.clone());
+    let circuit = ModelCircuit::new(setup.keys.layout.clone());
     let vk = keygen_vk(&setup.params, &circuit).expect("halo2's key");
     let pk = keygen_pk(&setup.params, vk, &circuit).expect("halo2's key");
     let bytes = |key: &ProvingKey<G1Affine>| key.to_bytes(SerdeFormat::RawBytes);

@@ -65,7 +65,7 @@ impl PlannedModel {
     /// How its proofs' public values are laid out.
     pub fn public_values(&self) -> PublicValues {
         let quantized = &self.plan.quantized;
-        let inputs = if self.plan.shape.public_inputs { quantized.input.ranges.len() } else { 0 };
+        let inputs = self.plan.shape.input_words(quantized.input.ranges.len());
         PublicValues { inputs, outputs: quantized.output.count }
     }
 

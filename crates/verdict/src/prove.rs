@@ -14,6 +14,7 @@ use verdict_contracts::{FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef,
 use verdict_engine::{Engine, Options};
 use verdict_kzg::transcript::to_be_bytes;
 use verdict_prover::{
+    circuit::public_words,
     keys::Keys,
     prove::{Backend, Proof, prove},
     srs::Srs,
@@ -150,12 +151,7 @@ impl Prover {
 
     /// The public input words of a proof about `inputs`; none if they are private.
     fn input_words(&self, inputs: &[i64]) -> Vec<B256> {
-        let shape = &self.public.manifest().shape;
-        if !shape.public_inputs {
-            return Vec::new();
-        }
-        let shift = shape.shift_bits();
-        inputs.iter().map(|x| B256::from(U256::from(x.unsigned_abs()) << shift)).collect()
+        public_words(&self.public.manifest().shape, inputs).iter().map(word).collect()
     }
 
     /// Checks a proof just made, and bundles it.

@@ -1,83 +1,365 @@
-//! The dense circuit: a network's run, checked by halo2.
+//! A model's run, checked by halo2.
 //!
-//! [`layout`] turns a network into rows (the fixed columns), [`witness`] turns a
-//! run of it into advice columns, [`config`] states the gates between them.
+//! There are two circuits. The [`chain`] circuit proves chains of dense layers with the
+//! fewest commitments, the [`graph`] circuit any graph of linear nodes, with several
+//! weights a cell and several limbs a row. In each, `layout` turns a model into rows (the
+//! fixed columns), `witness` turns a run of it into advice columns, and `config` states
+//! the gates between them. This module is what the rest knows: columns by their index.
 
-pub mod config;
-pub mod layout;
+pub mod chain;
+pub mod graph;
 #[cfg(test)]
 mod tests;
-pub mod witness;
 
 use std::sync::Arc;
 
+use ff::PrimeField;
 use halo2_proofs::{
     circuit::{Layouter, Region, SimpleFloorPlanner, Value},
-    plonk::{Advice, Circuit, Column, ConstraintSystem, Error, Fixed},
+    plonk::{Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Fixed},
 };
 use halo2curves::bn256::Fr;
+use thiserror::Error;
 
-pub use self::{
-    config::{Columns, MAX_DEGREE},
-    layout::{Block, Layout, LayoutError, Source},
-    witness::{FirstPhase, SecondPhase, Witness},
+use self::graph::Claims;
+use crate::{
+    integer::{IntegerError, IntegerGraph, IntegerOp},
+    network::{Network, NetworkError},
+    shape::{Shape, ShapeError},
 };
-use crate::shape::Shape;
 
-/// A laid-out model, with the witness of one inference when proving.
-#[derive(Debug, Clone)]
-pub struct DenseCircuit {
-    layout: Arc<Layout>,
-    witness: Option<Arc<Witness>>,
+/// The highest degree of a gate.
+pub const MAX_DEGREE: usize = 3;
+/// log2 of the largest supported number of rows.
+pub const MAX_K: u32 = 24;
+
+/// Why a network cannot be laid out.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// More rows than halo2's field supports.
+    #[error("the model needs {rows} rows, the limit is 2^{limit}")]
+    TooLarge {
+        /// Rows needed.
+        rows: usize,
+        /// log2 of the limit.
+        limit: u32,
+    },
+    /// The network is not one of this shape.
+    #[error("the network's {what} is {got}, the circuit's shape has {expected}")]
+    Format {
+        /// What differs.
+        what: &'static str,
+        /// The shape's.
+        expected: u32,
+        /// The network's.
+        got: u32,
+    },
+    /// A graph in the shape of a chain circuit.
+    #[error("the model is no chain of layers, and the circuit's shape is for chains only")]
+    NoChain,
+    /// The shape is not supported.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
 }
 
-impl DenseCircuit {
+/// Checks that the shape is one, and that it gives values and inputs the bits that the
+/// model's intervals were computed with: more would be proven of inputs out of range.
+fn check_bits((input_bits, shift_bits): (u32, u32), shape: &Shape) -> Result<(), LayoutError> {
+    shape.validate()?;
+    let check = |what, expected, got| {
+        if expected == got { Ok(()) } else { Err(LayoutError::Format { what, expected, got }) }
+    };
+    check("input_bits", shape.value_bits(), input_bits)?;
+    check("shift_bits", shape.shift_bits(), shift_bits)
+}
+
+/// An integer model that the circuits prove. It must have been validated for the bits of
+/// its shape: the circuits rely on its intervals.
+pub trait Model {
+    /// Why a model does not run.
+    type Error;
+
+    /// Bits of an input and of the rescale.
+    fn bits(&self) -> (u32, u32);
+
+    /// What is to be proven.
+    fn claims(&self, shape: &Shape) -> Claims<'_>;
+
+    /// A run on `inputs`.
+    ///
+    /// # Errors
+    /// Inputs that are out of range or not as many as the model's.
+    fn integers(&self, inputs: &[i64]) -> Result<Run, Self::Error>;
+}
+
+/// The integers of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// (z, x) of every result, numbered as in the claims, without the inputs.
+    pub results: Vec<(i64, i64)>,
+    /// What the model gives.
+    pub outputs: Vec<i64>,
+}
+
+impl Model for Network {
+    type Error = NetworkError;
+
+    fn bits(&self) -> (u32, u32) {
+        (self.input_bits, self.shift_bits)
+    }
+
+    fn claims(&self, shape: &Shape) -> Claims<'_> {
+        Claims::chain(self, shape)
+    }
+
+    fn integers(&self, inputs: &[i64]) -> Result<Run, NetworkError> {
+        let trace = self.run(inputs)?;
+        let outputs = trace.values.last().map_or(inputs, Vec::as_slice).to_vec();
+        let values = trace.values.into_iter().flatten();
+        let results = trace.accumulators.into_iter().flatten().zip(values).collect();
+        Ok(Run { results, outputs })
+    }
+}
+
+impl Model for IntegerGraph {
+    type Error = IntegerError;
+
+    fn bits(&self) -> (u32, u32) {
+        (self.input_bits, self.shift_bits)
+    }
+
+    fn claims(&self, shape: &Shape) -> Claims<'_> {
+        Claims::graph(self, shape)
+    }
+
+    fn integers(&self, inputs: &[i64]) -> Result<Run, IntegerError> {
+        let trace = self.run(inputs)?;
+        let results = self
+            .nodes
+            .iter()
+            .zip(&trace.accumulators)
+            .filter(|(node, _)| matches!(node.op, IntegerOp::Linear(_)))
+            .flat_map(|(node, z)| z.iter().copied().zip(trace.values[node.output.0].clone()))
+            .collect();
+        Ok(Run { results, outputs: trace.outputs })
+    }
+}
+
+/// The fixed part of a circuit: a model in rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The constraint system's shape.
+    pub shape: Shape,
+    /// log2 of the number of rows.
+    pub k: u32,
+    /// Number of instances, the context included.
+    pub instances: usize,
+    rows: Rows,
+}
+
+/// A model in the rows of one of the circuits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rows {
+    Chain(chain::Layout),
+    Graph(graph::Layout),
+}
+
+impl Layout {
+    /// Lays a valid model out in the fewest rows of `shape`, a power of two.
+    ///
+    /// # Errors
+    /// A shape that is none, or not the model's; too many rows; a model that is no chain in
+    /// a shape of the chain circuit.
+    pub fn new(model: &impl Model, shape: Shape) -> Result<Self, LayoutError> {
+        check_bits(model.bits(), &shape)?;
+        let claims = model.claims(&shape);
+        if shape.graph.is_some() {
+            return Self::from_claims(&claims, shape);
+        }
+        let network = claims.as_chain(&shape).ok_or(LayoutError::NoChain)?;
+        let layout = chain::Layout::new(&network, shape)?;
+        Ok(Self { shape, k: layout.k, instances: layout.instances, rows: Rows::Chain(layout) })
+    }
+
+    /// log2 of the rows the model needs, without laying it out.
+    ///
+    /// # Errors
+    /// As [`Layout::new`].
+    pub fn required_k(model: &impl Model, shape: Shape) -> Result<u32, LayoutError> {
+        check_bits(model.bits(), &shape)?;
+        let claims = model.claims(&shape);
+        if shape.graph.is_some() {
+            return graph::Layout::required_k(&claims, shape);
+        }
+        chain::Layout::required_k(&claims.as_chain(&shape).ok_or(LayoutError::NoChain)?, shape)
+    }
+
+    fn from_claims(claims: &Claims<'_>, shape: Shape) -> Result<Self, LayoutError> {
+        let layout = graph::Layout::new(claims, shape)?;
+        Ok(Self { shape, k: layout.k, instances: layout.instances, rows: Rows::Graph(layout) })
+    }
+
+    /// Rows on which the gates apply: 0 to `active_rows` − 1.
+    pub fn active_rows(&self) -> usize {
+        match &self.rows {
+            Rows::Chain(layout) => layout.active_rows(),
+            Rows::Graph(layout) => layout.active_rows(),
+        }
+    }
+}
+
+/// A proof's public part and first-phase witness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// Context, public inputs, outputs.
+    pub instances: Vec<Fr>,
+    /// What the network gives.
+    pub outputs: Vec<i64>,
+    first: First,
+}
+
+/// The first-phase columns of one of the circuits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum First {
+    Chain(chain::FirstPhase),
+    Graph(graph::FirstPhase),
+}
+
+impl Witness {
+    /// Runs `model`, which `layout` is of, on `inputs` and fills the first-phase columns.
+    ///
+    /// # Errors
+    /// Inputs that are out of range or not as many as the model's.
+    pub fn new<M: Model>(
+        layout: &Layout,
+        model: &M,
+        inputs: &[i64],
+        context: Fr,
+    ) -> Result<Self, M::Error> {
+        let Run { results, outputs } = model.integers(inputs)?;
+        let shape = &layout.shape;
+        let given = inputs.iter().map(|x| (x << shape.shift_bits(), *x));
+        let integers: Vec<(i64, i64)> = given.chain(results).collect();
+        let first = match &layout.rows {
+            Rows::Chain(rows) => First::Chain(chain::FirstPhase::new(rows, &integers)),
+            Rows::Graph(rows) => First::Graph(graph::FirstPhase::new(rows, &integers)),
+        };
+        let words = public_words(shape, inputs);
+        let stated = outputs.iter().map(|output| field(*output));
+        let instances = std::iter::once(context).chain(words).chain(stated).collect();
+        Ok(Self { instances, outputs, first })
+    }
+
+    /// The columns of a phase, in the order of their index: those committed before the
+    /// challenges, or those that depend on them. None if there is no such phase, or as many
+    /// challenges as the circuit has are not known.
+    pub fn columns(&self, layout: &Layout, phase: u8, challenges: &[Fr]) -> Option<Vec<Vec<Fr>>> {
+        match (phase, &self.first, &layout.rows, challenges) {
+            (0, First::Chain(first), ..) => Some(vec![first.limbs.clone(), first.signs.clone()]),
+            (0, First::Graph(first), ..) => {
+                Some(first.limbs.iter().chain([&first.cells]).cloned().collect())
+            }
+            (1, First::Chain(first), Rows::Chain(rows), [beta, rho]) => {
+                Some(first.second_phase(rows, &self.instances, *beta, *rho).into_columns())
+            }
+            (1, First::Graph(first), Rows::Graph(rows), [beta, gamma, rho]) => {
+                let challenges = graph::Challenges { beta: *beta, gamma: *gamma, rho: *rho };
+                Some(first.second_phase(rows, &self.instances, challenges).into_columns())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The columns of a circuit.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    /// The advice columns of each phase.
+    pub advice: Vec<Vec<Column<Advice>>>,
+    /// The fixed columns.
+    pub fixed: Vec<Column<Fixed>>,
+    /// Those of the fixed columns that hold the model.
+    pub secret: Vec<Column<Fixed>>,
+    /// The challenges.
+    pub challenges: Vec<Challenge>,
+}
+
+impl Columns {
+    /// Adds the columns and gates of `shape` to a constraint system.
+    pub fn configure(meta: &mut ConstraintSystem<Fr>, shape: &Shape) -> Self {
+        if shape.graph.is_some() {
+            graph::Columns::configure(meta, shape).by_index()
+        } else {
+            chain::Columns::configure(meta, shape).by_index()
+        }
+    }
+}
+
+/// A laid-out model, with the witness of one inference when proving.
+#[derive(Clone)]
+pub struct ModelCircuit {
+    layout: Arc<Layout>,
+    witness: Option<Arc<Witness>>,
+    /// How a cheating prover changes the second-phase columns.
+    #[cfg(test)]
+    tamper: Option<tests::Tamper>,
+}
+
+impl ModelCircuit {
     /// The circuit of a model, for making keys.
     pub fn new(layout: Arc<Layout>) -> Self {
-        Self { layout, witness: None }
+        Self {
+            layout,
+            witness: None,
+            #[cfg(test)]
+            tamper: None,
+        }
     }
 
     /// The circuit with a witness, for proving.
     pub fn with_witness(layout: Arc<Layout>, witness: Arc<Witness>) -> Self {
-        Self { layout, witness: Some(witness) }
+        Self { witness: Some(witness), ..Self::new(layout) }
     }
 
-    fn assign_fixed_columns(&self, columns: &Columns, region: &mut Region<'_, Fr>) {
-        fixed_cells(&self.layout, columns, |column, row, value| {
-            region.assign_fixed(column, row, value);
-        });
-    }
-
-    /// Assigns both phases; `adjust` may change the second one before it is
-    /// committed, which only tests do.
-    fn assign_witness(
-        &self,
-        columns: &Columns,
-        region: &mut Region<'_, Fr>,
-        adjust: &dyn Fn(&mut SecondPhase),
-    ) {
-        let fill = |region: &mut Region<'_, Fr>, column: Column<Advice>, values: &[Fr]| {
-            for (row, value) in values.iter().enumerate() {
-                region.assign_advice(column, row, Value::known(*value));
+    fn assign(&self, columns: &Columns, region: &mut Region<'_, Fr>) -> Result<(), Error> {
+        for (column, values) in columns.fixed.iter().zip(fixed_columns(&self.layout).1) {
+            for (row, value) in values.iter().enumerate().filter(|(_, v)| **v != Fr::zero()) {
+                region.assign_fixed(*column, row, *value);
             }
-        };
-        let Some(witness) = &self.witness else { return };
-        fill(region, columns.limbs, &witness.first.limbs);
-        fill(region, columns.signs, &witness.first.signs);
-        region.next_phase();
-        let challenges = region.get_challenge(columns.beta).zip(region.get_challenge(columns.rho));
-        challenges.map(|(beta, rho)| {
-            let mut second = witness.second_phase(&self.layout, beta, rho);
-            adjust(&mut second);
-            fill(region, columns.horner, &second.horner);
-            fill(region, columns.collected, &second.collected);
-            fill(region, columns.open, &second.open);
-            fill(region, columns.logup, &second.logup);
-        });
+        }
+        let Some(witness) = &self.witness else { return Ok(()) };
+        for (phase, advice) in columns.advice.iter().enumerate() {
+            if phase > 0 {
+                region.next_phase();
+            }
+            let mut known = Value::known(Vec::new());
+            for challenge in columns.challenges.iter().filter(|_| phase > 0) {
+                known = known.zip(region.get_challenge(*challenge)).map(|(mut known, new)| {
+                    known.push(new);
+                    known
+                });
+            }
+            known.map(|challenges| {
+                let values = witness.columns(&self.layout, phase as u8, &challenges);
+                #[cfg_attr(not(test), expect(unused_mut, reason = "only tests tamper"))]
+                let mut values = values.unwrap_or_default();
+                #[cfg(test)]
+                if let Some(tamper) = self.tamper.as_ref().filter(|_| phase > 0) {
+                    tamper(&mut values);
+                }
+                for (column, values) in advice.iter().zip(&values) {
+                    for (row, value) in values.iter().enumerate() {
+                        region.assign_advice(*column, row, Value::known(*value));
+                    }
+                }
+            });
+        }
+        Ok(())
     }
 }
 
-impl Circuit<Fr> for DenseCircuit {
+impl Circuit<Fr> for ModelCircuit {
     type Config = Columns;
     type FloorPlanner = SimpleFloorPlanner;
     type Params = Shape;
@@ -99,28 +381,8 @@ impl Circuit<Fr> for DenseCircuit {
     }
 
     fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
-        layouter.assign_region(
-            || "dense",
-            |mut region| {
-                self.assign_fixed_columns(&columns, &mut region);
-                self.assign_witness(&columns, &mut region, &|_| {});
-                Ok(())
-            },
-        )
+        layouter.assign_region(|| "model", |mut region| self.assign(&columns, &mut region))
     }
-}
-
-/// Every fixed cell that is not zero.
-fn fixed_cells(layout: &Layout, columns: &Columns, mut set: impl FnMut(Column<Fixed>, usize, Fr)) {
-    for (column, weights) in columns.weights.iter().zip(&layout.weights) {
-        for (row, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0) {
-            set(*column, row, witness::field(*weight));
-        }
-    }
-    layout.table.iter().for_each(|(row, entry)| set(columns.table, *row, Fr::from(*entry)));
-    layout.blocks.iter().for_each(|block| set(columns.value, block.value_row, Fr::one()));
-    layout.swaps.iter().for_each(|row| set(columns.swap, *row, Fr::one()));
-    (0..layout.active_rows()).for_each(|row| set(columns.active, row, Fr::one()));
 }
 
 /// The constraint system of a shape, without any model.
@@ -130,11 +392,59 @@ pub fn constraint_system(shape: &Shape) -> ConstraintSystem<Fr> {
     meta
 }
 
+/// Indices of the fixed columns that hold a model: its weights and biases.
+///
+/// They are *secret*: every gate is linear in them, so that a protocol never needs to
+/// open them. The other fixed columns are *structural*: they show a model's architecture
+/// only.
+pub fn secret_columns(shape: &Shape) -> Vec<usize> {
+    let columns = Columns::configure(&mut ConstraintSystem::default(), shape);
+    columns.secret.iter().map(Column::index).collect()
+}
+
 /// The constraint system of a layout's shape, and the layout's fixed columns.
 pub fn fixed_columns(layout: &Layout) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
     let mut meta = ConstraintSystem::default();
-    let columns = Columns::configure(&mut meta, &layout.shape);
-    let mut fixed = vec![vec![Fr::zero(); layout.active_rows()]; meta.num_fixed_columns()];
-    fixed_cells(layout, &columns, |column, row, value| fixed[column.index()][row] = value);
+    let mut fixed = Vec::new();
+    let active = layout.active_rows();
+    let mut set = |column: Column<Fixed>, row: usize, value: Fr| {
+        if fixed.len() <= column.index() {
+            fixed.resize(column.index() + 1, vec![Fr::zero(); active]);
+        }
+        fixed[column.index()][row] = value;
+    };
+    match &layout.rows {
+        Rows::Chain(rows) => {
+            rows.fixed_cells(&chain::Columns::configure(&mut meta, &layout.shape), &mut set);
+        }
+        Rows::Graph(rows) => {
+            rows.fixed_cells(&graph::Columns::configure(&mut meta, &layout.shape), &mut set);
+        }
+    }
+    fixed.resize(meta.num_fixed_columns(), vec![Fr::zero(); active]);
     (meta, fixed)
+}
+
+/// The public words that state `inputs`: none if the shape's inputs are private.
+pub fn public_words(shape: &Shape, inputs: &[i64]) -> Vec<Fr> {
+    let unit = Fr::from(1u64 << shape.value_bits());
+    let word = |values: &Vec<i64>| {
+        values.iter().rev().fold(Fr::zero(), |word, value| word * unit + field(*value))
+    };
+    shape.pack(inputs).iter().map(word).collect()
+}
+
+/// An integer that may be negative, as a field element.
+pub(crate) fn field(value: i64) -> Fr {
+    let magnitude = Fr::from(value.unsigned_abs());
+    if value < 0 { -magnitude } else { magnitude }
+}
+
+/// A field element as an index, if it is one.
+fn small(value: &Fr) -> Option<usize> {
+    let bytes = value.to_repr();
+    if bytes[4..].iter().any(|byte| *byte != 0) {
+        return None;
+    }
+    Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
 }

@@ -36,7 +36,7 @@ fn model(widths: &[usize], function: FloatOp, last: Option<FloatOp>) -> FloatMod
 }
 
 fn shape() -> Shape {
-    Shape { limb_bits: 11, limbs: 5, shift_limbs: 2, lanes: 2, public_inputs: false }
+    Shape { limb_bits: 11, limbs: 5, shift_limbs: 2, lanes: 2, public_inputs: false, graph: None }
 }
 
 const PRECISION: Precision = Precision { decimals: None, function_tolerance: 2e-5 };

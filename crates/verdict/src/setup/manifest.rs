@@ -133,7 +133,7 @@ impl Manifest {
 
     /// How the public values of a proof are laid out.
     pub fn public_values(&self) -> PublicValues {
-        let inputs = if self.shape.public_inputs { self.input.ranges.len() } else { 0 };
+        let inputs = self.shape.input_words(self.input.ranges.len());
         PublicValues { inputs, outputs: self.output.count }
     }
 
@@ -147,7 +147,7 @@ impl Manifest {
         let (input, output) = (&manifest.input, &manifest.output);
         let ranges =
             input.ranges.iter().all(|[lo, hi]| lo.is_finite() && hi.is_finite() && lo < hi);
-        if manifest.k > verdict_prover::circuit::layout::MAX_K
+        if manifest.k > verdict_prover::circuit::MAX_K
             || input.bits != manifest.shape.value_bits()
             || !ranges
             || output.count == 0

@@ -21,10 +21,12 @@
 //! Σ_w ρ^(N−1−w)·(z_w − c_w): the swap moves the latter into `open`, every value row
 //! takes x_v·u_v off it, the next swap demands that it is zero.
 
-use thiserror::Error;
-
 use super::config::unusable_rows;
-use crate::{network::Network, shape::Shape};
+use crate::{
+    circuit::{LayoutError, MAX_K},
+    network::{Layer, Network},
+    shape::Shape,
+};
 
 /// The rows of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,24 +73,11 @@ pub struct Layout {
     pub table: Vec<(usize, u64)>,
     /// The free row that balances the multiplicity of the entry 0.
     pub zero_row: usize,
+    /// The number of the first value of each layer, inputs counted first.
+    pub first_output: Vec<usize>,
+    /// End rows of public inputs. They hold the entry 1 of the table, which marks them.
+    pub public_ends: Vec<usize>,
 }
-
-/// Why a network cannot be laid out.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum LayoutError {
-    /// More rows than halo2's field supports.
-    #[error("the model needs {rows} rows, the limit is 2^{limit}")]
-    TooLarge {
-        /// Rows needed.
-        rows: usize,
-        /// log2 of the limit.
-        limit: u32,
-    },
-}
-
-/// log2 of the largest supported number of rows.
-pub const MAX_K: u32 = 24;
 
 impl Layout {
     /// Lays `network` out in the fewest rows of `shape`, a power of two.
@@ -249,10 +238,21 @@ impl<'a> Schedule<'a> {
         let active = active_rows(&self.shape, k);
         self.swaps.push(active - 1);
         let mut taken = vec![false; active];
+        let public =
+            |block: &&Block| self.shape.public_inputs && matches!(block.source, Source::Input(_));
+        let public_ends = self.blocks.iter().filter(public);
+        let public_ends = public_ends.map(|b| b.value_row + self.shape.shift_limbs).collect();
         for block in &self.blocks {
             taken[block.value_row] = true;
             taken[block.value_row + self.shape.shift_limbs] = true;
         }
+        let mut values = self.network.inputs;
+        let count = |layer: &Layer| {
+            let first = values;
+            values += layer.outputs;
+            first
+        };
+        let first_output = self.network.layers.iter().map(count).collect();
         let mut free = (0..active).filter(|row| !taken[*row]);
         // `k` left a free row for every entry.
         let zero_row = free.next().unwrap_or_default();
@@ -266,6 +266,8 @@ impl<'a> Schedule<'a> {
             weights: self.weights,
             table,
             zero_row,
+            first_output,
+            public_ends,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Columns and gates of the dense constraint system.
+//! Columns and gates of the chain constraint system.
 //!
 //! Phase 1 (committed before any challenge):
 //! - `limbs`: one limb of b bits a row; a pre-activation z is written in R
@@ -28,10 +28,7 @@ use halo2curves::bn256::Fr;
 
 use crate::shape::Shape;
 
-/// The highest degree of a gate.
-pub const MAX_DEGREE: usize = 3;
-
-/// The columns and challenges of the dense constraint system.
+/// The columns and challenges of the chain constraint system.
 #[derive(Debug, Clone)]
 pub struct Columns {
     /// Limbs of the pre-activations.
@@ -79,12 +76,12 @@ fn last_active_rotation(shape: &Shape) -> Rotation {
     Rotation(-(unusable_rows(shape) as i32 + 1))
 }
 
-fn sum(terms: impl IntoIterator<Item = Expression<Fr>>) -> Expression<Fr> {
+pub(in crate::circuit) fn sum(terms: impl IntoIterator<Item = Expression<Fr>>) -> Expression<Fr> {
     terms.into_iter().reduce(|a, b| a + b).unwrap_or(Expression::Constant(Fr::zero()))
 }
 
 /// Σ 2^(b·i)·terms_i.
-fn limb_sum(terms: &[Expression<Fr>], limb_bits: u32) -> Expression<Fr> {
+pub(in crate::circuit) fn limb_sum(terms: &[Expression<Fr>], limb_bits: u32) -> Expression<Fr> {
     let base = Fr::from(1u64 << limb_bits);
     let mut weight = Fr::one();
     sum(terms.iter().map(|term| {
@@ -129,6 +126,9 @@ impl Columns {
         };
         columns.linear_gates(meta, shape);
         columns.value_gates(meta, shape);
+        if shape.public_inputs {
+            columns.public_gates(meta, shape);
+        }
         columns.range_gates(meta);
         columns.boundary_gates(meta, shape);
         columns
@@ -154,7 +154,8 @@ impl Columns {
                 weight * powers[shape.lanes - 1 - lane].clone()
             }));
             let carried = (active.clone() - value - swap) * (horner * powers[shape.lanes].clone());
-            vec![active * next - carried - row]
+            // Inactive rows are free: what blinds the weights stands there.
+            vec![active * (next - row) - carried]
         });
 
         meta.create_gate("a value accounts for its part of the previous layer", |meta| {
@@ -212,10 +213,29 @@ impl Columns {
         });
     }
 
+    /// A public input's pre-activation is 2^n times the value: what its instance is
+    /// compared with has one word for one value.
+    ///
+    /// The end rows of public inputs are those whose table entry is not 0. The limbs
+    /// that the rescale drops are in their range, so the sum is 0 only where all of
+    /// them are and the sign is 1.
+    fn public_gates(&self, meta: &mut ConstraintSystem<Fr>, shape: &Shape) {
+        meta.create_gate("a public input has neither a remainder nor a sign", |meta| {
+            let end = meta.query_fixed(self.value, end_to_value(shape));
+            let public = meta.query_fixed(self.table, Rotation::cur());
+            let sign = meta.query_advice(self.signs, Rotation::cur());
+            let limbs = self.limb_window(meta, shape);
+            let remainder = limb_sum(&limbs[..shape.shift_limbs], shape.limb_bits);
+            let negative = Expression::Constant(Fr::one()) - sign;
+            vec![end * public * (remainder + negative * Fr::from(1u64 << shape.shift_bits()))]
+        });
+    }
+
     /// logUp: Σ 1/(β + limb) = Σ m/(β + table) over the active rows.
     ///
-    /// On value and end rows the table holds 0, so what `signs` holds there counts
-    /// as multiplicity of the entry 0, which a free row makes up for.
+    /// On value and end rows the table holds 0 (1 on the end rows of public inputs), so
+    /// what `signs` holds there counts as multiplicity of that entry, which a free row
+    /// makes up for.
     fn range_gates(&self, meta: &mut ConstraintSystem<Fr>) {
         meta.create_gate("every limb is in the range table", |meta| {
             let active = meta.query_fixed(self.active, Rotation::cur());
@@ -237,8 +257,9 @@ impl Columns {
     /// The accumulators start at 0 on the first row, and logUp ends at 0.
     ///
     /// The first row is where `active` turns from 0, on the domain's last row, to 1:
-    /// with public inputs, `collected` starts at minus its own last value: the
-    /// public inputs, collected from the instance column, must cancel it.
+    /// with public inputs, `collected` starts at minus its own last value, divided by
+    /// 2^n: the pre-activations of public inputs are 2^n times their values, which the
+    /// instance column must cancel.
     fn boundary_gates(&self, meta: &mut ConstraintSystem<Fr>, shape: &Shape) {
         meta.create_gate("accumulators start and end at zero", |meta| {
             let one = Expression::Constant(Fr::one());
@@ -248,8 +269,8 @@ impl Columns {
             let logup = meta.query_advice(self.logup, Rotation::next());
             let mut collected = meta.query_advice(self.collected, Rotation::next());
             if shape.public_inputs {
-                collected =
-                    collected + meta.query_advice(self.collected, last_active_rotation(shape));
+                let inputs = meta.query_advice(self.collected, last_active_rotation(shape));
+                collected = collected * Fr::from(1u64 << shape.shift_bits()) + inputs;
             }
             let first = (one.clone() - active.clone()) * next_active.clone();
             let last = active * (one - next_active);
@@ -275,51 +296,4 @@ impl Columns {
 /// Rotation from the end row of a pre-activation to its value row.
 fn end_to_value(shape: &Shape) -> Rotation {
     Rotation(-(shape.shift_limbs as i32))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn constraint_system(shape: &Shape) -> ConstraintSystem<Fr> {
-        let mut meta = ConstraintSystem::default();
-        Columns::configure(&mut meta, shape);
-        meta
-    }
-
-    fn shapes() -> impl Iterator<Item = Shape> {
-        let private = Shape::default();
-        [
-            private,
-            Shape { lanes: 16, ..private },
-            Shape { limb_bits: 8, limbs: 7, shift_limbs: 3, ..private },
-            Shape { limbs: 3, ..private },
-            Shape { public_inputs: true, ..private },
-        ]
-        .into_iter()
-    }
-
-    #[test]
-    fn no_gate_exceeds_the_degree_limit() {
-        for shape in shapes() {
-            let meta = constraint_system(&shape);
-            for gate in meta.gates() {
-                for polynomial in gate.polynomials() {
-                    assert!(polynomial.degree() <= MAX_DEGREE, "{shape}: {}", gate.name());
-                }
-            }
-            assert_eq!(meta.degree(), MAX_DEGREE);
-        }
-    }
-
-    #[test]
-    fn unusable_rows_agree_with_the_constraint_system() {
-        for shape in shapes() {
-            assert_eq!(
-                unusable_rows(&shape),
-                constraint_system(&shape).blinding_factors() + 1,
-                "{shape}"
-            );
-        }
-    }
 }

@@ -4,7 +4,7 @@ use ff::{BatchInvert, PrimeField};
 use halo2curves::bn256::Fr;
 
 use super::layout::{Block, Layout, Source};
-use crate::network::{Network, NetworkError};
+use crate::circuit::{field, small};
 
 /// The columns committed before the challenges, active rows only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,43 +28,19 @@ pub struct SecondPhase {
     pub logup: Vec<Fr>,
 }
 
-/// A proof's public part and first-phase witness.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Witness {
-    /// Context, public inputs, outputs.
-    pub instances: Vec<Fr>,
-    /// What the network gives.
-    pub outputs: Vec<i64>,
-    /// The first-phase columns.
-    pub first: FirstPhase,
-}
-
-/// An integer that may be negative, as a field element.
-pub(crate) fn field(value: i64) -> Fr {
-    let magnitude = Fr::from(value.unsigned_abs());
-    if value < 0 { -magnitude } else { magnitude }
-}
-
-impl Witness {
-    /// Runs `network` on `inputs` and fills the first-phase columns.
-    pub fn new(
-        layout: &Layout,
-        network: &Network,
-        inputs: &[i64],
-        context: Fr,
-    ) -> Result<Self, NetworkError> {
-        let trace = network.run(inputs)?;
+impl FirstPhase {
+    /// Fills the first-phase columns from every value's (z, x): the inputs, then the
+    /// results of each layer.
+    pub fn new(layout: &Layout, integers: &[(i64, i64)]) -> Self {
         let shape = &layout.shape;
         let mut limbs = vec![0u32; layout.active_rows()];
         let mut signs = vec![0i64; layout.active_rows()];
-        let mut zero_multiplicity = 0;
+        let mut zero_multiplicity = 0i128;
         for block in &layout.blocks {
             let (accumulator, value) = match block.source {
                 Source::Zero => (0, 0),
-                Source::Input(index) => (inputs[index] << shape.shift_bits(), inputs[index]),
-                Source::Output { layer, index } => {
-                    (trace.accumulators[layer][index], trace.values[layer][index])
-                }
+                Source::Input(index) => integers[index],
+                Source::Output { layer, index } => integers[layout.first_output[layer] + index],
             };
             let end = layout.end_row(block);
             let (sign, mut magnitude) =
@@ -83,17 +59,19 @@ impl Witness {
         for (row, entry) in &layout.table {
             signs[*row] = counts[*entry as usize];
         }
+        // The signs of public inputs, all 1, count as multiplicities of the entry 1.
+        let ones = layout.public_ends.len();
+        zero_multiplicity += ones as i128;
+        if let Some((row, _)) = layout.table.iter().find(|(_, entry)| *entry == 1) {
+            signs[*row] -= ones as i64;
+        }
         let mut signs: Vec<Fr> = signs.into_iter().map(field).collect();
         zero_multiplicity += i128::from(counts[0]);
         let magnitude = Fr::from_u128(zero_multiplicity.unsigned_abs());
         signs[layout.zero_row] = if zero_multiplicity < 0 { -magnitude } else { magnitude };
 
         let limbs = limbs.into_iter().map(|limb| Fr::from(u64::from(limb))).collect();
-        let public = if shape.public_inputs { inputs } else { &[] };
-        let outputs = trace.values.last().map_or(inputs, Vec::as_slice).to_vec();
-        let words = public.iter().map(|x| x << shape.shift_bits()).chain(outputs.iter().copied());
-        let instances = std::iter::once(context).chain(words.map(field)).collect();
-        Ok(Self { instances, outputs, first: FirstPhase { limbs, signs } })
+        Self { limbs, signs }
     }
 
     /// Fills the second-phase columns from the first-phase ones.
@@ -101,11 +79,24 @@ impl Witness {
     /// They follow the gates row by row, so they satisfy all of them but those
     /// that compare an accumulator with its end; for an honest first phase, these
     /// too.
-    pub fn second_phase(&self, layout: &Layout, beta: Fr, rho: Fr) -> SecondPhase {
-        let rows = Rows::new(layout, self);
+    pub fn second_phase(
+        &self,
+        layout: &Layout,
+        instances: &[Fr],
+        beta: Fr,
+        rho: Fr,
+    ) -> SecondPhase {
+        let rows = Rows::new(layout, self, instances);
         let horner = rows.horner(rho);
         let (collected, open) = rows.linear(&horner, rho);
         SecondPhase { logup: rows.logup(beta), horner, collected, open }
+    }
+}
+
+impl SecondPhase {
+    /// The columns in the order of their index.
+    pub fn into_columns(self) -> Vec<Vec<Fr>> {
+        vec![self.horner, self.collected, self.open, self.logup]
     }
 }
 
@@ -121,12 +112,13 @@ enum Event {
 /// First-phase columns with the layout's events.
 struct Rows<'a> {
     layout: &'a Layout,
-    witness: &'a Witness,
+    first: &'a FirstPhase,
+    instances: &'a [Fr],
     events: Vec<Event>,
 }
 
 impl<'a> Rows<'a> {
-    fn new(layout: &'a Layout, witness: &'a Witness) -> Self {
+    fn new(layout: &'a Layout, first: &'a FirstPhase, instances: &'a [Fr]) -> Self {
         let mut events = vec![Event::None; layout.active_rows()];
         for block in &layout.blocks {
             events[block.value_row] = Event::Value;
@@ -135,7 +127,7 @@ impl<'a> Rows<'a> {
         for row in &layout.swaps {
             events[*row] = Event::Swap;
         }
-        Self { layout, witness, events }
+        Self { layout, first, instances, events }
     }
 
     fn horner(&self, rho: Fr) -> Vec<Fr> {
@@ -168,17 +160,19 @@ impl<'a> Rows<'a> {
     fn accumulator(&self, end: usize) -> Fr {
         let shape = &self.layout.shape;
         let base = Fr::from(shape.table_size() as u64);
-        let limbs = &self.witness.first.limbs[end + 1 - shape.limbs..=end];
+        let limbs = &self.first.limbs[end + 1 - shape.limbs..=end];
         let magnitude = limbs.iter().fold(Fr::zero(), |sum, limb| sum * base + limb);
-        let sign = self.witness.first.signs[end];
+        let sign = self.first.signs[end];
         (sign.double() - Fr::one()) * magnitude + sign - Fr::one()
     }
 
-    /// The public inputs' combination, which `collected` starts at minus.
+    /// The combination of the public inputs' values, which `collected` starts at minus.
     fn public_combination(&self, rho: Fr) -> Fr {
         let inputs = |block: &&Block| matches!(block.source, Source::Input(_));
         let ends = self.layout.blocks.iter().filter(inputs).map(|block| self.layout.end_row(block));
-        ends.fold(Fr::zero(), |sum, end| sum * rho + self.accumulator(end))
+        let combination = ends.fold(Fr::zero(), |sum, end| sum * rho + self.accumulator(end));
+        let unit = Fr::from(1u64 << self.layout.shape.shift_bits());
+        combination * unit.invert().unwrap_or(Fr::zero())
     }
 
     fn linear(&self, horner: &[Fr], rho: Fr) -> (Vec<Fr>, Vec<Fr>) {
@@ -193,14 +187,14 @@ impl<'a> Rows<'a> {
         for (row, event) in self.events.iter().enumerate() {
             match event {
                 Event::None => {}
-                Event::Value => left -= horner[row] * self.witness.first.signs[row],
+                Event::Value => left -= horner[row] * self.first.signs[row],
                 Event::End => sum = sum * rho + self.accumulator(row),
                 Event::Swap => {
                     left = sum - horner[row];
                     sum = Fr::zero();
                 }
             }
-            if let Some(instance) = self.witness.instances.get(row) {
+            if let Some(instance) = self.instances.get(row) {
                 sum += horner[row] * instance;
             }
             collected.push(sum);
@@ -210,11 +204,12 @@ impl<'a> Rows<'a> {
     }
 
     fn logup(&self, beta: Fr) -> Vec<Fr> {
-        let first = &self.witness.first;
+        let first = self.first;
         let mut table = vec![0; self.events.len()];
         for (row, entry) in &self.layout.table {
             table[*row] = *entry as usize;
         }
+        self.layout.public_ends.iter().for_each(|row| table[*row] = 1);
         let mut inverses: Vec<Fr> = (0..self.layout.shape.table_size() as u64)
             .map(|entry| beta + Fr::from(entry))
             .collect();
@@ -232,13 +227,4 @@ impl<'a> Rows<'a> {
         }
         column
     }
-}
-
-/// A field element as an index, if it is one.
-fn small(value: &Fr) -> Option<usize> {
-    let bytes = value.to_repr();
-    if bytes[4..].iter().any(|byte| *byte != 0) {
-        return None;
-    }
-    Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
 }

@@ -1,0 +1,118 @@
+//! What must be proven about committed integers, independent of columns.
+//!
+//! Values are numbered: the inputs first, then every node's results. A claim is a list of
+//! equations `z_w = Σ_v A_wv·x_v + c_w`, one for each result of a node, whose value is
+//! `x = max(0, ⌊z / 2^n⌋)`; and the public words, each of which states some values.
+
+use std::borrow::Cow;
+
+use crate::{
+    graph::{LinearMap, SparseRows},
+    network::Network,
+    shape::Shape,
+};
+
+/// Everything a proof of a model states.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claims<'a> {
+    /// Number of inputs: values that no equation gives.
+    pub inputs: usize,
+    /// The nodes, in topological order.
+    pub nodes: Vec<Node<'a>>,
+    /// The public words after the context. A word states its values, the first in the
+    /// lowest bits.
+    pub words: Vec<Vec<u32>>,
+}
+
+/// One node's equations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node<'a> {
+    /// c, one an equation.
+    pub bias: Cow<'a, [i64]>,
+    /// What is added up.
+    pub maps: Vec<Map<'a>>,
+    /// The equations in the order in which they are packed: those next to each other
+    /// should read the same values. All of them, each once.
+    pub order: Option<Vec<u32>>,
+    /// In that order, as many equations at a time read the same values.
+    pub alike: usize,
+}
+
+/// A part of a node's equations: A, and the values that its columns stand for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Map<'a> {
+    /// The value of each column.
+    pub values: Vec<u32>,
+    /// A.
+    pub rows: Rows<'a>,
+}
+
+/// A matrix, row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rows<'a> {
+    /// All columns of every row, row-major.
+    Dense(&'a [i64]),
+    /// A few columns of each row.
+    Sparse(Cow<'a, SparseRows<i64>>),
+    /// Rows that follow from fewer numbers.
+    Structured(&'a LinearMap<i64>),
+}
+
+impl Map<'_> {
+    /// Calls `each` with (value, weight) for every term of an equation.
+    pub(super) fn row(&self, equation: usize, mut each: impl FnMut(u32, i64)) {
+        match &self.rows {
+            Rows::Dense(weights) => {
+                let columns = self.values.len();
+                let row = &weights[equation * columns..(equation + 1) * columns];
+                self.values.iter().zip(row).for_each(|(value, weight)| each(*value, *weight));
+            }
+            Rows::Sparse(rows) => {
+                let terms = &rows.terms[rows.starts[equation]..rows.starts[equation + 1]];
+                terms.iter().for_each(|(column, weight)| each(self.values[*column], *weight));
+            }
+            Rows::Structured(map) => {
+                map.for_each_in_row(equation, |column, weight| each(self.values[column], weight));
+            }
+        }
+    }
+}
+
+impl Node<'_> {
+    /// The equation that is packed at `place`.
+    pub(super) fn equation(&self, place: usize) -> usize {
+        self.order.as_ref().map_or(place, |order| order[place] as usize)
+    }
+}
+
+impl<'a> Claims<'a> {
+    /// Number of values.
+    pub fn values(&self) -> usize {
+        self.inputs + self.nodes.iter().map(|node| node.bias.len()).sum::<usize>()
+    }
+
+    /// The claims of a chain of dense layers, of which each output is a public word and,
+    /// with public inputs, as many inputs a word as it holds.
+    pub fn chain(network: &'a Network, shape: &Shape) -> Self {
+        let mut previous: Vec<u32> = (0..network.inputs as u32).collect();
+        let mut words = shape.pack(&previous);
+        let mut next = network.inputs as u32;
+        let nodes = network
+            .layers
+            .iter()
+            .map(|layer| {
+                let own = (next..next + layer.outputs as u32).collect();
+                next += layer.outputs as u32;
+                let values = std::mem::replace(&mut previous, own);
+                Node {
+                    bias: Cow::Borrowed(&layer.bias),
+                    maps: vec![Map { values, rows: Rows::Dense(&layer.weights) }],
+                    order: None,
+                    alike: layer.outputs,
+                }
+            })
+            .collect();
+        words.extend(previous.into_iter().map(|value| vec![value]));
+        Self { inputs: network.inputs, nodes, words }
+    }
+}

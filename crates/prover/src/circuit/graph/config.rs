@@ -1,0 +1,250 @@
+//! Columns and gates of the graph constraint system.
+//!
+//! Phase 1 (committed before any challenge):
+//! - `limbs`: M columns of limbs of b bits. A pre-activation z takes R of them, limb i,
+//!   counted from the lowest, in column i mod M, ⌊i / M⌋ rows above its *end row*.
+//! - `cells`: on a *value row* the value x; on the end row, which comes next, the sign bit
+//!   of z; on free rows the multiplicity of the table entry.
+//!
+//! Phase 2 (after the challenges β, γ and ρ):
+//! - `coefficient`: 1 / (γ + stripe), what the equations of the row's stripe are
+//!   multiplied by,
+//! - `reading`: the sum of a value's weights, each times its equation's coefficient,
+//! - `balance`: what all equations, times their coefficients, add up to,
+//! - `logup`: the logUp accumulator of the range argument,
+//! - `inverses`: 1 / (β + limb) for every limb column but the first.
+//!
+//! Fixed: `weights` (C lanes), which are secret; `table` (range table), `value` (1 on value
+//! rows), `swap` (1 where a sum meets the constant 1 or an instance), `active` (1 where the
+//! gates apply) and `stripe` (which equations the row's weights belong to).
+//!
+//! Every gate has degree 3 or lower, so the quotient has two pieces.
+
+use halo2_proofs::{
+    plonk::{
+        Advice, Challenge, Column, ConstraintSystem, Expression, FirstPhase, Fixed, Instance,
+        SecondPhase, VirtualCells,
+    },
+    poly::Rotation,
+};
+use halo2curves::bn256::Fr;
+
+use crate::{
+    circuit::chain::config::{limb_sum, sum},
+    shape::Shape,
+};
+
+/// The columns and challenges of the graph constraint system.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    /// Limbs of the pre-activations.
+    pub limbs: Vec<Column<Advice>>,
+    /// Values, signs and multiplicities.
+    pub cells: Column<Advice>,
+    /// 1 / (γ + stripe).
+    pub coefficient: Column<Advice>,
+    /// Sums of weights times coefficients.
+    pub reading: Column<Advice>,
+    /// What all equations add up to.
+    pub balance: Column<Advice>,
+    /// logUp accumulator.
+    pub logup: Column<Advice>,
+    /// 1 / (β + limb) for every limb column but the first.
+    pub inverses: Vec<Column<Advice>>,
+    /// Weight lanes.
+    pub weights: Vec<Column<Fixed>>,
+    /// Range table.
+    pub table: Column<Fixed>,
+    /// 1 on value rows.
+    pub value: Column<Fixed>,
+    /// 1 where a sum meets the constant 1 or an instance.
+    pub swap: Column<Fixed>,
+    /// 1 on active rows.
+    pub active: Column<Fixed>,
+    /// The stripe of the row's weights.
+    pub stripe: Column<Fixed>,
+    /// Context, public inputs, outputs.
+    pub instance: Column<Instance>,
+    /// Challenge of the range argument.
+    pub beta: Challenge,
+    /// Challenge that separates stripes.
+    pub gamma: Challenge,
+    /// Challenge that separates lanes.
+    pub rho: Challenge,
+}
+
+/// Rows at the end of every column that hold halo2's blinding values, plus one; see
+/// [`crate::circuit::chain::config::unusable_rows`].
+pub fn unusable_rows(shape: &Shape) -> usize {
+    shape.value_rows().max(3) + 3
+}
+
+impl Columns {
+    /// Adds the columns and gates of `shape` to a constraint system.
+    pub fn configure(meta: &mut ConstraintSystem<Fr>, shape: &Shape) -> Self {
+        let limb_columns = shape.limb_columns();
+        let limbs = (0..limb_columns).map(|_| meta.advice_column_in(FirstPhase)).collect();
+        let cells = meta.advice_column_in(FirstPhase);
+        let beta = meta.challenge_usable_after(FirstPhase);
+        let gamma = meta.challenge_usable_after(FirstPhase);
+        let rho = meta.challenge_usable_after(FirstPhase);
+        let columns = Self {
+            limbs,
+            cells,
+            coefficient: meta.advice_column_in(SecondPhase),
+            reading: meta.advice_column_in(SecondPhase),
+            balance: meta.advice_column_in(SecondPhase),
+            logup: meta.advice_column_in(SecondPhase),
+            inverses: (1..limb_columns).map(|_| meta.advice_column_in(SecondPhase)).collect(),
+            weights: (0..shape.lanes).map(|_| meta.fixed_column()).collect(),
+            table: meta.fixed_column(),
+            value: meta.fixed_column(),
+            swap: meta.fixed_column(),
+            active: meta.fixed_column(),
+            stripe: meta.fixed_column(),
+            instance: meta.instance_column(),
+            beta,
+            gamma,
+            rho,
+        };
+        columns.reading_gates(meta);
+        columns.balance_gate(meta, shape);
+        columns.value_gates(meta, shape);
+        columns.range_gates(meta);
+        columns.boundary_gates(meta);
+        columns
+    }
+
+    /// What a value, a pre-activation or an instance counts in all its equations.
+    fn reading_gates(&self, meta: &mut ConstraintSystem<Fr>) {
+        meta.create_gate("a stripe's coefficient is 1 / (γ + stripe)", |meta| {
+            let active = meta.query_fixed(self.active, Rotation::cur());
+            let stripe = meta.query_fixed(self.stripe, Rotation::cur());
+            let coefficient = meta.query_advice(self.coefficient, Rotation::cur());
+            // Zero on inactive rows, so the gate needs no selector.
+            vec![coefficient * (active.clone() * self.gamma.expr() + stripe) - active]
+        });
+
+        meta.create_gate("a reading adds up weights, restarted where it was used", |meta| {
+            let active = meta.query_fixed(self.active, Rotation::cur());
+            let value = meta.query_fixed(self.value, Rotation::cur());
+            let end = meta.query_fixed(self.value, Rotation::prev());
+            let swap = meta.query_fixed(self.swap, Rotation::cur());
+            let coefficient = meta.query_advice(self.coefficient, Rotation::cur());
+            let reading = meta.query_advice(self.reading, Rotation::cur());
+            let next = meta.query_advice(self.reading, Rotation::next());
+            let mut power = Expression::Constant(Fr::one());
+            let row = sum(self.weights.iter().map(|column| {
+                let weight = meta.query_fixed(*column, Rotation::cur()) * power.clone();
+                power = power.clone() * self.rho.expr();
+                weight
+            }));
+            let kept = active.clone() - value - end - swap;
+            // Inactive rows are free: what blinds the weights stands there.
+            vec![active * (next - coefficient * row) - kept * reading]
+        });
+    }
+
+    /// Σ over all equations of coefficient · (z − c − Σ A·x) is 0.
+    fn balance_gate(&self, meta: &mut ConstraintSystem<Fr>, shape: &Shape) {
+        meta.create_gate("pre-activations are what weights and values add up to", |meta| {
+            let active = meta.query_fixed(self.active, Rotation::cur());
+            let value = meta.query_fixed(self.value, Rotation::cur());
+            let end = meta.query_fixed(self.value, Rotation::prev());
+            let swap = meta.query_fixed(self.swap, Rotation::cur());
+            let cell = meta.query_advice(self.cells, Rotation::cur());
+            let reading = meta.query_advice(self.reading, Rotation::cur());
+            let balance = meta.query_advice(self.balance, Rotation::cur());
+            let next = meta.query_advice(self.balance, Rotation::next());
+            let instance = meta.query_instance(self.instance, Rotation::cur());
+            // z = a − 2^B·(1 − s), a in [0, 2^B): every z has one sign and one a.
+            let offset = Fr::from(1u64 << shape.accumulator_bits());
+            let magnitude = limb_sum(&self.limb_window(meta, shape), shape.limb_bits);
+            let z = magnitude + (cell.clone() - Expression::Constant(Fr::one())) * offset;
+            vec![
+                active.clone() * (next - balance) - end * (reading.clone() * z)
+                    + value * (reading.clone() * cell)
+                    - reading * (instance + swap),
+            ]
+        });
+    }
+
+    /// Signs are bits, and a value is the rescaled positive part of its pre-activation.
+    fn value_gates(&self, meta: &mut ConstraintSystem<Fr>, shape: &Shape) {
+        meta.create_gate("x = max(0, ⌊z / 2^n⌋)", |meta| {
+            let end = meta.query_fixed(self.value, Rotation::prev());
+            let sign = meta.query_advice(self.cells, Rotation::cur());
+            let x = meta.query_advice(self.cells, Rotation::prev());
+            let limbs = self.limb_window(meta, shape);
+            let quotient = limb_sum(&limbs[shape.shift_limbs..], shape.limb_bits);
+            vec![
+                end.clone() * (sign.clone() * sign.clone() - sign.clone()),
+                end * (x - sign * quotient),
+            ]
+        });
+    }
+
+    /// logUp over all limb columns: Σ 1/(β + limb) = Σ m/(β + table) over the active rows.
+    fn range_gates(&self, meta: &mut ConstraintSystem<Fr>) {
+        let beta = self.beta.expr();
+        for (column, inverse) in self.limbs[1..].iter().zip(&self.inverses) {
+            meta.create_gate("a limb's inverse is 1 / (β + limb)", |meta| {
+                let active = meta.query_fixed(self.active, Rotation::cur());
+                let limb = meta.query_advice(*column, Rotation::cur());
+                let inverse = meta.query_advice(*inverse, Rotation::cur());
+                let one = Expression::Constant(Fr::one());
+                vec![active * (inverse * (beta.clone() + limb) - one)]
+            });
+        }
+        meta.create_gate("every limb is in the range table", |meta| {
+            let active = meta.query_fixed(self.active, Rotation::cur());
+            let table = meta.query_fixed(self.table, Rotation::cur());
+            let limb = meta.query_advice(self.limbs[0], Rotation::cur());
+            let multiplicity = meta.query_advice(self.cells, Rotation::cur());
+            let logup = meta.query_advice(self.logup, Rotation::cur());
+            let next = meta.query_advice(self.logup, Rotation::next());
+            let mut step = next - logup;
+            for inverse in &self.inverses {
+                step = step - meta.query_advice(*inverse, Rotation::cur());
+            }
+            let looked_up = beta.clone() + limb;
+            // Zero on inactive rows, so the gate needs no selector.
+            let entry = active.clone() * beta + table;
+            vec![
+                step * looked_up.clone() * entry.clone() - entry
+                    + active * multiplicity * looked_up,
+            ]
+        });
+    }
+
+    /// The accumulators are 0 on the first row; balance and logUp are 0 after the last.
+    fn boundary_gates(&self, meta: &mut ConstraintSystem<Fr>) {
+        meta.create_gate("accumulators start and end at zero", |meta| {
+            let one = Expression::Constant(Fr::one());
+            let active = meta.query_fixed(self.active, Rotation::cur());
+            let next_active = meta.query_fixed(self.active, Rotation::next());
+            let reading = meta.query_advice(self.reading, Rotation::next());
+            let balance = meta.query_advice(self.balance, Rotation::next());
+            let logup = meta.query_advice(self.logup, Rotation::next());
+            let first = (one.clone() - active.clone()) * next_active.clone();
+            let last = active * (one - next_active);
+            vec![
+                first.clone() * reading,
+                first.clone() * balance.clone(),
+                first * logup.clone(),
+                last.clone() * balance,
+                last * logup,
+            ]
+        });
+    }
+
+    /// The limbs of the pre-activation that ends on the current row, lowest first.
+    fn limb_window(&self, meta: &mut VirtualCells<'_, Fr>, shape: &Shape) -> Vec<Expression<Fr>> {
+        (0..shape.limbs)
+            .map(|limb| {
+                let rotation = Rotation(-((limb / self.limbs.len()) as i32));
+                meta.query_advice(self.limbs[limb % self.limbs.len()], rotation)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,327 @@
+//! Where everything stands: from claims to rows.
+//!
+//! **Equations** are packed: E of a node's in a *group*, C groups (one a lane) in a
+//! *stripe*. Equation e of the group in lane c of stripe m counts with the coefficient
+//! S^e·ρ^c / (γ + m), S = 2^(B + 1), so that a row can say anything about the C·E
+//! equations of any one stripe: lane c holds Σ_e S^e·A_(m,c,e).
+//!
+//! *Why packing is exact.* Let d_w be the difference between the z_w that was committed
+//! and Σ A_wv·x_v + c_w with the values that were committed. As functions of γ and ρ the
+//! ρ^c / (γ + m) are linearly independent, and all integers are committed before γ and ρ
+//! are drawn: a sum of 0 means Σ_e S^e·d_(m,c,e) ≡ 0 (mod p) for every group, but for a
+//! probability below (stripes + C) / p. By induction over the nodes, the values that a
+//! group's equations read are those of an honest run, for which interval analysis bounds
+//! Σ A·x + c to [−2^B, 2^B), as the limbs do z; so |d_w| < S. (A group never holds
+//! equations of two nodes.) Then |Σ_e S^e·d_e| ≤ S^E − 1 < p/2, as E·(B + 1) ≤ 252, so
+//! the sum is 0 as an integer; modulo S, d_0 = 0; divided by S, d_1 = 0; and so on.
+//!
+//! **Blocks.** Every value has a block of rows: one row for each stripe that reads it, with
+//! its weights there; the value row, which multiplies the sum by x and whose own lanes hold
+//! the place of the value's own equation; and the end row, which multiplies that by z.
+//!
+//! ```text
+//! rows 0 … m       instances: each row holds the place of the next one's equation
+//! rows m …         the biases of every stripe, then a swap, which counts them
+//! blocks           inputs, then results in the order of the nodes; the end row of one
+//!                  block may be the first row of the next
+//! ```
+
+use ff::Field;
+use halo2curves::bn256::Fr;
+
+use super::{claims::Claims, config::unusable_rows};
+use crate::{
+    circuit::{LayoutError, MAX_K, field},
+    shape::Shape,
+};
+
+/// The fixed part of a circuit: a model in rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The constraint system's shape.
+    pub shape: Shape,
+    /// log2 of the number of rows.
+    pub k: u32,
+    /// Number of instances, the context included.
+    pub instances: usize,
+    /// The value row of every value; its end row comes next.
+    pub value_rows: Vec<usize>,
+    /// Rows on which a sum meets the constant 1 or an instance.
+    pub swaps: Vec<usize>,
+    /// The stripe on every active row (trailing zeros left out).
+    pub stripes: Vec<u32>,
+    /// For each lane, the weight on every active row (trailing zeros left out).
+    pub weights: Vec<Vec<Fr>>,
+    /// (row, entry) of the range table; entries absent here are 0.
+    pub table: Vec<(usize, u64)>,
+    /// The free row that balances the multiplicity of the entry 0.
+    pub zero_row: usize,
+}
+
+/// Where an equation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    stripe: u32,
+    lane: usize,
+    /// e of S^e.
+    packed: usize,
+}
+
+/// Places of all equations.
+struct Places {
+    lanes: usize,
+    packed: usize,
+    /// Groups taken.
+    groups: usize,
+}
+
+impl Places {
+    fn new(shape: &Shape) -> Self {
+        Self { lanes: shape.lanes, packed: shape.packed(), groups: 0 }
+    }
+
+    /// Takes groups for `equations` that are read together: from the current stripe if
+    /// they fit, else from the next one.
+    fn take(&mut self, equations: usize) -> Taken {
+        let groups = equations.div_ceil(self.packed);
+        let used = self.groups % self.lanes;
+        if used != 0 && used + groups > self.lanes {
+            self.groups += self.lanes - used;
+        }
+        let first = self.groups;
+        self.groups += groups;
+        Taken { first, lanes: self.lanes, packed: self.packed }
+    }
+
+    fn stripes(&self) -> usize {
+        self.groups.div_ceil(self.lanes)
+    }
+}
+
+/// The groups of one node.
+#[derive(Clone, Copy)]
+struct Taken {
+    first: usize,
+    lanes: usize,
+    packed: usize,
+}
+
+impl Taken {
+    fn place(&self, index: usize) -> Place {
+        let group = self.first + index / self.packed;
+        Place {
+            stripe: (group / self.lanes) as u32,
+            lane: group % self.lanes,
+            packed: index % self.packed,
+        }
+    }
+}
+
+/// Claims with a place for every equation and the number of rows of every value.
+struct Schedule<'a> {
+    claims: &'a Claims<'a>,
+    shape: Shape,
+    words: Vec<Place>,
+    nodes: Vec<Taken>,
+    stripes: usize,
+    /// Stripes that read each value.
+    readers: Vec<u32>,
+}
+
+/// No stripe yet.
+const NONE: u32 = u32::MAX;
+
+impl<'a> Schedule<'a> {
+    fn new(claims: &'a Claims<'a>, shape: Shape) -> Self {
+        let mut places = Places::new(&shape);
+        // A word is no small integer, so its group holds nothing else.
+        let words = claims.words.iter().map(|_| places.take(1).place(0)).collect();
+        let nodes = claims.nodes.iter().map(|node| places.take(node.bias.len())).collect();
+        let stripes = places.stripes();
+        let mut schedule = Self { claims, shape, words, nodes, stripes, readers: Vec::new() };
+        let mut readers = vec![0; claims.values()];
+        let mut last = vec![NONE; claims.values()];
+        schedule.read(true, |value, place, _| {
+            let value = value as usize;
+            if last[value] != place.stripe {
+                readers[value] += 1;
+                last[value] = place.stripe;
+            }
+        });
+        schedule.readers = readers;
+        schedule
+    }
+
+    /// Calls `each` with (value, place, weight) for every term of every equation, in the
+    /// order of stripes. For `stripes_only`, of equations that read the same values one a
+    /// stripe is enough.
+    fn read(&self, stripes_only: bool, mut each: impl FnMut(u32, Place, Fr)) {
+        let value_unit = Fr::from(1u64 << self.shape.value_bits());
+        for (word, place) in self.claims.words.iter().zip(&self.words) {
+            let mut unit = Fr::one();
+            for value in word {
+                each(*value, *place, unit);
+                unit *= value_unit;
+            }
+        }
+        let powers = self.powers();
+        let stripe = self.shape.lanes * self.shape.packed();
+        for (node, taken) in self.claims.nodes.iter().zip(&self.nodes) {
+            let first = taken.first % self.shape.lanes * self.shape.packed();
+            for index in 0..node.bias.len() {
+                let starts_stripe = (first + index).is_multiple_of(stripe);
+                if stripes_only && !starts_stripe && !index.is_multiple_of(node.alike) {
+                    continue;
+                }
+                let place = taken.place(index);
+                let equation = node.equation(index);
+                for map in &node.maps {
+                    map.row(equation, |value, weight| {
+                        if stripes_only {
+                            each(value, place, Fr::zero());
+                        } else if weight != 0 {
+                            each(value, place, powers[place.packed] * field(weight));
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// S^e.
+    fn powers(&self) -> Vec<Fr> {
+        let unit = Fr::from(2).pow_vartime([u64::from(self.shape.accumulator_bits()) + 1]);
+        let mut power = Fr::one();
+        (0..self.shape.packed())
+            .map(|_| {
+                let own = power;
+                power *= unit;
+                own
+            })
+            .collect()
+    }
+
+    /// The row of the bias swap, from which the blocks start.
+    fn first_block(&self) -> usize {
+        self.claims.words.len() + self.stripes
+    }
+
+    /// The value row of every value.
+    fn value_rows(&self) -> Vec<usize> {
+        let mut start = self.first_block();
+        let least = self.shape.value_rows().max(2);
+        self.readers
+            .iter()
+            .map(|readers| {
+                start += (*readers as usize + 1).max(least);
+                start - 1
+            })
+            .collect()
+    }
+
+    fn k(&self) -> Result<u32, LayoutError> {
+        let least = self.shape.value_rows().max(2);
+        let blocks = self.readers.iter().map(|readers| (*readers as usize + 1).max(least));
+        let needed = self.first_block() + blocks.sum::<usize>() + 2;
+        let table = self.shape.table_size() + 2 * self.readers.len();
+        let rows = needed.max(table);
+        (1..=MAX_K)
+            .find(|k| active_rows(&self.shape, *k) >= rows)
+            .ok_or(LayoutError::TooLarge { rows, limit: MAX_K })
+    }
+}
+
+/// The accumulators have one row more than the gates, and it must be usable.
+fn active_rows(shape: &Shape, k: u32) -> usize {
+    (1usize << k).saturating_sub(unusable_rows(shape) + 1)
+}
+
+/// The cells that hold weights, being written.
+struct Cells {
+    weights: Vec<Vec<Fr>>,
+    stripes: Vec<u32>,
+}
+
+impl Cells {
+    fn add(&mut self, row: usize, place: Place, weight: Fr) {
+        let column = &mut self.weights[place.lane];
+        if column.len() <= row {
+            column.resize(row + 1, Fr::zero());
+        }
+        column[row] += weight;
+        if self.stripes.len() <= row {
+            self.stripes.resize(row + 1, 0);
+        }
+        self.stripes[row] = place.stripe;
+    }
+}
+
+impl Layout {
+    /// Lays claims out in the fewest rows of `shape`, a power of two.
+    pub fn new(claims: &Claims<'_>, shape: Shape) -> Result<Self, LayoutError> {
+        let schedule = Schedule::new(claims, shape);
+        let k = schedule.k()?;
+        let active = active_rows(&shape, k);
+        let value_rows = schedule.value_rows();
+        let (weights, stripes) = (vec![Vec::new(); shape.lanes], Vec::new());
+        let mut cells = Cells { weights, stripes };
+
+        let powers = schedule.powers();
+        for (row, place) in schedule.words.iter().enumerate() {
+            cells.add(row, *place, Fr::one());
+            // The swap on an instance's row counts the constant 1 as well.
+            let bias = claims.words.len() + place.stripe as usize;
+            cells.add(bias, *place, -Fr::one());
+        }
+        let mut value = claims.inputs;
+        for (node, taken) in claims.nodes.iter().zip(&schedule.nodes) {
+            for index in 0..node.bias.len() {
+                let place = taken.place(index);
+                let equation = node.equation(index);
+                let unit = powers[place.packed];
+                let bias = claims.words.len() + place.stripe as usize;
+                cells.add(bias, place, -unit * field(node.bias[equation]));
+                cells.add(value_rows[value + equation], place, unit);
+            }
+            value += node.bias.len();
+        }
+        let mut next: Vec<usize> = value_rows
+            .iter()
+            .zip(&schedule.readers)
+            .map(|(row, readers)| row - *readers as usize)
+            .collect();
+        let mut last = vec![NONE; value_rows.len()];
+        schedule.read(false, |value, place, weight| {
+            let value = value as usize;
+            if last[value] != place.stripe {
+                last[value] = place.stripe;
+                next[value] += 1;
+            }
+            cells.add(next[value] - 1, place, weight);
+        });
+
+        let mut taken = vec![false; active];
+        for row in &value_rows {
+            taken[*row] = true;
+            taken[*row + 1] = true;
+        }
+        let mut free = (0..active).filter(|row| !taken[*row]);
+        // `k` left a free row for every entry.
+        let zero_row = free.next().unwrap_or_default();
+        let table = free.zip(1..shape.table_size() as u64).collect();
+        let instances = 1 + claims.words.len();
+        let swaps = (0..instances).chain([schedule.first_block()]).collect();
+        let Cells { weights, stripes } = cells;
+        Ok(Self { shape, k, instances, value_rows, swaps, stripes, weights, table, zero_row })
+    }
+
+    /// log2 of the rows the claims need, without laying them out.
+    pub fn required_k(claims: &Claims<'_>, shape: Shape) -> Result<u32, LayoutError> {
+        Schedule::new(claims, shape).k()
+    }
+
+    /// Rows on which the gates apply: 0 to `active_rows` − 1.
+    pub fn active_rows(&self) -> usize {
+        active_rows(&self.shape, self.k)
+    }
+}

@@ -1,0 +1,61 @@
+//! The graph circuit: any graph of linear nodes on integers.
+//!
+//! One identity carries it. Every equation `z_w = Σ_v A_wv·x_v + c_w` of the whole model has
+//! a random coefficient r_w, and `Σ_w r_w·(z_w − c_w) − Σ_v x_v·u_v = 0` is checked, with
+//! `u_v = Σ_w r_w·A_wv` over all equations that read x_v, wherever they stand. The
+//! coefficients are `1 / (γ + m)`, times a power of ρ within a stripe: any row can have any
+//! of them from a fixed index by one multiplication. So nothing needs to stand next to
+//! anything, no value is copied, and a value that is used five times costs its readers'
+//! rows.
+
+pub mod claims;
+pub mod config;
+pub mod layout;
+mod model;
+#[cfg(test)]
+mod tests;
+pub mod witness;
+
+use halo2_proofs::plonk::{Column, Fixed};
+use halo2curves::bn256::Fr;
+
+pub use self::{
+    claims::{Claims, Map, Node},
+    config::Columns,
+    layout::Layout,
+    witness::{Challenges, FirstPhase, SecondPhase},
+};
+#[cfg(test)]
+use super::field;
+
+impl Columns {
+    /// The columns by their index.
+    pub fn by_index(self) -> super::Columns {
+        let structural = [self.table, self.value, self.swap, self.active, self.stripe];
+        let first = self.limbs.into_iter().chain([self.cells]).collect();
+        let second = [self.coefficient, self.reading, self.balance, self.logup];
+        super::Columns {
+            advice: vec![first, second.into_iter().chain(self.inverses).collect()],
+            fixed: self.weights.iter().copied().chain(structural).collect(),
+            secret: self.weights,
+            challenges: vec![self.beta, self.gamma, self.rho],
+        }
+    }
+}
+
+impl Layout {
+    /// Every fixed cell that is not zero.
+    pub fn fixed_cells(&self, columns: &Columns, mut set: impl FnMut(Column<Fixed>, usize, Fr)) {
+        for (column, weights) in columns.weights.iter().zip(&self.weights) {
+            let cells = weights.iter().enumerate().filter(|(_, weight)| **weight != Fr::zero());
+            cells.for_each(|(row, weight)| set(*column, row, *weight));
+        }
+        self.table.iter().for_each(|(row, entry)| set(columns.table, *row, Fr::from(*entry)));
+        self.value_rows.iter().for_each(|row| set(columns.value, *row, Fr::one()));
+        self.swaps.iter().for_each(|row| set(columns.swap, *row, Fr::one()));
+        (0..self.active_rows()).for_each(|row| set(columns.active, row, Fr::one()));
+        for (row, stripe) in self.stripes.iter().enumerate().filter(|(_, stripe)| **stripe != 0) {
+            set(columns.stripe, row, Fr::from(u64::from(*stripe)));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The claims of an integer graph.
+
+use std::borrow::Cow;
+
+use super::claims::{Claims, Map, Node, Rows};
+use crate::{
+    graph::{Convolution, LinearMap, TensorId},
+    integer::{IntegerGraph, IntegerOp},
+    network::{Layer, Network},
+    shape::Shape,
+};
+
+impl<'a> Claims<'a> {
+    /// The claims of a valid graph, of which each output is a public word and, with public
+    /// inputs, as many inputs a word as it holds.
+    pub fn graph(graph: &'a IntegerGraph, shape: &Shape) -> Self {
+        let mut elements: Vec<Vec<u32>> = vec![Vec::new(); graph.tensors.len()];
+        let mut next = 0;
+        let mut number = |tensor: TensorId| {
+            let own = next..next + graph.len(tensor) as u32;
+            next = own.end;
+            own.collect()
+        };
+        for tensor in &graph.inputs {
+            elements[tensor.0] = number(*tensor);
+        }
+        let mut nodes = Vec::with_capacity(graph.nodes.len());
+        for node in &graph.nodes {
+            elements[node.output.0] = match &node.op {
+                IntegerOp::Linear(linear) => {
+                    let maps = linear.maps.iter().zip(&node.inputs);
+                    let maps = maps.map(|(map, input)| Map {
+                        values: elements[input.0].clone(),
+                        rows: match map {
+                            LinearMap::Dense { positions: 1, weights, .. } => Rows::Dense(weights),
+                            LinearMap::Sparse(rows) => Rows::Sparse(Cow::Borrowed(rows)),
+                            map => Rows::Structured(map),
+                        },
+                    });
+                    let maps: Vec<_> = maps.collect();
+                    let capacity = shape.lanes * shape.packed();
+                    let order = linear.maps.iter().find_map(|map| match map {
+                        LinearMap::Convolution(convolution) => Some(tiles(convolution, capacity)),
+                        _ => None,
+                    });
+                    let alike = alike(&linear.maps);
+                    nodes.push(Node { bias: Cow::Borrowed(&linear.bias), maps, order, alike });
+                    number(node.output)
+                }
+                IntegerOp::Select(selected) => {
+                    let element =
+                        |at: &crate::integer::Selected| elements[node.inputs[at.input].0][at.index];
+                    selected.iter().map(element).collect()
+                }
+            };
+        }
+        let inputs = graph.input_len();
+        let outputs = graph.outputs.iter().flat_map(|tensor| &elements[tensor.0]);
+        let mut words = shape.pack(&(0..inputs as u32).collect::<Vec<_>>());
+        words.extend(outputs.map(|value| vec![*value]));
+        Self { inputs, nodes, words }
+    }
+
+    /// The network that states the same, if every node reads results of the one before it
+    /// alone and the outputs are the last one's.
+    pub fn as_chain(&self, shape: &Shape) -> Option<Network> {
+        let mut previous = 0..self.inputs as u32;
+        let mut layers = Vec::with_capacity(self.nodes.len());
+        for (index, node) in self.nodes.iter().enumerate() {
+            let (inputs, outputs) = (previous.len(), node.bias.len());
+            let mut reads = node.maps.iter().flat_map(|map| &map.values);
+            if !reads.all(|value| previous.contains(value)) {
+                return None;
+            }
+            let mut weights = vec![0i64; inputs.checked_mul(outputs)?];
+            let mut overflow = false;
+            for (equation, row) in weights.chunks_exact_mut(inputs).enumerate() {
+                for map in &node.maps {
+                    map.row(equation, |value, weight| {
+                        let cell = &mut row[(value - previous.start) as usize];
+                        let (sum, wrapped) = cell.overflowing_add(weight);
+                        (*cell, overflow) = (sum, overflow | wrapped);
+                    });
+                }
+            }
+            if overflow {
+                return None;
+            }
+            layers.push(Layer {
+                node: format!("node {index}"),
+                inputs,
+                outputs,
+                weights,
+                bias: node.bias.to_vec(),
+                knots_of: Vec::new(),
+            });
+            previous = previous.end..previous.end + outputs as u32;
+        }
+        let public = if shape.public_inputs { self.inputs as u32 } else { 0 };
+        let stated = (0..public).chain(previous).map(|value| vec![value]);
+        stated.eq(self.words.iter().cloned()).then_some(Network {
+            inputs: self.inputs,
+            input_bits: shape.value_bits(),
+            shift_bits: shape.shift_bits(),
+            layers,
+        })
+    }
+}
+
+/// As many equations at a time, in the order in which they are packed, read the same
+/// values: those of a position's outputs.
+fn alike(maps: &[LinearMap<i64>]) -> usize {
+    // Convolutions are packed in tiles, everything else in its natural order.
+    let of = |map: &LinearMap<i64>| match map {
+        LinearMap::Dense { outputs, .. } => (false, *outputs),
+        LinearMap::Convolution(c) => (true, c.out_channels / c.groups),
+        LinearMap::Diagonal(_) | LinearMap::Sparse(_) => (false, 1),
+    };
+    let mut alike = maps.iter().map(of);
+    let first = alike.next().unwrap_or((false, 1));
+    if alike.all(|other| other == first) { first.1.max(1) } else { 1 }
+}
+
+/// The equations of a convolution, tile by tile: all channels of a group at positions
+/// next to each other, about `capacity` equations a tile, so that a value is read by few
+/// stripes.
+fn tiles<T>(convolution: &Convolution<T>, capacity: usize) -> Vec<u32> {
+    let [height, width] = convolution.out_size;
+    let channels = convolution.out_channels / convolution.groups;
+    let area = (capacity / channels).max(1);
+    let tile_width = area.isqrt().clamp(1, width);
+    let tile_height = (area / tile_width).clamp(1, height);
+    let mut order =
+        Vec::with_capacity(convolution.batch * convolution.out_channels * height * width);
+    for plane in 0..convolution.batch * convolution.groups {
+        for top in (0..height).step_by(tile_height) {
+            for left in (0..width).step_by(tile_width) {
+                for row in top..(top + tile_height).min(height) {
+                    for column in left..(left + tile_width).min(width) {
+                        for channel in plane * channels..(plane + 1) * channels {
+                            order.push(((channel * height + row) * width + column) as u32);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    order
+}

@@ -1,0 +1,454 @@
+//! Honest witnesses of random graphs pass, and for each constraint a witness that breaks
+//! it, and nothing else where that is possible, is refused.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::{claims::Rows as Terms, *};
+use crate::{
+    circuit::{self, First, Rows, tests::mock_accepts},
+    graph::SparseRows,
+    shape::{GraphShape, Shape},
+};
+
+/// 8 bits dropped, 16 bits of a value, 24 of a pre-activation.
+fn shape(limb_columns: usize, packed: usize, lanes: usize) -> Shape {
+    Shape {
+        limb_bits: 4,
+        limbs: 6,
+        shift_limbs: 2,
+        lanes,
+        public_inputs: false,
+        graph: Some(GraphShape { limb_columns, packed }),
+    }
+}
+
+/// (z, x) of every value.
+fn run(claims: &Claims<'_>, inputs: &[i64], shape: &Shape) -> Vec<(i64, i64)> {
+    let shift = shape.shift_bits();
+    let mut integers: Vec<(i64, i64)> = inputs.iter().map(|x| (x << shift, *x)).collect();
+    for node in &claims.nodes {
+        let results: Vec<(i64, i64)> = (0..node.bias.len())
+            .map(|equation| {
+                let mut z = node.bias[equation];
+                for map in &node.maps {
+                    map.row(equation, |value, weight| z += weight * integers[value as usize].1);
+                }
+                assert!(z >> shape.accumulator_bits() == z >> 63, "{z} fits");
+                (z, (z >> shift).max(0))
+            })
+            .collect();
+        integers.extend(results);
+    }
+    integers
+}
+
+fn sparse(rows: &[&[(usize, i64)]]) -> Terms<'static> {
+    let mut starts = vec![0];
+    let mut terms = Vec::new();
+    for row in rows {
+        terms.extend_from_slice(row);
+        starts.push(terms.len());
+    }
+    Terms::Sparse(Cow::Owned(SparseRows { starts, terms }))
+}
+
+/// Three inputs (0 to 2), a dense layer of five results (3 to 7), one node that adds
+/// inputs to some of them (8 to 10), one that reads the same value twice (11, 12); the
+/// words state two inputs in one word, a hidden value, and both results.
+fn claims() -> Claims<'static> {
+    let dense: &'static [i64] = &[30, -20, 7, -5, 11, 0, 1, 1, -100, 9, -8, 3, 64, 64, 64];
+    let node =
+        |bias: &[i64], maps| Node { bias: Cow::Owned(bias.to_vec()), maps, order: None, alike: 1 };
+    let map = |values: &[u32], rows| Map { values: values.to_vec(), rows };
+    Claims {
+        inputs: 3,
+        nodes: vec![
+            node(&[128, -300, 128, 5000, 128], vec![map(&[0, 1, 2], Terms::Dense(dense))]),
+            node(
+                &[128, 128, -70_000],
+                vec![
+                    map(&[0, 1, 2], sparse(&[&[(0, 256)], &[(1, 256)], &[(2, 256)]])),
+                    map(&[3, 4, 5, 6, 7], sparse(&[&[(0, 256)], &[(2, -256), (4, 90)], &[(1, 9)]])),
+                ],
+            ),
+            Node {
+                order: Some(vec![1, 0]),
+                ..node(
+                    &[1000, 2000],
+                    vec![
+                        map(&[8, 9, 10, 3], Terms::Dense(&[-3, 50, 4, 90, 17, -60, 2, -9])),
+                        map(&[8, 8], sparse(&[&[(0, 2), (1, 3)], &[]])),
+                    ],
+                )
+            },
+        ],
+        words: vec![vec![0, 2], vec![9], vec![11], vec![12]],
+    }
+}
+
+#[derive(Clone)]
+struct Setting {
+    layout: Layout,
+    first: FirstPhase,
+    instances: Vec<Fr>,
+}
+
+impl Setting {
+    fn of(claims: &Claims<'_>, inputs: &[i64], shape: Shape) -> Self {
+        shape.validate().expect("supported");
+        let layout = Layout::new(claims, shape).expect("small");
+        assert_eq!(Layout::required_k(claims, shape), Ok(layout.k));
+        let integers = run(claims, inputs, &shape);
+        let word = |values: &Vec<u32>| {
+            let unit = Fr::from(1 << shape.value_bits());
+            let values = values.iter().rev().map(|value| field(integers[*value as usize].1));
+            values.fold(Fr::zero(), |word, value| word * unit + value)
+        };
+        let words = claims.words.iter().map(word);
+        let instances = [Fr::from(77)].into_iter().chain(words).collect();
+        Self { first: FirstPhase::new(&layout, &integers), layout, instances }
+    }
+
+    fn new(shape: Shape) -> Self {
+        Self::of(&claims(), &[1234, 6000, 40], shape)
+    }
+
+    fn verdict(&self, tamper: impl Fn(&mut SecondPhase) + Send + Sync + 'static) -> bool {
+        let layout = self.layout.clone();
+        let (shape, k, count) = (layout.shape, layout.k, layout.instances);
+        let facade = circuit::Layout { shape, k, instances: count, rows: Rows::Graph(layout) };
+        let (instances, first) = (self.instances.clone(), First::Graph(self.first.clone()));
+        let witness = circuit::Witness { instances, outputs: vec![], first };
+        mock_accepts(facade, witness, move |columns| {
+            let mut next = || columns.remove(0);
+            let mut second = SecondPhase {
+                coefficient: next(),
+                reading: next(),
+                balance: next(),
+                logup: next(),
+                inverses: vec![],
+            };
+            second.inverses = std::mem::take(columns);
+            tamper(&mut second);
+            *columns = second.into_columns();
+        })
+    }
+
+    fn accepts(&self) -> bool {
+        self.verdict(|_| {})
+    }
+
+    /// Recounts the multiplicities after limbs or cells were changed.
+    fn recount(&mut self) {
+        let count = |entry: u64| {
+            let limbs = self.first.limbs.iter().flatten();
+            Fr::from(limbs.filter(|limb| **limb == Fr::from(entry)).count() as u64)
+        };
+        let table: Vec<(usize, Fr)> =
+            self.layout.table.iter().map(|(row, entry)| (*row, count(*entry))).collect();
+        let zeros = count(0);
+        let cells = &mut self.first.cells;
+        table.into_iter().for_each(|(row, count)| cells[row] = count);
+        let rows = self.layout.value_rows.iter().flat_map(|row| [*row, row + 1]);
+        cells[self.layout.zero_row] = zeros - rows.map(|row| cells[row]).sum::<Fr>();
+    }
+
+    /// Rewrites a pre-activation and, consistently, its sign and value.
+    fn set(&mut self, value: usize, z: i64) {
+        let shape = self.layout.shape;
+        let end = self.layout.value_rows[value] + 1;
+        let sign = i64::from(z >= 0);
+        let a = z + ((1 - sign) << shape.accumulator_bits());
+        let columns = shape.limb_columns();
+        for limb in 0..shape.limbs {
+            let part = a >> (shape.limb_bits as usize * limb) & (shape.table_size() as i64 - 1);
+            self.first.limbs[limb % columns][end - limb / columns] = field(part);
+        }
+        self.first.cells[end] = field(sign);
+        self.first.cells[end - 1] = field((z >> shape.shift_bits()).max(0));
+        self.recount();
+    }
+
+    fn z(&self, value: usize) -> i64 {
+        run(&claims(), &[1234, 6000, 40], &self.layout.shape)[value].0
+    }
+}
+
+fn settings() -> Vec<Setting> {
+    [(1, 1, 1), (1, 4, 2), (2, 10, 1), (3, 5, 3), (6, 2, 2), (4, 3, 8)]
+        .into_iter()
+        .map(|(columns, packed, lanes)| Setting::new(shape(columns, packed, lanes)))
+        .collect()
+}
+
+#[test]
+fn honest_witnesses_pass_in_every_kind_of_shape() {
+    for setting in settings() {
+        assert!(setting.accepts(), "{}", setting.layout.shape);
+    }
+}
+
+#[test]
+fn a_word_other_than_what_its_values_say_is_refused() {
+    for mut setting in settings() {
+        assert_eq!(setting.instances[1], Fr::from(1234 + (40 << 16)));
+        for index in 1..setting.instances.len() {
+            for change in [Fr::one(), -Fr::one(), Fr::from(1 << 16), Fr::from(1 << 32)] {
+                setting.instances[index] += change;
+                assert!(!setting.accepts(), "{} word {index}", setting.layout.shape);
+                setting.instances[index] -= change;
+            }
+        }
+        setting.instances.swap(3, 4);
+        assert!(!setting.accepts());
+    }
+}
+
+#[test]
+fn a_public_input_has_one_word_also_with_a_remainder_or_a_sign() {
+    // The input is private in its pre-activation: what computes as 1234 says 1234.
+    let mut setting = Setting::new(shape(2, 4, 2));
+    setting.set(0, (1234 << 8) + 77);
+    assert!(setting.accepts());
+    setting.set(0, 1235 << 8);
+    assert!(!setting.accepts());
+    setting.set(0, -5);
+    assert!(!setting.accepts());
+}
+
+#[test]
+fn a_value_other_than_its_equation_gives_is_refused() {
+    for setting in settings() {
+        for value in 3..13 {
+            for change in [1, -1, 256, -256, 1 << 20] {
+                let mut cheating = setting.clone();
+                cheating.set(value, setting.z(value) + change);
+                assert!(!cheating.accepts(), "{} value {value}", setting.layout.shape);
+            }
+        }
+    }
+}
+
+#[test]
+fn differences_that_cancel_within_a_packed_group_are_refused() {
+    // z_0 + d and z_1 − d/S would cancel if d were a multiple of S = 2^25: no two integers
+    // of 24 bits do. The nearest a prover comes is off by less than S, and by something.
+    let setting = Setting::new(shape(2, 10, 1));
+    for (first, second) in [(3, 4), (4, 5), (8, 9), (11, 12)] {
+        for (a, b) in [(1, -1), (1 << 23, -1), (-(1 << 23), 1), (256, -1)] {
+            let mut cheating = setting.clone();
+            cheating.set(first, (setting.z(first) + a).clamp(-(1 << 24), (1 << 24) - 1));
+            cheating.set(second, setting.z(second) + b);
+            assert!(!cheating.accepts(), "{first} {a}, {second} {b}");
+        }
+    }
+}
+
+#[test]
+fn values_of_two_equations_exchanged_are_refused() {
+    // Of one group, of two lanes of a stripe, and of two stripes.
+    for (packed, lanes) in [(5, 1), (1, 5), (1, 1)] {
+        let setting = Setting::new(shape(1, packed, lanes));
+        let mut cheating = setting.clone();
+        cheating.set(3, setting.z(5));
+        cheating.set(5, setting.z(3));
+        assert!(!cheating.accepts());
+    }
+}
+
+#[test]
+fn a_value_cell_other_than_the_rescaled_pre_activation_is_refused() {
+    for setting in settings() {
+        for value in [0, 4, 9] {
+            let mut cheating = setting.clone();
+            let row = setting.layout.value_rows[value];
+            cheating.first.cells[row] += Fr::one();
+            cheating.recount();
+            assert!(!cheating.accepts());
+        }
+    }
+}
+
+#[test]
+fn a_sign_on_the_wrong_side_or_no_bit_is_refused() {
+    for setting in settings() {
+        for value in 0..13 {
+            let row = setting.layout.value_rows[value];
+            let mut cheating = setting.clone();
+            cheating.first.cells[row + 1] = Fr::one() - cheating.first.cells[row + 1];
+            cheating.first.cells[row] = Fr::zero();
+            cheating.recount();
+            assert!(!cheating.accepts());
+        }
+    }
+    // An unread input could take any sign, were it not for the bit: s = 2, x = 2q.
+    let mut claims = claims();
+    claims.inputs = 4;
+    for node in &mut claims.nodes {
+        let shift = |value: &mut u32| *value += u32::from(*value >= 3);
+        node.maps.iter_mut().flat_map(|map| &mut map.values).for_each(shift);
+    }
+    claims.words = vec![vec![12], vec![13]];
+    let mut setting = Setting::of(&claims, &[1234, 6000, 40, 500], shape(2, 4, 2));
+    assert!(setting.accepts());
+    let row = setting.layout.value_rows[3];
+    setting.first.cells[row + 1] = Fr::from(2);
+    setting.first.cells[row] = Fr::from(1000);
+    setting.recount();
+    assert!(!setting.accepts());
+}
+
+#[test]
+fn a_limb_outside_the_table_is_refused_in_every_column() {
+    for setting in settings() {
+        for column in 0..setting.first.limbs.len() {
+            // 16 in a limb, 1 less in the next: the same pre-activation.
+            let mut cheating = setting.clone();
+            let end = cheating.layout.value_rows[1] + 1;
+            let columns = cheating.first.limbs.len();
+            let next = column + 1;
+            if next < 6 {
+                cheating.first.limbs[column][end] += Fr::from(16);
+                cheating.first.limbs[next % columns][end - next / columns] -= Fr::one();
+                cheating.recount();
+                assert!(!cheating.accepts(), "{} column {column}", setting.layout.shape);
+            }
+            // On an idle row, too.
+            let mut cheating = setting.clone();
+            let last = cheating.layout.active_rows() - 1;
+            cheating.first.limbs[column][last] = field(-1);
+            cheating.recount();
+            assert!(!cheating.accepts());
+            cheating.first.limbs[column][last] = Fr::from(15);
+            cheating.recount();
+            assert!(cheating.accepts(), "an idle limb inside the table is harmless");
+        }
+    }
+}
+
+#[test]
+fn a_multiplicity_that_was_not_counted_is_refused() {
+    let mut setting = Setting::new(shape(3, 4, 2));
+    let rows: Vec<usize> = setting.layout.table.iter().map(|(row, _)| *row).collect();
+    for row in [rows[0], rows[14], setting.layout.zero_row] {
+        setting.first.cells[row] += Fr::one();
+        assert!(!setting.accepts());
+        setting.first.cells[row] -= Fr::one();
+    }
+    setting.first.cells[rows[0]] += Fr::one();
+    setting.first.cells[rows[1]] -= Fr::one();
+    assert!(!setting.accepts());
+}
+
+#[test]
+fn an_accumulator_that_starts_elsewhere_is_refused() {
+    let setting = Setting::new(shape(2, 4, 2));
+    for tamper in [
+        (|second| second.reading[0] += Fr::one()) as fn(&mut SecondPhase),
+        |second| second.balance.iter_mut().for_each(|value| *value += Fr::one()),
+        |second| second.logup.iter_mut().for_each(|value| *value += Fr::one()),
+    ] {
+        assert!(!setting.verdict(tamper));
+    }
+    // A word that is off by one, made up for by the balance's start or end.
+    let mut cheating = setting.clone();
+    cheating.instances[1] += Fr::one();
+    for start in [true, false] {
+        assert!(!cheating.verdict(move |second| {
+            let off = *second.balance.last().expect("rows");
+            let rows = second.balance.len();
+            if start {
+                second.balance.iter_mut().for_each(|value| *value -= off);
+            } else {
+                second.balance[rows - 1] = Fr::zero();
+            }
+        }));
+    }
+}
+
+#[test]
+fn every_second_phase_cell_is_bound() {
+    let setting = Setting::new(shape(2, 4, 2));
+    let rows = setting.layout.active_rows();
+    for row in 0..=rows {
+        let add = |column: fn(&mut SecondPhase) -> &mut Vec<Fr>| {
+            setting.verdict(move |second| column(second)[row] += Fr::one())
+        };
+        assert!(!add(|second| &mut second.reading), "reading {row}");
+        assert!(!add(|second| &mut second.balance), "balance {row}");
+        assert!(!add(|second| &mut second.logup), "logup {row}");
+        if row < rows {
+            assert!(!add(|second| &mut second.coefficient), "coefficient {row}");
+            assert!(!add(|second| &mut second.inverses[0]), "inverse {row}");
+        }
+    }
+}
+
+/// Random claims: every node reads any earlier values, densely or sparsely, with weights
+/// small enough for 24 bits, and two words.
+fn random_claims() -> impl Strategy<Value = (Claims<'static>, Vec<i64>)> {
+    let node = (1usize..7, any::<u64>(), any::<bool>(), any::<bool>());
+    (1usize..6, proptest::collection::vec(node, 1..6), any::<u64>()).prop_map(
+        |(inputs, nodes, seed)| {
+            let mut state = seed | 1;
+            let mut random = move |bound: u64| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state % bound
+            };
+            let given = (0..inputs).map(|_| random(1 << 16) as i64).collect();
+            let mut count = inputs;
+            let mut claims = Claims { inputs, nodes: vec![], words: vec![] };
+            for (results, _, dense, turned) in nodes {
+                let values: Vec<u32> =
+                    (0..1 + random(8)).map(|_| random(count as u64) as u32).collect();
+                // 2·8·15·65535 is below 2^24.
+                let mut weight = || random(31) as i64 - 15;
+                let rows = if dense {
+                    let weights = (0..results * values.len()).map(|_| weight()).collect::<Vec<_>>();
+                    Terms::Dense(Box::leak(weights.into_boxed_slice()))
+                } else {
+                    let rows: Vec<Vec<(usize, i64)>> = (0..results)
+                        .map(|row| {
+                            (0..values.len()).step_by(row + 1).map(|c| (c, weight())).collect()
+                        })
+                        .collect();
+                    sparse(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
+                };
+                let bias: Vec<i64> = (0..results).map(|_| weight() * 1000).collect();
+                let order = turned.then(|| (0..results as u32).rev().collect());
+                let maps = vec![Map { values, rows }];
+                let alike = if dense { results } else { 1 };
+                claims.nodes.push(Node { bias: Cow::Owned(bias), maps, order, alike });
+                count += results;
+            }
+            claims.words =
+                vec![(0..4).map(|_| random(count as u64) as u32).collect(), vec![count as u32 - 1]];
+            (claims, given)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn random_graphs_pass_and_one_wrong_value_does_not(
+        (claims, inputs) in random_claims(),
+        (columns, packed, lanes) in (1usize..=6, 1usize..=10, 1usize..=5),
+        (value, change) in (any::<prop::sample::Index>(), 1i64..256),
+    ) {
+        let shape = shape(columns, packed, lanes);
+        let setting = Setting::of(&claims, &inputs, shape);
+        prop_assert!(setting.accepts(), "{}", shape);
+        // Any change of a result that keeps the others is a change of its equation.
+        let results = claims.values() - claims.inputs;
+        let value = claims.inputs + value.index(results);
+        let mut cheating = setting.clone();
+        let z = run(&claims, &inputs, &shape)[value].0;
+        cheating.set(value, if z < 0 { z + change } else { z - change });
+        prop_assert!(!cheating.accepts(), "{}", shape);
+    }
+}

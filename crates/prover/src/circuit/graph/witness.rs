@@ -1,0 +1,222 @@
+//! The advice columns: a run's integers in rows, then what the challenges make of them.
+
+use ff::{BatchInvert, PrimeField};
+use halo2curves::bn256::Fr;
+use rayon::prelude::*;
+
+use super::layout::Layout;
+use crate::{
+    circuit::{field, small},
+    shape::Shape,
+};
+
+/// The columns committed before the challenges, active rows only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstPhase {
+    /// Limb columns.
+    pub limbs: Vec<Vec<Fr>>,
+    /// Values, signs, multiplicities.
+    pub cells: Vec<Fr>,
+}
+
+/// The columns that depend on the challenges: active rows and, but for `coefficient` and
+/// `inverses`, one more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondPhase {
+    /// 1 / (γ + stripe).
+    pub coefficient: Vec<Fr>,
+    /// Sums of weights times coefficients.
+    pub reading: Vec<Fr>,
+    /// What all equations add up to.
+    pub balance: Vec<Fr>,
+    /// logUp accumulator.
+    pub logup: Vec<Fr>,
+    /// 1 / (β + limb) for every limb column but the first.
+    pub inverses: Vec<Vec<Fr>>,
+}
+
+/// The challenges of the graph circuit.
+#[derive(Debug, Clone, Copy)]
+pub struct Challenges {
+    /// Of the range argument.
+    pub beta: Fr,
+    /// Separates stripes.
+    pub gamma: Fr,
+    /// Separates lanes.
+    pub rho: Fr,
+}
+
+impl FirstPhase {
+    /// Fills the first-phase columns from every value's (z, x).
+    pub fn new(layout: &Layout, integers: &[(i64, i64)]) -> Self {
+        let shape = &layout.shape;
+        let (columns, active) = (shape.limb_columns(), layout.active_rows());
+        let mask = shape.table_size() as u64 - 1;
+        let mut limbs = vec![vec![0u32; active]; columns];
+        let mut cells = vec![0i64; active];
+        let mut elsewhere = 0i128;
+        for (row, (z, x)) in layout.value_rows.iter().zip(integers.iter().copied()) {
+            let end = row + 1;
+            // z + 2^B·(1 − s).
+            let sign = i64::from(z >= 0);
+            let mut magnitude = (z + ((1 - sign) << shape.accumulator_bits())) as u64;
+            for limb in 0..shape.limbs {
+                limbs[limb % columns][end - limb / columns] = (magnitude & mask) as u32;
+                magnitude >>= shape.limb_bits;
+            }
+            cells[*row] = x;
+            cells[end] = sign;
+            elsewhere += i128::from(x) + i128::from(sign);
+        }
+        let mut counts = vec![0i64; shape.table_size()];
+        limbs.iter().flatten().for_each(|limb| counts[*limb as usize] += 1);
+        for (row, entry) in &layout.table {
+            cells[*row] = counts[*entry as usize];
+        }
+        let mut cells: Vec<Fr> = cells.into_par_iter().map(field).collect();
+        // What stands on value and end rows counts as multiplicity of the entry 0.
+        let zeros = i128::from(counts[0]) - elsewhere;
+        let magnitude = Fr::from_u128(zeros.unsigned_abs());
+        cells[layout.zero_row] = if zeros < 0 { -magnitude } else { magnitude };
+        let limbs = limbs
+            .into_par_iter()
+            .map(|column| column.into_iter().map(|limb| Fr::from(u64::from(limb))).collect())
+            .collect();
+        Self { limbs, cells }
+    }
+
+    /// Fills the second-phase columns. They follow the gates row by row, so they satisfy
+    /// all of them but those that compare an accumulator with its end; for an honest first
+    /// phase, these too.
+    pub fn second_phase(
+        &self,
+        layout: &Layout,
+        instances: &[Fr],
+        challenges: Challenges,
+    ) -> SecondPhase {
+        let coefficient = coefficients(layout, challenges.gamma);
+        let reading = readings(layout, &coefficient, challenges.rho);
+        let balance = self.balance(layout, instances, &reading);
+        let looked_up = self.inverses(layout, challenges.beta);
+        let logup = self.logup(layout, &looked_up, challenges.beta);
+        let inverses = looked_up.into_iter().skip(1).collect();
+        SecondPhase { coefficient, reading, balance, logup, inverses }
+    }
+
+    /// z of the pre-activation that ends on `end`, from its limbs and sign.
+    fn pre_activation(&self, shape: &Shape, end: usize) -> Fr {
+        let base = Fr::from(shape.table_size() as u64);
+        let columns = self.limbs.len();
+        let magnitude = (0..shape.limbs).rev().fold(Fr::zero(), |sum, limb| {
+            sum * base + self.limbs[limb % columns][end - limb / columns]
+        });
+        let offset = Fr::from(1u64 << shape.accumulator_bits());
+        magnitude + (self.cells[end] - Fr::one()) * offset
+    }
+
+    fn balance(&self, layout: &Layout, instances: &[Fr], reading: &[Fr]) -> Vec<Fr> {
+        let mut step = vec![Fr::zero(); layout.active_rows()];
+        for row in &layout.value_rows {
+            step[*row] -= reading[*row] * self.cells[*row];
+            let end = row + 1;
+            step[end] += reading[end] * self.pre_activation(&layout.shape, end);
+        }
+        for row in &layout.swaps {
+            step[*row] += reading[*row];
+        }
+        for (row, instance) in instances.iter().enumerate() {
+            step[row] += reading[row] * instance;
+        }
+        running_sum(step)
+    }
+
+    /// 1 / (β + limb) for every limb.
+    fn inverses(&self, layout: &Layout, beta: Fr) -> Vec<Vec<Fr>> {
+        let table = table(layout, beta);
+        let inverse = |limb: &Fr| {
+            let known = small(limb).and_then(|index| table.get(index)).copied();
+            // Only a dishonest limb is outside the table.
+            known.unwrap_or_else(|| Option::from((beta + limb).invert()).unwrap_or(Fr::zero()))
+        };
+        self.limbs.iter().map(|column| column.par_iter().map(inverse).collect()).collect()
+    }
+
+    fn logup(&self, layout: &Layout, looked_up: &[Vec<Fr>], beta: Fr) -> Vec<Fr> {
+        let inverses = table(layout, beta);
+        let mut entries = vec![0; layout.active_rows()];
+        for (row, entry) in &layout.table {
+            entries[*row] = *entry as usize;
+        }
+        let step = (0..entries.len())
+            .into_par_iter()
+            .map(|row| {
+                let limbs: Fr = looked_up.iter().map(|column| column[row]).sum();
+                limbs - inverses[entries[row]] * self.cells[row]
+            })
+            .collect();
+        running_sum(step)
+    }
+}
+
+impl SecondPhase {
+    /// The columns in the order of their index.
+    pub fn into_columns(self) -> Vec<Vec<Fr>> {
+        let columns = [self.coefficient, self.reading, self.balance, self.logup];
+        columns.into_iter().chain(self.inverses).collect()
+    }
+}
+
+/// 1 / (β + entry) for every entry of the table.
+fn table(layout: &Layout, beta: Fr) -> Vec<Fr> {
+    let entries = 0..layout.shape.table_size() as u64;
+    let mut inverses: Vec<Fr> = entries.map(|entry| beta + Fr::from(entry)).collect();
+    inverses.iter_mut().batch_invert();
+    inverses
+}
+
+/// 1 / (γ + stripe) on every active row.
+fn coefficients(layout: &Layout, gamma: Fr) -> Vec<Fr> {
+    let stripes = layout.stripes.iter().max().map_or(1, |last| u64::from(*last) + 1);
+    let mut of_stripe: Vec<Fr> = (0..stripes).map(|stripe| gamma + Fr::from(stripe)).collect();
+    of_stripe.iter_mut().batch_invert();
+    (0..layout.active_rows())
+        .map(|row| of_stripe[layout.stripes.get(row).map_or(0, |stripe| *stripe as usize)])
+        .collect()
+}
+
+fn readings(layout: &Layout, coefficient: &[Fr], rho: Fr) -> Vec<Fr> {
+    let step: Vec<Fr> = coefficient
+        .par_iter()
+        .enumerate()
+        .map(|(row, coefficient)| {
+            let weights = layout.weights.iter().rev();
+            let sum = weights.fold(Fr::zero(), |sum, lane| {
+                sum * rho + lane.get(row).copied().unwrap_or(Fr::zero())
+            });
+            sum * coefficient
+        })
+        .collect();
+    let mut restart = vec![false; step.len()];
+    layout.value_rows.iter().flat_map(|row| [*row, row + 1]).for_each(|row| restart[row] = true);
+    layout.swaps.iter().for_each(|row| restart[*row] = true);
+    let mut sum = Fr::zero();
+    let mut column = Vec::with_capacity(step.len() + 1);
+    column.push(sum);
+    for (step, restart) in step.into_iter().zip(restart) {
+        sum = if restart { step } else { sum + step };
+        column.push(sum);
+    }
+    column
+}
+
+/// 0, then the sums of the first 1, 2, … steps.
+fn running_sum(steps: Vec<Fr>) -> Vec<Fr> {
+    let mut sum = Fr::zero();
+    let mut column = Vec::with_capacity(steps.len() + 1);
+    column.push(sum);
+    for step in steps {
+        sum += step;
+        column.push(sum);
+    }
+    column
+}
