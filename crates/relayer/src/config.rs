@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use alloy::primitives::U256;
+
 use crate::{
     error::ConfigError,
     fees::{FeePolicy, GWEI},
@@ -39,6 +41,17 @@ pub struct RelayerConfig {
     pub min_tip: u128,
     /// Largest fee cap, in wei per gas: the most this relayer ever pays for gas.
     pub max_fee_ceiling: u128,
+    /// Largest tip, in wei per gas, whatever the node suggests.
+    pub max_tip: u128,
+    /// Most wei that one transaction may cost, its value included.
+    pub max_cost: U256,
+    /// Largest multiple of a job's first offer that its replacements may pay.
+    pub max_raise: u32,
+    /// How far the node's count of the sender's transactions may be from what the database
+    /// and the latest block say.
+    pub max_nonce_distance: u64,
+    /// How many gaps in the nonces are filled with self-transfers in one run.
+    pub max_gaps: u64,
     /// Added to the node's gas estimate, in percent.
     pub gas_margin_percent: u32,
     /// Largest gas limit of a transaction (EIP-7825's by default).
@@ -59,6 +72,11 @@ impl Default for RelayerConfig {
             bump_percent: 10,
             min_tip: 1_000_000,
             max_fee_ceiling: 500 * GWEI,
+            max_tip: 50 * GWEI,
+            max_cost: U256::from(GWEI * GWEI),
+            max_raise: 10,
+            max_nonce_distance: 64,
+            max_gaps: 16,
             gas_margin_percent: 20,
             max_gas_limit: 16_777_216,
             max_nonce_losses: 3,
@@ -130,6 +148,21 @@ impl RelayerConfig {
             &self.max_fee_ceiling,
             "must be positive and at least min_tip",
         )?;
+        rule(self.max_tip >= self.min_tip, "max_tip", &self.max_tip, "must be at least min_tip")?;
+        rule(!self.max_cost.is_zero(), "max_cost", &self.max_cost, "must be positive")?;
+        rule(
+            (2..=1000).contains(&self.max_raise),
+            "max_raise",
+            &self.max_raise,
+            "must be 2 to 1000",
+        )?;
+        rule(
+            (1..=1_000_000).contains(&self.max_nonce_distance),
+            "max_nonce_distance",
+            &self.max_nonce_distance,
+            "must be 1 to 1000000",
+        )?;
+        rule(self.max_gaps <= 10_000, "max_gaps", &self.max_gaps, "must be at most 10000")?;
         rule(
             self.gas_margin_percent <= 400,
             "gas_margin_percent",
@@ -137,7 +170,8 @@ impl RelayerConfig {
             "must be at most 400",
         )?;
         let gas = self.max_gas_limit;
-        rule(gas >= 21_000, "max_gas_limit", &gas, "must be at least 21000")
+        let fits = (21_000..=1 << 40).contains(&gas);
+        rule(fits, "max_gas_limit", &gas, "must be 21000 to 2^40")
     }
 
     /// The part that prices transactions.
@@ -147,6 +181,9 @@ impl RelayerConfig {
             bump_percent: self.bump_percent,
             min_tip: self.min_tip,
             ceiling: self.max_fee_ceiling,
+            max_tip: self.max_tip,
+            max_raise: self.max_raise,
+            max_cost: self.max_cost,
         }
     }
 }
@@ -182,6 +219,12 @@ mod tests {
             ("max_fee_ceiling", |c| c.max_fee_ceiling = 0),
             ("gas_margin_percent", |c| c.gas_margin_percent = 401),
             ("max_gas_limit", |c| c.max_gas_limit = 20_999),
+            ("max_gas_limit", |c| c.max_gas_limit = u64::MAX),
+            ("max_tip", |c| c.max_tip = 0),
+            ("max_cost", |c| c.max_cost = U256::ZERO),
+            ("max_raise", |c| c.max_raise = 1),
+            ("max_nonce_distance", |c| c.max_nonce_distance = 0),
+            ("max_gaps", |c| c.max_gaps = u64::MAX),
         ];
         for &(field, spoil) in cases {
             let mut config = RelayerConfig::default();

@@ -12,7 +12,7 @@ use std::{
 
 use alloy::{
     consensus::TxEip1559,
-    primitives::{Address, TxKind, U256},
+    primitives::{Address, Bytes, TxKind, U256},
 };
 use tokio::sync::Mutex;
 
@@ -27,9 +27,10 @@ use crate::{
     revert::RevertDecoder,
     signer::RelayerSigner,
     storage::{Job, JobKind, Scope, SenderLock, Storage},
+    watch::NonceUser,
 };
 
-type Result<T> = std::result::Result<T, RelayerError>;
+pub(crate) type Result<T> = std::result::Result<T, RelayerError>;
 
 /// Everything a relayer works with.
 pub(crate) struct Core {
@@ -67,11 +68,17 @@ impl Core {
         let _turn = turn.lock().await;
         let job = self.load(id).await?;
         let before = job.state.name();
-        let state = match job.state {
-            JobState::Queued => self.prepare(&job).await?,
-            JobState::Submitted | JobState::Included => self.follow(&job).await?,
-            JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => job.state,
+        let step = match &job.state {
+            JobState::Queued => self.prepare(&job).await,
+            JobState::Submitted | JobState::Included => self.follow(&job).await,
+            JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => {
+                Ok(job.state.clone())
+            }
         };
+        if let Err(RelayerError::Fees(cap)) = &step {
+            self.note_cap(&job, cap).await?;
+        }
+        let state = step?;
         if state.name() != before {
             tracing::info!(job = %id, label = job.request.label, from = before, to = %state,
                            "job changed state");
@@ -107,8 +114,16 @@ impl Core {
         Ok(state)
     }
 
-    /// Queued: simulate, price, reserve a nonce, sign, store, broadcast.
+    /// Queued: look whether it is done, simulate, price, reserve a nonce, sign, store,
+    /// broadcast.
     async fn prepare(&self, job: &Job) -> Result<JobState> {
+        if self.effect_at_head(job).await? {
+            return if self.effect_for_good(job).await? {
+                self.set_state(job.id, JobState::Finalized, None).await
+            } else {
+                Ok(JobState::Queued)
+            };
+        }
         let call = call_of(job, self.scope.sender);
         let estimate = match self.simulate(job, &call).await? {
             Ok(estimate) => estimate,
@@ -126,19 +141,27 @@ impl Core {
                     Some(earlier) => fees::bump(earlier, market, &policy)?,
                     None => fees::initial(market, &policy)?,
                 };
+                policy.check_cost(fees::cost(fees, gas_limit, call.value), None)?;
                 self.check_balance(&call, fees, gas_limit).await?;
                 (None, nonce, fees)
             }
             None => {
                 let fees = fees::initial(market, &policy)?;
+                policy.check_cost(fees::cost(fees, gas_limit, call.value), None)?;
                 self.check_balance(&call, fees, gas_limit).await?;
-                let storage = &self.storage;
-                let turn = self.nonces.reserve(self.backend.as_ref(), storage, self.scope).await?;
+                let turn = self.reserve().await?;
                 let nonce = turn.nonce();
                 (Some(turn), nonce, fees)
             }
         };
-        let attempt = self.sign_and_store(job, nonce, fees, gas_limit).await?;
+        let attempt = self.sign_and_store(job, nonce, fees, gas_limit, false).await?;
+        if market.tip > policy.max_tip {
+            let (tip, cap) = (market.tip, policy.max_tip);
+            let note = format!(
+                "the node suggests a tip of {tip} wei per gas; the cap is {cap} (--max-tip)"
+            );
+            self.storage.set_note(job.id, Some(&note)).await?;
+        }
         let state = self.broadcast(job, &attempt, true).await;
         drop(reservation);
         state
@@ -186,7 +209,7 @@ impl Core {
         }
     }
 
-    async fn market(&self) -> Result<Market> {
+    pub(crate) async fn market(&self) -> Result<Market> {
         let head = self.head().await?;
         let chain_id = self.scope.chain_id;
         let base_fee = head.base_fee.ok_or(RelayerError::NoBaseFee { chain_id })?;
@@ -194,8 +217,7 @@ impl Core {
     }
 
     async fn check_balance(&self, call: &Call, fees: Fees, gas_limit: u64) -> Result<()> {
-        let gas = U256::from(fees.max_fee).saturating_mul(U256::from(gas_limit));
-        self.check_funds(call.value.saturating_add(gas)).await
+        self.check_funds(fees::cost(fees, gas_limit, call.value)).await
     }
 
     async fn check_funds(&self, needed: U256) -> Result<()> {
@@ -207,24 +229,30 @@ impl Core {
         Err(RelayerError::NoFunds { address, chain_id, balance, needed })
     }
 
-    /// Signs one transaction of `job` and writes it down. After this it may be broadcast.
-    async fn sign_and_store(
+    /// Signs one transaction of `job`, or the self-transfer that takes its place, and writes
+    /// it down. After this it may be broadcast.
+    pub(crate) async fn sign_and_store(
         &self,
         job: &Job,
         nonce: u64,
         fees: Fees,
         gas_limit: u64,
+        cancels: bool,
     ) -> Result<Attempt> {
         let request = &job.request;
+        let (to, value, input) = match cancels {
+            true => (Some(self.scope.sender), U256::ZERO, Bytes::new()),
+            false => (request.to, request.value, request.calldata.clone()),
+        };
         let tx = TxEip1559 {
             chain_id: self.scope.chain_id,
             nonce,
             gas_limit,
             max_fee_per_gas: fees.max_fee,
             max_priority_fee_per_gas: fees.tip,
-            to: request.to.map_or(TxKind::Create, TxKind::Call),
-            value: request.value,
-            input: request.calldata.clone(),
+            to: to.map_or(TxKind::Create, TxKind::Call),
+            value,
+            input,
             ..Default::default()
         };
         let (hash, raw) = self.signer.sign(tx).await?;
@@ -236,11 +264,12 @@ impl Core {
             outcome: AttemptOutcome::Stored,
             created_ms: self.clock.now_ms(),
             broadcast_ms: None,
+            cancels,
             raw,
         };
         self.storage.add_attempt(self.scope, job.id, &attempt).await?;
         tracing::info!(job = %job.id, %hash, nonce, gas_limit, max_fee = fees.max_fee,
-                       tip = fees.tip, "transaction signed and stored");
+                       tip = fees.tip, cancels, "transaction signed and stored");
         Ok(attempt)
     }
 
@@ -298,7 +327,8 @@ impl Core {
                 self.set_state(job.id, JobState::Included, Some(&receipt)).await?;
             }
             if self.final_height(0).await?.is_some_and(|height| height >= receipt.block_number) {
-                return self.settle(job, last, &receipt).await;
+                let mined = attempts.iter().find(|attempt| attempt.hash == receipt.hash);
+                return self.settle(job, mined.unwrap_or(last), &receipt).await;
             }
             return Ok(JobState::Included);
         }
@@ -311,62 +341,71 @@ impl Core {
         if used > last.nonce {
             return self.nonce_used(job, &all, &attempts).await;
         }
+        let unwanted = job.ending.is_some() && !last.cancels;
         let since = last.broadcast_ms.unwrap_or(0).max(last.created_ms);
         let waited = u128::from(self.clock.now_ms().saturating_sub(since));
-        match last.outcome {
-            AttemptOutcome::Accepted if waited >= self.config.resubmit_after.as_millis() => {
-                self.replace(job, last).await
+        let overdue = waited >= self.config.resubmit_after.as_millis();
+        if last.outcome == AttemptOutcome::Accepted && !overdue && !unwanted {
+            return Ok(JobState::Submitted);
+        }
+        if job.ending.is_none() && self.effect_at_head(job).await? {
+            // Somebody else's doing, or this job's own that is not seen yet: no more sends.
+            let used = self.backend.nonce(self.scope.sender, BlockRef::Latest).await?;
+            if used > last.nonce || !self.effect_for_good(job).await? {
+                return Ok(JobState::Submitted);
             }
-            AttemptOutcome::Accepted => Ok(JobState::Submitted),
-            AttemptOutcome::Underpriced => self.replace(job, last).await,
+            let ending = JobState::Queued;
+            self.storage.set_ending(job.id, &ending).await?;
+            let job = Job { ending: Some(ending), ..job.clone() };
+            return self.replace(&job, &attempts).await;
+        }
+        match last.outcome {
+            _ if unwanted => self.replace(job, &attempts).await,
+            AttemptOutcome::Accepted | AttemptOutcome::Underpriced => {
+                self.replace(job, &attempts).await
+            }
             AttemptOutcome::Stored | AttemptOutcome::Failed => {
                 self.broadcast(job, last, attempts.len() == 1).await
             }
         }
     }
 
-    /// Replaces `last` at a higher price; if that is not possible, broadcasts it again.
-    async fn replace(&self, job: &Job, last: &Attempt) -> Result<JobState> {
-        let call = call_of(job, self.scope.sender);
-        let priced = match self.market().await {
-            Ok(market) => {
-                fees::bump(last.fees, market, &self.config.fee_policy()).map_err(RelayerError::from)
-            }
-            Err(error) => Err(error),
-        };
-        let fees = match priced {
-            Ok(fees) => fees,
-            Err(error) => {
-                tracing::warn!(job = %job.id, %error, "no replacement, broadcasting again");
-                return self.broadcast(job, last, false).await;
-            }
-        };
-        // The estimate fails if the pending transaction is mined in between: keep the limit.
-        let estimate = match self.backend.estimate_gas(&call).await {
-            Ok(Simulated::Ok(estimate)) => estimate,
-            Ok(Simulated::Reverted(_)) | Err(_) => 0,
-        };
-        let (margin, limit) = (self.config.gas_margin_percent, self.config.max_gas_limit);
-        let gas_limit = fees::gas_limit(estimate, margin, last.gas_limit, limit);
-        let attempt = self.sign_and_store(job, last.nonce, fees, gas_limit).await?;
-        self.broadcast(job, &attempt, false).await
-    }
-
     /// The job's nonce is used and none of its receipts is there.
     async fn nonce_used(&self, job: &Job, all: &[Attempt], now: &[Attempt]) -> Result<JobState> {
         let Some(nonce) = job.nonce else { return Ok(JobState::Submitted) };
+        if self.effect_for_good(job).await? {
+            // A receipt may be hidden; what it would tell is there to be seen.
+            return self.set_state(job.id, JobState::Finalized, None).await;
+        }
         if !self.lost(nonce, now).await? {
             return Ok(JobState::Submitted);
         }
         let mut nonces: Vec<u64> = all.iter().map(|attempt| attempt.nonce).collect();
         nonces.dedup();
         let times = u32::try_from(nonces.len()).unwrap_or(u32::MAX);
-        let state = match job.kind {
-            JobKind::Gap => JobState::Dropped(DropReason::GapClosed),
-            JobKind::Call if times > self.config.max_nonce_losses => {
-                JobState::Dropped(DropReason::NonceTaken { times })
+        let user = match job.kind {
+            JobKind::Gap => NonceUser::Foreign,
+            JobKind::Call => self.nonce_user(nonce, now).await?,
+        };
+        let state = match (job.kind, user) {
+            (_, NonceUser::Ours { block }) => {
+                let note =
+                    format!("its transaction is in block {block}, but the node shows no receipt");
+                self.storage.set_note(job.id, Some(&note)).await?;
+                return Ok(JobState::Submitted);
             }
-            JobKind::Call => JobState::Queued,
+            (JobKind::Gap, _) => JobState::Dropped(DropReason::GapClosed),
+            // Without a way to see that it has not happened, it is not sent again.
+            (_, NonceUser::Unknown) if job.request.effect.is_none() => {
+                JobState::Dropped(DropReason::Unclear { nonce })
+            }
+            (JobKind::Call, _) => match &job.ending {
+                Some(ending) => ending.clone(),
+                None if times > self.config.max_nonce_losses => {
+                    JobState::Dropped(DropReason::NonceTaken { times })
+                }
+                None => JobState::Queued,
+            },
         };
         tracing::warn!(job = %job.id, nonce, times, "another transaction used the job's nonce");
         self.storage.release(job.id, &state, None, self.clock.now_ms()).await?;
@@ -374,12 +413,23 @@ impl Core {
     }
 
     /// A receipt in a final block: the end of the job.
-    async fn settle(&self, job: &Job, last: &Attempt, receipt: &TxReceipt) -> Result<JobState> {
+    async fn settle(&self, job: &Job, mined: &Attempt, receipt: &TxReceipt) -> Result<JobState> {
+        if mined.cancels {
+            // The nonce is used up. A job that has no end of its own is looked at again.
+            return match job.ending.clone().unwrap_or(JobState::Queued) {
+                JobState::Queued => {
+                    let (state, now) = (JobState::Queued, self.clock.now_ms());
+                    self.storage.release(job.id, &state, None, now).await?;
+                    Ok(state)
+                }
+                ending => self.set_state(job.id, ending, None).await,
+            };
+        }
         let mut state = JobState::Finalized;
         if !receipt.success && job.kind == JobKind::Call {
             let revert = self.replay(job, receipt).await?;
             if !revert.as_ref().is_some_and(|revert| revert.already_recorded) {
-                let out_of_gas = receipt.gas_used >= last.gas_limit;
+                let out_of_gas = receipt.gas_used >= mined.gas_limit;
                 state = JobState::Rejected(Rejection::Reverted { revert, out_of_gas });
             }
         }

@@ -52,15 +52,38 @@ pub enum StorageError {
         /// What it holds.
         value: String,
     },
+    /// A number that the database cannot keep.
+    #[error("{value} as {column} is out of range; nothing was stored")]
+    OutOfRange {
+        /// The column.
+        column: &'static str,
+        /// The number.
+        value: u64,
+    },
     /// Another process relays with this key.
-    #[error("another relayer uses {address} on chain {chain_id} (lock file {}); stop it, or use another key", path.display())]
+    #[error("{holder} sends with {address} on chain {chain_id} (lock file {}); wait for it, stop it, or use another key", path.display())]
     InUse {
+        /// The other process, in its own words.
+        holder: String,
         /// The sender.
         address: Address,
         /// Its chain.
         chain_id: u64,
         /// The lock file.
         path: PathBuf,
+    },
+    /// There is no folder for a user's jobs.
+    #[error(
+        "neither XDG_STATE_HOME nor HOME is set, so there is no place for the relayer's database; give a file (--database)"
+    )]
+    NoPlace,
+    /// The folder for a user's jobs cannot be made.
+    #[error("cannot create {} for the relayer's database: {source}; give another file (--database)", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
     },
     /// The lock file cannot be made.
     #[error("cannot create the lock file {}: {source}", path.display())]
@@ -120,6 +143,48 @@ pub enum RelayerError {
     NoBaseFee {
         /// The chain.
         chain_id: u64,
+    },
+    /// The node's count of the sender's transactions is too far from what is known.
+    #[error(
+        "{endpoint} says that {address} has sent {found} transactions, but {known} are known, and a difference of more than {limit} is not believed; ask another node, or raise max_nonce_distance (--max-nonce-distance) if the key was used elsewhere"
+    )]
+    NonceDistance {
+        /// The endpoint.
+        endpoint: String,
+        /// The sender.
+        address: Address,
+        /// The node's count.
+        found: u64,
+        /// What the database and the latest block say.
+        known: u64,
+        /// The configured limit.
+        limit: u64,
+    },
+    /// The node does not know a block that was final.
+    #[error(
+        "{endpoint} is at block {head}, behind block {since}, where the job was final; wait until it has caught up, or ask another node"
+    )]
+    Behind {
+        /// The endpoint.
+        endpoint: String,
+        /// Its head.
+        head: u64,
+        /// The job's block.
+        since: u64,
+    },
+    /// Too many self-transfers would be needed.
+    #[error(
+        "{count} gaps in the nonces of {address} (the first is {first}) would have to be filled with self-transfers that cost gas, and at most {limit} are filled at once; raise max_gaps (--max-gaps) to pay for them"
+    )]
+    TooManyGaps {
+        /// The sender.
+        address: Address,
+        /// How many.
+        count: u64,
+        /// The first nonce that nothing holds.
+        first: u64,
+        /// The configured limit.
+        limit: u64,
     },
     /// The sender cannot pay.
     #[error("{address} holds {} ETH on chain {chain_id} and needs up to {} ETH; send it funds, the job is kept", format_ether(*balance), format_ether(*needed))]

@@ -6,7 +6,12 @@
 //! nodes refuse anything less, and by more if the market has moved further. Nothing is
 //! ever priced above the ceiling; a replacement that cannot be both high enough for the
 //! node and below the ceiling is not made, and the caller broadcasts the old one again.
+//!
+//! Whatever a node suggests, a tip is never above its cap; a replacement is never above a
+//! multiple of the job's first offer; and a transaction whose total could exceed the cap on
+//! its cost is not signed.
 
+use alloy::primitives::{U256, utils::format_ether};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -42,6 +47,42 @@ pub struct FeePolicy {
     pub min_tip: u128,
     /// Largest cap.
     pub ceiling: u128,
+    /// Largest tip.
+    pub max_tip: u128,
+    /// Largest multiple of the first offer, for both fields and for the total.
+    pub max_raise: u32,
+    /// Most wei that a transaction may cost, its value included.
+    pub max_cost: U256,
+}
+
+/// A relative cap does not hold a tip below this: a tip of one wei may be raised.
+const SMALL_TIP: u128 = GWEI;
+
+impl FeePolicy {
+    /// The policy for replacements of `first`.
+    pub fn after(self, first: Fees) -> Self {
+        let times = u128::from(self.max_raise);
+        let tip = first.tip.saturating_mul(times).max(SMALL_TIP);
+        let ceiling = first.max_fee.saturating_mul(times).max(SMALL_TIP);
+        Self { ceiling: self.ceiling.min(ceiling), max_tip: self.max_tip.min(tip), ..self }
+    }
+
+    /// Refuses a transaction that may cost more than allowed: in all, or as a multiple of
+    /// what the job's first one, if there is one, may have cost.
+    ///
+    /// # Errors
+    /// [`FeeError::CostAboveCap`] with the smaller of both caps.
+    pub fn check_cost(&self, cost: U256, first: Option<U256>) -> Result<(), FeeError> {
+        let relative = first.map(|first| first.saturating_mul(U256::from(self.max_raise)));
+        let cap = relative.unwrap_or(U256::MAX).min(self.max_cost);
+        if cost > cap { Err(FeeError::CostAboveCap { needed: cost, cap }) } else { Ok(()) }
+    }
+}
+
+/// Most that a transaction may cost.
+pub fn cost(fees: Fees, gas_limit: u64, value: U256) -> U256 {
+    let gas = U256::from(fees.max_fee).saturating_mul(U256::from(gas_limit));
+    gas.saturating_add(value)
 }
 
 /// No acceptable price.
@@ -49,7 +90,7 @@ pub struct FeePolicy {
 pub enum FeeError {
     /// The base fee alone is above the ceiling.
     #[error(
-        "the base fee of {base_fee} wei is above the ceiling of {ceiling} wei per gas; wait or raise max_fee_ceiling"
+        "the base fee of {base_fee} wei is above the ceiling of {ceiling} wei per gas; wait or raise max_fee_ceiling (--max-fee)"
     )]
     CeilingBelowBaseFee {
         /// Base fee of the latest block.
@@ -59,13 +100,33 @@ pub enum FeeError {
     },
     /// A replacement would have to cost more than the ceiling.
     #[error(
-        "a replacement needs at least {needed} wei, above the ceiling of {ceiling} wei per gas"
+        "a replacement needs at least {needed} wei, above the ceiling of {ceiling} wei per gas; raise max_fee_ceiling or max_raise (--max-fee, --max-raise) if it is worth it"
     )]
     BumpAboveCeiling {
         /// Smallest cap that a node accepts as a replacement.
         needed: u128,
-        /// The configured ceiling.
+        /// The configured ceiling, or the largest multiple of the first offer.
         ceiling: u128,
+    },
+    /// A replacement would have to pay more tip than allowed.
+    #[error(
+        "a replacement needs a tip of at least {needed} wei, above the cap of {cap} wei per gas; raise max_tip or max_raise (--max-tip, --max-raise) if it is worth it"
+    )]
+    TipAboveCap {
+        /// Smallest tip that a node accepts in a replacement.
+        needed: u128,
+        /// The configured cap, or the largest multiple of the first offer.
+        cap: u128,
+    },
+    /// The transaction could cost more than allowed.
+    #[error(
+        "the transaction could cost {} ETH, above the cap of {} ETH; wait, or raise max_cost or max_raise (--max-cost, --max-raise) if it is worth it", format_ether(*needed), format_ether(*cap)
+    )]
+    CostAboveCap {
+        /// What it could cost, in wei.
+        needed: U256,
+        /// The configured cap, or the largest multiple of the first offer.
+        cap: U256,
     },
 }
 
@@ -97,6 +158,9 @@ pub fn bump(previous: Fees, market: Market, policy: &FeePolicy) -> Result<Fees, 
     if least.max_fee > policy.ceiling {
         return Err(FeeError::BumpAboveCeiling { needed: least.max_fee, ceiling: policy.ceiling });
     }
+    if least.tip > policy.max_tip {
+        return Err(FeeError::TipAboveCap { needed: least.tip, cap: policy.max_tip });
+    }
     let wanted = at_market(Market { tip: market.tip.max(least.tip), ..market }, policy);
     let max_fee = wanted.max_fee.max(least.max_fee).min(policy.ceiling);
     // The raised tip is at most the raised cap, so this never undercuts it.
@@ -114,7 +178,7 @@ pub fn gas_limit(estimate: u64, margin_percent: u32, previous: u64, limit: u64) 
 
 /// What the market asks for: `tip + multiplier × base fee`.
 fn at_market(market: Market, policy: &FeePolicy) -> Fees {
-    let tip = market.tip.max(policy.min_tip);
+    let tip = market.tip.max(policy.min_tip).min(policy.max_tip);
     let base = market.base_fee.saturating_mul(u128::from(policy.base_fee_multiplier));
     Fees { max_fee: tip.saturating_add(base), tip }
 }
@@ -133,8 +197,54 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const POLICY: FeePolicy =
-        FeePolicy { base_fee_multiplier: 2, bump_percent: 10, min_tip: 1, ceiling: 500 * GWEI };
+    const POLICY: FeePolicy = FeePolicy {
+        base_fee_multiplier: 2,
+        bump_percent: 10,
+        min_tip: 1,
+        ceiling: 500 * GWEI,
+        max_tip: u128::MAX,
+        max_raise: 10,
+        max_cost: U256::MAX,
+    };
+
+    #[test]
+    fn a_suggested_tip_above_its_cap_is_not_paid() {
+        let policy = FeePolicy { max_tip: 50 * GWEI, ..POLICY };
+        let market = Market { base_fee: GWEI, tip: 499 * GWEI };
+        let first = initial(market, &policy).expect("priced");
+        assert_eq!(first, Fees { max_fee: 52 * GWEI, tip: 50 * GWEI });
+        let second = bump(first, market, &policy);
+        let needed = 55 * GWEI;
+        assert_eq!(second, Err(FeeError::TipAboveCap { needed, cap: 50 * GWEI }));
+    }
+
+    #[test]
+    fn a_replacement_ends_at_a_multiple_of_the_first_offer() {
+        let first = Fees { max_fee: 10 * GWEI, tip: 2 * GWEI };
+        let policy = POLICY.after(first);
+        let mad = Market { base_fee: 60 * GWEI, tip: 300 * GWEI };
+        let second = bump(first, mad, &policy).expect("bumped");
+        assert_eq!(second, Fees { max_fee: 100 * GWEI, tip: 20 * GWEI });
+        assert!(bump(second, mad, &policy).is_err());
+        let tiny = POLICY.after(Fees { max_fee: 5, tip: 1 });
+        assert_eq!((tiny.max_tip, tiny.ceiling), (GWEI, GWEI));
+    }
+
+    #[test]
+    fn a_total_above_its_caps_is_refused_with_the_smaller_one() {
+        let policy = FeePolicy { max_cost: U256::from(1000), ..POLICY };
+        let wei = U256::from;
+        policy.check_cost(wei(1000), None).expect("at the cap");
+        policy.check_cost(wei(500), Some(wei(50))).expect("at the multiple");
+        for (cost, first, cap) in
+            [(1001, None, 1000), (501, Some(50), 500), (1001, Some(999), 1000)]
+        {
+            let refused = policy.check_cost(wei(cost), first.map(wei));
+            assert_eq!(refused, Err(FeeError::CostAboveCap { needed: wei(cost), cap: wei(cap) }));
+        }
+        let all = Fees { max_fee: u128::MAX, tip: 0 };
+        assert!(policy.check_cost(super::cost(all, u64::MAX, U256::MAX), None).is_err());
+    }
 
     #[test]
     fn the_first_cap_is_the_tip_and_twice_the_base_fee() {

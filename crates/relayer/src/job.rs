@@ -8,7 +8,7 @@ use std::fmt;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{fees::Fees, revert::DecodedRevert};
+use crate::{effect::Effect, fees::Fees, revert::DecodedRevert};
 
 /// Identifies a job within one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct SubmitRequest {
     pub idempotency_key: String,
     /// A name for people, shown in logs and in the job's status.
     pub label: String,
+    /// How the chain shows that the call has happened. With it, the chain decides whether
+    /// the job is done, and never the database alone.
+    pub effect: Option<Effect>,
 }
 
 impl SubmitRequest {
@@ -46,7 +49,13 @@ impl SubmitRequest {
             value: U256::ZERO,
             label: idempotency_key.clone(),
             idempotency_key,
+            effect: None,
         }
+    }
+
+    /// The same request with a way to see its effect.
+    pub fn with_effect(self, effect: Effect) -> Self {
+        Self { effect: Some(effect), ..self }
     }
 
     /// A deployment of `init_code` without value; the label is the idempotency key.
@@ -67,7 +76,7 @@ pub enum JobState {
     Included,
     /// Done: the call succeeded in a final block, or the contract had recorded it already.
     Finalized,
-    /// The chain refused the call, for good.
+    /// The chain refused the call. Submitted again, it is asked again.
     Rejected(Rejection),
     /// The relayer gave the job up without an answer from the contract.
     Dropped(DropReason),
@@ -174,7 +183,7 @@ impl fmt::Display for Rejection {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum DropReason {
-    /// Cancelled before a transaction was signed.
+    /// Cancelled: nothing was signed, or a self-transfer took the call's place.
     Cancelled,
     /// Other transactions of the same key took the job's nonce again and again.
     NonceTaken {
@@ -183,6 +192,11 @@ pub enum DropReason {
     },
     /// The gap this self-transfer was to fill is gone: something else used the nonce.
     GapClosed,
+    /// The job's nonce is used, and the node cannot show by what: it may have happened.
+    Unclear {
+        /// The nonce.
+        nonce: u64,
+    },
 }
 
 impl fmt::Display for DropReason {
@@ -195,6 +209,11 @@ impl fmt::Display for DropReason {
                  give the relayer a key of its own"
             ),
             Self::GapClosed => f.write_str("the nonce gap was closed by another transaction"),
+            Self::Unclear { nonce } => write!(
+                f,
+                "nonce {nonce} is used and the node cannot show whether by this job; look at the \
+                 sender's transactions, and try the job again only if it did not happen"
+            ),
         }
     }
 }
@@ -247,6 +266,8 @@ pub struct Attempt {
     pub created_ms: u64,
     /// When it was last handed to a node.
     pub broadcast_ms: Option<u64>,
+    /// True for a self-transfer that takes the call's place.
+    pub cancels: bool,
     /// The signed bytes.
     #[serde(skip)]
     pub raw: Bytes,
@@ -276,6 +297,10 @@ pub struct TxReceipt {
 pub struct JobStatus {
     /// The job.
     pub id: JobId,
+    /// The chain.
+    pub chain_id: u64,
+    /// The key's address.
+    pub sender: Address,
     /// The name it was submitted under.
     pub label: String,
     /// The key that makes its submission idempotent.
@@ -283,6 +308,10 @@ pub struct JobStatus {
     /// Where it stands.
     #[serde(flatten)]
     pub state: JobState,
+    /// What holds it up while it is pending: a cap on its price, a node that hides something.
+    pub note: Option<String>,
+    /// True while a self-transfer is to take the call's place.
+    pub cancelling: bool,
     /// The nonce it holds.
     pub nonce: Option<u64>,
     /// All its transactions, oldest first.

@@ -33,17 +33,21 @@ pub mod fees;
 pub mod node;
 pub mod signer;
 
+mod cancel;
 mod config;
 mod drive;
+mod effect;
 mod error;
 mod job;
 mod nonce;
 mod relayer;
+mod resume;
 mod revert;
-mod storage;
+pub mod storage;
 mod watch;
 
 pub use config::{Finality, RelayerConfig};
+pub use effect::Effect;
 pub use error::{ConfigError, RelayerError, StorageError};
 pub use job::{
     Attempt, AttemptOutcome, DropReason, JobId, JobState, JobStatus, Rejection, SubmitRequest,

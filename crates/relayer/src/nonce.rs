@@ -1,18 +1,15 @@
 //! Nonces: one owner, one reservation at a time.
 //!
 //! The database knows every nonce that was ever given away, the chain knows what was used
-//! outside, and the larger of the two answers is the next one. A [`Reservation`] holds the
-//! only permission to sign for a new nonce; storing the signed transaction makes it taken,
-//! and dropping the reservation before that rolls it back, because then nothing was
-//! recorded. It is held until the first broadcast is over, so nodes see nonces in order.
+//! outside, and the larger of the two answers is the next one, if they are not too far apart
+//! to be believed. A [`Reservation`] holds the only permission to sign for a new nonce;
+//! storing the signed transaction makes it taken, and dropping the reservation before that
+//! rolls it back, because then nothing was recorded. It is held until the first broadcast is
+//! over, so nodes see nonces in order.
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{
-    backend::{BlockRef, ChainBackend},
-    error::RelayerError,
-    storage::{Scope, Storage},
-};
+use crate::{drive::Core, error::RelayerError};
 
 /// Gives out the nonces of one sender.
 #[derive(Debug, Default)]
@@ -33,17 +30,10 @@ impl Reservation<'_> {
     }
 }
 
-impl Nonces {
+impl Core {
     /// Waits for the turn and finds the next nonce.
-    pub(crate) async fn reserve(
-        &self,
-        backend: &dyn ChainBackend,
-        storage: &Storage,
-        scope: Scope,
-    ) -> Result<Reservation<'_>, RelayerError> {
-        let turn = self.turn.lock().await;
-        let chain = backend.nonce(scope.sender, BlockRef::Pending).await?;
-        let stored = storage.next_nonce(scope).await?;
-        Ok(Reservation { nonce: chain.max(stored), _turn: turn })
+    pub(crate) async fn reserve(&self) -> Result<Reservation<'_>, RelayerError> {
+        let turn = self.nonces.turn.lock().await;
+        Ok(Reservation { nonce: self.next_nonce().await?, _turn: turn })
     }
 }

@@ -73,9 +73,10 @@ impl Relayer {
             return Err(RelayerError::NoBaseFee { chain_id });
         }
         let scope = Scope { chain_id, sender: signer.address() };
-        let lock = storage.lock_sender(scope)?;
-        if let Some(genesis) = backend.block(BlockRef::Number(0)).await? {
-            storage.check_genesis(chain_id, genesis.hash).await?;
+        let genesis = backend.block(BlockRef::Number(0)).await?.map(|block| block.hash);
+        let lock = storage.lock_sender(scope, genesis)?;
+        if let Some(genesis) = genesis {
+            storage.check_genesis(chain_id, genesis).await?;
         }
         tracing::info!(chain_id, sender = %scope.sender, endpoint = backend.name(),
                        "relayer opened");
@@ -105,11 +106,16 @@ impl Relayer {
     }
 
     /// Stores a job. When this returns, the job survives the process. A second submission
-    /// with the same key returns the first one's id, whatever its state, and changes
-    /// nothing: proofs are randomized, so call data may differ for the same effect.
+    /// with the same key returns the first one's id, and changes nothing while it is pending:
+    /// proofs are randomized, so call data may differ for the same effect.
+    ///
+    /// What was rejected or dropped is queued again, since the cause may be gone; so is what
+    /// the database calls done if its effect is not to be seen on chain. A job that is
+    /// dropped because nobody can tell whether it happened waits for [`Self::retry`].
     ///
     /// # Errors
-    /// If the key belongs to a call of another target or value, or the database fails.
+    /// If the key belongs to a call of another target or value, the database fails, or the
+    /// chain has to be asked and does not answer.
     pub async fn submit(&self, request: SubmitRequest) -> Result<JobId> {
         let core = &self.core;
         let now = core.clock.now_ms();
@@ -126,7 +132,44 @@ impl Relayer {
             return differs("value");
         }
         tracing::info!(job = %job.id, label = request.label, new, "job submitted");
+        if !new {
+            self.revisit(job.id, request).await?;
+        }
         Ok(job.id)
+    }
+
+    /// A job that is submitted again.
+    async fn revisit(&self, id: JobId, request: SubmitRequest) -> Result<()> {
+        let core = &self.core;
+        let turn = core.turn(id);
+        let _turn = turn.lock().await;
+        let job = core.load(id).await?;
+        if let Some(effect) = &request.effect
+            && job.request.effect.as_ref() != Some(effect)
+        {
+            core.storage.set_effect(id, effect).await?;
+        }
+        let effect = request.effect.or(job.request.effect);
+        let again = match (&job.state, &effect) {
+            (JobState::Finalized, Some(effect)) => {
+                let head = head(core.backend.as_ref()).await?.number;
+                let since = job.receipt.map_or(0, |receipt| receipt.block_number);
+                if head < since {
+                    let endpoint = core.backend.name();
+                    return Err(RelayerError::Behind { endpoint, head, since });
+                }
+                !effect.is_there(core.backend.as_ref(), head).await?
+            }
+            (JobState::Dropped(DropReason::Unclear { .. }), None) => false,
+            (JobState::Rejected(_) | JobState::Dropped(_), _) => true,
+            _ => false,
+        };
+        if again {
+            tracing::info!(job = %id, state = %job.state, "job queued again");
+            let (calldata, now) = (Some(&request.calldata), core.clock.now_ms());
+            core.storage.release(id, &JobState::Queued, calldata, now).await?;
+        }
+        Ok(())
     }
 
     /// Takes up what an earlier run left: fills gaps in the nonces with self-transfers and
@@ -137,25 +180,7 @@ impl Relayer {
     /// If the node or the database does not answer. A refused broadcast is not an error.
     pub async fn resume(&self) -> Result<Vec<JobId>> {
         let core = &self.core;
-        let used = core.backend.nonce(core.scope.sender, BlockRef::Latest).await?;
-        let pooled = core.backend.nonce(core.scope.sender, BlockRef::Pending).await?;
-        let next = core.storage.next_nonce(core.scope).await?;
-        for nonce in used..next {
-            let now = core.clock.now_ms();
-            match core.storage.holder(core.scope, nonce).await? {
-                Some(job) if job.state.is_terminal() => {
-                    tracing::error!(job = %job.id, nonce, "a final transaction was undone");
-                    core.storage.set_state(job.id, &JobState::Submitted, None, now).await?;
-                }
-                Some(_) => {}
-                // Below the pool's count something else holds the nonce already.
-                None if nonce < pooled => {}
-                None => {
-                    tracing::warn!(nonce, "filling a gap in the nonces");
-                    core.storage.create_gap(core.scope, nonce, now).await?;
-                }
-            }
-        }
+        core.mend_nonces().await?;
         let pending = core.storage.pending(core.scope).await?;
         for job in &pending {
             self.rebroadcast(job).await?;
@@ -272,7 +297,7 @@ impl Relayer {
                 job: job.id,
                 state: job.state.name(),
                 waited,
-                last_error: last_error.clone(),
+                last_error: last_error.clone().or_else(|| job.note.clone()),
             }),
             _ => Ok(()),
         }
@@ -293,18 +318,7 @@ impl Relayer {
     /// If there is no such job.
     pub async fn status(&self, id: JobId) -> Result<JobStatus> {
         let job = self.core.load(id).await?;
-        let attempts = self.core.storage.attempts(id).await?;
-        Ok(JobStatus {
-            id,
-            label: job.request.label,
-            idempotency_key: job.request.idempotency_key,
-            state: job.state,
-            nonce: job.nonce,
-            attempts,
-            receipt: job.receipt,
-            created_ms: job.created_ms,
-            updated_ms: job.updated_ms,
-        })
+        Ok(self.core.storage.status(job).await?)
     }
 
     /// The jobs that are not done.
@@ -316,31 +330,38 @@ impl Relayer {
         Ok(pending.iter().map(|job| job.id).collect())
     }
 
-    /// Drops a job for which nothing was signed yet.
+    /// Drops a job. One that was signed is not gone by that: from now on, driving it signs
+    /// self-transfers at its nonce, and whichever transaction is mined decides how it ends.
     ///
     /// # Errors
-    /// If a transaction was signed: it may be mined at any time.
+    /// If a transaction of it is in a block already, or it is done.
     pub async fn cancel(&self, id: JobId) -> Result<()> {
         let turn = self.core.turn(id);
         let _turn = turn.lock().await;
         let job = self.core.load(id).await?;
-        let untouched = job.state == JobState::Queued
-            && job.kind == JobKind::Call
-            && self.core.storage.attempts(id).await?.is_empty();
-        if !untouched {
-            let (state, wanted) = (job.state.name(), "queued and was never signed");
-            return Err(RelayerError::WrongState { job: id, state, wanted, verb: "cancelled" });
+        let cancelled = JobState::Dropped(DropReason::Cancelled);
+        match (job.kind, &job.state) {
+            (JobKind::Call, JobState::Queued) => {
+                let now = self.core.clock.now_ms();
+                Ok(self.core.storage.set_state(id, &cancelled, None, now).await?)
+            }
+            (JobKind::Call, JobState::Submitted) => {
+                Ok(self.core.storage.set_ending(id, &cancelled).await?)
+            }
+            _ => {
+                let (state, wanted) = (job.state.name(), "a queued or submitted call");
+                Err(RelayerError::WrongState { job: id, state, wanted, verb: "cancelled" })
+            }
         }
-        let state = JobState::Dropped(DropReason::Cancelled);
-        let now = self.core.clock.now_ms();
-        Ok(self.core.storage.set_state(id, &state, None, now).await?)
     }
 
-    /// Queues a rejected or dropped job again, with new call data. Its attempts are kept.
+    /// Queues a rejected or dropped job again, perhaps with new call data. Its attempts are
+    /// kept.
     ///
     /// # Errors
     /// If the job is pending or has succeeded.
-    pub async fn retry(&self, id: JobId, calldata: Bytes) -> Result<()> {
+    pub async fn retry(&self, id: JobId, calldata: impl Into<Option<Bytes>>) -> Result<()> {
+        let calldata = calldata.into();
         let turn = self.core.turn(id);
         let _turn = turn.lock().await;
         let job = self.core.load(id).await?;
@@ -350,7 +371,7 @@ impl Relayer {
             return Err(RelayerError::WrongState { job: id, state, wanted, verb: "tried again" });
         }
         let now = self.core.clock.now_ms();
-        Ok(self.core.storage.release(id, &JobState::Queued, Some(&calldata), now).await?)
+        Ok(self.core.storage.release(id, &JobState::Queued, calldata.as_ref(), now).await?)
     }
 
     /// Makes every running and later drive return [`RelayerError::Closed`] after the step it

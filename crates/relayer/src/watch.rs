@@ -12,6 +12,20 @@ use crate::{
     storage::Job,
 };
 
+/// What used a nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NonceUser {
+    /// A transaction of the job, in this block.
+    Ours {
+        /// Its height.
+        block: u64,
+    },
+    /// Another one.
+    Foreign,
+    /// The node cannot show it.
+    Unknown,
+}
+
 impl Core {
     /// The head of the chain.
     pub(crate) async fn head(&self) -> Result<BlockInfo, RpcError> {
@@ -37,7 +51,7 @@ impl Core {
         match self.config.finality {
             Finality::Confirmations(blocks) => {
                 let head = self.head().await?.number;
-                Ok((head + 1).checked_sub(blocks + extra))
+                Ok(head.saturating_add(1).checked_sub(blocks.saturating_add(extra)))
             }
             Finality::Tag => {
                 Ok(self.backend.block(BlockRef::Finalized).await?.map(|block| block.number))
@@ -64,6 +78,69 @@ impl Core {
             }
         }
         Ok(self.head().await?.number >= head)
+    }
+
+    /// Whose transaction used `nonce`. The block that holds it is searched for by the
+    /// sender's count, and its transactions are looked at, because a node may hide receipts;
+    /// where the node has no state that old, nobody knows.
+    pub(crate) async fn nonce_user(
+        &self,
+        nonce: u64,
+        attempts: &[Attempt],
+    ) -> Result<NonceUser, RpcError> {
+        match self.search_nonce(nonce, attempts).await {
+            Err(error) if error.kind.is_endpoint_fault() => Err(error),
+            Err(error) => {
+                tracing::warn!(nonce, %error, "cannot find what used a nonce");
+                Ok(NonceUser::Unknown)
+            }
+            found => found,
+        }
+    }
+
+    async fn search_nonce(&self, nonce: u64, attempts: &[Attempt]) -> Result<NonceUser, RpcError> {
+        let used = async |height| {
+            let count = self.backend.nonce(self.scope.sender, BlockRef::Number(height)).await?;
+            Ok::<_, RpcError>(count > nonce)
+        };
+        let Some(mut high) = self.final_height(1).await? else { return Ok(NonceUser::Unknown) };
+        if !used(high).await? {
+            return Ok(NonceUser::Unknown);
+        }
+        // Used after `high`, and, from here on, not after `low`.
+        let mut step = 1;
+        let mut low = loop {
+            if high == 0 {
+                return Ok(NonceUser::Unknown);
+            }
+            let below = high.saturating_sub(step);
+            if !used(below).await? {
+                break below;
+            }
+            (high, step) = (below, step.saturating_mul(2));
+        };
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if used(middle).await? { high = middle } else { low = middle }
+        }
+        let Some(hashes) = self.backend.transactions(high).await? else {
+            return Ok(NonceUser::Unknown);
+        };
+        let ours = attempts.iter().any(|attempt| hashes.contains(&attempt.hash));
+        Ok(if ours { NonceUser::Ours { block: high } } else { NonceUser::Foreign })
+    }
+
+    /// True if the job's effect is seen at the head of the chain.
+    pub(crate) async fn effect_at_head(&self, job: &Job) -> Result<bool, RpcError> {
+        let Some(effect) = &job.request.effect else { return Ok(false) };
+        effect.is_there(self.backend.as_ref(), self.head().await?.number).await
+    }
+
+    /// True if the job's effect is seen in a final block's state.
+    pub(crate) async fn effect_for_good(&self, job: &Job) -> Result<bool, RpcError> {
+        let Some(effect) = &job.request.effect else { return Ok(false) };
+        let Some(height) = self.final_height(0).await? else { return Ok(false) };
+        effect.is_there(self.backend.as_ref(), height).await
     }
 
     /// True if the call reverts with "already recorded" in a final block's state.

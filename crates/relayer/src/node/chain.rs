@@ -82,25 +82,24 @@ impl Node {
         RpcError::new(RpcErrorKind::Disagreement, one, "eth_getTransactionCount", &message)
     }
 
-    /// The count at the lowest head of all endpoints, on which every honest one agrees.
-    async fn agreed_nonce(&self, address: Address) -> Result<(), RpcError> {
+    /// The count at the lowest head of all endpoints, on which every honest one agrees;
+    /// `None` if only one of them answers.
+    async fn agreed_nonce(&self, address: Address) -> Result<Option<u64>, RpcError> {
         let heads = self
             .ask_all("eth_blockNumber", |provider| async move { provider.get_block_number().await })
             .await?;
         let highest = heads.iter().map(|(_, height)| *height).max().unwrap_or(0);
         let near = heads.iter().map(|(_, height)| *height).filter(|h| highest - h <= HEADS_APART);
-        let Some(common) = near.min() else { return Ok(()) };
+        let Some(common) = near.min() else { return Ok(None) };
         let counts = self
             .ask_all("eth_getTransactionCount", |provider| async move {
                 provider.get_transaction_count(address).block_id(common.into()).await
             })
             .await?;
-        match counts.split_first() {
-            Some((first, others)) => match others.iter().find(|other| other.1 != first.1) {
-                Some(other) => Err(self.disagree(*first, *other)),
-                None => Ok(()),
-            },
-            None => Ok(()),
+        let Some((first, others)) = counts.split_first() else { return Ok(None) };
+        match others.iter().find(|other| other.1 != first.1) {
+            Some(other) => Err(self.disagree(*first, *other)),
+            None => Ok((!others.is_empty()).then_some(first.1)),
         }
     }
 
@@ -200,9 +199,10 @@ impl ChainBackend for Node {
     async fn nonce(&self, address: Address, block: BlockRef) -> Result<u64, RpcError> {
         const METHOD: &str = "eth_getTransactionCount";
         let several = self.endpoints.len() > 1;
-        if several && block == BlockRef::Latest {
-            self.agreed_nonce(address).await?;
-        }
+        let agreed = match several && block == BlockRef::Latest {
+            true => self.agreed_nonce(address).await?,
+            false => None,
+        };
         let count = if several && block == BlockRef::Pending {
             self.pooled_nonce(address).await?
         } else {
@@ -211,6 +211,9 @@ impl ChainBackend for Node {
             })
             .await?
         };
+        if let Some(agreed) = agreed.filter(|agreed| agreed.abs_diff(count) > POOLS_APART) {
+            return Err(self.disagree((&self.name(), count), ("the block", agreed)));
+        }
         if count > MAX_NONCE {
             return Err(self.malformed(METHOD, &format!("{count} transactions of {address}")));
         }

@@ -4,10 +4,10 @@
 //! cut. One connection, so that statements run in the order they were issued even if the
 //! future that issued one is dropped half way. Keys are never stored.
 
+pub mod place;
 mod rows;
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,11 +20,14 @@ use sqlx::{
 };
 
 use crate::{
+    backend::MAX_NONCE,
+    effect::Effect,
     error::StorageError,
     fees::Fees,
-    job::{Attempt, AttemptOutcome, JobId, JobState, SubmitRequest, TxReceipt},
+    job::{Attempt, AttemptOutcome, JobId, JobState, JobStatus, SubmitRequest, TxReceipt},
 };
-use rows::{attempt_from, integer, job_from, reason_of, unsigned};
+pub(crate) use place::SenderLock;
+use rows::{attempt_from, integer, job_from, nonce_of, reason_of, unsigned};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -48,9 +51,15 @@ pub(crate) enum JobKind {
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) id: JobId,
+    pub(crate) chain_id: u64,
+    pub(crate) sender: Address,
     pub(crate) request: SubmitRequest,
     pub(crate) kind: JobKind,
     pub(crate) state: JobState,
+    /// Set while a self-transfer is to use up the nonce in the call's place: the state the
+    /// job ends in then.
+    pub(crate) ending: Option<JobState>,
+    pub(crate) note: Option<String>,
     pub(crate) nonce: Option<u64>,
     pub(crate) receipt: Option<TxReceipt>,
     pub(crate) created_ms: u64,
@@ -62,19 +71,18 @@ pub(crate) struct Job {
 pub struct Storage {
     pool: SqlitePool,
     path: PathBuf,
-}
-
-/// Holds the lock file of a sender; the operating system frees it when the process ends.
-#[derive(Debug)]
-pub(crate) struct SenderLock {
-    _file: File,
+    locks: Option<PathBuf>,
 }
 
 /// The tables' history. A step that has run anywhere never changes.
 fn migrator() -> Migrator {
     let jobs = include_str!("../../migrations/0001_jobs.sql").into_sql_str();
+    let effects = include_str!("../../migrations/0002_effects.sql").into_sql_str();
     let simple = MigrationType::Simple;
-    Migrator::with_migrations(vec![Migration::new(1, "jobs".into(), simple, jobs, false)])
+    Migrator::with_migrations(vec![
+        Migration::new(1, "jobs".into(), simple, jobs, false),
+        Migration::new(2, "effects".into(), simple, effects, false),
+    ])
 }
 
 impl Storage {
@@ -84,6 +92,7 @@ impl Storage {
     /// # Errors
     /// If the file cannot be opened, is not a database, or comes from a newer version.
     pub async fn open(path: &Path) -> Result<Self> {
+        let path = &place::resolved(path);
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -100,30 +109,18 @@ impl Storage {
             .map_err(fail)?;
         let migrated = migrator().run(&pool).await;
         migrated.map_err(|error| fail(sqlx::Error::Migrate(Box::new(error))))?;
-        Ok(Self { pool, path: path.to_owned() })
+        Ok(Self { pool, path: path.to_owned(), locks: None })
+    }
+
+    /// Keeps the senders' locks in `folder` instead of beside the file, so that whoever uses
+    /// another file is kept out as well.
+    pub fn with_locks_in(self, folder: impl Into<PathBuf>) -> Self {
+        Self { locks: Some(folder.into()), ..self }
     }
 
     /// Closes the file. Dropping does too, a moment later.
     pub async fn close(&self) {
         self.pool.close().await;
-    }
-
-    /// Takes the lock that makes this process the only owner of the sender's nonces.
-    pub(crate) fn lock_sender(&self, scope: Scope) -> Result<SenderLock> {
-        let Scope { chain_id, sender: address } = scope;
-        let mut path = self.path.clone().into_os_string();
-        path.push(format!(".{chain_id}-{address}.lock"));
-        let path = PathBuf::from(path);
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = match opened {
-            Ok(file) => file,
-            Err(source) => return Err(StorageError::Lock { path, source }),
-        };
-        match file.try_lock() {
-            Ok(()) => Ok(SenderLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(StorageError::InUse { address, chain_id, path }),
-            Err(TryLockError::Error(source)) => Err(StorageError::Lock { path, source }),
-        }
     }
 
     /// Remembers the chain's genesis block, or compares it with the one remembered.
@@ -159,8 +156,8 @@ impl Storage {
     ) -> Result<(Job, bool)> {
         let inserted = sqlx::query(
             "INSERT INTO jobs (chain_id, sender, idempotency_key, label, kind, target, calldata,
-                               value, state, nonce, created_ms, updated_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?)
+                               value, effect, state, nonce, created_ms, updated_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?)
              ON CONFLICT (chain_id, sender, idempotency_key) DO NOTHING",
         )
         .bind(integer("chain_id", scope.chain_id)?)
@@ -171,7 +168,8 @@ impl Storage {
         .bind(request.to.map(|to| to.to_string()))
         .bind(request.calldata.as_ref())
         .bind(request.value.to_string())
-        .bind(nonce.map(|nonce| integer("nonce", nonce)).transpose()?)
+        .bind(request.effect.as_ref().and_then(|effect| serde_json::to_string(effect).ok()))
+        .bind(nonce.map(nonce_of).transpose()?)
         .bind(integer("created_ms", now_ms)?)
         .bind(integer("updated_ms", now_ms)?)
         .execute(&self.pool)
@@ -211,15 +209,74 @@ impl Storage {
         rows.iter().map(job_from).collect()
     }
 
-    /// The job that holds `nonce`.
-    pub(crate) async fn holder(&self, scope: Scope, nonce: u64) -> Result<Option<Job>> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE chain_id = ? AND sender = ? AND nonce = ?")
-            .bind(integer("chain_id", scope.chain_id)?)
-            .bind(scope.sender.to_string())
-            .bind(integer("nonce", nonce)?)
+    /// The jobs that hold a nonce from `nonce` on, in the order of their nonces.
+    pub(crate) async fn holders(&self, scope: Scope, nonce: u64) -> Result<Vec<Job>> {
+        let rows = sqlx::query(
+            "SELECT * FROM jobs WHERE chain_id = ? AND sender = ? AND nonce >= ? ORDER BY nonce",
+        )
+        .bind(integer("chain_id", scope.chain_id)?)
+        .bind(scope.sender.to_string())
+        .bind(integer("nonce", nonce)?)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(job_from).collect()
+    }
+
+    /// Forgets self-transfers that nothing was signed for: which are needed is counted anew.
+    pub(crate) async fn forget_unsigned_gaps(&self, scope: Scope) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM jobs WHERE chain_id = ? AND sender = ? AND kind = 'gap'
+             AND state = 'queued' AND id NOT IN (SELECT job_id FROM attempts)",
+        )
+        .bind(integer("chain_id", scope.chain_id)?)
+        .bind(scope.sender.to_string())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// All jobs in the file, the newest first.
+    pub async fn list(&self, most: u32) -> Result<Vec<JobStatus>> {
+        let rows = sqlx::query("SELECT * FROM jobs ORDER BY id DESC LIMIT ?")
+            .bind(i64::from(most))
+            .fetch_all(&self.pool)
+            .await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for row in &rows {
+            all.push(self.status(job_from(row)?).await?);
+        }
+        Ok(all)
+    }
+
+    /// One job of the file, whoever sent it.
+    pub async fn find(&self, id: JobId) -> Result<Option<JobStatus>> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE id = ?")
+            .bind(id.0)
             .fetch_optional(&self.pool)
             .await?;
-        row.as_ref().map(job_from).transpose()
+        match row {
+            Some(row) => self.status(job_from(&row)?).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A job with its attempts.
+    pub(crate) async fn status(&self, job: Job) -> Result<JobStatus> {
+        Ok(JobStatus {
+            id: job.id,
+            chain_id: job.chain_id,
+            sender: job.sender,
+            attempts: self.attempts(job.id).await?,
+            label: job.request.label,
+            idempotency_key: job.request.idempotency_key,
+            state: job.state,
+            note: job.note,
+            cancelling: job.ending.is_some(),
+            nonce: job.nonce,
+            receipt: job.receipt,
+            created_ms: job.created_ms,
+            updated_ms: job.updated_ms,
+        })
     }
 
     /// A job's attempts, oldest first.
@@ -254,14 +311,17 @@ impl Storage {
 
     /// The nonce after the highest one that was ever given to a job or signed for.
     pub(crate) async fn next_nonce(&self, scope: Scope) -> Result<u64> {
+        // Nonces that no account reaches are left from nodes that lied.
         let row = sqlx::query(
             "SELECT MAX(COALESCE((SELECT MAX(nonce) FROM jobs
-                                  WHERE chain_id = ?1 AND sender = ?2), -1),
+                                  WHERE chain_id = ?1 AND sender = ?2 AND nonce < ?3), -1),
                         COALESCE((SELECT MAX(nonce) FROM attempts
-                                  WHERE chain_id = ?1 AND sender = ?2), -1)) + 1 AS next",
+                                  WHERE chain_id = ?1 AND sender = ?2 AND nonce < ?3), -1))
+                    + 1 AS next",
         )
         .bind(integer("chain_id", scope.chain_id)?)
         .bind(scope.sender.to_string())
+        .bind(integer("nonce", MAX_NONCE)?)
         .fetch_one(&self.pool)
         .await?;
         unsigned(&row, "next")
@@ -275,19 +335,21 @@ impl Storage {
         id: JobId,
         attempt: &Attempt,
     ) -> Result<()> {
-        let (nonce, now) =
-            (integer("nonce", attempt.nonce)?, integer("created_ms", attempt.created_ms)?);
+        let (nonce, now) = (nonce_of(attempt.nonce)?, integer("created_ms", attempt.created_ms)?);
         let mut both = self.pool.begin().await?;
-        sqlx::query("UPDATE jobs SET state = 'submitted', nonce = ?, updated_ms = ? WHERE id = ?")
-            .bind(nonce)
-            .bind(now)
-            .bind(id.0)
-            .execute(&mut *both)
-            .await?;
+        sqlx::query(
+            "UPDATE jobs SET state = 'submitted', nonce = ?, note = NULL, updated_ms = ?
+                     WHERE id = ?",
+        )
+        .bind(nonce)
+        .bind(now)
+        .bind(id.0)
+        .execute(&mut *both)
+        .await?;
         sqlx::query(
             "INSERT INTO attempts (job_id, chain_id, sender, nonce, hash, raw, max_fee, tip,
-                                   gas_limit, outcome, created_ms, broadcast_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                                   gas_limit, outcome, cancels, created_ms, broadcast_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
         )
         .bind(id.0)
         .bind(integer("chain_id", scope.chain_id)?)
@@ -299,6 +361,7 @@ impl Storage {
         .bind(attempt.fees.tip.to_string())
         .bind(integer("gas_limit", attempt.gas_limit)?)
         .bind(attempt.outcome.name())
+        .bind(attempt.cancels)
         .bind(now)
         .execute(&mut *both)
         .await?;
@@ -332,7 +395,9 @@ impl Storage {
     ) -> Result<()> {
         let receipt = receipt.and_then(|receipt| serde_json::to_string(receipt).ok());
         sqlx::query(
-            "UPDATE jobs SET state = ?, reason = ?, receipt = ?, updated_ms = ? WHERE id = ?",
+            "UPDATE jobs SET state = ?1, reason = ?2, receipt = ?3, updated_ms = ?4,
+                ending = CASE WHEN ?1 IN ('submitted', 'included') THEN ending END,
+                note = CASE WHEN ?1 IN ('submitted', 'included') THEN note END WHERE id = ?5",
         )
         .bind(state.name())
         .bind(reason_of(state))
@@ -354,8 +419,9 @@ impl Storage {
         now_ms: u64,
     ) -> Result<()> {
         sqlx::query(
-            "UPDATE jobs SET state = ?, reason = ?, receipt = NULL, nonce = NULL,
-                             calldata = COALESCE(?, calldata), updated_ms = ? WHERE id = ?",
+            "UPDATE jobs SET state = ?, reason = ?, receipt = NULL, nonce = NULL, ending = NULL,
+                             note = NULL, calldata = COALESCE(?, calldata), updated_ms = ?
+             WHERE id = ?",
         )
         .bind(state.name())
         .bind(reason_of(state))
@@ -364,6 +430,37 @@ impl Storage {
         .bind(id.0)
         .execute(&self.pool)
         .await?;
+        Ok(())
+    }
+
+    /// Sets what holds a job up, or nothing.
+    pub(crate) async fn set_note(&self, id: JobId, note: Option<&str>) -> Result<()> {
+        sqlx::query("UPDATE jobs SET note = ? WHERE id = ?")
+            .bind(note)
+            .bind(id.0)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// From now on only self-transfers are signed at the job's nonce; once one is final, the
+    /// job ends in `ending`.
+    pub(crate) async fn set_ending(&self, id: JobId, ending: &JobState) -> Result<()> {
+        sqlx::query("UPDATE jobs SET ending = ? WHERE id = ?")
+            .bind(serde_json::to_string(ending).ok())
+            .bind(id.0)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Replaces the way in which a job's effect is seen.
+    pub(crate) async fn set_effect(&self, id: JobId, effect: &Effect) -> Result<()> {
+        sqlx::query("UPDATE jobs SET effect = ? WHERE id = ?")
+            .bind(serde_json::to_string(effect).ok())
+            .bind(id.0)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
@@ -390,6 +487,7 @@ impl Storage {
             // A nonce may need filling again after a reorganization: the time keeps keys apart.
             idempotency_key: format!("gap:{nonce}:{now_ms}"),
             label: format!("self-transfer at nonce {nonce}"),
+            effect: None,
         };
         self.create_job(scope, &request, JobKind::Gap, Some(nonce), now_ms).await.map(drop)
     }
@@ -408,6 +506,8 @@ mod tests {
             .collect();
         let jobs = "06f07f0450ba89b03d7f44c8f56864ee30af5fb05484db5713badcda718ed40e\
                     66f8df3cfc0078a55ae8ad73f8dc31c3";
-        assert_eq!(steps, [(1, jobs.to_owned())]);
+        let effects = "e4ddaea84ccb78cbb1d0e74543a68df78d19a43970f932f7\
+                    5fd357bf0e9ce68cfecf8018792d03a1dc85c21cf8049c33";
+        assert_eq!(steps, [(1, jobs.to_owned()), (2, effects.to_owned())]);
     }
 }

@@ -7,6 +7,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Job, JobKind, Result};
 use crate::{
+    backend::MAX_NONCE,
     error::StorageError,
     fees::Fees,
     job::{Attempt, AttemptOutcome, JobId, JobState, SubmitRequest, TxReceipt},
@@ -23,7 +24,15 @@ impl JobKind {
 
 /// SQLite's integers are signed.
 pub(super) fn integer(column: &'static str, value: u64) -> Result<i64> {
-    i64::try_from(value).map_err(|_| StorageError::Corrupt { column, value: value.to_string() })
+    i64::try_from(value).map_err(|_| StorageError::OutOfRange { column, value })
+}
+
+/// A nonce that some account may have: anything larger would be there for ever.
+pub(super) fn nonce_of(value: u64) -> Result<i64> {
+    if value >= MAX_NONCE {
+        return Err(StorageError::OutOfRange { column: "nonce", value });
+    }
+    integer("nonce", value)
 }
 
 pub(super) fn unsigned(row: &SqliteRow, column: &'static str) -> Result<u64> {
@@ -73,6 +82,10 @@ pub(super) fn job_from(row: &SqliteRow) -> Result<Job> {
         .into_iter()
         .find(|candidate| candidate.name() == kind)
         .ok_or(StorageError::Corrupt { column: "jobs.kind", value: kind })?;
+    let effect: Option<String> = row.try_get("effect")?;
+    let effect = effect.map(|text| json("jobs.effect", Some(text))).transpose()?;
+    let ending: Option<String> = row.try_get("ending")?;
+    let ending = ending.map(|text| json("jobs.ending", Some(text))).transpose()?;
     let target: Option<String> = row.try_get("target")?;
     let receipt: Option<String> = row.try_get("receipt")?;
     let receipt: Option<TxReceipt> =
@@ -85,7 +98,12 @@ pub(super) fn job_from(row: &SqliteRow) -> Result<Job> {
             value: parsed("jobs.value", row.try_get("value")?)?,
             idempotency_key: row.try_get("idempotency_key")?,
             label: row.try_get("label")?,
+            effect,
         },
+        chain_id: unsigned(row, "chain_id")?,
+        sender: parsed("jobs.sender", row.try_get("sender")?)?,
+        ending,
+        note: row.try_get("note")?,
         kind,
         state,
         nonce: optional(row, "nonce")?,
@@ -109,6 +127,7 @@ pub(super) fn attempt_from(row: &SqliteRow) -> Result<Attempt> {
             .ok_or(StorageError::Corrupt { column: "attempts.outcome", value: outcome })?,
         created_ms: unsigned(row, "created_ms")?,
         broadcast_ms: optional(row, "broadcast_ms")?,
+        cancels: row.try_get::<i64, _>("cancels")? != 0,
         raw: row.try_get::<Vec<u8>, _>("raw")?.into(),
     })
 }

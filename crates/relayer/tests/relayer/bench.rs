@@ -7,11 +7,11 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use verdict_relayer::{
-    DecodedRevert, JobId, JobState, JobStatus, NodeOptions, Relayer, RelayerConfig, RelayerError,
-    RelayerSigner, Storage, SubmitRequest,
+    DecodedRevert, Effect, JobId, JobState, JobStatus, NodeOptions, Relayer, RelayerConfig,
+    RelayerError, RelayerSigner, Storage, SubmitRequest,
 };
 
-use crate::chain::{CHAIN_ID, FakeChain, ManualClock, contract};
+use crate::chain::{CHAIN_ID, FakeChain, ManualClock, contract, recorder};
 
 /// Revert data that the tests' decoder takes for "already recorded".
 pub(crate) const RECORDED: &[u8] = b"done";
@@ -56,8 +56,19 @@ impl Bench {
 
     /// Submits a call and drives it to its end.
     pub(crate) async fn complete(&self, relayer: &Relayer, data: &'static str) -> JobStatus {
-        let id = relayer.submit(call(data)).await.unwrap();
+        self.run(relayer, call(data)).await
+    }
+
+    /// Submits a request and drives it to its end.
+    pub(crate) async fn run(&self, relayer: &Relayer, request: SubmitRequest) -> JobStatus {
+        let id = relayer.submit(request).await.unwrap();
         relayer.run_to_completion(id).await.unwrap()
+    }
+
+    /// How often a call with this data is in a block, and how many transactions are.
+    pub(crate) fn counts(&self, data: &[u8]) -> (usize, usize) {
+        let state = self.chain.state();
+        (state.executed(data), state.mined())
     }
 
     /// Runs `relayer` until a request of the scripted chain hangs, and kills it there.
@@ -76,6 +87,12 @@ impl Bench {
 /// A call of the test contract whose key is its data.
 pub(crate) fn call(data: &'static str) -> SubmitRequest {
     SubmitRequest::call(contract(), data.as_bytes().into(), data)
+}
+
+/// The same with a way to see its effect.
+pub(crate) fn seen(data: &'static str) -> SubmitRequest {
+    let (to, calldata) = (recorder(), data.as_bytes().into());
+    call(data).with_effect(Effect::CallReturns { to, calldata, returns: vec![1].into() })
 }
 
 pub(crate) fn decode(data: &Bytes) -> DecodedRevert {

@@ -81,6 +81,17 @@ pub(crate) struct State {
     pub(crate) gas_needed: u64,
     /// Contracts.
     pub(crate) code: HashSet<Address>,
+    /// Added to the true counts of the sender's transactions in the pool and in blocks.
+    pub(crate) pending_lie: u64,
+    pub(crate) latest_lie: u64,
+    /// The count in blocks that the node tells instead.
+    pub(crate) latest_told: Option<u64>,
+    /// The node has no block's transactions any more.
+    pub(crate) pruned: bool,
+    /// What calls had recorded was taken back.
+    pub(crate) revoked: bool,
+    /// What calls would record was recorded by somebody else, from this block on.
+    pub(crate) recorded_elsewhere: Option<u64>,
     /// Data of all logs.
     pub(crate) logs: Vec<Bytes>,
     /// Calls revert with this, from the block on that is given.
@@ -134,6 +145,12 @@ impl FakeChain {
             balance: U256::from(10).pow(U256::from(18)),
             gas_needed: 100_000,
             code: HashSet::from([contract()]),
+            pending_lie: 0,
+            latest_lie: 0,
+            latest_told: None,
+            pruned: false,
+            revoked: false,
+            recorded_elsewhere: None,
             logs: Vec::new(),
             reverting: None,
             mined_revert: false,
@@ -314,9 +331,19 @@ impl State {
         }
     }
 
-    fn simulate<T>(&self, height: u64, value: T) -> Simulated<T> {
+    /// Whether a call with this data is in a block up to `height`, as [`recorder`] tells it.
+    fn recorded(&self, data: &[u8], height: u64) -> bool {
+        let blocks = self.blocks.iter().take(height as usize + 1);
+        let here = blocks.flat_map(|block| &block.txs).any(|tx| tx.data.as_ref() == data);
+        let elsewhere = self.recorded_elsewhere.is_some_and(|from| height >= from);
+        (here && !self.revoked) || elsewhere
+    }
+
+    fn simulate<T>(&self, call: &Call, height: u64, value: T) -> Simulated<T> {
         match &self.reverting {
-            Some((data, from)) if height >= *from => Simulated::Reverted(data.clone()),
+            Some((data, from)) if height >= *from && !call.data.is_empty() => {
+                Simulated::Reverted(data.clone())
+            }
             _ => Simulated::Ok(value),
         }
     }
@@ -335,6 +362,11 @@ impl State {
     /// A chain that was started anew has another first block.
     pub(crate) fn replace_genesis(&mut self) {
         self.blocks[0].hash = keccak256("another genesis");
+    }
+
+    /// The next question for the head goes to an endpoint that lags behind.
+    pub(crate) fn lag_once(&mut self) {
+        self.lagging_head = true;
     }
 
     /// Forgets the pool, as a node does that restarts.
@@ -372,10 +404,12 @@ impl ChainBackend for FakeChain {
     async fn nonce(&self, address: Address, block: BlockRef) -> Result<u64, RpcError> {
         assert_eq!(address, self.sender);
         self.answer("nonce", |state| match block {
-            BlockRef::Pending => Ok(state.pooled_nonce()),
+            BlockRef::Pending => Ok(state.pooled_nonce().saturating_add(state.pending_lie)),
+            BlockRef::Latest if state.latest_told.is_some() => Ok(state.latest_told.unwrap()),
             block => {
                 let height = state.height_of(block);
-                Ok(height.map_or(0, |height| state.blocks[height as usize].nonce))
+                let true_count = height.map_or(0, |height| state.blocks[height as usize].nonce);
+                Ok(true_count.saturating_add(state.latest_lie))
             }
         })
         .await
@@ -395,7 +429,7 @@ impl ChainBackend for FakeChain {
 
     async fn transactions(&self, block: u64) -> Result<Option<Vec<B256>>, RpcError> {
         self.answer("transactions", |state| {
-            let block = state.blocks.get(block as usize);
+            let block = state.blocks.get(block as usize).filter(|_| !state.pruned);
             Ok(block.map(|block| block.txs.iter().map(|tx| tx.hash).collect()))
         })
         .await
@@ -405,17 +439,24 @@ impl ChainBackend for FakeChain {
         self.answer("logs", |state| Ok(state.logs.clone())).await
     }
 
-    async fn call(&self, _: &Call, block: BlockRef) -> Result<Simulated<Bytes>, RpcError> {
+    async fn call(&self, call: &Call, block: BlockRef) -> Result<Simulated<Bytes>, RpcError> {
         self.answer("call", |state| {
             let height = state.height_of(block).unwrap_or(0);
-            Ok(state.simulate(height, Bytes::new()))
+            if call.to == Some(recorder()) {
+                let there = state.recorded(&call.data, height);
+                return Ok(Simulated::Ok(vec![u8::from(there)].into()));
+            }
+            Ok(state.simulate(call, height, Bytes::new()))
         })
         .await
     }
 
-    async fn estimate_gas(&self, _: &Call) -> Result<Simulated<u64>, RpcError> {
-        self.answer("estimate_gas", |state| Ok(state.simulate(state.height(), state.gas_needed)))
-            .await
+    async fn estimate_gas(&self, call: &Call) -> Result<Simulated<u64>, RpcError> {
+        self.answer("estimate_gas", |state| {
+            let needed = if call.data.is_empty() { 21_000 } else { state.gas_needed };
+            Ok(state.simulate(call, state.height(), needed))
+        })
+        .await
     }
 
     async fn send_raw(&self, raw: &Bytes) -> Result<(), RpcError> {
@@ -456,6 +497,11 @@ impl ChainBackend for FakeChain {
 /// The contract that the tests call.
 pub(crate) const fn contract() -> Address {
     Address::repeat_byte(0xC0)
+}
+
+/// The contract that tells, with one byte, whether a call with some data has happened.
+pub(crate) const fn recorder() -> Address {
+    Address::repeat_byte(0xEF)
 }
 
 type OnSleep = Box<dyn FnMut(u64) + Send>;

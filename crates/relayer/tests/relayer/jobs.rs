@@ -40,7 +40,7 @@ async fn a_key_that_belongs_to_another_call_is_refused() {
 }
 
 #[tokio::test]
-async fn only_a_job_that_was_never_signed_can_be_cancelled() {
+async fn a_job_that_was_never_signed_is_cancelled_at_once_and_one_that_is_done_never() {
     let bench = Bench::new();
     let relayer = bench.open().await;
     let id = relayer.submit(call("a")).await.unwrap();
@@ -66,6 +66,33 @@ async fn a_rejected_job_can_be_tried_again_with_a_new_proof() {
     assert_eq!(bench.chain.state().executed(b"a2"), 1);
     let error = relayer.retry(status.id, Bytes::new()).await.unwrap_err();
     assert!(matches!(error, RelayerError::WrongState { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_rejection_is_asked_again_when_the_job_is_submitted_again() {
+    let bench = Bench::new();
+    bench.chain.state().reverting = Some((DENIED.into(), 0));
+    let relayer = bench.open().await;
+    assert!(matches!(bench.complete(&relayer, "a").await.state, JobState::Rejected(_)));
+    // The cause stands: rejected again, for nothing.
+    assert!(matches!(bench.complete(&relayer, "a").await.state, JobState::Rejected(_)));
+    assert!(bench.chain.state().sends.is_empty());
+    bench.chain.state().reverting = None;
+    drop(relayer);
+    let relayer = bench.open().await;
+    assert_finalized(&bench.complete(&relayer, "a").await);
+    assert_eq!(bench.chain.state().executed(b"a"), 1);
+}
+
+#[tokio::test]
+async fn a_job_is_tried_again_with_the_call_data_it_has() {
+    let bench = Bench::new();
+    let relayer = bench.open().await;
+    let id = relayer.submit(call("a")).await.unwrap();
+    relayer.cancel(id).await.unwrap();
+    relayer.retry(id, None).await.unwrap();
+    assert_finalized(&relayer.run_to_completion(id).await.unwrap());
+    assert_eq!(bench.chain.state().executed(b"a"), 1);
 }
 
 #[tokio::test]

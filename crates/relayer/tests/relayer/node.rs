@@ -235,6 +235,14 @@ async fn endpoints_that_disagree_about_the_nonce_are_an_error_that_names_both() 
             assert!(text.contains(liar.url()) && text.contains(honest.url()), "{text}");
         }
     }
+    // One that is right about a block's number and wrong about the newest.
+    let liar = Server::node(|method, params: &Value| {
+        let count = if params[1] == "latest" { "0x19b" } else { "0x5" };
+        (method == "eth_getTransactionCount").then(|| Reply::Result(json!(count)))
+    })
+    .await;
+    let error = node(&[liar.url(), honest.url()]).nonce(Address::ZERO, BlockRef::Latest).await;
+    assert_eq!(error.unwrap_err().kind, RpcErrorKind::Disagreement);
     // Pools differ by what is on its way between them; a dead endpoint says nothing.
     let ahead = counting("0x5", "0x8").await;
     let node = node(&[honest.url(), ahead.url(), "http://127.0.0.1:1"]);

@@ -55,8 +55,37 @@ async fn a_key_has_one_owner_at_a_time() {
     let first = bench.open().await;
     let error = bench.try_open().await.unwrap_err();
     assert!(matches!(error, RelayerError::Storage(StorageError::InUse { .. })), "{error}");
+    let holder = format!("process {} (", std::process::id());
+    assert!(error.to_string().starts_with(&holder), "{error}");
     drop(first);
     bench.open().await;
+}
+
+#[tokio::test]
+async fn two_ways_to_one_file_and_two_files_with_one_place_for_locks_share_the_lock() {
+    let bench = Bench::new();
+    let folder = bench.folder.path();
+    let open = async |storage: Storage| {
+        let (chain, clock) = (bench.chain.clone(), bench.clock.clone());
+        let key = bench.key.clone().into();
+        Relayer::with_backend(bench.config.clone(), key, storage, StandardDecoder, chain, clock)
+            .await
+    };
+    fs::create_dir(folder.join("real")).unwrap();
+    std::os::unix::fs::symlink(folder.join("real"), folder.join("link")).unwrap();
+    let first = open(Storage::open(&folder.join("real/jobs.db")).await.unwrap()).await.unwrap();
+    let linked = Storage::open(&folder.join("link/jobs.db")).await.unwrap();
+    let error = open(linked).await.unwrap_err();
+    assert!(matches!(error, RelayerError::Storage(StorageError::InUse { .. })), "{error}");
+    drop(first);
+
+    let at =
+        async |name: &str| Storage::open(&folder.join(name)).await.unwrap().with_locks_in(folder);
+    let first = open(at("one.db").await).await.unwrap();
+    let error = open(at("other.db").await).await.unwrap_err();
+    assert!(matches!(error, RelayerError::Storage(StorageError::InUse { .. })), "{error}");
+    drop(first);
+    open(at("other.db").await).await.unwrap();
 }
 
 #[tokio::test]
