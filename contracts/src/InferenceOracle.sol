@@ -4,12 +4,16 @@ pragma solidity 0.8.34;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
+import {IERCZKMLRegistry} from "./interfaces/IERCZKMLRegistry.sol";
 import {IERCZKMLVerifier} from "./interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "./interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IVerdictVerifier} from "./interfaces/IVerdictVerifier.sol";
+import {AccountCode} from "./libraries/AccountCode.sol";
 import {InferenceEncoding} from "./libraries/InferenceEncoding.sol";
+import {PackedRecord, PackedRecords} from "./libraries/PackedRecord.sol";
 import {HALO2_KZG_BN254_V1} from "./libraries/ProofSystem.sol";
 
 /// @title Oracle of proven model scores
@@ -17,25 +21,17 @@ import {HALO2_KZG_BN254_V1} from "./libraries/ProofSystem.sol";
 /// this request.
 ///
 /// What a record proves: the approved model, run on SOME inputs that the prover knew, gave this score, and
-/// the proof was made for this chain, oracle, subject, nonce and deadline. With private inputs nothing yet
-/// proves where the inputs came from. That is what the list of submitters is for: they vouch for the inputs.
+/// the proof was made for this chain, oracle, model, subject, nonce and deadline. With private inputs nothing
+/// yet proves where the inputs came from. That is what the list of submitters is for: they vouch for the inputs.
 ///
 /// Trust: the owner chooses models and submitters and may pause recording. The owner can neither write,
-/// change nor delete a score, nor stop anyone from reading one. An approved model cannot change afterwards
-/// (see `IModelRegistry`); approval names the verifier's code hash, so it covers what was reviewed.
+/// change nor delete a score, nor stop anyone from reading one. An approved model cannot change afterwards:
+/// the approval pins its verification data and its verifier's code, and the verifier checks the key's code.
 ///
-/// Replay: a subject's nonce only ever grows, and the proof is bound to it. Two submitters who hold the same
-/// proof race for being named as its prover, nothing else.
+/// Replay: a nonce only ever grows, and the proof is bound to it. Two submitters who hold the same proof race
+/// for being named as its prover, nothing else.
 contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
-    /// @dev One record fits one storage slot; the submitter is an index into `_submitters`, plus one.
-    struct PackedRecord {
-        int64 score;
-        uint64 nonce;
-        uint40 updatedAt;
-        uint40 deadline;
-        uint32 modelId;
-        uint16 submitter;
-    }
+    using AccountCode for address;
 
     /// @dev `number` is the submitter's index plus one and never changes once given.
     struct Submitter {
@@ -44,13 +40,18 @@ contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
     }
 
     /// @notice First word under every input commitment.
-    bytes32 public constant DOMAIN = keccak256("verdict.inference.v1");
+    bytes32 public constant DOMAIN = keccak256("verdict.inference.v2");
     /// @notice The proof system of every model here.
     bytes4 public constant PROOF_SYSTEM_ID = HALO2_KZG_BN254_V1;
     /// @notice Longest time in seconds between recording and a request's deadline.
     uint256 public constant MAX_REQUEST_LIFETIME = 30 days;
     /// @notice Largest time to live, in seconds.
     uint256 public constant MAX_TIME_TO_LIVE = 365 days;
+
+    /// @notice Largest distance of a request's nonce from the last one recorded.
+    /// @dev Without a bound one request with the largest nonce would bar its subject for ever. With it that
+    /// takes more than 10^16 transactions, while a thousand requests may be open or abandoned at a time.
+    uint256 public constant MAX_NONCE_STEP = 1000;
 
     /// @dev The circuit's context has 253 bits, which fit the field.
     uint256 private constant CONTEXT_MASK = (1 << 253) - 1;
@@ -60,8 +61,9 @@ contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
     /// @inheritdoc IInferenceOracle
     uint256 public immutable override timeToLive;
 
-    mapping(address subject => PackedRecord) private _records;
-    mapping(uint256 modelId => bool) private _approved;
+    mapping(uint256 modelId => mapping(address subject => PackedRecord)) private _records;
+    /// @dev Hash of what was approved (see `_pin`), or zero.
+    mapping(uint256 modelId => bytes32) private _approved;
     mapping(address submitter => Submitter) private _submitterOf;
     address[] private _submitters;
 
@@ -70,6 +72,7 @@ contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
     /// @param timeToLive_ Seconds for which a score stays fresh. Fixed, so that consumers can rely on it.
     constructor(address registry_, address initialOwner, uint256 timeToLive_) Ownable(initialOwner) {
         if (registry_.code.length == 0) revert RegistryHasNoCode(registry_);
+        if (registry_.isDelegation()) revert DelegatedAccount(registry_);
         if (timeToLive_ == 0 || timeToLive_ > MAX_TIME_TO_LIVE) revert InvalidTimeToLive(timeToLive_);
         registry = registry_;
         timeToLive = timeToLive_;
@@ -90,15 +93,9 @@ contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
         (InferenceEncoding.Request memory request, int256 score) =
             _check(modelId, inputCommitment, output, proof);
 
-        // Every cast below is safe: scores, nonces, deadlines and model ids were checked against the widths.
-        _records[request.subject] = PackedRecord({
-            score: int64(score),
-            nonce: uint64(request.nonce),
-            updatedAt: uint40(block.timestamp),
-            deadline: uint40(request.deadline),
-            modelId: uint32(modelId),
-            submitter: submitter.number
-        });
+        // Scores, nonces and deadlines were checked against their widths.
+        _records[modelId][request.subject] =
+            PackedRecords.pack(score, request.nonce, block.timestamp, request.deadline, submitter.number);
         emit InferenceVerified(modelId, inputCommitment, output, msg.sender);
         emit ScoreRecorded(request.subject, modelId, inputCommitment, score, request.nonce, request.deadline);
     }
@@ -127,30 +124,54 @@ contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
         (request, inputWords, zkProof) = InferenceEncoding.decodeProof(proof);
         InferenceEncoding.requireCanonicalCall(output, proof);
 
-        if (!_approved[modelId]) revert ModelNotApproved(modelId);
-        bytes32 expected = _commitment(
-            request.subject, request.nonce, request.deadline, InferenceEncoding.hashInputs(inputWords)
-        );
-        if (inputCommitment != expected) revert InputCommitmentMismatch();
-        _checkTimeAndNonce(request);
-
-        _verify(modelId, inputCommitment, inputWords, values, zkProof);
+        _verify(modelId, inputCommitment, request, inputWords, values, zkProof);
         score = values[0];
     }
 
-    /// @dev Fetches the model, packs its instances and calls its verifier.
+    /// @dev Checks the request, packs the instances and calls the model's verifier.
     function _verify(
         uint256 modelId,
         bytes32 inputCommitment,
+        InferenceEncoding.Request memory request,
         uint256[] calldata inputWords,
         int256[] calldata values,
         bytes calldata zkProof
     ) private view {
-        IModelRegistry.VerificationData memory model = _activeModel(modelId);
+        IModelRegistry.VerificationData memory model = _checkRequest(
+            modelId, inputCommitment, request, InferenceEncoding.hashInputs(inputWords)
+        );
         uint256[] memory instances = _instances(model, inputCommitment, inputWords, values);
         if (!IVerdictVerifier(model.verifier).verify(model.key, model.keyHash, instances, zkProof)) {
             revert InvalidProof();
         }
+    }
+
+    /// @dev Fetches the model and checks that the commitment is that of a request which may be recorded now.
+    function _checkRequest(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        InferenceEncoding.Request memory request,
+        bytes32 inputs
+    ) private view returns (IModelRegistry.VerificationData memory model) {
+        bytes32 verificationHash;
+        (model, verificationHash) = _approvedModel(modelId);
+        if (inputCommitment != _commitment(modelId, verificationHash, request, inputs)) {
+            revert InputCommitmentMismatch();
+        }
+        _checkTimeAndNonce(modelId, request);
+    }
+
+    /// @dev Fetches a model and makes sure that it still is what was approved.
+    function _approvedModel(uint256 modelId)
+        private
+        view
+        returns (IModelRegistry.VerificationData memory model, bytes32 verificationHash)
+    {
+        bytes32 approved = _approved[modelId];
+        if (approved == 0) revert ModelNotApproved(modelId);
+        model = _activeModel(modelId);
+        verificationHash = InferenceEncoding.hashVerification(model);
+        if (_pin(verificationHash, model.verifier.codehash) != approved) revert ModelChanged(modelId);
     }
 
     function _activeModel(uint256 modelId) private view returns (IModelRegistry.VerificationData memory) {
@@ -160,13 +181,14 @@ contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
         return model;
     }
 
-    function _checkTimeAndNonce(InferenceEncoding.Request memory request) private view {
+    function _checkTimeAndNonce(uint256 modelId, InferenceEncoding.Request memory request) private view {
         if (block.timestamp > request.deadline) revert DeadlineExpired(request.deadline, block.timestamp);
         uint256 latest = block.timestamp + MAX_REQUEST_LIFETIME;
         if (request.deadline > latest) revert DeadlineTooFar(request.deadline, latest);
-        if (request.nonce > type(uint64).max) revert NonceTooLarge(request.nonce);
-        uint256 last = _records[request.subject].nonce;
+        uint256 last = _records[modelId][request.subject].nonce();
         if (request.nonce <= last) revert NonceAlreadyUsed(request.subject, request.nonce, last);
+        uint256 largest = Math.min(last + MAX_NONCE_STEP, type(uint64).max);
+        if (request.nonce > largest) revert NonceTooFar(request.subject, request.nonce, largest);
     }
 
     /// @dev Packs [context, input words, outputs less the smallest output], each output checked to be in range.
@@ -194,33 +216,81 @@ contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
         }
     }
 
-    function _commitment(address subject, uint256 nonce, uint256 deadline, bytes32 inputs)
-        private
-        view
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(DOMAIN, block.chainid, address(this), subject, nonce, deadline, inputs));
+    function _commitment(
+        uint256 modelId,
+        bytes32 verificationHash,
+        InferenceEncoding.Request memory request,
+        bytes32 inputs
+    ) private view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                DOMAIN,
+                block.chainid,
+                address(this),
+                modelId,
+                verificationHash,
+                request.subject,
+                request.nonce,
+                request.deadline,
+                inputs
+            )
+        );
+    }
+
+    /// @dev What an approval holds on to for every proof.
+    function _pin(bytes32 verificationHash, bytes32 verifierCodeHash) private pure returns (bytes32) {
+        return keccak256(abi.encode(verificationHash, verifierCodeHash));
     }
 
     // -------------------------------------------------------------- governance
 
     /// @inheritdoc IInferenceOracle
-    function approveModel(uint256 modelId, bytes32 verifierCodeHash) external override onlyOwner {
-        if (_approved[modelId]) revert ModelAlreadyApproved(modelId);
-        if (modelId > type(uint32).max) revert ModelIdTooLarge(modelId);
-        IModelRegistry.VerificationData memory model = _activeModel(modelId);
-        bytes32 actual = model.verifier.codehash;
-        if (actual != verifierCodeHash) {
-            revert VerifierCodeMismatch(model.verifier, verifierCodeHash, actual);
+    function approveModel(
+        uint256 modelId,
+        IERCZKMLRegistry.ModelCommitment calldata commitment,
+        IModelRegistry.VerificationData calldata data,
+        bytes32 verifierCodeHash
+    ) external override onlyOwner {
+        if (_approved[modelId] != 0) {
+            revert ModelAlreadyApproved(modelId);
         }
-        _approved[modelId] = true;
-        emit ModelApproved(modelId, model.verifier, model.key, model.keyHash);
+        _requireReviewed(modelId, commitment, data);
+        _requireCode(data, verifierCodeHash);
+        _approved[modelId] = _pin(InferenceEncoding.hashVerification(data), verifierCodeHash);
+        emit ModelApproved(modelId, commitment, data, verifierCodeHash);
+    }
+
+    /// @dev The registry has what was reviewed.
+    function _requireReviewed(
+        uint256 modelId,
+        IERCZKMLRegistry.ModelCommitment calldata commitment,
+        IModelRegistry.VerificationData calldata data
+    ) private view {
+        bytes32 expected = InferenceEncoding.hashVerification(data);
+        bytes32 actual = InferenceEncoding.hashVerification(_activeModel(modelId));
+        if (actual != expected) revert VerificationDataMismatch(modelId, expected, actual);
+        (IERCZKMLRegistry.ModelCommitment memory registered,,) = IModelRegistry(registry).getModel(modelId);
+        (expected, actual) = (keccak256(abi.encode(commitment)), keccak256(abi.encode(registered)));
+        if (actual != expected) revert ModelCommitmentMismatch(modelId, expected, actual);
+    }
+
+    /// @dev Verifier and key have the code that was reviewed, and cannot get another.
+    function _requireCode(IModelRegistry.VerificationData calldata data, bytes32 verifierCodeHash)
+        private
+        view
+    {
+        if (data.verifier.isDelegation()) revert DelegatedAccount(data.verifier);
+        if (data.key.isDelegation()) revert DelegatedAccount(data.key);
+        bytes32 actual = data.verifier.codehash;
+        if (actual != verifierCodeHash) revert VerifierCodeMismatch(data.verifier, verifierCodeHash, actual);
+        actual = data.key.codehash;
+        if (actual != data.keyHash) revert KeyCodeMismatch(data.key, data.keyHash, actual);
     }
 
     /// @inheritdoc IInferenceOracle
     function revokeModel(uint256 modelId) external override onlyOwner {
-        if (!_approved[modelId]) revert ModelNotApproved(modelId);
-        _approved[modelId] = false;
+        if (_approved[modelId] == 0) revert ModelNotApproved(modelId);
+        _approved[modelId] = 0;
         emit ModelRevoked(modelId);
     }
 
@@ -263,44 +333,43 @@ contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
     // ------------------------------------------------------------------- reads
 
     /// @inheritdoc IInferenceOracle
-    function latestScore(address subject) external view override returns (int256 score) {
-        return _fresh(subject).score;
-    }
-
-    /// @inheritdoc IInferenceOracle
     function latestScoreOf(address subject, uint256 modelId) external view override returns (int256 score) {
-        PackedRecord memory record = _fresh(subject);
-        if (record.modelId != modelId) revert ScoreOfOtherModel(subject, modelId, record.modelId);
-        return record.score;
+        PackedRecord record = _records[modelId][subject];
+        if (record.updatedAt() == 0) revert NoScore(subject, modelId);
+        uint256 validUntil = record.updatedAt() + timeToLive;
+        if (block.timestamp > validUntil) {
+            revert StaleScore(subject, modelId, record.updatedAt(), validUntil);
+        }
+        return record.score();
     }
 
     /// @inheritdoc IInferenceOracle
-    function scoreOf(address subject) external view override returns (ScoreRecord memory) {
-        PackedRecord memory record = _records[subject];
+    function scoreOf(address subject, uint256 modelId) external view override returns (ScoreRecord memory) {
+        PackedRecord record = _records[modelId][subject];
+        uint256 number = record.submitter();
         return ScoreRecord({
-            score: record.score,
-            nonce: record.nonce,
-            updatedAt: record.updatedAt,
-            deadline: record.deadline,
-            modelId: record.modelId,
-            prover: record.submitter == 0 ? address(0) : _submitters[record.submitter - 1]
+            score: record.score(),
+            nonce: record.nonce(),
+            updatedAt: record.updatedAt(),
+            deadline: record.deadline(),
+            prover: number == 0 ? address(0) : _submitters[number - 1]
         });
     }
 
     /// @inheritdoc IInferenceOracle
-    function isFresh(address subject) external view override returns (bool) {
-        uint256 updatedAt = _records[subject].updatedAt;
+    function isFresh(address subject, uint256 modelId) external view override returns (bool) {
+        uint256 updatedAt = _records[modelId][subject].updatedAt();
         return updatedAt != 0 && block.timestamp <= updatedAt + timeToLive;
     }
 
     /// @inheritdoc IInferenceOracle
-    function nonceOf(address subject) external view override returns (uint256) {
-        return _records[subject].nonce;
+    function nonceOf(address subject, uint256 modelId) external view override returns (uint256) {
+        return _records[modelId][subject].nonce();
     }
 
     /// @inheritdoc IInferenceOracle
     function isModelApproved(uint256 modelId) external view override returns (bool) {
-        return _approved[modelId];
+        return _approved[modelId] != 0;
     }
 
     /// @inheritdoc IInferenceOracle
@@ -309,13 +378,16 @@ contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
     }
 
     /// @inheritdoc IInferenceOracle
-    function inputCommitmentOf(address subject, uint256 nonce, uint64 deadline, bytes32 inputs)
-        external
-        view
-        override
-        returns (bytes32)
-    {
-        return _commitment(subject, nonce, deadline, inputs);
+    function inputCommitmentOf(
+        uint256 modelId,
+        address subject,
+        uint256 nonce,
+        uint64 deadline,
+        bytes32 inputs
+    ) external view override returns (bytes32) {
+        bytes32 verificationHash = InferenceEncoding.hashVerification(_activeModel(modelId));
+        InferenceEncoding.Request memory request = InferenceEncoding.Request(subject, nonce, deadline);
+        return _commitment(modelId, verificationHash, request, inputs);
     }
 
     /// @inheritdoc IERCZKMLVerifier
@@ -328,13 +400,5 @@ contract InferenceOracle is IInferenceOracle, Ownable2Step, Pausable, ERC165 {
     function supportsInterface(bytes4 interfaceId) public view override returns (bool) {
         return interfaceId == type(IERCZKMLVerifier).interfaceId
             || interfaceId == type(IInferenceOracle).interfaceId || super.supportsInterface(interfaceId);
-    }
-
-    /// @dev The record of a subject, or a revert when there is none or it is stale.
-    function _fresh(address subject) private view returns (PackedRecord memory record) {
-        record = _records[subject];
-        if (record.updatedAt == 0) revert NoScore(subject);
-        uint256 validUntil = record.updatedAt + timeToLive;
-        if (block.timestamp > validUntil) revert StaleScore(subject, record.updatedAt, validUntil);
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.34;
 import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IERCZKMLRegistry} from "./interfaces/IERCZKMLRegistry.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {AccountCode} from "./libraries/AccountCode.sol";
 import {HALO2_KZG_BN254_V1} from "./libraries/ProofSystem.sol";
 
 /// @title Registry of models that can be verified on chain
@@ -12,14 +13,17 @@ import {HALO2_KZG_BN254_V1} from "./libraries/ProofSystem.sol";
 /// @dev A model's commitment and verification data are written once; there is no function to change them,
 /// not even for the model's owner. What can change is the owner, the successor (once) and the status (once).
 contract ModelRegistry is IModelRegistry, ERC165 {
+    using AccountCode for address;
+
     enum Status {
         None,
         Active,
         Deprecated
     }
 
-    /// @dev Three slots hold all that an oracle reads for each proof; the rest is for people.
-    struct Model {
+    /// @dev All that an oracle reads for each proof, in three slots. The enums stand last in theirs: reading one
+    /// ends what the optimizer sees at a time, and the slot would be loaded again.
+    struct Verification {
         // slot 0
         address verifier;
         int64 outputMin;
@@ -30,8 +34,15 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         int64 outputMax;
         uint16 publicInputs;
         uint8 decimals;
+        ScoreDirection direction;
         // slot 2
         bytes32 vkHash;
+    }
+
+    /// @dev The rest is for people.
+    struct Model {
+        // slots 0, 1, 2
+        Verification verification;
         // slot 3
         address owner;
         bytes4 proofSystemId;
@@ -91,7 +102,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
 
     /// @inheritdoc IERCZKMLRegistry
     function deprecateModel(uint256 modelId) external override {
-        _activeModelOfCaller(modelId).status = Status.Deprecated;
+        _activeModelOfCaller(modelId).verification.status = Status.Deprecated;
         emit ModelDeprecated(modelId);
     }
 
@@ -119,7 +130,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         returns (ModelCommitment memory commitment, bool deprecated, address owner)
     {
         Model storage model = _existing(modelId);
-        return (_commitmentOf(model), model.status == Status.Deprecated, model.owner);
+        return (_commitmentOf(model), model.verification.status == Status.Deprecated, model.owner);
     }
 
     /// @inheritdoc IModelRegistry
@@ -129,19 +140,22 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         override
         returns (VerificationData memory data, bool deprecated)
     {
-        Model storage model = _existing(modelId);
-        if (model.verifier == address(0)) revert ModelNotVerifiable(modelId);
+        // One copy to memory: each slot is read once.
+        Verification memory stored = _models[modelId].verification;
+        if (stored.status == Status.None) revert ModelNotFound(modelId);
+        if (stored.verifier == address(0)) revert ModelNotVerifiable(modelId);
         data = VerificationData({
-            verifier: model.verifier,
-            key: model.key,
-            keyHash: model.vkHash,
-            publicInputs: model.publicInputs,
-            outputs: model.outputs,
-            outputMin: model.outputMin,
-            outputMax: model.outputMax,
-            decimals: model.decimals
+            verifier: stored.verifier,
+            key: stored.key,
+            keyHash: stored.vkHash,
+            publicInputs: stored.publicInputs,
+            outputs: stored.outputs,
+            outputMin: stored.outputMin,
+            outputMax: stored.outputMax,
+            decimals: stored.decimals,
+            direction: stored.direction
         });
-        deprecated = model.status == Status.Deprecated;
+        deprecated = stored.status == Status.Deprecated;
     }
 
     /// @inheritdoc IModelRegistry
@@ -163,11 +177,11 @@ contract ModelRegistry is IModelRegistry, ERC165 {
     function _register(ModelCommitment calldata commitment) private returns (uint256 modelId) {
         modelId = ++modelCount;
         Model storage model = _models[modelId];
-        model.status = Status.Active;
+        model.verification.status = Status.Active;
         model.owner = msg.sender;
         model.modelHash = commitment.modelHash;
         model.circuitHash = commitment.circuitHash;
-        model.vkHash = commitment.vkHash;
+        model.verification.vkHash = commitment.vkHash;
         model.proofSystemId = commitment.proofSystemId;
         model.uri = commitment.uri;
         emit ModelRegistered(modelId, msg.sender, commitment);
@@ -187,10 +201,13 @@ contract ModelRegistry is IModelRegistry, ERC165 {
 
     function _attach(uint256 modelId, VerificationData calldata data) private {
         Model storage model = _models[modelId];
-        if (model.verifier != address(0)) revert VerificationAlreadyAttached(modelId);
+        bytes32 vkHash = model.verification.vkHash;
+        if (model.verification.verifier != address(0)) revert VerificationAlreadyAttached(modelId);
         if (model.proofSystemId != HALO2_KZG_BN254_V1) revert UnsupportedProofSystem(model.proofSystemId);
         if (data.verifier.code.length == 0) revert VerifierHasNoCode(data.verifier);
-        if (data.keyHash != model.vkHash) revert KeyHashMismatch(data.key, model.vkHash, data.keyHash);
+        if (data.verifier.isDelegation()) revert DelegatedAccount(data.verifier);
+        if (data.key.isDelegation()) revert DelegatedAccount(data.key);
+        if (data.keyHash != vkHash) revert KeyHashMismatch(data.key, vkHash, data.keyHash);
         if (data.key.codehash != data.keyHash) {
             revert KeyHashMismatch(data.key, data.keyHash, data.key.codehash);
         }
@@ -199,13 +216,18 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         if (data.outputMin > data.outputMax) revert InvalidOutputRange(data.outputMin, data.outputMax);
         if (data.decimals > MAX_DECIMALS) revert TooManyDecimals(data.decimals, MAX_DECIMALS);
 
-        model.verifier = data.verifier;
-        model.outputMin = data.outputMin;
-        model.outputs = data.outputs;
-        model.key = data.key;
-        model.outputMax = data.outputMax;
-        model.publicInputs = data.publicInputs;
-        model.decimals = data.decimals;
+        model.verification = Verification({
+            verifier: data.verifier,
+            outputMin: data.outputMin,
+            outputs: data.outputs,
+            status: Status.Active,
+            direction: data.direction,
+            key: data.key,
+            outputMax: data.outputMax,
+            publicInputs: data.publicInputs,
+            decimals: data.decimals,
+            vkHash: vkHash
+        });
         emit VerificationAttached(modelId, data.verifier, data.key, data);
     }
 
@@ -213,7 +235,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         return ModelCommitment({
             modelHash: model.modelHash,
             circuitHash: model.circuitHash,
-            vkHash: model.vkHash,
+            vkHash: model.verification.vkHash,
             proofSystemId: model.proofSystemId,
             uri: model.uri
         });
@@ -221,7 +243,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
 
     function _existing(uint256 modelId) private view returns (Model storage model) {
         model = _models[modelId];
-        if (model.status == Status.None) revert ModelNotFound(modelId);
+        if (model.verification.status == Status.None) revert ModelNotFound(modelId);
     }
 
     function _modelOfCaller(uint256 modelId) private view returns (Model storage model) {
@@ -231,6 +253,6 @@ contract ModelRegistry is IModelRegistry, ERC165 {
 
     function _activeModelOfCaller(uint256 modelId) private view returns (Model storage model) {
         model = _modelOfCaller(modelId);
-        if (model.status == Status.Deprecated) revert ModelAlreadyDeprecated(modelId);
+        if (model.verification.status == Status.Deprecated) revert ModelAlreadyDeprecated(modelId);
     }
 }

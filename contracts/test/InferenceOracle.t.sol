@@ -32,32 +32,45 @@ contract InferenceOracleTest is OracleFixture {
         emit IInferenceOracle.ScoreRecorded(borrower, creditModel, commitment, 123_456, 7, s.deadline);
         assertAccepted(data);
 
-        IInferenceOracle.ScoreRecord memory record = oracle.scoreOf(borrower);
+        IInferenceOracle.ScoreRecord memory record = oracle.scoreOf(borrower, creditModel);
         vm.assertEq(record.score, 123_456, "score");
         vm.assertEq(record.nonce, 7, "nonce");
         vm.assertEq(record.updatedAt, START, "updatedAt");
         vm.assertEq(record.deadline, START + 1 hours, "deadline");
-        vm.assertEq(record.modelId, creditModel, "model");
         vm.assertEq(record.prover, submitter, "prover");
-        vm.assertEq(oracle.latestScore(borrower), 123_456, "latestScore");
-        vm.assertEq(oracle.nonceOf(borrower), 7, "nonceOf");
-        vm.assertEq(oracle.inputCommitmentOf(borrower, 7, s.deadline, bytes32(0)), commitment, "commitment");
+        vm.assertEq(oracle.latestScoreOf(borrower, creditModel), 123_456, "latestScoreOf");
+        vm.assertEq(oracle.nonceOf(borrower, creditModel), 7, "nonceOf");
+        vm.assertEq(
+            oracle.inputCommitmentOf(creditModel, borrower, 7, s.deadline, bytes32(0)),
+            commitment,
+            "commitment"
+        );
     }
 
-    function test_ARecordIsOneStorageSlot() public {
+    function test_ARecordIsWrittenByOneStore() public {
+        for (uint256 nonce = 1; nonce <= 2; ++nonce) {
+            bytes memory data = callOf(statement(nonce, 5));
+            vm.record();
+            assertAccepted(data);
+            (, bytes32[] memory writes) = vm.accesses(address(oracle));
+            vm.assertEq(writes.length, 1, "stores");
+        }
+    }
+
+    function test_NoSlotIsReadTwiceForAProof() public {
         bytes memory data = callOf(statement(1, 5));
         vm.record();
         assertAccepted(data);
-        (, bytes32[] memory writes) = vm.accesses(address(oracle));
-        vm.assertTrue(writes.length > 0, "something was written");
-        for (uint256 i = 1; i < writes.length; ++i) {
-            vm.assertEq(writes[i], writes[0], "one slot");
-        }
+        (bytes32[] memory reads, bytes32[] memory writes) = vm.accesses(address(oracle));
+        // Paused, the submitter, the approval, the record. A store is listed as a read, too.
+        vm.assertEq(reads.length - writes.length, 4, "the oracle's reads");
+        (reads,) = vm.accesses(address(registry));
+        vm.assertEq(reads.length, 3, "the registry's reads");
     }
 
     function testFuzz_EveryFieldOfARecordSurvivesPacking(
         int64 score,
-        uint64 nonce,
+        uint64 last,
         uint256 lifetime,
         uint40 time,
         address subject
@@ -65,18 +78,19 @@ contract InferenceOracleTest is OracleFixture {
         uint256 id = registerModel(verificationData("wide", 0, 1, type(int64).min, type(int64).max));
         approve(id);
         vm.warp(bound(time, 1, type(uint40).max - oracle.MAX_REQUEST_LIFETIME()));
-        Statement memory s = statement(nonce == 0 ? 1 : nonce, score);
+        last = uint64(bound(last, 1, type(uint64).max - 1));
+        recordNonce(id, subject, last);
+        Statement memory s = statement(uint256(last) + 1, score);
         s.modelId = id;
         s.subject = subject;
         s.deadline = uint64(block.timestamp + bound(lifetime, 0, oracle.MAX_REQUEST_LIFETIME()));
         assertAccepted(callOf(s));
 
-        IInferenceOracle.ScoreRecord memory record = oracle.scoreOf(subject);
+        IInferenceOracle.ScoreRecord memory record = oracle.scoreOf(subject, id);
         vm.assertEq(record.score, score, "score");
         vm.assertEq(record.nonce, s.nonce, "nonce");
         vm.assertEq(record.updatedAt, block.timestamp, "updatedAt");
         vm.assertEq(record.deadline, s.deadline, "deadline");
-        vm.assertEq(record.modelId, id, "model");
         vm.assertEq(record.prover, submitter, "prover");
     }
 
@@ -90,7 +104,7 @@ contract InferenceOracleTest is OracleFixture {
         s.values = new int256[](2);
         (s.values[0], s.values[1]) = (-100, 100);
         assertAccepted(callOf(s));
-        vm.assertEq(oracle.latestScore(borrower), -100, "the first output is the score");
+        vm.assertEq(oracle.latestScoreOf(borrower, id), -100, "the first output is the score");
 
         // The proof holds for these inputs and outputs only.
         bytes memory proof = prove(s);
@@ -122,7 +136,7 @@ contract InferenceOracleTest is OracleFixture {
         (address subject, int256 score) = oracle.checkInference(creditModel, commitment, output, proof);
         vm.assertEq(subject, borrower, "subject");
         vm.assertEq(score, 42, "score");
-        vm.assertEq(oracle.scoreOf(borrower).updatedAt, 0, "nothing recorded");
+        vm.assertEq(oracle.scoreOf(borrower, creditModel).updatedAt, 0, "nothing recorded");
 
         proof = encodeProof(s, abi.encode(uint256(1), uint256(1)));
         vm.expectRevert(IdealVerifier.IdealProofDoesNotHold.selector);
@@ -151,24 +165,69 @@ contract InferenceOracleTest is OracleFixture {
         );
     }
 
-    function test_NoncesBeginAtOneAndHave64Bits() public {
+    /// @dev Makes `nonce` the last one recorded, which honest steps would take ages to reach.
+    function recordNonce(uint256 id, address subject, uint64 nonce) private {
+        Statement memory s = statement(1, 0);
+        (s.modelId, s.subject) = (id, subject);
+        vm.record();
+        assertAccepted(callOf(s));
+        (, bytes32[] memory writes) = vm.accesses(address(oracle));
+        uint256 word = uint256(vm.load(address(oracle), writes[0])) & ~(uint256(type(uint64).max) << 64);
+        vm.store(address(oracle), writes[0], bytes32(word | uint256(nonce) << 64));
+        vm.assertEq(oracle.nonceOf(subject, id), nonce, "set");
+    }
+
+    function test_NoncesBeginAtOneAndGrowByBoundedSteps() public {
+        uint256 step = oracle.MAX_NONCE_STEP();
         assertRefused(
             callOf(statement(0, 1)),
             abi.encodeWithSelector(IInferenceOracle.NonceAlreadyUsed.selector, borrower, 0, 0),
             "nonce 0"
         );
+        uint256[4] memory far = [step + 1, type(uint64).max, uint256(type(uint64).max) + 2, type(uint256).max];
+        for (uint256 i = 0; i < far.length; ++i) {
+            assertRefused(
+                callOf(statement(far[i], 1)),
+                abi.encodeWithSelector(IInferenceOracle.NonceTooFar.selector, borrower, far[i], step),
+                "too far"
+            );
+        }
+        assertAccepted(callOf(statement(step, 1)));
+        assertRefused(
+            callOf(statement(2 * step + 1, 1)),
+            abi.encodeWithSelector(IInferenceOracle.NonceTooFar.selector, borrower, 2 * step + 1, 2 * step),
+            "too far from the last one"
+        );
+        assertAccepted(callOf(statement(step + 1, 1)));
+    }
+
+    function test_NobodyCanBarASubjectWithALargeNonce() public {
+        // One record with the largest nonce there is, and no later request could be recorded.
+        (bool barred,) = send(submitter, callOf(statement(type(uint64).max, 1)));
+        vm.assertFalse(barred, "the largest nonce");
+        assertAccepted(callOf(statement(1, 1)));
+    }
+
+    function test_NoncesHave64Bits() public {
+        recordNonce(creditModel, borrower, type(uint64).max - 1);
         uint256 wide = uint256(type(uint64).max) + 1;
         assertRefused(
             callOf(statement(wide, 1)),
-            abi.encodeWithSelector(IInferenceOracle.NonceTooLarge.selector, wide),
+            abi.encodeWithSelector(IInferenceOracle.NonceTooFar.selector, borrower, wide, type(uint64).max),
             "a nonce of 65 bits"
         );
-        // Would pass as 1 if it were cut to 64 bits.
-        assertRefused(
-            callOf(statement(wide + 1, 1)),
-            abi.encodeWithSelector(IInferenceOracle.NonceTooLarge.selector, wide + 1),
-            "a nonce whose low bits are unused"
-        );
+        assertAccepted(callOf(statement(type(uint64).max, 1)));
+    }
+
+    function test_NoncesOfModelsAreIndependent() public {
+        uint256 other = registerModel(verificationData("other", 0, 1, 0, 1_000_000));
+        approve(other);
+        assertAccepted(callOf(statement(900, 1)));
+        Statement memory s = statement(1, 2);
+        s.modelId = other;
+        assertAccepted(callOf(s));
+        vm.assertEq(oracle.nonceOf(borrower, creditModel), 900, "its own");
+        vm.assertEq(oracle.nonceOf(borrower, other), 1, "its own");
     }
 
     function test_ReplayAcrossSubjectsIsRefused() public {
@@ -227,6 +286,51 @@ contract InferenceOracleTest is OracleFixture {
             abi.encodeWithSelector(IdealVerifier.IdealProofDoesNotHold.selector),
             "proof of another model"
         );
+    }
+
+    /// @dev One key under two approved ids that differ in what the numbers mean.
+    function test_OneProofIsNotRecordedUnderASecondIdWithOtherDecimals() public {
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(creditModel);
+        data.decimals = 3;
+        assertIsAnotherStatement(registerModel(data));
+    }
+
+    function test_OneProofIsNotRecordedUnderASecondIdWithAnotherOffset() public {
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(creditModel);
+        (data.outputMin, data.outputMax) = (-500_000, 500_000);
+        assertIsAnotherStatement(registerModel(data));
+    }
+
+    function test_OneProofIsNotRecordedUnderASecondIdWithTheSameData() public {
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(creditModel);
+        assertIsAnotherStatement(registerModel(data));
+    }
+
+    function assertIsAnotherStatement(uint256 second) private {
+        approve(second);
+        Statement memory s = statement(1, 123_456);
+        bytes memory proof = prove(s);
+        bytes32 commitment = commitmentOf(s, address(oracle));
+        assertAccepted(callWith(s, proof));
+
+        // The value that the same instance word stands for under the second id.
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(second);
+        s.modelId = second;
+        s.values[0] += data.outputMin;
+        bytes memory asProven = abi.encodeCall(
+            oracle.verifyInference, (second, commitment, abi.encode(s.values), encodeProof(s, proof))
+        );
+        assertRefused(
+            asProven,
+            abi.encodeWithSelector(IERCZKMLVerifier.InputCommitmentMismatch.selector),
+            "the first id's commitment"
+        );
+        assertRefused(
+            callWith(s, proof),
+            abi.encodeWithSelector(IdealVerifier.IdealProofDoesNotHold.selector),
+            "the second id's commitment"
+        );
+        vm.assertEq(oracle.scoreOf(borrower, second).updatedAt, 0, "nothing recorded");
     }
 
     // ------------------------------------------------------------------ expiry
@@ -411,6 +515,22 @@ contract InferenceOracleTest is OracleFixture {
         );
     }
 
+    function test_RecordsOfARevokedModelStayReadable() public {
+        assertAccepted(callOf(statement(1, 7)));
+        vm.prank(owner);
+        oracle.revokeModel(creditModel);
+        vm.assertEq(oracle.latestScoreOf(borrower, creditModel), 7, "by design");
+        vm.assertFalse(oracle.isModelApproved(creditModel), "and a consumer can ask");
+    }
+
+    function test_AVerifierWhoseCodeChangedAfterApprovalIsRefused() public {
+        bytes memory data = callOf(statement(1, 1));
+        vm.etch(address(verifier), address(new FalseVerifier()).code);
+        assertRefused(
+            data, abi.encodeWithSelector(IInferenceOracle.ModelChanged.selector, creditModel), "other code"
+        );
+    }
+
     function test_AForgedProofIsRefused() public {
         Statement memory s = statement(1, 1);
         bytes memory refusal = abi.encodeWithSelector(IdealVerifier.IdealProofDoesNotHold.selector);
@@ -484,7 +604,7 @@ contract InferenceOracleTest is OracleFixture {
             abi.encodeWithSelector(IInferenceOracle.SubmitterNotAllowed.selector, submitter),
             "removed"
         );
-        vm.assertEq(oracle.scoreOf(borrower).prover, submitter, "the record still names it");
+        vm.assertEq(oracle.scoreOf(borrower, creditModel).prover, submitter, "the record still names it");
     }
 
     function test_EachRecordNamesItsOwnSubmitter() public {
@@ -495,9 +615,11 @@ contract InferenceOracleTest is OracleFixture {
         oracle.addSubmitter(submitter);
         vm.stopPrank();
         assertAccepted(callOf(statement(1, 1)));
-        vm.assertEq(oracle.scoreOf(borrower).prover, submitter, "added again under the same number");
+        vm.assertEq(
+            oracle.scoreOf(borrower, creditModel).prover, submitter, "added again under the same number"
+        );
         (bool ok,) = send(second, callOf(statement(2, 1)));
         vm.assertTrue(ok, "second submitter");
-        vm.assertEq(oracle.scoreOf(borrower).prover, second, "second");
+        vm.assertEq(oracle.scoreOf(borrower, creditModel).prover, second, "second");
     }
 }

@@ -44,12 +44,14 @@ contract ModelRegistryTest is OracleFixture {
         uint16 outputs,
         int64 outputMin,
         int64 outputMax,
-        uint8 decimals
+        uint8 decimals,
+        uint8 direction
     ) public {
         vm.assume(outputs != 0 && outputMin <= outputMax);
         IModelRegistry.VerificationData memory data =
             verificationData("packed", publicInputs, outputs, outputMin, outputMax);
         data.decimals = uint8(bound(decimals, 0, registry.MAX_DECIMALS()));
+        data.direction = IModelRegistry.ScoreDirection(direction % 3);
         uint256 id = registerModel(data);
         (IModelRegistry.VerificationData memory read,) = registry.verificationOf(id);
         vm.assertEq(abi.encode(read), abi.encode(data), "verification data");
@@ -139,6 +141,26 @@ contract ModelRegistryTest is OracleFixture {
             data,
             abi.encodeWithSelector(IModelRegistry.VerifierHasNoCode.selector, address(0))
         );
+    }
+
+    function test_DelegatedAccountsAreRefused() public {
+        // An account with a private key, whose holder can have it run other code at any time.
+        vm.etch(stranger, abi.encodePacked(hex"ef0100", address(verifier)));
+        IModelRegistry.VerificationData memory data = verificationData("m", 0, 1, 0, 1);
+        (address honest, bytes memory refusal) =
+            (data.verifier, abi.encodeWithSelector(IModelRegistry.DelegatedAccount.selector, stranger));
+        data.verifier = stranger;
+        assertNotAttachable(commitmentFor(data.keyHash), data, refusal);
+        (data.verifier, data.key, data.keyHash) = (honest, stranger, stranger.codehash);
+        assertNotAttachable(commitmentFor(data.keyHash), data, refusal);
+    }
+
+    function test_CodeThatOnlyResemblesADelegationIsAContract() public {
+        IModelRegistry.VerificationData memory data = verificationData("m", 0, 1, 0, 1);
+        // Of a delegation's length, without its prefix.
+        data.verifier = deployKey(new bytes(22));
+        registerModel(data);
+        vm.assertEq(data.verifier.code.length, 23, "length");
     }
 
     function test_ImpossibleOutputsAreRefused() public {

@@ -4,18 +4,35 @@ pragma solidity 0.8.34;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {InferenceOracle} from "../src/InferenceOracle.sol";
+import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {IERCZKMLRegistry} from "../src/interfaces/IERCZKMLRegistry.sol";
 import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
 
-/// @notice A registry whose ids do not count up from one.
-contract WideRegistry {
+/// @notice A registry with one model that can be anything, at any time.
+contract HandRegistry {
+    IERCZKMLRegistry.ModelCommitment private _commitment;
     IModelRegistry.VerificationData private _data;
 
-    constructor(IModelRegistry.VerificationData memory data) {
-        _data = data;
+    function set(
+        IERCZKMLRegistry.ModelCommitment memory commitment,
+        IModelRegistry.VerificationData memory data
+    ) external {
+        (_commitment, _data) = (commitment, data);
+    }
+
+    function modelCount() external pure returns (uint256) {
+        return 1;
+    }
+
+    function getModel(uint256)
+        external
+        view
+        returns (IERCZKMLRegistry.ModelCommitment memory commitment, bool deprecated, address owner)
+    {
+        return (_commitment, false, address(this));
     }
 
     function verificationOf(uint256)
@@ -46,7 +63,7 @@ contract OracleGovernanceTest is OracleFixture {
         vm.assertEq(oracle.registry(), address(registry), "registry");
         vm.assertEq(oracle.owner(), owner, "owner");
         vm.assertEq(oracle.timeToLive(), TTL, "time to live");
-        vm.assertEq(oracle.DOMAIN(), keccak256("verdict.inference.v1"), "domain");
+        vm.assertEq(oracle.DOMAIN(), keccak256("verdict.inference.v2"), "domain");
         vm.assertTrue(oracle.PROOF_SYSTEM_ID() == PROOF_SYSTEM, "proof system");
         vm.assertTrue(oracle.proofSystemOf(creditModel) == PROOF_SYSTEM, "proof system of the model");
     }
@@ -60,11 +77,10 @@ contract OracleGovernanceTest is OracleFixture {
         assertRefused(
             callOf(statement(2, 1)), abi.encodeWithSelector(Pausable.EnforcedPause.selector), "paused"
         );
-        vm.assertEq(oracle.latestScore(borrower), 400_000, "latestScore");
         vm.assertEq(oracle.latestScoreOf(borrower, creditModel), 400_000, "latestScoreOf");
-        vm.assertEq(oracle.scoreOf(borrower).score, 400_000, "scoreOf");
-        vm.assertEq(oracle.nonceOf(borrower), 1, "nonceOf");
-        vm.assertTrue(oracle.isFresh(borrower), "isFresh");
+        vm.assertEq(oracle.scoreOf(borrower, creditModel).score, 400_000, "scoreOf");
+        vm.assertEq(oracle.nonceOf(borrower, creditModel), 1, "nonceOf");
+        vm.assertTrue(oracle.isFresh(borrower, creditModel), "isFresh");
 
         vm.prank(owner);
         oracle.unpause();
@@ -97,10 +113,11 @@ contract OracleGovernanceTest is OracleFixture {
 
     function testFuzz_NobodyButTheOwnerGoverns(address caller) public {
         vm.assume(caller != owner);
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(creditModel);
         bytes[8] memory calls = [
             abi.encodeCall(oracle.pause, ()),
             abi.encodeCall(oracle.unpause, ()),
-            abi.encodeCall(oracle.approveModel, (1, bytes32(0))),
+            abi.encodeCall(oracle.approveModel, (1, commitmentFor(data.keyHash), data, bytes32(0))),
             abi.encodeCall(oracle.revokeModel, (1)),
             abi.encodeCall(oracle.addSubmitter, (caller)),
             abi.encodeCall(oracle.removeSubmitter, (submitter)),
@@ -118,32 +135,22 @@ contract OracleGovernanceTest is OracleFixture {
 
     // ------------------------------------------------------------------ models
 
-    function test_ApprovalNamesTheReviewedVerifier() public {
-        uint256 id = registerModel(verificationData("m", 0, 1, 0, 1));
-        bytes32 actual = address(verifier).codehash;
-        bytes32 reviewed = keccak256("the code that was reviewed");
-        vm.startPrank(owner);
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IInferenceOracle.VerifierCodeMismatch.selector, address(verifier), reviewed, actual
-            )
-        );
-        oracle.approveModel(id, reviewed);
-        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(id);
+    function test_ApprovalSaysAllThatWasReviewed() public {
+        IModelRegistry.VerificationData memory data = verificationData("m", 0, 1, 0, 1);
+        uint256 id = registerModel(data);
+        bytes32 codeHash = address(verifier).codehash;
         vm.expectEmit(address(oracle));
-        emit IInferenceOracle.ModelApproved(id, data.verifier, data.key, data.keyHash);
-        oracle.approveModel(id, actual);
-        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.ModelAlreadyApproved.selector, id));
-        oracle.approveModel(id, actual);
-        vm.stopPrank();
+        emit IInferenceOracle.ModelApproved(id, commitmentFor(data.keyHash), data, codeHash);
+        approveReviewed(id, data, codeHash);
         vm.assertTrue(oracle.isModelApproved(id), "approved");
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.ModelAlreadyApproved.selector, id));
+        approveReviewed(id, data, codeHash);
     }
 
-    function test_AVerifierReplacedBeforeApprovalIsNoticed() public {
-        uint256 id = registerModel(verificationData("m", 0, 1, 0, 1));
-        bytes32 reviewed = address(verifier).codehash;
-        vm.etch(address(verifier), hex"600160005260206000f3");
-        vm.prank(owner);
+    function test_ApprovalNamesTheReviewedVerifier() public {
+        IModelRegistry.VerificationData memory data = verificationData("m", 0, 1, 0, 1);
+        uint256 id = registerModel(data);
+        bytes32 reviewed = keccak256("the code that was reviewed");
         vm.expectRevert(
             abi.encodeWithSelector(
                 IInferenceOracle.VerifierCodeMismatch.selector,
@@ -152,39 +159,175 @@ contract OracleGovernanceTest is OracleFixture {
                 address(verifier).codehash
             )
         );
-        oracle.approveModel(id, reviewed);
+        approveReviewed(id, data, reviewed);
+    }
+
+    function test_AVerifierReplacedBeforeApprovalIsNoticed() public {
+        IModelRegistry.VerificationData memory data = verificationData("m", 0, 1, 0, 1);
+        uint256 id = registerModel(data);
+        bytes32 reviewed = address(verifier).codehash;
+        vm.etch(address(verifier), hex"600160005260206000f3");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IInferenceOracle.VerifierCodeMismatch.selector,
+                address(verifier),
+                reviewed,
+                address(verifier).codehash
+            )
+        );
+        approveReviewed(id, data, reviewed);
+    }
+
+    /// @dev A stranger registers a model of its own under the id that the owner is about to approve.
+    function test_AStrangersModelUnderTheSameIdIsNotApproved() public {
+        IModelRegistry.VerificationData memory ours = verificationData("ours", 0, 1, 0, 1_000_000);
+        IModelRegistry.VerificationData memory theirs = verificationData("hostile key", 0, 1, 0, 1_000_000);
+        vm.prank(stranger);
+        uint256 id = registry.registerVerifiableModel(commitmentFor(theirs.keyHash), theirs);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IInferenceOracle.VerificationDataMismatch.selector,
+                id,
+                keccak256(abi.encode(ours)),
+                keccak256(abi.encode(theirs))
+            )
+        );
+        approveReviewed(id, ours, address(verifier).codehash);
+        vm.assertFalse(oracle.isModelApproved(id), "approved");
+    }
+
+    function test_EveryFieldOfTheVerificationDataIsReviewed() public {
+        IModelRegistry.VerificationData memory data = verificationData("m", 0, 1, 0, 1_000_000);
+        uint256 id = registerModel(data);
+        bytes32 actual = keccak256(abi.encode(data));
+        for (uint256 field = 0; field < 9; ++field) {
+            IModelRegistry.VerificationData memory other =
+                abi.decode(abi.encode(data), (IModelRegistry.VerificationData));
+            if (field == 0) other.verifier = stranger;
+            if (field == 1) other.key = stranger;
+            if (field == 2) other.keyHash = keccak256("another key");
+            if (field == 3) other.publicInputs = 1;
+            if (field == 4) other.outputs = 2;
+            if (field == 5) other.outputMin = -1;
+            if (field == 6) other.outputMax = 2;
+            if (field == 7) other.decimals = 5;
+            if (field == 8) other.direction = IModelRegistry.ScoreDirection.LowerIsBetter;
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IInferenceOracle.VerificationDataMismatch.selector,
+                    id,
+                    keccak256(abi.encode(other)),
+                    actual
+                )
+            );
+            approveReviewed(id, other, address(verifier).codehash);
+        }
+        approveReviewed(id, data, address(verifier).codehash);
+    }
+
+    function test_EveryFieldOfTheCommitmentIsReviewed() public {
+        IModelRegistry.VerificationData memory data = verificationData("m", 0, 1, 0, 1_000_000);
+        uint256 id = registerModel(data);
+        bytes32 codeHash = address(verifier).codehash;
+        bytes32 actual = keccak256(abi.encode(commitmentFor(data.keyHash)));
+        for (uint256 field = 0; field < 5; ++field) {
+            IERCZKMLRegistry.ModelCommitment memory other = commitmentFor(data.keyHash);
+            if (field == 0) other.modelHash = keccak256("another model");
+            if (field == 1) other.circuitHash = 0;
+            if (field == 2) other.vkHash = 0;
+            if (field == 3) other.proofSystemId = 0;
+            if (field == 4) other.uri = "ipfs://another-card";
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IInferenceOracle.ModelCommitmentMismatch.selector,
+                    id,
+                    keccak256(abi.encode(other)),
+                    actual
+                )
+            );
+            vm.prank(owner);
+            oracle.approveModel(id, other, data, codeHash);
+        }
+    }
+
+    /// @dev Against the model registry this cannot happen: it refuses such accounts itself.
+    function test_DelegatedAccountsAreNotApproved() public {
+        bytes memory delegation = abi.encodePacked(hex"ef0100", address(verifier));
+        IModelRegistry.VerificationData memory data = verificationData("m", 0, 1, 0, 1);
+        HandRegistry hand = new HandRegistry();
+        oracle = new InferenceOracle(address(hand), owner, TTL);
+        bytes32 codeHash = address(verifier).codehash;
+
+        address honest = data.verifier;
+        data.verifier = stranger;
+        vm.etch(stranger, delegation);
+        hand.set(commitmentFor(data.keyHash), data);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.DelegatedAccount.selector, stranger));
+        approveReviewed(1, data, stranger.codehash);
+
+        (data.verifier, data.key, data.keyHash) = (honest, stranger, stranger.codehash);
+        hand.set(commitmentFor(data.keyHash), data);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.DelegatedAccount.selector, stranger));
+        approveReviewed(1, data, codeHash);
+
+        data.key = deployKey("another key than the hash says");
+        hand.set(commitmentFor(data.keyHash), data);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IInferenceOracle.KeyCodeMismatch.selector, data.key, data.keyHash, data.key.codehash
+            )
+        );
+        approveReviewed(1, data, codeHash);
+
+        data.keyHash = data.key.codehash;
+        hand.set(commitmentFor(data.keyHash), data);
+        approveReviewed(1, data, codeHash);
+    }
+
+    function test_ARegistryThatIsADelegatedAccountIsRefused() public {
+        vm.etch(stranger, abi.encodePacked(hex"ef0100", address(registry)));
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.DelegatedAccount.selector, stranger));
+        new InferenceOracle(stranger, owner, TTL);
+    }
+
+    /// @dev A registry that breaks its promise: what was approved is what counts.
+    function test_ARegistryThatChangesAModelAfterApprovalIsRefused() public {
+        IModelRegistry.VerificationData memory data = verificationData("m", 0, 1, 0, 1_000_000);
+        HandRegistry hand = new HandRegistry();
+        hand.set(commitmentFor(data.keyHash), data);
+        oracle = new InferenceOracle(address(hand), owner, TTL);
+        approveReviewed(1, data, address(verifier).codehash);
+        vm.prank(owner);
+        oracle.addSubmitter(submitter);
+
+        registry = ModelRegistry(address(hand));
+        data.decimals = 0;
+        hand.set(commitmentFor(data.keyHash), data);
+        Statement memory s = statement(1, 1);
+        s.modelId = 1;
+        assertRefused(callOf(s), abi.encodeWithSelector(IInferenceOracle.ModelChanged.selector, 1), "changed");
+        data.decimals = 6;
+        hand.set(commitmentFor(data.keyHash), data);
+        assertAccepted(callOf(s));
     }
 
     function test_ModelsThatCannotBeVerifiedAreNotApproved() public {
         bytes32 codeHash = address(verifier).codehash;
-        vm.startPrank(owner);
+        IModelRegistry.VerificationData memory data = verificationData("old", 0, 1, 0, 1);
         vm.expectRevert(abi.encodeWithSelector(IERCZKMLRegistry.ModelNotFound.selector, 9));
-        oracle.approveModel(9, codeHash);
+        approveReviewed(9, data, codeHash);
 
         uint256 bare = registry.registerModel(commitmentFor(bytes32(0)));
         vm.expectRevert(abi.encodeWithSelector(IModelRegistry.ModelNotVerifiable.selector, bare));
-        oracle.approveModel(bare, codeHash);
-        vm.stopPrank();
+        approveReviewed(bare, data, codeHash);
 
-        uint256 old = registerModel(verificationData("old", 0, 1, 0, 1));
+        uint256 old = registerModel(data);
         vm.prank(modelOwner);
         registry.deprecateModel(old);
-        vm.prank(owner);
         vm.expectRevert(
             abi.encodeWithSelector(IERCZKMLVerifier.VerificationRefused_ModelDeprecated.selector, old)
         );
-        oracle.approveModel(old, codeHash);
-    }
-
-    function test_ModelIdsThatDoNotFitARecordAreNotApproved() public {
-        WideRegistry wide = new WideRegistry(verificationData("wide", 0, 1, 0, 1));
-        oracle = new InferenceOracle(address(wide), owner, TTL);
-        uint256 id = uint256(type(uint32).max) + 1;
-        vm.startPrank(owner);
-        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.ModelIdTooLarge.selector, id));
-        oracle.approveModel(id, address(verifier).codehash);
-        oracle.approveModel(id - 1, address(verifier).codehash);
-        vm.stopPrank();
+        approveReviewed(old, data, codeHash);
     }
 
     function test_RevokingIsForApprovedModels() public {

@@ -11,8 +11,8 @@ contract OracleHandler is OracleFixture {
     address[3] public subjects = [named("alice"), named("bob"), named("carol")];
     address[3] public senders;
 
-    /// @dev Account of the last accepted statement of each subject.
-    mapping(address subject => IInferenceOracle.ScoreRecord) private _expected;
+    /// @dev Account of the last accepted statement of each subject to each model.
+    mapping(address subject => mapping(uint256 modelId => IInferenceOracle.ScoreRecord)) private _expected;
     mapping(bytes32 call => bool) public acceptedBefore;
     bytes[] private _history;
     mapping(uint256 modelId => bytes32) private _modelState;
@@ -35,6 +35,12 @@ contract OracleHandler is OracleFixture {
 
     // ----------------------------------------------------------------- actions
 
+    /// @dev Where the nonce of an attempt stands, from the last one: mostly in reach, now and then at the bound.
+    function nonceAfter(Statement memory s, uint256 step) private view returns (uint256) {
+        uint256[5] memory steps = [uint256(0), 1, 2, oracle.MAX_NONCE_STEP(), oracle.MAX_NONCE_STEP() + 1];
+        return oracle.nonceOf(s.subject, s.modelId) + steps[step % 5];
+    }
+
     /// @dev An honest statement. It may still be refused: for its sender, model, nonce, time or a pause.
     function submit(uint256 who, uint256 model, uint256 subject, uint256 nonceStep, int256 score, uint256 age)
         external
@@ -42,7 +48,7 @@ contract OracleHandler is OracleFixture {
         Statement memory s = statement(0, bound(score, -1200, 1200));
         s.modelId = 1 + model % 3;
         s.subject = subjects[subject % 3];
-        s.nonce = oracle.nonceOf(s.subject) + nonceStep % 3;
+        s.nonce = nonceAfter(s, nonceStep);
         s.deadline = uint64(block.timestamp + 10 minutes - age % 20 minutes);
         _attempt(senders[who % 3], s, callOf(s), true);
     }
@@ -51,7 +57,7 @@ contract OracleHandler is OracleFixture {
     function submitTampered(uint256 who, uint256 subject, int256 proven, int256 claimed) external {
         Statement memory s = statement(0, bound(proven, 0, 1000));
         s.subject = subjects[subject % 3];
-        s.nonce = oracle.nonceOf(s.subject) + 1;
+        s.nonce = oracle.nonceOf(s.subject, s.modelId) + 1;
         bytes memory proof = prove(s);
         claimed = bound(claimed, 0, 1000);
         bool honest = claimed == s.values[0];
@@ -126,10 +132,11 @@ contract OracleHandler is OracleFixture {
 
     function _attempt(address sender, Statement memory s, bytes memory data, bool honest) private {
         (IModelRegistry.VerificationData memory model,) = registry.verificationOf(s.modelId);
+        uint256 last = _expected[s.subject][s.modelId].nonce;
         bool should = honest && !oracle.paused() && oracle.isSubmitter(sender)
-            && oracle.isModelApproved(s.modelId) && s.nonce > _expected[s.subject].nonce
-            && s.deadline >= block.timestamp && s.values[0] >= model.outputMin
-            && s.values[0] <= model.outputMax;
+            && oracle.isModelApproved(s.modelId) && s.nonce > last
+            && s.nonce <= last + oracle.MAX_NONCE_STEP() && s.deadline >= block.timestamp
+            && s.values[0] >= model.outputMin && s.values[0] <= model.outputMax;
         (bool ok,) = send(sender, data);
         if (ok != should) {
             violation = ok ? "accepted what it should refuse" : "refused what it should accept";
@@ -141,12 +148,11 @@ contract OracleHandler is OracleFixture {
         ++accepted;
         acceptedBefore[keccak256(data)] = true;
         _history.push(data);
-        _expected[s.subject] = IInferenceOracle.ScoreRecord({
+        _expected[s.subject][s.modelId] = IInferenceOracle.ScoreRecord({
             score: int64(s.values[0]),
             nonce: uint64(s.nonce),
             updatedAt: uint40(block.timestamp),
             deadline: uint40(s.deadline),
-            modelId: uint32(s.modelId),
             prover: sender
         });
     }
@@ -161,11 +167,13 @@ contract OracleHandler is OracleFixture {
 
     function checkRecords() external view {
         for (uint256 i = 0; i < subjects.length; ++i) {
-            vm.assertEq(
-                abi.encode(oracle.scoreOf(subjects[i])),
-                abi.encode(_expected[subjects[i]]),
-                "a record is the last accepted statement, paused or not"
-            );
+            for (uint256 id = 1; id <= 3; ++id) {
+                vm.assertEq(
+                    abi.encode(oracle.scoreOf(subjects[i], id)),
+                    abi.encode(_expected[subjects[i]][id]),
+                    "a record is the last accepted statement, paused or not"
+                );
+            }
         }
     }
 

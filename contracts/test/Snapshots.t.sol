@@ -24,7 +24,10 @@ contract SnapshotsTest is OracleFixture {
 
     function setUp() public override {
         super.setUp();
+        vm.prank(owner);
+        oracle.revokeModel(creditModel);
         vm.etch(address(verifier), address(new FreeVerifier()).code);
+        approve(creditModel);
     }
 
     function submit(uint256 nonce, string memory name) private returns (uint256 gasUsed) {
@@ -48,11 +51,9 @@ contract SnapshotsTest is OracleFixture {
 
     function test_GasOfReading() public {
         submit(1, "verifyInference without the proof check, first score of a subject");
-        oracle.latestScore(borrower);
-        vm.snapshotGasLastCall("latestScore");
         oracle.latestScoreOf(borrower, creditModel);
         vm.snapshotGasLastCall("latestScoreOf");
-        oracle.scoreOf(borrower);
+        oracle.scoreOf(borrower, creditModel);
         vm.snapshotGasLastCall("scoreOf");
     }
 

@@ -1,33 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {IERCZKMLRegistry} from "./IERCZKMLRegistry.sol";
 import {IERCZKMLVerifier} from "./IERCZKMLVerifier.sol";
+import {IModelRegistry} from "./IModelRegistry.sol";
 
 /// @title Oracle of proven model scores
-/// @notice Checks proofs of inferences and keeps the latest score of each subject.
+/// @notice Checks proofs of inferences and keeps each subject's latest score by each model.
 ///
-/// A request to score a subject is (subject, nonce, deadline, inputs), where `inputs` is zero for private
-/// inputs and otherwise the keccak hash of the public input words. Its commitment, which the proof carries
-/// as its first public value, is
-/// `keccak256(abi.encode(DOMAIN, chainId, oracle, subject, nonce, deadline, inputs))`.
+/// A request to score a subject is (model, subject, nonce, deadline, inputs). The model is its id and the hash
+/// of its verification data, `keccak256(abi.encode(VerificationData))`: the same proof under another id, or
+/// under other decimals, answers another request. `inputs` is zero for private inputs and otherwise the keccak
+/// hash of the public input words. The request's commitment, which the proof carries as its first public
+/// value, is `keccak256(abi.encode(DOMAIN, chainId, oracle, modelId, verificationHash, subject, nonce,
+/// deadline, inputs))`.
 ///
 /// For `verifyInference`, `output` is `abi.encode(int256[] values)` and `proof` is
 /// `abi.encode(address subject, uint256 nonce, uint64 deadline, uint256[] inputWords, bytes zkProof)`.
 /// Only the canonical encoding is accepted: one calldata for one statement.
 interface IInferenceOracle is IERCZKMLVerifier {
-    /// @notice The latest score of a subject; `updatedAt` is zero when there is none.
+    /// @notice The latest score of a subject by a model; `updatedAt` is zero when there is none.
     /// @param score First output of the model, a fixed-point number with the model's decimals.
     /// @param nonce Nonce of the request.
     /// @param updatedAt Time of recording.
     /// @param deadline Time until which the request could be recorded.
-    /// @param modelId Model (and thus version) that made the score.
     /// @param prover Submitter that brought the proof.
     struct ScoreRecord {
         int64 score;
         uint64 nonce;
         uint40 updatedAt;
         uint40 deadline;
-        uint32 modelId;
         address prover;
     }
 
@@ -41,8 +43,13 @@ interface IInferenceOracle is IERCZKMLVerifier {
         uint256 nonce,
         uint256 deadline
     );
-    /// @notice Proofs of `modelId` are accepted from now on.
-    event ModelApproved(uint256 indexed modelId, address verifier, address key, bytes32 keyHash);
+    /// @notice Proofs of `modelId` are accepted from now on. Says all that was reviewed.
+    event ModelApproved(
+        uint256 indexed modelId,
+        IERCZKMLRegistry.ModelCommitment commitment,
+        IModelRegistry.VerificationData data,
+        bytes32 verifierCodeHash
+    );
     /// @notice Proofs of `modelId` are no longer accepted.
     event ModelRevoked(uint256 indexed modelId);
     /// @notice `submitter` may record scores.
@@ -66,30 +73,36 @@ interface IInferenceOracle is IERCZKMLVerifier {
     error ModelNotApproved(uint256 modelId);
     /// @notice The oracle accepts proofs of this model already.
     error ModelAlreadyApproved(uint256 modelId);
-    /// @notice Records have room for 32-bit model ids.
-    error ModelIdTooLarge(uint256 modelId);
+    /// @notice The registry's commitment of the model is not the one that was reviewed; hashes of both.
+    error ModelCommitmentMismatch(uint256 modelId, bytes32 expected, bytes32 actual);
+    /// @notice The model's verification data are not those that were reviewed; hashes of both.
+    error VerificationDataMismatch(uint256 modelId, bytes32 expected, bytes32 actual);
     /// @notice The model's verifier has other code than the approval says.
     error VerifierCodeMismatch(address verifier, bytes32 expected, bytes32 actual);
+    /// @notice The model's key has other code than the verification data say.
+    error KeyCodeMismatch(address key, bytes32 expected, bytes32 actual);
+    /// @notice The account's code is an EIP-7702 delegation, which its key's holder can change.
+    error DelegatedAccount(address account);
+    /// @notice The model's verification data or its verifier's code are no longer what was approved.
+    error ModelChanged(uint256 modelId);
     /// @notice The request can no longer be recorded.
     error DeadlineExpired(uint256 deadline, uint256 timestamp);
     /// @notice The request would live longer than the oracle allows.
     error DeadlineTooFar(uint256 deadline, uint256 latest);
-    /// @notice The subject's nonce has to grow with every request.
+    /// @notice The nonce of a subject and model has to grow with every request.
     error NonceAlreadyUsed(address subject, uint256 given, uint256 last);
-    /// @notice Nonces have 64 bits.
-    error NonceTooLarge(uint256 nonce);
+    /// @notice The nonce of a subject and model may grow by a bounded step only.
+    error NonceTooFar(address subject, uint256 given, uint256 largest);
     /// @notice The model has another number of public input words.
     error InputCountMismatch(uint256 expected, uint256 given);
     /// @notice The model has another number of outputs.
     error OutputCountMismatch(uint256 expected, uint256 given);
     /// @notice An output the model cannot have.
     error OutputOutOfRange(uint256 index, int256 value, int256 min, int256 max);
-    /// @notice The subject has no score.
-    error NoScore(address subject);
-    /// @notice The subject's score is too old to be used.
-    error StaleScore(address subject, uint256 updatedAt, uint256 validUntil);
-    /// @notice The subject's score comes from another model.
-    error ScoreOfOtherModel(address subject, uint256 expected, uint256 recorded);
+    /// @notice The subject has no score by this model.
+    error NoScore(address subject, uint256 modelId);
+    /// @notice The subject's score by this model is too old to be used.
+    error StaleScore(address subject, uint256 modelId, uint256 updatedAt, uint256 validUntil);
     /// @notice The time a score stays fresh is zero or beyond reason.
     error InvalidTimeToLive(uint256 timeToLive);
     /// @notice The registry's address has no contract.
@@ -106,11 +119,21 @@ interface IInferenceOracle is IERCZKMLVerifier {
         bytes calldata proof
     ) external view returns (address subject, int256 score);
 
-    /// @notice Accepts proofs of a model.
+    /// @notice Accepts proofs of a model, if it is exactly what was reviewed. Verification data and the
+    /// verifier's code are pinned: should either ever differ, proofs are refused.
+    /// @dev A key holds τ·G2, so who makes up the key can forge proofs: the approval has to name its hash, which
+    /// is in `data`. Take the arguments from what was reviewed, never from the registry they are compared with.
+    /// @param commitment The commitment that was reviewed.
+    /// @param data The verification data that were reviewed, the key's hash among them.
     /// @param verifierCodeHash Code hash of the verifier that was reviewed.
-    function approveModel(uint256 modelId, bytes32 verifierCodeHash) external;
+    function approveModel(
+        uint256 modelId,
+        IERCZKMLRegistry.ModelCommitment calldata commitment,
+        IModelRegistry.VerificationData calldata data,
+        bytes32 verifierCodeHash
+    ) external;
 
-    /// @notice Stops accepting proofs of a model. Scores recorded before stay.
+    /// @notice Stops accepting proofs of a model. Scores recorded before stay, and stay readable.
     function revokeModel(uint256 modelId) external;
 
     /// @notice Allows `submitter` to record scores.
@@ -125,22 +148,19 @@ interface IInferenceOracle is IERCZKMLVerifier {
     /// @notice Resumes recording.
     function unpause() external;
 
-    /// @notice The latest score of a subject. Reverts when there is none or when it is stale. Use
-    /// `latestScoreOf` unless the oracle can have one model only.
-    function latestScore(address subject) external view returns (int256 score);
-
-    /// @notice The latest score of a subject by one model. Reverts when there is none, when it is stale, and
-    /// when it comes from another model.
+    /// @notice The latest score of a subject by a model. Reverts when there is none or when it is stale.
+    /// @dev A model that was revoked keeps its scores. To do without them, ask `isModelApproved` too.
     function latestScoreOf(address subject, uint256 modelId) external view returns (int256 score);
 
-    /// @notice The record of a subject, stale or not; all zero when there is none.
-    function scoreOf(address subject) external view returns (ScoreRecord memory);
+    /// @notice The record of a subject by a model, stale or not; all zero when there is none.
+    function scoreOf(address subject, uint256 modelId) external view returns (ScoreRecord memory);
 
-    /// @notice Whether the subject has a score that is not stale.
-    function isFresh(address subject) external view returns (bool);
+    /// @notice Whether the subject has a score by the model that is not stale.
+    function isFresh(address subject, uint256 modelId) external view returns (bool);
 
-    /// @notice Nonce of the subject's last recorded request; the next one must be greater.
-    function nonceOf(address subject) external view returns (uint256);
+    /// @notice Nonce of the last recorded request about the subject to the model. The next one must be
+    /// greater, by `MAX_NONCE_STEP` at most.
+    function nonceOf(address subject, uint256 modelId) external view returns (uint256);
 
     /// @notice Seconds for which a score stays fresh after it was recorded.
     function timeToLive() external view returns (uint256);
@@ -151,9 +171,12 @@ interface IInferenceOracle is IERCZKMLVerifier {
     /// @notice Whether `submitter` may record scores.
     function isSubmitter(address submitter) external view returns (bool);
 
-    /// @notice Commitment of a request to this oracle.
-    function inputCommitmentOf(address subject, uint256 nonce, uint64 deadline, bytes32 inputs)
-        external
-        view
-        returns (bytes32);
+    /// @notice Commitment of a request to this oracle, with the verification data that the registry has.
+    function inputCommitmentOf(
+        uint256 modelId,
+        address subject,
+        uint256 nonce,
+        uint64 deadline,
+        bytes32 inputs
+    ) external view returns (bytes32);
 }

@@ -11,7 +11,17 @@ import {IERCZKMLRegistry} from "./IERCZKMLRegistry.sol";
 /// old one, which stays as it was. Whoever relies on an id therefore keeps exactly what was reviewed; moving
 /// to a successor is that user's own decision.
 interface IModelRegistry is IERCZKMLRegistry {
-    /// @notice All that is needed to check a proof of a model.
+    /// @notice Which way a score is to be read.
+    enum ScoreDirection {
+        /// Not said, or the outputs are no score. A consumer that ranks by the score must not use the model.
+        Unspecified,
+        /// More is better: the probability of a good credit.
+        HigherIsBetter,
+        /// Less is better: the probability of a default.
+        LowerIsBetter
+    }
+
+    /// @notice All that is needed to check a proof of a model and to read its outputs.
     /// @param verifier Generated verifier of the model's shape.
     /// @param key Data contract holding the verifying key.
     /// @param keyHash Code hash of `key`; equals the commitment's `vkHash`.
@@ -20,6 +30,7 @@ interface IModelRegistry is IERCZKMLRegistry {
     /// @param outputMin Smallest output. An output's instance word is the output minus `outputMin`.
     /// @param outputMax Largest output.
     /// @param decimals Outputs are fixed-point numbers with this many decimals.
+    /// @param direction Whether a higher first output is better.
     struct VerificationData {
         address verifier;
         address key;
@@ -29,6 +40,7 @@ interface IModelRegistry is IERCZKMLRegistry {
         int64 outputMin;
         int64 outputMax;
         uint8 decimals;
+        ScoreDirection direction;
     }
 
     /// @notice `modelId` can be verified from now on.
@@ -52,6 +64,8 @@ interface IModelRegistry is IERCZKMLRegistry {
     error ModelAlreadySucceeded(uint256 modelId, uint256 successor);
     /// @notice There is no contract at the verifier's address.
     error VerifierHasNoCode(address verifier);
+    /// @notice The account's code is an EIP-7702 delegation, which its key's holder can change.
+    error DelegatedAccount(address account);
     /// @notice The key contract, the data and the commitment do not agree on the key's hash.
     error KeyHashMismatch(address key, bytes32 expected, bytes32 actual);
     /// @notice The key contract's code does not begin with STOP, so it is not mere data.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
+import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 
 /// @title The one encoding of an inference
 /// @notice Solidity's own decoder accepts many encodings of equal values: offsets that point anywhere, gaps,
@@ -113,6 +114,18 @@ library InferenceEncoding {
     /// @notice Hash of the public input words; zero when there are none.
     function hashInputs(uint256[] calldata inputWords) internal pure returns (bytes32) {
         return inputWords.length == 0 ? bytes32(0) : keccak256(abi.encodePacked(inputWords));
+    }
+
+    /// @notice `keccak256(abi.encode(data))`, by which a statement names what its numbers mean.
+    /// @dev The nine fields are values, so the struct lies in memory as it is encoded: it need not be copied.
+    function hashVerification(IModelRegistry.VerificationData memory data)
+        internal
+        pure
+        returns (bytes32 hash)
+    {
+        assembly ("memory-safe") {
+            hash := keccak256(data, mul(9, 0x20))
+        }
     }
 
     /// @dev The word at byte `at`, which the caller knows to be inside `data`.

@@ -75,7 +75,8 @@ abstract contract OracleFixture is TestBase {
             outputs: outputs,
             outputMin: outputMin,
             outputMax: outputMax,
-            decimals: 6
+            decimals: 6,
+            direction: IModelRegistry.ScoreDirection.HigherIsBetter
         });
     }
 
@@ -96,9 +97,17 @@ abstract contract OracleFixture is TestBase {
 
     function approve(uint256 modelId) internal {
         (IModelRegistry.VerificationData memory data,) = registry.verificationOf(modelId);
-        bytes32 codeHash = data.verifier.codehash;
+        approveReviewed(modelId, data, data.verifier.codehash);
+    }
+
+    /// @dev The owner approves a model that was reviewed with these data, whatever the registry says.
+    function approveReviewed(
+        uint256 modelId,
+        IModelRegistry.VerificationData memory data,
+        bytes32 verifierCodeHash
+    ) internal {
         vm.prank(owner);
-        oracle.approveModel(modelId, codeHash);
+        oracle.approveModel(modelId, commitmentFor(data.keyHash), data, verifierCodeHash);
     }
 
     // -------------------------------------------------------------- statements
@@ -114,13 +123,22 @@ abstract contract OracleFixture is TestBase {
         s.values[0] = score;
     }
 
+    /// @dev Hash of the verification data in the registry; zero for an id that has none.
+    function verificationHashOf(uint256 modelId) internal view returns (bytes32) {
+        if (modelId > registry.modelCount()) return 0;
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(modelId);
+        return keccak256(abi.encode(data));
+    }
+
     function commitmentOf(Statement memory s, address oracle_) internal view returns (bytes32) {
         bytes32 inputs = s.inputWords.length == 0 ? bytes32(0) : keccak256(abi.encodePacked(s.inputWords));
         return keccak256(
             abi.encode(
-                keccak256("verdict.inference.v1"),
+                keccak256("verdict.inference.v2"),
                 block.chainid,
                 oracle_,
+                s.modelId,
+                verificationHashOf(s.modelId),
                 s.subject,
                 s.nonce,
                 s.deadline,
@@ -188,10 +206,10 @@ abstract contract OracleFixture is TestBase {
     function assertRefusedFor(address sender, bytes memory data, bytes memory reason, string memory what)
         internal
     {
-        bytes32 before = keccak256(abi.encode(oracle.scoreOf(borrower)));
+        bytes32 before = keccak256(abi.encode(oracle.scoreOf(borrower, creditModel)));
         (bool ok, bytes memory answer) = send(sender, data);
         vm.assertFalse(ok, string.concat("accepted: ", what));
         vm.assertEq(answer, reason, what);
-        vm.assertEq(keccak256(abi.encode(oracle.scoreOf(borrower))), before, what);
+        vm.assertEq(keccak256(abi.encode(oracle.scoreOf(borrower, creditModel))), before, what);
     }
 }

@@ -4,6 +4,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use alloy::primitives::Address;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use verdict::ScoreDirection;
 use verdict_engine::{Backend, Options};
 use verdict_relayer::RpcUrl;
 
@@ -101,6 +102,28 @@ pub(crate) enum ProverKind {
     Engine,
     /// halo2's, slower; the engine is measured and tested against it
     Reference,
+}
+
+/// Which way a score is to be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Score {
+    /// Not said, or the outputs are no score
+    #[default]
+    Unspecified,
+    /// For example the probability of a good credit
+    HigherIsBetter,
+    /// For example the probability of a default
+    LowerIsBetter,
+}
+
+impl From<Score> for ScoreDirection {
+    fn from(score: Score) -> Self {
+        match score {
+            Score::Unspecified => Self::Unspecified,
+            Score::HigherIsBetter => Self::HigherIsBetter,
+            Score::LowerIsBetter => Self::LowerIsBetter,
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -240,8 +263,8 @@ pub(crate) struct Request {
     /// Whom the score is about
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) subject: Option<Address>,
-    /// Must exceed the subject's last recorded nonce (default: the next one, which the
-    /// chain is asked for)
+    /// Must exceed the last nonce recorded for the subject and the model, by 1000 at most
+    /// (default: the next one, which the chain is asked for)
     #[arg(long, requires = "subject")]
     pub(crate) nonce: Option<u64>,
     /// JSON-RPC endpoint that is asked for the nonce; several are tried in turn
@@ -325,6 +348,10 @@ pub(crate) struct Deploy {
     /// Seconds for which a recorded score counts as fresh
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     pub(crate) time_to_live: u64,
+    /// Which way the first output is to be read as a score. It is registered with the model
+    /// for good, and a contract that ranks by the score refuses a model that doesn't say
+    #[arg(long, value_enum, default_value_t = Score::Unspecified)]
+    pub(crate) score: Score,
     /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
     #[arg(long, value_name = "FILE")]
     pub(crate) solc: Option<PathBuf>,

@@ -137,6 +137,30 @@ fn both_credit_models_run_from_file_to_recorded_score() {
 }
 
 #[test]
+fn a_proof_is_bound_to_the_model_it_was_made_for() {
+    let place = Workplace::new();
+    let setup = place.setup("logistic.onnx", &[]);
+    let chain = Local::start(31_337);
+    chain.json(&place, &["deploy", &setup, "--score", "higher-is-better"]);
+    let first = place.path("first.json");
+    let proof = prove(&place, &setup, "A01", "1", &first);
+    assert_eq!(proof["request"]["model_id"], 1);
+
+    // The same model once more, whose score is said to mean the opposite: another id, another
+    // statement, and a nonce of its own.
+    let again = chain.json(&place, &["deploy", &setup, "--score", "lower-is-better"]);
+    assert_eq!(again["deployment"]["model_id"], 2);
+    let error = chain.failure(&place, &["submit", &setup, &first]);
+    assert!(error.contains("model 1") && error.contains("model 2"), "{error}");
+    let second = place.path("second.json");
+    let proof = prove(&place, &setup, "A01", "1", &second);
+    assert_eq!(proof["request"]["verification_hash"], again["deployment"]["verification_hash"]);
+    let submitted = chain.json(&place, &["submit", &setup, &second]);
+    assert_eq!(submitted["score"], proof["decoded"][0]);
+    assert_eq!(submitted["model_id"], 2);
+}
+
+#[test]
 fn public_inputs_are_bound_on_chain_too() {
     let place = Workplace::new();
     let setup = place.setup("logistic.onnx", &["--public-inputs"]);

@@ -57,7 +57,17 @@ sol! {
             view
             returns (ModelCommitment commitment, bool deprecated, address owner);
 
-        /// All that is needed to check a proof of a model.
+        /// Which way a score is to be read.
+        enum ScoreDirection {
+            /// Not said, or the outputs are no score.
+            Unspecified,
+            /// More is better: the probability of a good credit.
+            HigherIsBetter,
+            /// Less is better: the probability of a default.
+            LowerIsBetter
+        }
+
+        /// All that is needed to check a proof of a model and to read its outputs.
         /// - `verifier`: Generated verifier of the model's shape.
         /// - `key`: Data contract holding the verifying key.
         /// - `keyHash`: Code hash of `key`; equals the commitment's `vkHash`.
@@ -66,6 +76,7 @@ sol! {
         /// - `outputMin`: Smallest output. An output's instance word is the output minus `outputMin`.
         /// - `outputMax`: Largest output.
         /// - `decimals`: Outputs are fixed-point numbers with this many decimals.
+        /// - `direction`: Whether a higher first output is better.
         struct VerificationData {
             address verifier;
             address key;
@@ -75,6 +86,7 @@ sol! {
             int64 outputMin;
             int64 outputMax;
             uint8 decimals;
+            ScoreDirection direction;
         }
 
         /// `modelId` can be verified from now on.
@@ -98,6 +110,8 @@ sol! {
         error ModelAlreadySucceeded(uint256 modelId, uint256 successor);
         /// There is no contract at the verifier's address.
         error VerifierHasNoCode(address verifier);
+        /// The account's code is an EIP-7702 delegation, which its key's holder can change.
+        error DelegatedAccount(address account);
         /// The key contract, the data and the commitment do not agree on the key's hash.
         error KeyHashMismatch(address key, bytes32 expected, bytes32 actual);
         /// The key contract's code does not begin with STOP, so it is not mere data.
@@ -199,19 +213,42 @@ sol! {
         /// The registry that model ids refer to.
         function registry() external view returns (address);
 
-        /// The latest score of a subject; `updatedAt` is zero when there is none.
+        /// What the registry says about a model; see `ModelRegistry`.
+        struct ModelCommitment {
+            bytes32 modelHash;
+            bytes32 circuitHash;
+            bytes32 vkHash;
+            bytes4 proofSystemId;
+            string uri;
+        }
+
+        /// See `ModelRegistry`.
+        enum ScoreDirection { Unspecified, HigherIsBetter, LowerIsBetter }
+
+        /// All that is needed to check a proof of a model; see `ModelRegistry`.
+        struct VerificationData {
+            address verifier;
+            address key;
+            bytes32 keyHash;
+            uint16 publicInputs;
+            uint16 outputs;
+            int64 outputMin;
+            int64 outputMax;
+            uint8 decimals;
+            ScoreDirection direction;
+        }
+
+        /// The latest score of a subject by a model; `updatedAt` is zero when there is none.
         /// - `score`: First output of the model, a fixed-point number with the model's decimals.
         /// - `nonce`: Nonce of the request.
         /// - `updatedAt`: Time of recording.
         /// - `deadline`: Time until which the request could be recorded.
-        /// - `modelId`: Model (and thus version) that made the score.
         /// - `prover`: Submitter that brought the proof.
         struct ScoreRecord {
             int64 score;
             uint64 nonce;
             uint40 updatedAt;
             uint40 deadline;
-            uint32 modelId;
             address prover;
         }
 
@@ -225,8 +262,13 @@ sol! {
             uint256 nonce,
             uint256 deadline
         );
-        /// Proofs of `modelId` are accepted from now on.
-        event ModelApproved(uint256 indexed modelId, address verifier, address key, bytes32 keyHash);
+        /// Proofs of `modelId` are accepted from now on. Says all that was reviewed.
+        event ModelApproved(
+            uint256 indexed modelId,
+            ModelCommitment commitment,
+            VerificationData data,
+            bytes32 verifierCodeHash
+        );
         /// Proofs of `modelId` are no longer accepted.
         event ModelRevoked(uint256 indexed modelId);
         /// `submitter` may record scores.
@@ -250,30 +292,36 @@ sol! {
         error ModelNotApproved(uint256 modelId);
         /// The oracle accepts proofs of this model already.
         error ModelAlreadyApproved(uint256 modelId);
-        /// Records have room for 32-bit model ids.
-        error ModelIdTooLarge(uint256 modelId);
+        /// The registry's commitment of the model is not the one that was reviewed; hashes of both.
+        error ModelCommitmentMismatch(uint256 modelId, bytes32 expected, bytes32 actual);
+        /// The model's verification data are not those that were reviewed; hashes of both.
+        error VerificationDataMismatch(uint256 modelId, bytes32 expected, bytes32 actual);
         /// The model's verifier has other code than the approval says.
         error VerifierCodeMismatch(address verifier, bytes32 expected, bytes32 actual);
+        /// The model's key has other code than the verification data say.
+        error KeyCodeMismatch(address key, bytes32 expected, bytes32 actual);
+        /// The account's code is an EIP-7702 delegation, which its key's holder can change.
+        error DelegatedAccount(address account);
+        /// The model's verification data or its verifier's code are no longer what was approved.
+        error ModelChanged(uint256 modelId);
         /// The request can no longer be recorded.
         error DeadlineExpired(uint256 deadline, uint256 timestamp);
         /// The request would live longer than the oracle allows.
         error DeadlineTooFar(uint256 deadline, uint256 latest);
-        /// The subject's nonce has to grow with every request.
+        /// The nonce of a subject and model has to grow with every request.
         error NonceAlreadyUsed(address subject, uint256 given, uint256 last);
-        /// Nonces have 64 bits.
-        error NonceTooLarge(uint256 nonce);
+        /// The nonce of a subject and model may grow by a bounded step only.
+        error NonceTooFar(address subject, uint256 given, uint256 largest);
         /// The model has another number of public input words.
         error InputCountMismatch(uint256 expected, uint256 given);
         /// The model has another number of outputs.
         error OutputCountMismatch(uint256 expected, uint256 given);
         /// An output the model cannot have.
         error OutputOutOfRange(uint256 index, int256 value, int256 min, int256 max);
-        /// The subject has no score.
-        error NoScore(address subject);
-        /// The subject's score is too old to be used.
-        error StaleScore(address subject, uint256 updatedAt, uint256 validUntil);
-        /// The subject's score comes from another model.
-        error ScoreOfOtherModel(address subject, uint256 expected, uint256 recorded);
+        /// The subject has no score by this model.
+        error NoScore(address subject, uint256 modelId);
+        /// The subject's score by this model is too old to be used.
+        error StaleScore(address subject, uint256 modelId, uint256 updatedAt, uint256 validUntil);
         /// The time a score stays fresh is zero or beyond reason.
         error InvalidTimeToLive(uint256 timeToLive);
         /// The registry's address has no contract.
@@ -290,11 +338,19 @@ sol! {
             bytes proof
         ) external view returns (address subject, int256 score);
 
-        /// Accepts proofs of a model.
+        /// Accepts proofs of a model, if it is exactly what was reviewed. Take the arguments from what was
+        /// reviewed, never from the registry they are compared with.
+        /// - `commitment`: The commitment that was reviewed.
+        /// - `data`: The verification data that were reviewed, the key's hash among them.
         /// - `verifierCodeHash`: Code hash of the verifier that was reviewed.
-        function approveModel(uint256 modelId, bytes32 verifierCodeHash) external;
+        function approveModel(
+            uint256 modelId,
+            ModelCommitment commitment,
+            VerificationData data,
+            bytes32 verifierCodeHash
+        ) external;
 
-        /// Stops accepting proofs of a model. Scores recorded before stay.
+        /// Stops accepting proofs of a model. Scores recorded before stay, and stay readable.
         function revokeModel(uint256 modelId) external;
 
         /// Allows `submitter` to record scores.
@@ -309,22 +365,18 @@ sol! {
         /// Resumes recording.
         function unpause() external;
 
-        /// The latest score of a subject. Reverts when there is none or when it is stale. Use
-        /// `latestScoreOf` unless the oracle can have one model only.
-        function latestScore(address subject) external view returns (int256 score);
-
-        /// The latest score of a subject by one model. Reverts when there is none, when it is stale, and
-        /// when it comes from another model.
+        /// The latest score of a subject by a model. Reverts when there is none or when it is stale.
         function latestScoreOf(address subject, uint256 modelId) external view returns (int256 score);
 
-        /// The record of a subject, stale or not; all zero when there is none.
-        function scoreOf(address subject) external view returns (ScoreRecord);
+        /// The record of a subject by a model, stale or not; all zero when there is none.
+        function scoreOf(address subject, uint256 modelId) external view returns (ScoreRecord);
 
-        /// Whether the subject has a score that is not stale.
-        function isFresh(address subject) external view returns (bool);
+        /// Whether the subject has a score by the model that is not stale.
+        function isFresh(address subject, uint256 modelId) external view returns (bool);
 
-        /// Nonce of the subject's last recorded request; the next one must be greater.
-        function nonceOf(address subject) external view returns (uint256);
+        /// Nonce of the last recorded request about the subject to the model. The next one must be
+        /// greater, by `MAX_NONCE_STEP` at most.
+        function nonceOf(address subject, uint256 modelId) external view returns (uint256);
 
         /// Seconds for which a score stays fresh after it was recorded.
         function timeToLive() external view returns (uint256);
@@ -335,11 +387,14 @@ sol! {
         /// Whether `submitter` may record scores.
         function isSubmitter(address submitter) external view returns (bool);
 
-        /// Commitment of a request to this oracle.
-        function inputCommitmentOf(address subject, uint256 nonce, uint64 deadline, bytes32 inputs)
-            external
-            view
-            returns (bytes32);
+        /// Commitment of a request to this oracle, with the verification data that the registry has.
+        function inputCommitmentOf(
+            uint256 modelId,
+            address subject,
+            uint256 nonce,
+            uint64 deadline,
+            bytes32 inputs
+        ) external view returns (bytes32);
 
         /// Whether the contract has the interface (ERC-165).
         function supportsInterface(bytes4 interfaceId) external view returns (bool);
@@ -350,6 +405,8 @@ sol! {
         function PROOF_SYSTEM_ID() external view returns (bytes4);
         /// Longest time in seconds between recording and a request's deadline.
         function MAX_REQUEST_LIFETIME() external view returns (uint256);
+        /// Largest distance of a request's nonce from the last one recorded.
+        function MAX_NONCE_STEP() external view returns (uint256);
         /// Largest time to live, in seconds.
         function MAX_TIME_TO_LIVE() external view returns (uint256);
 
@@ -416,5 +473,40 @@ sol! {
             external
             view
             returns (bool);
+    }
+}
+
+/// The oracle takes the registry's structures; the compiler names them alike, Rust knows two types.
+impl From<ModelRegistry::ModelCommitment> for InferenceOracle::ModelCommitment {
+    fn from(commitment: ModelRegistry::ModelCommitment) -> Self {
+        let ModelRegistry::ModelCommitment { modelHash, circuitHash, vkHash, proofSystemId, uri } =
+            commitment;
+        Self { modelHash, circuitHash, vkHash, proofSystemId, uri }
+    }
+}
+
+impl From<ModelRegistry::VerificationData> for InferenceOracle::VerificationData {
+    fn from(data: ModelRegistry::VerificationData) -> Self {
+        Self {
+            verifier: data.verifier,
+            key: data.key,
+            keyHash: data.keyHash,
+            publicInputs: data.publicInputs,
+            outputs: data.outputs,
+            outputMin: data.outputMin,
+            outputMax: data.outputMax,
+            decimals: data.decimals,
+            direction: data.direction.into(),
+        }
+    }
+}
+
+impl From<ModelRegistry::ScoreDirection> for InferenceOracle::ScoreDirection {
+    fn from(direction: ModelRegistry::ScoreDirection) -> Self {
+        match direction {
+            ModelRegistry::ScoreDirection::HigherIsBetter => Self::HigherIsBetter,
+            ModelRegistry::ScoreDirection::LowerIsBetter => Self::LowerIsBetter,
+            _ => Self::Unspecified,
+        }
     }
 }

@@ -22,10 +22,7 @@ pub fn encode_proof(request: &InferenceRequest, input_words: &[B256], zk_proof: 
 }
 
 /// The call that makes the oracle verify and record a bundle's proof.
-pub fn verify_inference_call(
-    bundle: &ProofBundle,
-    model_id: U256,
-) -> Result<verifyInferenceCall, CalldataError> {
+pub fn verify_inference_call(bundle: &ProofBundle) -> Result<verifyInferenceCall, CalldataError> {
     bundle.validate()?;
     let (Some(request), Some(commitment)) = (&bundle.request, bundle.input_commitment) else {
         return Err(CalldataError::NoRequest);
@@ -37,7 +34,7 @@ pub fn verify_inference_call(
         outputs.push(I256::unchecked_from(value));
     }
     Ok(verifyInferenceCall {
-        modelId: model_id,
+        modelId: U256::from(request.model_id),
         inputCommitment: commitment,
         output: encode_output(&outputs),
         proof: encode_proof(request, bundle.input_words(), &bundle.evm_proof),
@@ -45,19 +42,13 @@ pub fn verify_inference_call(
 }
 
 /// Calldata of [`verify_inference_call`].
-pub fn verify_inference_calldata(
-    bundle: &ProofBundle,
-    model_id: U256,
-) -> Result<Bytes, CalldataError> {
-    Ok(verify_inference_call(bundle, model_id)?.abi_encode().into())
+pub fn verify_inference_calldata(bundle: &ProofBundle) -> Result<Bytes, CalldataError> {
+    Ok(verify_inference_call(bundle)?.abi_encode().into())
 }
 
 /// Calldata of `checkInference`, which anyone may call and which records nothing.
-pub fn check_inference_calldata(
-    bundle: &ProofBundle,
-    model_id: U256,
-) -> Result<Bytes, CalldataError> {
-    let call = verify_inference_call(bundle, model_id)?;
+pub fn check_inference_calldata(bundle: &ProofBundle) -> Result<Bytes, CalldataError> {
+    let call = verify_inference_call(bundle)?;
     let check = checkInferenceCall {
         modelId: call.modelId,
         inputCommitment: call.inputCommitment,

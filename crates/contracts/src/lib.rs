@@ -28,7 +28,7 @@ pub use calldata::{idempotency_key, verify_inference_calldata};
 pub use error::{BundleError, CalldataError, DeployError};
 pub use public_values::{Parts, PublicValues};
 pub use request::{
-    DOMAIN, InferenceRequest, MAX_REQUEST_LIFETIME, PROOF_SYSTEM_ID, PROOF_SYSTEM_NAME,
-    context_word, input_commitment, inputs_hash,
+    DOMAIN, InferenceRequest, MAX_NONCE_STEP, MAX_REQUEST_LIFETIME, PROOF_SYSTEM_ID,
+    PROOF_SYSTEM_NAME, context_word, input_commitment, inputs_hash, verification_hash,
 };
 pub use revert::{Revert, decode_revert};

@@ -1,15 +1,19 @@
 //! What a proof answers, and how the answer is bound to the question.
 //!
-//! A request names the chain, the oracle, the subject, a nonce, a deadline and the inputs. Its hash
-//! is ERC-7992's `inputCommitment`; reduced to 253 bits it is the circuit's first public value,
-//! `context`. A proof therefore answers one request to one oracle on one chain.
+//! A request names the chain, the oracle, the model, the subject, a nonce, a deadline and the inputs.
+//! The model is its id and the hash of its verification data, which say what its numbers mean. The
+//! request's hash is ERC-7992's `inputCommitment`; reduced to 253 bits it is the circuit's first
+//! public value, `context`. A proof therefore answers one request about one model to one oracle on
+//! one chain.
 
 use alloy_primitives::{Address, B256, U256, b256, fixed_bytes, keccak256};
 use alloy_sol_types::SolValue;
 use serde::{Deserialize, Serialize};
 
-/// `keccak256("verdict.inference.v1")`, the first word under every input commitment.
-pub const DOMAIN: B256 = b256!("de414a599ed4d63a3e5fa5eeb6789bb8552d18dd5d5e82fb4b4509c621d3af07");
+use crate::bindings::ModelRegistry::VerificationData;
+
+/// `keccak256("verdict.inference.v2")`, the first word under every input commitment.
+pub const DOMAIN: B256 = b256!("0c7c494d8bbde05f06438ebc79d967af985d3252ce3f5dca171768fcfd286034");
 
 /// Canonical name of the proof system (ERC-7992).
 pub const PROOF_SYSTEM_NAME: &str = "halo2-kzg-bn254-v1";
@@ -21,6 +25,10 @@ pub const PROOF_SYSTEM_ID: alloy_primitives::FixedBytes<4> = fixed_bytes!("301c9
 /// (`InferenceOracle.MAX_REQUEST_LIFETIME`): 30 days.
 pub const MAX_REQUEST_LIFETIME: u64 = 30 * 24 * 60 * 60;
 
+/// Largest distance of a request's nonce from the last one recorded for its subject and model
+/// (`InferenceOracle.MAX_NONCE_STEP`).
+pub const MAX_NONCE_STEP: u64 = 1000;
+
 /// A request to score a subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,9 +37,14 @@ pub struct InferenceRequest {
     pub chain_id: u64,
     /// The oracle that will record the score.
     pub oracle: Address,
+    /// Id of the model in the oracle's registry.
+    pub model_id: u64,
+    /// [`verification_hash`] of the model's verification data.
+    pub verification_hash: B256,
     /// Whom the score is about.
     pub subject: Address,
-    /// Must exceed the subject's last recorded nonce.
+    /// Must exceed the last nonce recorded for the subject and the model, by [`MAX_NONCE_STEP`] at
+    /// most.
     pub nonce: u64,
     /// Unix time of the last second in which the score may be recorded.
     pub deadline: u64,
@@ -51,18 +64,26 @@ impl InferenceRequest {
     }
 }
 
-/// `keccak256(abi.encode(DOMAIN, chainId, oracle, subject, nonce, deadline, inputs))`: seven words.
+/// `keccak256(abi.encode(DOMAIN, chainId, oracle, modelId, verificationHash, subject, nonce, deadline,
+/// inputs))`: nine words.
 pub fn input_commitment(request: &InferenceRequest) -> B256 {
     let words = (
         DOMAIN,
         U256::from(request.chain_id),
         request.oracle,
+        U256::from(request.model_id),
+        request.verification_hash,
         request.subject,
         U256::from(request.nonce),
         U256::from(request.deadline),
         request.inputs,
     );
     keccak256(words.abi_encode())
+}
+
+/// `keccak256(abi.encode(data))`: hash of all that gives a model's numbers their meaning.
+pub fn verification_hash(data: &VerificationData) -> B256 {
+    keccak256(data.abi_encode())
 }
 
 /// The commitment modulo 2^253, which is below the field's modulus.
@@ -87,6 +108,8 @@ mod tests {
         InferenceRequest {
             chain_id: 31337,
             oracle: address!("00000000000000000000000000000000000000aa"),
+            model_id: 3,
+            verification_hash: B256::repeat_byte(0xdd),
             subject: address!("00000000000000000000000000000000000000bb"),
             nonce: 7,
             deadline: 1_700_000_000,
@@ -96,16 +119,18 @@ mod tests {
 
     #[test]
     fn constants_are_the_hashes_of_their_names() {
-        assert_eq!(DOMAIN, keccak256("verdict.inference.v1"));
+        assert_eq!(DOMAIN, keccak256("verdict.inference.v2"));
         assert_eq!(PROOF_SYSTEM_ID, keccak256(PROOF_SYSTEM_NAME)[..4]);
     }
 
     #[test]
-    fn commitment_hashes_seven_words_in_the_documented_order() {
+    fn commitment_hashes_nine_words_in_the_documented_order() {
         let mut bytes = Vec::new();
         bytes.extend(DOMAIN.0);
         bytes.extend(U256::from(31337).to_be_bytes::<32>());
         bytes.extend(hex!("00000000000000000000000000000000000000000000000000000000000000aa"));
+        bytes.extend(U256::from(3).to_be_bytes::<32>());
+        bytes.extend([0xdd; 32]);
         bytes.extend(hex!("00000000000000000000000000000000000000000000000000000000000000bb"));
         bytes.extend(U256::from(7).to_be_bytes::<32>());
         bytes.extend(U256::from(1_700_000_000u64).to_be_bytes::<32>());
@@ -120,6 +145,8 @@ mod tests {
         let variants = [
             InferenceRequest { chain_id: 1, ..base.clone() },
             InferenceRequest { oracle: other, ..base.clone() },
+            InferenceRequest { model_id: 4, ..base.clone() },
+            InferenceRequest { verification_hash: B256::ZERO, ..base.clone() },
             InferenceRequest { subject: other, ..base.clone() },
             InferenceRequest { nonce: 8, ..base.clone() },
             InferenceRequest { deadline: 1, ..base.clone() },

@@ -72,9 +72,21 @@ impl Revert {
             "NonceAlreadyUsed" => {
                 "the request is recorded already or was overtaken; prove again with a greater nonce"
             }
+            "NonceTooFar" => {
+                "a nonce may exceed the last recorded one by 1000; prove again with the next one"
+            }
+            "VerificationDataMismatch" | "ModelCommitmentMismatch" => {
+                "the registry has another model under this id than the one to be approved"
+            }
+            "ModelChanged" => {
+                "the model is not what was approved; its verifier must not be trusted"
+            }
+            "DelegatedAccount" => "deploy a contract and name that; a delegation can change",
             "DeadlineExpired" => "prove again with a later deadline",
             "DeadlineTooFar" => "prove again with an earlier deadline",
-            "InputCommitmentMismatch" => "the proof was made for another chain, oracle or request",
+            "InputCommitmentMismatch" => {
+                "the proof was made for another chain, oracle, model or request"
+            }
             "SubmitterNotAllowed" => "the oracle's owner can allow the account with addSubmitter",
             "ModelNotApproved" => "the oracle's owner can accept the model with approveModel",
             "PairingFailed" => "the proof is not of these outputs under this model's key",
@@ -193,6 +205,7 @@ custom_errors! {
         VerificationAlreadyAttached(modelId),
         ModelAlreadySucceeded(modelId, successor),
         VerifierHasNoCode(verifier),
+        DelegatedAccount(account),
         KeyHashMismatch(key, expected, actual),
         KeyIsNotData(key),
         NoOutputs(),
@@ -215,20 +228,23 @@ custom_errors! {
         MalformedProof(at),
         ModelNotApproved(modelId),
         ModelAlreadyApproved(modelId),
-        ModelIdTooLarge(modelId),
+        ModelCommitmentMismatch(modelId, expected, actual),
+        VerificationDataMismatch(modelId, expected, actual),
         VerifierCodeMismatch(verifier, expected, actual),
+        KeyCodeMismatch(key, expected, actual),
+        ModelChanged(modelId),
         DeadlineExpired(deadline, timestamp),
         DeadlineTooFar(deadline, latest),
         NonceAlreadyUsed(subject, given, last),
-        NonceTooLarge(nonce),
+        NonceTooFar(subject, given, largest),
         InputCountMismatch(expected, given),
         OutputCountMismatch(expected, given),
         OutputOutOfRange(index, value, min, max),
-        NoScore(subject),
-        StaleScore(subject, updatedAt, validUntil),
-        ScoreOfOtherModel(subject, expected, recorded),
+        NoScore(subject, modelId),
+        StaleScore(subject, modelId, updatedAt, validUntil),
         InvalidTimeToLive(timeToLive),
         RegistryHasNoCode(registry),
+        DelegatedAccount(account),
         OwnershipCannotBeRenounced(),
         OwnableUnauthorizedAccount(account),
         OwnableInvalidOwner(owner),

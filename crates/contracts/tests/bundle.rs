@@ -24,6 +24,8 @@ fn bundle() -> ProofBundle {
     let request = InferenceRequest {
         chain_id: 31337,
         oracle: Address::repeat_byte(0xaa),
+        model_id: 4,
+        verification_hash: word(0xdd),
         subject: Address::repeat_byte(0xbb),
         nonce: 1,
         deadline: 1_800_000_000,
@@ -157,6 +159,11 @@ fn fields_that_disagree_are_named() {
     assert_eq!(change(&|b| b.input_commitment = None), "request");
     assert_eq!(change(&|b| b.input_commitment = Some(word(1))), "input_commitment");
     assert_eq!(change(&|b| b.request.as_mut().unwrap().nonce = 2), "input_commitment");
+    assert_eq!(change(&|b| b.request.as_mut().unwrap().model_id = 5), "input_commitment");
+    assert_eq!(
+        change(&|b| b.request.as_mut().unwrap().verification_hash = word(1)),
+        "input_commitment"
+    );
     assert_eq!(change(&|b| b.instances[1] = word(99)), "request.inputs");
     assert_eq!(change(&|b| b.instances[0] = word(99)), "instances");
 }
@@ -164,7 +171,7 @@ fn fields_that_disagree_are_named() {
 #[test]
 fn calldata_is_the_canonical_encoding_of_the_bundle() {
     let bundle = bundle();
-    let data = verify_inference_calldata(&bundle, U256::from(4)).unwrap();
+    let data = verify_inference_calldata(&bundle).unwrap();
     let call = verifyInferenceCall::abi_decode_validate(&data).unwrap();
     assert_eq!(call.abi_encode(), data.to_vec(), "nothing but the canonical encoding");
     assert_eq!(call.modelId, U256::from(4));
@@ -186,15 +193,12 @@ fn calldata_is_the_canonical_encoding_of_the_bundle() {
 #[test]
 fn only_a_proof_of_a_request_becomes_calldata() {
     let offline = ProofBundle { request: None, input_commitment: None, ..bundle() };
-    assert!(matches!(
-        verify_inference_calldata(&offline, U256::from(1)),
-        Err(CalldataError::NoRequest)
-    ));
+    assert!(matches!(verify_inference_calldata(&offline), Err(CalldataError::NoRequest)));
     let mut large = bundle();
     large.outputs = vec![-5 + (1 << 70), (1 << 70) + 1_000_000];
     large.decoded = large.outputs.iter().map(|&value| value as f64 / 1e6).collect();
     assert!(matches!(
-        verify_inference_calldata(&large, U256::from(1)),
+        verify_inference_calldata(&large),
         Err(CalldataError::OutputTooLarge { index: 0, .. })
     ));
 }

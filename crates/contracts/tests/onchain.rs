@@ -15,8 +15,9 @@ use revm::primitives::TxKind;
 use revm::{ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm};
 use verdict_contracts::bindings::{InferenceOracle, ModelRegistry};
 use verdict_contracts::{
-    FORMAT, InferenceRequest, MAX_REQUEST_LIFETIME, ModelRef, PROOF_SYSTEM_ID, ProofBundle, Revert,
-    SrsRef, VERSION, calldata, decode_revert, deploy, inputs_hash, verify_inference_calldata,
+    FORMAT, InferenceRequest, MAX_NONCE_STEP, MAX_REQUEST_LIFETIME, ModelRef, PROOF_SYSTEM_ID,
+    ProofBundle, Revert, SrsRef, VERSION, calldata, decode_revert, deploy, inputs_hash,
+    verification_hash, verify_inference_calldata,
 };
 
 type Db = CacheDB<EmptyDB>;
@@ -36,7 +37,8 @@ struct Chain {
     evm: Evm,
     nonces: std::collections::HashMap<Address, u64>,
     oracle: Address,
-    model_id: U256,
+    verification_hash: B256,
+    model_id: u64,
 }
 
 impl Chain {
@@ -50,7 +52,8 @@ impl Chain {
             evm: context.build_mainnet(),
             nonces: Default::default(),
             oracle: Address::ZERO,
-            model_id: U256::ZERO,
+            verification_hash: B256::ZERO,
+            model_id: 0,
         };
         chain.set_up();
         chain
@@ -64,30 +67,36 @@ impl Chain {
         // PUSH3 6 · DUP1 · PUSH1 11 · PUSH0 · CODECOPY · PUSH0 · RETURN · STOP "a key"
         let key = self.create(hex!("620000068060 0b5f395ff3 00 61206b6579").into());
         let key_hash = keccak256(hex!("00 61206b6579"));
+        let commitment = ModelRegistry::ModelCommitment {
+            modelHash: B256::repeat_byte(1),
+            circuitHash: B256::repeat_byte(2),
+            vkHash: key_hash,
+            proofSystemId: PROOF_SYSTEM_ID,
+            uri: "ipfs://model-card".into(),
+        };
+        let data = ModelRegistry::VerificationData {
+            verifier,
+            key,
+            keyHash: key_hash,
+            publicInputs: 2,
+            outputs: 2,
+            outputMin: -10,
+            outputMax: 1_000_000,
+            decimals: 6,
+            direction: ModelRegistry::ScoreDirection::HigherIsBetter,
+        };
         let register = ModelRegistry::registerVerifiableModelCall {
-            commitment: ModelRegistry::ModelCommitment {
-                modelHash: B256::repeat_byte(1),
-                circuitHash: B256::repeat_byte(2),
-                vkHash: key_hash,
-                proofSystemId: PROOF_SYSTEM_ID,
-                uri: "".into(),
-            },
-            data: ModelRegistry::VerificationData {
-                verifier,
-                key,
-                keyHash: key_hash,
-                publicInputs: 2,
-                outputs: 2,
-                outputMin: -10,
-                outputMax: 1_000_000,
-                decimals: 6,
-            },
+            commitment: commitment.clone(),
+            data: data.clone(),
         };
         let answer = self.call(OWNER, registry, register.abi_encode()).unwrap();
-        self.model_id =
-            ModelRegistry::registerVerifiableModelCall::abi_decode_returns(&answer).unwrap();
+        let id = ModelRegistry::registerVerifiableModelCall::abi_decode_returns(&answer).unwrap();
+        self.model_id = id.to();
+        self.verification_hash = verification_hash(&data);
         let approve = InferenceOracle::approveModelCall {
-            modelId: self.model_id,
+            modelId: id,
+            commitment: commitment.into(),
+            data: data.into(),
             verifierCodeHash: keccak256(YES),
         };
         self.call(OWNER, self.oracle, approve.abi_encode()).unwrap();
@@ -124,7 +133,7 @@ impl Chain {
     }
 
     fn submit(&mut self, from: Address, bundle: &ProofBundle) -> Result<Bytes, Revert> {
-        let data = verify_inference_calldata(bundle, self.model_id).unwrap();
+        let data = verify_inference_calldata(bundle).unwrap();
         self.call(from, self.oracle, data.into())
     }
 
@@ -134,6 +143,8 @@ impl Chain {
         let request = InferenceRequest {
             chain_id: CHAIN,
             oracle: self.oracle,
+            model_id: self.model_id,
+            verification_hash: self.verification_hash,
             subject: BORROWER,
             nonce,
             deadline: NOW + lifetime,
@@ -168,14 +179,15 @@ fn the_oracle_accepts_and_records_what_this_crate_encodes() {
     let bundle = chain.bundle(1, 600);
     chain.submit(OWNER, &bundle).unwrap();
 
-    let read = InferenceOracle::scoreOfCall { subject: BORROWER }.abi_encode();
+    let read =
+        InferenceOracle::scoreOfCall { subject: BORROWER, modelId: U256::from(chain.model_id) }
+            .abi_encode();
     let answer = chain.call(BORROWER, chain.oracle, read).unwrap();
     let record = InferenceOracle::scoreOfCall::abi_decode_returns(&answer).unwrap();
     assert_eq!(record.score, -5);
     assert_eq!(record.nonce, 1);
     assert_eq!(record.updatedAt.to::<u64>(), NOW);
     assert_eq!(record.deadline.to::<u64>(), NOW + 600);
-    assert_eq!(U256::from(record.modelId), chain.model_id);
     assert_eq!(record.prover, OWNER);
 }
 
@@ -184,6 +196,7 @@ fn both_sides_compute_the_same_input_commitment() {
     let mut chain = Chain::new();
     let request = chain.bundle(77, 600).request.unwrap();
     let ask = InferenceOracle::inputCommitmentOfCall {
+        modelId: U256::from(request.model_id),
         subject: request.subject,
         nonce: U256::from(request.nonce),
         deadline: request.deadline,
@@ -197,7 +210,7 @@ fn both_sides_compute_the_same_input_commitment() {
 fn a_check_records_nothing_and_is_open_to_everyone() {
     let mut chain = Chain::new();
     let bundle = chain.bundle(1, 600);
-    let data = calldata::check_inference_calldata(&bundle, chain.model_id).unwrap();
+    let data = calldata::check_inference_calldata(&bundle).unwrap();
     let answer = chain.call(BORROWER, chain.oracle, data.into()).unwrap();
     let checked = InferenceOracle::checkInferenceCall::abi_decode_returns(&answer).unwrap();
     assert_eq!((checked.subject, checked.score.as_i64()), (BORROWER, -5));
@@ -215,6 +228,17 @@ fn a_replay_is_decoded_as_already_recorded() {
     let overtaken = chain.submit(OWNER, &first).unwrap_err();
     assert_eq!(overtaken.name(), "NonceAlreadyUsed");
     assert!(!overtaken.is_already_recorded(), "{overtaken}");
+}
+
+#[test]
+fn a_nonce_beyond_the_bound_is_decoded_with_the_largest_allowed() {
+    let mut chain = Chain::new();
+    let far = chain.bundle(MAX_NONCE_STEP + 1, 600);
+    let revert = chain.submit(OWNER, &far).unwrap_err();
+    assert_eq!(revert.name(), "NonceTooFar");
+    assert_eq!(revert.argument("largest"), Some(MAX_NONCE_STEP.to_string().as_str()));
+    assert!(revert.hint().is_some());
+    chain.submit(OWNER, &chain.bundle(MAX_NONCE_STEP, 600)).unwrap();
 }
 
 #[test]
@@ -243,8 +267,7 @@ fn refusals_are_decoded_with_their_arguments() {
         "OutputOutOfRange(index: 1, value: 1000001, min: -10, max: 1000000)"
     );
 
-    let mut data =
-        verify_inference_calldata(&chain.bundle(2, 600), chain.model_id).unwrap().to_vec();
+    let mut data = verify_inference_calldata(&chain.bundle(2, 600)).unwrap().to_vec();
     data.push(0);
     let revert = chain.call(OWNER, chain.oracle, data).unwrap_err();
     assert_eq!(revert.to_string(), "MalformedCalldata()");

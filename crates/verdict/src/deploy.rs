@@ -23,14 +23,15 @@ use verdict_contracts::{
             registryCall,
         },
         ModelRegistry::{
-            ModelCommitment, VerificationData, getModelCall, modelCountCall,
-            registerVerifiableModelCall, verificationOfCall,
+            ModelCommitment, ScoreDirection as Direction, VerificationData, getModelCall,
+            modelCountCall, registerVerifiableModelCall, verificationOfCall,
         },
     },
     deploy::{
         CREATE2_DEPLOYER, create2_address, create2_calldata, inference_oracle_init_code,
         model_registry_init_code,
     },
+    verification_hash,
 };
 use verdict_relayer::SubmitRequest;
 
@@ -55,6 +56,28 @@ const MAX_MODELS: u64 = 100_000;
 /// Models asked for at once.
 const MODELS_AT_ONCE: u64 = 16;
 
+/// Which way a model's first output is to be read as a score.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ScoreDirection {
+    /// Not said, or the outputs are no score: contracts that rank by it refuse the model.
+    #[default]
+    Unspecified,
+    /// For example the probability of a good credit.
+    HigherIsBetter,
+    /// For example the probability of a default.
+    LowerIsBetter,
+}
+
+impl From<ScoreDirection> for Direction {
+    fn from(direction: ScoreDirection) -> Self {
+        match direction {
+            ScoreDirection::Unspecified => Self::Unspecified,
+            ScoreDirection::HigherIsBetter => Self::HigherIsBetter,
+            ScoreDirection::LowerIsBetter => Self::LowerIsBetter,
+        }
+    }
+}
+
 /// What a deployment reuses and decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeployOptions {
@@ -64,13 +87,21 @@ pub struct DeployOptions {
     pub oracle: Option<Address>,
     /// Seconds for which a recorded score counts as fresh.
     pub time_to_live: u64,
+    /// Which way the first output is to be read; registered with the model for good.
+    pub score: ScoreDirection,
     /// Deploy to a public chain although whoever made the SRS can forge proofs.
     pub force_insecure_srs: bool,
 }
 
 impl Default for DeployOptions {
     fn default() -> Self {
-        Self { registry: None, oracle: None, time_to_live: 86_400, force_insecure_srs: false }
+        Self {
+            registry: None,
+            oracle: None,
+            time_to_live: 86_400,
+            score: ScoreDirection::default(),
+            force_insecure_srs: false,
+        }
     }
 }
 
@@ -231,12 +262,20 @@ pub async fn deploy(
         }
     };
     check_oracle(chain, oracle, registry).await?;
-    let model = Registration::new(setup.manifest(), contracts, verifier, key)?;
+    let model = Registration::new(setup.manifest(), contracts, verifier, key, options.score)?;
     let model_id = work.register(registry, &model).await?;
-    work.approve(oracle, model_id, contracts).await?;
+    work.approve(oracle, model_id, &model, contracts).await?;
     work.allow(oracle).await?;
-    let deployment =
-        Deployment { setup_id: setup.id(), chain_id, registry, oracle, verifier, key, model_id };
+    let deployment = Deployment {
+        setup_id: setup.id(),
+        chain_id,
+        registry,
+        oracle,
+        verifier,
+        key,
+        model_id,
+        verification_hash: verification_hash(&model.data),
+    };
     setup.save_deployment(&deployment)?;
     Ok(Deployed { deployment, steps: work.steps })
 }
@@ -275,6 +314,7 @@ impl Registration {
         contracts: &Contracts,
         verifier: Address,
         key: Address,
+        score: ScoreDirection,
     ) -> Result<Self, DeployError> {
         let key_hash = manifest.verifier.key_hash;
         let (layout, output) = (manifest.public_values(), &manifest.output);
@@ -308,6 +348,7 @@ impl Registration {
                 outputMin: output.min,
                 outputMax: output.max,
                 decimals,
+                direction: score.into(),
             },
         })
     }
@@ -438,11 +479,17 @@ impl Work<'_> {
         &mut self,
         oracle: Address,
         model_id: u64,
+        model: &Registration,
         contracts: &Contracts,
     ) -> Result<(), Error> {
         let id = U256::from(model_id);
-        let code_hash = contracts.verifier_code_hash();
-        let call = approveModelCall { modelId: id, verifierCodeHash: code_hash };
+        // All of it from the setup, nothing from the registry that it will be compared with.
+        let call = approveModelCall {
+            modelId: id,
+            commitment: model.commitment.clone().into(),
+            data: model.data.clone().into(),
+            verifierCodeHash: contracts.verifier_code_hash(),
+        };
         let key = format!("approve:{oracle}:{model_id}");
         let request = SubmitRequest::call(oracle, encode(&call), key);
         let chain = self.chain;

@@ -21,4 +21,6 @@ pub struct Deployment {
     pub key: Address,
     /// The model's id in the registry.
     pub model_id: u64,
+    /// Hash of the model's verification data, to which its proofs are bound.
+    pub verification_hash: B256,
 }

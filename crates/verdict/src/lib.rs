@@ -71,7 +71,7 @@ mod tests;
 pub use self::{
     chain::{Chain, ChainError, ChainOptions, ChainReader, is_development},
     contracts::Contracts,
-    deploy::{DeployError, DeployOptions, DeployStep, Deployed, deploy},
+    deploy::{DeployError, DeployOptions, DeployStep, Deployed, ScoreDirection, deploy},
     deployment::Deployment,
     error::{Error, Kind},
     files::{FileError, read_file},

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use verdict_contracts::{InferenceRequest, bindings::InferenceOracle::nonceOfCall, inputs_hash};
 
 use crate::{chain::ChainReader, deployment::Deployment, error::Error};
@@ -14,9 +14,13 @@ pub struct ScoreRequest {
     pub chain_id: u64,
     /// The oracle that will record the score.
     pub oracle: Address,
+    /// The model's id in the oracle's registry.
+    pub model_id: u64,
+    /// Hash of the model's verification data.
+    pub verification_hash: B256,
     /// Whom the score is about.
     pub subject: Address,
-    /// Must exceed the subject's last recorded nonce; see [`next_nonce`].
+    /// Must exceed the last nonce recorded for the subject and the model; see [`next_nonce`].
     pub nonce: u64,
     /// Unix time of the last second in which the score may be recorded.
     pub deadline: u64,
@@ -28,6 +32,8 @@ impl ScoreRequest {
         Self {
             chain_id: deployment.chain_id,
             oracle: deployment.oracle,
+            model_id: deployment.model_id,
+            verification_hash: deployment.verification_hash,
             subject,
             nonce,
             deadline: now().saturating_add(seconds),
@@ -39,6 +45,8 @@ impl ScoreRequest {
         InferenceRequest {
             chain_id: self.chain_id,
             oracle: self.oracle,
+            model_id: self.model_id,
+            verification_hash: self.verification_hash,
             subject: self.subject,
             nonce: self.nonce,
             deadline: self.deadline,
@@ -52,7 +60,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
-/// The nonce after the last one that is recorded of a subject.
+/// The nonce after the last one that is recorded of a subject and the deployed model.
 ///
 /// Two proofs made before either is recorded get the same one: the second to be submitted
 /// is refused and has to be made again.
@@ -65,7 +73,8 @@ pub async fn next_nonce(
     subject: Address,
 ) -> Result<u64, Error> {
     chain.expect(deployment.chain_id)?;
-    let last = chain.call(deployment.oracle, &nonceOfCall { subject }).await?;
+    let call = nonceOfCall { subject, modelId: U256::from(deployment.model_id) };
+    let last = chain.call(deployment.oracle, &call).await?;
     let last = u64::try_from(last).unwrap_or(u64::MAX);
     Ok(last.saturating_add(1))
 }

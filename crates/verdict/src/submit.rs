@@ -37,7 +37,7 @@ pub struct Submitted {
     pub receipt: Option<TxReceipt>,
 }
 
-/// What an oracle holds about a subject.
+/// What an oracle holds about a subject and a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// Whom it is about.
@@ -73,6 +73,21 @@ pub enum SubmitError {
         deployed: Address,
         /// The deployment's chain.
         deployed_chain_id: u64,
+    },
+    /// The proof is for another model of the oracle.
+    #[error(
+        "the proof is for model {model_id} with verification data {verification_hash}, the setup \
+         is deployed as model {deployed} with {deployed_hash}"
+    )]
+    OtherModel {
+        /// The proof's model.
+        model_id: u64,
+        /// Hash of the verification data that the proof is bound to.
+        verification_hash: B256,
+        /// The deployment's model.
+        deployed: u64,
+        /// Hash of its verification data.
+        deployed_hash: B256,
     },
     /// Another score stands where this one should.
     #[error(
@@ -121,7 +136,7 @@ impl SubmitError {
     pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoRequest => "prove with --subject, after `verdict deploy`".into(),
-            Self::OtherOracle { .. } => {
+            Self::OtherOracle { .. } | Self::OtherModel { .. } => {
                 "prove again for this deployment, or use the setup the proof was made with".into()
             }
             Self::OtherRecord { found, .. } => {
@@ -153,12 +168,13 @@ pub async fn submit(
     let deployment = setup.deployment()?;
     let request = request_for(&deployment, bundle)?;
     step(progress, "check the proof", || verify(setup, bundle))?;
+    check_model(&deployment, request)?;
     chain.expect(deployment.chain_id)?;
     let stated = Stated::new(&deployment, request, bundle);
     // A record that bars this one is found before anything is sent. One that is this one
     // may not be final yet: the relayer waits for it.
     stated.compare(&stated.read(chain).await?)?;
-    let transaction = transaction(&deployment, request, bundle)?;
+    let transaction = transaction(request, bundle)?;
     let title = "submit and wait until final";
     let sent = step_async(progress, title, chain.send(transaction)).await;
     let sent = match sent {
@@ -199,13 +215,25 @@ fn request_for<'a>(
     Ok(request)
 }
 
-fn transaction(
-    deployment: &Deployment,
-    request: &InferenceRequest,
-    bundle: &ProofBundle,
-) -> Result<SubmitRequest, Error> {
-    let model_id = U256::from(deployment.model_id);
-    let calldata = Bytes::from(verify_inference_call(bundle, model_id)?.abi_encode());
+/// The model of a request is the deployed one. Asked after the proof was verified: a proof of
+/// another setup is that first of all.
+fn check_model(deployment: &Deployment, request: &InferenceRequest) -> Result<(), SubmitError> {
+    if request.model_id == deployment.model_id
+        && request.verification_hash == deployment.verification_hash
+    {
+        return Ok(());
+    }
+    Err(SubmitError::OtherModel {
+        model_id: request.model_id,
+        verification_hash: request.verification_hash,
+        deployed: deployment.model_id,
+        deployed_hash: deployment.verification_hash,
+    })
+}
+
+fn transaction(request: &InferenceRequest, bundle: &ProofBundle) -> Result<SubmitRequest, Error> {
+    let model_id = U256::from(request.model_id);
+    let calldata = Bytes::from(verify_inference_call(bundle)?.abi_encode());
     let commitment = request.commitment();
     let job = idempotency_key(request.chain_id, request.oracle, model_id, commitment);
     // Two proofs may answer one request with different outputs: they are two jobs.
@@ -245,11 +273,12 @@ impl Stated {
     }
 
     async fn read(&self, chain: &ChainReader) -> Result<Record, ChainError> {
-        let subject = self.subject;
-        let record: ScoreRecord = chain.call(self.oracle, &scoreOfCall { subject }).await?;
+        let (subject, model_id) = (self.subject, self.model_id);
+        let call = scoreOfCall { subject, modelId: U256::from(model_id) };
+        let record: ScoreRecord = chain.call(self.oracle, &call).await?;
         Ok(Record {
             subject,
-            model_id: u64::from(record.modelId),
+            model_id,
             nonce: record.nonce,
             score: record.score,
             updated_at: record.updatedAt.to(),
@@ -266,7 +295,7 @@ impl Stated {
         if bundle.outputs.len() < 2 {
             return Ok(());
         }
-        let call = verify_inference_call(bundle, U256::from(self.model_id))?;
+        let call = verify_inference_call(bundle)?;
         let topics = [
             Some(InferenceVerified::SIGNATURE_HASH),
             Some(B256::from(call.modelId)),
@@ -291,8 +320,6 @@ impl Stated {
         }
         let what = if found.nonce > self.nonce {
             "overtaken by a later request"
-        } else if found.model_id != self.model_id {
-            "made by another model"
         } else if i128::from(found.score) != self.output {
             "made with other inputs"
         } else {
@@ -313,6 +340,7 @@ pub async fn recorded(
     bundle: &ProofBundle,
 ) -> Result<Record, Error> {
     let request = request_for(deployment, bundle)?;
+    check_model(deployment, request)?;
     Ok(Stated::new(deployment, request, bundle).read(chain).await?)
 }
 
@@ -332,11 +360,9 @@ mod tests {
     #[test]
     fn only_the_record_that_the_proof_states_counts_as_recorded() {
         assert!(matches!(stated().compare(&found(2, 5, -7, 9)), Ok(Standing::Recorded(_))));
-        for (record, what) in [
-            (found(2, 5, 7, 9), "other inputs"),
-            (found(3, 5, -7, 9), "another model"),
-            (found(2, 6, -7, 9), "overtaken"),
-        ] {
+        for (record, what) in
+            [(found(2, 5, 7, 9), "other inputs"), (found(2, 6, -7, 9), "overtaken")]
+        {
             let Err(error) = stated().compare(&record) else { panic!("{record:?} passed") };
             let text = error.to_string();
             assert!(text.contains(what) && text.contains(&record.words()), "{text}");
@@ -346,7 +372,7 @@ mod tests {
 
     #[test]
     fn no_record_and_an_earlier_one_leave_room_for_this_one() {
-        for record in [found(0, 0, 0, 0), found(2, 4, -7, 9), found(3, 4, 1, 9)] {
+        for record in [found(2, 0, 0, 0), found(2, 4, -7, 9)] {
             assert!(matches!(stated().compare(&record), Ok(Standing::Before)));
         }
     }

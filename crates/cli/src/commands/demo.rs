@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use verdict::{
     Chain, ChainError, Contracts, DeployOptions, DeployStep, Deployment, EngineOptions, Error,
-    PlannedModel, Progress, ProofBundle, Prover, ProverOptions, ScoreRequest, SrsChoice, deploy,
-    recorded, submit, verify,
+    PlannedModel, Progress, ProofBundle, Prover, ProverOptions, ScoreDirection, ScoreRequest,
+    SrsChoice, deploy, recorded, submit, verify,
 };
-use verdict_contracts::{bindings::InferenceOracle::latestScoreCall, verify_inference_calldata};
+use verdict_contracts::{bindings::InferenceOracle::latestScoreOfCall, verify_inference_calldata};
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use super::{
@@ -153,7 +153,9 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     })?;
     ui.note(&format!("runtime code: {}", bytes(contracts.verifier.runtime.len())));
     let chain = development(runtime, &url, key.into(), &setup)?;
-    let options = DeployOptions::default();
+    // The example's models score the probability of a good credit.
+    let options =
+        DeployOptions { score: ScoreDirection::HigherIsBetter, ..DeployOptions::default() };
     let deployed = wait(runtime, deploy(public, &contracts, &chain, &options, ui))?;
     let deployment = deployed.deployment;
 
@@ -174,7 +176,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
 
     ui.heading("5. A cheat: the same proof with a better score");
     let tampered = ui.step("ask the oracle to record it", || {
-        let calldata = tampered(&prover, &deployment, &bundle)?;
+        let calldata = tampered(&prover, &bundle)?;
         refusal(runtime, &chain, &deployment, calldata)
     })?;
     ui.note(&format!("refused: {tampered}"));
@@ -190,14 +192,16 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     if record != submitted.record {
         return Err(Failure::new("the chain holds another score than was submitted"));
     }
-    let score = wait(runtime, chain.call(deployment.oracle, &latestScoreCall { subject }))?;
+    let model_id = U256::from(deployment.model_id);
+    let latest = latestScoreOfCall { subject, modelId: model_id };
+    let score = wait(runtime, chain.call(deployment.oracle, &latest))?;
     let unit = 10f64.powi(i32::from(bundle.decimals));
     let score = i64::try_from(score)? as f64 / unit;
-    ui.note(&format!("latestScore({subject}) = {score:.6}"));
+    ui.note(&format!("latestScoreOf({subject}, {model_id}) = {score:.6}"));
 
     ui.heading("7. A replay: the same proof once more");
     let replayed = ui.step("ask the oracle to record it", || {
-        refusal(runtime, &chain, &deployment, calldata(&deployment, &bundle)?)
+        refusal(runtime, &chain, &deployment, verify_inference_calldata(&bundle)?)
     })?;
     ui.note(&format!("refused: {replayed}"));
 
@@ -235,13 +239,9 @@ fn subject_of(id: &str) -> B256 {
     keccak256(format!("verdict example applicant {id}"))
 }
 
-fn calldata(deployment: &Deployment, bundle: &ProofBundle) -> Outcome<Bytes> {
-    Ok(verify_inference_calldata(bundle, U256::from(deployment.model_id))?)
-}
-
 /// The bundle with a score one unit higher; everything agrees with it, the verifier's
 /// hints included, but the proof.
-fn tampered(prover: &Prover, deployment: &Deployment, bundle: &ProofBundle) -> Outcome<Bytes> {
+fn tampered(prover: &Prover, bundle: &ProofBundle) -> Outcome<Bytes> {
     let mut changed = bundle.clone();
     let unit = 10f64.powi(i32::from(bundle.decimals));
     if let (Some(output), Some(decoded), Some(word)) =
@@ -252,7 +252,7 @@ fn tampered(prover: &Prover, deployment: &Deployment, bundle: &ProofBundle) -> O
         *word = B256::from(U256::from_be_bytes(word.0) + U256::from(1));
     }
     prover.renew_hints(&mut changed)?;
-    calldata(deployment, &changed)
+    Ok(verify_inference_calldata(&changed)?)
 }
 
 /// Calls the oracle with calldata that it must refuse, and returns its error.

@@ -4,7 +4,7 @@ use verdict::{Contracts, DeployOptions, Error, Progress, PublicSetup};
 
 use super::chain::{connect, runtime, wait};
 use crate::{
-    args::Deploy,
+    args::{Deploy, Score},
     failure::Outcome,
     ui::{Ui, grouped, table},
 };
@@ -20,6 +20,7 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
         registry: args.registry,
         oracle: args.oracle,
         time_to_live: args.time_to_live,
+        score: args.score.into(),
         force_insecure_srs: args.force_insecure_srs,
     };
     let deployed = wait(&runtime, verdict::deploy(&setup, &contracts, &chain, &options, ui))?;
@@ -33,6 +34,13 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
         ("registry", deployment.registry.to_string()),
         ("oracle", deployment.oracle.to_string()),
         ("model id", deployment.model_id.to_string()),
+        ("verification hash", deployment.verification_hash.to_string()),
     ]);
+    if args.score == Score::Unspecified {
+        ui.note(
+            "the model doesn't say which way its score is to be read, so contracts that rank by it \
+             will refuse it (see --score)",
+        );
+    }
     ui.result(&deployed, &human)
 }

@@ -42,8 +42,8 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
             "answers",
             match &bundle.request {
                 Some(r) => format!(
-                    "request {} about {} to oracle {} on chain {}",
-                    r.nonce, r.subject, r.oracle, r.chain_id
+                    "request {} about {} to model {} of oracle {} on chain {}",
+                    r.nonce, r.subject, r.model_id, r.oracle, r.chain_id
                 ),
                 None => "no request: it can be verified, but not submitted".into(),
             },
