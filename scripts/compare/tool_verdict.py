@@ -105,9 +105,8 @@ class Verdict:
 
     def chain(self, _):
         """Both ways on one chain: through the oracle, and the verifier's plain call."""
-        for name in ("public/deployment.json", "relayer.db", "relayer.db-wal", "relayer.db-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                (self.setup_folder / name).unlink()
+        with contextlib.suppress(FileNotFoundError):
+            (self.setup_folder / "public/deployment.json").unlink()
         with anvil(self.folder / "anvil.log") as chain:
             deployed = self.on_chain(chain, "deploy", self.setup_folder, "--rpc-url", chain.url)
             request = self.folder / "request.json"

@@ -21,6 +21,8 @@ Exit codes:
 
 With --json, failures are {\"error\": {\"kind\", \"exit_code\", \"message\", \"hint\"}} on standard output.";
 
+use crate::limits::{Change, Jobs, Limits, Status};
+
 /// Proves what a machine-learning model said, and takes it to Ethereum.
 ///
 /// The usual order: `inspect` a model to see what it will cost, `setup` its keys and
@@ -55,6 +57,14 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Take a proof to the chain and wait until it is final
     Submit(Submit),
+    /// List what was sent and is not done
+    Jobs(Jobs),
+    /// Show one job: its state, what holds it up, its transactions
+    Status(Status),
+    /// Try a rejected or dropped job again
+    Retry(Change),
+    /// Give a job up: what was signed is replaced by a self-transfer
+    Cancel(Change),
     /// Run everything on a local chain with an example model
     Demo(Demo),
     /// Measure keys, proofs, memory and gas of the example models
@@ -324,9 +334,12 @@ pub(crate) struct Chain {
     /// variable VERDICT_KEYSTORE_PASSWORD)
     #[arg(long, value_name = "FILE", requires = "keystore")]
     pub(crate) password_file: Option<PathBuf>,
-    /// The relayer's database (default: relayer.db in the setup folder)
-    #[arg(long, value_name = "FILE")]
+    /// The relayer's database (default: one for each chain and sender in
+    /// $XDG_STATE_HOME/verdict, else in ~/.local/state/verdict)
+    #[arg(long, value_name = "FILE", env = "VERDICT_DATABASE")]
     pub(crate) database: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
     /// Blocks after which a transaction counts as final (default: 1 on a development
     /// chain, else 3)
     #[arg(long, value_name = "BLOCKS")]

@@ -10,6 +10,7 @@ mod args;
 mod commands;
 mod failure;
 mod inputs;
+mod limits;
 mod ui;
 
 use std::process::ExitCode;

@@ -3,16 +3,22 @@
 use std::{future::Future, path::Path, sync::Arc};
 
 use tokio::runtime::Runtime;
-use verdict::{Chain, ChainOptions, Error, NodeOptions, RelayerSigner};
-use verdict_relayer::signer::PasswordSource;
+use verdict::{Chain, ChainError, ChainOptions, Error, NodeOptions, RelayerSigner, is_development};
+use verdict_relayer::{
+    Finality, Node, RelayerConfig, Storage, backend::ChainBackend, signer::PasswordSource,
+};
 
-use crate::{args, failure::Outcome};
+use crate::{
+    args,
+    failure::{Failure, Outcome},
+};
 
 /// Environment variable with the sending key.
 const PRIVATE_KEY: &str = "VERDICT_PRIVATE_KEY";
 /// Environment variable with the keystore's password.
 const PASSWORD: &str = "VERDICT_KEYSTORE_PASSWORD";
-/// Name of the relayer's database in a setup folder.
+/// Name of the relayer's database in a folder of a local chain's. Earlier versions kept one in
+/// each setup folder.
 const DATABASE: &str = "relayer.db";
 
 /// A runtime for everything that waits.
@@ -44,17 +50,53 @@ fn signer(options: &args::Chain) -> Outcome<RelayerSigner> {
     })
 }
 
-/// Connects as the command line says.
-pub(crate) fn connect(runtime: &Runtime, options: &args::Chain, setup: &Path) -> Outcome<Chain> {
+/// Jobs of earlier versions are not taken over: what is pending in them may be sent.
+fn refuse_old_database(setup: &Path) -> Outcome {
+    let old = setup.join(DATABASE);
+    if !old.exists() {
+        return Ok(());
+    }
+    let old = old.display();
+    Err(Failure::new(format!("{old} holds jobs of an earlier version")).hint(format!(
+        "jobs belong to chain and sender now, in one place for all setups: finish those with \
+         `--database {old}` (`verdict jobs --database {old}` lists them), then remove the file"
+    )))
+}
+
+/// Connects as the command line says, for the work on a setup if there is one.
+pub(crate) fn connect(
+    runtime: &Runtime,
+    options: &args::Chain,
+    setup: Option<&Path>,
+) -> Outcome<Chain> {
+    if let (None, Some(setup)) = (&options.database, setup) {
+        refuse_old_database(setup)?;
+    }
     let signer = signer(options)?;
-    let database = options.database.clone().unwrap_or_else(|| setup.join(DATABASE));
     let node = NodeOptions {
         rpc_urls: options.rpc_url.clone(),
         chain_id: options.chain_id,
         ..NodeOptions::default()
     };
-    let confirmations = options.confirmations;
-    wait(runtime, Chain::connect(ChainOptions { node, confirmations, database }, signer))
+    let connected = Arc::new(Node::new(node.clone()).map_err(chain_error)?);
+    let chain_id = runtime.block_on(connected.chain_id()).map_err(chain_error)?;
+    let mut config = match is_development(chain_id) {
+        true => RelayerConfig { node, ..RelayerConfig::development("") },
+        false => RelayerConfig { node, ..RelayerConfig::default() },
+    };
+    if let Some(blocks) = options.confirmations {
+        config.finality = Finality::Confirmations(blocks);
+    }
+    options.limits.apply(&mut config);
+    let (sender, file) = (signer.address(), options.database.as_deref());
+    let storage = Storage::of_sender(connected.as_ref(), sender, file);
+    let storage = runtime.block_on(storage).map_err(chain_error)?;
+    wait(runtime, Chain::open(connected, config, signer, storage))
+}
+
+/// An error of the relayer's, with the library's kinds and hints.
+pub(crate) fn chain_error(error: impl Into<ChainError>) -> Failure {
+    Error::from(error.into()).into()
 }
 
 /// Connects to a development chain with a key of the caller's.
@@ -67,4 +109,20 @@ pub(crate) fn development(
     let node = NodeOptions { rpc_urls: vec![url.into()], ..NodeOptions::default() };
     let database = folder.join(DATABASE);
     wait(runtime, Chain::connect(ChainOptions { node, confirmations: None, database }, signer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_an_earlier_version_is_not_passed_over_in_silence() {
+        let setup = tempfile::tempdir().expect("a folder");
+        refuse_old_database(setup.path()).expect("none is there");
+        std::fs::write(setup.path().join(DATABASE), "").expect("written");
+        let failure = refuse_old_database(setup.path()).expect_err("refused");
+        let hint = failure.hint.unwrap_or_default();
+        assert!(failure.message.contains("earlier version"), "{}", failure.message);
+        assert!(hint.contains("--database") && hint.contains(DATABASE), "{hint}");
+    }
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
         Ok(Contracts::new(&setup, args.solc.as_deref())?)
     })?;
     let runtime = runtime()?;
-    let chain = connect(&runtime, &args.chain, &args.setup)?;
+    let chain = connect(&runtime, &args.chain, Some(&args.setup))?;
     let options = DeployOptions {
         registry: args.registry,
         oracle: args.oracle,

@@ -6,6 +6,7 @@ mod codegen;
 mod demo;
 mod deploy;
 mod inspect;
+mod jobs;
 mod prove;
 mod setup;
 mod srs;
@@ -25,6 +26,10 @@ pub(crate) fn run(command: &Command, ui: &Ui) -> Outcome {
         Command::Codegen(args) => codegen::run(args, ui),
         Command::Deploy(args) => deploy::run(args, ui),
         Command::Submit(args) => submit::run(args, ui),
+        Command::Jobs(args) => jobs::list(args, ui),
+        Command::Status(args) => jobs::status(args, ui),
+        Command::Retry(args) => jobs::retry(args, ui),
+        Command::Cancel(args) => jobs::cancel(args, ui),
         Command::Demo(args) => demo::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
     }

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Submit, ui: &Ui) -> Outcome {
     // Before the node is asked anything.
     setup.deployment().map_err(Error::from)?;
     let runtime = runtime()?;
-    let chain = connect(&runtime, &args.chain, &args.setup)?;
+    let chain = connect(&runtime, &args.chain, Some(&args.setup))?;
     let submitted = wait(&runtime, verdict::submit(&setup, &bundle, &chain, ui))?;
     let (record, receipt) = (submitted.record, submitted.receipt);
     let unit = 10f64.powi(setup.manifest().output.decimals as i32);

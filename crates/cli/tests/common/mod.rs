@@ -41,6 +41,8 @@ impl Workplace {
             .current_dir(root())
             .env_remove("VERDICT_PRIVATE_KEY")
             .env_remove("ETH_RPC_URL")
+            .env_remove("VERDICT_DATABASE")
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
             .env("XDG_CACHE_HOME", self.folder.path().join("cache"));
         command
     }
