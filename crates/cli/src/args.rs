@@ -74,14 +74,15 @@ pub(crate) enum Command {
 /// What decides how a model becomes a circuit.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ModelOptions {
-    /// Declared input ranges: a JSON file {"input": [[lo, hi], …]}
+    /// Declared input ranges, a JSON file: {"input": [[lo, hi], …]}, {"min": …, "max": …},
+    /// or by the names of the model's inputs
     #[arg(long, value_name = "FILE", conflicts_with_all = ["range", "calibration"])]
     pub(crate) ranges: Option<PathBuf>,
     /// One range for all inputs, for example 0,1
     #[arg(long, value_name = "LO,HI", allow_hyphen_values = true, conflicts_with = "calibration")]
     pub(crate) range: Option<String>,
-    /// Take the ranges from sample inputs, widened by a tenth: a JSON file with a list
-    /// of inputs
+    /// Take the ranges from sample inputs, widened by a tenth: a file of samples as for
+    /// `prove`
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
     /// Make the inputs public values of the proof
@@ -246,10 +247,11 @@ pub(crate) struct Setup {
 pub(crate) struct Prove {
     /// The setup folder
     pub(crate) setup: PathBuf,
-    /// The inputs: a JSON list, {"input": […]}, or a file of applicants
+    /// The sample, or a file of several: JSON (lists, {"input": …}, by the names of the
+    /// model's inputs, objects with ids, EZKL's input_data), NumPy's .npy or .npz, CSV
     #[arg(long, short)]
     pub(crate) input: PathBuf,
-    /// The applicant's id, if the file has several
+    /// Which of the file's samples: its id, or its index from 0 if it has none
     #[arg(long)]
     pub(crate) id: Option<String>,
     /// Where to write the proof bundle

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, de::DeserializeOwned};
-use verdict::read_file;
 use verdict_prover::{
     model::FloatModel,
     onnx::{self, LoadOptions},
     plan::{Objective, Plan, PlanOptions},
     quantize::Ranges,
+    samples::{InputTensor, Samples, read_ranges},
 };
 
 use crate::{
@@ -16,71 +15,49 @@ use crate::{
     failure::{Failure, Outcome},
 };
 
-/// Largest input or range file.
-const MAX_JSON_BYTES: u64 = 256 << 20;
-
-/// The forms an input file may have.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum InputFile {
-    Bare(Vec<f64>),
-    Samples(Vec<Vec<f64>>),
-    Single { input: Vec<f64> },
-    Several { applicants: Vec<Applicant> },
-}
-
 /// A named input.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Applicant {
     pub(crate) id: String,
     pub(crate) input: Vec<f64>,
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Outcome<T> {
-    let bytes = read_file(path, MAX_JSON_BYTES)?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::new(format!("{} is not {what}: {error}", path.display())))
-}
-
 /// Every input of a file.
-pub(crate) fn read_inputs(path: &Path) -> Outcome<Vec<Applicant>> {
-    let name = |index: usize| format!("#{}", index + 1);
-    let numbered = |inputs: Vec<Vec<f64>>| {
-        let named = inputs.into_iter().enumerate();
-        named.map(|(index, input)| Applicant { id: name(index), input }).collect()
-    };
-    Ok(match read_json(path, "an input file ([…], {\"input\": […]} or {\"applicants\": […]})")?
-    {
-        InputFile::Bare(input) | InputFile::Single { input } => numbered(vec![input]),
-        InputFile::Samples(inputs) => numbered(inputs),
-        InputFile::Several { applicants } => applicants,
-    })
+pub(crate) fn read_inputs(path: &Path, tensors: &[InputTensor]) -> Outcome<Vec<Applicant>> {
+    let samples = Samples::read(path, tensors)?;
+    let named = samples.iter().enumerate();
+    Ok(named
+        .map(|(index, sample)| Applicant { id: samples.name(index), input: sample.values.clone() })
+        .collect())
 }
 
-/// One input of a file.
-pub(crate) fn read_input(path: &Path, id: Option<&str>) -> Outcome<Applicant> {
-    let inputs = read_inputs(path)?;
-    let ids = inputs.iter().map(|input| input.id.as_str()).collect::<Vec<_>>().join(", ");
-    let found = match id {
-        Some(id) => inputs.iter().find(|input| input.id == id).cloned(),
-        None if inputs.len() == 1 => inputs.first().cloned(),
-        None => None,
-    };
-    found.ok_or_else(|| {
-        let what = id.map_or_else(
-            || format!("{} has {} inputs", path.display(), inputs.len()),
-            |id| format!("{} has no input {id}", path.display()),
-        );
-        Failure::new(what).hint(format!("choose one with --id: {ids}"))
-    })
+/// One input of a file: that of an id, or the only one.
+pub(crate) fn read_input(
+    path: &Path,
+    tensors: &[InputTensor],
+    id: Option<&str>,
+) -> Outcome<Applicant> {
+    let samples = Samples::read(path, tensors)?;
+    let index = samples
+        .select(id)
+        .map_err(|error| Failure::from(error).hint("choose a sample with --id"))?;
+    let values = samples.iter().nth(index).map(|sample| sample.values.clone());
+    Ok(Applicant { id: samples.name(index), input: values.unwrap_or_default() })
 }
 
-fn ranges(options: &ModelOptions, inputs: usize) -> Outcome<Ranges> {
+/// What a model takes.
+pub(crate) fn tensors(model: &FloatModel) -> Vec<InputTensor> {
+    vec![InputTensor { name: model.input.name.clone(), shape: model.input.shape.clone() }]
+}
+
+fn ranges(options: &ModelOptions, model: &FloatModel) -> Outcome<Ranges> {
+    let (tensors, inputs) = (tensors(model), model.input.len);
     if let Some(path) = &options.ranges {
-        return read_json(path, "a range file ({\"input\": [[lo, hi], …]})");
+        return Ok(Ranges { input: read_ranges(path, &tensors)? });
     }
     if let Some(path) = &options.calibration {
-        let samples: Vec<_> = read_inputs(path)?.into_iter().map(|input| input.input).collect();
+        let samples: Vec<_> =
+            read_inputs(path, &tensors)?.into_iter().map(|sample| sample.input).collect();
         return Ok(Ranges::from_samples(&samples, inputs)?);
     }
     if let Some(text) = &options.range {
@@ -100,7 +77,7 @@ fn ranges(options: &ModelOptions, inputs: usize) -> Outcome<Ranges> {
 /// Reads a model and plans its circuit.
 pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<(FloatModel, Plan)> {
     let model = onnx::load(path, &LoadOptions::default())?.chain()?;
-    let ranges = ranges(options, model.input.len)?;
+    let ranges = ranges(options, &model)?;
     let plan_options = PlanOptions {
         target_error: options.target_error,
         public_inputs: options.public_inputs,

@@ -48,7 +48,12 @@ fn inputs_of_the_wrong_length_shape_or_range_are_explained() {
     let cases = [
         ("[1, 2, 3]", "20"),
         ("{\"inputs\": [1]}", "input"),
-        ("[\"a\"]", "input"),
+        ("[\"a\"]", "[0] is the string"),
+        ("{\"input\": [1, 2, null]}", "input[2] is null"),
+        ("{\"applicants\": [{\"input\": [NaN]}]}", "applicants[0].input[0] is NaN"),
+        ("[[1], [2, 3]]", "[1] has shape [2]"),
+        ("{\"input\": [1], \"input\": [2]}", "twice"),
+        ("", "empty"),
         ("[1,1000,1,1,1,1,1,1,1,1,1,1,30,1,1,1,1,1,1,1]", "range"),
     ];
     for (content, expected) in cases {
@@ -60,7 +65,37 @@ fn inputs_of_the_wrong_length_shape_or_range_are_explained() {
     }
     let applicants = example("applicants.json");
     let error = place.failure(&["prove", &setup, "--input", &applicants, "--out", &out]);
-    assert!(error.contains("--id"), "{error}");
+    assert!(error.contains("--id") && error.contains("A01, A02"), "{error}");
+    let args = ["prove", &setup, "--input", &applicants, "--id", "B", "--out", &out];
+    let error = place.failure(&args);
+    assert!(error.contains("no sample \"B\"") && error.contains("A01, A02"), "{error}");
+    for (input, expected) in [("/dev/zero", "268435456"), ("examples", "folder")] {
+        let error = place.failure(&["prove", &setup, "--input", input, "--out", &out]);
+        assert!(error.contains(input) && error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn ranges_that_are_none_are_explained() {
+    let place = Workplace::new();
+    let model = example("logistic.onnx");
+    for (content, expected) in [
+        ("{\"input\": [[0, 1]]}", "20 numbers"),
+        ("{\"input\": [[1, 0], [0, 1]]}", "input[0] is the range [1, 0]: it is reversed"),
+        ("{\"input\": [[0, 1], [2, 2]]}", "input[1] is the range [2, 2]"),
+        ("{\"inptu\": [[0, 1]]}", "inptu"),
+    ] {
+        let ranges = place.path("ranges.json");
+        fs::write(&ranges, content).expect("written");
+        let error = place.failure(&["inspect", &model, "--ranges", &ranges]);
+        assert!(error.contains(expected) && error.contains("ranges.json"), "{content}: {error}");
+    }
+    let samples = place.path("samples.csv");
+    fs::write(&samples, "1,2,3\n4,x,6\n").expect("written");
+    let error = place.failure(&["inspect", &model, "--calibration", &samples]);
+    assert!(error.contains("line 2, column 2 is \"x\""), "{error}");
+    let error = place.failure(&["inspect", &model, "--ranges", "/dev/zero"]);
+    assert!(error.contains("/dev/zero") && error.contains("268435456"), "{error}");
 }
 
 #[test]

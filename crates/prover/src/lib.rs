@@ -3,6 +3,7 @@
 //! A float model ([`model`], read by [`onnx`]) becomes an integer [`network`], whose
 //! run is the specification; the network becomes a [`circuit`].
 
+pub mod bounded;
 pub mod circuit;
 pub mod graph;
 pub mod integer;
@@ -13,6 +14,7 @@ pub mod onnx;
 pub mod plan;
 pub mod prove;
 pub mod quantize;
+pub mod samples;
 pub mod shape;
 pub mod srs;
 pub mod verify;

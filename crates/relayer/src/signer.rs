@@ -6,7 +6,7 @@
 //! error shows any part of it. [`RelayerSigner`] holds any alloy transaction signer, so a
 //! remote signer fits without a change here.
 
-use std::{env, fmt, fs, path::Path, path::PathBuf, sync::Arc};
+use std::{env, fmt, fs, io::Read, path::Path, path::PathBuf, sync::Arc};
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
@@ -147,11 +147,15 @@ impl RelayerSigner {
 
 fn read_small(path: &Path) -> Result<String, SignerError> {
     let fail = |reason: String| SignerError::File { path: path.to_owned(), reason };
-    let length = fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
-    if length > MAX_FILE {
-        return Err(fail(format!("{length} bytes is too large for a keystore or password")));
+    let mut text = String::new();
+    // Devices and pipes state no size: what is read is counted.
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
+        .map_err(|e| fail(e.to_string()))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(fail(format!("more than {MAX_FILE} bytes; a keystore or password has fewer")));
     }
-    fs::read_to_string(path).map_err(|e| fail(e.to_string()))
+    Ok(text)
 }
 
 /// Refuses keystores whose parameters would make the decryption panic, or use memory or

@@ -11,6 +11,7 @@ use verdict_prover::{
     onnx::{self, LoadOptions},
     plan::{Plan, PlanOptions},
     quantize::Ranges,
+    samples::InputTensor,
     srs::Srs,
 };
 
@@ -60,6 +61,12 @@ impl PlannedModel {
     /// The circuit planned for it.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The tensors it takes.
+    pub fn inputs(&self) -> Vec<InputTensor> {
+        let input = &self.model.input;
+        vec![InputTensor { name: input.name.clone(), shape: input.shape.clone() }]
     }
 
     /// How its proofs' public values are laid out.

@@ -16,6 +16,7 @@ use verdict::{
     SrsChoice, deploy, recorded, submit, verify,
 };
 use verdict_contracts::{bindings::InferenceOracle::latestScoreOfCall, verify_inference_calldata};
+use verdict_prover::samples::InputTensor;
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use super::{
@@ -27,7 +28,7 @@ use super::{
 use crate::{
     args::{Demo, ModelOptions, Optimize},
     failure::{Failure, Outcome},
-    inputs::{Applicant, plan, read_inputs},
+    inputs::{Applicant, plan, read_input, read_inputs, tensors},
     ui::{Ui, bytes, grouped, say, seconds, table},
 };
 
@@ -106,23 +107,23 @@ pub(crate) fn example_options(example: &Path) -> ModelOptions {
     }
 }
 
-fn choose(example: &Path, id: Option<&str>) -> Outcome<Applicant> {
-    let applicants = read_inputs(&example.join("applicants.json"))?;
+fn choose(example: &Path, tensors: &[InputTensor], id: Option<&str>) -> Outcome<Applicant> {
+    let path = example.join("applicants.json");
     let found = match id {
-        Some(id) => applicants.into_iter().find(|applicant| applicant.id == id),
-        None => applicants.into_iter().next(),
+        Some(id) => Some(read_input(&path, tensors, Some(id))?),
+        None => read_inputs(&path, tensors)?.into_iter().next(),
     };
-    found.ok_or_else(|| Failure::new("the example has no such applicant"))
+    found.ok_or_else(|| Failure::new("the example has no applicants"))
 }
 
 fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>) -> Outcome {
     let setup = folder(args, started)?;
-    let applicant = choose(&args.example, args.id.as_deref())?;
 
     ui.heading("1. The model: a trained network in an ONNX file, and the circuit it will become");
     let options = example_options(&args.example);
     let (model, plan) =
         ui.step("read and plan", || plan(&args.example.join(&args.model), &options))?;
+    let applicant = choose(&args.example, &tensors(&model), args.id.as_deref())?;
     let estimate = inspect::verification_gas(&plan)?;
     inspect::human(&model, &plan, estimate).iter().for_each(|line| ui.note(line.trim_start()));
 

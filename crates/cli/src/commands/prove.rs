@@ -26,13 +26,14 @@ impl From<ProverKind> for verdict::ProverKind {
 }
 
 pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
-    let applicant = read_input(&args.input, args.id.as_deref())?;
     let mut engine = args.computing.options();
     engine.progress = Some(ui.stages());
     let options = ProverOptions { srs: args.srs.srs.clone(), kind: args.prover.into(), engine };
     let prover = ui.step("read the keys", || Ok(Prover::open(&args.setup, options)?))?;
+    let tensors = &prover.public().manifest().model.inputs;
+    let applicant = read_input(&args.input, tensors, args.id.as_deref())?;
     let request = args.request.resolve(prover.public(), ui)?;
-    let title = format!("prove the model on input {}", applicant.id);
+    let title = format!("prove the model on sample {}", applicant.id);
     let bundle = ui.step(&title, || Ok(prover.prove(&applicant.input, request.as_ref())?))?;
     write(&bundle, &args.out)?;
     let human = table(&[

@@ -97,7 +97,7 @@ fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manife
         model: ModelInfo {
             name: model.name.clone(),
             sha256: model.sha256.into(),
-            input: model.input.name.clone(),
+            inputs: planned.inputs(),
             output: model.output.name.clone(),
             parameters: model.parameters(),
         },

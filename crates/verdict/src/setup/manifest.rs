@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use verdict_contracts::PublicValues;
 use verdict_prover::{
     quantize::{ErrorReport, InputSchema, OutputSchema},
+    samples::InputTensor,
     shape::Shape,
     srs::{Srs, fingerprint},
     verify::verifier_params,
@@ -58,8 +59,8 @@ pub struct ModelInfo {
     pub name: String,
     /// SHA-256 of the ONNX file.
     pub sha256: B256,
-    /// Name of its input.
-    pub input: String,
+    /// Its inputs, in the order in which a sample lists their elements.
+    pub inputs: Vec<InputTensor>,
     /// Name of its output.
     pub output: String,
     /// Weights and biases.
@@ -145,11 +146,14 @@ impl Manifest {
             serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         manifest.shape.validate().map_err(|error| malformed(error.to_string()))?;
         let (input, output) = (&manifest.input, &manifest.output);
+        let numbers = manifest.model.inputs.iter().map(InputTensor::elements);
+        let numbers = numbers.fold(0, usize::saturating_add);
         let ranges =
             input.ranges.iter().all(|[lo, hi]| lo.is_finite() && hi.is_finite() && lo < hi);
         if manifest.k > verdict_prover::circuit::MAX_K
             || input.bits != manifest.shape.value_bits()
             || !ranges
+            || numbers != input.ranges.len()
             || output.count == 0
             || output.min > output.max
             || output.decimals > 18

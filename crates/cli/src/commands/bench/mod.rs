@@ -28,7 +28,7 @@ use super::{
 use crate::{
     args::Bench,
     failure::{Failure, Outcome},
-    inputs::{plan, read_inputs},
+    inputs::{plan, read_inputs, tensors},
     ui::{Ui, bytes, grouped, seconds},
 };
 
@@ -140,7 +140,7 @@ fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outc
     verdict::setup(&planned, &srs, folder.path(), args.computing.options(), ui)?;
     let options = ProverOptions { engine: args.computing.options(), ..ProverOptions::default() };
     let prover = Prover::open(folder.path(), options)?;
-    let applicants = read_inputs(&args.example.join("applicants.json"))?;
+    let applicants = read_inputs(&args.example.join("applicants.json"), &tensors(model))?;
     let samples: Vec<_> = applicants.iter().map(|applicant| applicant.input.clone()).collect();
     let error = plan.quantized.compare(model, &samples)?;
     let input = samples.first().ok_or_else(|| Failure::new("the example has no applicants"))?;

@@ -1,0 +1,233 @@
+//! Arrays of numbers and how they fill a model's inputs.
+
+use serde::{Deserialize, Serialize};
+
+use super::{error::Problem, place::Place};
+
+/// Numbers that one file may hold: 256 MiB as 64-bit floats.
+pub(super) const MAX_NUMBERS: usize = 1 << 25;
+
+/// Samples that one file may hold.
+const MAX_SAMPLES: usize = 1 << 20;
+
+/// One tensor that a model takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputTensor {
+    /// The name in the ONNX graph.
+    pub name: String,
+    /// Dimensions, the batch dimension included. A scalar has none.
+    pub shape: Vec<usize>,
+}
+
+impl InputTensor {
+    /// Number of elements, at most `usize::MAX`.
+    pub fn elements(&self) -> usize {
+        product(&self.shape)
+    }
+}
+
+/// Numbers in row-major order, all of them finite. A single number has no dimension.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Array {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Vec<f64>,
+}
+
+/// What numbers are to fill: all of a model's inputs one after the other, or one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// The tensors, at least one.
+    pub(super) tensors: &'a [InputTensor],
+}
+
+impl<'a> Target<'a> {
+    /// Number of elements in all.
+    pub(super) fn elements(&self) -> usize {
+        self.tensors.iter().fold(0, |sum, tensor| sum.saturating_add(tensor.elements()))
+    }
+
+    /// Each tensor as a target of its own.
+    pub(super) fn each(self) -> impl Iterator<Item = Target<'a>> {
+        self.tensors.chunks(1).map(|tensors| Target { tensors })
+    }
+
+    /// What is expected, for a message.
+    pub(super) fn describe(&self) -> String {
+        let one = |tensor: &InputTensor| {
+            let plural = if tensor.elements() == 1 { "number" } else { "numbers" };
+            format!(
+                "{} {plural} (shape {:?}) for \"{}\"",
+                tensor.elements(),
+                tensor.shape,
+                super::place::shortened(&tensor.name)
+            )
+        };
+        let parts: Vec<_> = self.tensors.iter().take(8).map(one).collect();
+        let more = self.tensors.len().saturating_sub(parts.len());
+        match more {
+            0 => parts.join(" and "),
+            _ => format!("{} and {more} inputs more", parts.join(", ")),
+        }
+    }
+
+    /// Whether numbers arranged as `shape` are one of this: in one list, or in the
+    /// tensor's own shape. Dimensions of one arrange nothing.
+    pub(super) fn fits(&self, shape: &[usize]) -> bool {
+        let elements = self.elements();
+        if product(shape) != elements {
+            return false;
+        }
+        let shape = squeezed(shape);
+        let own = |tensor: &InputTensor| shape == squeezed(&tensor.shape);
+        match self.tensors {
+            _ if shape.len() <= 1 => true,
+            [tensor] => own(tensor),
+            // Tensors of one size, one after the other.
+            tensors => {
+                shape.first() == Some(&tensors.len())
+                    && tensors.iter().all(|tensor| {
+                        let rest = &shape[1..];
+                        product(rest) == tensor.elements()
+                            && (rest.len() <= 1 || rest == squeezed(&tensor.shape))
+                    })
+            }
+        }
+    }
+
+    /// Takes an array as one sample, or as a list of them.
+    pub(super) fn samples(&self, array: Array, place: &Place) -> Result<Vec<Vec<f64>>, Problem> {
+        let elements = self.elements();
+        if self.fits(&array.shape) {
+            return Ok(vec![array.values]);
+        }
+        if let [_, rest @ ..] = array.shape.as_slice()
+            && !rest.is_empty()
+            && elements > 0
+            && !array.values.is_empty()
+            && self.fits(rest)
+        {
+            return self.split(&array.values, place);
+        }
+        Err(self.mismatch(&array, place))
+    }
+
+    /// Samples that stand one after the other.
+    pub(super) fn split(&self, values: &[f64], place: &Place) -> Result<Vec<Vec<f64>>, Problem> {
+        let elements = self.elements().max(1);
+        if values.len() / elements > MAX_SAMPLES {
+            let place = place.clone();
+            return Err(Problem::TooMany { place, what: "samples", limit: MAX_SAMPLES });
+        }
+        Ok(values.chunks_exact(elements).map(<[f64]>::to_vec).collect())
+    }
+
+    /// The error of an array that is neither one of this nor a list of them.
+    pub(super) fn mismatch(&self, array: &Array, place: &Place) -> Problem {
+        let expected = self.describe();
+        let got = match array.shape.as_slice() {
+            [] => "one number".to_owned(),
+            [0] => "no values".to_owned(),
+            [1] => "1 value".to_owned(),
+            [count] => format!("{count} values"),
+            shape => format!("shape {shape:?}"),
+        };
+        let same = array.shape.len() > 1 && array.values.len() == self.elements();
+        let hint = if same { ", in that order of dimensions or as one list" } else { "" };
+        Problem::shape(place, got, format!("{expected}{hint}"))
+    }
+}
+
+impl Array {
+    /// One number.
+    pub(super) fn number(value: f64) -> Self {
+        Self { shape: vec![], values: vec![value] }
+    }
+
+    /// The elements of the first dimension, each an array.
+    pub(super) fn rows(self) -> Vec<Array> {
+        let [_, rest @ ..] = self.shape.as_slice() else { return vec![self] };
+        let length = product(rest);
+        if length == 0 {
+            return vec![];
+        }
+        let row = |values: &[f64]| Array { shape: rest.to_vec(), values: values.to_vec() };
+        self.values.chunks_exact(length).map(row).collect()
+    }
+}
+
+/// Number of elements of a shape, at most `usize::MAX`.
+pub(super) fn product(shape: &[usize]) -> usize {
+    if shape.contains(&0) {
+        return 0;
+    }
+    shape.iter().fold(1, |product, dim| product.saturating_mul(*dim))
+}
+
+fn squeezed(shape: &[usize]) -> Vec<usize> {
+    shape.iter().copied().filter(|dim| *dim != 1).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(name: &str, shape: &[usize]) -> InputTensor {
+        InputTensor { name: name.into(), shape: shape.to_vec() }
+    }
+
+    fn count(tensors: &[InputTensor], shape: &[usize]) -> Result<usize, String> {
+        let array = Array { shape: shape.to_vec(), values: vec![0.5; product(shape)] };
+        let samples = Target { tensors }.samples(array, &Place::default());
+        let samples = samples.map_err(|problem| problem.to_string())?;
+        let elements = Target { tensors }.elements();
+        assert!(samples.iter().all(|sample| sample.len() == elements));
+        Ok(samples.len())
+    }
+
+    #[test]
+    fn an_array_of_the_tensors_shape_is_one_sample_and_a_dimension_more_is_several() {
+        let image = [tensor("x", &[1, 3, 4])];
+        for shape in [&[12][..], &[1, 12], &[3, 4], &[1, 3, 4], &[1, 1, 3, 4], &[12, 1]] {
+            assert_eq!(count(&image, shape), Ok(1), "{shape:?}");
+        }
+        for shape in [&[5, 12][..], &[5, 3, 4], &[5, 1, 3, 4], &[5, 1, 12]] {
+            assert_eq!(count(&image, shape), Ok(5), "{shape:?}");
+        }
+        let pair = [tensor("x", &[2, 4])];
+        assert_eq!(count(&pair, &[2, 4]), Ok(1));
+        assert_eq!(count(&pair, &[2, 8]), Ok(2));
+        assert_eq!(count(&pair, &[2, 2, 4]), Ok(2));
+    }
+
+    #[test]
+    fn another_arrangement_or_number_is_refused_with_both_shapes() {
+        let image = [tensor("x", &[1, 3, 4])];
+        for shape in [&[4, 3][..], &[11], &[24], &[0], &[0, 12], &[], &[12, 12, 1, 2], &[2, 4, 3]] {
+            let problem = count(&image, shape).unwrap_err();
+            assert!(problem.contains("expected 12 numbers (shape [1, 3, 4])"), "{problem}");
+        }
+        assert!(count(&image, &[4, 3]).unwrap_err().contains("shape [4, 3]"));
+        assert!(count(&image, &[11]).unwrap_err().contains("11 values"));
+    }
+
+    #[test]
+    fn a_model_of_one_number_takes_columns_but_not_lists() {
+        let one = [tensor("x", &[1, 1])];
+        assert_eq!(count(&one, &[]), Ok(1));
+        assert_eq!(count(&one, &[1, 1]), Ok(1));
+        assert_eq!(count(&one, &[7, 1]), Ok(7));
+        assert!(count(&one, &[7]).is_err());
+    }
+
+    #[test]
+    fn several_tensors_are_filled_from_one_list_or_from_rows_of_their_size() {
+        let two = [tensor("a", &[1, 2]), tensor("b", &[2])];
+        assert_eq!(count(&two, &[4]), Ok(1));
+        assert_eq!(count(&two, &[2, 2]), Ok(1));
+        assert_eq!(count(&two, &[3, 4]), Ok(3));
+        let uneven = [tensor("a", &[1]), tensor("b", &[3])];
+        assert_eq!(count(&uneven, &[4]), Ok(1));
+        assert!(count(&uneven, &[2, 2]).is_err());
+    }
+}

@@ -1,0 +1,281 @@
+//! From a JSON value to samples.
+
+use super::{
+    Sample,
+    array::{Array, Target},
+    error::Problem,
+    json::Value,
+    place::{Place, shortened},
+};
+
+/// Keys of numbers for all inputs, or of lists of samples.
+const CONTENT: [&str; 7] = ["input", "inputs", "samples", "applicants", "instances", "data", EZKL];
+/// EZKL's key: a list for each of the model's inputs.
+const EZKL: &str = "input_data";
+const ID: &str = "id";
+
+/// The samples of a value.
+pub(super) fn samples(
+    value: Value,
+    target: Target<'_>,
+    place: &Place,
+) -> Result<Vec<Sample>, Problem> {
+    match value {
+        Value::Numbers(array) => Ok(unnamed(target.samples(array, place)?)),
+        Value::List(items) => list(items, target, place),
+        Value::Object(fields) => object(fields, target, place),
+        Value::Wrong(problem) => Err(*problem),
+        Value::Text(_) | Value::Null => {
+            Err(Problem::value(place, value.describe(), target.describe()))
+        }
+    }
+}
+
+fn unnamed(samples: Vec<Vec<f64>>) -> Vec<Sample> {
+    samples.into_iter().map(|values| Sample { id: None, values }).collect()
+}
+
+/// A list that is not one array: of objects, or of one array for each input.
+fn list(items: Vec<Value>, target: Target<'_>, place: &Place) -> Result<Vec<Sample>, Problem> {
+    let items = match one_for_each(items, target) {
+        Ok(arrays) => return Ok(unnamed(join(arrays, target, place)?)),
+        Err(items) => items,
+    };
+    let structured = |item: &Value| matches!(item, Value::Object(_) | Value::List(_));
+    if !items.iter().any(structured) {
+        return Err(not_an_array(&items, target, place));
+    }
+    let mut all = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        let place = place.index(index);
+        let mut samples = samples(item, target, &place)?;
+        if samples.len() != 1 {
+            let got = format!("{} samples", samples.len());
+            return Err(Problem::shape(&place, got, "one sample".to_owned()));
+        }
+        all.append(&mut samples);
+    }
+    Ok(all)
+}
+
+/// Takes a list as one array for each of several inputs, or gives it back.
+fn one_for_each(items: Vec<Value>, target: Target<'_>) -> Result<Vec<Array>, Vec<Value>> {
+    let fits = items.len() == target.tensors.len()
+        && items.iter().zip(target.each()).all(|(item, target)| match item {
+            Value::Numbers(array) => target.fits(&array.shape),
+            _ => false,
+        });
+    if !fits {
+        return Err(items);
+    }
+    let array = |item| match item {
+        Value::Numbers(array) => Some(array),
+        _ => None,
+    };
+    Ok(items.into_iter().filter_map(array).collect())
+}
+
+/// Why a list is no array: an element that is no number, or lists of unequal lengths.
+pub(super) fn not_an_array(items: &[Value], target: Target<'_>, place: &Place) -> Problem {
+    let mut before: Option<&[usize]> = None;
+    for (index, item) in items.iter().enumerate() {
+        match (item, before) {
+            (Value::Numbers(array), None) => before = Some(&array.shape),
+            (Value::Numbers(array), Some(shape)) if array.shape == shape => {}
+            (Value::Numbers(array), Some(shape)) => {
+                return Problem::Ragged {
+                    place: place.index(index),
+                    got: array.shape.clone(),
+                    before: shape.to_vec(),
+                };
+            }
+            (Value::Wrong(problem), _) => return (**problem).clone(),
+            _ => return Problem::value(&place.index(index), item.describe(), "a number"),
+        }
+    }
+    Problem::shape(place, "a list", target.describe())
+}
+
+/// An object: one sample, or several under one key.
+fn object(
+    fields: Vec<(String, Value)>,
+    target: Target<'_>,
+    place: &Place,
+) -> Result<Vec<Sample>, Problem> {
+    let is_tensor = |key: &str| target.tensors.iter().any(|tensor| tensor.name == key);
+    let mut content = Vec::new();
+    let mut named = Vec::new();
+    let mut id = None;
+    let mut keys = Vec::new();
+    for (key, value) in fields {
+        keys.push(key.clone());
+        if is_tensor(&key) {
+            named.push((key, value));
+        } else if CONTENT.contains(&key.as_str()) {
+            content.push((key, value));
+        } else if key == ID {
+            id = Some(read_id(value, &place.key(ID))?);
+        }
+    }
+    let wrong = |expected: String| {
+        Err(Problem::Keys { place: place.clone(), got: listed(&keys), expected })
+    };
+    let mut found = match (content.len(), named.len()) {
+        (0, 0) => return wrong(known(target)),
+        (1, 0) => match content.pop() {
+            Some((key, value)) if key == EZKL => ezkl(value, target, &place.key(EZKL))?,
+            Some((key, value)) => samples(value, target, &place.key(&key))?,
+            None => vec![],
+        },
+        (0, _) => by_name(named, target, place)?,
+        _ => return wrong("only one of them to hold the samples".into()),
+    };
+    match (id, found.as_mut_slice()) {
+        (Some(id), [sample]) => sample.id = Some(id),
+        (Some(_), several) => {
+            let got = format!("one id and {} samples", several.len());
+            return Err(Problem::shape(place, got, "an id for each sample".to_owned()));
+        }
+        (None, _) => {}
+    }
+    Ok(found)
+}
+
+fn read_id(value: Value, place: &Place) -> Result<String, Problem> {
+    match value {
+        Value::Text(text) if !text.is_empty() => Ok(text),
+        Value::Numbers(Array { shape, values }) if shape.is_empty() => match values.as_slice() {
+            [id] if id.fract() == 0.0 => Ok(format!("{id:.0}")),
+            _ => Err(Problem::value(place, "a fraction", "a string or an integer")),
+        },
+        Value::Wrong(problem) => Err(*problem),
+        value => Err(Problem::value(place, value.describe(), "a string or an integer")),
+    }
+}
+
+/// Values by the names of the model's inputs; other keys are the user's own.
+fn by_name(
+    mut named: Vec<(String, Value)>,
+    target: Target<'_>,
+    place: &Place,
+) -> Result<Vec<Sample>, Problem> {
+    if let ([tensor], 1) = (target.tensors, named.len())
+        && let Some((_, value)) = named.pop()
+    {
+        return samples(value, target, &place.key(&tensor.name));
+    }
+    let mut parts = Vec::with_capacity(target.tensors.len());
+    for one in target.each() {
+        let name = one.tensors.first().map_or("", |tensor| tensor.name.as_str());
+        let Some(at) = named.iter().position(|(key, _)| key == name) else {
+            let keys: Vec<_> = named.into_iter().map(|(key, _)| key).collect();
+            let expected = format!("\"{}\" too, which the model takes", shortened(name));
+            return Err(Problem::Keys { place: place.clone(), got: listed(&keys), expected });
+        };
+        let place = place.key(name);
+        let array = array(std::mem::replace(&mut named[at].1, Value::Null), one, &place)?;
+        parts.push(one.samples(array, &place)?);
+    }
+    Ok(unnamed(zip(parts, target, place)?))
+}
+
+/// A value that has to be numbers.
+pub(super) fn array(value: Value, target: Target<'_>, place: &Place) -> Result<Array, Problem> {
+    match value {
+        Value::Numbers(array) => Ok(array),
+        Value::List(items) => Err(not_an_array(&items, target, place)),
+        Value::Wrong(problem) => Err(*problem),
+        value => Err(Problem::value(place, value.describe(), target.describe())),
+    }
+}
+
+/// EZKL's form: a list for each of the model's inputs, each with the numbers of one
+/// sample or of several, one after the other.
+fn ezkl(value: Value, target: Target<'_>, place: &Place) -> Result<Vec<Sample>, Problem> {
+    let items = match value {
+        Value::Numbers(array) if target.fits(&array.shape) && array.shape.len() <= 1 => {
+            return Ok(unnamed(vec![array.values]));
+        }
+        Value::Numbers(array) if array.shape.len() > 1 => {
+            if let [_] = target.tensors
+                && array.shape.first() != Some(&1)
+            {
+                return Ok(unnamed(target.samples(array, place)?));
+            }
+            array.rows().into_iter().map(Value::Numbers).collect()
+        }
+        Value::List(items) => items,
+        value => {
+            let array = array(value, target, place)?;
+            return Err(target.mismatch(&array, place));
+        }
+    };
+    if items.len() != target.tensors.len() {
+        let got = format!("{} lists", items.len());
+        let expected = format!("one for each input: {}", target.describe());
+        return Err(Problem::shape(place, got, expected));
+    }
+    let mut parts = Vec::with_capacity(items.len());
+    for ((index, item), one) in items.into_iter().enumerate().zip(target.each()) {
+        let place = place.index(index);
+        let array = array(item, one, &place)?;
+        let elements = one.elements();
+        let flat = array.shape.len() == 1 && elements > 0 && !array.values.is_empty();
+        parts.push(if flat && array.values.len() % elements == 0 {
+            one.split(&array.values, &place)?
+        } else {
+            one.samples(array, &place)?
+        });
+    }
+    Ok(unnamed(zip(parts, target, place)?))
+}
+
+/// One sample of one array for each input.
+pub(super) fn join(
+    arrays: Vec<Array>,
+    target: Target<'_>,
+    place: &Place,
+) -> Result<Vec<Vec<f64>>, Problem> {
+    let parts = arrays.into_iter().zip(target.each());
+    let parts: Result<Vec<_>, _> = parts.map(|(array, one)| one.samples(array, place)).collect();
+    zip(parts?, target, place)
+}
+
+/// Joins the samples of each input to samples of all of them.
+pub(super) fn zip(
+    parts: Vec<Vec<Vec<f64>>>,
+    target: Target<'_>,
+    place: &Place,
+) -> Result<Vec<Vec<f64>>, Problem> {
+    let mut parts = parts.into_iter();
+    let mut all = parts.next().unwrap_or_default();
+    for (part, tensor) in parts.zip(target.tensors.iter().skip(1)) {
+        if part.len() != all.len() {
+            let name = shortened(&tensor.name);
+            let got = format!("{} samples of \"{name}\"", part.len());
+            let expected = format!("{}, as of the inputs before it", all.len());
+            return Err(Problem::shape(place, got, expected));
+        }
+        for (sample, values) in all.iter_mut().zip(part) {
+            sample.extend(values);
+        }
+    }
+    Ok(all)
+}
+
+/// Keys for a message.
+pub(super) fn listed(keys: &[String]) -> String {
+    if keys.is_empty() {
+        return "no keys".into();
+    }
+    let shown: Vec<_> = keys.iter().take(8).map(|key| format!("\"{}\"", shortened(key))).collect();
+    let more = if keys.len() > shown.len() { ", …" } else { "" };
+    let plural = if keys.len() == 1 { "key" } else { "keys" };
+    format!("the {plural} {}{more}", shown.join(", "))
+}
+
+fn known(target: Target<'_>) -> String {
+    let names = target.tensors.iter().take(8).map(|tensor| shortened(&tensor.name));
+    let names: Vec<_> = names.map(|name| format!("\"{name}\"")).collect();
+    format!("\"input\", \"samples\", \"input_data\", or the model's own {}", names.join(", "))
+}

@@ -1,0 +1,124 @@
+//! A cursor over JSON text that knows where it is.
+
+use super::{error::Problem, place::shortened};
+
+/// Text and a position in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or("")
+    }
+
+    pub(super) fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    /// Moves over one character and returns it.
+    pub(super) fn advance(&mut self) -> Option<char> {
+        let next = self.peek()?;
+        self.at += next.len_utf8();
+        Some(next)
+    }
+
+    pub(super) fn skip_space(&mut self) {
+        let rest = self.rest().as_bytes();
+        let space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        self.at += rest.iter().take_while(space).count();
+    }
+
+    /// Moves over space and then over `expected`, if it is there.
+    pub(super) fn skip(&mut self, expected: char) -> bool {
+        self.skip_space();
+        let found = self.peek() == Some(expected);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    /// Moves over a number or a word: letters, digits, signs, points.
+    pub(super) fn word(&mut self) -> &'a str {
+        let rest = self.rest();
+        let part = |c: char| c.is_alphanumeric() || matches!(c, '+' | '-' | '.' | '_' | '#');
+        let word = rest.find(|c| !part(c)).map_or(rest, |end| &rest[..end]);
+        self.at += word.len();
+        word
+    }
+
+    /// Moves over a string in double quotes and returns what it stands for.
+    pub(super) fn string(&mut self) -> Result<String, Problem> {
+        let start = *self;
+        let open = || start.error("a string without its closing quote".into());
+        self.advance();
+        let mut string = String::new();
+        loop {
+            let before = *self;
+            match self.advance().ok_or_else(open)? {
+                '"' => return Ok(string),
+                '\\' => match self.advance().ok_or_else(open)? {
+                    c @ ('"' | '\\' | '/') => string.push(c),
+                    'b' => string.push('\u{8}'),
+                    'f' => string.push('\u{c}'),
+                    'n' => string.push('\n'),
+                    'r' => string.push('\r'),
+                    't' => string.push('\t'),
+                    'u' => string.push(self.unicode(before)?),
+                    c => return Err(before.error(format!("\\{} is no escape", c.escape_debug()))),
+                },
+                c if c < ' ' => {
+                    let what = format!("{c:?} within a string; it needs an escape");
+                    return Err(before.error(what));
+                }
+                c => string.push(c),
+            }
+        }
+    }
+
+    /// The character of a \u escape, behind its u; `start` is before the backslash.
+    fn unicode(&mut self, start: Self) -> Result<char, Problem> {
+        let wrong = || start.error("a \\u escape that is no character".into());
+        let first = self.unit().ok_or_else(wrong)?;
+        if !(0xd800..0xdc00).contains(&first) {
+            return char::from_u32(first).ok_or_else(wrong);
+        }
+        let second = match (self.advance(), self.advance()) {
+            (Some('\\'), Some('u')) => self.unit(),
+            _ => None,
+        };
+        let second = second.filter(|unit| (0xdc00..0xe000).contains(unit)).ok_or_else(wrong)?;
+        char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)).ok_or_else(wrong)
+    }
+
+    fn unit(&mut self) -> Option<u32> {
+        (0..4).try_fold(0, |unit, _| Some(unit * 16 + self.advance()?.to_digit(16)?))
+    }
+
+    /// An error at this position.
+    pub(super) fn error(&self, what: String) -> Problem {
+        let before = self.text.get(..self.at).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        Problem::Syntax { line, column, what }
+    }
+
+    /// The error that something else was expected at this position.
+    pub(super) fn unexpected(&self, expected: &str) -> Problem {
+        let mut next = *self;
+        let word = next.word();
+        let found = match (word, self.peek()) {
+            ("", None) => "the file ends".to_owned(),
+            ("", Some(c)) => format!("{c:?}"),
+            _ => format!("\"{}\"", shortened(word)),
+        };
+        self.error(format!("{found} where {expected} is expected"))
+    }
+}
