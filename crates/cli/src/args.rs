@@ -95,14 +95,6 @@ pub(crate) enum Optimize {
     Time,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProverKind {
-    /// Verdict's own
-    Engine,
-    /// halo2's, slower; the engine is measured and tested against it
-    Reference,
-}
-
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Inspect {
     /// The ONNX model
@@ -222,9 +214,6 @@ pub(crate) struct Prove {
     /// Where to write the proof bundle
     #[arg(long, short)]
     pub(crate) out: PathBuf,
-    /// The program that makes the proof
-    #[arg(long, value_enum, default_value_t = ProverKind::Engine)]
-    pub(crate) prover: ProverKind,
     #[command(flatten)]
     pub(crate) computing: Computing,
     #[command(flatten)]
