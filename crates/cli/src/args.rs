@@ -107,6 +107,7 @@ pub(crate) enum Optimize {
     Time,
 }
 
+<<<<<<< HEAD
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProverKind {
     /// Verdict's own
@@ -137,6 +138,8 @@ impl From<Score> for ScoreDirection {
     }
 }
 
+=======
+>>>>>>> protocol
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Inspect {
     /// The ONNX model
@@ -257,9 +260,6 @@ pub(crate) struct Prove {
     /// Where to write the proof bundle
     #[arg(long, short)]
     pub(crate) out: PathBuf,
-    /// The program that makes the proof
-    #[arg(long, value_enum, default_value_t = ProverKind::Engine)]
-    pub(crate) prover: ProverKind,
     #[command(flatten)]
     pub(crate) computing: Computing,
     #[command(flatten)]

@@ -1,7 +1,6 @@
 //! What can be wrong with a constraint system, a key or a proof.
 
-use halo2_proofs::plonk;
-use verdict_kzg::protocol::ProtocolError;
+use verdict_kzg::{protocol::ProtocolError, verify::VerifyError};
 
 /// Why no verifier, key or proof bytes could be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,16 +29,6 @@ pub enum CodegenError {
     /// Instances for a circuit without an instance column.
     #[error("the circuit has no instance column, but {0} instances were given")]
     UnexpectedInstances(usize),
-    /// The verifying key does not belong to its constraint system.
-    #[error("verifying key mismatch: expected {expected} {what}, got {got}")]
-    KeyMismatch {
-        /// What was counted.
-        what: &'static str,
-        /// By the constraint system.
-        expected: usize,
-        /// In the key.
-        got: usize,
-    },
     /// A point at infinity where the pairing would accept anything.
     #[error("the {0} of the structured reference string is the point at infinity")]
     IdentityPoint(&'static str),
@@ -54,17 +43,9 @@ pub enum CodegenError {
 /// Why a proof is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
-    /// Not as many bytes as the constraint system asks for.
-    #[error("invalid proof length: expected {expected} bytes, got {got}")]
-    Length {
-        /// By the constraint system.
-        expected: usize,
-        /// In the proof.
-        got: usize,
-    },
-    /// A point off the curve or a scalar that is not below the modulus.
-    #[error("malformed proof: {0}")]
-    Malformed(#[from] std::io::Error),
+    /// The proof is malformed or does not hold.
+    #[error(transparent)]
+    Invalid(#[from] VerifyError),
     /// Not as many instances as the key was made for.
     #[error("invalid instance count: expected {expected}, got {got}")]
     InstanceCount {
@@ -73,15 +54,9 @@ pub enum ProofError {
         /// Given.
         got: usize,
     },
-    /// A challenge is a root of unity or an opening point (probability below 2^-220).
-    #[error("a challenge of this proof has no inverse: prove again")]
-    DegenerateChallenge,
     /// The inverse hint is not the inverse of the denominators.
     #[error("the inverse hint at the end of the proof is wrong")]
     Inverse,
-    /// halo2 refuses the proof.
-    #[error("the proof does not verify: {0:?}")]
-    Rejected(plonk::Error),
     /// The constraint system itself is not supported.
     #[error("the circuit has no generated verifier: {0}")]
     Circuit(String),

@@ -5,13 +5,14 @@
 //! payload with EXTCODECOPY and compares the code's hash with the registered one.
 
 use ff::{Field, PrimeField};
-use halo2_proofs::plonk::VerifyingKey;
 use halo2curves::{
     CurveAffine,
-    bn256::{Fq, Fq2, Fr, G1Affine, G2Affine},
+    bn256::{Fq, Fq2, Fr, G2Affine},
     group::prime::PrimeCurveAffine,
 };
 use verdict_kzg::{
+    field::{domain_generator, rotate},
+    key::{VerifyingKey, g1_bytes},
     protocol::Protocol,
     transcript::{keccak256, to_be_bytes},
 };
@@ -39,43 +40,46 @@ pub(crate) fn key_payload_length(protocol: &Protocol) -> usize {
 /// The constraint system is not supported, the instances do not fit the circuit's
 /// rows, rotations coincide at this k, or a point of the reference string is zero.
 pub fn key_payload(
-    vk: &VerifyingKey<G1Affine>,
+    vk: &VerifyingKey,
     g2: G2Affine,
     s_g2: G2Affine,
     num_instances: usize,
 ) -> Result<Vec<u8>, CodegenError> {
-    let protocol = Protocol::new(vk.cs())?;
-    check_key(&protocol, vk, num_instances)?;
-    let omega = vk.get_domain().get_omega();
-    let mut payload = Vec::with_capacity(key_payload_length(&protocol));
-    for word in key_layout(&protocol) {
+    let protocol = vk.protocol();
+    check_instances(vk, num_instances)?;
+    check_rotations(vk)?;
+    let omega = domain_generator(vk.k());
+    let n = Fr::from(1u64 << vk.k());
+    let rotate = |rotation| rotate(omega, vk.k(), rotation);
+    let mut payload = Vec::with_capacity(key_payload_length(protocol));
+    for word in key_layout(protocol) {
         match word.content {
             KeyContent::ShapeId => payload.extend(protocol.shape_id()),
             KeyContent::NumInstances => payload.extend(number(num_instances as u64)),
             KeyContent::SG2 => payload.extend(g2_bytes(&s_g2, "τ·G2")?),
-            KeyContent::K => payload.extend(number(u64::from(vk.get_domain().k()))),
+            KeyContent::K => payload.extend(number(u64::from(vk.k()))),
             KeyContent::InverseOfN => {
-                payload.extend(scalar(invert(Fr::from(vk.get_domain().get_n()))?));
+                payload.extend(scalar(inverse(n)));
             }
             KeyContent::NegatedG2 => payload.extend(g2_bytes(&-g2, "G2")?),
             KeyContent::InverseOfOmega => {
-                payload.extend(scalar(vk.get_domain().get_omega_inv()));
+                payload.extend(scalar(rotate(-1)));
             }
-            KeyContent::Shift(rotation) => payload.extend(scalar(-rotate(omega, rotation)?)),
+            KeyContent::Shift(rotation) => payload.extend(scalar(-rotate(rotation))),
             KeyContent::Weight { set, rotation } => {
-                let point = rotate(omega, rotation)?;
+                let point = rotate(rotation);
                 let mut product = Fr::one();
                 for other in &protocol.sets[set].rotations {
                     if *other != rotation {
-                        product *= point - rotate(omega, *other)?;
+                        product *= point - rotate(*other);
                     }
                 }
-                payload.extend(scalar(invert(product)?));
+                payload.extend(scalar(inverse(product)));
             }
             KeyContent::Fixed(column) => {
                 payload.extend(g1_bytes(&vk.fixed_commitments()[column]));
             }
-            KeyContent::Digest => payload.extend(scalar(vk.transcript_repr())),
+            KeyContent::Digest => payload.extend(scalar(vk.digest())),
         }
     }
     Ok(payload)
@@ -103,29 +107,13 @@ pub fn key_hash(payload: &[u8]) -> [u8; 32] {
     keccak256(&key_code(payload))
 }
 
-fn check_key(
-    protocol: &Protocol,
-    vk: &VerifyingKey<G1Affine>,
-    num_instances: usize,
-) -> Result<(), CodegenError> {
-    let mismatch = |what, expected, got| {
-        if expected == got {
-            Ok(())
-        } else {
-            Err(CodegenError::KeyMismatch { what, expected, got })
-        }
-    };
-    mismatch("fixed commitments", protocol.num_fixed_columns, vk.fixed_commitments().len())?;
-    let pieces = vk.get_domain().get_quotient_poly_degree();
-    mismatch("quotient pieces", protocol.quotient_pieces, pieces)?;
-    check_instances(protocol, vk, num_instances)?;
-
-    let n = 1i64 << vk.get_domain().k();
-    let rotations = protocol.rotations();
+fn check_rotations(vk: &VerifyingKey) -> Result<(), CodegenError> {
+    let n = 1i64 << vk.k();
+    let rotations = vk.protocol().rotations();
     for (i, first) in rotations.iter().enumerate() {
         for second in &rotations[i + 1..] {
             if (i64::from(*first) - i64::from(*second)) % n == 0 {
-                let (first, second, k) = (*first, *second, vk.get_domain().k());
+                let (first, second, k) = (*first, *second, vk.k());
                 return Err(CodegenError::CoincidingRotations { first, second, k });
             }
         }
@@ -133,31 +121,22 @@ fn check_key(
     Ok(())
 }
 
-pub(crate) fn check_instances(
-    protocol: &Protocol,
-    vk: &VerifyingKey<G1Affine>,
-    num_instances: usize,
-) -> Result<(), CodegenError> {
+pub(crate) fn check_instances(vk: &VerifyingKey, num_instances: usize) -> Result<(), CodegenError> {
+    let protocol = vk.protocol();
     if num_instances > 0 && !protocol.has_instances {
         return Err(CodegenError::UnexpectedInstances(num_instances));
     }
-    let unusable = vk.cs().blinding_factors() + 1;
-    let usable = (vk.get_domain().get_n() as usize).saturating_sub(unusable);
+    let usable = (1usize << vk.k()).saturating_sub(protocol.unusable_rows);
     if num_instances > usable {
         return Err(CodegenError::TooManyInstances { given: num_instances, usable });
     }
     Ok(())
 }
 
-/// ω^rotation.
-pub(crate) fn rotate(omega: Fr, rotation: i32) -> Result<Fr, CodegenError> {
-    let power = omega.pow_vartime([u64::from(rotation.unsigned_abs())]);
-    if rotation < 0 { invert(power) } else { Ok(power) }
-}
-
-fn invert(value: Fr) -> Result<Fr, CodegenError> {
-    Option::from(value.invert())
-        .ok_or(CodegenError::Proof(crate::error::ProofError::DegenerateChallenge))
+/// The inverse of what is not zero: n, and products of differences of rotations that
+/// [`check_rotations`] found distinct.
+fn inverse(value: Fr) -> Fr {
+    value.invert().unwrap_or(Fr::ZERO)
 }
 
 fn number(value: u64) -> [u8; 32] {
@@ -168,16 +147,6 @@ fn number(value: u64) -> [u8; 32] {
 
 fn scalar(value: Fr) -> [u8; 32] {
     to_be_bytes(&value)
-}
-
-/// x ‖ y; the point at infinity is 64 zero bytes, as the precompiles have it.
-fn g1_bytes(point: &G1Affine) -> [u8; 64] {
-    let mut bytes = [0; 64];
-    if let Some(coordinates) = Option::<halo2curves::Coordinates<_>>::from(point.coordinates()) {
-        bytes[..32].copy_from_slice(&base(coordinates.x()));
-        bytes[32..].copy_from_slice(&base(coordinates.y()));
-    }
-    bytes
 }
 
 /// The pairing precompile's form: imaginary part first.

@@ -79,6 +79,7 @@ pub(crate) fn leaf_name(protocol: &Protocol, leaf: Leaf) -> String {
         Leaf::Fixed(i) => evaluation_name(protocol, Evaluation::Fixed(i)),
         Leaf::Instance(i) => instance_name(protocol.instance_queries[i]),
         Leaf::Challenge(i) => format!("CHALLENGE_{i}"),
+        Leaf::Y => "Y".to_owned(),
     }
 }
 
@@ -92,19 +93,21 @@ pub(crate) fn evaluation_name(protocol: &Protocol, evaluation: Evaluation) -> St
     match evaluation {
         Evaluation::Advice(i) => name("ADVICE", protocol.advice_queries[i]),
         Evaluation::Fixed(i) => name("FIXED", protocol.fixed_queries[i]),
-        Evaluation::Quotient => "EVAL_QUOTIENT".to_owned(),
-        Evaluation::Random => "EVAL_RANDOM".to_owned(),
+        Evaluation::Linearisation => "EVAL_LINEARISATION".to_owned(),
     }
 }
 
-pub(crate) fn commitment_name(protocol: &Protocol, commitment: Commitment) -> String {
+pub(crate) fn commitment_name(commitment: Commitment) -> String {
     match commitment {
         Commitment::Advice(column) => format!("POINT_ADVICE_{column}"),
         Commitment::Fixed(column) => format!("KEY_FIXED_{column}"),
-        Commitment::Quotient if protocol.quotient_pieces == 1 => "POINT_QUOTIENT_0".to_owned(),
-        Commitment::Quotient => "QUOTIENT".to_owned(),
-        Commitment::Random => "POINT_RANDOM".to_owned(),
+        Commitment::Linearisation => "LINEARISATION".to_owned(),
     }
+}
+
+/// The word that holds B_s.
+pub(crate) fn secret_scalar_name(column: usize) -> String {
+    format!("SECRET_SCALAR_{column}")
 }
 
 impl MemoryMap {
@@ -139,7 +142,7 @@ impl MemoryMap {
             }
         }
         map.section("Challenges");
-        for (name, note) in rounds.iter().flat_map(|round| &round.challenges).flatten() {
+        for (name, note) in rounds.iter().flat_map(|round| &round.challenges) {
             map.slot(name, 1, note);
         }
         map.section("Values that only the verifier computes");
@@ -161,7 +164,11 @@ impl MemoryMap {
         for power in x_powers(protocol).into_iter().filter(|power| *power > 1) {
             map.slot(format!("INVERSE_X_{power}"), 1, format!("x^-{power}"));
         }
-        map.slot("EVAL_QUOTIENT", 1, "what the gates say the quotient is at x");
+        map.slot("EVAL_LINEARISATION", 1, "what the gates say the linearisation is at x");
+        for (column, _) in &protocol.secret_scalars {
+            let note = format!("factor of fixed column {column} in the linearisation");
+            map.slot(secret_scalar_name(*column), 1, note);
+        }
         for index in 1..protocol.sets.len() {
             map.slot(format!("SET_SCALAR_{index}"), 1, "weight of the rotation set");
         }
@@ -177,9 +184,6 @@ impl MemoryMap {
         map.slot("ADDEND", 2, "point to be added to it");
         map.slot("TOTAL", 2, "sum over the rotation sets");
         map.slot("TERM", 2, "next term of the sum");
-        if protocol.quotient_pieces > 1 {
-            map.slot("QUOTIENT", 2, "the quotient's commitment");
-        }
         map
     }
 
@@ -260,7 +264,7 @@ pub(crate) fn key_layout(protocol: &Protocol) -> Vec<KeyWord> {
             layout.push(word(&name, 1, &note, KeyContent::Weight { set, rotation }));
         }
     }
-    for column in protocol.opened_fixed_columns() {
+    for column in protocol.key_columns() {
         let note = format!("commitment to fixed column {column}");
         layout.push(word(&format!("KEY_FIXED_{column}"), 2, &note, KeyContent::Fixed(column)));
     }
@@ -282,7 +286,6 @@ pub(crate) struct Denominator {
 /// Which denominator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DenominatorKind {
-    Vanishing,
     Instance(i32),
     X,
     Distance(i32),
@@ -291,11 +294,7 @@ pub(crate) enum DenominatorKind {
 /// All denominators, in the order in which they are multiplied.
 pub(crate) fn denominators(protocol: &Protocol) -> Vec<Denominator> {
     let entry = |inverse: String, note: String, kind| Denominator { inverse, note, kind };
-    let mut list = vec![entry(
-        "INVERSE_VANISHING".to_owned(),
-        "x^n − 1".to_owned(),
-        DenominatorKind::Vanishing,
-    )];
+    let mut list = Vec::new();
     for rotation in &protocol.instance_queries {
         let name = format!("INVERSE_INSTANCE{}", rotation_suffix(*rotation));
         list.push(entry(name, "instances".to_owned(), DenominatorKind::Instance(*rotation)));
@@ -334,9 +333,8 @@ pub(crate) struct Round {
     pub(crate) items: Vec<ProofItem>,
     /// Words of `items` that are hashed; the last round carries more.
     pub(crate) hashed_words: usize,
-    /// Challenges drawn after it; `None` for those that halo2 draws for arguments
-    /// which this circuit does not have.
-    pub(crate) challenges: Vec<Option<(String, String)>>,
+    /// Challenges drawn after it: name and meaning.
+    pub(crate) challenges: Vec<(String, String)>,
 }
 
 impl Round {
@@ -355,7 +353,7 @@ impl Round {
     }
 
     fn draw(&mut self, name: &str, note: &str) {
-        self.challenges.push(Some((name.to_owned(), note.to_owned())));
+        self.challenges.push((name.to_owned(), note.to_owned()));
     }
 
     pub(crate) fn words(&self) -> usize {
@@ -363,13 +361,13 @@ impl Round {
     }
 }
 
-/// The transcript's rounds, in halo2's order.
+/// The transcript's rounds, in the protocol's order.
 pub(crate) fn rounds(protocol: &Protocol) -> Vec<Round> {
     let mut rounds = Vec::new();
     let mut round = Round::default();
     for (number, phase) in protocol.phases.iter().enumerate() {
         for column in &phase.columns {
-            let name = commitment_name(protocol, Commitment::Advice(*column));
+            let name = commitment_name(Commitment::Advice(*column));
             round.point(name, format!("commitment to advice column {column}"));
         }
         for challenge in &phase.challenges {
@@ -380,11 +378,6 @@ pub(crate) fn rounds(protocol: &Protocol) -> Vec<Round> {
             rounds.push(std::mem::take(&mut round));
         }
     }
-    // theta, beta and gamma belong to lookups and permutations.
-    round.challenges.extend([None, None, None]);
-    rounds.push(std::mem::take(&mut round));
-
-    round.point("POINT_RANDOM".to_owned(), "commitment to the random polynomial".to_owned());
     round.draw("Y", "folds the constraints");
     rounds.push(std::mem::take(&mut round));
 
@@ -399,11 +392,11 @@ pub(crate) fn rounds(protocol: &Protocol) -> Vec<Round> {
 
     let advice = (0..protocol.advice_queries.len()).map(Evaluation::Advice);
     let fixed = (0..protocol.fixed_queries.len()).map(Evaluation::Fixed);
-    for evaluation in advice.chain(fixed).chain([Evaluation::Random]) {
+    for evaluation in advice.chain(fixed) {
         let note = match evaluation {
             Evaluation::Advice(i) => queried("advice column", protocol.advice_queries[i]),
             Evaluation::Fixed(i) => queried("fixed column", protocol.fixed_queries[i]),
-            _ => "random polynomial at x".to_owned(),
+            Evaluation::Linearisation => "the linearisation at x".to_owned(),
         };
         round.scalar(evaluation_name(protocol, evaluation), note);
     }
@@ -426,15 +419,14 @@ fn queried(kind: &str, (column, rotation): (usize, i32)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use halo2_proofs::plonk::ConstraintSystem;
-    use verdict_prover::{circuit::constraint_system, shape::Shape};
+    use verdict_prover::{keys::protocol, shape::Shape};
 
     use super::*;
     use crate::shape_verifier;
 
     fn map() -> MemoryMap {
-        let cs: ConstraintSystem<_> = constraint_system(&Shape::default());
-        shape_verifier(&cs).expect("the dense shape is supported").memory
+        let protocol = protocol(&Shape::default()).expect("the dense shape is supported");
+        shape_verifier(&protocol).expect("it renders").memory
     }
 
     #[test]
@@ -450,8 +442,8 @@ mod tests {
 
     #[test]
     fn names_are_distinct_and_each_is_used_by_the_contract() {
-        let cs = constraint_system(&Shape::default());
-        let verifier = shape_verifier(&cs).expect("the dense shape is supported");
+        let protocol = protocol(&Shape::default()).expect("the dense shape is supported");
+        let verifier = shape_verifier(&protocol).expect("it renders");
         let mut names = std::collections::HashSet::new();
         for slot in verifier.memory.sections.iter().flat_map(|section| &section.slots) {
             assert!(names.insert(slot.name.clone()), "{} twice", slot.name);

@@ -56,6 +56,9 @@ structure.
 - Round 0 has a variable length: key digest, instances, first points. It is hashed where
   the key's digest already lies, in `KEY_DIGEST` and behind it, over words that are
   written later. Its points are then copied to their own place.
+- Secret columns and the quotient are not opened: the linearisation, put together from
+  their commitments with `SECRET_SCALAR_…` and powers of x, has the value
+  `EVAL_LINEARISATION` at x.
 - A second challenge of one round hashes the digest and the byte 1; that byte lies in
   the first word of the next round, which is written afterwards.
 - `INVERSE_…` words hold partial products first and inverses afterwards.

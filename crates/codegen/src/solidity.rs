@@ -1,17 +1,15 @@
 //! The Solidity source of a shape's verifier.
 
 use askama::Template;
-use halo2_proofs::plonk::ConstraintSystem;
-use halo2curves::bn256::Fr;
-use verdict_kzg::protocol::Protocol;
+use verdict_kzg::{protocol::Protocol, transcript::SCALAR_BYTES};
 
 use crate::{
     compile::SOLC_VERSION,
     error::CodegenError,
     key::key_payload_length,
-    memory::{MemoryMap, instance_name, leaf_name, rotation_suffix, rounds},
+    memory::{MemoryMap, instance_name, leaf_name, rotation_suffix, rounds, secret_scalar_name},
     steps,
-    yul::{Yul, fold_constraints, modulus_multiple, modulus_multiples},
+    yul::{GateCode, Yul, fold_constraints, modulus_multiple, modulus_multiples},
 };
 
 /// The verifier of one shape.
@@ -54,7 +52,8 @@ struct Contract<'a> {
     memory_base: usize,
     has_instances: bool,
     instance_queries: Vec<Query>,
-    divides_by_x: bool,
+    interpolates: bool,
+    denominators: String,
     transcript: Vec<String>,
     points: Vec<String>,
     scalars: Vec<String>,
@@ -62,6 +61,7 @@ struct Contract<'a> {
     distances: Vec<String>,
     inverses: Vec<String>,
     constraints: Vec<ConstraintLines>,
+    secret_scalars: Vec<String>,
     inverse_powers: Vec<String>,
     opened_value: Vec<String>,
     first_vanishing: Vec<String>,
@@ -69,39 +69,31 @@ struct Contract<'a> {
     commitments: Vec<String>,
 }
 
-/// Generates the verifier for a constraint system.
-///
-/// Take the constraint system from a verifying key (`vk.cs()`), where selectors are
-/// fixed columns already; one that never had selectors may be used before keygen.
-/// The result depends on the constraint system only.
+/// Generates the verifier for a protocol; the result depends on nothing else.
 ///
 /// # Errors
-/// Permutation arguments, built-in lookups and more than one instance column are not
-/// supported; gates above the degree of the constraint system are refused.
-pub fn shape_verifier(cs: &ConstraintSystem<Fr>) -> Result<ShapeVerifier, CodegenError> {
-    let protocol = Protocol::new(cs)?;
+/// The template fails, which it does for no protocol.
+pub fn shape_verifier(protocol: &Protocol) -> Result<ShapeVerifier, CodegenError> {
     let shape_id = protocol.shape_id();
     let hexadecimal: String = shape_id.iter().map(|byte| format!("{byte:02x}")).collect();
     let contract_name = format!("Verifier{}", &hexadecimal[..8]);
 
-    let rounds = rounds(&protocol);
-    let roots: Vec<_> = protocol.constraints.iter().map(|constraint| constraint.root).collect();
-    let gates = fold_constraints(&protocol.graph, &roots, |leaf| leaf_name(&protocol, leaf));
-    let memory = MemoryMap::new(&protocol, &rounds, gates.shared);
+    let rounds = rounds(protocol);
+    let gates = gate_code(protocol);
+    let memory = MemoryMap::new(protocol, &rounds, gates.shared);
     let (points, scalars): (Vec<_>, Vec<_>) =
         rounds.iter().flat_map(|round| &round.items).partition(|item| item.words == 2);
-    let mut commitments = steps::quotient_commitment(&protocol);
-    commitments.extend(steps::commitments(&protocol));
+    let mut commitments = steps::commitments(protocol);
     commitments.extend(steps::opening_terms());
 
     let source = Contract {
         solc_version: SOLC_VERSION,
         name: &contract_name,
         shape_id: format!("0x{hexadecimal}"),
-        summary: summary(&protocol),
-        proof_length: protocol.proof_length(),
-        hint_offset: protocol.halo2_proof_length(),
-        key_length: key_payload_length(&protocol),
+        summary: summary(protocol),
+        proof_length: protocol.proof_length() + SCALAR_BYTES,
+        hint_offset: protocol.proof_length(),
+        key_length: key_payload_length(protocol),
         modulus_multiples: modulus_multiples(&gates)
             .into_iter()
             .map(|multiple| (multiple, modulus_multiple(multiple)))
@@ -110,29 +102,53 @@ pub fn shape_verifier(cs: &ConstraintSystem<Fr>) -> Result<ShapeVerifier, Codege
         memory_base: memory.start(),
         has_instances: protocol.has_instances,
         instance_queries: protocol.instance_queries.iter().map(|at| query(*at)).collect(),
-        divides_by_x: protocol.divides_by_x(),
+        interpolates: protocol.interpolates(),
+        denominators: denominator_note(protocol),
         transcript: steps::transcript(&rounds),
         points: points.into_iter().map(|item| item.name.clone()).collect(),
         scalars: range_checks(scalars.into_iter().map(|item| &*item.name).collect()),
         k_bits: [16, 8, 4, 2, 1]
             .map(|bit| (bit, vec!["x_to_n := mulmod(x_to_n, x_to_n, r)"; bit]))
             .to_vec(),
-        distances: steps::distances(&protocol),
-        inverses: steps::inverses(&protocol),
+        distances: steps::distances(protocol),
+        inverses: steps::inverses(protocol),
         constraints: protocol
             .constraints
             .iter()
             .zip(gates.constraints)
             .map(|(gate, lines)| ConstraintLines { name: comment(&gate.name), lines })
             .collect(),
-        inverse_powers: steps::inverse_powers(&protocol),
-        opened_value: steps::opened_value(&protocol),
-        first_vanishing: steps::first_vanishing(&protocol),
-        set_scalars: steps::set_scalars(&protocol),
+        secret_scalars: gates.stored.concat(),
+        inverse_powers: steps::inverse_powers(protocol),
+        opened_value: steps::opened_value(protocol),
+        first_vanishing: steps::first_vanishing(protocol),
+        set_scalars: steps::set_scalars(protocol),
         commitments,
     }
     .render()?;
     Ok(ShapeVerifier { source: source + "\n", contract_name, shape_id, memory })
+}
+
+/// The code that computes A and the B_s.
+pub(crate) fn gate_code(protocol: &Protocol) -> GateCode {
+    let roots: Vec<_> = protocol.constraints.iter().map(|constraint| constraint.root).collect();
+    let secret = protocol.secret_scalars.iter();
+    let values: Vec<_> =
+        secret.map(|(column, root)| (secret_scalar_name(*column), *root)).collect();
+    fold_constraints(&protocol.graph, &roots, &values, |leaf| leaf_name(protocol, leaf))
+}
+
+/// What is divided by, in words.
+fn denominator_note(protocol: &Protocol) -> String {
+    let mut parts = Vec::new();
+    if !protocol.instance_queries.is_empty() {
+        parts.push("that of the instances");
+    }
+    if protocol.divides_by_x() {
+        parts.push("x");
+    }
+    parts.push("u − point for every opening");
+    parts.join(", ")
 }
 
 fn query(rotation: i32) -> Query {
@@ -154,14 +170,14 @@ fn query(rotation: i32) -> Query {
 /// One line of what the constraint system looks like.
 fn summary(protocol: &Protocol) -> String {
     format!(
-        "{} advice columns in {} phases, {} fixed columns, {} constraints, {} quotient pieces; \
-         {} commitments opened in {} rotation sets",
+        "{} advice columns in {} phases, {} fixed columns of which {} secret, {} constraints, \
+         {} quotient pieces; {} rotation sets",
         protocol.num_advice_columns(),
         protocol.phases.len(),
         protocol.num_fixed_columns,
+        protocol.secret_columns.len(),
         protocol.constraints.len(),
         protocol.quotient_pieces,
-        protocol.num_opened(),
         protocol.sets.len()
     )
 }

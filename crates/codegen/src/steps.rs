@@ -7,7 +7,7 @@ use verdict_kzg::protocol::{Commitment, Protocol, RotationSet};
 use crate::{
     memory::{
         Denominator, DenominatorKind, Round, commitment_name, denominators, evaluation_name,
-        rotation_point, rotation_suffix, weight_name, x_powers,
+        rotation_point, rotation_suffix, secret_scalar_name, weight_name, x_powers,
     },
     yul::Yul,
 };
@@ -21,9 +21,8 @@ pub(crate) fn transcript(rounds: &[Round]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut offset = 0;
     for (index, round) in rounds.iter().enumerate() {
-        let names: Vec<_> = round.challenges.iter().flatten().map(|(name, _)| &**name).collect();
-        let drawn = if names.is_empty() { "none of ours".to_owned() } else { names.join(", ") };
-        lines.push(format!("// Round {index}; draws {drawn}."));
+        let names: Vec<_> = round.challenges.iter().map(|(name, _)| &**name).collect();
+        lines.push(format!("// Round {index}; draws {}.", names.join(", ")));
         let bytes = 32 * round.words();
         if index == 0 {
             lines.extend([
@@ -46,15 +45,13 @@ pub(crate) fn transcript(rounds: &[Round]) -> Vec<String> {
                 format!("digest := keccak256({name}, {hashed:#04x})"),
             ]);
         }
-        for (position, challenge) in round.challenges.iter().enumerate() {
+        for (position, (name, _)) in round.challenges.iter().enumerate() {
             let next = round.digest_name(index + 1);
             if position > 0 {
                 lines.push(format!("mstore8({}, 1)", word_after(&next, 32)));
                 lines.push(format!("digest := keccak256({next}, 0x21)"));
             }
-            if let Some((name, _)) = challenge {
-                lines.push(format!("mstore({name}, mod(digest, r))"));
-            }
+            lines.push(format!("mstore({name}, mod(digest, r))"));
             if index + 1 < rounds.len() {
                 lines.push(format!("mstore({next}, digest)"));
             }
@@ -78,7 +75,6 @@ pub(crate) fn distances(protocol: &Protocol) -> Vec<String> {
     let mut lines = Vec::new();
     for Denominator { inverse, kind, .. } in denominators(protocol) {
         let value = match kind {
-            DenominatorKind::Vanishing => continue,
             DenominatorKind::Instance(rotation) => {
                 Yul::load(format!("INSTANCE_DENOMINATOR{}", rotation_suffix(rotation)))
             }
@@ -108,10 +104,6 @@ pub(crate) fn inverses(protocol: &Protocol) -> Vec<String> {
     let mut lines = Vec::new();
     for Denominator { inverse, kind, .. } in denominators(protocol).iter().rev() {
         let value = match kind {
-            DenominatorKind::Vanishing => {
-                lines.push(format!("mstore({inverse}, inverse)"));
-                continue;
-            }
             DenominatorKind::Instance(rotation) => {
                 format!("INSTANCE_DENOMINATOR{}", rotation_suffix(*rotation))
             }
@@ -264,48 +256,80 @@ fn accumulate(target: &str, lines: &mut Vec<String>) {
     ]);
 }
 
-/// Step 9: the quotient's commitment from its pieces, Horner's rule in x^n.
-pub(crate) fn quotient_commitment(protocol: &Protocol) -> Vec<String> {
-    let pieces = protocol.quotient_pieces;
-    if pieces == 1 {
-        return Vec::new();
-    }
-    let mut lines = vec![
-        "// The quotient's commitment from its pieces: Horner's rule in x^n.".to_owned(),
-        format!("mcopy(ACCUMULATOR, POINT_QUOTIENT_{}, 0x40)", pieces - 1),
-        "mstore(SCALAR, mload(X_TO_N))".to_owned(),
-    ];
-    for piece in (0..pieces - 1).rev() {
-        let target = if piece == 0 { "QUOTIENT" } else { "ACCUMULATOR" };
-        multiply_add(&format!("POINT_QUOTIENT_{piece}"), target, &mut lines);
+/// ecMul of `point` by `scalar`, added to TOTAL.
+fn add_term(point: &str, scalar: &str, lines: &mut Vec<String>) {
+    lines.push(format!("mcopy(ACCUMULATOR, {point}, 0x40)"));
+    lines.push(format!("mstore(SCALAR, {scalar})"));
+    accumulate("TOTAL", lines);
+}
+
+/// Step 9: Σ v^i·Z_0/Z_i·Σ y^j·C_ij, Horner's rule in y within a set. The linearisation is
+/// its set's last member: its parts take their factors directly.
+pub(crate) fn commitments(protocol: &Protocol) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, set) in protocol.sets.iter().enumerate() {
+        let names: Vec<_> = set
+            .members
+            .iter()
+            .filter(|member| member.commitment != Commitment::Linearisation)
+            .map(|member| commitment_name(member.commitment))
+            .collect();
+        lines.push(format!("// Set {index}: {}.", describe(set)));
+        if let Some(last) = names.last() {
+            let single = names.len() == 1;
+            let result = if index == 0 { "TOTAL" } else { "ACCUMULATOR" };
+            let start = if single { result } else { "ACCUMULATOR" };
+            lines.push(format!("mcopy({start}, {last}, 0x40)"));
+            if !single {
+                lines.push("mstore(SCALAR, mload(OPENING_Y))".to_owned());
+            }
+            for (position, name) in names.iter().enumerate().rev().skip(1) {
+                let target = if position == 0 { result } else { "ACCUMULATOR" };
+                multiply_add(name, target, &mut lines);
+            }
+            if index > 0 {
+                lines.push(format!("mstore(SCALAR, mload(SET_SCALAR_{index}))"));
+                accumulate("TOTAL", &mut lines);
+            }
+        }
+        if names.len() < set.members.len() {
+            linearisation(protocol, index, names.len(), &mut lines);
+        }
     }
     lines
 }
 
-/// Step 9: Σ v^i·Z_0/Z_i·Σ y^j·C_ij, Horner's rule in y within a set.
-pub(crate) fn commitments(protocol: &Protocol) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (index, set) in protocol.sets.iter().enumerate() {
-        let names: Vec<_> =
-            set.members.iter().map(|member| commitment_name(protocol, member.commitment)).collect();
-        lines.push(format!("// Set {index}: {}.", describe(set)));
-        let single = names.len() == 1;
-        let result = if index == 0 { "TOTAL" } else { "ACCUMULATOR" };
-        let start = if single { result } else { "ACCUMULATOR" };
-        lines.push(format!("mcopy({start}, {}, 0x40)", names[names.len() - 1]));
-        if !single {
-            lines.push("mstore(SCALAR, mload(OPENING_Y))".to_owned());
-        }
-        for (position, name) in names.iter().enumerate().rev().skip(1) {
-            let target = if position == 0 { result } else { "ACCUMULATOR" };
-            multiply_add(name, target, &mut lines);
-        }
-        if index > 0 {
-            lines.push(format!("mstore(SCALAR, mload(SET_SCALAR_{index}))"));
-            accumulate("TOTAL", &mut lines);
-        }
+/// Step 9: the linearisation's parts, the set's member behind `before` others:
+/// Σ B_s·S_s and (1 − x^n)·Σ x^(i·(n−1))·H_i.
+fn linearisation(protocol: &Protocol, set: usize, before: usize, lines: &mut Vec<String>) {
+    lines.push("// The linearisation: secret columns and the quotient's pieces.".to_owned());
+    let mut weight = match set {
+        0 => "1".to_owned(),
+        _ => format!("mload(SET_SCALAR_{set})"),
+    };
+    lines.push("{".to_owned());
+    lines.push("    let r := R".to_owned());
+    lines.push("    let y := mload(OPENING_Y)".to_owned());
+    lines.push(format!("    let weight := {weight}"));
+    weight = "weight".to_owned();
+    let mut inner = vec![format!("{weight} := mulmod({weight}, y, r)"); before];
+    for (column, _) in &protocol.secret_scalars {
+        let point = commitment_name(Commitment::Fixed(*column));
+        let scalar = format!("mulmod(weight, mload({}), r)", secret_scalar_name(*column));
+        add_term(&point, &scalar, &mut inner);
     }
-    lines
+    inner.push("weight := mulmod(weight, sub(add(r, 1), mload(X_TO_N)), r)".to_owned());
+    for piece in 0..protocol.quotient_pieces {
+        if piece == 1 {
+            inner.push("let step := mulmod(mload(X_TO_N), mload(INVERSE_X), r)".to_owned());
+        }
+        if piece > 0 {
+            inner.push("weight := mulmod(weight, step, r)".to_owned());
+        }
+        add_term(&format!("POINT_QUOTIENT_{piece}"), "weight", &mut inner);
+    }
+    lines.extend(inner.into_iter().map(|line| format!("    {line}")));
+    lines.push("}".to_owned());
 }
 
 fn describe(set: &RotationSet) -> String {
@@ -315,8 +339,7 @@ fn describe(set: &RotationSet) -> String {
         .map(|member| match member.commitment {
             Commitment::Advice(column) => format!("advice {column}"),
             Commitment::Fixed(column) => format!("fixed {column}"),
-            Commitment::Quotient => "quotient".to_owned(),
-            Commitment::Random => "random".to_owned(),
+            Commitment::Linearisation => "linearisation".to_owned(),
         })
         .collect();
     names.join(", ")

@@ -144,6 +144,8 @@ struct Plan {
 pub(crate) struct GateCode {
     /// Per constraint: its statements.
     pub(crate) constraints: Vec<Vec<String>>,
+    /// Per stored value: its statements.
+    pub(crate) stored: Vec<Vec<String>>,
     /// `SHARED` words.
     pub(crate) shared: usize,
     /// Estimated gas of the statements.
@@ -151,26 +153,22 @@ pub(crate) struct GateCode {
 }
 
 /// Evaluates constraints with `folded ← folded·y + constraint`, given the names of
-/// the words that hold the leaves. Uses the Yul variables `folded`, `y` and `r`.
+/// the words that hold the leaves; then stores other values, each at its address. Uses
+/// the Yul variables `folded`, `y` and `r`.
 pub(crate) fn fold_constraints(
     graph: &Graph,
     roots: &[NodeId],
+    values: &[(String, NodeId)],
     name: impl Fn(Leaf) -> String,
 ) -> GateCode {
-    let mut emitter = Emitter { graph, plans: plan(graph, roots), name };
+    let all: Vec<NodeId> =
+        roots.iter().copied().chain(values.iter().map(|(_, root)| *root)).collect();
+    let mut emitter = Emitter { graph, plans: plan(graph, &all), name };
     let mut written = vec![false; graph.nodes().len()];
     let mut gas = 0;
     let mut constraints = Vec::new();
     for (index, root) in roots.iter().enumerate() {
-        let mut lines = Vec::new();
-        for id in emitter.stored_below(*root) {
-            if !std::mem::replace(&mut written[id], true) {
-                let word = emitter.plans[id].shared.unwrap_or_default();
-                lines
-                    .extend(emitter.compute(id).statement(&format!("mstore(SHARED_{word}, "), ")"));
-                gas += emitter.plans[id].cost + 6;
-            }
-        }
+        let mut lines = emitter.store_shared(*root, &mut written, &mut gas);
         let value = emitter.value(*root);
         gas += emitter.inline_cost(*root) + 22;
         let folded = Yul::mulmod(Yul::atom("folded"), Yul::atom("y"));
@@ -182,8 +180,21 @@ pub(crate) fn fold_constraints(
         lines.extend(sum.assigned_to("folded"));
         constraints.push(lines);
     }
+    let mut stored = Vec::new();
+    for (word, root) in values {
+        let mut lines = emitter.store_shared(*root, &mut written, &mut gas);
+        let value = emitter.value(*root);
+        gas += emitter.inline_cost(*root) + 6;
+        // Reduced: it is multiplied further, but a bound is not known there.
+        let value = match emitter.plans[*root].bound {
+            1 => value,
+            _ => Yul::addmod(value, Yul::atom("0")),
+        };
+        lines.extend(value.stored_at(word));
+        stored.push(lines);
+    }
     let shared = emitter.plans.iter().filter(|plan| plan.shared.is_some()).count();
-    GateCode { constraints, shared, gas }
+    GateCode { constraints, stored, shared, gas }
 }
 
 struct Emitter<'a, N> {
@@ -193,6 +204,19 @@ struct Emitter<'a, N> {
 }
 
 impl<N: Fn(Leaf) -> String> Emitter<'_, N> {
+    /// Statements that fill the `SHARED` words below `root` not written yet.
+    fn store_shared(&mut self, root: NodeId, written: &mut [bool], gas: &mut usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        for id in self.stored_below(root) {
+            if !std::mem::replace(&mut written[id], true) {
+                let word = self.plans[id].shared.unwrap_or_default();
+                lines.extend(self.compute(id).statement(&format!("mstore(SHARED_{word}, "), ")"));
+                *gas += self.plans[id].cost + 6;
+            }
+        }
+        lines
+    }
+
     /// Nodes with a `SHARED` word that `root` depends on, children first.
     fn stored_below(&self, root: NodeId) -> Vec<NodeId> {
         let mut reached = vec![false; root + 1];
@@ -318,7 +342,7 @@ fn plan(graph: &Graph, roots: &[NodeId]) -> Vec<Plan> {
 
 /// The multiples of r that negations subtract from, beside r itself.
 pub(crate) fn modulus_multiples(code: &GateCode) -> Vec<u32> {
-    let text = code.constraints.concat().join("\n");
+    let text = [code.constraints.concat(), code.stored.concat()].concat().join("\n");
     (2..=MAX_BOUND).filter(|bound| text.contains(&format!("R_TIMES_{bound},"))).collect()
 }
 
@@ -354,9 +378,9 @@ mod tests {
         let leaves: Vec<_> = (0..6).map(|i| graph.leaf(Leaf::Advice(i))).collect();
         let five = leaves[1..5].iter().fold(leaves[0], |sum, leaf| graph.sum(sum, *leaf));
         let six = graph.sum(five, leaves[5]);
-        let code = fold_constraints(&graph, &[five], name);
+        let code = fold_constraints(&graph, &[five], &[], name);
         assert!(!code.constraints[0].concat().contains("addmod"));
-        let code = fold_constraints(&graph, &[six], name);
+        let code = fold_constraints(&graph, &[six], &[], name);
         assert_eq!(code.constraints[0].concat().matches("addmod").count(), 1);
     }
 
@@ -366,7 +390,7 @@ mod tests {
         let (a, b) = (graph.leaf(Leaf::Advice(0)), graph.leaf(Leaf::Advice(1)));
         let sum = graph.sum(a, b);
         let negative = graph.negated(sum);
-        let code = fold_constraints(&graph, &[negative], name);
+        let code = fold_constraints(&graph, &[negative], &[], name);
         assert_eq!(
             code.constraints[0],
             ["folded := sub(R_TIMES_2, add(mload(Advice0), mload(Advice1)))"]

@@ -1,5 +1,7 @@
 //! A prover for halo2 circuits on BN254 with KZG commitments and SHPLONK openings.
 //!
+//! [`Engine::prove`] follows Verdict's protocol, in which a model stays hidden.
+//!
 //! [`Engine::create_proof`] takes what halo2-axiom's `create_proof` takes and writes
 //! the same bytes to the transcript for the same randomness, several times faster;
 //! halo2's verifiers accept them. [`Engine::keygen`] makes halo2's keys.

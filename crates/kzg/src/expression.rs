@@ -24,6 +24,8 @@ pub enum Leaf {
     Instance(usize),
     /// Challenge i of the constraint system.
     Challenge(usize),
+    /// The challenge that weights the constraints.
+    Y,
 }
 
 /// One operation of the graph.
@@ -130,6 +132,43 @@ impl Graph {
         }
     }
 
+    /// The value of every node.
+    pub fn evaluate(&self, leaf: impl Fn(Leaf) -> Fr) -> Vec<Fr> {
+        let mut values: Vec<Fr> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            values.push(match *node {
+                Node::Leaf(at) => leaf(at),
+                Node::Constant(value) => value,
+                Node::Negated(a) => -values[a],
+                Node::Sum(a, b) => values[a] + values[b],
+                Node::Product(a, b) => values[a] * values[b],
+            });
+        }
+        values
+    }
+
+    /// The value of every node that follows from the leaves that are known: a product
+    /// with zero is zero whatever the other factor is.
+    pub fn evaluate_known(&self, leaf: impl Fn(Leaf) -> Option<Fr>) -> Vec<Option<Fr>> {
+        let mut values: Vec<Option<Fr>> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            values.push(match *node {
+                Node::Leaf(at) => leaf(at),
+                Node::Constant(value) => Some(value),
+                Node::Negated(a) => values[a].map(|a| -a),
+                Node::Sum(a, b) => values[a].zip(values[b]).map(|(a, b)| a + b),
+                Node::Product(a, b) => match (values[a], values[b]) {
+                    (Some(a), Some(b)) => Some(a * b),
+                    (Some(zero), None) | (None, Some(zero)) if bool::from(zero.is_zero()) => {
+                        Some(zero)
+                    }
+                    _ => None,
+                },
+            });
+        }
+        values
+    }
+
     /// A line for each node, for the shape's canonical description.
     pub fn describe(&self) -> impl Iterator<Item = String> + '_ {
         self.nodes.iter().map(|node| match node {
@@ -137,6 +176,7 @@ impl Graph {
             Node::Leaf(Leaf::Fixed(i)) => format!("fixed {i}"),
             Node::Leaf(Leaf::Instance(i)) => format!("instance {i}"),
             Node::Leaf(Leaf::Challenge(i)) => format!("challenge {i}"),
+            Node::Leaf(Leaf::Y) => "y".to_owned(),
             Node::Constant(value) => format!("constant {value:?}"),
             Node::Negated(a) => format!("negated {a}"),
             Node::Sum(a, b) => format!("sum {a} {b}"),

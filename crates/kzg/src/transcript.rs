@@ -65,7 +65,7 @@ pub fn keccak256(data: &[u8]) -> [u8; 32] {
 }
 
 /// A 256-bit big-endian integer reduced modulo r.
-fn reduce_be(bytes: &[u8; 32]) -> Fr {
+pub fn reduce_be(bytes: &[u8; 32]) -> Fr {
     let base = Fr::from(256);
     bytes.iter().fold(Fr::zero(), |acc, byte| acc * base + Fr::from(u64::from(*byte)))
 }

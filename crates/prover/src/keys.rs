@@ -1,34 +1,41 @@
 //! Keys: the model as commitments.
 //!
 //! The proving key is derived: fixed columns follow from the integer network and
-//! the shape in a few milliseconds, so only the network and the verifying key (whose
-//! commitments cost multi-scalar multiplications) are stored.
+//! the shape in a few milliseconds, so only the network, the blinding of its columns and
+//! the verifying key (whose commitments cost multi-scalar multiplications) are stored.
 
 use std::sync::Arc;
 
-use halo2_proofs::{
-    SerdeFormat,
-    plonk::{ProvingKey, VerifyingKey},
-};
-use halo2curves::{CurveAffine, bn256::G1Affine};
+use halo2_proofs::plonk::{ProvingKey, VerifyingKey as Halo2Key, permutation};
+use halo2_proofs::poly::EvaluationDomain;
+use halo2curves::bn256::{Fr, G1Affine};
+use rand::{CryptoRng, RngCore};
 use thiserror::Error;
 use verdict_engine::{Engine, EngineError};
+use verdict_kzg::{
+    blinding::{Blinding, BlindingError},
+    key::{self, VerifyingKey},
+    protocol::{Protocol, ProtocolError},
+};
 
 use crate::{
-    circuit::{Layout, LayoutError, ModelCircuit, constraint_system, fixed_columns},
+    circuit::{Layout, LayoutError, constraint_system, fixed_columns, secret_columns},
     network::{Network, NetworkError},
     shape::Shape,
 };
 
-/// A laid-out network with its halo2 keys.
+/// A laid-out network with its keys.
 #[derive(Debug, Clone)]
 pub struct Keys {
     /// The network.
     pub network: Network,
+    /// What hides its weights in the verifying key.
+    pub blinding: Blinding,
     /// The network in rows.
     pub layout: Arc<Layout>,
-    /// halo2's proving key; holds the verifying key.
+    /// halo2's proving key.
     pub proving: ProvingKey<G1Affine>,
+    verifying: VerifyingKey,
 }
 
 /// Why keys could not be made or read.
@@ -41,6 +48,12 @@ pub enum KeyError {
     /// The network is not valid for its shape.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The circuit has no proofs that could be verified.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// The weights cannot be hidden, or the blinding is not one.
+    #[error(transparent)]
+    Blinding(#[from] BlindingError),
     /// The SRS has another number of rows.
     #[error("the SRS is for 2^{got} rows, the model needs 2^{expected}")]
     SrsSize {
@@ -49,101 +62,147 @@ pub enum KeyError {
         /// log2 of the SRS's.
         got: u32,
     },
-    /// The verifying key's bytes are not one.
-    #[error("the verifying key cannot be read: {0}")]
-    Malformed(#[source] std::io::Error),
-    /// The verifying key is of another number of rows or columns.
-    #[error(
-        "the verifying key does not belong to this circuit: {what} is {got}, expected {expected}"
-    )]
-    Foreign {
-        /// What differs.
-        what: &'static str,
-        /// The circuit's.
-        expected: usize,
-        /// The key's.
-        got: usize,
-    },
+    /// The bytes are not a verifying key of this circuit.
+    #[error(transparent)]
+    Verifying(#[from] key::KeyError),
     /// The engine failed.
     #[error("key generation failed: {0}")]
     Engine(#[from] EngineError),
 }
 
-fn check_size(engine: &Engine, k: u32) -> Result<(), KeyError> {
-    let got = engine.k();
-    if got == k { Ok(()) } else { Err(KeyError::SrsSize { expected: k, got }) }
+/// The protocol of a shape.
+///
+/// # Errors
+/// Never for a shape that is valid.
+pub fn protocol(shape: &Shape) -> Result<Protocol, ProtocolError> {
+    Protocol::new(&constraint_system(shape), &secret_columns(shape))
+}
+
+/// A network laid out, with its fixed columns.
+struct Columns {
+    network: Network,
+    layout: Arc<Layout>,
+    protocol: Arc<Protocol>,
+    cs: halo2_proofs::plonk::ConstraintSystem<Fr>,
+    fixed: Vec<Vec<Fr>>,
+}
+
+impl Columns {
+    fn new(engine: &Engine, network: Network, shape: Shape) -> Result<Self, KeyError> {
+        network.validate(shape.accumulator_bits())?;
+        let layout = Arc::new(Layout::new(&network, shape)?);
+        let (expected, got) = (layout.k, engine.k());
+        if expected != got {
+            return Err(KeyError::SrsSize { expected, got });
+        }
+        let protocol = Arc::new(protocol(&shape)?);
+        let (cs, fixed) = fixed_columns(&layout);
+        Ok(Self { network, layout, protocol, cs, fixed })
+    }
+
+    fn blind(&mut self, blinding: &Blinding) -> Result<(), KeyError> {
+        let k = self.layout.k;
+        let limit = (1usize << k).saturating_sub(self.cs.blinding_factors() + 1);
+        Ok(blinding.apply(&self.protocol, k, limit, &mut self.fixed)?)
+    }
+
+    /// Makes the keys.
+    fn keys(mut self, engine: &Engine, blinding: Blinding) -> Result<Keys, KeyError> {
+        self.blind(&blinding)?;
+        let Self { network, layout, protocol, cs, fixed } = self;
+        let proving = engine.keygen_from(cs, fixed)?;
+        let commitments = proving.get_vk().fixed_commitments().clone();
+        let verifying = VerifyingKey::new(protocol, layout.k, commitments)?;
+        Ok(Keys { network, blinding, layout, proving, verifying })
+    }
 }
 
 impl Keys {
-    /// Makes the keys of a network. `engine` must have exactly the rows that
-    /// [`Layout::required_k`] says.
-    pub fn new(engine: &Engine, network: Network, shape: Shape) -> Result<Self, KeyError> {
-        network.validate(shape.accumulator_bits())?;
-        let layout = Arc::new(Layout::new(&network, shape)?);
-        check_size(engine, layout.k)?;
-        let (cs, fixed) = fixed_columns(&layout);
-        let proving = engine.keygen_from(cs, fixed)?;
-        Ok(Self { network, layout, proving })
+    /// Makes the keys of a network, whose weights random cells from `rng` hide. `engine`
+    /// must have exactly the rows that [`Layout::required_k`] says.
+    ///
+    /// # Errors
+    /// The network does not fit the shape or the engine.
+    pub fn new(
+        engine: &Engine,
+        network: Network,
+        shape: Shape,
+        rng: impl RngCore + CryptoRng,
+    ) -> Result<Self, KeyError> {
+        let columns = Columns::new(engine, network, shape)?;
+        let blinding = Blinding::random(&columns.protocol, rng);
+        columns.keys(engine, blinding)
     }
 
-    /// Restores the keys from a network and its verifying key.
+    /// Makes the keys that a network had before, from its [`Blinding`]'s bytes.
+    ///
+    /// # Errors
+    /// As [`Keys::new`]; the blinding is not one of the shape.
+    pub fn again(
+        engine: &Engine,
+        network: Network,
+        shape: Shape,
+        blinding: &[u8],
+    ) -> Result<Self, KeyError> {
+        let columns = Columns::new(engine, network, shape)?;
+        let blinding = Blinding::from_bytes(&columns.protocol, blinding)?;
+        columns.keys(engine, blinding)
+    }
+
+    /// Makes keys that hide nothing: anyone who has the network computes the same.
+    ///
+    /// # Errors
+    /// As [`Keys::new`].
+    pub fn public(engine: &Engine, network: Network, shape: Shape) -> Result<Self, KeyError> {
+        let columns = Columns::new(engine, network, shape)?;
+        let blinding = Blinding::none(&columns.protocol);
+        columns.keys(engine, blinding)
+    }
+
+    /// Restores the keys from a network, its blinding and its verifying key, which are not
+    /// checked against each other: proofs by a wrong pair do not verify.
+    ///
+    /// # Errors
+    /// The network or the key does not fit the shape or the engine.
     pub fn restore(
         engine: &Engine,
         network: Network,
         shape: Shape,
-        verifying: VerifyingKey<G1Affine>,
+        blinding: &[u8],
+        verifying: VerifyingKey,
     ) -> Result<Self, KeyError> {
-        network.validate(shape.accumulator_bits())?;
-        let layout = Arc::new(Layout::new(&network, shape)?);
-        check_size(engine, layout.k)?;
-        let got = verifying.get_domain().k();
-        if got != layout.k {
-            let (expected, got) = (layout.k as usize, got as usize);
-            return Err(KeyError::Foreign { what: "k", expected, got });
+        let mut columns = Columns::new(engine, network, shape)?;
+        let blinding = Blinding::from_bytes(&columns.protocol, blinding)?;
+        columns.blind(&blinding)?;
+        let Columns { network, layout, cs, fixed, .. } = columns;
+        let (expected, got) = (layout.k as usize, verifying.k() as usize);
+        if expected != got {
+            return Err(key::KeyError::Foreign { what: "k", expected, got }.into());
         }
-        let (_, fixed) = fixed_columns(&layout);
-        let proving = engine.restore_key(verifying, fixed)?;
-        Ok(Self { network, layout, proving })
+        let (cs, _) = cs.directly_convert_selectors_to_fixed(Vec::new());
+        let halo2 = Halo2Key::from_parts(
+            EvaluationDomain::new(cs.degree() as u32, layout.k),
+            verifying.fixed_commitments().to_vec(),
+            permutation::VerifyingKey::from_commitments(Vec::new()),
+            cs,
+            Vec::new(),
+            false,
+        );
+        let proving = engine.restore_key(halo2, fixed)?;
+        Ok(Self { network, blinding, layout, proving, verifying })
     }
 
     /// The verifying key.
-    pub fn verifying(&self) -> &VerifyingKey<G1Affine> {
-        self.proving.get_vk()
+    pub fn verifying(&self) -> &VerifyingKey {
+        &self.verifying
     }
-}
-
-/// A verifying key as bytes: uncompressed points.
-pub fn verifying_key_bytes(key: &VerifyingKey<G1Affine>) -> Vec<u8> {
-    key.to_bytes(SerdeFormat::RawBytes)
 }
 
 /// Reads a verifying key and checks that it has `shape`'s columns, `k`'s rows and
 /// points on the curve.
-pub fn read_verifying_key(
-    bytes: &[u8],
-    shape: &Shape,
-    k: u32,
-) -> Result<VerifyingKey<G1Affine>, KeyError> {
-    // halo2 takes k and the number of columns from the bytes: check them first.
-    let word = |at: usize| {
-        let bytes = bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-        let short = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-        bytes.map(u32::from_le_bytes).ok_or_else(|| KeyError::Malformed(short()))
-    };
-    let check = |what, expected: usize, got: usize| {
-        if expected == got { Ok(()) } else { Err(KeyError::Foreign { what, expected, got }) }
-    };
-    let columns = constraint_system(shape).num_fixed_columns();
-    check("k", k as usize, word(1)? as usize)?;
-    check("the number of fixed columns", columns, word(6)? as usize)?;
-    check("the length in bytes", 10 + 64 * columns, bytes.len())?;
-    let key: VerifyingKey<G1Affine> =
-        VerifyingKey::from_bytes::<ModelCircuit>(bytes, SerdeFormat::RawBytes, *shape)
-            .map_err(KeyError::Malformed)?;
-    // Reading checks coordinates only.
-    if key.fixed_commitments().iter().all(|point: &G1Affine| point.is_on_curve().into()) {
-        return Ok(key);
-    }
-    let message = "a commitment is not on the curve";
-    Err(KeyError::Malformed(std::io::Error::new(std::io::ErrorKind::InvalidData, message)))
+///
+/// # Errors
+/// The bytes are not such a key.
+pub fn read_verifying_key(bytes: &[u8], shape: &Shape, k: u32) -> Result<VerifyingKey, KeyError> {
+    Ok(VerifyingKey::from_bytes(Arc::new(protocol(shape)?), k, bytes)?)
 }

@@ -1,7 +1,4 @@
 //! Makes a proof.
-//!
-//! Two programs can: our engine, the default, and halo2's own, the reference. Their
-//! proofs verify alike.
 
 use std::{error::Error, sync::Arc};
 
@@ -53,15 +50,6 @@ pub enum ProveError {
     Halo2(#[from] halo2_proofs::plonk::Error),
 }
 
-/// The program that makes a proof.
-#[derive(Debug, Clone, Copy)]
-pub enum Backend<'a> {
-    /// Ours, prepared for the rows of the keys.
-    Engine(&'a Engine),
-    /// halo2-axiom's `create_proof`.
-    Reference(&'a ParamsKZG<Bn256>),
-}
-
 /// Hands the advice columns to the engine, phase by phase.
 struct Columns<'a> {
     layout: &'a Layout,
@@ -83,34 +71,52 @@ impl WitnessSource for Columns<'_> {
 
 /// Proves that the network gives its outputs on `inputs` (integers, see
 /// [`crate::quantize::InputSchema::encode`]), bound to `context`, 32 big-endian bytes.
+///
+/// # Errors
+/// The inputs do not fit the network, the context is not a field element, or the engine
+/// stopped.
 pub fn prove(
-    backend: Backend<'_>,
+    engine: &Engine,
     keys: &Keys,
     inputs: &[i64],
     context: &[u8; 32],
     rng: impl RngCore + CryptoRng,
 ) -> Result<Proof, ProveError> {
-    let context = from_be_bytes(context).ok_or(ProveError::Context)?;
-    let witness = Arc::new(Witness::new(&keys.layout, &keys.network, inputs, context)?);
+    let witness = witness(keys, inputs, context)?;
     let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
+    let mut columns = Columns { layout: &keys.layout, witness: &witness };
+    let bytes = engine.prove(keys.verifying(), &keys.proving, &mut columns, &instances, rng)?;
+    Ok(Proof { bytes, instances, outputs })
+}
+
+/// Proves the same by halo2's own prover in halo2's own protocol, in which secret columns
+/// are opened: for comparison and for tests with other people's verifiers.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_reference(
+    params: &ParamsKZG<Bn256>,
+    keys: &Keys,
+    inputs: &[i64],
+    context: &[u8; 32],
+    rng: impl RngCore + CryptoRng,
+) -> Result<Proof, ProveError> {
+    let witness = witness(keys, inputs, context)?;
+    let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
+    let circuit = ModelCircuit::with_witness(keys.layout.clone(), witness);
     let mut transcript = KeccakTranscript::new(Vec::new());
-    match backend {
-        Backend::Engine(engine) => {
-            let mut columns = Columns { layout: &keys.layout, witness: &witness };
-            let public: [&[Fr]; 1] = [&instances];
-            engine.create_proof_from(&keys.proving, &mut columns, &public, rng, &mut transcript)?;
-        }
-        Backend::Reference(params) => {
-            let circuit = ModelCircuit::with_witness(keys.layout.clone(), witness);
-            create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
-                params,
-                &keys.proving,
-                &[circuit],
-                &[&[&instances]],
-                rng,
-                &mut transcript,
-            )?;
-        }
-    }
+    create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
+        params,
+        &keys.proving,
+        &[circuit],
+        &[&[&instances]],
+        rng,
+        &mut transcript,
+    )?;
     Ok(Proof { bytes: transcript.finalize(), instances, outputs })
+}
+
+fn witness(keys: &Keys, inputs: &[i64], context: &[u8; 32]) -> Result<Arc<Witness>, ProveError> {
+    let context = from_be_bytes(context).ok_or(ProveError::Context)?;
+    Ok(Arc::new(Witness::new(&keys.layout, &keys.network, inputs, context)?))
 }

@@ -1,9 +1,7 @@
 //! Checks a proof.
 
-use std::io::Read;
-
 use halo2_proofs::{
-    plonk::{VerifyingKey, verify_proof},
+    plonk::{VerifyingKey as Halo2Key, verify_proof},
     poly::kzg::{
         commitment::{KZGCommitmentScheme, ParamsKZG},
         multiopen::VerifierSHPLONK,
@@ -11,10 +9,8 @@ use halo2_proofs::{
     },
 };
 use halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine};
-use rand::SeedableRng;
 use thiserror::Error;
-
-use verdict_kzg::transcript::KeccakTranscript;
+use verdict_kzg::{key::VerifyingKey, transcript::KeccakTranscript};
 
 /// Why a proof was refused.
 #[derive(Debug, Error)]
@@ -28,20 +24,20 @@ pub enum VerifyError {
         /// The number given.
         got: usize,
     },
-    /// The proof is longer than a proof.
-    #[error("the proof has {0} bytes too many")]
-    TrailingBytes(usize),
     /// The proof does not hold.
-    #[error("the proof is not valid for this key and these public values: {0}")]
-    Invalid(#[from] halo2_proofs::plonk::Error),
+    #[error(transparent)]
+    Invalid(#[from] verdict_kzg::verify::VerifyError),
 }
 
 /// Checks `proof` against the verifying key and the public values, of which the
-/// model has `instance_count`. halo2 pads instances with zeros, so their number must
+/// model has `instance_count`. Instances behind them count as zeros, so their number must
 /// be compared here.
+///
+/// # Errors
+/// Says why the proof is refused.
 pub fn verify(
-    params: &ParamsKZG<Bn256>,
-    key: &VerifyingKey<G1Affine>,
+    tau_g2: &G2Affine,
+    key: &VerifyingKey,
     instance_count: usize,
     instances: &[Fr],
     proof: &[u8],
@@ -49,21 +45,26 @@ pub fn verify(
     if instances.len() != instance_count {
         return Err(VerifyError::Instances { expected: instance_count, got: instances.len() });
     }
-    let mut rest = proof;
-    let mut transcript = KeccakTranscript::new(rest.by_ref());
+    Ok(verdict_kzg::verify::verify(key, tau_g2, instances, proof)?)
+}
+
+/// Checks a proof of [`prove_reference`](crate::prove::prove_reference) with halo2's
+/// verifier.
+///
+/// # Errors
+/// Says why the proof is refused.
+pub fn verify_reference(
+    params: &ParamsKZG<Bn256>,
+    key: &Halo2Key<G1Affine>,
+    instances: &[Fr],
+    proof: &[u8],
+) -> Result<(), halo2_proofs::plonk::Error> {
+    let mut transcript = KeccakTranscript::new(proof);
     verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, _>(
         params,
         key,
         SingleStrategy::new(params),
         &[&[instances]],
         &mut transcript,
-    )?;
-    if rest.is_empty() { Ok(()) } else { Err(VerifyError::TrailingBytes(rest.len())) }
-}
-
-/// The part of an SRS that a verifier needs: the generators and τ·G2, for 2^k rows.
-pub fn verifier_params(k: u32, tau_g2: G2Affine) -> ParamsKZG<Bn256> {
-    // `from_parts` is a method, so some parameters must come first; none of them stays.
-    let any = ParamsKZG::<Bn256>::setup(1, rand_chacha::ChaCha8Rng::seed_from_u64(0));
-    any.from_parts(k, vec![G1Affine::generator()], Some(vec![]), G2Affine::generator(), tau_g2)
+    )
 }

@@ -9,14 +9,17 @@ use halo2_proofs::{
 use halo2curves::bn256::{Bn256, Fr, G1Affine};
 use rand::{SeedableRng, rngs::StdRng};
 use verdict_engine::{Engine, Options};
+use verdict_kzg::key;
 use verdict_prover::{
-    circuit::{Layout, ModelCircuit},
-    keys::{KeyError, Keys, read_verifying_key, verifying_key_bytes},
+    circuit::{Layout, ModelCircuit, secret_columns},
+    keys::{KeyError, Keys, read_verifying_key},
     network::{Layer, Network},
-    prove::{Backend, Proof, prove},
+    prove::{Proof, prove, prove_reference},
     shape::{GraphShape, Shape},
-    verify::{VerifyError, verify},
+    verify::{VerifyError, verify, verify_reference},
 };
+
+const CONTEXT: [u8; 32] = [7; 32];
 
 fn shape() -> Shape {
     Shape { limb_bits: 6, limbs: 5, shift_limbs: 2, lanes: 2, public_inputs: false, graph: None }
@@ -53,23 +56,23 @@ impl Setup {
         let k = Layout::required_k(&network, shape).expect("small");
         let params = ParamsKZG::setup(k, StdRng::seed_from_u64(1));
         let engine = Engine::new(&params, Options::default()).expect("engine");
-        let keys = Keys::new(&engine, network, shape).expect("keys");
+        let keys = Keys::new(&engine, network, shape, StdRng::seed_from_u64(3)).expect("keys");
         Self { params, engine, keys }
     }
 
     fn prove(&self, inputs: &[i64]) -> Proof {
-        self.prove_by(Backend::Engine(&self.engine), inputs)
+        let rng = StdRng::seed_from_u64(2);
+        prove(&self.engine, &self.keys, inputs, &CONTEXT, rng).expect("proof")
     }
 
-    fn prove_by(&self, backend: Backend<'_>, inputs: &[i64]) -> Proof {
-        let mut context = [0; 32];
-        context[31] = 9;
-        prove(backend, &self.keys, inputs, &context, StdRng::seed_from_u64(2)).expect("proof")
+    fn reference(&self, inputs: &[i64]) -> Proof {
+        let rng = StdRng::seed_from_u64(2);
+        prove_reference(&self.params, &self.keys, inputs, &CONTEXT, rng).expect("proof")
     }
 
     fn verify(&self, instances: &[Fr], proof: &[u8]) -> Result<(), VerifyError> {
         let count = self.keys.layout.instances;
-        verify(&self.params, self.keys.verifying(), count, instances, proof)
+        verify(&self.params.s_g2(), self.keys.verifying(), count, instances, proof)
     }
 }
 
@@ -86,12 +89,16 @@ fn a_proof_is_accepted_and_its_outputs_are_the_reference_run() {
     ] {
         let setup = Setup::new(network(777), shape);
         let reference = setup.keys.network.run(&[100_000, 262_143]).expect("in range");
-        for backend in [Backend::Engine(&setup.engine), Backend::Reference(&setup.params)] {
-            let proof = setup.prove_by(backend, &[100_000, 262_143]);
+        let inputs = [100_000, 262_143];
+        let (ours, halo2s) = (setup.prove(&inputs), setup.reference(&inputs));
+        for proof in [&ours, &halo2s] {
             assert_eq!(Some(&proof.outputs), reference.values.last());
             assert_eq!(proof.instances.len(), 1 + shape.input_words(2) + 1);
-            setup.verify(&proof.instances, &proof.bytes).expect("accepted");
         }
+        setup.verify(&ours.instances, &ours.bytes).expect("accepted");
+        let key = setup.keys.proving.get_vk();
+        verify_reference(&setup.params, key, &halo2s.instances, &halo2s.bytes).expect("accepted");
+        assert!(setup.verify(&halo2s.instances, &halo2s.bytes).is_err(), "another protocol");
     }
 }
 
@@ -125,7 +132,7 @@ fn every_changed_truncated_or_extended_proof_is_refused() {
     let mut longer = proof.bytes.clone();
     longer.push(0);
     let error = setup.verify(&proof.instances, &longer).expect_err("longer");
-    assert!(matches!(error, VerifyError::TrailingBytes(1)), "{error}");
+    assert!(matches!(error, VerifyError::Invalid(_)), "{error}");
     for length in [0, 1, 63, proof.bytes.len() - 1] {
         assert!(setup.verify(&proof.instances, &proof.bytes[..length]).is_err());
     }
@@ -142,8 +149,8 @@ fn a_proof_for_another_model_of_the_same_shape_is_refused() {
 fn two_proofs_of_one_statement_differ() {
     let setup = Setup::new(network(777), shape());
     let prove_with = |seed| {
-        let backend = Backend::Engine(&setup.engine);
-        prove(backend, &setup.keys, &[5, 6], &[0; 32], StdRng::seed_from_u64(seed)).expect("proof")
+        let rng = StdRng::seed_from_u64(seed);
+        prove(&setup.engine, &setup.keys, &[5, 6], &[0; 32], rng).expect("proof")
     };
     let (first, second) = (prove_with(1), prove_with(2));
     assert_eq!(first.instances, second.instances);
@@ -153,39 +160,65 @@ fn two_proofs_of_one_statement_differ() {
 #[test]
 fn keys_are_those_that_halo2_makes_of_the_circuit() {
     let setup = Setup::new(network(777), shape());
-    let circuit = ModelCircuit::new(setup.keys.layout.clone());
+    let public = Keys::public(&setup.engine, network(777), shape()).expect("keys");
+    let circuit = ModelCircuit::new(public.layout.clone());
     let vk = keygen_vk(&setup.params, &circuit).expect("halo2's key");
     let pk = keygen_pk(&setup.params, vk, &circuit).expect("halo2's key");
     let bytes = |key: &ProvingKey<G1Affine>| key.to_bytes(SerdeFormat::RawBytes);
-    assert!(bytes(&pk) == bytes(&setup.keys.proving));
-    let restored =
-        Keys::restore(&setup.engine, network(777), shape(), pk.get_vk().clone()).expect("restored");
-    assert!(bytes(&pk) == bytes(&restored.proving));
+    assert!(bytes(&pk) == bytes(&public.proving));
+    for keys in [public, setup.keys] {
+        let (blinding, vk) = (keys.blinding.to_bytes(), keys.verifying().clone());
+        let restored = Keys::restore(&setup.engine, network(777), shape(), &blinding, vk);
+        assert!(bytes(&keys.proving) == bytes(&restored.expect("restored").proving));
+    }
 }
 
 #[test]
 fn keys_survive_storage_and_foreign_ones_are_refused() {
     let setup = Setup::new(network(777), shape());
     let k = setup.params.k();
-    let bytes = verifying_key_bytes(setup.keys.verifying());
+    let bytes = setup.keys.verifying().to_bytes();
     let key = read_verifying_key(&bytes, &shape(), k).expect("own key");
-    let keys = Keys::restore(&setup.engine, network(777), shape(), key).expect("restored");
-    let backend = Backend::Engine(&setup.engine);
-    let proof = prove(backend, &keys, &[5, 6], &[0; 32], StdRng::seed_from_u64(2)).expect("proof");
+    let blinding = setup.keys.blinding.to_bytes();
+    let restore = |blinding: &[u8]| {
+        Keys::restore(&setup.engine, network(777), shape(), blinding, key.clone())
+    };
+    let keys = restore(&blinding).expect("restored");
+    let rng = StdRng::seed_from_u64(2);
+    let proof = prove(&setup.engine, &keys, &[5, 6], &[0; 32], rng.clone()).expect("proof");
+    assert!(matches!(restore(&blinding[1..]), Err(KeyError::Blinding(_))));
+    assert!(matches!(restore(&vec![0xff; blinding.len()]), Err(KeyError::Blinding(_))));
+    // Without its blinding, or with another, the model makes no proof.
+    let mut other = blinding.clone();
+    other[31] ^= 1;
+    for wrong in [&vec![0; blinding.len()], &other] {
+        let keys = restore(wrong).expect("well-formed");
+        let proof = prove(&setup.engine, &keys, &[5, 6], &[0; 32], rng.clone()).expect("proof");
+        assert!(setup.verify(&proof.instances, &proof.bytes).is_err());
+    }
     setup.verify(&proof.instances, &proof.bytes).expect("the same key");
 
     for length in 0..bytes.len() {
         assert!(read_verifying_key(&bytes[..length], &shape(), k).is_err(), "{length} bytes");
     }
     let wider = Shape { lanes: 3, ..shape() };
-    assert!(matches!(read_verifying_key(&bytes, &wider, k), Err(KeyError::Foreign { .. })));
-    assert!(matches!(read_verifying_key(&bytes, &shape(), k + 1), Err(KeyError::Foreign { .. })));
+    assert!(matches!(
+        read_verifying_key(&bytes, &wider, k),
+        Err(KeyError::Verifying(key::KeyError::Foreign { .. }))
+    ));
+    assert!(matches!(
+        read_verifying_key(&bytes, &shape(), k + 1),
+        Err(KeyError::Verifying(key::KeyError::Foreign { .. }))
+    ));
     let mut off_curve = bytes.clone();
     off_curve[20] ^= 1;
-    assert!(matches!(read_verifying_key(&off_curve, &shape(), k), Err(KeyError::Malformed(_))));
+    assert!(matches!(
+        read_verifying_key(&off_curve, &shape(), k),
+        Err(KeyError::Verifying(key::KeyError::Point(_)))
+    ));
     let larger = ParamsKZG::setup(k + 1, StdRng::seed_from_u64(1));
     let larger = Engine::new(&larger, Options::default()).expect("engine");
-    let error = Keys::new(&larger, network(777), shape()).expect_err("another size");
+    let error = Keys::new(&larger, network(777), shape(), rng).expect_err("another size");
     assert!(matches!(error, KeyError::SrsSize { .. }), "{error}");
 }
 
@@ -201,9 +234,9 @@ fn snark_verifier_accepts_the_same_proof_and_refuses_a_changed_one() {
     type Scheme = KzgAs<Bn256, Bdfg21>;
 
     let setup = Setup::new(network(777), shape());
-    let proof = setup.prove(&[5, 6]);
+    let proof = setup.reference(&[5, 6]);
     let config = Config::kzg().with_num_instance(vec![setup.keys.layout.instances]);
-    let protocol = compile(&setup.params, setup.keys.verifying(), config);
+    let protocol = compile(&setup.params, setup.keys.proving.get_vk(), config);
     let deciding =
         KzgDecidingKey::<Bn256>::new(G1Affine::generator(), setup.params.g2(), setup.params.s_g2());
     let accepts = |bytes: &[u8], instances: &[Fr]| {
@@ -226,4 +259,25 @@ fn snark_verifier_accepts_the_same_proof_and_refuses_a_changed_one() {
     let mut bytes = proof.bytes.clone();
     bytes[700] ^= 1;
     assert!(!accepts(&bytes, &proof.instances));
+}
+
+#[test]
+fn keys_of_one_model_hide_it_and_public_ones_can_be_computed_again() {
+    let setup = Setup::new(network(777), shape());
+    let secret = secret_columns(&shape());
+    let key = |seed| {
+        let rng = StdRng::seed_from_u64(seed);
+        Keys::new(&setup.engine, network(777), shape(), rng).expect("keys")
+    };
+    let public = |weight| Keys::public(&setup.engine, network(weight), shape()).expect("keys");
+    let (first, second, open) = (key(1), key(2), public(777));
+    for column in 0..first.verifying().fixed_commitments().len() {
+        let of = |keys: &Keys| keys.verifying().fixed_commitments()[column];
+        let hidden = secret.contains(&column);
+        assert_eq!(of(&first) != of(&second), hidden, "column {column}");
+        assert_eq!(of(&first) != of(&open), hidden, "column {column}");
+        assert_eq!(of(&open), of(&public(777)));
+    }
+    assert!(open.blinding.is_none() && !first.blinding.is_none());
+    assert_ne!(open.verifying().to_bytes(), public(778).verifying().to_bytes());
 }

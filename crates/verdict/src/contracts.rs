@@ -36,7 +36,7 @@ impl Contracts {
     /// There is no solc (give its path as `solc`), or it refuses the source.
     pub fn new(setup: &PublicSetup, solc: Option<&Path>) -> Result<Self, Error> {
         let solc = Solc::find(solc)?;
-        let verifier = shape_verifier(setup.key().cs())?;
+        let verifier = shape_verifier(setup.key().protocol())?;
         let code = solc.compile(&verifier.source, &verifier.contract_name, Settings::default())?;
         Ok(Self {
             name: verifier.contract_name,

@@ -77,7 +77,7 @@ pub use self::{
     files::{FileError, read_file},
     model::PlannedModel,
     progress::{Progress, Silent, step, timed_step},
-    prove::{OwnProofError, Prover, ProverKind, ProverOptions},
+    prove::{OwnProofError, Prover, ProverOptions},
     request::{ScoreRequest, next_nonce},
     setup::{Manifest, PublicSetup, SetupError, SetupReport, setup},
     srs::{INSECURE, SrsChoice},

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use rand::rngs::OsRng;
 use verdict_contracts::PublicValues;
 use verdict_engine::{Engine, Options};
 use verdict_prover::{
@@ -76,12 +77,26 @@ impl PlannedModel {
         PublicValues { inputs, outputs: quantized.output.count }
     }
 
-    /// Makes the model's keys.
+    /// Makes the model's keys, with fresh randomness that hides it in the verifying key.
     ///
     /// # Errors
     /// The SRS has other rows than planned, or the engine fails.
     pub fn make_keys(&self, srs: &Srs, options: Options) -> Result<Keys, Error> {
+        self.make_keys_again(srs, options, None)
+    }
+
+    /// Makes the model's keys with the randomness that it had before, if it had one.
+    pub(crate) fn make_keys_again(
+        &self,
+        srs: &Srs,
+        options: Options,
+        blinding: Option<&[u8]>,
+    ) -> Result<Keys, Error> {
         let engine = Engine::new(srs.params(), options)?;
-        Ok(Keys::new(&engine, self.plan.quantized.network.clone(), self.plan.shape)?)
+        let (network, shape) = (self.plan.quantized.network.clone(), self.plan.shape);
+        Ok(match blinding {
+            Some(blinding) => Keys::again(&engine, network, shape, blinding)?,
+            None => Keys::new(&engine, network, shape, OsRng)?,
+        })
     }
 }

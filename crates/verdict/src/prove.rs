@@ -16,7 +16,7 @@ use verdict_kzg::transcript::to_be_bytes;
 use verdict_prover::{
     circuit::public_words,
     keys::Keys,
-    prove::{Backend, Proof, prove},
+    prove::{Proof, prove, prove_reference},
     srs::Srs,
 };
 
@@ -27,23 +27,11 @@ use crate::{
     verify::{check_claims, check_proof, field_elements},
 };
 
-/// The program that makes proofs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ProverKind {
-    /// Verdict's own.
-    #[default]
-    Engine,
-    /// halo2's, slower; the engine is measured and tested against it.
-    Reference,
-}
-
 /// How a setup is opened for proving.
 #[derive(Debug, Clone, Default)]
 pub struct ProverOptions {
     /// The SRS. A setup with a development SRS has its own.
     pub srs: Option<PathBuf>,
-    /// The program that makes proofs.
-    pub kind: ProverKind,
     /// How the engine computes.
     pub engine: Options,
 }
@@ -66,7 +54,6 @@ pub struct Prover {
     public: PublicSetup,
     srs: Srs,
     engine: Engine,
-    kind: ProverKind,
     keys: Keys,
 }
 
@@ -92,21 +79,15 @@ impl Prover {
         };
         manifest.check_srs(&srs)?;
         let engine = Engine::new(srs.params(), options.engine)?;
-        let network = private.network()?;
-        let keys = Keys::restore(&engine, network, manifest.shape, public.key().clone())?;
-        Ok(Self { public, srs, engine, kind: options.kind, keys })
+        let (network, blinding) = (private.network()?, private.blinding()?);
+        let key = public.key().clone();
+        let keys = Keys::restore(&engine, network, manifest.shape, &blinding, key)?;
+        Ok(Self { public, srs, engine, keys })
     }
 
     /// The public part of the setup.
     pub fn public(&self) -> &PublicSetup {
         &self.public
-    }
-
-    fn backend(&self) -> Backend<'_> {
-        match self.kind {
-            ProverKind::Engine => Backend::Engine(&self.engine),
-            ProverKind::Reference => Backend::Reference(self.srs.params()),
-        }
     }
 
     /// Proves one inference and verifies the proof: what is returned is accepted by
@@ -123,7 +104,7 @@ impl Prover {
         let inputs = self.public.manifest().input.encode(input)?;
         let request = request.map(|request| request.about(&self.input_words(&inputs)));
         let context = request.as_ref().map_or(U256::ZERO, InferenceRequest::context);
-        let proof = prove(self.backend(), &self.keys, &inputs, &context.to_be_bytes(), OsRng)?;
+        let proof = prove(&self.engine, &self.keys, &inputs, &context.to_be_bytes(), OsRng)?;
         self.finish(proof, request)
     }
 
@@ -134,7 +115,18 @@ impl Prover {
     pub fn time_proof(&self, input: &[f64]) -> Result<Duration, Error> {
         let inputs = self.public.manifest().input.encode(input)?;
         let start = Instant::now();
-        prove(self.backend(), &self.keys, &inputs, &[0; 32], OsRng)?;
+        prove(&self.engine, &self.keys, &inputs, &[0; 32], OsRng)?;
+        Ok(start.elapsed())
+    }
+
+    /// Time of the same by halo2's own prover in halo2's own protocol, for comparison.
+    ///
+    /// # Errors
+    /// As [`Self::prove`].
+    pub fn time_reference(&self, input: &[f64]) -> Result<Duration, Error> {
+        let inputs = self.public.manifest().input.encode(input)?;
+        let start = Instant::now();
+        prove_reference(self.srs.params(), &self.keys, &inputs, &[0; 32], OsRng)?;
         Ok(start.elapsed())
     }
 
@@ -204,7 +196,7 @@ mod tests {
     /// A proof as the kernels leave it, before it is checked.
     fn raw(prover: &Prover) -> Proof {
         let inputs = prover.public.manifest().input.encode(&[0.5, -0.25, 0.75]).expect("fits");
-        prove(prover.backend(), &prover.keys, &inputs, &[0; 32], OsRng).expect("a proof")
+        prove(&prover.engine, &prover.keys, &inputs, &[0; 32], OsRng).expect("a proof")
     }
 
     #[test]

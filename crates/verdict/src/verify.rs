@@ -119,7 +119,7 @@ pub(crate) fn check_proof(
     evm_proof: &[u8],
 ) -> Result<(), ProofError> {
     let count = setup.manifest().public_values().count();
-    verify_evm_proof(setup.params(), setup.key(), count, instances, evm_proof)
+    verify_evm_proof(setup.tau_g2(), setup.key(), count, instances, evm_proof)
 }
 
 /// Words as field elements, each in its one form.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use verdict_prover::{
-    circuit::constraint_system,
+    keys::protocol,
     model::{FloatModel, FloatOp},
     plan::{Candidate, Estimate, Plan},
     quantize::{ErrorReport, OutputSchema},
@@ -50,8 +50,8 @@ pub(crate) fn run(args: &Inspect, ui: &Ui) -> Outcome {
 
 /// Gas of a transaction that verifies a proof.
 pub(crate) fn verification_gas(plan: &Plan) -> Outcome<u64> {
-    let cs = constraint_system(&plan.shape);
-    Ok(verdict_codegen::gas_estimate(&cs, plan.estimate.instances)?)
+    let protocol = protocol(&plan.shape)?;
+    Ok(verdict_codegen::gas_estimate(&protocol, plan.estimate.instances))
 }
 
 fn layers(model: &FloatModel) -> Vec<String> {

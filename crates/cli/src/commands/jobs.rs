@@ -63,7 +63,7 @@ pub(crate) fn list(args: &Jobs, ui: &Ui) -> Outcome {
         let which = if args.all { "" } else { " pending" };
         human.push(format!("there are no{which} jobs"));
     }
-    ui.result(&jobs, &human)
+    ui.result(&serde_json::json!({ "jobs": jobs }), &human)
 }
 
 fn line(job: &JobStatus) -> String {

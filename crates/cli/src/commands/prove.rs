@@ -10,25 +10,16 @@ use verdict::{
 
 use super::chain::{runtime, wait};
 use crate::{
-    args::{Prove, ProverKind, Request},
+    args::{Prove, Request},
     failure::Outcome,
     inputs::read_input,
     ui::{Ui, bytes, table},
 };
 
-impl From<ProverKind> for verdict::ProverKind {
-    fn from(kind: ProverKind) -> Self {
-        match kind {
-            ProverKind::Engine => Self::Engine,
-            ProverKind::Reference => Self::Reference,
-        }
-    }
-}
-
 pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     let mut engine = args.computing.options();
     engine.progress = Some(ui.stages());
-    let options = ProverOptions { srs: args.srs.srs.clone(), kind: args.prover.into(), engine };
+    let options = ProverOptions { srs: args.srs.srs.clone(), engine };
     let prover = ui.step("read the keys", || Ok(Prover::open(&args.setup, options)?))?;
     let tensors = &prover.public().manifest().model.inputs;
     let applicant = read_input(&args.input, tensors, args.id.as_deref())?;

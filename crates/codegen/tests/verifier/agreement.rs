@@ -15,7 +15,7 @@ fn instances(count: usize) -> Vec<Fr> {
 fn proven(spec: &Spec, k: u32, num_instances: usize) -> Proven {
     let instances = instances(num_instances);
     let circuit = Synthetic::new(spec, k, instances.clone(), 3);
-    prove(k, &circuit, &instances)
+    prove(k, &circuit, &spec.secret_columns(), &instances)
 }
 
 fn accepted(bytecode: &Bytecode, proven: &Proven) -> u64 {
@@ -32,8 +32,7 @@ fn all_accepted(spec: &Spec, circuits: &[(u32, usize)]) {
         let proven = proven(spec, *k, *num_instances);
         let bytecode = bytecode.get_or_insert_with(|| compile(&proven.verifier()));
         let gas = accepted(bytecode, &proven);
-        let cs = proven.pk.get_vk().cs();
-        let estimate = gas_estimate(cs, *num_instances).expect("supported");
+        let estimate = gas_estimate(proven.keys.vk.protocol(), *num_instances);
         let size = bytecode.runtime.len();
         println!("{size} bytes of code, {gas} gas (estimate {estimate}): {spec:?}");
         assert!(gas.abs_diff(estimate) * 100 < gas, "{gas} gas, estimate {estimate}: {spec:?}");
@@ -101,11 +100,30 @@ fn gates_of_degree_five() {
 }
 
 #[test]
+fn secret_columns_in_several_gates() {
+    for secret in [1, 3] {
+        let spec =
+            Spec { inputs: 3, results: 3, fixed: 3, secret, challenges: 1, ..Spec::default() };
+        all_accepted(&spec, &[(5, 1), (6, 2)]);
+    }
+}
+
+#[test]
+fn an_empty_secret_column_commits_to_infinity() {
+    let spec = Spec { fixed: 2, secret: 1, ..Spec::default() };
+    let instances = instances(1);
+    let mut circuit = Synthetic::new(&spec, 5, instances.clone(), 3);
+    circuit.empty_fixed = true;
+    let proven = prove(5, &circuit, &spec.secret_columns(), &instances);
+    accepted(&compile(&proven.verifier()), &proven);
+}
+
+#[test]
 fn an_empty_fixed_column_commits_to_infinity() {
     let spec = Spec { fixed: 2, ..Spec::default() };
     let instances = instances(1);
     let mut circuit = Synthetic::new(&spec, 5, instances.clone(), 3);
     circuit.empty_fixed = true;
-    let proven = prove(5, &circuit, &instances);
+    let proven = prove(5, &circuit, &spec.secret_columns(), &instances);
     accepted(&compile(&proven.verifier()), &proven);
 }

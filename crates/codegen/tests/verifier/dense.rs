@@ -5,9 +5,10 @@ use std::sync::Arc;
 use halo2curves::bn256::Fr;
 use verdict_codegen::{compile::MAX_CODE_BYTES, gas_estimate, proof_length, shape_verifier};
 use verdict_prover::{
-    circuit::{Layout, ModelCircuit, Witness, constraint_system},
+    circuit::{Layout, ModelCircuit, Witness, secret_columns},
     graph::{Convolution, Linear, LinearMap, TensorId},
     integer::{IntegerGraph, IntegerNode, IntegerOp, IntegerTensor},
+    keys::protocol,
     network::{Layer, Network},
     shape::{GraphShape, Shape},
 };
@@ -50,7 +51,8 @@ pub fn dense(shape: Shape, hidden: usize) -> Proven {
         Witness::new(&layout, &network, &[1234, 4095, 40], Fr::from(77)).expect("in range");
     let instances = witness.instances.clone();
     let k = layout.k;
-    prove(k, &ModelCircuit::with_witness(layout, Arc::new(witness)), &instances)
+    let secret = secret_columns(&shape);
+    prove(k, &ModelCircuit::with_witness(layout, Arc::new(witness)), &secret, &instances)
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn networks_of_one_shape_share_a_contract() {
     let small = dense(small_shape(), 4);
     let large = dense(small_shape(), 60);
     assert_eq!(small.verifier(), large.verifier());
-    assert_ne!(small.pk.get_vk().get_domain().k(), large.pk.get_vk().get_domain().k());
+    assert_ne!(small.keys.vk.k(), large.keys.vk.k());
     let bytecode = compile(&small.verifier());
     for proven in [small, large] {
         assert!(proven.accepts(&proven.call));
@@ -69,9 +71,9 @@ fn networks_of_one_shape_share_a_contract() {
 #[test]
 fn the_verifier_is_known_before_any_key() {
     let proven = dense(small_shape(), 4);
-    let cs = constraint_system(&small_shape());
-    assert_eq!(shape_verifier(&cs).expect("supported"), proven.verifier());
-    assert_eq!(proof_length(&cs).expect("supported"), proven.call.proof.len());
+    let protocol = protocol(&small_shape()).expect("supported");
+    assert_eq!(shape_verifier(&protocol).expect("it renders"), proven.verifier());
+    assert_eq!(proof_length(&protocol), proven.call.proof.len());
 }
 
 /// Prints the figures that the documentation quotes:
@@ -98,10 +100,10 @@ fn gas_and_code_size_are_as_estimated() {
         let proven = dense(shape, 4 * shape.lanes);
         let bytecode = compile(&proven.verifier());
         let gas = send(&bytecode.runtime, &proven.call).gas();
-        let estimate =
-            gas_estimate(proven.pk.get_vk().cs(), proven.num_instances).expect("supported");
-        let cs = constraint_system(&shape);
-        let opened = cs.num_advice_columns() + cs.num_fixed_columns() + 1 + 2;
+        let protocol = proven.keys.vk.protocol();
+        let estimate = gas_estimate(protocol, proven.num_instances);
+        let opened =
+            protocol.num_advice_columns() + protocol.num_fixed_columns + protocol.quotient_pieces;
         println!(
             "{shape}: {opened} commitments, {gas} gas (estimate {estimate}), {} bytes of code, {} of proof",
             bytecode.runtime.len(),
@@ -118,8 +120,8 @@ fn gas_and_code_size_are_as_estimated() {
 
 #[test]
 fn the_widest_dense_shape_fits_a_contract() {
-    let cs = constraint_system(&Shape { lanes: 64, ..Shape::default() });
-    let bytecode = compile(&shape_verifier(&cs).expect("supported"));
+    let protocol = protocol(&Shape { lanes: 64, ..Shape::default() }).expect("supported");
+    let bytecode = compile(&shape_verifier(&protocol).expect("it renders"));
     println!("64 lanes: {} bytes of code", bytecode.runtime.len());
     assert!(bytecode.runtime.len() < DENSE_CODE_BYTES.min(MAX_CODE_BYTES));
 }
@@ -187,6 +189,7 @@ fn a_graph_with_a_convolution_and_a_residual_is_verified_on_chain() {
     let honest = prove(
         layout.k,
         &ModelCircuit::with_witness(layout.clone(), Arc::new(witness.clone())),
+        &secret_columns(&shape),
         &instances,
     );
     assert!(honest.accepts(&honest.call));
@@ -198,7 +201,7 @@ fn a_graph_with_a_convolution_and_a_residual_is_verified_on_chain() {
         cheating.instances[index] += Fr::from(change);
         let instances = cheating.instances.clone();
         let circuit = ModelCircuit::with_witness(layout.clone(), Arc::new(cheating));
-        let proven = prove(layout.k, &circuit, &instances);
+        let proven = prove(layout.k, &circuit, &secret_columns(&shape), &instances);
         assert!(!proven.accepts(&proven.call), "word {index}");
         assert!(!send(&bytecode.runtime, &proven.call).accepted(), "word {index}");
     }

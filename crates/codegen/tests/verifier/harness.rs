@@ -1,14 +1,10 @@
 //! Keys and proofs of a circuit, and its verifier in an EVM.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use halo2_proofs::{
-    plonk::{Circuit, ProvingKey, create_proof, keygen_pk2},
-    poly::kzg::{
-        commitment::{KZGCommitmentScheme, ParamsKZG},
-        multiopen::ProverSHPLONK,
-    },
-    transcript::TranscriptWriterBuffer,
+    plonk::{Circuit, ProvingKey},
+    poly::kzg::commitment::ParamsKZG,
 };
 use halo2curves::bn256::{Bn256, Fr, G1Affine};
 use rand::{SeedableRng, rngs::StdRng};
@@ -25,7 +21,8 @@ use verdict_codegen::{
     compile::{Bytecode, Settings, Solc},
     evm_proof, key_code, key_hash, key_payload, shape_verifier, verify_evm_proof,
 };
-use verdict_kzg::transcript::{KeccakChallenge, KeccakTranscript, to_be_bytes};
+use verdict_engine::{Engine, Options};
+use verdict_kzg::{key::VerifyingKey, protocol::Protocol, transcript::to_be_bytes};
 
 const CALLER: Address = Address::repeat_byte(0xca);
 const VERIFIER: Address = Address::repeat_byte(0x11);
@@ -55,10 +52,17 @@ pub fn params(k: u32) -> ParamsKZG<Bn256> {
     ParamsKZG::setup(k, StdRng::seed_from_u64(1))
 }
 
-/// A proof together with everything that decides about it.
-pub struct Proven {
+/// Keys of a circuit.
+#[derive(Clone)]
+pub struct Keys {
     pub params: ParamsKZG<Bn256>,
     pub pk: ProvingKey<G1Affine>,
+    pub vk: VerifyingKey,
+}
+
+/// A proof together with everything that decides about it.
+pub struct Proven {
+    pub keys: Keys,
     pub num_instances: usize,
     pub call: Call,
 }
@@ -73,33 +77,35 @@ pub struct Call {
     pub proof: Vec<u8>,
 }
 
-/// Keys and a proof in EVM form.
-pub fn prove<C: Circuit<Fr>>(k: u32, circuit: &C, instances: &[Fr]) -> Proven {
+/// Keys of a circuit whose fixed columns `secret` hold a model.
+pub fn keys<C: Circuit<Fr>>(k: u32, circuit: &C, secret: &[usize]) -> Keys {
     let params = params(k);
-    let pk = keygen_pk2(&params, circuit, false).expect("keys");
-    prove_with(params, pk, circuit, instances)
+    let engine = Engine::new(&params, Options::default()).expect("an engine");
+    let pk = engine.keygen(circuit, false).expect("keys");
+    let protocol = Protocol::new(pk.get_vk().cs(), secret).expect("a supported circuit");
+    let commitments = pk.get_vk().fixed_commitments().clone();
+    let vk = VerifyingKey::new(Arc::new(protocol), k, commitments).expect("a key");
+    Keys { params, pk, vk }
+}
+
+/// Keys and a proof in EVM form.
+pub fn prove<C: Circuit<Fr>>(k: u32, circuit: &C, secret: &[usize], instances: &[Fr]) -> Proven {
+    prove_with(keys(k, circuit, secret), circuit, instances)
 }
 
 /// A proof for keys that exist.
-pub fn prove_with<C: Circuit<Fr>>(
-    params: ParamsKZG<Bn256>,
-    pk: ProvingKey<G1Affine>,
-    circuit: &C,
-    instances: &[Fr],
-) -> Proven {
-    let vk = pk.get_vk();
-    let columns: Vec<&[Fr]> = vec![instances; vk.cs().num_instance_columns()];
-    let mut transcript = KeccakTranscript::init(Vec::new());
-    create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, KeccakChallenge, _, _, _>(
-        &params,
-        &pk,
-        std::slice::from_ref(circuit),
-        &[&columns],
-        StdRng::seed_from_u64(2),
-        &mut transcript,
-    )
-    .expect("the circuit is satisfied");
-    let proof = evm_proof(vk, instances, &transcript.finalize()).expect("a proof of this key");
+pub fn prove_with<C: Circuit<Fr>>(keys: Keys, circuit: &C, instances: &[Fr]) -> Proven {
+    let engine = Engine::new(&keys.params, Options::default()).expect("an engine");
+    let rng = StdRng::seed_from_u64(2);
+    let proof =
+        engine.prove_circuit(&keys.vk, &keys.pk, circuit, instances, rng).expect("satisfied");
+    proven(keys, instances, &proof)
+}
+
+/// A proof with the call that brings it to the contract.
+pub fn proven(keys: Keys, instances: &[Fr], proof: &[u8]) -> Proven {
+    let (params, vk) = (&keys.params, &keys.vk);
+    let proof = evm_proof(vk, instances, proof).expect("a proof of this key");
     let payload = key_payload(vk, params.g2(), params.s_g2(), instances.len()).expect("a key");
     let call = Call {
         key_code: key_code(&payload),
@@ -107,13 +113,12 @@ pub fn prove_with<C: Circuit<Fr>>(
         instances: instances.iter().map(to_be_bytes).collect(),
         proof,
     };
-    let num_instances = instances.len();
-    Proven { params, pk, num_instances, call }
+    Proven { keys, num_instances: instances.len(), call }
 }
 
 impl Proven {
     pub fn verifier(&self) -> ShapeVerifier {
-        shape_verifier(self.pk.get_vk().cs()).expect("a supported constraint system")
+        shape_verifier(self.keys.vk.protocol()).expect("it renders")
     }
 
     /// The Rust verdict. An instance above the modulus is no instance.
@@ -121,8 +126,8 @@ impl Proven {
         let instances: Option<Vec<Fr>> =
             call.instances.iter().map(verdict_kzg::transcript::from_be_bytes).collect();
         instances.is_some_and(|instances| {
-            let vk = self.pk.get_vk();
-            verify_evm_proof(&self.params, vk, self.num_instances, &instances, &call.proof).is_ok()
+            let (tau_g2, vk) = (self.keys.params.s_g2(), &self.keys.vk);
+            verify_evm_proof(&tau_g2, vk, self.num_instances, &instances, &call.proof).is_ok()
         })
     }
 }

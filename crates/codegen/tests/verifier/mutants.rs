@@ -1,16 +1,23 @@
 //! Every word of a real proof, key and call is changed: Rust and the EVM agree.
 
+use std::sync::Arc;
+
 use halo2curves::{
     CurveAffine,
     bn256::{Fq, Fr, G1Affine},
-    ff::PrimeField,
+    ff::{Field, PrimeField},
 };
 use verdict_codegen::{compile::Settings, key_hash};
-use verdict_kzg::transcript::to_be_bytes;
+use verdict_kzg::{
+    field::lagrange_basis,
+    key::{VerifyingKey, g1_bytes},
+    transcript::{from_be_bytes, to_be_bytes},
+    verify::{Challenges, Linearisation, read_proof},
+};
 
 use crate::{
     dense::{dense, small_shape},
-    harness::{Call, Outcome, Proven, compile, compile_with, send},
+    harness::{Call, Keys, Outcome, Proven, compile, compile_with, send},
     synthetic::{Spec, Synthetic},
 };
 
@@ -64,10 +71,10 @@ struct Layout {
 
 impl Layout {
     fn of(proven: &Proven) -> Self {
-        let cs = proven.pk.get_vk().cs();
+        let protocol = proven.keys.vk.protocol();
         Self {
-            leading_points: cs.num_advice_columns() + 1 + cs.degree() - 1,
-            evaluations: cs.advice_queries().len() + cs.fixed_queries().len() + 1,
+            leading_points: protocol.num_advice_columns() + protocol.quotient_pieces,
+            evaluations: protocol.num_evaluations(),
         }
     }
 
@@ -224,7 +231,7 @@ fn rust_and_evm_refuse_every_mutant_of_a_proof_with_rotated_instances() {
     let spec = Spec { instance: Some(vec![0, 1]), challenges: 1, degree: 4, ..Spec::default() };
     let instances: Vec<Fr> = (0..4).map(|i| Fr::from(50 + i)).collect();
     let proven =
-        crate::harness::prove(5, &Synthetic::new(&spec, 5, instances.clone(), 9), &instances);
+        crate::harness::prove(5, &Synthetic::new(&spec, 5, instances.clone(), 9), &[], &instances);
     let runtime = compile(&proven.verifier()).runtime;
     assert_agreement(&proven, &runtime, &proof_mutants(&proven));
     assert_agreement(&proven, &runtime, &instance_mutants(&proven));
@@ -235,9 +242,9 @@ fn a_proof_for_other_instances_of_the_same_key_is_refused_for_these() {
     let spec = Spec::default();
     let instances = vec![Fr::from(5)];
     let circuit = Synthetic::new(&spec, 5, instances.clone(), 3);
-    let first = crate::harness::prove(5, &circuit, &instances);
+    let first = crate::harness::prove(5, &circuit, &[], &instances);
     let others = vec![Fr::from(6)];
-    let second = crate::harness::prove(5, &circuit.with_witness(4, others.clone()), &others);
+    let second = crate::harness::prove(5, &circuit.with_witness(4, others.clone()), &[], &others);
     assert_eq!(first.call.key_hash, second.call.key_hash, "the witness is not in the key");
     let runtime = compile(&first.verifier()).runtime;
     let crossed = Call { instances: first.call.instances.clone(), ..second.call.clone() };
@@ -290,6 +297,42 @@ fn each_kind_of_fault_has_its_own_error() {
     let generator = [to_be_bytes(&Fq::from(1)), to_be_bytes(&Fq::from(2))];
     assert!(bool::from(G1Affine::from_xy(Fq::from(1), Fq::from(2)).is_some()));
     assert_eq!(error(with_proof(w_prime, &generator)), "PairingFailed");
+}
+
+/// A secret column's commitment plus G, and the quotient's first piece so changed that the
+/// linearisation stays what it was under the challenges there were.
+#[test]
+fn a_value_shifted_between_a_secret_column_and_the_quotient_is_refused() {
+    let proven = dense(small_shape(), 4);
+    let runtime = compile(&proven.verifier()).runtime;
+    let vk = &proven.keys.vk;
+    let instances: Vec<Fr> = proven.call.instances.iter().filter_map(from_be_bytes).collect();
+    let bare = &proven.call.proof[..proven.call.proof.len() - 32];
+    let read = read_proof(vk, &instances, bare).expect("a proof");
+    let Challenges { x, y, circuit, .. } = &read.challenges;
+    let instance = {
+        let basis = lagrange_basis(vk.k(), *x);
+        instances.iter().zip(basis).map(|(value, weight)| *value * weight).sum::<Fr>()
+    };
+    let values = [&read.advice_values[..], &read.fixed_values, &[instance]];
+    let linear = Linearisation::new(vk.protocol(), circuit, *y, values);
+    let (column, factor) = linear.secret[0];
+    let x_to_n = x.pow_vartime([1u64 << vk.k()]);
+    let shift = factor * (x_to_n - Fr::one()).invert().expect("x is outside the domain");
+
+    let mut fixed = vk.fixed_commitments().to_vec();
+    fixed[column] = (fixed[column] + G1Affine::generator()).into();
+    let moved = (read.quotient[0] + G1Affine::generator() * shift).into();
+    let mut proof = bare.to_vec();
+    let at = 64 * read.advice.len();
+    proof[at..at + 64].copy_from_slice(&g1_bytes(&moved));
+    let other = VerifyingKey::new(Arc::new(vk.protocol().clone()), vk.k(), fixed).expect("a key");
+    for vk in [other, vk.clone()] {
+        let keys = Keys { vk, ..proven.keys.clone() };
+        let forged = crate::harness::proven(keys, &instances, &proof);
+        assert!(!forged.accepts(&forged.call));
+        assert!(!send(&runtime, &forged.call).accepted());
+    }
 }
 
 #[test]

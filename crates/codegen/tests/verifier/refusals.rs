@@ -11,12 +11,15 @@ use halo2curves::{
 use verdict_codegen::{
     CodegenError, ProofError,
     compile::{CompileError, Settings},
-    evm_proof, key_payload, shape_verifier, verify_evm_proof,
+    evm_proof, key_payload, verify_evm_proof,
 };
-use verdict_kzg::protocol::ProtocolError;
+use verdict_kzg::{
+    protocol::{Protocol, ProtocolError},
+    verify::VerifyError,
+};
 
 use crate::{
-    harness::{prove, solc},
+    harness::{Keys, prove, solc},
     synthetic::{Columns, Spec, Synthetic},
 };
 
@@ -28,8 +31,8 @@ fn system(change: impl Fn(&mut ConstraintSystem<Fr>)) -> ConstraintSystem<Fr> {
 }
 
 fn unsupported(change: impl Fn(&mut ConstraintSystem<Fr>)) -> &'static str {
-    match shape_verifier(&system(change)) {
-        Err(CodegenError::Protocol(ProtocolError::Unsupported { feature, .. })) => feature,
+    match Protocol::new(&system(change), &[]) {
+        Err(ProtocolError::Unsupported { feature, .. }) => feature,
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -68,7 +71,7 @@ fn a_selector_before_keygen_is_refused() {
             vec![meta.query_selector(selector) * meta.query_advice(column, Rotation::cur())]
         });
     });
-    let error = shape_verifier(&cs).expect_err("a selector");
+    let error = Protocol::new(&cs, &[]).expect_err("a selector");
     assert!(error.to_string().starts_with("gate `selected` uses a selector"), "{error}");
 }
 
@@ -81,25 +84,41 @@ fn a_gate_above_halo2s_degree_limit_is_refused() {
             vec![(0..5).fold(cell.clone(), |product, _| product * cell.clone())]
         });
     });
-    let error = shape_verifier(&cs).expect_err("degree 6");
-    assert!(
-        matches!(error, CodegenError::Protocol(ProtocolError::Degree { degree: 6, limit: 5, .. })),
-        "{error}"
-    );
+    let error = Protocol::new(&cs, &[]).expect_err("degree 6");
+    assert!(matches!(error, ProtocolError::Degree { degree: 6, limit: 5, .. }), "{error}");
 }
 
 #[test]
 fn an_empty_constraint_system_is_refused() {
     let mut meta = ConstraintSystem::<Fr>::default();
-    assert!(matches!(
-        shape_verifier(&meta),
-        Err(CodegenError::Protocol(ProtocolError::Empty("advice columns")))
-    ));
+    assert!(matches!(Protocol::new(&meta, &[]), Err(ProtocolError::Empty("advice columns"))));
     let _column = meta.advice_column_in(FirstPhase);
-    assert!(matches!(
-        shape_verifier(&meta),
-        Err(CodegenError::Protocol(ProtocolError::Empty("advice queries")))
-    ));
+    assert!(matches!(Protocol::new(&meta, &[]), Err(ProtocolError::Empty("advice queries"))));
+}
+
+#[test]
+fn secret_columns_must_be_linear_on_their_own_row_and_exist() {
+    let secret_in = |rotation: i32, square: bool| {
+        let mut meta = ConstraintSystem::<Fr>::default();
+        let (column, weight) = (meta.advice_column(), meta.fixed_column());
+        meta.create_gate("weighted", |meta| {
+            let cell = meta.query_advice(column, Rotation::cur());
+            let weight = meta.query_fixed(weight, Rotation(rotation));
+            let product = cell * weight.clone();
+            vec![if square { product * weight } else { product }]
+        });
+        Protocol::new(&meta, &[0])
+    };
+    assert!(secret_in(0, false).is_ok());
+    let error = secret_in(0, true).expect_err("a square");
+    assert!(matches!(error, ProtocolError::NotLinear { .. }), "{error}");
+    let error = secret_in(1, false).expect_err("another row");
+    assert!(
+        matches!(error, ProtocolError::RotatedSecret { column: 0, rotation: 1, .. }),
+        "{error}"
+    );
+    let error = Protocol::new(&system(|_| ()), &[9]).expect_err("no such column");
+    assert!(matches!(error, ProtocolError::UnknownSecret { column: 9, columns: 2 }), "{error}");
 }
 
 #[test]
@@ -111,18 +130,20 @@ fn the_shape_id_depends_on_gates_but_not_on_their_names() {
                 vec![meta.query_advice(column, Rotation::cur()) * Fr::from(factor)]
             });
         });
-        shape_verifier(&cs).expect("supported").shape_id
+        Protocol::new(&cs, &[]).expect("supported").shape_id()
     };
     assert_eq!(with("a", 3), with("b", 3));
     assert_ne!(with("a", 3), with("a", 4));
+    let id = |secret: &[usize]| Protocol::new(&system(|_| ()), secret).expect("linear").shape_id();
+    assert_ne!(id(&[]), id(&[1]));
 }
 
 #[test]
 fn keys_that_cannot_work_are_refused() {
     let instances = [Fr::from(5)];
     let circuit = Synthetic::new(&Spec::default(), 5, instances.to_vec(), 3);
-    let proven = prove(5, &circuit, &instances);
-    let (vk, params) = (proven.pk.get_vk(), &proven.params);
+    let keys = crate::harness::keys(5, &circuit, &[]);
+    let (vk, params) = (&keys.vk, &keys.params);
     let (g2, s_g2) = (params.g2(), params.s_g2());
     let error = key_payload(vk, g2, s_g2, 40).expect_err("more instances than rows");
     assert!(matches!(error, CodegenError::TooManyInstances { given: 40, usable: 26 }), "{error}");
@@ -138,12 +159,11 @@ fn rotations_that_meet_at_this_k_are_refused() {
     let instances = [Fr::from(5)];
     // At k = 6, −16 and 16 differ by 32 of 64 rows.
     let circuit = Synthetic::new(&spec, 6, instances.to_vec(), 3);
-    let proven = prove(6, &circuit, &instances);
+    let proven = prove(6, &circuit, &[], &instances);
     assert!(proven.accepts(&proven.call));
     // At k = 5 they are one point.
-    let params = crate::harness::params(5);
     let circuit = Synthetic::new(&spec, 5, instances.to_vec(), 3);
-    let vk = halo2_proofs::plonk::keygen_vk(&params, &circuit).expect("a key");
+    let Keys { params, vk, .. } = crate::harness::keys(5, &circuit, &[]);
     let error = key_payload(&vk, params.g2(), params.s_g2(), 1).expect_err("one point");
     assert!(
         matches!(error, CodegenError::CoincidingRotations { first: -16, second: 16, k: 5 }),
@@ -155,20 +175,24 @@ fn rotations_that_meet_at_this_k_are_refused() {
 fn a_proof_of_wrong_length_or_content_has_no_evm_form() {
     let instances = [Fr::from(5)];
     let circuit = Synthetic::new(&Spec::default(), 5, instances.to_vec(), 3);
-    let proven = prove(5, &circuit, &instances);
-    let vk = proven.pk.get_vk();
-    let halo2 = &proven.call.proof[..proven.call.proof.len() - 32];
-    for proof in [&[][..], &halo2[1..], &proven.call.proof] {
+    let proven = prove(5, &circuit, &[], &instances);
+    let vk = &proven.keys.vk;
+    let bare = &proven.call.proof[..proven.call.proof.len() - 32];
+    for proof in [&[][..], &bare[1..], &proven.call.proof] {
         let error = evm_proof(vk, &instances, proof).expect_err("wrong length");
-        assert!(matches!(error, CodegenError::Proof(ProofError::Length { .. })), "{error}");
+        assert!(
+            matches!(error, CodegenError::Proof(ProofError::Invalid(VerifyError::Length { .. }))),
+            "{error}"
+        );
     }
-    let error = evm_proof(vk, &instances, &vec![0xff; halo2.len()]).expect_err("no points");
-    assert!(matches!(error, CodegenError::Proof(ProofError::Malformed(_))), "{error}");
-    let error = verify_evm_proof(&proven.params, vk, 2, &instances, &proven.call.proof);
+    let error = evm_proof(vk, &instances, &vec![0xff; bare.len()]).expect_err("no points");
+    assert!(
+        matches!(error, CodegenError::Proof(ProofError::Invalid(VerifyError::Malformed(_)))),
+        "{error}"
+    );
+    let tau_g2 = proven.keys.params.s_g2();
+    let error = verify_evm_proof(&tau_g2, vk, 2, &instances, &proven.call.proof);
     assert!(matches!(error, Err(ProofError::InstanceCount { expected: 2, got: 1 })));
-    // A larger reference string is fine.
-    let larger = crate::harness::params(7);
-    verify_evm_proof(&larger, vk, 1, &instances, &proven.call.proof).expect("same secret");
 }
 
 #[test]

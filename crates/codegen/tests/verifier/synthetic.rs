@@ -14,6 +14,7 @@ use halo2_proofs::{
 };
 use halo2curves::{bn256::Fr, ff::Field};
 use rand::{SeedableRng, rngs::StdRng};
+use verdict_kzg::protocol::Protocol;
 
 /// What the constraint system looks like.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Spec {
     pub challenges: usize,
     /// Fixed columns beside the selector.
     pub fixed: usize,
+    /// Of those, how many are secret: the last ones.
+    pub secret: usize,
     /// Rotations of input column i; missing ones mean rotation 0 only.
     pub rotations: Vec<Vec<i32>>,
     /// Rotations of the first fixed column.
@@ -43,6 +46,7 @@ impl Default for Spec {
             results: 1,
             challenges: 0,
             fixed: 1,
+            secret: 0,
             rotations: Vec::new(),
             fixed_rotations: vec![0],
             instance: Some(vec![0]),
@@ -52,6 +56,11 @@ impl Default for Spec {
 }
 
 impl Spec {
+    /// Indices of the secret columns; the selector is column 0.
+    pub fn secret_columns(&self) -> Vec<usize> {
+        (1 + self.fixed - self.secret..1 + self.fixed).collect()
+    }
+
     fn input_rotations(&self, column: usize) -> Vec<i32> {
         self.rotations.get(column).cloned().unwrap_or_else(|| vec![0])
     }
@@ -142,7 +151,8 @@ impl Synthetic {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut meta = ConstraintSystem::default();
         Columns::configure(&mut meta, spec);
-        let rows = (1 << k) - meta.blinding_factors() - 1;
+        let protocol = Protocol::new(&meta, &[]).expect("a supported circuit");
+        let rows = (1 << k) - protocol.unusable_rows;
         let mut column = |_| (0..rows).map(|_| Fr::random(&mut rng)).collect::<Vec<_>>();
         let inputs = (0..spec.inputs).map(&mut column).collect();
         let fixed = (0..spec.fixed).map(&mut column).collect();

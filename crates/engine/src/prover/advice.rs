@@ -51,6 +51,12 @@ impl<'a, R, T, E> AdviceState<'a, R, T, E> {
         }
     }
 
+    /// Makes at least so many rows at the end of every column random.
+    pub(super) fn blind_at_least(&mut self, rows: usize) {
+        let n = self.engine.domain.size();
+        self.usable_rows = self.usable_rows.min(n.saturating_sub(rows));
+    }
+
     /// Indices of the columns of the current phase.
     pub(super) fn columns_of_phase(&self) -> impl Iterator<Item = usize> + '_ {
         let phase = self.phase;

@@ -1,10 +1,12 @@
-//! The prover: halo2's protocol, step by step.
+//! The prover. [`linearised`] follows Verdict's protocol, this module halo2's, step by
+//! step: the reference that other people's verifiers accept.
 //!
 //! Advice columns by phase → permutation products → random polynomial → quotient →
 //! evaluations → SHPLONK. Every value that reaches the transcript is the one that
 //! halo2-axiom's `create_proof` computes from the same random numbers.
 
 mod advice;
+mod linearised;
 mod opening;
 mod permutation;
 mod witness;
@@ -82,7 +84,7 @@ impl Engine {
         E: EncodedChallenge<G1Affine>,
         T: TranscriptWrite<G1Affine, E>,
     {
-        self.prove(pk, instances, rng, transcript, None, |state| {
+        self.prove_halo2(pk, instances, rng, transcript, None, |state| {
             witness::run_circuit(state, circuit, instances)
         })
     }
@@ -104,7 +106,9 @@ impl Engine {
         E: EncodedChallenge<G1Affine>,
         T: TranscriptWrite<G1Affine, E>,
     {
-        self.prove(pk, instances, rng, transcript, None, |state| witness::run_source(state, source))
+        self.prove_halo2(pk, instances, rng, transcript, None, |state| {
+            witness::run_source(state, source)
+        })
     }
 
     /// Like [`Self::create_proof`], with the random polynomial of the vanishing
@@ -131,7 +135,7 @@ impl Engine {
         E: EncodedChallenge<G1Affine>,
         T: TranscriptWrite<G1Affine, E>,
     {
-        self.prove(pk, instances, rng, transcript, Some(blinder), |state| {
+        self.prove_halo2(pk, instances, rng, transcript, Some(blinder), |state| {
             witness::run_circuit(state, circuit, instances)
         })
     }
@@ -149,7 +153,11 @@ impl Engine {
         32 * n * (opened + transformed + 2 * cs.degree() + 4)
     }
 
-    fn check(&self, pk: &ProvingKey<G1Affine>, instances: &[&[Fr]]) -> Result<(), EngineError> {
+    pub(super) fn check(
+        &self,
+        pk: &ProvingKey<G1Affine>,
+        instances: &[&[Fr]],
+    ) -> Result<(), EngineError> {
         let vk = pk.get_vk();
         let (cs, key) = (vk.cs(), vk.get_domain().k());
         if key != self.k() {
@@ -188,7 +196,7 @@ impl Engine {
         Ok(())
     }
 
-    fn prove<R, E, T>(
+    fn prove_halo2<R, E, T>(
         &self,
         pk: &ProvingKey<G1Affine>,
         instances: &[&[Fr]],

@@ -210,7 +210,7 @@ impl Circuit<Fr> for Synthetic {
                 let step = next - meta.query_advice(sum, Rotation::cur());
                 let data = meta.query_advice(data[0], Rotation::cur());
                 vec![
-                    active.clone() * step - weight * data * Fr::ONE,
+                    active.clone() * (step - weight * data * Fr::ONE),
                     active.clone() * active.clone() - active,
                 ]
             });

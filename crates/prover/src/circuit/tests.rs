@@ -65,13 +65,14 @@ fn no_gate_exceeds_the_degree_limit() {
 }
 
 #[test]
-fn unusable_rows_agree_with_the_constraint_system() {
+fn unusable_rows_suffice_for_halo2_and_for_hiding_the_witness() {
     for shape in shapes() {
         let unusable = match shape.graph {
             None => chain::config::unusable_rows(&shape),
             Some(_) => graph::config::unusable_rows(&shape),
         };
-        assert_eq!(unusable, constraint_system(&shape).blinding_factors() + 1, "{shape}");
+        let protocol = crate::keys::protocol(&shape).expect("supported");
+        assert_eq!(unusable, protocol.unusable_rows, "{shape}");
     }
 }
 

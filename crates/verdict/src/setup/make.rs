@@ -9,10 +9,7 @@ use alloy::primitives::B256;
 use serde::Serialize;
 use verdict_codegen::{key_hash, key_payload, shape_verifier};
 use verdict_engine::Options;
-use verdict_prover::{
-    keys::{Keys, verifying_key_bytes},
-    srs::Srs,
-};
+use verdict_prover::{keys::Keys, srs::Srs};
 
 use super::{
     DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
@@ -64,10 +61,12 @@ pub fn setup(
     progress: &dyn Progress,
 ) -> Result<SetupReport, Error> {
     refuse_older(folder)?;
-    let (keys, key_time) =
-        timed_step(progress, "make the keys", || planned.make_keys(srs, options))?;
+    let blinding = kept_blinding(folder, planned, srs);
+    let (keys, key_time) = timed_step(progress, "make the keys", || {
+        planned.make_keys_again(srs, options, blinding.as_deref())
+    })?;
     let (source, payload, manifest) = step(progress, "generate the Solidity verifier", || {
-        let verifier = shape_verifier(keys.verifying().cs())?;
+        let verifier = shape_verifier(keys.verifying().protocol())?;
         let instances = planned.public_values().count();
         let payload = key_payload(keys.verifying(), srs.g2(), srs.s_g2(), instances)?;
         let info = VerifierInfo {
@@ -87,6 +86,19 @@ pub fn setup(
         ));
     }
     Ok(SetupReport { key_seconds: key_time.as_secs_f64(), ..written })
+}
+
+/// The blinding of a setup in the folder that is of the same network, shape and SRS: made
+/// with it again, the key stays what it is, and so does what was deployed.
+fn kept_blinding(folder: &Path, planned: &PlannedModel, srs: &Srs) -> Option<Vec<u8>> {
+    let public = PublicSetup::open(folder).ok()?;
+    let private = PrivatePart::open(&public).ok()?;
+    let (manifest, plan) = (public.manifest(), planned.plan());
+    let same = manifest.shape == plan.shape
+        && manifest.k == plan.k
+        && manifest.check_srs(srs).is_ok()
+        && private.network().ok()? == plan.quantized.network;
+    if same { private.blinding().ok() } else { None }
 }
 
 fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manifest {
@@ -161,10 +173,10 @@ impl Writing<'_> {
         } else {
             files::remove(&srs_file).map_err(SetupError::from)?;
         }
-        PrivatePart::write(&private, setup_id, &self.keys.network)?;
+        PrivatePart::write(&private, setup_id, self.keys)?;
         let payload = hex::encode(self.payload);
         let hashes = &mut self.manifest.files;
-        let key = verifying_key_bytes(self.keys.verifying());
+        let key = self.keys.verifying().to_bytes();
         for (name, bytes) in [
             (VERIFYING_KEY, &key[..]),
             (VERIFIER_SOURCE, self.source.as_bytes()),

@@ -3,12 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use alloy::primitives::B256;
-use halo2_proofs::poly::kzg::commitment::ParamsKZG;
-use halo2curves::{
-    CurveAffine,
-    bn256::{Bn256, G2Affine},
-    serde::SerdeObject,
-};
+use halo2curves::{CurveAffine, bn256::G2Affine, serde::SerdeObject};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use verdict_contracts::PublicValues;
@@ -17,7 +12,6 @@ use verdict_prover::{
     samples::InputTensor,
     shape::Shape,
     srs::{Srs, fingerprint},
-    verify::verifier_params,
 };
 
 use super::{FORMAT_VERSION, MANIFEST, SetupError};
@@ -173,17 +167,15 @@ impl Manifest {
         Err(SetupError::Srs { expected, got: hex::encode(got) })
     }
 
-    /// The part of the SRS that a verifier needs.
-    pub(crate) fn verifier_params(&self, folder: &Path) -> Result<ParamsKZG<Bn256>, SetupError> {
+    /// The part of the SRS that a verifier needs: τ·G2.
+    pub(crate) fn tau_g2(&self, folder: &Path) -> Result<G2Affine, SetupError> {
         let point = hex::decode(&self.srs.tau_g2)
             .ok()
             .filter(|bytes| bytes.len() == 128)
             .and_then(|bytes| G2Affine::from_raw_bytes(&bytes))
             .filter(|point| bool::from(point.is_on_curve()));
         match point {
-            Some(point) if B256::from(fingerprint(&point)) == self.srs.fingerprint => {
-                Ok(verifier_params(self.k, point))
-            }
+            Some(point) if B256::from(fingerprint(&point)) == self.srs.fingerprint => Ok(point),
             _ => Err(SetupError::Malformed {
                 path: folder.join(MANIFEST),
                 cause: "srs.tau_g2 is not the point its fingerprint names".into(),

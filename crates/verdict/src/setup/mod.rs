@@ -8,6 +8,7 @@
 //! | `public/deployment.json` | where the contracts are, once deployed |
 //! | `private/manifest.json` | which setup the part belongs to, hashes of its files |
 //! | `private/circuit.bin` | the integer network |
+//! | `private/blinding.bin` | what hides the network in the verifying key |
 //! | `private/srs.bin` | the development SRS, if the setup uses one |
 //!
 //! The public part is all that verifying, deploying and submitting take, and may be given
@@ -25,9 +26,9 @@ mod part;
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::B256;
-use halo2_proofs::{plonk::VerifyingKey, poly::kzg::commitment::ParamsKZG};
-use halo2curves::bn256::{Bn256, G1Affine};
+use halo2curves::bn256::G2Affine;
 use verdict_codegen::{key_hash, key_payload, shape_verifier};
+use verdict_kzg::key::VerifyingKey;
 use verdict_prover::keys::read_verifying_key;
 
 pub(crate) use self::part::PrivatePart;
@@ -42,7 +43,7 @@ use crate::{
 };
 
 /// Version of the folder's format.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Folder of what verifies.
 pub const PUBLIC: &str = "public";
@@ -62,6 +63,8 @@ pub const KEY_PAYLOAD: &str = "key.hex";
 pub const DEPLOYMENT: &str = "deployment.json";
 /// Name of the integer network.
 pub const NETWORK: &str = "circuit.bin";
+/// Name of what hides the network in the verifying key.
+pub const BLINDING: &str = "blinding.bin";
 /// Name of a development SRS.
 pub const DEVELOPMENT_SRS: &str = "srs.bin";
 
@@ -71,6 +74,8 @@ const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 const MAX_KEY_BYTES: u64 = 16 << 20;
 /// Largest network read.
 const MAX_NETWORK_BYTES: u64 = 4 << 30;
+/// Largest blinding read: 32 bytes a column.
+const MAX_BLINDING_BYTES: u64 = 1 << 20;
 /// Largest deployment file.
 const MAX_DEPLOYMENT_BYTES: u64 = 1 << 20;
 
@@ -80,8 +85,8 @@ const MAX_DEPLOYMENT_BYTES: u64 = 1 << 20;
 pub struct PublicSetup {
     folder: PathBuf,
     manifest: Manifest,
-    key: VerifyingKey<G1Affine>,
-    params: ParamsKZG<Bn256>,
+    key: VerifyingKey,
+    tau_g2: G2Affine,
 }
 
 impl PublicSetup {
@@ -98,8 +103,8 @@ impl PublicSetup {
         let manifest = Manifest::parse(&bytes, &manifest_path)?;
         let bytes = part::read(&folder, VERIFYING_KEY, &manifest.files, MAX_KEY_BYTES)?;
         let key = read_verifying_key(&bytes, &manifest.shape, manifest.k)?;
-        let params = manifest.verifier_params(&folder)?;
-        let setup = Self { folder, manifest, key, params };
+        let tau_g2 = manifest.tau_g2(&folder)?;
+        let setup = Self { folder, manifest, key, tau_g2 };
         setup.check_key()?;
         Ok(setup)
     }
@@ -125,19 +130,19 @@ impl PublicSetup {
     }
 
     /// The verifying key.
-    pub(crate) fn key(&self) -> &VerifyingKey<G1Affine> {
+    pub(crate) fn key(&self) -> &VerifyingKey {
         &self.key
     }
 
-    /// The part of the SRS that a verifier needs.
-    pub(crate) fn params(&self) -> &ParamsKZG<Bn256> {
-        &self.params
+    /// The part of the SRS that a verifier needs: τ·G2.
+    pub(crate) fn tau_g2(&self) -> &G2Affine {
+        &self.tau_g2
     }
 
     /// The payload of the key contract.
     pub(crate) fn key_payload(&self) -> Result<Vec<u8>, SetupError> {
         let instances = self.manifest.public_values().count();
-        key_payload(&self.key, self.params.g2(), self.params.s_g2(), instances)
+        key_payload(&self.key, G2Affine::generator(), self.tau_g2, instances)
             .map_err(|error| self.malformed(VERIFYING_KEY, error.to_string()))
     }
 
@@ -157,7 +162,7 @@ impl PublicSetup {
         let payload = self.key_payload()?;
         let info = &self.manifest.verifier;
         compare("the key contract's hash", info.key_hash, key_hash(&payload).into())?;
-        let shape = shape_verifier(self.key.cs())
+        let shape = shape_verifier(self.key.protocol())
             .map_err(|error| self.malformed(VERIFYING_KEY, error.to_string()))?;
         compare("the shape's id", info.shape_id, shape.shape_id.into())
     }

@@ -8,11 +8,11 @@ use std::{
 use alloy::primitives::B256;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use verdict_prover::network::Network;
+use verdict_prover::{keys::Keys, network::Network};
 
 use super::{
-    DEVELOPMENT_SRS, FORMAT_VERSION, MANIFEST, MAX_MANIFEST_BYTES, MAX_NETWORK_BYTES, NETWORK,
-    PublicSetup, SetupError, manifest::check_version, private_folder,
+    BLINDING, DEVELOPMENT_SRS, FORMAT_VERSION, MANIFEST, MAX_BLINDING_BYTES, MAX_MANIFEST_BYTES,
+    MAX_NETWORK_BYTES, NETWORK, PublicSetup, SetupError, manifest::check_version, private_folder,
 };
 use crate::files::{self, Access};
 
@@ -91,17 +91,15 @@ impl PrivatePart {
     }
 
     /// Writes a private part.
-    pub(super) fn write(
-        folder: &Path,
-        setup_id: B256,
-        network: &Network,
-    ) -> Result<(), SetupError> {
+    pub(super) fn write(folder: &Path, setup_id: B256, keys: &Keys) -> Result<(), SetupError> {
         let malformed =
             |name: &str, cause: String| SetupError::Malformed { path: folder.join(name), cause };
-        let network = postcard::to_allocvec(network)
+        let network = postcard::to_allocvec(&keys.network)
             .map_err(|error| malformed(NETWORK, error.to_string()))?;
         let mut hashes = Hashes::new();
         write(folder, NETWORK, &network, Access::Private, &mut hashes)?;
+        let blinding = keys.blinding.to_bytes();
+        write(folder, BLINDING, &blinding, Access::Private, &mut hashes)?;
         let manifest = PrivateManifest { format_version: FORMAT_VERSION, setup_id, files: hashes };
         let bytes = serde_json::to_vec_pretty(&manifest)
             .map_err(|error| malformed(MANIFEST, error.to_string()))?;
@@ -115,6 +113,11 @@ impl PrivatePart {
             path: self.folder.join(NETWORK),
             cause: error.to_string(),
         })
+    }
+
+    /// Reads what hides the network in the verifying key.
+    pub(crate) fn blinding(&self) -> Result<Vec<u8>, SetupError> {
+        read(&self.folder, BLINDING, &self.manifest.files, MAX_BLINDING_BYTES)
     }
 
     /// Where the development SRS is, if the setup uses one.

@@ -13,7 +13,7 @@ use verdict_prover::{
     keys::Keys,
     model::{Affine, FloatLayer, FloatModel, FloatOp, TensorInfo},
     plan::{Plan, PlanOptions},
-    prove::{Backend, prove},
+    prove::{prove, prove_reference},
     quantize::Ranges,
     verify::verify,
 };
@@ -174,7 +174,7 @@ fn measure(args: &Bench, LayerSizes(sizes): &LayerSizes, ui: &Ui) -> Outcome<Row
     options.progress = Some(clock.clone());
     let engine = Engine::new(srs.params(), options)?;
     let (keys, key_time) = ui.timed_step("make the keys", || {
-        Ok(Keys::new(&engine, plan.quantized.network.clone(), plan.shape)?)
+        Ok(Keys::new(&engine, plan.quantized.network.clone(), plan.shape, OsRng)?)
     })?;
     let input = ranges.samples(1).pop().unwrap_or_default();
     let inputs = plan.quantized.input.encode(&input)?;
@@ -184,12 +184,12 @@ fn measure(args: &Bench, LayerSizes(sizes): &LayerSizes, ui: &Ui) -> Outcome<Row
     for _ in 0..=args.runs.max(1) {
         let (proof, time) = ui.timed_step("prove with the engine", || {
             clock.note("integer run");
-            let proof = prove(Backend::Engine(&engine), &keys, &inputs, &[0; 32], OsRng)?;
+            let proof = prove(&engine, &keys, &inputs, &[0; 32], OsRng)?;
             clock.note("end");
             Ok(proof)
         })?;
         let count = keys.layout.instances;
-        verify(srs.params(), keys.verifying(), count, &proof.instances, &proof.bytes)?;
+        verify(&srs.s_g2(), keys.verifying(), count, &proof.instances, &proof.bytes)?;
         proof_bytes = proof.bytes.len();
         runs.push((time, clock.take()));
     }
@@ -201,9 +201,8 @@ fn measure(args: &Bench, LayerSizes(sizes): &LayerSizes, ui: &Ui) -> Outcome<Row
 
     let mut reference = Vec::new();
     while reference.len() < args.runs.max(1) {
-        let reference_prover = Backend::Reference(srs.params());
         let ((), time) = ui.timed_step("prove with halo2's own prover", || {
-            prove(reference_prover, &keys, &inputs, &[0; 32], OsRng)?;
+            prove_reference(srs.params(), &keys, &inputs, &[0; 32], OsRng)?;
             Ok(())
         })?;
         reference.push(time);

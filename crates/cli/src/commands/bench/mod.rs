@@ -13,8 +13,8 @@ use alloy::primitives::Address;
 use serde::Serialize;
 use tempfile::TempDir;
 use verdict::{
-    Contracts, DeployOptions, Error, PlannedModel, Prover, ProverKind, ProverOptions, ScoreRequest,
-    SrsChoice, deploy, submit, verify,
+    Contracts, DeployOptions, Error, PlannedModel, Prover, ProverOptions, ScoreRequest, SrsChoice,
+    deploy, submit, verify,
 };
 use verdict_engine::Backend;
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
@@ -158,11 +158,9 @@ fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outc
     let least = |times: &[Duration]| times.iter().min().map_or(0.0, Duration::as_secs_f64);
     let (unit, keys, proof) = (least(&workload), least(&key_times), least(&times));
     let peak = peak_memory();
-    let options = ProverOptions { kind: ProverKind::Reference, ..ProverOptions::default() };
-    let reference = Prover::open(folder.path(), options)?;
-    reference.time_proof(input)?;
+    prover.time_reference(input)?;
     let reference_times: Result<Vec<_>, _> =
-        (0..args.runs.max(1)).map(|_| reference.time_proof(input)).collect();
+        (0..args.runs.max(1)).map(|_| prover.time_reference(input)).collect();
     let reference_median = median_of(reference_times?);
     let (gas, runtime_bytes, verify, proof_bytes) =
         on_chain(args, folder.path(), &prover, input, ui)?;

@@ -61,14 +61,13 @@ pub struct Columns {
     pub rho: Challenge,
 }
 
-/// Rows at the end of every column that hold halo2's blinding values, plus the
-/// one before them that the permutation and lookup arguments would use.
+/// Rows at the end of every column that hold random values.
 ///
-/// Follows `ConstraintSystem::blinding_factors`: the largest number of queries
-/// of one advice column (the limb column's), at least 3, plus 2; plus 1. A test
-/// compares it with the constraint system's own figure.
+/// halo2 keeps the largest number of queries of one advice column (the limb column's), at
+/// least 3, plus 3; hiding a column takes two rows a query (and one, where no query is on
+/// the row itself). A test compares the figure with both.
 pub fn unusable_rows(shape: &Shape) -> usize {
-    shape.limbs.max(3) + 3
+    (shape.limbs.max(3) + 3).max(2 * shape.limbs)
 }
 
 /// Rotation from the last row of the domain to the last active row.

@@ -73,10 +73,10 @@ pub struct Columns {
     pub rho: Challenge,
 }
 
-/// Rows at the end of every column that hold halo2's blinding values, plus one; see
+/// Rows at the end of every column that hold random values; see
 /// [`crate::circuit::chain::config::unusable_rows`].
 pub fn unusable_rows(shape: &Shape) -> usize {
-    shape.value_rows().max(3) + 3
+    (shape.value_rows().max(3) + 3).max(2 * shape.value_rows())
 }
 
 impl Columns {

@@ -1,0 +1,269 @@
+//! Verdict's own protocol: secret columns and the quotient are not opened, one opening of
+//! their linearisation takes their place.
+//!
+//! What is committed, drawn and opened when is read from [`Protocol`]; randomness is drawn
+//! in this order: per phase the blinded rows of each column, then the blinds between the
+//! quotient's pieces.
+
+use super::advice::AdviceState;
+use super::opening::{self, Opening};
+use super::witness::{self, WitnessSource};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::options::Stage;
+use crate::poly::{evaluate, linear_combination};
+use crate::quotient::expr::{Arena, Columns, Sum};
+use crate::quotient::program::Program;
+use crate::quotient::{Sources, quotient};
+use ff::Field;
+use halo2_proofs::plonk::{Circuit, ProvingKey};
+use halo2_proofs::transcript::TranscriptWrite;
+use halo2curves::bn256::{Fr, G1Affine};
+use rand::RngCore;
+use rayon::prelude::*;
+use verdict_kzg::field::rotate;
+use verdict_kzg::key::VerifyingKey;
+use verdict_kzg::protocol::{Commitment, Evaluation, Protocol};
+use verdict_kzg::transcript::{KeccakChallenge, KeccakTranscript};
+use verdict_kzg::verify::Linearisation;
+
+type Transcript = KeccakTranscript<Vec<u8>>;
+type State<'a, R> = AdviceState<'a, R, Transcript, KeccakChallenge>;
+
+impl Engine {
+    /// Proves what `source` gives as advice: the proof's bytes, for
+    /// [`verdict_kzg::verify::verify`].
+    ///
+    /// `pk` is halo2's key of the same constraint system and fixed columns as `vk`. A
+    /// witness that breaks a constraint gives a proof that is refused.
+    ///
+    /// # Errors
+    ///
+    /// See [`EngineError`].
+    pub fn prove(
+        &self,
+        vk: &VerifyingKey,
+        pk: &ProvingKey<G1Affine>,
+        source: &mut dyn WitnessSource,
+        instances: &[Fr],
+        rng: impl RngCore,
+    ) -> Result<Vec<u8>, EngineError> {
+        self.prove_linearised(vk, pk, instances, rng, |state| witness::run_source(state, source))
+    }
+
+    /// Like [`Self::prove`], with the advice that a circuit assigns.
+    ///
+    /// # Errors
+    ///
+    /// See [`EngineError`].
+    pub fn prove_circuit<C: Circuit<Fr>>(
+        &self,
+        vk: &VerifyingKey,
+        pk: &ProvingKey<G1Affine>,
+        circuit: &C,
+        instances: &[Fr],
+        rng: impl RngCore,
+    ) -> Result<Vec<u8>, EngineError> {
+        let columns = vec![instances; pk.get_vk().cs().num_instance_columns()];
+        self.prove_linearised(vk, pk, instances, rng, |state| {
+            witness::run_circuit(state, circuit, &columns)
+        })
+    }
+
+    fn prove_linearised<R: RngCore>(
+        &self,
+        vk: &VerifyingKey,
+        pk: &ProvingKey<G1Affine>,
+        instances: &[Fr],
+        mut rng: R,
+        witness: impl FnOnce(&mut State<'_, R>) -> Result<(), EngineError>,
+    ) -> Result<Vec<u8>, EngineError> {
+        let protocol = vk.protocol();
+        let cs = pk.get_vk().cs();
+        self.check(pk, &vec![instances; cs.num_instance_columns()])?;
+        let n = self.domain.size();
+        let mut transcript = Transcript::new(Vec::new());
+        let transcript_ref = &mut transcript;
+        common(transcript_ref, vk.digest())?;
+        for value in instances {
+            common(transcript_ref, *value)?;
+        }
+
+        // Advice, phase by phase.
+        let mut state = AdviceState::new(self, cs, &mut rng, transcript_ref);
+        state.blind_at_least(protocol.blinding_rows());
+        self.options.enter(Stage::Witness(0))?;
+        witness(&mut state)?;
+        let mut advice = std::mem::take(&mut state.columns);
+        let challenges: Vec<Fr> = state.challenges.iter().map(|c| c.unwrap_or(Fr::ZERO)).collect();
+        let y = squeeze(&mut transcript);
+
+        // To coefficients, then the quotient.
+        self.options.enter(Stage::Quotient)?;
+        let mut instance = Vec::new();
+        if protocol.has_instances {
+            instance = instances.to_vec();
+            instance.resize(n, Fr::ZERO);
+        }
+        let pieces = self.pool.install(|| {
+            let instances = instance.par_chunks_mut(n);
+            advice
+                .par_iter_mut()
+                .map(Vec::as_mut_slice)
+                .chain(instances)
+                .for_each_init(Vec::new, |scratch, column| self.domain.inverse(column, scratch));
+            let columns = Polynomials { pk, advice: &advice, instance: &instance };
+            self.constraint_quotient(protocol, &columns, &challenges, y)
+        });
+        let pieces = split(pieces, n, &mut rng);
+        self.options.enter(Stage::QuotientCommitments)?;
+        let commitments =
+            self.pool.install(|| self.commit_coefficients(pieces.par_iter().map(Vec::as_slice)));
+        for commitment in commitments {
+            transcript.write_point(commitment)?;
+        }
+        let x = squeeze(&mut transcript);
+
+        // Evaluations.
+        self.options.enter(Stage::Evaluations)?;
+        let omega = self.domain.omega();
+        let at = |rotation: i32| x * rotate(omega, self.k(), rotation);
+        let fixed: Vec<&[Fr]> = pk.fixed_polys().iter().map(|p| &p[..]).collect();
+        let [advice_values, fixed_values, instance_values] = self.pool.install(|| {
+            let of = |columns: &[&[Fr]], queries: &[(usize, i32)]| -> Vec<Fr> {
+                let value = |(column, rotation): &(usize, i32)| {
+                    evaluate(self.backend, columns[*column], at(*rotation))
+                };
+                queries.par_iter().map(value).collect()
+            };
+            let advice: Vec<&[Fr]> = advice.iter().map(Vec::as_slice).collect();
+            let instances: Vec<_> = protocol.instance_queries.iter().map(|r| (0, *r)).collect();
+            [
+                of(&advice, &protocol.advice_queries),
+                of(&fixed, &protocol.fixed_queries),
+                of(&[&instance], &instances),
+            ]
+        });
+        for value in advice_values.iter().chain(&fixed_values) {
+            transcript.write_scalar(*value)?;
+        }
+
+        // The linearisation.
+        self.options.enter(Stage::Opening)?;
+        let values = [&advice_values[..], &fixed_values, &instance_values];
+        let linear = Linearisation::new(protocol, &challenges, y, values);
+        let x_to_n = x.pow_vartime([n as u64]);
+        let step = x_to_n * x.invert().unwrap_or(Fr::ZERO);
+        let (mut terms, mut factors): (Vec<&[Fr]>, Vec<Fr>) =
+            linear.secret.iter().map(|(column, factor)| (fixed[*column], *factor)).unzip();
+        let mut factor = Fr::ONE - x_to_n;
+        for piece in &pieces {
+            terms.push(piece);
+            factors.push(factor);
+            factor *= step;
+        }
+        let mut linearisation = vec![Fr::ZERO; n];
+        self.pool
+            .install(|| linear_combination(self.backend, &terms, &factors, &mut linearisation));
+        drop(terms);
+        drop(pieces);
+
+        let mut polynomials: Vec<&[Fr]> = advice.iter().map(Vec::as_slice).collect();
+        polynomials.extend(&fixed);
+        polynomials.push(&linearisation);
+        let mut openings = Vec::new();
+        for set in &protocol.sets {
+            for member in &set.members {
+                let polynomial = match member.commitment {
+                    Commitment::Advice(column) => column,
+                    Commitment::Fixed(column) => advice.len() + column,
+                    Commitment::Linearisation => advice.len() + fixed.len(),
+                };
+                for (rotation, evaluation) in set.rotations.iter().zip(&member.evaluations) {
+                    let value = match *evaluation {
+                        Evaluation::Advice(query) => advice_values[query],
+                        Evaluation::Fixed(query) => fixed_values[query],
+                        Evaluation::Linearisation => -linear.constant,
+                    };
+                    openings.push(Opening { polynomial, point: at(*rotation), value });
+                }
+            }
+        }
+        opening::open(self, &polynomials, &openings, &mut transcript)?;
+        Ok(halo2_proofs::transcript::TranscriptWriterBuffer::finalize(transcript))
+    }
+
+    /// The pieces of `Σ y^(m−1−j)·g_j / (X^n − 1)`, each of n coefficients.
+    fn constraint_quotient(
+        &self,
+        protocol: &Protocol,
+        polynomials: &Polynomials<'_>,
+        challenges: &[Fr],
+        y: Fr,
+    ) -> Vec<Vec<Fr>> {
+        let fixed = polynomials.pk.fixed_polys();
+        let mut columns: Vec<&[Fr]> = fixed.iter().map(|p| &p[..]).collect();
+        let advice_at = columns.len();
+        columns.extend(polynomials.advice.iter().map(Vec::as_slice));
+        let instance_at = columns.len();
+        columns.extend([polynomials.instance].iter().filter(|column| !column.is_empty()));
+        let layout = Columns { fixed: 0, advice: advice_at, instance: instance_at };
+
+        let cs = polynomials.pk.get_vk().cs();
+        let gates: Vec<_> = cs.gates().iter().flat_map(|gate| gate.polynomials()).collect();
+        let mut arena = Arena::default();
+        let mut total = Sum::default();
+        let mut power = Fr::ONE;
+        for constraint in protocol.constraints.iter().rev() {
+            let gate = arena.convert(gates[constraint.position], &layout, challenges);
+            total = total.add_scaled(&gate, power);
+            power *= y;
+        }
+        let total = arena.group(total);
+        let total = arena.intern(total);
+        let program = Program::new(&arena, total, columns.len(), self.backend);
+        let pieces = protocol.quotient_pieces;
+        quotient(self.backend, &self.domain, &program, &Sources { columns }, pieces)
+    }
+}
+
+/// Coefficients of all columns.
+struct Polynomials<'a> {
+    pk: &'a ProvingKey<G1Affine>,
+    advice: &'a [Vec<Fr>],
+    instance: &'a [Fr],
+}
+
+/// Splits the quotient `Σ X^(i·n)·pieces_i` into `Σ X^(i·(n−1))·H_i`. A quotient of degree
+/// d gates has (d−1)(n−1) coefficients, so each H_i takes n−1 and has one more to spare:
+/// a random multiple of `X^(n−1)` is added to each and taken from the next, which makes
+/// all commitments but one uniformly random, and that one what the sum demands.
+fn split(pieces: Vec<Vec<Fr>>, n: usize, mut rng: impl RngCore) -> Vec<Vec<Fr>> {
+    let count = pieces.len();
+    let coefficients = pieces.concat();
+    let mut split: Vec<Vec<Fr>> = coefficients
+        .chunks(n - 1)
+        .take(count)
+        .map(|chunk| {
+            let mut piece = chunk.to_vec();
+            piece.resize(n, Fr::ZERO);
+            piece
+        })
+        .collect();
+    for index in 1..count {
+        let blind = Fr::random(&mut rng);
+        split[index - 1][n - 1] += blind;
+        split[index][0] -= blind;
+    }
+    split
+}
+
+fn common(transcript: &mut Transcript, value: Fr) -> Result<(), EngineError> {
+    use halo2_proofs::transcript::Transcript as _;
+    Ok(transcript.common_scalar(value)?)
+}
+
+fn squeeze(transcript: &mut Transcript) -> Fr {
+    use halo2_proofs::transcript::{EncodedChallenge as _, Transcript as _};
+    transcript.squeeze_challenge().get_scalar()
+}

@@ -1,0 +1,140 @@
+//! The verifying key: a protocol, a number of rows, commitments to the fixed columns.
+
+use std::sync::Arc;
+
+use halo2curves::{
+    CurveAffine,
+    bn256::{Fr, G1Affine},
+    group::prime::PrimeCurveAffine,
+};
+
+use crate::{
+    protocol::Protocol,
+    transcript::{POINT_BYTES, from_be_bytes, keccak256, reduce_be, to_be_bytes},
+};
+
+/// Prefix of what the digest is taken of.
+const DOMAIN: &[u8] = b"verdict-key-v1";
+
+/// Largest supported k: the field has no larger domain.
+const MAX_K: u32 = 28;
+
+/// What a verifier knows about a circuit.
+#[derive(Debug, Clone)]
+pub struct VerifyingKey {
+    protocol: Arc<Protocol>,
+    k: u32,
+    fixed: Vec<G1Affine>,
+    digest: Fr,
+}
+
+/// Why bytes are not a verifying key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The key is of another number of rows or columns.
+    #[error(
+        "the verifying key does not belong to this circuit: {what} is {got}, expected {expected}"
+    )]
+    Foreign {
+        /// What differs.
+        what: &'static str,
+        /// The circuit's.
+        expected: usize,
+        /// The key's.
+        got: usize,
+    },
+    /// A commitment is not a point.
+    #[error("the verifying key's commitment to fixed column {0} is not on the curve")]
+    Point(usize),
+}
+
+impl VerifyingKey {
+    /// A key from commitments to all fixed columns.
+    ///
+    /// # Errors
+    /// Not as many commitments as fixed columns; k above 28.
+    pub fn new(protocol: Arc<Protocol>, k: u32, fixed: Vec<G1Affine>) -> Result<Self, KeyError> {
+        let expected = protocol.num_fixed_columns;
+        if fixed.len() != expected {
+            let (what, got) = ("the number of fixed columns", fixed.len());
+            return Err(KeyError::Foreign { what, expected, got });
+        }
+        if k > MAX_K {
+            let (expected, got) = (MAX_K as usize, k as usize);
+            return Err(KeyError::Foreign { what: "k", expected, got });
+        }
+        let mut description = [DOMAIN, &protocol.shape_id(), &k.to_be_bytes()].concat();
+        description.extend(fixed.iter().flat_map(g1_bytes));
+        let digest = reduce_be(&keccak256(&description));
+        Ok(Self { protocol, k, fixed, digest })
+    }
+
+    /// The protocol that proofs follow.
+    pub fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
+    /// log2 of the number of rows.
+    pub fn k(&self) -> u32 {
+        self.k
+    }
+
+    /// Commitments to all fixed columns.
+    pub fn fixed_commitments(&self) -> &[G1Affine] {
+        &self.fixed
+    }
+
+    /// What the transcript begins with: Keccak-256 of shape, k and commitments, modulo r.
+    pub fn digest(&self) -> Fr {
+        self.digest
+    }
+
+    /// k in four bytes, then x ‖ y of each commitment, all big-endian; the point at
+    /// infinity is zeros.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let points = self.fixed.iter().flat_map(g1_bytes);
+        self.k.to_be_bytes().into_iter().chain(points).collect()
+    }
+
+    /// Reads a key of a protocol for `2^k` rows.
+    ///
+    /// # Errors
+    /// The bytes are of another size or k, or hold something that is not a point.
+    pub fn from_bytes(protocol: Arc<Protocol>, k: u32, bytes: &[u8]) -> Result<Self, KeyError> {
+        let expected = 4 + POINT_BYTES * protocol.num_fixed_columns;
+        let foreign = |what, expected, got| KeyError::Foreign { what, expected, got };
+        if bytes.len() != expected {
+            return Err(foreign("the length in bytes", expected, bytes.len()));
+        }
+        let (head, points) = bytes.split_at(4);
+        let got = head.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte));
+        if got != k {
+            return Err(foreign("k", k as usize, got as usize));
+        }
+        let fixed = points
+            .chunks_exact(POINT_BYTES)
+            .enumerate()
+            .map(|(column, bytes)| g1_from_bytes(bytes).ok_or(KeyError::Point(column)))
+            .collect::<Result<_, _>>()?;
+        Self::new(protocol, k, fixed)
+    }
+}
+
+/// x ‖ y; the point at infinity is 64 zero bytes, as the EVM's precompiles have it.
+pub fn g1_bytes(point: &G1Affine) -> [u8; POINT_BYTES] {
+    let mut bytes = [0; POINT_BYTES];
+    if let Some(coordinates) = Option::<halo2curves::Coordinates<_>>::from(point.coordinates()) {
+        bytes[..32].copy_from_slice(&to_be_bytes(coordinates.x()));
+        bytes[32..].copy_from_slice(&to_be_bytes(coordinates.y()));
+    }
+    bytes
+}
+
+fn g1_from_bytes(bytes: &[u8]) -> Option<G1Affine> {
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Some(G1Affine::identity());
+    }
+    let (x, y) = bytes.split_at_checked(32)?;
+    let (x, y) = (from_be_bytes(x.try_into().ok()?)?, from_be_bytes(y.try_into().ok()?)?);
+    Option::from(G1Affine::from_xy(x, y))
+}
