@@ -107,15 +107,6 @@ pub(crate) enum Optimize {
     Time,
 }
 
-<<<<<<< HEAD
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProverKind {
-    /// Verdict's own
-    Engine,
-    /// halo2's, slower; the engine is measured and tested against it
-    Reference,
-}
-
 /// Which way a score is to be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Score {
@@ -138,8 +129,6 @@ impl From<Score> for ScoreDirection {
     }
 }
 
-=======
->>>>>>> protocol
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Inspect {
     /// The ONNX model
