@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, de::DeserializeOwned};
 use verdict::read_file;
 use verdict_prover::{
-    model::FloatModel,
+    graph::Graph,
     onnx::{self, LoadOptions},
     plan::{Objective, Plan, PlanOptions},
     quantize::Ranges,
@@ -98,9 +98,9 @@ fn ranges(options: &ModelOptions, inputs: usize) -> Outcome<Ranges> {
 }
 
 /// Reads a model and plans its circuit.
-pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<(FloatModel, Plan)> {
-    let model = onnx::load(path, &LoadOptions::default())?.chain()?;
-    let ranges = ranges(options, model.input.len)?;
+pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<(Graph, Plan)> {
+    let model = onnx::load(path, &LoadOptions::default())?;
+    let ranges = ranges(options, model.input_len())?;
     let plan_options = PlanOptions {
         target_error: options.target_error,
         public_inputs: options.public_inputs,

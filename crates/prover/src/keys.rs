@@ -1,7 +1,7 @@
 //! Keys: the model as commitments.
 //!
-//! The proving key is derived: fixed columns follow from the integer network and
-//! the shape in a few milliseconds, so only the network and the verifying key (whose
+//! The proving key is derived: fixed columns follow from the integer graph and
+//! the shape in a few milliseconds, so only the graph and the verifying key (whose
 //! commitments cost multi-scalar multiplications) are stored.
 
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use verdict_engine::{Engine, EngineError};
 
 use crate::{
     circuit::{Layout, LayoutError, ModelCircuit, constraint_system, fixed_columns},
-    network::{Network, NetworkError},
+    integer::{IntegerError, IntegerGraph},
     shape::Shape,
 };
 
-/// A laid-out network with its halo2 keys.
+/// A laid-out graph with its halo2 keys.
 #[derive(Debug, Clone)]
 pub struct Keys {
-    /// The network.
-    pub network: Network,
-    /// The network in rows.
+    /// The graph.
+    pub graph: IntegerGraph,
+    /// The graph in rows.
     pub layout: Arc<Layout>,
     /// halo2's proving key; holds the verifying key.
     pub proving: ProvingKey<G1Affine>,
@@ -35,12 +35,12 @@ pub struct Keys {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The network cannot be laid out.
+    /// The graph cannot be laid out.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// The network is not valid for its shape.
+    /// The graph is not valid for its shape.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Graph(#[from] IntegerError),
     /// The SRS has another number of rows.
     #[error("the SRS is for 2^{got} rows, the model needs 2^{expected}")]
     SrsSize {
@@ -75,26 +75,26 @@ fn check_size(engine: &Engine, k: u32) -> Result<(), KeyError> {
 }
 
 impl Keys {
-    /// Makes the keys of a network. `engine` must have exactly the rows that
+    /// Makes the keys of a graph. `engine` must have exactly the rows that
     /// [`Layout::required_k`] says.
-    pub fn new(engine: &Engine, network: Network, shape: Shape) -> Result<Self, KeyError> {
-        network.validate(shape.accumulator_bits())?;
-        let layout = Arc::new(Layout::new(&network, shape)?);
+    pub fn new(engine: &Engine, graph: IntegerGraph, shape: Shape) -> Result<Self, KeyError> {
+        graph.validate(shape.accumulator_bits(), shape.value_bits())?;
+        let layout = Arc::new(Layout::new(&graph, shape)?);
         check_size(engine, layout.k)?;
         let (cs, fixed) = fixed_columns(&layout);
         let proving = engine.keygen_from(cs, fixed)?;
-        Ok(Self { network, layout, proving })
+        Ok(Self { graph, layout, proving })
     }
 
-    /// Restores the keys from a network and its verifying key.
+    /// Restores the keys from a graph and its verifying key.
     pub fn restore(
         engine: &Engine,
-        network: Network,
+        graph: IntegerGraph,
         shape: Shape,
         verifying: VerifyingKey<G1Affine>,
     ) -> Result<Self, KeyError> {
-        network.validate(shape.accumulator_bits())?;
-        let layout = Arc::new(Layout::new(&network, shape)?);
+        graph.validate(shape.accumulator_bits(), shape.value_bits())?;
+        let layout = Arc::new(Layout::new(&graph, shape)?);
         check_size(engine, layout.k)?;
         let got = verifying.get_domain().k();
         if got != layout.k {
@@ -103,7 +103,7 @@ impl Keys {
         }
         let (_, fixed) = fixed_columns(&layout);
         let proving = engine.restore_key(verifying, fixed)?;
-        Ok(Self { network, layout, proving })
+        Ok(Self { graph, layout, proving })
     }
 
     /// The verifying key.

@@ -20,8 +20,8 @@ use verdict_kzg::transcript::{KeccakTranscript, from_be_bytes};
 
 use crate::{
     circuit::{Layout, ModelCircuit, Witness},
+    integer::IntegerError,
     keys::Keys,
-    network::NetworkError,
 };
 
 /// A proof and what it proves.
@@ -39,9 +39,9 @@ pub struct Proof {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProveError {
-    /// The inputs do not fit the network.
+    /// The inputs do not fit the model.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Inputs(#[from] IntegerError),
     /// The context is not a field element.
     #[error("the context is not below the scalar field's modulus")]
     Context,
@@ -91,7 +91,7 @@ pub fn prove(
     rng: impl RngCore + CryptoRng,
 ) -> Result<Proof, ProveError> {
     let context = from_be_bytes(context).ok_or(ProveError::Context)?;
-    let witness = Arc::new(Witness::new(&keys.layout, &keys.network, inputs, context)?);
+    let witness = Arc::new(Witness::new(&keys.layout, &keys.graph, inputs, context)?);
     let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
     let mut transcript = KeccakTranscript::new(Vec::new());
     match backend {

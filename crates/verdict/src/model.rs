@@ -1,13 +1,13 @@
-//! A model on its way to a circuit. What the rest of this crate needs to know about float
-//! models, plans and networks stands here.
+//! A model on its way to a circuit. What the rest of this crate needs to know about graphs,
+//! plans and quantized models stands here.
 
 use std::path::Path;
 
 use verdict_contracts::PublicValues;
 use verdict_engine::{Engine, Options};
 use verdict_prover::{
+    graph::Graph,
     keys::Keys,
-    model::FloatModel,
     onnx::{self, LoadOptions},
     plan::{Plan, PlanOptions},
     quantize::Ranges,
@@ -19,7 +19,7 @@ use crate::error::Error;
 /// A model and the circuit planned for it.
 #[derive(Debug, Clone)]
 pub struct PlannedModel {
-    model: FloatModel,
+    model: Graph,
     plan: Plan,
 }
 
@@ -30,30 +30,25 @@ impl PlannedModel {
     /// The file is no model, has operators that are not supported, or no circuit is
     /// precise enough.
     pub fn load(path: &Path, ranges: &Ranges, options: &PlanOptions) -> Result<Self, Error> {
-        let model = onnx::load(path, &LoadOptions::default())?.chain()?;
-        Self::plan_for(model, ranges, options)
+        Self::plan_for(onnx::load(path, &LoadOptions::default())?, ranges, options)
     }
 
     /// Plans the circuit of a model that is read already.
     ///
     /// # Errors
     /// No circuit is precise enough, or the ranges do not fit the model.
-    pub fn plan_for(
-        model: FloatModel,
-        ranges: &Ranges,
-        options: &PlanOptions,
-    ) -> Result<Self, Error> {
+    pub fn plan_for(model: Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Self, Error> {
         let plan = Plan::new(&model, ranges, options)?;
         Ok(Self { model, plan })
     }
 
     /// A model with its plan.
-    pub fn new(model: FloatModel, plan: Plan) -> Self {
+    pub fn new(model: Graph, plan: Plan) -> Self {
         Self { model, plan }
     }
 
     /// The float model.
-    pub fn model(&self) -> &FloatModel {
+    pub fn model(&self) -> &Graph {
         &self.model
     }
 
@@ -75,6 +70,6 @@ impl PlannedModel {
     /// The SRS has other rows than planned, or the engine fails.
     pub fn make_keys(&self, srs: &Srs, options: Options) -> Result<Keys, Error> {
         let engine = Engine::new(srs.params(), options)?;
-        Ok(Keys::new(&engine, self.plan.quantized.network.clone(), self.plan.shape)?)
+        Ok(Keys::new(&engine, self.plan.quantized.graph.clone(), self.plan.shape)?)
     }
 }

@@ -92,8 +92,8 @@ impl Prover {
         };
         manifest.check_srs(&srs)?;
         let engine = Engine::new(srs.params(), options.engine)?;
-        let network = private.network()?;
-        let keys = Keys::restore(&engine, network, manifest.shape, public.key().clone())?;
+        let graph = private.graph()?;
+        let keys = Keys::restore(&engine, graph, manifest.shape, public.key().clone())?;
         Ok(Self { public, srs, engine, kind: options.kind, keys })
     }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use verdict_codegen::{key_hash, key_payload, shape_verifier};
 use verdict_engine::Options;
 use verdict_prover::{
+    graph::{Graph, TensorId},
     keys::{Keys, verifying_key_bytes},
     srs::Srs,
 };
@@ -97,8 +98,8 @@ fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manife
         model: ModelInfo {
             name: model.name.clone(),
             sha256: model.sha256.into(),
-            input: model.input.name.clone(),
-            output: model.output.name.clone(),
+            input: names(model, &model.inputs),
+            output: names(model, &model.outputs),
             parameters: model.parameters(),
         },
         shape: plan.shape,
@@ -110,6 +111,12 @@ fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manife
         verifier,
         files: BTreeMap::new(),
     }
+}
+
+/// The tensors' names, in the model's order.
+fn names(model: &Graph, tensors: &[TensorId]) -> String {
+    let names = tensors.iter().map(|tensor| model.tensors[tensor.0].name.as_str());
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// The manifest as it will be read: JSON numbers may come back one unit of the last place
@@ -161,7 +168,7 @@ impl Writing<'_> {
         } else {
             files::remove(&srs_file).map_err(SetupError::from)?;
         }
-        PrivatePart::write(&private, setup_id, &self.keys.network)?;
+        PrivatePart::write(&private, setup_id, &self.keys.graph)?;
         let payload = hex::encode(self.payload);
         let hashes = &mut self.manifest.files;
         let key = verifying_key_bytes(self.keys.verifying());

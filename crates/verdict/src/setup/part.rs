@@ -8,10 +8,10 @@ use std::{
 use alloy::primitives::B256;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use verdict_prover::network::Network;
+use verdict_prover::integer::IntegerGraph;
 
 use super::{
-    DEVELOPMENT_SRS, FORMAT_VERSION, MANIFEST, MAX_MANIFEST_BYTES, MAX_NETWORK_BYTES, NETWORK,
+    DEVELOPMENT_SRS, FORMAT_VERSION, GRAPH, MANIFEST, MAX_GRAPH_BYTES, MAX_MANIFEST_BYTES,
     PublicSetup, SetupError, manifest::check_version, private_folder,
 };
 use crate::files::{self, Access};
@@ -94,25 +94,25 @@ impl PrivatePart {
     pub(super) fn write(
         folder: &Path,
         setup_id: B256,
-        network: &Network,
+        graph: &IntegerGraph,
     ) -> Result<(), SetupError> {
         let malformed =
             |name: &str, cause: String| SetupError::Malformed { path: folder.join(name), cause };
-        let network = postcard::to_allocvec(network)
-            .map_err(|error| malformed(NETWORK, error.to_string()))?;
+        let bytes =
+            postcard::to_allocvec(graph).map_err(|error| malformed(GRAPH, error.to_string()))?;
         let mut hashes = Hashes::new();
-        write(folder, NETWORK, &network, Access::Private, &mut hashes)?;
+        write(folder, GRAPH, &bytes, Access::Private, &mut hashes)?;
         let manifest = PrivateManifest { format_version: FORMAT_VERSION, setup_id, files: hashes };
         let bytes = serde_json::to_vec_pretty(&manifest)
             .map_err(|error| malformed(MANIFEST, error.to_string()))?;
         Ok(files::write(&folder.join(MANIFEST), &bytes, Access::Private)?)
     }
 
-    /// Reads the network.
-    pub(crate) fn network(&self) -> Result<Network, SetupError> {
-        let bytes = read(&self.folder, NETWORK, &self.manifest.files, MAX_NETWORK_BYTES)?;
+    /// Reads the integer graph.
+    pub(crate) fn graph(&self) -> Result<IntegerGraph, SetupError> {
+        let bytes = read(&self.folder, GRAPH, &self.manifest.files, MAX_GRAPH_BYTES)?;
         postcard::from_bytes(&bytes).map_err(|error| SetupError::Malformed {
-            path: self.folder.join(NETWORK),
+            path: self.folder.join(GRAPH),
             cause: error.to_string(),
         })
     }
