@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use verdict_prover::{
-    model::FloatModel,
+    graph::Graph,
     onnx::{self, LoadOptions},
     plan::{Objective, Plan, PlanOptions},
     quantize::Ranges,
@@ -45,13 +45,8 @@ pub(crate) fn read_input(
     Ok(Applicant { id: samples.name(index), input: values.unwrap_or_default() })
 }
 
-/// What a model takes.
-pub(crate) fn tensors(model: &FloatModel) -> Vec<InputTensor> {
-    vec![InputTensor { name: model.input.name.clone(), shape: model.input.shape.clone() }]
-}
-
-fn ranges(options: &ModelOptions, model: &FloatModel) -> Outcome<Ranges> {
-    let (tensors, inputs) = (tensors(model), model.input.len);
+fn ranges(options: &ModelOptions, model: &Graph) -> Outcome<Ranges> {
+    let (tensors, inputs) = (InputTensor::of(model), model.input_len());
     if let Some(path) = &options.ranges {
         return Ok(Ranges { input: read_ranges(path, &tensors)? });
     }
@@ -75,8 +70,8 @@ fn ranges(options: &ModelOptions, model: &FloatModel) -> Outcome<Ranges> {
 }
 
 /// Reads a model and plans its circuit.
-pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<(FloatModel, Plan)> {
-    let model = onnx::load(path, &LoadOptions::default())?.chain()?;
+pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<(Graph, Plan)> {
+    let model = onnx::load(path, &LoadOptions::default())?;
     let ranges = ranges(options, &model)?;
     let plan_options = PlanOptions {
         target_error: options.target_error,

@@ -1,7 +1,7 @@
 //! Keys: the model as commitments.
 //!
-//! The proving key is derived: fixed columns follow from the integer network and
-//! the shape in a few milliseconds, so only the network, the blinding of its columns and
+//! The proving key is derived: fixed columns follow from the integer graph and
+//! the shape in a few milliseconds, so only the graph, the blinding of its columns and
 //! the verifying key (whose commitments cost multi-scalar multiplications) are stored.
 
 use std::sync::Arc;
@@ -20,18 +20,18 @@ use verdict_kzg::{
 
 use crate::{
     circuit::{Layout, LayoutError, constraint_system, fixed_columns, secret_columns},
-    network::{Network, NetworkError},
+    integer::{IntegerError, IntegerGraph},
     shape::Shape,
 };
 
-/// A laid-out network with its keys.
+/// A laid-out graph with its keys.
 #[derive(Debug, Clone)]
 pub struct Keys {
-    /// The network.
-    pub network: Network,
+    /// The graph.
+    pub graph: IntegerGraph,
     /// What hides its weights in the verifying key.
     pub blinding: Blinding,
-    /// The network in rows.
+    /// The graph in rows.
     pub layout: Arc<Layout>,
     /// halo2's proving key.
     pub proving: ProvingKey<G1Affine>,
@@ -42,12 +42,12 @@ pub struct Keys {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The network cannot be laid out.
+    /// The graph cannot be laid out.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// The network is not valid for its shape.
+    /// The graph is not valid for its shape.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Graph(#[from] IntegerError),
     /// The circuit has no proofs that could be verified.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
@@ -78,9 +78,9 @@ pub fn protocol(shape: &Shape) -> Result<Protocol, ProtocolError> {
     Protocol::new(&constraint_system(shape), &secret_columns(shape))
 }
 
-/// A network laid out, with its fixed columns.
+/// A graph laid out, with its fixed columns.
 struct Columns {
-    network: Network,
+    graph: IntegerGraph,
     layout: Arc<Layout>,
     protocol: Arc<Protocol>,
     cs: halo2_proofs::plonk::ConstraintSystem<Fr>,
@@ -88,16 +88,16 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(engine: &Engine, network: Network, shape: Shape) -> Result<Self, KeyError> {
-        network.validate(shape.accumulator_bits())?;
-        let layout = Arc::new(Layout::new(&network, shape)?);
+    fn new(engine: &Engine, graph: IntegerGraph, shape: Shape) -> Result<Self, KeyError> {
+        graph.validate(shape.accumulator_bits(), shape.value_bits())?;
+        let layout = Arc::new(Layout::new(&graph, shape)?);
         let (expected, got) = (layout.k, engine.k());
         if expected != got {
             return Err(KeyError::SrsSize { expected, got });
         }
         let protocol = Arc::new(protocol(&shape)?);
         let (cs, fixed) = fixed_columns(&layout);
-        Ok(Self { network, layout, protocol, cs, fixed })
+        Ok(Self { graph, layout, protocol, cs, fixed })
     }
 
     fn blind(&mut self, blinding: &Blinding) -> Result<(), KeyError> {
@@ -109,72 +109,72 @@ impl Columns {
     /// Makes the keys.
     fn keys(mut self, engine: &Engine, blinding: Blinding) -> Result<Keys, KeyError> {
         self.blind(&blinding)?;
-        let Self { network, layout, protocol, cs, fixed } = self;
+        let Self { graph, layout, protocol, cs, fixed } = self;
         let proving = engine.keygen_from(cs, fixed)?;
         let commitments = proving.get_vk().fixed_commitments().clone();
         let verifying = VerifyingKey::new(protocol, layout.k, commitments)?;
-        Ok(Keys { network, blinding, layout, proving, verifying })
+        Ok(Keys { graph, blinding, layout, proving, verifying })
     }
 }
 
 impl Keys {
-    /// Makes the keys of a network, whose weights random cells from `rng` hide. `engine`
+    /// Makes the keys of a graph, whose weights random cells from `rng` hide. `engine`
     /// must have exactly the rows that [`Layout::required_k`] says.
     ///
     /// # Errors
-    /// The network does not fit the shape or the engine.
+    /// The graph does not fit the shape or the engine.
     pub fn new(
         engine: &Engine,
-        network: Network,
+        graph: IntegerGraph,
         shape: Shape,
         rng: impl RngCore + CryptoRng,
     ) -> Result<Self, KeyError> {
-        let columns = Columns::new(engine, network, shape)?;
+        let columns = Columns::new(engine, graph, shape)?;
         let blinding = Blinding::random(&columns.protocol, rng);
         columns.keys(engine, blinding)
     }
 
-    /// Makes the keys that a network had before, from its [`Blinding`]'s bytes.
+    /// Makes the keys that a graph had before, from its [`Blinding`]'s bytes.
     ///
     /// # Errors
     /// As [`Keys::new`]; the blinding is not one of the shape.
     pub fn again(
         engine: &Engine,
-        network: Network,
+        graph: IntegerGraph,
         shape: Shape,
         blinding: &[u8],
     ) -> Result<Self, KeyError> {
-        let columns = Columns::new(engine, network, shape)?;
+        let columns = Columns::new(engine, graph, shape)?;
         let blinding = Blinding::from_bytes(&columns.protocol, blinding)?;
         columns.keys(engine, blinding)
     }
 
-    /// Makes keys that hide nothing: anyone who has the network computes the same.
+    /// Makes keys that hide nothing: anyone who has the graph computes the same.
     ///
     /// # Errors
     /// As [`Keys::new`].
-    pub fn public(engine: &Engine, network: Network, shape: Shape) -> Result<Self, KeyError> {
-        let columns = Columns::new(engine, network, shape)?;
+    pub fn public(engine: &Engine, graph: IntegerGraph, shape: Shape) -> Result<Self, KeyError> {
+        let columns = Columns::new(engine, graph, shape)?;
         let blinding = Blinding::none(&columns.protocol);
         columns.keys(engine, blinding)
     }
 
-    /// Restores the keys from a network, its blinding and its verifying key, which are not
+    /// Restores the keys from a graph, its blinding and its verifying key, which are not
     /// checked against each other: proofs by a wrong pair do not verify.
     ///
     /// # Errors
-    /// The network or the key does not fit the shape or the engine.
+    /// The graph or the key does not fit the shape or the engine.
     pub fn restore(
         engine: &Engine,
-        network: Network,
+        graph: IntegerGraph,
         shape: Shape,
         blinding: &[u8],
         verifying: VerifyingKey,
     ) -> Result<Self, KeyError> {
-        let mut columns = Columns::new(engine, network, shape)?;
+        let mut columns = Columns::new(engine, graph, shape)?;
         let blinding = Blinding::from_bytes(&columns.protocol, blinding)?;
         columns.blind(&blinding)?;
-        let Columns { network, layout, cs, fixed, .. } = columns;
+        let Columns { graph, layout, cs, fixed, .. } = columns;
         let (expected, got) = (layout.k as usize, verifying.k() as usize);
         if expected != got {
             return Err(key::KeyError::Foreign { what: "k", expected, got }.into());
@@ -189,7 +189,7 @@ impl Keys {
             false,
         );
         let proving = engine.restore_key(halo2, fixed)?;
-        Ok(Self { network, blinding, layout, proving, verifying })
+        Ok(Self { graph, blinding, layout, proving, verifying })
     }
 
     /// The verifying key.

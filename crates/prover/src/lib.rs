@@ -1,6 +1,6 @@
 //! Proves what a dense neural network said, with halo2-KZG over BN254.
 //!
-//! A float model ([`model`], read by [`onnx`]) becomes an integer [`network`], whose
+//! A model's [`graph`], read by [`onnx`], becomes an [`integer`] graph, whose
 //! run is the specification; the network becomes a [`circuit`].
 
 pub mod bounded;
@@ -8,7 +8,6 @@ pub mod circuit;
 pub mod graph;
 pub mod integer;
 pub mod keys;
-pub mod model;
 pub mod network;
 pub mod onnx;
 pub mod plan;

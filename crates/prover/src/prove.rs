@@ -17,8 +17,8 @@ use verdict_kzg::transcript::{KeccakTranscript, from_be_bytes};
 
 use crate::{
     circuit::{Layout, ModelCircuit, Witness},
+    integer::IntegerError,
     keys::Keys,
-    network::NetworkError,
 };
 
 /// A proof and what it proves.
@@ -36,9 +36,9 @@ pub struct Proof {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProveError {
-    /// The inputs do not fit the network.
+    /// The inputs do not fit the model.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Inputs(#[from] IntegerError),
     /// The context is not a field element.
     #[error("the context is not below the scalar field's modulus")]
     Context,
@@ -69,11 +69,11 @@ impl WitnessSource for Columns<'_> {
     }
 }
 
-/// Proves that the network gives its outputs on `inputs` (integers, see
+/// Proves that the graph gives its outputs on `inputs` (integers, see
 /// [`crate::quantize::InputSchema::encode`]), bound to `context`, 32 big-endian bytes.
 ///
 /// # Errors
-/// The inputs do not fit the network, the context is not a field element, or the engine
+/// The inputs do not fit the graph, the context is not a field element, or the engine
 /// stopped.
 pub fn prove(
     engine: &Engine,
@@ -118,5 +118,5 @@ pub fn prove_reference(
 
 fn witness(keys: &Keys, inputs: &[i64], context: &[u8; 32]) -> Result<Arc<Witness>, ProveError> {
     let context = from_be_bytes(context).ok_or(ProveError::Context)?;
-    Ok(Arc::new(Witness::new(&keys.layout, &keys.network, inputs, context)?))
+    Ok(Arc::new(Witness::new(&keys.layout, &keys.graph, inputs, context)?))
 }

@@ -37,7 +37,6 @@ fn survives(bytes: &[u8], what: &str) -> bool {
             graph.inputs.iter().map(|id| vec![0.5; graph.tensors[id.0].len()]).collect();
         // Damaged weights may overflow; that is an error too, not a panic.
         let _ = graph.run(&inputs);
-        let _ = graph.chain();
         true
     });
     assert!(start.elapsed().as_secs() < 5, "{what} took {:?}", start.elapsed());

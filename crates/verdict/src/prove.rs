@@ -79,9 +79,9 @@ impl Prover {
         };
         manifest.check_srs(&srs)?;
         let engine = Engine::new(srs.params(), options.engine)?;
-        let (network, blinding) = (private.network()?, private.blinding()?);
+        let (graph, blinding) = (private.graph()?, private.blinding()?);
         let key = public.key().clone();
-        let keys = Keys::restore(&engine, network, manifest.shape, &blinding, key)?;
+        let keys = Keys::restore(&engine, graph, manifest.shape, &blinding, key)?;
         Ok(Self { public, srs, engine, keys })
     }
 

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     args::{Demo, ModelOptions, Optimize},
     failure::{Failure, Outcome},
-    inputs::{Applicant, plan, read_input, read_inputs, tensors},
+    inputs::{Applicant, plan, read_input, read_inputs},
     ui::{Ui, bytes, grouped, say, seconds, table},
 };
 
@@ -123,7 +123,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     let options = example_options(&args.example);
     let (model, plan) =
         ui.step("read and plan", || plan(&args.example.join(&args.model), &options))?;
-    let applicant = choose(&args.example, &tensors(&model), args.id.as_deref())?;
+    let applicant = choose(&args.example, &InputTensor::of(&model), args.id.as_deref())?;
     let estimate = inspect::verification_gas(&plan)?;
     inspect::human(&model, &plan, estimate).iter().for_each(|line| ui.note(line.trim_start()));
 
@@ -167,7 +167,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     prover.time_proof(&applicant.input)?;
     let (bundle, proof_time) =
         ui.timed_step("prove", || Ok(prover.prove(&applicant.input, Some(&request))?))?;
-    let float = model.run(&applicant.input)?.first().copied().unwrap_or_default();
+    let float = model.run(&[&applicant.input])?.concat().first().copied().unwrap_or_default();
     ui.note(&format!(
         "score {}; the float model says {float:.6}",
         outputs(&bundle.decoded, bundle.decimals.into())

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use verdict_prover::{
+    graph::{Function, Graph, LinearMap, Op},
     keys::protocol,
-    model::{FloatModel, FloatOp},
     plan::{Candidate, Estimate, Plan},
     quantize::{ErrorReport, OutputSchema},
 };
@@ -54,17 +54,33 @@ pub(crate) fn verification_gas(plan: &Plan) -> Outcome<u64> {
     Ok(verdict_codegen::gas_estimate(&protocol, plan.estimate.instances))
 }
 
-fn layers(model: &FloatModel) -> Vec<String> {
-    let describe = |op: &FloatOp| match op {
-        FloatOp::Affine(affine) => format!("affine {} → {}", affine.inputs, affine.outputs),
-        FloatOp::Relu => "ReLU".to_owned(),
-        FloatOp::Sigmoid => "sigmoid".to_owned(),
+fn layers(model: &Graph) -> Vec<String> {
+    let map = |map: &LinearMap| match map {
+        LinearMap::Dense { inputs, outputs, .. } => format!("affine {inputs} → {outputs}"),
+        LinearMap::Convolution(conv) => format!(
+            "convolution {}×{} {} → {}",
+            conv.kernel[0], conv.kernel[1], conv.in_channels, conv.out_channels
+        ),
+        LinearMap::Diagonal(_) => "scale".to_owned(),
+        LinearMap::Sparse(_) => "sparse".to_owned(),
     };
-    model.layers.iter().map(|layer| describe(&layer.op)).collect()
+    let describe = |op: &Op| match op {
+        Op::Linear(linear) => linear.maps.iter().map(map).collect::<Vec<_>>().join(" + "),
+        Op::Function(Function::Relu) => "ReLU".to_owned(),
+        Op::Function(Function::LeakyRelu { .. }) => "leaky ReLU".to_owned(),
+        Op::Function(Function::Abs) => "absolute value".to_owned(),
+        Op::Function(Function::Clip { .. }) => "clip".to_owned(),
+        Op::Function(Function::Sigmoid) => "sigmoid".to_owned(),
+        Op::Extremum(extremum) if extremum.minimum => "minimum".to_owned(),
+        Op::Extremum(_) => "maximum".to_owned(),
+        Op::ArgExtremum(_) => "position of the extreme".to_owned(),
+        Op::Select(_) => "select".to_owned(),
+    };
+    model.nodes.iter().map(|node| describe(&node.op)).collect()
 }
 
 /// The report for a person.
-pub(crate) fn human(model: &FloatModel, plan: &Plan, gas: u64) -> Vec<String> {
+pub(crate) fn human(model: &Graph, plan: &Plan, gas: u64) -> Vec<String> {
     let estimate = &plan.estimate;
     let output = &plan.quantized.output;
     let unit = 10f64.powi(output.decimals as i32);
@@ -84,7 +100,8 @@ pub(crate) fn human(model: &FloatModel, plan: &Plan, gas: u64) -> Vec<String> {
         (
             "output error",
             format!(
-                "at most {:.1e} against the float model on {} inputs, {:.1e} on average",
+                "at most {:.1e} against the float model on {} inputs and corners of the ranges, \
+                 {:.1e} on average",
                 plan.error.largest, plan.error.samples, plan.error.mean
             ),
         ),

@@ -9,7 +9,6 @@ use verdict_prover::{
     graph::{Convolution, Linear, LinearMap, TensorId},
     integer::{IntegerGraph, IntegerNode, IntegerOp, IntegerTensor},
     keys::protocol,
-    network::{Layer, Network},
     shape::{GraphShape, Shape},
 };
 
@@ -24,22 +23,16 @@ pub fn small_shape() -> Shape {
 }
 
 /// Three inputs and `hidden` hidden values.
-fn network(shape: &Shape, hidden: usize) -> Network {
-    let layer = |inputs: usize, outputs: usize| Layer {
-        node: "layer".into(),
-        inputs,
-        outputs,
-        weights: (0..inputs * outputs).map(|i| (i as i64 * 37) % 41 - 20).collect(),
-        bias: (0..outputs).map(|i| 5_000 + 100 * i as i64).collect(),
-        knots_of: vec![],
+fn network(shape: &Shape, hidden: usize) -> IntegerGraph {
+    let layer = |inputs: usize, outputs: usize| {
+        let weights = (0..inputs * outputs).map(|i| (i as i64 * 37) % 41 - 20).collect();
+        (weights, (0..outputs).map(|i| 5_000 + 100 * i as i64).collect())
     };
-    let network = Network {
-        inputs: 3,
-        input_bits: shape.value_bits(),
-        shift_bits: shape.shift_bits(),
-        layers: vec![layer(3, hidden), layer(hidden, 2)],
-    };
-    network.validate(shape.accumulator_bits()).expect("the network fits its shape");
+    let layers = [layer(3, hidden), layer(hidden, 2)];
+    let network = IntegerGraph::chain(shape.value_bits(), shape.shift_bits(), 3, layers);
+    network
+        .validate(shape.accumulator_bits(), shape.value_bits())
+        .expect("the network fits its shape");
     network
 }
 

@@ -5,18 +5,15 @@
 //! in topological order; a tensor may be read any number of times. Elements are numbered
 //! in row-major order.
 
-mod chain;
 mod check;
 mod display;
 pub mod linear;
-mod map;
 pub(crate) mod passes;
 pub(crate) mod run;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    chain::ChainError,
     check::GraphError,
     linear::{Convolution, Linear, LinearMap, SparseRows},
     run::RunError,
@@ -136,6 +133,13 @@ pub enum Function {
     },
     /// 1 / (1 + exp(−x)).
     Sigmoid,
+}
+
+impl Graph {
+    /// Number of elements of all inputs.
+    pub fn input_len(&self) -> usize {
+        self.inputs.iter().map(|tensor| self.tensors[tensor.0].len()).sum()
+    }
 }
 
 impl Tensor {

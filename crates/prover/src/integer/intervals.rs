@@ -114,7 +114,8 @@ enum Rewriting {
 }
 
 impl Rewriting {
-    const ALL: [Self; 3] = [Self::None, Self::Maxima, Self::Minima];
+    /// All, those first whose terms cancel out in what reads a running maximum or minimum.
+    const ALL: [Self; 3] = [Self::Maxima, Self::Minima, Self::None];
 }
 
 /// A sum in which differences have been replaced.
@@ -371,7 +372,10 @@ impl Analysis {
         }
         terms.values_mut().for_each(|w| *w /= unit);
         let q = i128::from(bias >> self.shift_bits);
-        if let (1, Some((source, m))) = (terms.len(), terms.first_key_value()) {
+        // A difference stays one, so that its own terms can be taken apart.
+        if let (1, Some((source, m))) = (terms.len(), terms.first_key_value())
+            && !matches!(self.derived(*source), Derived::Difference { .. })
+        {
             return Derived::Knot { source: *source, m: *m, q };
         }
         self.derive_difference(&terms, q).unwrap_or(Derived::Plain)

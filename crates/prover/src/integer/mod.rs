@@ -23,12 +23,13 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::intervals::{Analysis, bits_of};
 pub use self::{
     check::IntegerError,
     intervals::{Interval, Intervals},
     run::Trace,
 };
-use crate::graph::{Linear, TensorId};
+use crate::graph::{Linear, LinearMap, TensorId};
 
 /// A directed graph of integer nodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +90,31 @@ pub struct Selected {
 }
 
 impl IntegerGraph {
+    /// A chain of dense layers, each its weights (row-major) and its biases.
+    pub fn chain(
+        input_bits: u32,
+        shift_bits: u32,
+        inputs: usize,
+        layers: impl IntoIterator<Item = (Vec<i64>, Vec<i64>)>,
+    ) -> Self {
+        let mut tensors = vec![IntegerTensor { name: "input".into(), len: inputs }];
+        let mut nodes = Vec::new();
+        for (index, (weights, bias)) in layers.into_iter().enumerate() {
+            let (inputs, outputs) = (tensors[index].len, bias.len());
+            let name = format!("layer{index}");
+            tensors.push(IntegerTensor { name: name.clone(), len: outputs });
+            let maps = vec![LinearMap::Dense { positions: 1, inputs, outputs, weights }];
+            nodes.push(IntegerNode {
+                name,
+                op: IntegerOp::Linear(Linear { maps, bias }),
+                inputs: vec![TensorId(index)],
+                output: TensorId(index + 1),
+            });
+        }
+        let outputs = vec![TensorId(nodes.len())];
+        Self { shift_bits, input_bits, tensors, inputs: vec![TensorId(0)], nodes, outputs }
+    }
+
     /// Number of elements of a tensor.
     pub fn len(&self, tensor: TensorId) -> usize {
         self.tensors[tensor.0].len

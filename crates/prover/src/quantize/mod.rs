@@ -5,33 +5,56 @@
 //! rest of the pre-activation's bits. Rounding is all there is to the error: there
 //! is no clipping and no calibration that a real input could break.
 //!
-//! - ReLU after an affine map is one layer of the network.
-//! - An affine map alone is a layer too: its bias is shifted so that no input in
-//!   range makes it negative, and whoever reads its values takes the shift back.
-//! - A function of one variable is a layer of ReLUs at the knots of its
-//!   piecewise-linear approximation; whoever reads it sums them.
+//! ```text
+//! Graph ─ bounds, program: steps and views, once ─► Program ─ emit, for a circuit's bits ─► IntegerGraph
+//!            sensitivity: how closely functions are needed ┘                 └─ compare: the measured error
+//! ```
+//!
+//! - A ReLU of what is linear is one node; linear maps join whoever reads them, so that no
+//!   value is rounded twice.
+//! - What is linear and must be a value of its own is shifted so that no input in range makes
+//!   it negative, and whoever reads it takes the shift back.
+//! - A function of one variable is a sum of ReLUs at knots, a maximum b + max(0, a − b).
 
-mod builder;
+mod bounds;
+mod compare;
+mod compose;
+mod emit;
+mod program;
 pub mod pwl;
 pub mod schema;
+mod sensitivity;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use self::builder::Builder;
-pub use self::schema::{InputSchema, OutputSchema, Ranges, SchemaError};
+pub use self::{
+    compare::ErrorReport,
+    schema::{InputSchema, InputTensor, OutputSchema, OutputTensor, Ranges, SchemaError},
+};
+use self::{
+    compare::{Reference, split},
+    emit::{DEFAULT_DECIMALS, Emitter},
+    program::{Kind, Program},
+    pwl::{PiecewiseLinear, sigmoid},
+};
 use crate::{
-    model::{FloatLayer, FloatModel, FloatOp, ModelError},
-    network::{Network, NetworkError},
+    graph::{ElementKind, Graph, GraphError, RunError},
+    integer::{IntegerError, IntegerGraph},
     shape::Shape,
 };
+
+/// Bounds of a function's tolerance: finer ones cost more than any output shows, coarser
+/// ones don't resemble the function.
+const TOLERANCES: (f64, f64) = (1e-9, 0.05);
 
 /// What the user may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Precision {
     /// Decimals of the outputs; the most that fit, 6 at most, if not given.
     pub decimals: Option<u32>,
-    /// Largest error of a piecewise-linear approximation.
+    /// What the piecewise-linear approximations of all functions together may add to the
+    /// error of an output.
     pub function_tolerance: f64,
 }
 
@@ -41,41 +64,52 @@ impl Default for Precision {
     }
 }
 
-/// An integer network and what its inputs and outputs mean.
+/// An integer graph and what its inputs and outputs mean.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantized {
-    /// The network.
-    pub network: Network,
+    /// The graph.
+    pub graph: IntegerGraph,
     /// How inputs become integers.
     pub input: InputSchema,
     /// How output words are read.
     pub output: OutputSchema,
 }
 
-/// The difference between the integer network and the float model on some inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ErrorReport {
-    /// Inputs compared.
-    pub samples: usize,
-    /// Largest absolute difference of an output.
-    pub largest: f64,
-    /// Mean absolute difference.
-    pub mean: f64,
+/// A model with all that is decided about it before the circuit's bits are known.
+#[derive(Debug)]
+pub struct Quantizer<'a> {
+    graph: &'a Graph,
+    ranges: Ranges,
+    program: Program,
+    reference: Reference,
+    /// By tensor of the graph: how much an error of its elements adds to one of an output.
+    gains: Vec<f64>,
+}
+
+/// A quantizer's functions, approximated.
+#[derive(Debug)]
+pub struct Functions {
+    /// By step, one for each of its elements.
+    fitted: Vec<Vec<PiecewiseLinear>>,
+    decimals: Option<u32>,
 }
 
 /// Why a model cannot be quantized.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum QuantizeError {
-    /// The float model is not consistent, or cannot be run.
+    /// The graph is not consistent.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Graph(#[from] GraphError),
+    /// The float model cannot be run.
+    #[error(transparent)]
+    Model(#[from] RunError),
     /// Ranges or samples that do not fit.
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    /// The resulting network is not valid.
+    /// The resulting integer graph is not valid.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Integer(#[from] IntegerError),
     /// No layers.
     #[error("the model computes nothing: its output is its input")]
     Empty,
@@ -123,92 +157,141 @@ pub enum QuantizeError {
     },
 }
 
+impl<'a> Quantizer<'a> {
+    /// Takes `graph` apart for inputs within `ranges`.
+    ///
+    /// # Errors
+    /// A graph or ranges that are not consistent, or values that may overflow f64.
+    pub fn new(graph: &'a Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
+        graph.check()?;
+        ranges.validate(graph.input_len())?;
+        if graph.nodes.is_empty() {
+            return Err(QuantizeError::Empty);
+        }
+        let program = Program::new(graph, &ranges.input)?;
+        let reference = Reference::new(graph, ranges)?;
+        let functions = program.steps.iter().any(|step| matches!(step.kind, Kind::Sigmoid { .. }));
+        let gains = if functions {
+            let values = reference
+                .some_inputs()
+                .map(|inputs| graph.run_all(&split(graph, inputs)))
+                .collect::<Result<Vec<_>, _>>()?;
+            sensitivity::gains(graph, &values)
+        } else {
+            vec![0.0; graph.tensors.len()]
+        };
+        Ok(Self { graph, ranges: ranges.clone(), program, reference, gains })
+    }
+
+    /// Approximates the functions: each as closely as its share of what an output's error
+    /// may be demands, after all that follows it.
+    pub fn functions(&self, precision: &Precision) -> Functions {
+        let sigmoids = || {
+            self.program.steps.iter().filter_map(|step| match step.kind {
+                Kind::Sigmoid { tensor, .. } => Some(tensor),
+                _ => None,
+            })
+        };
+        let share = precision.function_tolerance / sigmoids().count().max(1) as f64;
+        let mut cache: Vec<((f64, f64, f64), PiecewiseLinear)> = Vec::new();
+        let fitted = self.program.steps.iter().map(|step| {
+            let Kind::Sigmoid { tensor, source } = step.kind else { return Vec::new() };
+            let gain = self.gains[tensor.0].max(1e-6);
+            // At least 0 for NaN.
+            let tolerance = (share / gain).max(TOLERANCES.0).min(TOLERANCES.1);
+            // Beyond ±end the sigmoid is within the tolerance of its limit.
+            let end = (1.0 / tolerance).ln();
+            let bounds = &self.program.steps[source].bounds;
+            let mut fit = |(lo, hi): &(f64, f64)| {
+                let from = lo.clamp(-end, end);
+                let to = hi.clamp(-end, end).max(from);
+                let key = (from, to, tolerance);
+                if let Some((_, fitted)) = cache.iter().find(|(other, _)| *other == key) {
+                    return fitted.clone();
+                }
+                let fitted = PiecewiseLinear::fit(sigmoid, from, to, tolerance);
+                cache.push((key, fitted.clone()));
+                fitted
+            };
+            bounds.iter().map(&mut fit).collect()
+        });
+        Functions { fitted: fitted.collect(), decimals: precision.decimals }
+    }
+
+    /// Quantizes the model to what `shape` can hold.
+    ///
+    /// # Errors
+    /// Values that `shape` has no bits for.
+    pub fn quantize(
+        &self,
+        shape: &Shape,
+        functions: &Functions,
+    ) -> Result<Quantized, QuantizeError> {
+        let input = InputSchema::new(self.graph, &self.ranges, shape.value_bits())?;
+        let decimals = f64::from(functions.decimals.unwrap_or(DEFAULT_DECIMALS));
+        // What follows a function multiplies the rounding of what it is a function of.
+        let gain = self.program.steps.iter().map(|step| match step.kind {
+            Kind::Sigmoid { tensor, .. } => self.gains[tensor.0],
+            _ => 1.0,
+        });
+        let gain = gain.fold(1.0, f64::max).min(1e9);
+        let output_bits = (decimals * 10f64.log2()).ceil() as i32 + gain.log2().ceil() as i32;
+        let emitter = Emitter::new(&input, shape, output_bits, &functions.fitted);
+        let (graph, output) = emitter.run(&self.program, self.graph, functions.decimals)?;
+        graph.validate(shape.accumulator_bits(), shape.value_bits())?;
+        Ok(Quantized { graph, input, output })
+    }
+
+    /// Compares a quantized model with the float model.
+    ///
+    /// # Errors
+    /// The float model overflows on an input in range.
+    pub fn compare(&self, quantized: &Quantized) -> Result<ErrorReport, QuantizeError> {
+        self.reference.compare(quantized, self.graph)
+    }
+}
+
 impl Quantized {
-    /// Quantizes `model` for inputs within `ranges` to what `shape` can hold.
+    /// Quantizes `graph` for inputs within `ranges` to what `shape` can hold.
+    ///
+    /// # Errors
+    /// As [`Quantizer::new`] and [`Quantizer::quantize`].
     pub fn new(
-        model: &FloatModel,
+        graph: &Graph,
         ranges: &Ranges,
         shape: &Shape,
         precision: &Precision,
     ) -> Result<Self, QuantizeError> {
-        model.check()?;
-        ranges.validate(model.input.len)?;
-        let input = InputSchema { ranges: ranges.input.clone(), bits: shape.value_bits() };
-        let affine = |layer: &&FloatLayer| matches!(layer.op, FloatOp::Affine(_));
-        let affine_maps = model.layers.iter().filter(affine).count();
-        let mut builder = Builder::new(&input, shape, affine_maps, precision.decimals);
-        let mut layers = model.layers.iter().peekable();
-        let mut identity = None;
-        while let Some(layer) = layers.next() {
-            let (affine, function) = match &layer.op {
-                FloatOp::Affine(affine) => {
-                    let function = layers.next_if(|next| !matches!(next.op, FloatOp::Affine(_)));
-                    (affine, function)
-                }
-                FloatOp::Relu | FloatOp::Sigmoid => {
-                    let affine = identity.insert(builder.identity());
-                    (&*affine, Some(layer))
-                }
-            };
-            let last = layers.peek().is_none();
-            match function.map(|function| &function.op) {
-                Some(FloatOp::Sigmoid) => {
-                    builder.push_shifted(&layer.node, affine)?;
-                    builder.push_sigmoids(&layer.node, precision.function_tolerance)?;
-                    if last {
-                        let identity = builder.identity();
-                        builder.push_output(&layer.node, &identity, precision.decimals, true)?;
-                    }
-                }
-                Some(FloatOp::Relu) if last => {
-                    builder.push_output(&layer.node, affine, precision.decimals, true)?;
-                }
-                Some(FloatOp::Relu) => builder.push_relu(&layer.node, affine)?,
-                _ if last => builder.push_output(&layer.node, affine, precision.decimals, false)?,
-                _ => builder.push_shifted(&layer.node, affine)?,
-            }
-        }
-        let (network, output) = builder.finish().ok_or(QuantizeError::Empty)?;
-        network.validate(shape.accumulator_bits())?;
-        Ok(Self { network, input, output })
+        let quantizer = Quantizer::new(graph, ranges)?;
+        quantizer.quantize(shape, &quantizer.functions(precision))
     }
 
-    /// Runs the network on real inputs; outputs are real too.
-    pub fn run(&self, inputs: &[f64]) -> Result<Vec<f64>, QuantizeError> {
-        let trace = self.network.run(&self.input.encode(inputs)?)?;
-        let words = trace.values.last().map_or(&[][..], Vec::as_slice);
-        Ok(words.iter().map(|word| self.output.decode(*word)).collect())
-    }
-
-    /// Compares the network with the float model.
+    /// Compares with the float model on samples, each the elements of all inputs.
+    ///
+    /// # Errors
+    /// Samples that don't fit the schema or the model.
     pub fn compare(
         &self,
-        model: &FloatModel,
+        graph: &Graph,
         samples: &[Vec<f64>],
     ) -> Result<ErrorReport, QuantizeError> {
-        let (mut largest, mut sum, mut count) = (0.0f64, 0.0, 0usize);
-        for sample in samples {
-            for (ours, theirs) in self.run(sample)?.iter().zip(model.run(sample)?) {
-                let difference = (ours - theirs).abs();
-                largest = largest.max(difference);
-                sum += difference;
-                count += 1;
-            }
-        }
-        let mean = if count == 0 { 0.0 } else { sum / count as f64 };
-        Ok(ErrorReport { samples: samples.len(), largest, mean })
+        Reference::of_samples(graph, samples)?.compare(self, graph)
+    }
+
+    /// Runs the graph on real inputs, one input after the other; outputs are real too.
+    ///
+    /// # Errors
+    /// Inputs that don't fit the schema.
+    pub fn run(&self, inputs: &[f64]) -> Result<Vec<f64>, QuantizeError> {
+        let trace = self.graph.run(&self.input.encode(inputs)?)?;
+        Ok(trace.outputs.iter().map(|word| self.output.decode(*word)).collect())
     }
 }
 
-impl Ranges {
-    /// `count` inputs drawn evenly from the ranges, the same ones every time.
-    pub fn samples(&self, count: usize) -> Vec<Vec<f64>> {
-        use rand::{Rng, SeedableRng};
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7992);
-        (0..count)
-            .map(|_| self.input.iter().map(|[lo, hi]| rng.gen_range(*lo..=*hi)).collect())
-            .collect()
-    }
+/// Whether all outputs are integers.
+fn integers_only(graph: &Graph) -> bool {
+    let mut outputs = graph.outputs.iter().map(|tensor| graph.tensors[tensor.0].kind);
+    outputs.all(|kind| kind == ElementKind::Integer)
 }
 
 #[cfg(test)]

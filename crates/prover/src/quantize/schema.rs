@@ -3,30 +3,49 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Declared ranges of the inputs, one [lo, hi] for each.
+use crate::graph::{ElementKind, Graph};
+
+/// Declared ranges of the inputs, one [lo, hi] for each element of all of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ranges {
-    /// [lo, hi] of each input.
+    /// [lo, hi] of each element, one input after the other.
     pub input: Vec<[f64; 2]>,
 }
 
 /// How inputs become integers: affinely, so that the declared range is exactly the
-/// integers of the proven range, both ends included.
+/// integers of the proven range, both ends included. Integers become integers exactly; their
+/// range is proven up to the next power of two of its width.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSchema {
-    /// [lo, hi] of each input; lo is the integer 0, hi the integer 2^bits − 1.
+    /// The model's inputs, in its order.
+    pub tensors: Vec<InputTensor>,
+    /// [lo, hi] of each element, one input after the other; lo is the integer 0.
     pub ranges: Vec<[f64; 2]>,
     /// Bits of an input integer.
     pub bits: u32,
+}
+
+/// An input of the model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputTensor {
+    /// Its name.
+    pub name: String,
+    /// Its dimensions.
+    pub dims: Vec<usize>,
+    /// Whether it takes integers only.
+    pub integer: bool,
 }
 
 /// How output words are read: value = (word + min) / 10^decimals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputSchema {
-    /// Number of outputs.
+    /// The model's outputs, in its order; words are theirs, one output after the other.
+    pub tensors: Vec<OutputTensor>,
+    /// Number of words.
     pub count: usize,
     /// Decimals of a fixed-point output.
     pub decimals: u32,
@@ -34,6 +53,16 @@ pub struct OutputSchema {
     pub min: i64,
     /// Largest value.
     pub max: i64,
+}
+
+/// An output of the model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputTensor {
+    /// Its name.
+    pub name: String,
+    /// Its dimensions.
+    pub dims: Vec<usize>,
 }
 
 /// An input that is not one.
@@ -66,6 +95,14 @@ pub enum SchemaError {
     /// NaN or infinite.
     #[error("input {index} is {value}, which is not a finite number")]
     NotFinite {
+        /// Index of the input.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+    /// Not an integer where the model takes integers.
+    #[error("input {index} is {value}, the model takes integers there")]
+    NotInteger {
         /// Index of the input.
         index: usize,
         /// The value.
@@ -125,6 +162,11 @@ impl Ranges {
         }
         Ok(())
     }
+
+    /// The corner of the ranges that `high` describes.
+    pub(crate) fn corner(&self, high: impl Fn(usize) -> bool) -> Vec<f64> {
+        self.input.iter().enumerate().map(|(i, [lo, hi])| if high(i) { *hi } else { *lo }).collect()
+    }
 }
 
 fn check_length(what: &'static str, expected: usize, got: usize) -> Result<(), SchemaError> {
@@ -132,17 +174,64 @@ fn check_length(what: &'static str, expected: usize, got: usize) -> Result<(), S
 }
 
 impl InputSchema {
-    /// The real value of one unit of input `index`.
+    /// The schema of a model's inputs within `ranges`.
+    ///
+    /// # Errors
+    /// Ranges that are none; of integers: ends that are none, or too far apart.
+    pub fn new(graph: &Graph, ranges: &Ranges, bits: u32) -> Result<Self, SchemaError> {
+        let tensors: Vec<InputTensor> = graph
+            .inputs
+            .iter()
+            .map(|tensor| &graph.tensors[tensor.0])
+            .map(|tensor| InputTensor {
+                name: tensor.name.clone(),
+                dims: tensor.dims.clone(),
+                integer: tensor.kind == ElementKind::Integer,
+            })
+            .collect();
+        ranges.validate(tensors.iter().map(InputTensor::len).sum())?;
+        let schema = Self { tensors, ranges: ranges.input.clone(), bits };
+        for (index, [lo, hi]) in schema.ranges.iter().copied().enumerate() {
+            if schema.is_integer(index) {
+                if lo.fract() != 0.0 || hi.fract() != 0.0 {
+                    let value = if lo.fract() != 0.0 { lo } else { hi };
+                    return Err(SchemaError::NotInteger { index, value });
+                }
+                if hi - lo > schema.largest() {
+                    return Err(SchemaError::Range { index, lo, hi });
+                }
+            }
+        }
+        Ok(schema)
+    }
+
+    /// Whether element `index` is of an input that takes integers only.
+    fn is_integer(&self, index: usize) -> bool {
+        let mut end = 0;
+        self.tensors
+            .iter()
+            .find(|tensor| {
+                end += tensor.len();
+                index < end
+            })
+            .is_some_and(|tensor| tensor.integer)
+    }
+
+    /// The real value of one unit of element `index`.
     pub fn unit(&self, index: usize) -> f64 {
         let [lo, hi] = self.ranges[index];
-        (hi - lo) / self.largest()
+        if !self.is_integer(index) {
+            return (hi - lo) / self.largest();
+        }
+        // The finest power of two that still holds the range.
+        2f64.powi(-((self.largest() / (hi - lo)).log2().floor() as i32))
     }
 
     fn largest(&self) -> f64 {
         ((1u64 << self.bits) - 1) as f64
     }
 
-    /// Rounds real inputs to integers.
+    /// Rounds real inputs, one input after the other, to integers.
     pub fn encode(&self, inputs: &[f64]) -> Result<Vec<i64>, SchemaError> {
         check_length("inputs", self.ranges.len(), inputs.len())?;
         let encode = |(index, (&value, &[lo, hi])): (usize, (&f64, &[f64; 2]))| {
@@ -152,17 +241,32 @@ impl InputSchema {
             if value < lo || value > hi {
                 return Err(SchemaError::OutOfRange { index, value, lo, hi });
             }
-            let unit = (value - lo) / (hi - lo);
-            Ok((unit * self.largest()).round().clamp(0.0, self.largest()) as i64)
+            let word = if self.is_integer(index) {
+                if value.fract() != 0.0 {
+                    return Err(SchemaError::NotInteger { index, value });
+                }
+                (value - lo) / self.unit(index)
+            } else {
+                (value - lo) / (hi - lo) * self.largest()
+            };
+            Ok(word.round().clamp(0.0, self.largest()) as i64)
         };
         inputs.iter().zip(&self.ranges).enumerate().map(encode).collect()
+    }
+}
+
+impl InputTensor {
+    /// Number of elements.
+    #[expect(clippy::len_without_is_empty, reason = "a tensor of a model is never empty")]
+    pub fn len(&self) -> usize {
+        self.dims.iter().fold(1, |len: usize, dim| len.saturating_mul(*dim))
     }
 }
 
 impl OutputSchema {
     /// A word as a fixed-point integer.
     pub fn value(&self, word: i64) -> i64 {
-        word + self.min
+        word.saturating_add(self.min)
     }
 
     /// A word as a real number.
@@ -176,7 +280,28 @@ mod tests {
     use super::*;
 
     fn schema() -> InputSchema {
-        InputSchema { ranges: vec![[-1.0, 3.0], [0.0, 1e9]], bits: 30 }
+        InputSchema {
+            tensors: vec![InputTensor { name: "x".into(), dims: vec![1, 2], integer: false }],
+            ranges: vec![[-1.0, 3.0], [0.0, 1e9]],
+            bits: 30,
+        }
+    }
+
+    #[test]
+    fn integers_are_exact_and_nothing_else_is_taken_for_one() {
+        let mut schema = schema();
+        schema.tensors[0].integer = true;
+        schema.ranges = vec![[-1.0, 3.0], [5.0, 1005.0]];
+        for (value, index) in [(-1.0, 0), (2.0, 0), (3.0, 0), (5.0, 1), (777.0, 1), (1005.0, 1)] {
+            let mut inputs = [0.0, 5.0];
+            inputs[index] = value;
+            let word = schema.encode(&inputs).expect("in range")[index];
+            assert!(word >> schema.bits == 0);
+            let [lo, _] = schema.ranges[index];
+            assert_eq!(word as f64 * schema.unit(index) + lo, value);
+        }
+        let error = schema.encode(&[0.5, 5.0]);
+        assert!(matches!(error, Err(SchemaError::NotInteger { index: 0, .. })));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Arrays of numbers and how they fill a model's inputs.
 
+use crate::graph::Graph;
 use serde::{Deserialize, Serialize};
 
 use super::{error::Problem, place::Place};
@@ -21,6 +22,12 @@ pub struct InputTensor {
 }
 
 impl InputTensor {
+    /// The inputs of a model, in its order.
+    pub fn of(model: &Graph) -> Vec<Self> {
+        let tensors = model.inputs.iter().filter_map(|id| model.tensors.get(id.0));
+        tensors.map(|t| Self { name: t.name.clone(), shape: t.dims.clone() }).collect()
+    }
+
     /// Number of elements, at most `usize::MAX`.
     pub fn elements(&self) -> usize {
         product(&self.shape)

@@ -9,7 +9,11 @@ use alloy::primitives::B256;
 use serde::Serialize;
 use verdict_codegen::{key_hash, key_payload, shape_verifier};
 use verdict_engine::Options;
-use verdict_prover::{keys::Keys, srs::Srs};
+use verdict_prover::{
+    graph::{Graph, TensorId},
+    keys::Keys,
+    srs::Srs,
+};
 
 use super::{
     DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
@@ -88,7 +92,7 @@ pub fn setup(
     Ok(SetupReport { key_seconds: key_time.as_secs_f64(), ..written })
 }
 
-/// The blinding of a setup in the folder that is of the same network, shape and SRS: made
+/// The blinding of a setup in the folder that is of the same graph, shape and SRS: made
 /// with it again, the key stays what it is, and so does what was deployed.
 fn kept_blinding(folder: &Path, planned: &PlannedModel, srs: &Srs) -> Option<Vec<u8>> {
     let public = PublicSetup::open(folder).ok()?;
@@ -97,7 +101,7 @@ fn kept_blinding(folder: &Path, planned: &PlannedModel, srs: &Srs) -> Option<Vec
     let same = manifest.shape == plan.shape
         && manifest.k == plan.k
         && manifest.check_srs(srs).is_ok()
-        && private.network().ok()? == plan.quantized.network;
+        && private.graph().ok()? == plan.quantized.graph;
     if same { private.blinding().ok() } else { None }
 }
 
@@ -110,7 +114,7 @@ fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manife
             name: model.name.clone(),
             sha256: model.sha256.into(),
             inputs: planned.inputs(),
-            output: model.output.name.clone(),
+            output: names(model, &model.outputs),
             parameters: model.parameters(),
         },
         shape: plan.shape,
@@ -122,6 +126,12 @@ fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manife
         verifier,
         files: BTreeMap::new(),
     }
+}
+
+/// The tensors' names, in the model's order.
+fn names(model: &Graph, tensors: &[TensorId]) -> String {
+    let names = tensors.iter().map(|tensor| model.tensors[tensor.0].name.as_str());
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// The manifest as it will be read: JSON numbers may come back one unit of the last place

@@ -7,13 +7,13 @@
 //! | `public/Verifier.sol`, `public/key.hex` | the Solidity verifier of the shape, the key contract's payload |
 //! | `public/deployment.json` | where the contracts are, once deployed |
 //! | `private/manifest.json` | which setup the part belongs to, hashes of its files |
-//! | `private/circuit.bin` | the integer network |
-//! | `private/blinding.bin` | what hides the network in the verifying key |
+//! | `private/circuit.bin` | the integer graph |
+//! | `private/blinding.bin` | what hides the graph in the verifying key |
 //! | `private/srs.bin` | the development SRS, if the setup uses one |
 //!
 //! The public part is all that verifying, deploying and submitting take, and may be given
 //! to anyone; the private part holds the model and is its owner's alone (mode 0600). The
-//! proving key is derived from the network and the verifying key when it is needed.
+//! proving key is derived from the graph and the verifying key when it is needed.
 //!
 //! Reading checks versions, sizes and hashes before anything is parsed. Writing goes
 //! through temporary files, the public manifest last: a folder with one is complete.
@@ -61,9 +61,9 @@ pub const VERIFIER_CODE: &str = "Verifier.bin";
 pub const KEY_PAYLOAD: &str = "key.hex";
 /// Name of the file that says where the contracts are.
 pub const DEPLOYMENT: &str = "deployment.json";
-/// Name of the integer network.
-pub const NETWORK: &str = "circuit.bin";
-/// Name of what hides the network in the verifying key.
+/// Name of the integer graph.
+pub const GRAPH: &str = "circuit.bin";
+/// Name of what hides the graph in the verifying key.
 pub const BLINDING: &str = "blinding.bin";
 /// Name of a development SRS.
 pub const DEVELOPMENT_SRS: &str = "srs.bin";
@@ -72,8 +72,8 @@ pub const DEVELOPMENT_SRS: &str = "srs.bin";
 const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 /// Largest verifying key read: 64 bytes a column.
 const MAX_KEY_BYTES: u64 = 16 << 20;
-/// Largest network read.
-const MAX_NETWORK_BYTES: u64 = 4 << 30;
+/// Largest graph read.
+const MAX_GRAPH_BYTES: u64 = 4 << 30;
 /// Largest blinding read: 32 bytes a column.
 const MAX_BLINDING_BYTES: u64 = 1 << 20;
 /// Largest deployment file.

@@ -8,11 +8,12 @@ use std::{
 use alloy::primitives::B256;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use verdict_prover::{keys::Keys, network::Network};
+use verdict_prover::{integer::IntegerGraph, keys::Keys};
 
 use super::{
-    BLINDING, DEVELOPMENT_SRS, FORMAT_VERSION, MANIFEST, MAX_BLINDING_BYTES, MAX_MANIFEST_BYTES,
-    MAX_NETWORK_BYTES, NETWORK, PublicSetup, SetupError, manifest::check_version, private_folder,
+    BLINDING, DEVELOPMENT_SRS, FORMAT_VERSION, GRAPH, MANIFEST, MAX_BLINDING_BYTES,
+    MAX_GRAPH_BYTES, MAX_MANIFEST_BYTES, PublicSetup, SetupError, manifest::check_version,
+    private_folder,
 };
 use crate::files::{self, Access};
 
@@ -94,10 +95,10 @@ impl PrivatePart {
     pub(super) fn write(folder: &Path, setup_id: B256, keys: &Keys) -> Result<(), SetupError> {
         let malformed =
             |name: &str, cause: String| SetupError::Malformed { path: folder.join(name), cause };
-        let network = postcard::to_allocvec(&keys.network)
-            .map_err(|error| malformed(NETWORK, error.to_string()))?;
+        let graph = postcard::to_allocvec(&keys.graph)
+            .map_err(|error| malformed(GRAPH, error.to_string()))?;
         let mut hashes = Hashes::new();
-        write(folder, NETWORK, &network, Access::Private, &mut hashes)?;
+        write(folder, GRAPH, &graph, Access::Private, &mut hashes)?;
         let blinding = keys.blinding.to_bytes();
         write(folder, BLINDING, &blinding, Access::Private, &mut hashes)?;
         let manifest = PrivateManifest { format_version: FORMAT_VERSION, setup_id, files: hashes };
@@ -106,16 +107,16 @@ impl PrivatePart {
         Ok(files::write(&folder.join(MANIFEST), &bytes, Access::Private)?)
     }
 
-    /// Reads the network.
-    pub(crate) fn network(&self) -> Result<Network, SetupError> {
-        let bytes = read(&self.folder, NETWORK, &self.manifest.files, MAX_NETWORK_BYTES)?;
+    /// Reads the integer graph.
+    pub(crate) fn graph(&self) -> Result<IntegerGraph, SetupError> {
+        let bytes = read(&self.folder, GRAPH, &self.manifest.files, MAX_GRAPH_BYTES)?;
         postcard::from_bytes(&bytes).map_err(|error| SetupError::Malformed {
-            path: self.folder.join(NETWORK),
+            path: self.folder.join(GRAPH),
             cause: error.to_string(),
         })
     }
 
-    /// Reads what hides the network in the verifying key.
+    /// Reads what hides the graph in the verifying key.
     pub(crate) fn blinding(&self) -> Result<Vec<u8>, SetupError> {
         read(&self.folder, BLINDING, &self.manifest.files, MAX_BLINDING_BYTES)
     }

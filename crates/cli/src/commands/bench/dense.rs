@@ -10,8 +10,8 @@ use serde::Serialize;
 use verdict::SrsChoice;
 use verdict_engine::{Engine, Progress, Stage};
 use verdict_prover::{
+    graph::{ElementKind, Function, Graph, Linear, LinearMap, Node, Op, Tensor, TensorId},
     keys::Keys,
-    model::{Affine, FloatLayer, FloatModel, FloatOp, TensorInfo},
     plan::{Plan, PlanOptions},
     prove::{prove, prove_reference},
     quantize::Ranges,
@@ -130,9 +130,9 @@ pub(super) fn run(args: &Bench, ui: &Ui) -> Outcome {
 }
 
 /// Dense layers with ReLU between them, weights uniform with variance 2 / inputs (He).
-fn model(sizes: &[usize]) -> FloatModel {
+fn model(sizes: &[usize]) -> Graph {
     let mut rng = StdRng::seed_from_u64(1);
-    let mut layers = Vec::new();
+    let mut ops = Vec::new();
     for (index, pair) in sizes.windows(2).enumerate() {
         let &[inputs, outputs] = pair else { continue };
         let bound = (6.0 / inputs as f64).sqrt();
@@ -141,30 +141,40 @@ fn model(sizes: &[usize]) -> FloatModel {
             (0..count).map(|_| f64::from(rng.gen_range(-bound..bound) as f32)).collect()
         };
         if index > 0 {
-            layers.push(FloatLayer { node: format!("relu{index}"), op: FloatOp::Relu });
+            ops.push((format!("relu{index}"), inputs, Op::Function(Function::Relu)));
         }
         let (weights, bias) = (uniform(bound, inputs * outputs), uniform(0.1, outputs));
-        let affine = Affine { inputs, outputs, weights, bias };
-        layers.push(FloatLayer { node: format!("dense{index}"), op: FloatOp::Affine(affine) });
+        let maps = vec![LinearMap::Dense { positions: 1, inputs, outputs, weights }];
+        ops.push((format!("dense{index}"), outputs, Op::Linear(Linear { maps, bias })));
     }
-    let tensor = |name: &str, len: Option<&usize>| {
-        let len = len.copied().unwrap_or_default();
-        TensorInfo { name: name.to_owned(), shape: vec![1, len], len }
+    let tensor = |name: &str, len: usize| Tensor {
+        name: name.to_owned(),
+        dims: vec![1, len],
+        kind: ElementKind::Real,
     };
     let text: Vec<_> = sizes.iter().map(ToString::to_string).collect();
-    FloatModel {
+    let mut tensors = vec![tensor("x", sizes.first().copied().unwrap_or_default())];
+    tensors.extend(ops.iter().map(|(name, len, _)| tensor(name, *len)));
+    let nodes = ops.into_iter().enumerate().map(|(index, (name, _, op))| Node {
+        name,
+        op,
+        inputs: vec![TensorId(index)],
+        output: TensorId(index + 1),
+    });
+    Graph {
         name: text.join("-"),
-        input: tensor("x", sizes.first()),
-        output: tensor("y", sizes.last()),
-        layers,
         sha256: [0; 32],
+        nodes: nodes.collect(),
+        inputs: vec![TensorId(0)],
+        outputs: vec![TensorId(tensors.len() - 1)],
+        tensors,
     }
 }
 
 fn measure(args: &Bench, LayerSizes(sizes): &LayerSizes, ui: &Ui) -> Outcome<Row> {
     let model = model(sizes);
     ui.heading(&model.name);
-    let ranges = Ranges::uniform(model.input.len, -1.0, 1.0);
+    let ranges = Ranges::uniform(model.input_len(), -1.0, 1.0);
     let (plan, plan_time) = ui.timed_step("plan the circuit", || {
         Ok(Plan::new(&model, &ranges, &PlanOptions::default())?)
     })?;
@@ -174,7 +184,7 @@ fn measure(args: &Bench, LayerSizes(sizes): &LayerSizes, ui: &Ui) -> Outcome<Row
     options.progress = Some(clock.clone());
     let engine = Engine::new(srs.params(), options)?;
     let (keys, key_time) = ui.timed_step("make the keys", || {
-        Ok(Keys::new(&engine, plan.quantized.network.clone(), plan.shape, OsRng)?)
+        Ok(Keys::new(&engine, plan.quantized.graph.clone(), plan.shape, OsRng)?)
     })?;
     let input = ranges.samples(1).pop().unwrap_or_default();
     let inputs = plan.quantized.input.encode(&input)?;
@@ -236,7 +246,7 @@ mod tests {
         let model = model(&[5, 3, 2]);
         model.check().expect("the layers fit");
         assert_eq!((model.parameters(), model.name.as_str()), (5 * 3 + 3 + 3 * 2 + 2, "5-3-2"));
-        assert_eq!(model.run(&[0.5; 5]).expect("runs").len(), 2);
+        assert_eq!(model.run(&[[0.5; 5]]).expect("runs")[0].len(), 2);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use verdict::{
     deploy, submit, verify,
 };
 use verdict_engine::Backend;
+use verdict_prover::samples::InputTensor;
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use self::guard::{Baseline, Calibration, Comparison, Figures};
@@ -28,7 +29,7 @@ use super::{
 use crate::{
     args::Bench,
     failure::{Failure, Outcome},
-    inputs::{plan, read_inputs, tensors},
+    inputs::{plan, read_inputs},
     ui::{Ui, bytes, grouped, seconds},
 };
 
@@ -140,7 +141,7 @@ fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outc
     verdict::setup(&planned, &srs, folder.path(), args.computing.options(), ui)?;
     let options = ProverOptions { engine: args.computing.options(), ..ProverOptions::default() };
     let prover = Prover::open(folder.path(), options)?;
-    let applicants = read_inputs(&args.example.join("applicants.json"), &tensors(model))?;
+    let applicants = read_inputs(&args.example.join("applicants.json"), &InputTensor::of(model))?;
     let samples: Vec<_> = applicants.iter().map(|applicant| applicant.input.clone()).collect();
     let error = plan.quantized.compare(model, &samples)?;
     let input = samples.first().ok_or_else(|| Failure::new("the example has no applicants"))?;

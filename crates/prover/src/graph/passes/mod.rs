@@ -9,13 +9,7 @@ mod functions;
 mod fuse;
 mod merge;
 
-use super::{Graph, LinearMap, Node, Tensor, TensorId};
-
-/// The maps and biases of a linear node or a selection, the maps by the node's inputs.
-pub(crate) fn as_sum(node: &Node, tensors: &[Tensor]) -> Option<(Vec<LinearMap>, Vec<f64>)> {
-    let sum = merge::Sum::of(node, tensors)?;
-    Some((sum.maps.into_iter().map(|(_, map)| map).collect(), sum.bias))
-}
+use super::{Graph, TensorId};
 
 /// Runs all passes.
 pub(crate) fn simplify(graph: &mut Graph) {

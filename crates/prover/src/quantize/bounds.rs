@@ -1,0 +1,73 @@
+//! Bounds of every tensor of a graph over all inputs in range, in real numbers.
+
+use super::QuantizeError;
+use crate::graph::{Element, Function, Graph, Node, Op, run::evaluate};
+
+/// [lo, hi] of every element, by tensor.
+///
+/// Rounding is not accounted for: whoever uses these bounds to choose a unit leaves room.
+pub(super) fn bounds(
+    graph: &Graph,
+    ranges: &[[f64; 2]],
+) -> Result<Vec<Vec<(f64, f64)>>, QuantizeError> {
+    let mut bounds = vec![Vec::new(); graph.tensors.len()];
+    let mut rest = ranges.iter().map(|[lo, hi]| (*lo, *hi));
+    for tensor in &graph.inputs {
+        bounds[tensor.0] = rest.by_ref().take(graph.tensors[tensor.0].len()).collect();
+    }
+    for node in &graph.nodes {
+        let own = node_bounds(node, &bounds);
+        if let Some((lo, hi)) = own.iter().find(|(lo, hi)| !lo.is_finite() || !hi.is_finite()) {
+            let (node, magnitude) = (node.name.clone(), hi.abs().max(lo.abs()));
+            return Err(QuantizeError::TooWide { node, magnitude, fraction_bits: i32::MIN });
+        }
+        bounds[node.output.0] = own;
+    }
+    Ok(bounds)
+}
+
+fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
+    let inputs: Vec<&Vec<(f64, f64)>> = node.inputs.iter().map(|input| &bounds[input.0]).collect();
+    match &node.op {
+        Op::Linear(linear) => {
+            let mut sums: Vec<(f64, f64)> = linear.bias.iter().map(|b| (*b, *b)).collect();
+            for (map, x) in linear.maps.iter().zip(&inputs) {
+                map.fold(x, &mut sums, |(lo, hi), w, x: (f64, f64)| {
+                    let (at_lo, at_hi) = (w * x.0, w * x.1);
+                    (lo + at_lo.min(at_hi), hi + at_lo.max(at_hi))
+                });
+            }
+            sums
+        }
+        Op::Select(elements) => elements
+            .iter()
+            .map(|element| match *element {
+                Element::Input { input, index } => inputs[input][index],
+                Element::Constant(value) => (value, value),
+            })
+            .collect(),
+        Op::ArgExtremum(extremum) => {
+            extremum.groups.iter().map(|group| (0.0, (group.len() - 1) as f64)).collect()
+        }
+        op @ (Op::Function(_) | Op::Extremum(_)) => {
+            // Monotone between the ends, but for what bends in between.
+            let end = |side: fn(&(f64, f64)) -> f64| {
+                let x: Vec<f64> = inputs.iter().flat_map(|x| x.iter().map(side)).collect();
+                evaluate(op, &[&x])
+            };
+            let (at_lo, at_hi) = (end(|x| x.0), end(|x| x.1));
+            let bends = matches!(op, Op::Function(Function::Abs | Function::LeakyRelu { .. }));
+            let mut result: Vec<(f64, f64)> =
+                at_lo.iter().zip(&at_hi).map(|(a, b)| (a.min(*b), a.max(*b))).collect();
+            if bends {
+                // Both are 0 at 0.
+                for (bounds, x) in result.iter_mut().zip(inputs[0]) {
+                    if x.0 < 0.0 && x.1 > 0.0 {
+                        *bounds = (bounds.0.min(0.0), bounds.1.max(0.0));
+                    }
+                }
+            }
+            result
+        }
+    }
+}

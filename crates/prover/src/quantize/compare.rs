@@ -1,0 +1,186 @@
+//! The difference between an integer graph and the float model, measured.
+//!
+//! On inputs drawn from the declared ranges, and on corners of the ranges, where rounded
+//! weights weigh most: all inputs at one end, and those ends at which the error of each
+//! output is largest as far as every input's own part in it tells.
+
+use rand::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+use super::{QuantizeError, Quantized, Ranges};
+use crate::graph::{Graph, RunError};
+
+/// Multiplications spent on running the float model for a comparison.
+const BUDGET: usize = 40_000_000;
+/// Most outputs whose worst corners are looked for.
+const MAX_OUTPUTS: usize = 4;
+
+/// The difference between the integer graph and the float model on some inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ErrorReport {
+    /// Inputs compared.
+    pub samples: usize,
+    /// Largest absolute difference of an output.
+    pub largest: f64,
+    /// Mean absolute difference.
+    pub mean: f64,
+}
+
+/// Inputs and what the float model gives on them.
+#[derive(Debug, Clone)]
+pub(super) struct Reference {
+    ranges: Ranges,
+    samples: Vec<(Vec<f64>, Vec<f64>)>,
+    /// The middle of the ranges, and each input alone at its lower and upper end.
+    single: Vec<(Vec<f64>, Vec<f64>)>,
+}
+
+/// Runs the float model on the elements of all inputs, one input after the other.
+pub(super) fn run_float(graph: &Graph, inputs: &[f64]) -> Result<Vec<f64>, RunError> {
+    Ok(graph.run(&split(graph, inputs))?.concat())
+}
+
+/// The elements of each input.
+pub(super) fn split<'a>(graph: &Graph, inputs: &'a [f64]) -> Vec<&'a [f64]> {
+    let mut rest = inputs;
+    let mut result = Vec::with_capacity(graph.inputs.len());
+    for tensor in &graph.inputs {
+        let (own, others) = rest.split_at(graph.tensors[tensor.0].len().min(rest.len()));
+        result.push(own);
+        rest = others;
+    }
+    result
+}
+
+impl Reference {
+    pub(super) fn new(graph: &Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
+        let multiplications: usize = graph
+            .nodes
+            .iter()
+            .map(|node| match &node.op {
+                crate::graph::Op::Linear(linear) => {
+                    linear.maps.iter().map(|map| map.term_count()).sum()
+                }
+                _ => graph.tensors[node.output.0].len(),
+            })
+            .fold(1, usize::saturating_add);
+        let runs = (BUDGET / multiplications).clamp(8, 260);
+        let run =
+            |inputs: Vec<f64>| Ok::<_, QuantizeError>((inputs.clone(), run_float(graph, &inputs)?));
+        let mut inputs = ranges.samples(runs - 4);
+        inputs.push(ranges.corner(|_| false));
+        inputs.push(ranges.corner(|_| true));
+        inputs.push(ranges.corner(|index| index % 2 == 0));
+        inputs.push(ranges.corner(|index| index % 2 == 1));
+        let integers = integer_elements(graph);
+        if integers.iter().any(|integer| *integer) {
+            for (value, _) in
+                inputs.iter_mut().flat_map(|s| s.iter_mut().zip(&integers)).filter(|(_, i)| **i)
+            {
+                *value = value.round();
+            }
+        }
+        let samples = inputs.into_iter().map(run).collect::<Result<_, _>>()?;
+        let count = ranges.input.len();
+        let single = if 2 * count + 1 <= 2 * runs {
+            let middle: Vec<f64> = ranges
+                .input
+                .iter()
+                .zip(&integers)
+                .map(|([lo, hi], integer)| {
+                    let middle = lo + (hi - lo) / 2.0;
+                    if *integer { middle.floor() } else { middle }
+                })
+                .collect();
+            let mut single = vec![middle.clone()];
+            for (index, range) in ranges.input.iter().enumerate() {
+                for end in range {
+                    let mut input = middle.clone();
+                    input[index] = *end;
+                    single.push(input);
+                }
+            }
+            single.into_iter().map(run).collect::<Result<_, _>>()?
+        } else {
+            Vec::new()
+        };
+        Ok(Self { ranges: ranges.clone(), samples, single })
+    }
+
+    /// Given samples, and nothing else.
+    pub(super) fn of_samples(graph: &Graph, samples: &[Vec<f64>]) -> Result<Self, QuantizeError> {
+        let run = |inputs: &Vec<f64>| Ok((inputs.clone(), run_float(graph, inputs)?));
+        let samples = samples.iter().map(run).collect::<Result<_, QuantizeError>>()?;
+        Ok(Self { ranges: Ranges { input: Vec::new() }, samples, single: Vec::new() })
+    }
+
+    /// Inputs to measure sensitivities at.
+    pub(super) fn some_inputs(&self) -> impl Iterator<Item = &[f64]> {
+        let last = self.samples.len().saturating_sub(8);
+        self.samples[last..].iter().map(|(inputs, _)| inputs.as_slice())
+    }
+
+    /// Compares a quantized model with the float model.
+    pub(super) fn compare(
+        &self,
+        quantized: &Quantized,
+        graph: &Graph,
+    ) -> Result<ErrorReport, QuantizeError> {
+        let (mut largest, mut sum, mut count, mut samples) = (0.0f64, 0.0, 0usize, 0);
+        let mut visit = |errors: &[f64]| {
+            samples += 1;
+            for error in errors {
+                largest = largest.max(error.abs());
+                sum += error.abs();
+                count += 1;
+            }
+        };
+        let errors = |inputs: &[f64], theirs: &[f64]| {
+            let ours = quantized.run(inputs)?;
+            let errors = ours.iter().zip(theirs).map(|(ours, theirs)| ours - theirs);
+            Ok::<Vec<f64>, QuantizeError>(errors.collect())
+        };
+        for (inputs, theirs) in &self.samples {
+            visit(&errors(inputs, theirs)?);
+        }
+        let single = self
+            .single
+            .iter()
+            .map(|(inputs, theirs)| errors(inputs, theirs))
+            .collect::<Result<Vec<_>, _>>()?;
+        single.iter().for_each(|errors| visit(errors));
+        let outputs = single.first().map_or(0, Vec::len);
+        for output in (0..outputs).step_by(outputs.div_ceil(MAX_OUTPUTS).max(1)) {
+            let raises =
+                |index: usize| single[2 + 2 * index][output] > single[1 + 2 * index][output];
+            for upward in [true, false] {
+                let corner = self.ranges.corner(|index| raises(index) == upward);
+                let theirs = run_float(graph, &corner)?;
+                visit(&errors(&corner, &theirs)?);
+            }
+        }
+        let mean = if count == 0 { 0.0 } else { sum / count as f64 };
+        Ok(ErrorReport { samples, largest, mean })
+    }
+}
+
+/// Which elements take integers only.
+fn integer_elements(graph: &Graph) -> Vec<bool> {
+    let tensors = graph.inputs.iter().map(|tensor| &graph.tensors[tensor.0]);
+    tensors
+        .flat_map(|tensor| {
+            let integer = tensor.kind == crate::graph::ElementKind::Integer;
+            std::iter::repeat_n(integer, tensor.len())
+        })
+        .collect()
+}
+
+impl Ranges {
+    /// `count` inputs drawn evenly from the ranges, the same ones every time.
+    pub fn samples(&self, count: usize) -> Vec<Vec<f64>> {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7992);
+        (0..count)
+            .map(|_| self.input.iter().map(|[lo, hi]| rng.gen_range(*lo..=*hi)).collect())
+            .collect()
+    }
+}

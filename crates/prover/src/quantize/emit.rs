@@ -1,0 +1,535 @@
+//! Steps as integer nodes, for a circuit of given bits.
+
+use super::{
+    OutputSchema, QuantizeError,
+    program::{Kind, Output, Part, Program, Step, Terms, View},
+    pwl::PiecewiseLinear,
+    schema::{InputSchema, OutputTensor},
+};
+use crate::{
+    graph::{Graph, Linear, LinearMap, SparseRows, TensorId},
+    integer::{
+        Analysis, IntegerGraph, IntegerNode, IntegerOp, IntegerTensor, Interval, Selected, bits_of,
+    },
+    shape::Shape,
+};
+
+/// Coarsest useful unit: 2^−8.
+const MIN_FRACTION_BITS: i32 = 8;
+/// Most decimals chosen without being asked.
+pub(super) const DEFAULT_DECIMALS: u32 = 6;
+/// Most knots of all functions of a step.
+const MAX_KNOTS: usize = 1 << 22;
+
+/// What a step's integers stand for.
+enum Meaning {
+    /// X_i = unit_i·x_i + offset_i. At x_i = middle_i, rounding of a weight is compensated
+    /// in the bias.
+    Affine { units: Vec<f64>, offsets: Vec<f64>, middles: Vec<f64> },
+    /// X_i = constant_i + Σ_g d_g·unit_i·x_g over the knots of function i.
+    Functions(Vec<Knots>),
+}
+
+/// A function as ReLUs at its knots.
+struct Knots {
+    /// The first of its ReLUs.
+    first: usize,
+    /// The slope right of each knot.
+    slopes: Vec<f64>,
+    /// The value left of the first knot.
+    constant: f64,
+    /// The unit of what it is a function of.
+    unit: f64,
+}
+
+/// A step that has been made.
+struct Made {
+    tensor: TensorId,
+    /// Fraction bits of its unit; all of an input's bits.
+    bits: i32,
+    meaning: Meaning,
+}
+
+/// A linear map in integers, and its bounds.
+struct Scaled {
+    inputs: Vec<TensorId>,
+    linear: Linear<i64>,
+    bounds: Vec<Interval>,
+}
+
+/// The integer graph being made.
+pub(super) struct Emitter<'a> {
+    graph: IntegerGraph,
+    analysis: Analysis,
+    made: Vec<Made>,
+    accumulator_bits: u32,
+    value_bits: u32,
+    /// Fraction bits that the outputs need, about.
+    output_bits: i32,
+    schema: &'a InputSchema,
+    /// Fitted functions, by step.
+    fitted: &'a [Vec<PiecewiseLinear>],
+}
+
+impl<'a> Emitter<'a> {
+    pub(super) fn new(
+        schema: &'a InputSchema,
+        shape: &Shape,
+        output_bits: i32,
+        fitted: &'a [Vec<PiecewiseLinear>],
+    ) -> Self {
+        Self {
+            graph: IntegerGraph {
+                shift_bits: shape.shift_bits(),
+                input_bits: schema.bits,
+                tensors: Vec::new(),
+                inputs: Vec::new(),
+                nodes: Vec::new(),
+                outputs: Vec::new(),
+            },
+            analysis: Analysis::new(shape.shift_bits()),
+            made: Vec::new(),
+            accumulator_bits: shape.accumulator_bits(),
+            value_bits: shape.value_bits(),
+            output_bits,
+            schema,
+            fitted,
+        }
+    }
+
+    /// Makes every step and the outputs.
+    pub(super) fn run(
+        mut self,
+        program: &Program,
+        model: &Graph,
+        decimals: Option<u32>,
+    ) -> Result<(IntegerGraph, OutputSchema), QuantizeError> {
+        for (index, step) in program.steps.iter().enumerate() {
+            let made = self.step(index, step)?;
+            self.made.push(made);
+        }
+        let output = self.outputs(&program.outputs, model, decimals)?;
+        Ok((self.graph, output))
+    }
+
+    fn step(&mut self, index: usize, step: &Step) -> Result<Made, QuantizeError> {
+        match &step.kind {
+            Kind::Input { first } => Ok(self.input(step, *first)),
+            Kind::Relu(view) => self.relu(step, view),
+            Kind::Shifted { view, uniform } => self.shifted(step, view, *uniform),
+            Kind::Kink { source, at } => self.kink(step, *source, at),
+            Kind::Exact { rows, constant, like } => Ok(self.exact(step, rows, *constant, *like)),
+            Kind::Sigmoid { source, .. } => self.sigmoids(step, *source, &self.fitted[index]),
+            Kind::Select(elements) => Ok(self.select(step, elements)),
+        }
+    }
+
+    fn tensor(&mut self, name: &str, len: usize) -> TensorId {
+        self.graph.tensors.push(IntegerTensor { name: name.to_owned(), len });
+        TensorId(self.graph.tensors.len() - 1)
+    }
+
+    fn push(&mut self, name: &str, scaled: Scaled) -> TensorId {
+        let output = self.tensor(name, scaled.linear.bias.len());
+        self.analysis.add_linear(output, &scaled.inputs, &scaled.linear, &scaled.bounds);
+        self.graph.nodes.push(IntegerNode {
+            name: name.to_owned(),
+            op: IntegerOp::Linear(scaled.linear),
+            inputs: scaled.inputs,
+            output,
+        });
+        output
+    }
+
+    fn input(&mut self, step: &Step, first: usize) -> Made {
+        let tensor = self.tensor(&step.name, step.len);
+        self.graph.inputs.push(tensor);
+        self.analysis.add_input(tensor, step.len, self.schema.bits);
+        let elements = first..first + step.len;
+        let units: Vec<f64> = elements.clone().map(|index| self.schema.unit(index)).collect();
+        let offsets: Vec<f64> = elements.map(|index| self.schema.ranges[index][0]).collect();
+        let middles = vec![((1u64 << self.schema.bits) - 1) as f64 / 2.0; step.len];
+        let meaning = Meaning::Affine { units, offsets, middles };
+        Made { tensor, bits: self.schema.bits as i32, meaning }
+    }
+
+    /// The unit for values up to `magnitude`, as its fraction bits: on the straight line
+    /// from the bits of what is read to the outputs', as far as the circuit holds it.
+    ///
+    /// A weight between values of b and b' fraction bits has n + b' − b of its own, so
+    /// equal steps give the weights of all nodes the same precision.
+    fn fraction_bits(
+        &self,
+        step: &Step,
+        view: &View,
+        magnitude: f64,
+    ) -> Result<i32, QuantizeError> {
+        let largest = ((1u64 << self.value_bits) - 4) as f64;
+        let bits = (largest / magnitude.max(1e-9)).log2().floor() as i32;
+        if bits < MIN_FRACTION_BITS || !magnitude.is_finite() {
+            let node = step.name.clone();
+            return Err(QuantizeError::TooWide { node, magnitude, fraction_bits: bits });
+        }
+        let read = view.parts.iter().map(|part| self.made[part.step].bits).min();
+        let read = read.unwrap_or(self.output_bits);
+        let down = (read - self.output_bits) / step.remaining.max(1);
+        Ok(bits.min(read - down).max(MIN_FRACTION_BITS))
+    }
+
+    /// The bits that the circuit lacks for some bounds.
+    fn excess(&self, bounds: &[Interval]) -> i32 {
+        let needed = bounds.iter().map(|bounds| bits_of(*bounds)).max().unwrap_or(0);
+        needed as i32 - self.accumulator_bits as i32
+    }
+
+    fn relu(&mut self, step: &Step, view: &View) -> Result<Made, QuantizeError> {
+        // What is cut off below 0 has to fit the accumulator only, which is seen below.
+        let magnitude = step.bounds.iter().map(|(_, hi)| *hi).fold(0.0, f64::max);
+        let mut bits = self.fraction_bits(step, view, magnitude)?;
+        let offsets = vec![0.0; step.len];
+        let scaled = loop {
+            let scaled = self.scale(&step.name, view, &offsets, exp2(bits))?;
+            let excess = self.excess(&scaled.bounds);
+            if excess <= 0 || bits == MIN_FRACTION_BITS {
+                break scaled;
+            }
+            bits = (bits - excess).max(MIN_FRACTION_BITS);
+        };
+        let units = vec![exp2(-bits); step.len];
+        let middles = vec![0.0; step.len];
+        let tensor = self.push(&step.name, scaled);
+        Ok(Made { tensor, bits, meaning: Meaning::Affine { units, offsets, middles } })
+    }
+
+    fn shifted(&mut self, step: &Step, view: &View, uniform: bool) -> Result<Made, QuantizeError> {
+        let lowest = |bounds: &[(f64, f64)]| bounds.iter().map(|b| b.0).fold(f64::MAX, f64::min);
+        let lowest = lowest(&step.bounds);
+        let base = |lo: f64| if uniform { lowest } else { lo };
+        let width = step.bounds.iter().map(|(lo, hi)| hi - base(*lo)).fold(0.0, f64::max);
+        let mut bits = self.fraction_bits(step, view, width)?;
+        let (scaled, offsets) = loop {
+            // On the grid, so that 0 and other bends of functions are.
+            let snapped = |(lo, _): &(f64, f64)| (base(*lo) * exp2(bits)).floor() * exp2(-bits);
+            let mut offsets: Vec<f64> = step.bounds.iter().map(snapped).collect();
+            let mut scaled = self.scale(&step.name, view, &offsets, exp2(bits))?;
+            self.lift(&mut scaled, &mut offsets, exp2(-bits), uniform);
+            let excess = self.excess(&scaled.bounds);
+            if excess <= 0 || bits == MIN_FRACTION_BITS {
+                break (scaled, offsets);
+            }
+            bits = (bits - excess).max(MIN_FRACTION_BITS);
+        };
+        let units = vec![exp2(-bits); step.len];
+        // A real 0, so that the error is in proportion to the real value.
+        let middles = offsets.iter().map(|offset| -offset * exp2(bits)).collect();
+        let tensor = self.push(&step.name, scaled);
+        Ok(Made { tensor, bits, meaning: Meaning::Affine { units, offsets, middles } })
+    }
+
+    /// Lifts outputs by whole units until rounding cannot make them negative.
+    fn lift(&self, scaled: &mut Scaled, offsets: &mut [f64], unit: f64, uniform: bool) {
+        let one = 1i128 << self.graph.shift_bits;
+        let shift = |(lo, _): &Interval| (-(*lo).min(0)).div_euclid(one) + i128::from(*lo < 0);
+        let all = scaled.bounds.iter().map(shift).max().unwrap_or(0);
+        for ((bounds, bias), offset) in
+            scaled.bounds.iter_mut().zip(&mut scaled.linear.bias).zip(offsets)
+        {
+            let shift = if uniform { all } else { shift(bounds) };
+            let by = shift.saturating_mul(one);
+            *bounds = (bounds.0.saturating_add(by), bounds.1.saturating_add(by));
+            // A shift this long would not fit the accumulator either.
+            *bias = bias.saturating_add(i64::try_from(by).unwrap_or(i64::MAX));
+            *offset -= shift as f64 * unit;
+        }
+    }
+
+    /// max(0, Σ terms) of integers: no rounding.
+    fn exact(&mut self, step: &Step, rows: &[Terms], constant: i64, like: usize) -> Made {
+        let one = 1i64 << self.graph.shift_bits;
+        let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
+        steps.push(like);
+        steps.sort_unstable();
+        steps.dedup();
+        let map = |from: usize| {
+            let rows = rows.iter().map(|row| {
+                let own = row.iter().filter(move |term| term.0 == from);
+                own.map(|(_, index, factor)| (*index, factor.saturating_mul(one)))
+            });
+            LinearMap::Sparse(SparseRows::from_rows(rows))
+        };
+        let maps: Vec<(usize, LinearMap<i64>)> = steps
+            .into_iter()
+            .map(|step| (step, map(step)))
+            .filter(|(_, map)| map.coefficients() > 0)
+            .collect();
+        let bias = vec![-constant.saturating_mul(one); rows.len()];
+        let inputs: Vec<TensorId> = maps.iter().map(|(step, _)| self.made[*step].tensor).collect();
+        let linear = Linear { maps: maps.into_iter().map(|(_, map)| map).collect(), bias };
+        let bounds = self.analysis.linear(&inputs, &linear);
+        let tensor = self.push(&step.name, Scaled { inputs, linear, bounds });
+        let unit = match &self.made[like].meaning {
+            Meaning::Affine { units, .. } => units.first().copied().unwrap_or(1.0),
+            Meaning::Functions(_) => 1.0,
+        };
+        let zeros = vec![0.0; step.len];
+        let meaning =
+            Meaning::Affine { units: vec![unit; step.len], offsets: zeros.clone(), middles: zeros };
+        Made { tensor, bits: self.made[like].bits, meaning }
+    }
+
+    /// max(0, x − at) for each element of a step.
+    fn kink(&mut self, step: &Step, source: usize, at: &[f64]) -> Result<Made, QuantizeError> {
+        let Meaning::Affine { units, offsets, .. } = &self.made[source].meaning else {
+            return Err(QuantizeError::Empty);
+        };
+        let units = units.clone();
+        let one = 1i64 << self.graph.shift_bits;
+        let bias = at
+            .iter()
+            .zip(units.iter().zip(offsets))
+            .map(|(at, (unit, offset))| {
+                let at = integer(&step.name, ((at - offset) / unit).round() * one as f64)?;
+                Ok(-at)
+            })
+            .collect::<Result<Vec<i64>, QuantizeError>>()?;
+        let linear = Linear { maps: vec![LinearMap::Diagonal(vec![one; step.len])], bias };
+        let (inputs, bits) = (vec![self.made[source].tensor], self.made[source].bits);
+        let bounds = self.analysis.linear(&inputs, &linear);
+        let tensor = self.push(&step.name, Scaled { inputs, linear, bounds });
+        let zeros = vec![0.0; step.len];
+        let meaning = Meaning::Affine { units, offsets: zeros.clone(), middles: zeros };
+        Ok(Made { tensor, bits, meaning })
+    }
+
+    fn select(&mut self, step: &Step, elements: &[(usize, usize)]) -> Made {
+        let mut steps: Vec<usize> = elements.iter().map(|(step, _)| *step).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        let inputs: Vec<TensorId> = steps.iter().map(|step| self.made[*step].tensor).collect();
+        let selected: Vec<Selected> = elements
+            .iter()
+            .map(|(step, index)| Selected {
+                input: steps.binary_search(step).unwrap_or_default(),
+                index: *index,
+            })
+            .collect();
+        let (mut units, mut offsets, mut middles) = (Vec::new(), Vec::new(), Vec::new());
+        for (from, index) in elements {
+            if let Meaning::Affine { units: u, offsets: o, middles: m } = &self.made[*from].meaning
+            {
+                units.push(u[*index]);
+                offsets.push(o[*index]);
+                middles.push(m[*index]);
+            }
+        }
+        let bits = steps.iter().map(|step| self.made[*step].bits).min().unwrap_or(0);
+        let tensor = self.tensor(&step.name, step.len);
+        self.analysis.add_select(tensor, &inputs, &selected);
+        let (name, op) = (step.name.clone(), IntegerOp::Select(selected));
+        self.graph.nodes.push(IntegerNode { name, op, inputs, output: tensor });
+        Made { tensor, bits, meaning: Meaning::Affine { units, offsets, middles } }
+    }
+
+    fn sigmoids(
+        &mut self,
+        step: &Step,
+        source: usize,
+        fitted: &[PiecewiseLinear],
+    ) -> Result<Made, QuantizeError> {
+        let Meaning::Affine { units, offsets, .. } = &self.made[source].meaning else {
+            return Err(QuantizeError::Empty);
+        };
+        let one = 1i64 << self.graph.shift_bits;
+        let mut functions = Vec::with_capacity(step.len);
+        let mut rows = SparseRows { starts: vec![0], terms: Vec::new() };
+        let mut bias = Vec::new();
+        for (index, (fitted, (unit, offset))) in
+            fitted.iter().zip(units.iter().zip(offsets)).enumerate()
+        {
+            let real = |x: i64| x as f64 * unit + offset;
+            let mut at: Vec<i64> =
+                fitted.points().iter().map(|(x, _)| ((x - offset) / unit).round() as i64).collect();
+            at.dedup();
+            let points = at.iter().map(|at| (real(*at), fitted.evaluate(real(*at)))).collect();
+            let Some(snapped) = PiecewiseLinear::from_points(points) else {
+                return Err(QuantizeError::Empty);
+            };
+            functions.push(Knots {
+                first: bias.len(),
+                slopes: snapped.slopes(),
+                constant: snapped.points()[0].1,
+                unit: *unit,
+            });
+            for at in at {
+                rows.terms.push((index, one));
+                rows.starts.push(rows.terms.len());
+                bias.push(integer(&step.name, -(at as f64) * one as f64)?);
+            }
+            if bias.len() > MAX_KNOTS {
+                let (node, knots) = (step.name.clone(), bias.len());
+                return Err(QuantizeError::TooManyKnots { node, functions: step.len, knots });
+            }
+        }
+        let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias };
+        let (inputs, bits) = (vec![self.made[source].tensor], self.made[source].bits);
+        let bounds = self.analysis.linear(&inputs, &linear);
+        let tensor = self.push(&step.name, Scaled { inputs, linear, bounds });
+        Ok(Made { tensor, bits, meaning: Meaning::Functions(functions) })
+    }
+
+    /// A view in integers: outputs in units of 1/scale, shifted by `offsets`.
+    fn scale(
+        &self,
+        node: &str,
+        view: &View,
+        offsets: &[f64],
+        scale: f64,
+    ) -> Result<Scaled, QuantizeError> {
+        let half = 1i64 << (self.graph.shift_bits - 1);
+        let scale = scale * (1u64 << self.graph.shift_bits) as f64;
+        let mut constants: Vec<f64> =
+            view.bias.iter().zip(offsets).map(|(bias, offset)| (bias - offset) * scale).collect();
+        let (mut inputs, mut maps) = (Vec::new(), Vec::new());
+        for part in &view.parts {
+            inputs.push(self.made[part.step].tensor);
+            maps.push(self.scale_part(node, part, scale, &mut constants)?);
+        }
+        if maps.is_empty() {
+            inputs.extend(self.graph.inputs.first());
+            maps.push(LinearMap::Sparse(SparseRows::from_rows(vec![[]; offsets.len()])));
+        }
+        let bias = constants
+            .into_iter()
+            .map(|constant| Ok(integer(node, constant)? + half))
+            .collect::<Result<Vec<i64>, QuantizeError>>()?;
+        let linear = Linear { maps, bias };
+        let bounds = self.analysis.linear(&inputs, &linear);
+        Ok(Scaled { inputs, linear, bounds })
+    }
+
+    fn scale_part(
+        &self,
+        node: &str,
+        part: &Part,
+        scale: f64,
+        constants: &mut [f64],
+    ) -> Result<LinearMap<i64>, QuantizeError> {
+        match &self.made[part.step].meaning {
+            Meaning::Affine { .. } if part.raw => part.map.try_map(|_, w| integer(node, w * scale)),
+            Meaning::Affine { units, offsets, middles } => {
+                let shifted = |(offset, middle): (&f64, &f64)| *offset != 0.0 || *middle != 0.0;
+                if offsets.iter().zip(middles).any(shifted) {
+                    part.map.for_each_term(|o, i, w| {
+                        let exact = w * units[i] * scale;
+                        constants[o] +=
+                            w * offsets[i] * scale + (exact - exact.round()) * middles[i];
+                    });
+                }
+                part.map.try_map(|i, w| integer(node, w * units[i] * scale))
+            }
+            Meaning::Functions(functions) => {
+                let mut rows = SparseRows { starts: vec![0], terms: Vec::new() };
+                for (row, constant) in constants.iter_mut().enumerate() {
+                    let mut error = None;
+                    part.map.for_each_in_row(row, |index, w| {
+                        let function = &functions[index];
+                        // Rounding the slopes, not their differences, keeps the function
+                        // flat where it is flat.
+                        let mut before = 0;
+                        for (knot, slope) in function.slopes.iter().enumerate() {
+                            match integer(node, w * slope * function.unit * scale) {
+                                Ok(after) => {
+                                    rows.terms.push((function.first + knot, after - before));
+                                    before = after;
+                                }
+                                Err(e) => error = Some(e),
+                            }
+                        }
+                        *constant += w * function.constant * scale;
+                    });
+                    if let Some(error) = error {
+                        return Err(error);
+                    }
+                    rows.starts.push(rows.terms.len());
+                }
+                Ok(LinearMap::Sparse(rows))
+            }
+        }
+    }
+
+    /// The outputs, in units of 10^−decimals. Positive ones count from 0.
+    fn outputs(
+        &mut self,
+        outputs: &[Output],
+        model: &Graph,
+        decimals: Option<u32>,
+    ) -> Result<OutputSchema, QuantizeError> {
+        let positive = outputs.iter().all(|output| output.positive);
+        let bounds = || outputs.iter().flat_map(|output| &output.bounds);
+        let lowest = if positive { 0.0 } else { bounds().map(|b| b.0).fold(f64::MAX, f64::min) };
+        let magnitude = bounds().map(|(_, hi)| hi - lowest).fold(0.0, f64::max);
+        let largest = ((1u64 << self.value_bits) - 4) as f64;
+        let fits = |decimals: u32| magnitude * 10f64.powi(decimals as i32) < largest;
+        let decimals = match decimals {
+            Some(decimals) if fits(decimals) => decimals,
+            Some(decimals) => return Err(QuantizeError::Decimals { magnitude, decimals }),
+            None if super::integers_only(model) && fits(0) => 0,
+            None => (0..=DEFAULT_DECIMALS)
+                .rev()
+                .find(|decimals| fits(*decimals))
+                .ok_or(QuantizeError::Decimals { magnitude, decimals: 0 })?,
+        };
+        let scale = 10f64.powi(decimals as i32);
+        let mut min = (lowest * scale).floor() as i64;
+        let mut scaled = Vec::with_capacity(outputs.len());
+        for output in outputs {
+            let offsets = vec![min as f64 / scale; output.bounds.len()];
+            scaled.push(self.scale(&output.name, &output.view, &offsets, scale)?);
+        }
+        if !positive {
+            // All lifted by as much as the lowest needs.
+            let one = 1i128 << self.graph.shift_bits;
+            let lowest = scaled.iter().flat_map(|s| &s.bounds).map(|b| b.0).min().unwrap_or(0);
+            let shift = (-lowest.min(0)).div_euclid(one) + i128::from(lowest < 0);
+            let by = shift.saturating_mul(one);
+            for scaled in &mut scaled {
+                for (bounds, bias) in scaled.bounds.iter_mut().zip(&mut scaled.linear.bias) {
+                    *bounds = (bounds.0.saturating_add(by), bounds.1.saturating_add(by));
+                    *bias = bias.saturating_add(i64::try_from(by).unwrap_or(i64::MAX));
+                }
+            }
+            min = min.saturating_sub(i64::try_from(shift).unwrap_or(i64::MAX));
+        }
+        let mut largest = 0;
+        for (output, scaled) in outputs.iter().zip(scaled) {
+            let highest = scaled.bounds.iter().map(|(_, hi)| *hi).max().unwrap_or(0);
+            largest = largest.max((highest >> self.graph.shift_bits).max(0));
+            let tensor = self.push(&output.name, scaled);
+            self.graph.outputs.push(tensor);
+        }
+        let tensors: Vec<OutputTensor> = model
+            .outputs
+            .iter()
+            .map(|tensor| &model.tensors[tensor.0])
+            .map(|tensor| OutputTensor { name: tensor.name.clone(), dims: tensor.dims.clone() })
+            .collect();
+        let max = i64::try_from(largest).unwrap_or(i64::MAX).saturating_add(min);
+        let count = outputs.iter().map(|output| output.bounds.len()).sum();
+        Ok(OutputSchema { tensors, count, decimals, min, max })
+    }
+}
+
+fn exp2(bits: i32) -> f64 {
+    2f64.powi(bits)
+}
+
+/// A real number rounded to an integer of 63 bits.
+fn integer(node: &str, value: f64) -> Result<i64, QuantizeError> {
+    let rounded = value.round();
+    // Written so that NaN fails too.
+    if rounded.abs() < 2f64.powi(62) {
+        Ok(rounded as i64)
+    } else {
+        Err(QuantizeError::WeightTooLarge { node: node.to_owned(), weight: value })
+    }
+}

@@ -1,0 +1,580 @@
+//! A graph as a list of steps, each a tensor of integers to be: what does not depend on the
+//! circuit's bits, decided once.
+//!
+//! What is linear is carried along as a [`View`], a sum of maps of tensors that exist, and
+//! joins whoever reads it. A view becomes a tensor of its own where a function needs one, or
+//! where carrying it along would cost more than rounding once more.
+
+mod functions;
+mod order;
+
+use super::{
+    QuantizeError,
+    bounds::bounds,
+    compose::{VALUE_COST, compose, scaled, selection},
+};
+use crate::graph::{Element, Function, Graph, Linear, LinearMap, Node, Op, SparseRows, TensorId};
+
+/// Most outputs of a dense map that reads functions at their knots rather than their values.
+const MAX_KNOT_READERS: usize = 8;
+
+/// Real numbers as a sum of maps of steps' values.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct View {
+    pub(super) parts: Vec<Part>,
+    pub(super) bias: Vec<f64>,
+}
+
+/// One map of a view.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Part {
+    /// Index of the step it reads.
+    pub(super) step: usize,
+    pub(super) map: LinearMap,
+    /// Whether the step's integers are meant, not what they stand for.
+    pub(super) raw: bool,
+}
+
+/// Integer multiples of steps' elements: (step, element, factor).
+pub(super) type Terms = Vec<(usize, usize, i64)>;
+
+/// A tensor to be.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) name: String,
+    pub(super) len: usize,
+    pub(super) kind: Kind,
+    /// Bounds of its real values; empty for those that have the unit of another step.
+    pub(super) bounds: Vec<(f64, f64)>,
+    /// Roundings from here to the nearest output, this one included.
+    pub(super) remaining: i32,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// Elements of the model's inputs, from `first` on.
+    Input { first: usize },
+    /// max(0, view).
+    Relu(View),
+    /// The view, shifted so that it is never negative; by one shift for all where `uniform`.
+    Shifted { view: View, uniform: bool },
+    /// max(0, x − at) of a step's elements, in its unit.
+    Kink { source: usize, at: Vec<f64> },
+    /// max(0, Σ terms − constant) of integers, in the unit of `like`.
+    Exact { rows: Vec<Terms>, constant: i64, like: usize },
+    /// Sigmoids of a step's elements, as ReLUs at their knots. `tensor` is the graph's.
+    Sigmoid { source: usize, tensor: TensorId },
+    /// Elements named again.
+    Select(Vec<(usize, usize)>),
+}
+
+/// An output: its view, cut at 0 where `relu`.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) view: View,
+    pub(super) relu: bool,
+    /// Whether its words count from 0.
+    pub(super) positive: bool,
+    pub(super) bounds: Vec<(f64, f64)>,
+    pub(super) name: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) steps: Vec<Step>,
+    pub(super) outputs: Vec<Output>,
+}
+
+/// What a program is made with.
+struct Lowering<'a> {
+    graph: &'a Graph,
+    /// Bounds by the graph's tensor.
+    bounds: Vec<Vec<(f64, f64)>>,
+    ranges: &'a [[f64; 2]],
+    steps: Vec<Step>,
+    /// The view of each tensor of the graph.
+    views: Vec<Option<View>>,
+    /// Reads of each tensor that are still to come.
+    uses: Vec<usize>,
+    /// Tensors that are max(0, view) and outputs only.
+    cut: Vec<bool>,
+}
+
+impl Program {
+    pub(super) fn new(graph: &Graph, ranges: &[[f64; 2]]) -> Result<Self, QuantizeError> {
+        let mut uses = vec![0; graph.tensors.len()];
+        let reads = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
+        reads.for_each(|tensor| uses[tensor.0] += 1);
+        let mut lowering = Lowering {
+            graph,
+            bounds: bounds(graph, ranges)?,
+            ranges,
+            steps: Vec::new(),
+            views: vec![None; graph.tensors.len()],
+            uses,
+            cut: vec![false; graph.tensors.len()],
+        };
+        let mut first = 0;
+        for tensor in &graph.inputs {
+            let name = graph.tensors[tensor.0].name.clone();
+            lowering.add_step(name, *tensor, Kind::Input { first });
+            first += graph.tensors[tensor.0].len();
+        }
+        graph.nodes.iter().for_each(|node| lowering.lower(node));
+        let outputs = lowering.outputs();
+        let mut program = Self { steps: lowering.steps, outputs };
+        program.drop_unused();
+        program.count_roundings();
+        Ok(program)
+    }
+
+    /// Whether a step's elements are all that a view reads.
+    pub(super) fn reads_functions_only(&self, view: &View) -> bool {
+        view.parts.iter().all(|part| matches!(self.steps[part.step].kind, Kind::Sigmoid { .. }))
+    }
+
+    /// Removes steps that no output depends on.
+    fn drop_unused(&mut self) {
+        let mut used = vec![false; self.steps.len()];
+        let outputs = self.outputs.iter().flat_map(|output| &output.view.parts);
+        outputs.for_each(|part| used[part.step] = true);
+        for index in (0..self.steps.len()).rev() {
+            if used[index] {
+                self.steps[index].kind.sources().into_iter().for_each(|step| used[step] = true);
+            }
+        }
+        let mut places = Vec::with_capacity(used.len());
+        let mut next = 0;
+        for (used, step) in used.iter().zip(&self.steps) {
+            let kept = *used || matches!(step.kind, Kind::Input { .. });
+            places.push(kept.then_some(next));
+            next += usize::from(kept);
+        }
+        let mut index = 0;
+        self.steps.retain(|_| {
+            index += 1;
+            places[index - 1].is_some()
+        });
+        let place = |step: &mut usize| *step = places[*step].unwrap_or_default();
+        self.steps.iter_mut().for_each(|step| step.kind.sources_mut().into_iter().for_each(place));
+        let outputs = self.outputs.iter_mut().flat_map(|output| &mut output.view.parts);
+        outputs.for_each(|part| place(&mut part.step));
+    }
+
+    /// Counts roundings from the outputs back. The nearest output decides: what is read in a
+    /// unit much coarser than its own leaves its reader's weights few bits.
+    fn count_roundings(&mut self) {
+        let mut remaining = vec![i32::MAX - 1; self.steps.len()];
+        for output in &self.outputs {
+            let own = i32::from(!self.reads_functions_only(&output.view));
+            for part in &output.view.parts {
+                remaining[part.step] = own.min(remaining[part.step]);
+            }
+        }
+        for (index, step) in self.steps.iter_mut().enumerate().rev() {
+            let rounds = matches!(step.kind, Kind::Relu(_) | Kind::Shifted { .. });
+            step.remaining = remaining[index] + i32::from(rounds);
+            for source in step.kind.sources() {
+                remaining[source] = remaining[source].min(step.remaining);
+            }
+        }
+    }
+}
+
+impl Kind {
+    /// The steps it reads.
+    pub(super) fn sources(&self) -> Vec<usize> {
+        match self {
+            Self::Input { .. } => Vec::new(),
+            Self::Relu(view) | Self::Shifted { view, .. } => {
+                view.parts.iter().map(|part| part.step).collect()
+            }
+            Self::Kink { source, .. } | Self::Sigmoid { source, .. } => vec![*source],
+            Self::Exact { rows, like, .. } => {
+                let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
+                steps.push(*like);
+                steps
+            }
+            Self::Select(elements) => elements.iter().map(|element| element.0).collect(),
+        }
+    }
+
+    fn sources_mut(&mut self) -> Vec<&mut usize> {
+        match self {
+            Self::Input { .. } => Vec::new(),
+            Self::Relu(view) | Self::Shifted { view, .. } => {
+                view.parts.iter_mut().map(|part| &mut part.step).collect()
+            }
+            Self::Kink { source, .. } | Self::Sigmoid { source, .. } => vec![source],
+            Self::Exact { rows, like, .. } => {
+                let terms = rows.iter_mut().flatten().map(|term| &mut term.0);
+                terms.chain(std::iter::once(like)).collect()
+            }
+            Self::Select(elements) => elements.iter_mut().map(|element| &mut element.0).collect(),
+        }
+    }
+}
+
+impl View {
+    /// A step as it is.
+    fn identity(step: usize, len: usize) -> Self {
+        let map = LinearMap::Diagonal(vec![1.0; len]);
+        Self { parts: vec![Part { step, map, raw: false }], bias: vec![0.0; len] }
+    }
+
+    fn len(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// The step it is as it is.
+    fn is_identity(&self) -> Option<usize> {
+        match self.parts.as_slice() {
+            [Part { step, map: LinearMap::Diagonal(factors), raw: false }]
+                if factors.iter().all(|f| *f == 1.0) && self.bias.iter().all(|b| *b == 0.0) =>
+            {
+                Some(*step)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether carrying it along more than once costs little.
+    fn is_cheap(&self) -> bool {
+        let few = |part: &Part| matches!(part.map, LinearMap::Diagonal(_) | LinearMap::Sparse(_));
+        let terms: usize = self.parts.iter().map(|part| part.map.coefficients()).sum();
+        self.parts.iter().all(few) && terms <= VALUE_COST * self.len()
+    }
+}
+
+impl Lowering<'_> {
+    /// Adds a step that holds a tensor of the graph, which is its view from now on.
+    fn add_step(&mut self, name: String, tensor: TensorId, kind: Kind) -> usize {
+        let bounds = self.bounds[tensor.0].clone();
+        let len = bounds.len();
+        self.steps.push(Step { name, len, kind, bounds, remaining: 0 });
+        let step = self.steps.len() - 1;
+        self.views[tensor.0] = Some(View::identity(step, len));
+        step
+    }
+
+    /// Adds a step in the unit of another.
+    fn add_helper(&mut self, name: &str, len: usize, kind: Kind) -> usize {
+        let name = name.to_owned();
+        self.steps.push(Step { name, len, kind, bounds: Vec::new(), remaining: 0 });
+        self.steps.len() - 1
+    }
+
+    /// A name for what a node makes of a view: with the node that made the view before it, if
+    /// that made no step.
+    fn name(&self, node: &Node, view: &View) -> String {
+        let makers = self.graph.nodes.iter().filter(|maker| node.inputs.contains(&maker.output));
+        match makers.last() {
+            Some(maker) if view.is_identity().is_none() => format!("{}+{}", maker.name, node.name),
+            _ => node.name.clone(),
+        }
+    }
+
+    fn lower(&mut self, node: &Node) {
+        let view = match &node.op {
+            Op::Linear(linear) => self.linear(node, linear),
+            Op::Select(elements) => self.select(node, elements),
+            Op::Function(Function::Relu) => self.relu(node),
+            Op::Function(function) => self.function(node, function),
+            Op::Extremum(extremum) => self.extremum(node, extremum),
+            Op::ArgExtremum(extremum) => self.arg_extremum(node, extremum),
+        };
+        node.inputs.iter().for_each(|input| self.uses[input.0] -= 1);
+        // What nobody reads any more needs no memory.
+        for input in &node.inputs {
+            if self.uses[input.0] == 0 {
+                self.views[input.0] = None;
+            }
+        }
+        let cheap = view.is_cheap();
+        self.views[node.output.0] = Some(view);
+        if self.uses[node.output.0] > 1 && !cheap {
+            self.materialise(&node.name, node.output, false);
+        }
+    }
+
+    /// The view of a tensor; taken rather than copied where nobody else reads it.
+    fn view(&mut self, tensor: TensorId) -> View {
+        let view = if self.uses[tensor.0] == 1 {
+            self.views[tensor.0].take()
+        } else {
+            self.views[tensor.0].clone()
+        };
+        view.unwrap_or_else(|| View { parts: Vec::new(), bias: Vec::new() })
+    }
+
+    /// Makes a tensor a step of its own, unless it is one already: with one unit and one
+    /// shift for all elements where `uniform`.
+    fn materialise(&mut self, name: &str, tensor: TensorId, uniform: bool) -> usize {
+        let view = self.views[tensor.0].take();
+        let view = view.unwrap_or_else(|| View { parts: Vec::new(), bias: Vec::new() });
+        if let Some(step) = view.is_identity() {
+            let fits = match &self.steps[step].kind {
+                Kind::Sigmoid { .. } => false,
+                _ => !uniform || self.is_uniform(step),
+            };
+            if fits {
+                self.views[tensor.0] = Some(view);
+                return step;
+            }
+        }
+        self.add_step(name.to_owned(), tensor, Kind::Shifted { view, uniform })
+    }
+
+    /// Whether all elements of a step have one unit and one shift.
+    fn is_uniform(&self, step: usize) -> bool {
+        match &self.steps[step].kind {
+            Kind::Relu(_) | Kind::Kink { .. } | Kind::Exact { .. } => true,
+            Kind::Shifted { uniform, .. } => *uniform,
+            Kind::Input { first } => {
+                let ranges = &self.ranges[*first..*first + self.steps[step].len];
+                ranges.iter().all(|range| *range == ranges[0])
+            }
+            Kind::Sigmoid { .. } => false,
+            Kind::Select(elements) => {
+                elements.iter().all(|(step, _)| *step == elements[0].0)
+                    && self.is_uniform(elements[0].0)
+            }
+        }
+    }
+
+    /// What the unit of an element depends on.
+    fn unit(&self, step: usize, index: usize) -> (usize, u64) {
+        match &self.steps[step].kind {
+            Kind::Input { first } => {
+                let [lo, hi] = self.ranges[first + index];
+                (step, (hi - lo).to_bits())
+            }
+            Kind::Select(elements) => {
+                let (step, index) = elements[index];
+                self.unit(step, index)
+            }
+            Kind::Kink { source, .. } => self.unit(*source, index),
+            Kind::Exact { like, .. } => self.unit(*like, 0),
+            _ => (step, 0),
+        }
+    }
+
+    /// Whether a map's coefficients can take a step's units up: elements that share a
+    /// coefficient must have one.
+    fn shares_units(&self, map: &LinearMap, step: usize) -> bool {
+        let len = self.steps[step].len;
+        let same = |index: usize, other: usize| self.unit(step, index) == self.unit(step, other);
+        match map {
+            LinearMap::Dense { positions, inputs, .. } => {
+                *positions == 1 || (0..len).all(|i| same(i, i % (*inputs).max(1)))
+            }
+            LinearMap::Convolution(conv) => {
+                let plane = (conv.in_size[0] * conv.in_size[1]).max(1);
+                let channels = conv.in_channels.max(1);
+                (0..len).all(|i| same(i, i / plane % channels * plane))
+            }
+            LinearMap::Diagonal(_) | LinearMap::Sparse(_) => true,
+        }
+    }
+
+    /// A map after a view, part by part, where that costs less than another rounding.
+    fn apply(&mut self, name: &str, map: &LinearMap, view: &View) -> Option<Vec<Part>> {
+        let spread = matches!(map, LinearMap::Dense { .. } | LinearMap::Convolution(_));
+        let extra = view.parts.len().saturating_sub(1) * map.coefficients();
+        if spread && extra > VALUE_COST * view.len() {
+            return None;
+        }
+        let mut parts = Vec::with_capacity(view.parts.len());
+        for part in &view.parts {
+            let len = self.steps[part.step].len;
+            if matches!(self.steps[part.step].kind, Kind::Sigmoid { .. }) {
+                let few = match map {
+                    LinearMap::Dense { positions, outputs, .. } => {
+                        *positions == 1 && *outputs <= MAX_KNOT_READERS
+                    }
+                    map => !matches!(map, LinearMap::Convolution(_)),
+                };
+                if !few {
+                    return None;
+                }
+            }
+            let composed = compose(map, &part.map, len);
+            if let Some(map) = composed.filter(|map| self.shares_units(map, part.step)) {
+                parts.push(Part { step: part.step, map, raw: part.raw });
+                continue;
+            }
+            // A window over elements from elsewhere: name them again, side by side.
+            let (factor, elements) = selection(&part.map)?;
+            if part.raw || matches!(self.steps[part.step].kind, Kind::Sigmoid { .. }) {
+                return None;
+            }
+            let elements: Vec<(usize, usize)> =
+                elements.into_iter().map(|index| (part.step, index)).collect();
+            let step = self.add_helper(name, elements.len(), Kind::Select(elements));
+            if !self.shares_units(map, step) {
+                return None;
+            }
+            parts.push(Part { step, map: scaled(map, factor), raw: false });
+        }
+        Some(parts)
+    }
+
+    /// The sum of maps of a node's inputs.
+    fn sum(&mut self, node: &Node, maps: &[LinearMap], mut bias: Vec<f64>) -> View {
+        let mut parts: Vec<Part> = Vec::new();
+        for (map, input) in maps.iter().zip(&node.inputs) {
+            let joined = self.concatenated(map, *input);
+            let mut view = joined
+                .or_else(|| self.views[input.0].clone())
+                .unwrap_or(View { parts: Vec::new(), bias: Vec::new() });
+            let mut applied = self.apply(&node.name, map, &view);
+            if applied.is_none() {
+                let uniform = !self.shares_units_after(map, *input);
+                let step = self.materialise(&node.name, *input, uniform);
+                view = View::identity(step, self.steps[step].len);
+                applied = self.apply(&node.name, map, &view);
+            }
+            map.fold(&view.bias, &mut bias, |sum, w, x: f64| sum + w * x);
+            applied.into_iter().flatten().for_each(|part| add_part(&mut parts, part));
+        }
+        View { parts, bias }
+    }
+
+    /// Whether a tensor's own step, if it has one, suits a map.
+    fn shares_units_after(&self, map: &LinearMap, tensor: TensorId) -> bool {
+        let step = self.views[tensor.0].as_ref().and_then(View::is_identity);
+        step.is_none_or(|step| self.shares_units(map, step))
+    }
+
+    /// The view of a tensor that is put together from several steps' elements as one
+    /// selection, if a window reads it.
+    fn concatenated(&mut self, map: &LinearMap, tensor: TensorId) -> Option<View> {
+        let spread = matches!(map, LinearMap::Convolution(_) | LinearMap::Dense { .. });
+        let view = self.views[tensor.0].as_ref()?;
+        if !spread || view.parts.len() < 2 || view.bias.iter().any(|b| *b != 0.0) {
+            return None;
+        }
+        let mut elements = vec![None; view.len()];
+        for part in &view.parts {
+            if part.raw || matches!(self.steps[part.step].kind, Kind::Sigmoid { .. }) {
+                return None;
+            }
+            if !matches!(part.map, LinearMap::Diagonal(_) | LinearMap::Sparse(_)) {
+                return None;
+            }
+            let mut fits = true;
+            part.map.for_each_term(|o, i, factor| {
+                fits &= factor == 1.0 && elements[o].replace((part.step, i)).is_none();
+            });
+            if !fits {
+                return None;
+            }
+        }
+        let elements = elements.into_iter().collect::<Option<Vec<_>>>()?;
+        let name = self.graph.tensors[tensor.0].name.clone();
+        let step = self.add_helper(&name, elements.len(), Kind::Select(elements));
+        let view = View::identity(step, self.steps[step].len);
+        self.views[tensor.0] = Some(view.clone());
+        Some(view)
+    }
+
+    fn linear(&mut self, node: &Node, linear: &Linear) -> View {
+        self.sum(node, &linear.maps, linear.bias.clone())
+    }
+
+    fn select(&mut self, node: &Node, elements: &[Element]) -> View {
+        let in_order = |(position, element): (usize, &Element)| {
+            *element == Element::Input { input: 0, index: position }
+        };
+        let whole = node.inputs.first().map(|input| self.graph.tensors[input.0].len());
+        if whole == Some(elements.len()) && elements.iter().enumerate().all(in_order) {
+            return self.view(node.inputs[0]);
+        }
+        let maps: Vec<LinearMap> = (0..node.inputs.len())
+            .map(|position| {
+                let rows = elements.iter().map(|element| match *element {
+                    Element::Input { input, index } if input == position => Some((index, 1.0)),
+                    _ => None,
+                });
+                LinearMap::Sparse(SparseRows::from_rows(rows))
+            })
+            .collect();
+        let bias = elements.iter().map(|element| match element {
+            Element::Constant(value) => *value,
+            Element::Input { .. } => 0.0,
+        });
+        let bias = bias.collect();
+        self.sum(node, &maps, bias)
+    }
+
+    fn relu(&mut self, node: &Node) -> View {
+        let view = self.view(node.inputs[0]);
+        let len = view.len();
+        if self.graph.outputs.contains(&node.output) && self.uses[node.output.0] == 1 {
+            self.cut[node.output.0] = true;
+            return view;
+        }
+        let name = self.name(node, &view);
+        let step = self.add_step(name, node.output, Kind::Relu(view));
+        View::identity(step, len)
+    }
+
+    fn outputs(&mut self) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        for tensor in &self.graph.outputs {
+            let mut maker = self.graph.nodes.iter().filter(|node| node.output == *tensor);
+            let name = maker.next().map_or(&self.graph.tensors[tensor.0].name, |node| &node.name);
+            let view = self.view(*tensor);
+            let relu = self.cut[tensor.0];
+            let sigmoids = view
+                .is_identity()
+                .is_some_and(|step| matches!(self.steps[step].kind, Kind::Sigmoid { .. }));
+            let bounds = self.bounds[tensor.0].clone();
+            let (positive, name) = (relu || sigmoids, name.clone());
+            self.uses[tensor.0] -= 1;
+            outputs.push(Output { view, relu, positive, bounds, name });
+        }
+        // All words count from one value, so one that may be negative makes all of them
+        // shifted: what is cut at 0 is rounded before.
+        if !outputs.iter().all(|output| output.positive) {
+            for output in &mut outputs {
+                output.positive = false;
+                if std::mem::take(&mut output.relu) {
+                    let len = output.view.len();
+                    let kind = Kind::Relu(std::mem::replace(
+                        &mut output.view,
+                        View::identity(self.steps.len(), len),
+                    ));
+                    let (name, bounds) = (output.name.clone(), output.bounds.clone());
+                    self.steps.push(Step { name, len, kind, bounds, remaining: 0 });
+                }
+            }
+        }
+        outputs
+    }
+}
+
+/// Adds a part, together with another of the same step where both have few terms.
+fn add_part(parts: &mut Vec<Part>, part: Part) {
+    let few = |map: &LinearMap| matches!(map, LinearMap::Diagonal(_) | LinearMap::Sparse(_));
+    let same = parts.iter_mut().find(|other| {
+        other.step == part.step && other.raw == part.raw && few(&other.map) && few(&part.map)
+    });
+    let Some(other) = same else {
+        parts.push(part);
+        return;
+    };
+    let rows = match &part.map {
+        LinearMap::Sparse(rows) => rows.len(),
+        map => map.coefficients(),
+    };
+    let rows = (0..rows).map(|row| {
+        let mut terms = std::collections::BTreeMap::new();
+        for map in [&other.map, &part.map] {
+            map.for_each_in_row(row, |i, w| *terms.entry(i).or_insert(0.0) += w);
+        }
+        terms.into_iter().filter(|(_, w)| *w != 0.0).collect::<Vec<_>>()
+    });
+    let rows = SparseRows::from_rows(rows);
+    other.map = LinearMap::Sparse(rows);
+}

@@ -1,0 +1,91 @@
+//! How much the outputs depend on a tensor's elements.
+
+use crate::graph::{Element, Extremum, Function, Graph, Op, TensorId, run::evaluate};
+
+/// Most outputs that are followed back.
+const MAX_OUTPUTS: usize = 16;
+
+/// For every sample and output, Σ |∂output/∂element| over each tensor's elements; the largest
+/// by tensor. `values` holds every tensor's elements, by sample.
+pub(super) fn gains(graph: &Graph, values: &[Vec<Vec<f64>>]) -> Vec<f64> {
+    let mut gains = vec![0.0f64; graph.tensors.len()];
+    let outputs: Vec<(TensorId, usize)> = graph
+        .outputs
+        .iter()
+        .flat_map(|tensor| (0..graph.tensors[tensor.0].len()).map(|index| (*tensor, index)))
+        .collect();
+    let step = outputs.len().div_ceil(MAX_OUTPUTS).max(1);
+    for values in values {
+        for (tensor, index) in outputs.iter().step_by(step) {
+            let mut gradients: Vec<Vec<f64>> = values.iter().map(|v| vec![0.0; v.len()]).collect();
+            gradients[tensor.0][*index] = 1.0;
+            for node in graph.nodes.iter().rev() {
+                let own = std::mem::take(&mut gradients[node.output.0]);
+                if own.iter().any(|g| *g != 0.0) {
+                    for (position, input) in node.inputs.iter().enumerate() {
+                        let x = &values[input.0];
+                        back(&node.op, position, x, &own, &mut gradients[input.0]);
+                    }
+                }
+                gradients[node.output.0] = own;
+            }
+            for (gain, gradient) in gains.iter_mut().zip(&gradients) {
+                *gain = gain.max(gradient.iter().map(|g| g.abs()).sum());
+            }
+        }
+    }
+    gains
+}
+
+/// Adds what an operation's output gradient gives its input number `position`, x.
+fn back(op: &Op, position: usize, x: &[f64], output: &[f64], input: &mut [f64]) {
+    match op {
+        Op::Linear(linear) => {
+            linear.maps[position].for_each_term(|o, i, w| input[i] += w * output[o]);
+        }
+        Op::Function(function) => {
+            for (index, (x, output)) in x.iter().zip(output).enumerate() {
+                input[index] += output * slope(function, index, *x);
+            }
+        }
+        Op::Extremum(extremum) => {
+            let Extremum { minimum, groups } = extremum;
+            for (group, output) in groups.iter().zip(output) {
+                let values: Vec<f64> = group.iter().map(|index| x[*index]).collect();
+                let groups = vec![(0..values.len()).collect()];
+                let arg = Op::ArgExtremum(Extremum { minimum: *minimum, groups });
+                let at = evaluate(&arg, &[&values]).first().map_or(0, |at| *at as usize);
+                input[group[at]] += output;
+            }
+        }
+        // A step has no slope.
+        Op::ArgExtremum(_) => {}
+        Op::Select(elements) => {
+            for (element, output) in elements.iter().zip(output) {
+                match element {
+                    Element::Input { input: from, index } if *from == position => {
+                        input[*index] += output;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn slope(function: &Function, index: usize, x: f64) -> f64 {
+    let step = |inside: bool| if inside { 1.0 } else { 0.0 };
+    match function {
+        Function::Relu => step(x > 0.0),
+        Function::LeakyRelu { slopes } => {
+            let slope = slopes.get(index).or(slopes.first()).copied().unwrap_or(0.0);
+            if x < 0.0 { slope } else { 1.0 }
+        }
+        Function::Abs => x.signum(),
+        Function::Clip { low, high } => step(x > *low && x < *high),
+        Function::Sigmoid => {
+            let value = super::pwl::sigmoid(x);
+            value * (1.0 - value)
+        }
+    }
+}
