@@ -250,13 +250,13 @@ fn snark_verifier_accepts_the_same_proof_and_refuses_a_changed_one() {
 
 #[test]
 fn keys_of_one_model_hide_it_and_public_ones_can_be_computed_again() {
-    let setup = Setup::new(network(777), shape());
+    let setup = Setup::new(model(777), shape());
     let secret = secret_columns(&shape());
     let key = |seed| {
         let rng = StdRng::seed_from_u64(seed);
-        Keys::new(&setup.engine, network(777), shape(), rng).expect("keys")
+        Keys::new(&setup.engine, model(777), shape(), rng).expect("keys")
     };
-    let public = |weight| Keys::public(&setup.engine, network(weight), shape()).expect("keys");
+    let public = |weight| Keys::public(&setup.engine, model(weight), shape()).expect("keys");
     let (first, second, open) = (key(1), key(2), public(777));
     for column in 0..first.verifying().fixed_commitments().len() {
         let of = |keys: &Keys| keys.verifying().fixed_commitments()[column];
