@@ -90,9 +90,11 @@ fn the_private_part_is_its_owners_alone_and_the_public_one_tells_nothing_of_it()
         assert_eq!(mode(&entry.expect("an entry").path()), 0o600);
         files += 1;
     }
-    assert_eq!(files, 3, "manifest, network and development SRS");
+    assert_eq!(files, 4, "manifest, graph, blinding and development SRS");
     let manifest = fs::read_to_string(fixture.path().join("public/manifest.json")).expect("text");
-    assert!(!manifest.contains("circuit.bin"), "a hash of the weights confirms a guess of them");
+    for file in ["circuit.bin", "blinding.bin"] {
+        assert!(!manifest.contains(file), "a hash of the weights confirms a guess of them");
+    }
 }
 
 #[test]
