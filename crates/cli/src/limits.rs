@@ -61,7 +61,8 @@ fn ether(text: &str) -> Result<U256, String> {
 
 fn units(text: &str, unit: &str) -> Result<U256, String> {
     match parse_units(text, unit) {
-        Ok(ParseUnits::U256(wei)) => Ok(wei),
+        // An empty text is read as zero.
+        Ok(ParseUnits::U256(wei)) if !text.is_empty() => Ok(wei),
         _ => Err(format!("expected a number of {unit}, for example 1.5")),
     }
 }
