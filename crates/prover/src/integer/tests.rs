@@ -66,13 +66,10 @@ fn dense(inputs: usize, outputs: usize, weights: &[i64]) -> LinearMap<i64> {
 }
 
 fn bounds(graph: &IntegerGraph) -> Intervals {
-    graph.validate(INPUT_BITS + SHIFT + 40, INPUT_BITS).map_or_else(
-        |_| {
-            graph.check_structure().expect("sound");
-            graph.intervals(62).expect("small")
-        },
-        |bounds| bounds,
-    )
+    graph.validate(INPUT_BITS + SHIFT + 40, INPUT_BITS).unwrap_or_else(|_| {
+        graph.check_structure().expect("sound");
+        graph.intervals(62).expect("small")
+    })
 }
 
 #[test]

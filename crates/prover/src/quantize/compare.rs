@@ -82,7 +82,7 @@ impl Reference {
         }
         let samples = inputs.into_iter().map(run).collect::<Result<_, _>>()?;
         let count = ranges.input.len();
-        let single = if 2 * count + 1 <= 2 * runs {
+        let single = if 2 * count < 2 * runs {
             let middle: Vec<f64> = ranges
                 .input
                 .iter()

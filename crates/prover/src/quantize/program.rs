@@ -267,8 +267,9 @@ impl Lowering<'_> {
     /// A name for what a node makes of a view: with the node that made the view before it, if
     /// that made no step.
     fn name(&self, node: &Node, view: &View) -> String {
-        let makers = self.graph.nodes.iter().filter(|maker| node.inputs.contains(&maker.output));
-        match makers.last() {
+        let mut makers =
+            self.graph.nodes.iter().filter(|maker| node.inputs.contains(&maker.output));
+        match makers.next_back() {
             Some(maker) if view.is_identity().is_none() => format!("{}+{}", maker.name, node.name),
             _ => node.name.clone(),
         }
