@@ -44,7 +44,7 @@
 //! // Anyone with the public part can check it.
 //! let public = PublicSetup::open(&out.join("public"))?;
 //! let verified = verdict::verify(&public, &bundle)?;
-//! assert!((verified.outputs[0] - planned.model().run(&input)?[0]).abs() < 1e-3);
+//! assert!((verified.outputs[0] - planned.model().run(&[&input])?[0][0]).abs() < 1e-3);
 //! assert!(verified.insecure_srs);
 //! # Ok(())
 //! # }
