@@ -27,7 +27,7 @@ pub enum LinearMap<T = f64> {
     },
     /// A convolution in one or two variables.
     Convolution(Convolution<T>),
-    /// y[i] = factor[i]·x[i].
+    /// `y[i] = factor[i]·x[i]`.
     Diagonal(Vec<T>),
     /// A few terms an output element.
     Sparse(SparseRows<T>),
@@ -153,7 +153,7 @@ impl<T: Copy> LinearMap<T> {
         }
     }
 
-    /// Folds every row's terms into y: y[o] = step(y[o], coefficient, x[i]), term after term.
+    /// Folds every row's terms into y: `y[o] = step(y[o], coefficient, x[i])`, term after term.
     pub fn fold<X: Copy, Y: Copy>(&self, x: &[X], y: &mut [Y], step: impl Fn(Y, T, X) -> Y) {
         if let Self::Dense { inputs, outputs, weights, .. } = self {
             let chunks =
