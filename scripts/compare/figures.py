@@ -3,6 +3,7 @@
 import math
 import statistics
 
+import turns
 from tune import largest_error
 
 TOOLS = {"verdict": "Verdict", "ezkl-calibrated": "EZKL, calibrated", "ezkl-tuned": "EZKL, tuned"}
@@ -47,12 +48,22 @@ def seconds(tool, step):
     return found.get("library", found.get("wall")) if found else None
 
 
-def proving(tool):
-    """Seconds from the input to the proof: EZKL's witness and proof, Verdict's one step."""
+def proving(tool, taken=()):
+    """Seconds from the input to the proof: EZKL's witness and proof, Verdict's one step; the
+    median of those that were run in turn where there are any."""
+    if taken:
+        return statistics.median(taken)
     prove = seconds(tool, "prove")
     if prove is None or "witness" not in tool["steps"]:
         return prove
     return prove + seconds(tool, "witness")
+
+
+def in_turn(model):
+    """Lists of seconds of the tools that were run in turn, if they still are those measured."""
+    found = model.get("turns", {"of": {}})
+    current = all(model.get(name, {}).get("of") == of for name, of in found["of"].items())
+    return found["seconds"] if found["of"] and current else {}
 
 
 def peak(tool, step):
@@ -96,7 +107,8 @@ def row(model, name):
         "state": state(tool),
         "setup_seconds": seconds(tool, "setup"),
         "witness_seconds": seconds(tool, "witness") if name != "verdict" else None,
-        "prove_seconds": proving(tool),
+        "prove_seconds": proving(tool, in_turn(model).get(name)),
+        "prove_ratio": turns.ratio(in_turn(model), name) if name != "verdict" else None,
         "verify_seconds": seconds(tool, "verify"),
         "setup_bytes": peak(tool, "setup"),
         "prove_bytes": peak(tool, "prove"),
@@ -124,14 +136,20 @@ def deployment(tool):
 
 def ratios(rows, other, name):
     """EZKL's value over Verdict's, for each model where both have one; of the smaller of its
-    two values if `other` is None."""
+    two values if `other` is None. A ratio measured in turn stands before that of two values."""
     found = {}
     for model, tools in rows.items():
         ours = tools["verdict"][name]
-        theirs = [tools[tool][name] for tool in ([other] if other else EZKL) if tools[tool][name]]
-        if ours and theirs:
-            found[model] = min(theirs) / ours
+        theirs = [ratio(tools[tool], name, ours) for tool in ([other] if other else EZKL)
+                  if ours and tools[tool][name]]
+        if theirs:
+            found[model] = min(theirs)
     return found
+
+
+def ratio(row, name, ours):
+    in_turn = row.get("prove_ratio") if name == "prove_seconds" else None
+    return in_turn or row[name] / ours
 
 
 def geometric_mean(values):

@@ -73,6 +73,14 @@ def outcome(usage, limits):
     return "failed", message or f"exit code {usage['exit']}"
 
 
+def well(usage, limits, what="the step"):
+    """A run's figures if it ended well; else a Failure that names it."""
+    status, message = outcome(usage, limits)
+    if status != "ok":
+        raise Failure(f"{what}: {message}")
+    return usage
+
+
 def wanted(walls, runs=RUNS):
     """Whether another run is due after runs of these lengths."""
     if not walls:

@@ -14,6 +14,7 @@ import sys
 import time
 
 import report
+import turns
 from common import (HERE, MODELS, RESULTS, ROOT, VENV, WORK, Failure, lock, read_json, sha256, tail,
                     write_json, write_text)
 from host import environment, machine, preflight, versions
@@ -70,12 +71,39 @@ class Run:
         seconds = self.args.time_limit
         limits = Limits(min(seconds, model.time_limit or seconds), self.args.memory_limit)
         folder = WORK / "work" / model.name
+        tools = {}
         for name in TOOLS:
             if not self.wants(name):
                 continue
             if name == "ezkl-tuned":
                 self.tune(model, folder, limits)
-            self.tool(entry, create(name, model, folder, limits), limits)
+            tools[name] = create(name, model, folder, limits)
+            self.tool(entry, tools[name], limits)
+        self.turns(entry, tools)
+        for tool in tools.values():
+            key = tool.folder / "pk.bin"
+            if not self.args.step and key.exists() and key.stat().st_size > KEPT_KEY:
+                key.unlink()
+
+    def turns(self, entry, tools):
+        """The time of a proof again, of all tools that came to one, in turn."""
+        able = {name: tool for name, tool in tools.items()
+                if entry[name]["steps"].get("prove", {}).get("status") == "ok"}
+        if self.args.step and "turns" not in self.args.step:
+            return
+        if "verdict" not in able or len(able) < 2:
+            return
+        of = {name: entry[name]["of"] for name in able}
+        if not self.args.force and entry.get("turns", {}).get("of") == of:
+            return
+        runs = {name: tool.input_to_proof(entry[name]["steps"]) for name, tool in able.items()}
+        seconds = turns.measure(runs.pop("verdict"), runs)
+        entry["turns"] = {"of": of, "seconds": seconds}
+        self.save()
+        for name in runs:
+            found = turns.ratios(seconds, name)
+            say(able[name].model, name, "turns", f"{turns.ratio(seconds, name):.1f} times Verdict's time "
+                f"({len(found)} rounds, {min(found):.1f} to {max(found):.1f})")
 
     def wants(self, name):
         return any(name == t or name.startswith(f"{t}-") for t in self.args.tool or TOOLS)
@@ -117,9 +145,6 @@ class Run:
                 continue
             steps[name] = self.step(tool, name, steps)
             self.save()
-        key = tool.folder / "pk.bin"
-        if not self.args.step and key.exists() and key.stat().st_size > KEPT_KEY:
-            key.unlink()
 
     def step(self, tool, name, steps):
         if name == "prove" and tool.name != "verdict" and not (tool.folder / "pk.bin").exists():
@@ -164,7 +189,7 @@ def say(model, tool, step, text):
 
 
 def parse(arguments):
-    known = dict.fromkeys(("models", "tune", *VERDICT_STEPS, *EZKL_STEPS, "report"))
+    known = dict.fromkeys(("models", "tune", *VERDICT_STEPS, *EZKL_STEPS, "turns", "report"))
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", metavar="MODEL[,MODEL]", help="these models")

@@ -3,7 +3,7 @@
 import srs
 from chain import CODE_LIMIT, anvil, compile_solidity, encode, gas
 from common import HERE, HOME, TUNED, VENV, Failure, read_json, write_json
-from measure import once, outcome, step, summary
+from measure import once, outcome, step, well
 
 VERSION = "23.0.5"
 # What each step takes up from another.
@@ -68,6 +68,21 @@ class Ezkl:
                    self.folder / "job.json"]
         # Every run proves the same input, so that the witness stays the one on file.
         return lambda index: [*program, 0]
+
+    def input_to_proof(self, found):
+        """A function of a run's index that makes one more witness and its proof, and gives
+        the seconds of the library calls."""
+        commands = {name: self.command(name, self.job(found)) for name in ("witness", "prove")}
+
+        def run(index):
+            seconds = 0.0
+            for name, command in commands.items():
+                well(once(command(index), self.folder, self.limits), self.limits,
+                     f"{self.name}: {name}")
+                seconds += read_json(self.folder / "step.json")["library"]
+            return seconds
+
+        return run
 
     def collect(self, _, usage):
         return read_json(self.folder / "step.json")

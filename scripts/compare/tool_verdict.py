@@ -5,7 +5,7 @@ import json
 
 from chain import DEVELOPMENT_KEY, anvil, compile_solidity, encode, gas
 from common import VERDICT, Failure, read_json, sha256, write_json
-from measure import once, outcome, step
+from measure import once, outcome, step, well
 
 STEPS = {
     "setup": (),
@@ -75,18 +75,24 @@ class Verdict:
         write_json(path, {"input": self.model.read()["inputs"][index]}, indent=None)
         return path
 
+    def prove_command(self, index):
+        return self.command("prove", self.setup_folder, "--input", self.input(index),
+                            "--out", self.folder / f"proof-{index}.json")
+
+    def input_to_proof(self, _):
+        """A function of a run's index that gives the seconds of one more proof's process."""
+        return lambda index: well(once(self.prove_command(index), self.folder, self.limits),
+                                  self.limits, "verdict prove")["wall"]
+
     def prove(self, _):
         """Each run proves another test input."""
-        def command(index):
-            return self.command("prove", self.setup_folder, "--input", self.input(index),
-                                "--out", self.folder / f"proof-{index}.json")
 
         def collect(index, _):
             bundle = read_json(self.folder / f"proof-{index}.json")
             return {"outputs": bundle["decoded"], "proof_bytes": len(bundle["proof"]) // 2 - 1,
                     "evm_proof_bytes": len(bundle["evm_proof"]) // 2 - 1}
 
-        return step(command, self.folder, self.limits, collect=collect)
+        return step(self.prove_command, self.folder, self.limits, collect=collect)
 
     def verify(self, _):
         command = self.command("verify", self.setup_folder, self.folder / "proof-0.json")
@@ -125,10 +131,7 @@ class Verdict:
     def on_chain(self, chain, *arguments):
         usage = once(self.command(*arguments), self.folder, self.limits,
                      env={"VERDICT_PRIVATE_KEY": DEVELOPMENT_KEY})
-        status, message = outcome(usage, self.limits)
-        if status != "ok":
-            raise Failure(f"verdict {arguments[0]}: {message}")
-        return read_last_json(usage["output"])
+        return read_last_json(well(usage, self.limits, f"verdict {arguments[0]}")["output"])
 
     def plain(self, chain, deployment, bundle):
         """`verify` of the generated contract in a transaction of its own."""

@@ -192,6 +192,21 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.ratios(rows, "ezkl-tuned", "prove_seconds"), {})
         self.assertEqual(figures.ratios(rows, None, "prove_seconds"), {"logistic": 10.0})
 
+    def test_what_was_measured_in_turn_stands_before_runs_apart(self):
+        model = models()
+        model["verdict"]["of"], model["ezkl-calibrated"]["of"] = ["1"], ["2"]
+        model["turns"] = {"of": {"verdict": ["1"], "ezkl-calibrated": ["2"]},
+                          "seconds": {"verdict": [0.1, 0.3, 0.1], "ezkl-calibrated": [4.0, 6.0]}}
+
+        def found():
+            rows = {"logistic": {tool: figures.row(model, tool) for tool in figures.TOOLS}}
+            times = [rows["logistic"][tool]["prove_seconds"] for tool in figures.TOOLS]
+            return times, figures.ratios(rows, None, "prove_seconds")
+
+        self.assertEqual(found(), ([0.1, 5.0, None], {"logistic": 25.0}))
+        model["verdict"]["of"] = ["another build"]
+        self.assertEqual(found(), ([0.5, 5.0, None], {"logistic": 10.0}))
+
     def test_the_mean_of_ratios_is_geometric(self):
         self.assertAlmostEqual(figures.geometric_mean([2, 8]), 4)
         self.assertIsNone(figures.geometric_mean([]))

@@ -21,6 +21,7 @@ import measure  # noqa: E402
 import run  # noqa: E402
 import suite  # noqa: E402
 import tool_ezkl  # noqa: E402
+import turns  # noqa: E402
 
 
 class Files(unittest.TestCase):
@@ -203,6 +204,46 @@ class Again(unittest.TestCase):
         sample = {"settings": {"logrows": 9}}
         done = {"settings": {"status": "ok", "samples": [sample]}}
         self.assertEqual(tool.job(done)["logrows"], 9)
+
+    def in_turn(self, *arguments, of="1"):
+        """The order of the runs of two tools whose proofs are there."""
+        order, done = [], {"prove": {"status": "ok"}}
+
+        def tool(name):
+            self.entry[name] = {"of": [of], "steps": done}
+            runs = mock.Mock(side_effect=lambda index: order.append((name, index)) or 1.0)
+            return mock.Mock(**{"input_to_proof.return_value": runs, "model": suite.SUITE[0]})
+
+        tools = {name: tool(name) for name in ("verdict", "ezkl-calibrated")}
+        with mock.patch.object(run, "versions", dict), mock.patch.object(run, "machine", dict):
+            run.Run(run.parse(arguments)).turns(self.entry, tools)
+        return order
+
+    def test_tools_run_in_turn_and_not_again(self):
+        a, b = "verdict", "ezkl-calibrated"
+        self.assertEqual(self.in_turn()[:5], [(a, 0), (b, 0), (a, 1), (b, 1), (a, 2)])
+        self.assertEqual(self.in_turn(), [])
+        self.assertNotEqual(self.in_turn("--force"), [])
+        self.assertNotEqual(self.in_turn(of="another build"), [])
+
+    def test_one_tool_alone_has_no_turn(self):
+        with mock.patch.object(turns, "measure", side_effect=AssertionError):
+            self.in_turn("--step", "prove")
+
+
+class Turns(unittest.TestCase):
+    def test_a_drift_that_both_share_leaves_the_ratio(self):
+        pace = iter(range(1, 99))
+        seconds = turns.measure(lambda _: 0.01 * next(pace), {"x": lambda _: 1.0 * next(pace)})
+        self.assertEqual(len(seconds["verdict"]), turns.ROUNDS + 1)
+        for found in turns.ratios(seconds, "x"):
+            self.assertAlmostEqual(found, 100)
+
+    def test_long_runs_have_one_round(self):
+        seconds = turns.measure(lambda _: 1.0, {"x": lambda _: 100.0})
+        self.assertEqual(seconds, {"verdict": [1.0, 1.0], "x": [100.0]})
+        self.assertEqual(turns.ratio(seconds, "x"), 100)
+        self.assertIsNone(turns.ratio(seconds, "y"))
 
 
 if __name__ == "__main__":
