@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    circuit::{Layout, LayoutError, constraint_system},
+    circuit::{Layout, LayoutError, PublicValues, constraint_system},
     graph::Graph,
     quantize::{ErrorReport, Precision, QuantizeError, Quantized, Quantizer, Ranges},
     shape::{GraphShape, Shape, ShapeError},
@@ -352,7 +352,7 @@ fn cost(shape: &Shape, k: u32, objective: Objective) -> f64 {
 impl Estimate {
     /// What a model of this shape and size costs.
     pub fn new(shape: &Shape, k: u32, quantized: &Quantized) -> Self {
-        let public = shape.input_words(quantized.graph.input_len());
+        let (inputs, outputs) = (quantized.graph.input_len(), quantized.output.count);
         let rows = 1usize << k;
         let system = constraint_system(shape);
         let (advice, fixed) = (system.num_advice_columns(), system.num_fixed_columns());
@@ -364,7 +364,7 @@ impl Estimate {
             rows,
             columns: advice + fixed,
             commitments: points + fixed,
-            instances: 1 + public + quantized.output.count,
+            instances: PublicValues::new(shape, inputs, outputs).count(),
             proof_bytes: 64 * points + 32 * queries,
             // Values and coefficients of fixed and advice columns, their extension
             // to twice the rows, and the SRS in both bases.

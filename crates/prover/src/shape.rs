@@ -39,8 +39,8 @@ pub struct GraphShape {
     pub packed: usize,
 }
 
-/// Bits of a weight cell that packed weights may use: p/2 is above 2^252.
-const CELL_BITS: usize = 252;
+/// Bits of a field element that packed integers may use: p/2 is above 2^252.
+pub(crate) const CELL_BITS: usize = 252;
 
 /// A shape outside the supported limits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,23 +126,6 @@ impl Shape {
     /// outputs, which take one bit more than a pre-activation.
     pub fn most_packed(&self) -> usize {
         CELL_BITS / (self.accumulator_bits() as usize + 1)
-    }
-
-    /// Public inputs that one instance word states, the first in its lowest bits,
-    /// [`Shape::value_bits`] each.
-    pub fn inputs_per_word(&self) -> usize {
-        if self.graph.is_some() { CELL_BITS / self.value_bits() as usize } else { 1 }
-    }
-
-    /// The inputs as public words state them: none if they are private.
-    pub fn pack<T: Clone>(&self, inputs: &[T]) -> Vec<Vec<T>> {
-        let public = if self.public_inputs { inputs } else { &[] };
-        public.chunks(self.inputs_per_word()).map(<[T]>::to_vec).collect()
-    }
-
-    /// Number of words that state `inputs` inputs.
-    pub fn input_words(&self, inputs: usize) -> usize {
-        if self.public_inputs { inputs.div_ceil(self.inputs_per_word()) } else { 0 }
     }
 
     /// Rows that a pre-activation's limbs take.

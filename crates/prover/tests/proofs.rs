@@ -11,7 +11,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use verdict_engine::{Engine, Options};
 use verdict_kzg::key;
 use verdict_prover::{
-    circuit::{Layout, ModelCircuit, secret_columns},
+    circuit::{Layout, ModelCircuit, PublicValues, secret_columns},
     integer::IntegerGraph,
     keys::{KeyError, Keys, read_verifying_key},
     prove::{Proof, prove, prove_reference},
@@ -81,7 +81,7 @@ fn a_proof_is_accepted_and_its_outputs_are_the_reference_run() {
         let (ours, halo2s) = (setup.prove(&inputs), setup.reference(&inputs));
         for proof in [&ours, &halo2s] {
             assert_eq!(proof.outputs, reference.outputs);
-            assert_eq!(proof.instances.len(), 1 + shape.input_words(2) + 1);
+            assert_eq!(proof.instances.len(), PublicValues::new(&shape, 2, 1).count());
         }
         setup.verify(&ours.instances, &ours.bytes).expect("accepted");
         let key = setup.keys.proving.get_vk();

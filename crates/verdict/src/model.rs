@@ -7,16 +7,28 @@ use rand::rngs::OsRng;
 use verdict_contracts::PublicValues;
 use verdict_engine::{Engine, Options};
 use verdict_prover::{
+    circuit,
     graph::Graph,
     keys::Keys,
     onnx::{self, LoadOptions},
     plan::{Plan, PlanOptions},
-    quantize::Ranges,
+    quantize::{InputSchema, OutputSchema, Ranges},
     samples::InputTensor,
+    shape::Shape,
     srs::Srs,
 };
 
 use crate::error::Error;
+
+/// How the public values of a model's proofs are laid out, as contracts see it.
+pub(crate) fn public_values(
+    shape: &Shape,
+    input: &InputSchema,
+    output: &OutputSchema,
+) -> PublicValues {
+    let public = circuit::PublicValues::new(shape, input.ranges.len(), output.count);
+    PublicValues { inputs: public.input_words(), outputs: output.count }
+}
 
 /// A model and the circuit planned for it.
 #[derive(Debug, Clone)]
@@ -66,9 +78,8 @@ impl PlannedModel {
 
     /// How its proofs' public values are laid out.
     pub fn public_values(&self) -> PublicValues {
-        let quantized = &self.plan.quantized;
-        let inputs = self.plan.shape.input_words(quantized.input.ranges.len());
-        PublicValues { inputs, outputs: quantized.output.count }
+        let Plan { shape, quantized, .. } = &self.plan;
+        public_values(shape, &quantized.input, &quantized.output)
     }
 
     /// Makes the model's keys, with fresh randomness that hides it in the verifying key.

@@ -14,7 +14,7 @@ use verdict_contracts::{FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef,
 use verdict_engine::{Engine, Options};
 use verdict_kzg::transcript::to_be_bytes;
 use verdict_prover::{
-    circuit::public_words,
+    circuit::PublicValues,
     keys::Keys,
     prove::{Proof, prove, prove_reference},
     srs::Srs,
@@ -23,7 +23,7 @@ use verdict_prover::{
 use crate::{
     error::Error,
     request::ScoreRequest,
-    setup::{PrivatePart, PublicSetup, SetupError},
+    setup::{Manifest, PrivatePart, PublicSetup, SetupError},
     verify::{check_claims, check_proof, field_elements},
 };
 
@@ -143,7 +143,9 @@ impl Prover {
 
     /// The public input words of a proof about `inputs`; none if they are private.
     fn input_words(&self, inputs: &[i64]) -> Vec<B256> {
-        public_words(&self.public.manifest().shape, inputs).iter().map(word).collect()
+        let Manifest { shape, output, .. } = self.public.manifest();
+        let public = PublicValues::new(shape, inputs.len(), output.count);
+        public.words(inputs).iter().map(word).collect()
     }
 
     /// Checks a proof just made, and bundles it.

@@ -8,6 +8,7 @@
 
 pub mod chain;
 pub mod graph;
+mod public;
 #[cfg(test)]
 mod tests;
 
@@ -22,9 +23,9 @@ use halo2curves::bn256::Fr;
 use thiserror::Error;
 
 use self::graph::Claims;
+pub use self::public::PublicValues;
 use crate::{
     integer::{IntegerError, IntegerGraph, IntegerOp},
-    network::{Network, NetworkError},
     shape::{Shape, ShapeError},
 };
 
@@ -33,7 +34,7 @@ pub const MAX_DEGREE: usize = 3;
 /// log2 of the largest supported number of rows.
 pub const MAX_K: u32 = 24;
 
-/// Why a network cannot be laid out.
+/// Why a graph cannot be laid out.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LayoutError {
@@ -45,16 +46,9 @@ pub enum LayoutError {
         /// log2 of the limit.
         limit: u32,
     },
-    /// The network is not one of this shape.
-    #[error("the network's {what} is {got}, the circuit's shape has {expected}")]
-    Format {
-        /// What differs.
-        what: &'static str,
-        /// The shape's.
-        expected: u32,
-        /// The network's.
-        got: u32,
-    },
+    /// The graph is for a circuit of other bits.
+    #[error(transparent)]
+    Graph(#[from] IntegerError),
     /// A graph in the shape of a chain circuit.
     #[error("the model is no chain of layers, and the circuit's shape is for chains only")]
     NoChain,
@@ -63,87 +57,12 @@ pub enum LayoutError {
     Shape(#[from] ShapeError),
 }
 
-/// Checks that the shape is one, and that it gives values and inputs the bits that the
-/// model's intervals were computed with: more would be proven of inputs out of range.
-fn check_bits((input_bits, shift_bits): (u32, u32), shape: &Shape) -> Result<(), LayoutError> {
+/// The claims of a graph, if shape and graph are for circuits of the same bits: more would
+/// be proven of inputs out of range otherwise.
+fn claims<'a>(graph: &'a IntegerGraph, shape: &Shape) -> Result<Claims<'a>, LayoutError> {
     shape.validate()?;
-    let check = |what, expected, got| {
-        if expected == got { Ok(()) } else { Err(LayoutError::Format { what, expected, got }) }
-    };
-    check("input_bits", shape.value_bits(), input_bits)?;
-    check("shift_bits", shape.shift_bits(), shift_bits)
-}
-
-/// An integer model that the circuits prove. It must have been validated for the bits of
-/// its shape: the circuits rely on its intervals.
-pub trait Model {
-    /// Why a model does not run.
-    type Error;
-
-    /// Bits of an input and of the rescale.
-    fn bits(&self) -> (u32, u32);
-
-    /// What is to be proven.
-    fn claims(&self, shape: &Shape) -> Claims<'_>;
-
-    /// A run on `inputs`.
-    ///
-    /// # Errors
-    /// Inputs that are out of range or not as many as the model's.
-    fn integers(&self, inputs: &[i64]) -> Result<Run, Self::Error>;
-}
-
-/// The integers of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    /// (z, x) of every result, numbered as in the claims, without the inputs.
-    pub results: Vec<(i64, i64)>,
-    /// What the model gives.
-    pub outputs: Vec<i64>,
-}
-
-impl Model for Network {
-    type Error = NetworkError;
-
-    fn bits(&self) -> (u32, u32) {
-        (self.input_bits, self.shift_bits)
-    }
-
-    fn claims(&self, shape: &Shape) -> Claims<'_> {
-        Claims::chain(self, shape)
-    }
-
-    fn integers(&self, inputs: &[i64]) -> Result<Run, NetworkError> {
-        let trace = self.run(inputs)?;
-        let outputs = trace.values.last().map_or(inputs, Vec::as_slice).to_vec();
-        let values = trace.values.into_iter().flatten();
-        let results = trace.accumulators.into_iter().flatten().zip(values).collect();
-        Ok(Run { results, outputs })
-    }
-}
-
-impl Model for IntegerGraph {
-    type Error = IntegerError;
-
-    fn bits(&self) -> (u32, u32) {
-        (self.input_bits, self.shift_bits)
-    }
-
-    fn claims(&self, shape: &Shape) -> Claims<'_> {
-        Claims::graph(self, shape)
-    }
-
-    fn integers(&self, inputs: &[i64]) -> Result<Run, IntegerError> {
-        let trace = self.run(inputs)?;
-        let results = self
-            .nodes
-            .iter()
-            .zip(&trace.accumulators)
-            .filter(|(node, _)| matches!(node.op, IntegerOp::Linear(_)))
-            .flat_map(|(node, z)| z.iter().copied().zip(trace.values[node.output.0].clone()))
-            .collect();
-        Ok(Run { results, outputs: trace.outputs })
-    }
+    graph.check_bits(shape.value_bits(), shape.shift_bits())?;
+    Ok(Claims::graph(graph, shape))
 }
 
 /// The fixed part of a circuit: a model in rows.
@@ -166,33 +85,31 @@ enum Rows {
 }
 
 impl Layout {
-    /// Lays a valid model out in the fewest rows of `shape`, a power of two.
+    /// Lays a graph out in the fewest rows of `shape`, a power of two. It must have been
+    /// validated for the shape's bits: the circuits rely on its intervals.
     ///
     /// # Errors
-    /// A shape that is none, or not the model's; too many rows; a model that is no chain in
+    /// A shape that is none, or not the graph's; too many rows; a graph that is no chain in
     /// a shape of the chain circuit.
-    pub fn new(model: &impl Model, shape: Shape) -> Result<Self, LayoutError> {
-        check_bits(model.bits(), &shape)?;
-        let claims = model.claims(&shape);
+    pub fn new(graph: &IntegerGraph, shape: Shape) -> Result<Self, LayoutError> {
+        let claims = claims(graph, &shape)?;
         if shape.graph.is_some() {
             return Self::from_claims(&claims, shape);
         }
-        let network = claims.as_chain(&shape).ok_or(LayoutError::NoChain)?;
-        let layout = chain::Layout::new(&network, shape)?;
+        let layout = chain::Layout::new(&claims, shape)?;
         Ok(Self { shape, k: layout.k, instances: layout.instances, rows: Rows::Chain(layout) })
     }
 
-    /// log2 of the rows the model needs, without laying it out.
+    /// log2 of the rows the graph needs, without laying it out.
     ///
     /// # Errors
     /// As [`Layout::new`].
-    pub fn required_k(model: &impl Model, shape: Shape) -> Result<u32, LayoutError> {
-        check_bits(model.bits(), &shape)?;
-        let claims = model.claims(&shape);
-        if shape.graph.is_some() {
-            return graph::Layout::required_k(&claims, shape);
+    pub fn required_k(graph: &IntegerGraph, shape: Shape) -> Result<u32, LayoutError> {
+        let claims = claims(graph, &shape)?;
+        match shape.graph {
+            Some(_) => graph::Layout::required_k(&claims, shape),
+            None => chain::Layout::required_k(&claims, shape),
         }
-        chain::Layout::required_k(&claims.as_chain(&shape).ok_or(LayoutError::NoChain)?, shape)
     }
 
     fn from_claims(claims: &Claims<'_>, shape: Shape) -> Result<Self, LayoutError> {
@@ -214,7 +131,7 @@ impl Layout {
 pub struct Witness {
     /// Context, public inputs, outputs.
     pub instances: Vec<Fr>,
-    /// What the network gives.
+    /// What the graph gives.
     pub outputs: Vec<i64>,
     first: First,
 }
@@ -227,28 +144,32 @@ enum First {
 }
 
 impl Witness {
-    /// Runs `model`, which `layout` is of, on `inputs` and fills the first-phase columns.
+    /// Runs the graph that `layout` is of on `inputs` and fills the first-phase columns.
     ///
     /// # Errors
-    /// Inputs that are out of range or not as many as the model's.
-    pub fn new<M: Model>(
+    /// Inputs that are out of range or not as many as the graph's.
+    pub fn new(
         layout: &Layout,
-        model: &M,
+        graph: &IntegerGraph,
         inputs: &[i64],
         context: Fr,
-    ) -> Result<Self, M::Error> {
-        let Run { results, outputs } = model.integers(inputs)?;
+    ) -> Result<Self, IntegerError> {
+        let trace = graph.run(inputs)?;
         let shape = &layout.shape;
+        // (z, x) of every value, numbered as in the claims.
         let given = inputs.iter().map(|x| (x << shape.shift_bits(), *x));
-        let integers: Vec<(i64, i64)> = given.chain(results).collect();
+        let nodes = graph.nodes.iter().zip(&trace.accumulators);
+        let made = nodes.filter(|(node, _)| matches!(node.op, IntegerOp::Linear(_))).flat_map(
+            |(node, z)| z.iter().copied().zip(trace.values[node.output.0].iter().copied()),
+        );
+        let integers: Vec<(i64, i64)> = given.chain(made).collect();
         let first = match &layout.rows {
             Rows::Chain(rows) => First::Chain(chain::FirstPhase::new(rows, &integers)),
             Rows::Graph(rows) => First::Graph(graph::FirstPhase::new(rows, &integers)),
         };
-        let words = public_words(shape, inputs);
-        let stated = outputs.iter().map(|output| field(*output));
-        let instances = std::iter::once(context).chain(words).chain(stated).collect();
-        Ok(Self { instances, outputs, first })
+        let outputs = trace.outputs;
+        let public = PublicValues::new(shape, inputs.len(), outputs.len());
+        Ok(Self { instances: public.instances(context, inputs, &outputs), outputs, first })
     }
 
     /// The columns of a phase, in the order of their index: those committed before the
@@ -423,15 +344,6 @@ pub fn fixed_columns(layout: &Layout) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
     }
     fixed.resize(meta.num_fixed_columns(), vec![Fr::zero(); active]);
     (meta, fixed)
-}
-
-/// The public words that state `inputs`: none if the shape's inputs are private.
-pub fn public_words(shape: &Shape, inputs: &[i64]) -> Vec<Fr> {
-    let unit = Fr::from(1u64 << shape.value_bits());
-    let word = |values: &Vec<i64>| {
-        values.iter().rev().fold(Fr::zero(), |word, value| word * unit + field(*value))
-    };
-    shape.pack(inputs).iter().map(word).collect()
 }
 
 /// An integer that may be negative, as a field element.

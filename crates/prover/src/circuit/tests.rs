@@ -11,7 +11,6 @@ use super::*;
 use crate::{
     graph::{Convolution, Linear, LinearMap, SparseRows, TensorId},
     integer::{IntegerNode, IntegerTensor, Selected},
-    network::Layer,
     shape::GraphShape,
 };
 
@@ -202,9 +201,9 @@ fn a_graph_of_every_map_is_proven_as_it_runs() {
         let outputs = model.run(&inputs).expect("in range").outputs;
         assert_eq!(witness.outputs, outputs);
         // 15 inputs of 16 bits a word.
-        let words = if public_inputs { 3 } else { 0 };
-        assert_eq!(shape.input_words(38), words);
-        assert_eq!(witness.instances.len(), 1 + words + outputs.len());
+        let public = PublicValues::new(&shape, 38, outputs.len());
+        assert_eq!(public.input_words(), if public_inputs { 3 } else { 0 });
+        assert_eq!(witness.instances.len(), public.count());
         assert_eq!(witness.instances.len(), layout.instances);
         assert!(mock_accepts(layout.clone(), witness.clone(), |_| {}), "{shape}");
         for index in 1..witness.instances.len() {
@@ -249,23 +248,16 @@ fn the_chain_circuit_takes_a_graph_that_is_a_chain_and_no_other() {
 #[test]
 fn rows_of_known_models_are_as_few_as_promised() {
     let dense = |sizes: &[usize]| {
-        let layers = sizes.windows(2).map(|pair| Layer {
-            node: "dense".into(),
-            inputs: pair[0],
-            outputs: pair[1],
-            weights: vec![1; pair[0] * pair[1]],
-            bias: vec![1; pair[1]],
-            knots_of: vec![],
-        });
-        let layers = layers.collect();
-        Network { inputs: sizes[0], input_bits: 27, shift_bits: 18, layers }
+        let pairs = sizes.windows(2);
+        let layers = pairs.map(|pair| (vec![1; pair[0] * pair[1]], vec![1; pair[1]]));
+        IntegerGraph::chain(27, 18, sizes[0], layers)
     };
     for (sizes, lanes, expected) in [
         (&[784, 128, 10][..], 13, 12),
         (&[784, 1024, 192, 10], 16, 14),
         (&[1024, 2048, 1000], 16, 16),
     ] {
-        let network = dense(sizes);
+        let graph = dense(sizes);
         let shape = Shape {
             limb_bits: 9,
             limbs: 5,
@@ -274,8 +266,8 @@ fn rows_of_known_models_are_as_few_as_promised() {
             public_inputs: false,
             graph: Some(GraphShape { limb_columns: 2, packed: 5 }),
         };
-        let k = Layout::required_k(&network, shape).expect("fits");
-        println!("{sizes:?}: {} parameters, {shape}: 2^{k}", network.parameter_count());
+        let k = Layout::required_k(&graph, shape).expect("fits");
+        println!("{sizes:?}: {} parameters, {shape}: 2^{k}", graph.parameter_count());
         assert!(k <= expected, "{sizes:?}: 2^{k}");
     }
 }

@@ -125,22 +125,30 @@ impl IntegerGraph {
         accumulator_bits: u32,
         value_bits: u32,
     ) -> Result<Intervals, IntegerError> {
-        let parameter = |what, value: u32, expected: u32| {
+        if accumulator_bits > 62 {
+            let constraint = "at most 62".to_owned();
+            let value = accumulator_bits.into();
+            return Err(IntegerError::Parameter { what: "accumulator_bits", value, constraint });
+        }
+        self.check_bits(value_bits, accumulator_bits.saturating_sub(value_bits))?;
+        self.check_structure()?;
+        self.intervals(accumulator_bits)
+    }
+
+    /// Checks that the graph is for a circuit of so many bits an input and a rescale.
+    ///
+    /// # Errors
+    /// The first of the two that differs.
+    pub fn check_bits(&self, value_bits: u32, shift_bits: u32) -> Result<(), IntegerError> {
+        let check = |what, value: u32, expected: u32| {
             if value == expected {
                 return Ok(());
             }
             let constraint = format!("{expected}, as the circuit has it");
             Err(IntegerError::Parameter { what, value: value.into(), constraint })
         };
-        if accumulator_bits > 62 {
-            let constraint = "at most 62".to_owned();
-            let value = accumulator_bits.into();
-            return Err(IntegerError::Parameter { what: "accumulator_bits", value, constraint });
-        }
-        parameter("input_bits", self.input_bits, value_bits)?;
-        parameter("shift_bits", self.shift_bits, accumulator_bits.saturating_sub(value_bits))?;
-        self.check_structure()?;
-        self.intervals(accumulator_bits)
+        check("input_bits", self.input_bits, value_bits)?;
+        check("shift_bits", self.shift_bits, shift_bits)
     }
 
     /// Checks tensors and maps, not the size of integers.

@@ -15,6 +15,7 @@ use verdict_prover::{
 };
 
 use super::{FORMAT_VERSION, MANIFEST, SetupError};
+use crate::model;
 
 /// What a setup is about. Everything but the error, the version and the hashes of files is
 /// its *statement*: what a proof of it means.
@@ -128,8 +129,7 @@ impl Manifest {
 
     /// How the public values of a proof are laid out.
     pub fn public_values(&self) -> PublicValues {
-        let inputs = self.shape.input_words(self.input.ranges.len());
-        PublicValues { inputs, outputs: self.output.count }
+        model::public_values(&self.shape, &self.input, &self.output)
     }
 
     /// Parses a manifest and checks that its fields agree.

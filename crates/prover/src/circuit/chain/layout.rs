@@ -1,4 +1,4 @@
-//! Where everything stands: from an integer network to rows.
+//! Where everything stands: from a chain of layers to rows.
 //!
 //! Layers are laid out from the outputs to the inputs, because instances sit on the
 //! first rows:
@@ -21,37 +21,20 @@
 //! Σ_w ρ^(N−1−w)·(z_w − c_w): the swap moves the latter into `open`, every value row
 //! takes x_v·u_v off it, the next swap demands that it is zero.
 
-use super::config::unusable_rows;
+use super::{config::unusable_rows, model::Chain};
 use crate::{
-    circuit::{LayoutError, MAX_K},
-    network::{Layer, Network},
+    circuit::{LayoutError, MAX_K, graph::Claims},
     shape::Shape,
 };
 
 /// The rows of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block {
-    /// What the value is.
-    pub source: Source,
+    /// Which value it is, numbered as in the claims; none for the constant 0.
+    pub value: Option<u32>,
     /// The row on which the value meets its Horner sum; the end row of its
     /// pre-activation is `shift_limbs` rows further.
     pub value_row: usize,
-}
-
-/// What a block holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The constant 0.
-    Zero,
-    /// An input of the network.
-    Input(usize),
-    /// An output of a layer.
-    Output {
-        /// Index of the layer.
-        layer: usize,
-        /// Index within the layer.
-        index: usize,
-    },
 }
 
 /// The fixed part of a circuit: a model in rows.
@@ -73,26 +56,29 @@ pub struct Layout {
     pub table: Vec<(usize, u64)>,
     /// The free row that balances the multiplicity of the entry 0.
     pub zero_row: usize,
-    /// The number of the first value of each layer, inputs counted first.
-    pub first_output: Vec<usize>,
     /// End rows of public inputs. They hold the entry 1 of the table, which marks them.
     pub public_ends: Vec<usize>,
 }
 
 impl Layout {
-    /// Lays `network` out in the fewest rows of `shape`, a power of two.
-    pub fn new(network: &Network, shape: Shape) -> Result<Self, LayoutError> {
-        let mut schedule = Schedule::new(network, shape, true);
-        schedule.place_all();
+    /// Lays claims out in the fewest rows of `shape`, a power of two.
+    ///
+    /// # Errors
+    /// Claims that are no chain, or too many rows.
+    pub fn new(claims: &Claims<'_>, shape: Shape) -> Result<Self, LayoutError> {
+        let chain = Chain::new(claims, &shape).ok_or(LayoutError::NoChain)?;
+        let schedule = Schedule::new(&chain, shape);
         let k = schedule.k()?;
         Ok(schedule.finish(k))
     }
 
-    /// log2 of the rows `network` needs, without laying it out.
-    pub fn required_k(network: &Network, shape: Shape) -> Result<u32, LayoutError> {
-        let mut schedule = Schedule::new(network, shape, false);
-        schedule.place_all();
-        schedule.k()
+    /// log2 of the rows the claims need, without laying them out.
+    ///
+    /// # Errors
+    /// As [`Layout::new`].
+    pub fn required_k(claims: &Claims<'_>, shape: Shape) -> Result<u32, LayoutError> {
+        let chain = Chain::new(claims, &shape).ok_or(LayoutError::NoChain)?;
+        Schedule::new(&chain, shape).k()
     }
 
     /// Rows on which the gates apply: 0 to `active_rows` − 1.
@@ -111,16 +97,15 @@ fn active_rows(shape: &Shape, k: u32) -> usize {
     (1usize << k).saturating_sub(unusable_rows(shape) + 1)
 }
 
-/// A layout being made, row by row.
+/// Where the values of a chain stand.
 struct Schedule<'a> {
-    network: &'a Network,
+    chain: &'a Chain<'a>,
     shape: Shape,
-    instances: usize,
     blocks: Vec<Block>,
+    /// One before the first layer's outputs, then one a layer, from the last to the first.
     swaps: Vec<usize>,
-    weights: Vec<Vec<i64>>,
-    /// Whether weights are written, or only their rows counted.
-    write: bool,
+    /// The value row of every value, by its number.
+    value_rows: Vec<usize>,
     /// The last row after which the Horner sum starts afresh.
     restart: usize,
     /// The first row that the limbs of the next value may use.
@@ -128,99 +113,62 @@ struct Schedule<'a> {
 }
 
 impl<'a> Schedule<'a> {
-    fn new(network: &'a Network, shape: Shape, write: bool) -> Self {
-        let public = if shape.public_inputs { network.inputs } else { 0 };
-        Self {
-            network,
+    fn new(chain: &'a Chain<'a>, shape: Shape) -> Self {
+        let values = chain.outputs().end as usize;
+        let mut schedule = Self {
+            chain,
             shape,
-            instances: 1 + public + network.outputs(),
-            blocks: Vec::new(),
-            swaps: Vec::new(),
-            weights: vec![Vec::new(); shape.lanes],
-            write,
-            restart: 0,
+            blocks: Vec::with_capacity(values + 1),
+            swaps: Vec::with_capacity(chain.layers.len() + 2),
+            value_rows: vec![0; values],
+            // The rows of the instances, which end the list on row 0.
+            restart: chain.words,
             next_limb: 0,
+        };
+        schedule.place(None, 0);
+        schedule.place_swap(1);
+        for (index, value) in chain.outputs().enumerate() {
+            schedule.place(Some(value), schedule.output_power(index) + 1);
         }
-    }
-
-    fn place_all(&mut self) {
-        let network = self.network;
-        // Row 0: the weight 1 in the lane of ρ^0 makes the Horner column 1 on row 1.
-        self.write_list(1, std::iter::once(1));
-        self.restart = self.instances - 1;
-        self.place_value(Source::Zero, 0, std::iter::empty());
-        self.place_swap(1, std::iter::empty());
-
-        let last = network.layers.len() - 1;
-        let public = if self.shape.public_inputs { network.inputs } else { 0 };
-        for index in 0..network.outputs() {
-            // The zero value came after the instances, hence one more factor ρ.
-            let power = self.shape.lanes * (public + index) + 1;
-            let list = std::iter::once(1).chain(std::iter::repeat_n(0, power));
-            self.place_value(Source::Output { layer: last, index }, power + 1, list);
-        }
-        for layer in (0..network.layers.len()).rev() {
-            let equations = &network.layers[layer];
-            self.place_swap(equations.outputs, equations.bias.iter().copied());
-            for index in 0..equations.inputs {
-                // Public inputs stand in the reverse order of their instances, so
-                // that both are collected with the same powers of ρ.
-                let (source, column) = match layer.checked_sub(1) {
-                    Some(previous) => (Source::Output { layer: previous, index }, index),
-                    None if self.shape.public_inputs => {
-                        let index = equations.inputs - 1 - index;
-                        (Source::Input(index), index)
-                    }
-                    None => (Source::Input(index), index),
-                };
-                let list = (0..equations.outputs)
-                    .map(move |row| equations.weights[row * equations.inputs + column]);
-                self.place_value(source, equations.outputs, list);
+        for layer in chain.layers.iter().rev() {
+            let equations = layer.outputs.len();
+            schedule.place_swap(equations);
+            // Public inputs stand in the reverse order of their instances, so that both
+            // are collected with the same powers of ρ.
+            if shape.public_inputs && layer.inputs.start == 0 {
+                layer.inputs.clone().rev().for_each(|value| schedule.place(Some(value), equations));
+            } else {
+                layer.inputs.clone().for_each(|value| schedule.place(Some(value), equations));
             }
         }
+        schedule
+    }
+
+    /// The power of ρ with which an output's instance is collected, after the zero value's
+    /// row.
+    fn output_power(&self, index: usize) -> usize {
+        let inputs = self.chain.words - self.chain.outputs().len();
+        self.shape.lanes * (inputs + index) + 1
     }
 
     /// Places a value whose list has `length` weights.
-    fn place_value(&mut self, source: Source, length: usize, list: impl Iterator<Item = i64>) {
+    fn place(&mut self, value: Option<u32>, length: usize) {
         let after_weights = self.restart + self.shape.weight_rows(length).max(1);
         let after_limbs = self.next_limb + self.shape.limbs - 1 - self.shape.shift_limbs;
         let value_row = after_weights.max(after_limbs);
-        self.write_list_at(value_row, length, list);
-        self.blocks.push(Block { source, value_row });
+        self.blocks.push(Block { value, value_row });
+        if let Some(value) = value {
+            self.value_rows[value as usize] = value_row;
+        }
         self.restart = value_row;
         self.next_limb = value_row + self.shape.shift_limbs + 1;
     }
 
     /// Places a swap that reads a list of `length` biases.
-    fn place_swap(&mut self, length: usize, list: impl Iterator<Item = i64>) {
+    fn place_swap(&mut self, length: usize) {
         let row = self.next_limb.max(self.restart + self.shape.weight_rows(length));
-        self.write_list_at(row, length, list);
         self.swaps.push(row);
         self.restart = row;
-    }
-
-    /// Writes a list so that its Horner sum stands on `row`.
-    fn write_list_at(&mut self, row: usize, length: usize, list: impl Iterator<Item = i64>) {
-        if !self.write {
-            return;
-        }
-        let lanes = self.shape.lanes;
-        for (index, weight) in list.enumerate() {
-            if weight == 0 {
-                continue;
-            }
-            let from_end = length - 1 - index;
-            let column = &mut self.weights[lanes - 1 - from_end % lanes];
-            let at = row - 1 - from_end / lanes;
-            if column.len() <= at {
-                column.resize(at + 1, 0);
-            }
-            column[at] = weight;
-        }
-    }
-
-    fn write_list(&mut self, row: usize, list: impl ExactSizeIterator<Item = i64>) {
-        self.write_list_at(row, list.len(), list);
     }
 
     /// log2 of the rows: room for the blocks and the last swap, and enough free
@@ -234,25 +182,40 @@ impl<'a> Schedule<'a> {
             .ok_or(LayoutError::TooLarge { rows, limit: MAX_K })
     }
 
+    /// The weight lanes.
+    fn weights(&self) -> Vec<Vec<i64>> {
+        let mut lists = Lists(vec![Vec::new(); self.shape.lanes]);
+        // The weight 1 in the lane of ρ^0 makes the Horner column 1 on row 1.
+        lists.add(1, 0, 1);
+        for (index, value) in self.chain.outputs().enumerate() {
+            lists.add(self.value_rows[value as usize], self.output_power(index), 1);
+        }
+        let swaps = self.swaps.iter().skip(1);
+        for (layer, swap) in self.chain.layers.iter().rev().zip(swaps) {
+            let last = layer.outputs.len() - 1;
+            for (equation, bias) in layer.bias().iter().enumerate() {
+                lists.add(*swap, last - equation, *bias);
+                layer.row(equation, |value, weight| {
+                    lists.add(self.value_rows[value as usize], last - equation, weight);
+                });
+            }
+        }
+        lists.0
+    }
+
     fn finish(mut self, k: u32) -> Layout {
         let active = active_rows(&self.shape, k);
+        let weights = self.weights();
         self.swaps.push(active - 1);
+        let end = |block: &Block| block.value_row + self.shape.shift_limbs;
         let mut taken = vec![false; active];
-        let public =
-            |block: &&Block| self.shape.public_inputs && matches!(block.source, Source::Input(_));
-        let public_ends = self.blocks.iter().filter(public);
-        let public_ends = public_ends.map(|b| b.value_row + self.shape.shift_limbs).collect();
         for block in &self.blocks {
             taken[block.value_row] = true;
-            taken[block.value_row + self.shape.shift_limbs] = true;
+            taken[end(block)] = true;
         }
-        let mut values = self.network.inputs;
-        let count = |layer: &Layer| {
-            let first = values;
-            values += layer.outputs;
-            first
-        };
-        let first_output = self.network.layers.iter().map(count).collect();
+        let public = if self.shape.public_inputs { self.chain.inputs as u32 } else { 0 };
+        let inputs = self.blocks.iter().filter(|block| block.value.is_some_and(|v| v < public));
+        let public_ends = inputs.map(end).collect();
         let mut free = (0..active).filter(|row| !taken[*row]);
         // `k` left a free row for every entry.
         let zero_row = free.next().unwrap_or_default();
@@ -260,14 +223,33 @@ impl<'a> Schedule<'a> {
         Layout {
             shape: self.shape,
             k,
-            instances: self.instances,
+            instances: 1 + self.chain.words,
             blocks: self.blocks,
             swaps: self.swaps,
-            weights: self.weights,
+            weights,
             table,
             zero_row,
-            first_output,
             public_ends,
         }
+    }
+}
+
+/// The weight lanes, being written.
+struct Lists(Vec<Vec<i64>>);
+
+impl Lists {
+    /// Adds a weight to the list whose Horner sum stands on `row`, where `power` weights
+    /// follow it.
+    fn add(&mut self, row: usize, power: usize, weight: i64) {
+        if weight == 0 {
+            return;
+        }
+        let lanes = self.0.len();
+        let column = &mut self.0[lanes - 1 - power % lanes];
+        let at = row - 1 - power / lanes;
+        if column.len() <= at {
+            column.resize(at + 1, 0);
+        }
+        column[at] += weight;
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod layout;
+pub mod model;
 #[cfg(test)]
 mod tests;
 pub mod witness;
@@ -11,7 +12,8 @@ use halo2curves::bn256::Fr;
 
 pub use self::{
     config::Columns,
-    layout::{Block, Layout, Source},
+    layout::{Block, Layout},
+    model::Chain,
     witness::{FirstPhase, SecondPhase},
 };
 use super::field;

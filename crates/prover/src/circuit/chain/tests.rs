@@ -1,12 +1,17 @@
 //! Honest witnesses pass, and for each constraint a witness that breaks it, and
 //! nothing else where that is possible, is refused.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use super::*;
 use crate::{
-    circuit::{self, First, LayoutError, Rows, tests::mock_accepts},
-    network::{Layer, Network},
+    circuit::{
+        self, First, LayoutError,
+        graph::{Claims, Map, Node, claims::Rows},
+        tests::mock_accepts,
+    },
+    graph::SparseRows,
+    integer::IntegerGraph,
     shape::Shape,
 };
 
@@ -14,38 +19,33 @@ fn shape() -> Shape {
     Shape { limb_bits: 4, limbs: 6, shift_limbs: 2, lanes: 2, public_inputs: false, graph: None }
 }
 
-fn network() -> Network {
-    let layer = |inputs: usize, weights: Vec<i64>, bias: Vec<i64>| Layer {
-        node: "layer".into(),
-        inputs,
-        outputs: bias.len(),
-        weights,
-        bias,
-        knots_of: vec![],
-    };
-    Network {
-        inputs: 3,
-        input_bits: 16,
-        shift_bits: 8,
-        layers: vec![
-            layer(3, vec![30, -20, 7, -5, 11, 0, 1, 1, -100, 9, -8, 3], vec![128, -300, 128, 5000]),
-            layer(4, vec![-3, 50, 4, 90, 17, -60, 2, -9], vec![128, 70_000]),
-            layer(2, vec![100, -100, 25, 256], vec![500_000, 128]),
-        ],
-    }
+/// (weights, biases) of each layer, for three inputs.
+fn layers() -> Vec<(Vec<i64>, Vec<i64>)> {
+    vec![
+        (vec![30, -20, 7, -5, 11, 0, 1, 1, -100, 9, -8, 3], vec![128, -300, 128, 5000]),
+        (vec![-3, 50, 4, 90, 17, -60, 2, -9], vec![128, 70_000]),
+        (vec![100, -100, 25, 256], vec![500_000, 128]),
+    ]
 }
 
-/// The network with the bits of `shape`.
-fn fitted(shape: &Shape) -> Network {
-    let mut network = network();
-    let factor = 1 << (shape.shift_bits() - network.shift_bits);
-    network.shift_bits = shape.shift_bits();
-    network.input_bits = shape.value_bits();
-    for layer in &mut network.layers {
-        layer.weights.iter_mut().chain(&mut layer.bias).for_each(|weight| *weight *= factor);
+fn graph() -> IntegerGraph {
+    IntegerGraph::chain(16, 8, 3, layers())
+}
+
+/// The graph with the bits of `shape`.
+fn fitted(shape: &Shape) -> IntegerGraph {
+    let factor = 1 << (shape.shift_bits() - 8);
+    let mut layers = layers();
+    for (weights, bias) in &mut layers {
+        weights.iter_mut().chain(bias).for_each(|weight| *weight *= factor);
     }
-    network.validate(shape.accumulator_bits()).expect("fits");
-    network
+    let graph = IntegerGraph::chain(shape.value_bits(), shape.shift_bits(), 3, layers);
+    graph.validate(shape.accumulator_bits(), shape.value_bits()).expect("fits");
+    graph
+}
+
+fn layout(graph: &IntegerGraph, shape: Shape) -> Arc<Layout> {
+    Arc::new(Layout::new(&Claims::graph(graph, &shape), shape).expect("small"))
 }
 
 #[derive(Clone)]
@@ -55,10 +55,10 @@ struct Witness {
 }
 
 impl Witness {
-    fn new(layout: &Layout, network: &Network, inputs: &[i64], context: Fr) -> Option<Self> {
+    fn new(layout: &Layout, graph: &IntegerGraph, inputs: &[i64], context: Fr) -> Option<Self> {
         let facade = facade(layout);
         let circuit::Witness { instances, first, .. } =
-            circuit::Witness::new(&facade, network, inputs, context).ok()?;
+            circuit::Witness::new(&facade, graph, inputs, context).ok()?;
         let First::Chain(first) = first else { return None };
         Some(Self { instances, first })
     }
@@ -66,7 +66,7 @@ impl Witness {
 
 fn facade(layout: &Layout) -> circuit::Layout {
     let (shape, k, instances) = (layout.shape, layout.k, layout.instances);
-    circuit::Layout { shape, k, instances, rows: Rows::Chain(layout.clone()) }
+    circuit::Layout { shape, k, instances, rows: circuit::Rows::Chain(layout.clone()) }
 }
 
 struct Setting {
@@ -76,11 +76,11 @@ struct Setting {
 
 impl Setting {
     fn new(shape: Shape) -> Self {
-        let network = fitted(&shape);
-        let layout = Arc::new(Layout::new(&network, shape).expect("small"));
+        let graph = fitted(&shape);
+        let layout = layout(&graph, shape);
         let inputs = [1234, 65_535, 40];
         let witness =
-            Witness::new(&layout, &network, &inputs, Fr::from(77)).expect("inputs in range");
+            Witness::new(&layout, &graph, &inputs, Fr::from(77)).expect("inputs in range");
         Self { layout, witness }
     }
 
@@ -100,12 +100,17 @@ impl Setting {
         self.verdict(|_| {})
     }
 
-    fn block(&self, source: Source) -> Block {
-        *self.layout.blocks.iter().find(|block| block.source == source).expect("in the layout")
+    fn block(&self, value: Option<u32>) -> Block {
+        *self.layout.blocks.iter().find(|block| block.value == value).expect("in the layout")
     }
 
-    fn output(&self, layer: usize, index: usize) -> Block {
-        self.block(Source::Output { layer, index })
+    fn input(&self, index: u32) -> Block {
+        self.block(Some(index))
+    }
+
+    fn output(&self, layer: usize, index: u32) -> Block {
+        let before: usize = layers()[..layer].iter().map(|(_, bias)| bias.len()).sum();
+        self.block(Some(3 + before as u32 + index))
     }
 
     /// Recounts the multiplicities after limbs or signs were changed.
@@ -196,7 +201,7 @@ impl Setting {
     /// Claims the word `z / 2^n` for an input whose pre-activation is `z`, everything
     /// else being consistent: the word that the combination of pre-activations gives.
     fn claim(&mut self, index: usize, magnitude: u64, sign: u64) {
-        let block = self.block(Source::Input(index));
+        let block = self.input(index as u32);
         self.set_magnitude(block, magnitude, sign);
         let z = if sign == 1 { Fr::from(magnitude) } else { -Fr::from(magnitude) - Fr::one() };
         let unit = Fr::from(1u64 << self.layout.shape.shift_bits());
@@ -219,10 +224,9 @@ fn a_public_word_with_a_remainder_is_refused() {
 #[test]
 fn a_negative_public_word_is_refused() {
     // z = −256 computes as 0, as the word 0 does, and its own would be r − 1.
-    let network = network();
-    let shape = public().layout.shape;
-    let layout = Arc::new(Layout::new(&network, shape).expect("small"));
-    let witness = Witness::new(&layout, &network, &[0, 5, 6], Fr::one()).expect("in range");
+    let graph = graph();
+    let layout = layout(&graph, public().layout.shape);
+    let witness = Witness::new(&layout, &graph, &[0, 5, 6], Fr::one()).expect("in range");
     let mut setting = Setting { layout, witness };
     assert!(setting.accepts());
     setting.claim(0, 255, 0);
@@ -236,7 +240,7 @@ fn a_negative_public_word_is_refused() {
 #[test]
 fn a_public_word_of_one_bit_too_many_is_refused() {
     let mut setting = public();
-    let block = setting.block(Source::Input(1));
+    let block = setting.input(1);
     let end = setting.layout.end_row(&block);
     // 65,535 + 65,536: the top limb is 16 + 15, and the value says so consistently.
     setting.witness.first.limbs[end - 5] += Fr::from(16);
@@ -247,19 +251,19 @@ fn a_public_word_of_one_bit_too_many_is_refused() {
 }
 
 #[test]
-fn a_network_of_other_input_or_shift_bits_than_its_shape_is_refused() {
+fn a_graph_of_other_input_or_shift_bits_than_its_shape_is_refused() {
     for (input_bits, shift_bits) in [(15, 8), (17, 8), (16, 7), (16, 12), (200, 8)] {
-        let network = Network { input_bits, shift_bits, ..network() };
-        let error = circuit::Layout::new(&network, shape()).expect_err("another format");
-        assert!(matches!(error, LayoutError::Format { .. }), "{error}");
-        assert_eq!(circuit::Layout::required_k(&network, shape()), Err(error));
+        let graph = IntegerGraph { input_bits, shift_bits, ..graph() };
+        let error = circuit::Layout::new(&graph, shape()).expect_err("another format");
+        assert!(matches!(error, LayoutError::Graph(_)), "{error}");
+        assert_eq!(circuit::Layout::required_k(&graph, shape()), Err(error));
     }
 }
 
 #[test]
 fn a_public_input_that_differs_from_the_one_computed_with_is_refused() {
     let mut setting = Setting::new(Shape { lanes: 1, public_inputs: true, ..shape() });
-    let block = setting.block(Source::Input(1));
+    let block = setting.input(1);
     setting.set_magnitude(block, 1000 << 8, 1);
     assert!(!setting.accepts());
 }
@@ -267,21 +271,21 @@ fn a_public_input_that_differs_from_the_one_computed_with_is_refused() {
 #[test]
 fn an_input_other_than_the_one_computed_with_is_refused() {
     let mut setting = Setting::new(shape());
-    let block = setting.block(Source::Input(0));
+    let block = setting.input(0);
     setting.set_magnitude(block, 1235 << 8, 1);
     assert!(!setting.accepts());
 }
 
 #[test]
 fn an_input_at_either_end_of_its_range_passes_and_one_above_cannot_be_written() {
-    let network = network();
-    let layout = Arc::new(Layout::new(&network, shape()).expect("small"));
+    let graph = graph();
+    let layout = layout(&graph, shape());
     for inputs in [[0, 0, 0], [65_535, 65_535, 65_535]] {
-        let witness = Witness::new(&layout, &network, &inputs, Fr::one()).expect("in range");
+        let witness = Witness::new(&layout, &graph, &inputs, Fr::one()).expect("in range");
         let mut setting = Setting { layout: layout.clone(), witness };
         assert!(setting.accepts());
         // 2^16 would need a limb of 2^4 at the top.
-        let block = setting.block(Source::Input(2));
+        let block = setting.input(2);
         let end = setting.layout.end_row(&block);
         setting.witness.first.limbs[end - 5] = Fr::from(16);
         setting.recount();
@@ -340,7 +344,7 @@ fn a_limb_below_zero_is_refused() {
 fn a_second_way_to_write_a_pre_activation_is_refused() {
     // 0 = +0 only: the negative branch's zero stands for −1.
     let mut setting = Setting::new(shape());
-    let zero = setting.block(Source::Zero);
+    let zero = setting.block(None);
     setting.set_magnitude(zero, 0, 0);
     assert!(!setting.accepts());
 }
@@ -367,7 +371,7 @@ fn a_relu_on_the_wrong_side_is_refused() {
 fn a_sign_that_is_not_a_bit_is_refused() {
     // s = 2 with the value 2q and a pre-activation of 3a + 1.
     let mut setting = Setting::new(shape());
-    let block = setting.block(Source::Input(0));
+    let block = setting.input(0);
     let end = setting.layout.end_row(&block);
     setting.witness.first.signs[end] = Fr::from(2);
     setting.witness.first.signs[block.value_row] = Fr::from(2 * 1234);
@@ -464,17 +468,37 @@ fn the_context_is_bound_by_the_transcript_not_by_a_gate() {
 }
 
 #[test]
-fn a_network_of_many_outputs_and_one_lane_fits_its_own_rows() {
-    let mut network = network();
-    let last = network.layers.last_mut().expect("three layers");
-    last.outputs = 9;
-    last.weights = (0..18).map(|i| i * 7 - 40).collect();
-    last.bias = (0..9).map(|i| 100_000 + i * 999).collect();
+fn a_chain_of_many_outputs_and_one_lane_fits_its_own_rows() {
+    let mut layers = layers();
+    layers[2] =
+        ((0..18).map(|i| i * 7 - 40).collect(), (0..9).map(|i| 100_000 + i * 999).collect());
+    let graph = IntegerGraph::chain(16, 8, 3, layers);
     for lanes in [1, 3, 64] {
-        let shape = Shape { lanes, ..shape() };
-        let layout = Arc::new(Layout::new(&network, shape).expect("small"));
+        let layout = layout(&graph, Shape { lanes, ..shape() });
         let witness =
-            Witness::new(&layout, &network, &[1, 2, 3], Fr::one()).expect("inputs in range");
+            Witness::new(&layout, &graph, &[1, 2, 3], Fr::one()).expect("inputs in range");
         assert!(Setting { layout, witness }.accepts(), "{lanes} lanes");
+    }
+}
+
+#[test]
+fn terms_that_a_weight_cannot_hold_together_are_no_chain() {
+    // The same value twice, by two maps and by one row.
+    let half = i64::MAX / 2;
+    for (weights, chain) in [([half, half + 1], true), ([half + 1, half + 1], false)] {
+        let rows = |terms: &[i64]| {
+            let terms: Vec<_> = terms.iter().map(|weight| (0, *weight)).collect();
+            Rows::Sparse(Cow::Owned(SparseRows { starts: vec![0, terms.len()], terms }))
+        };
+        let map = |terms: &[i64]| Map { values: vec![0], rows: rows(terms) };
+        for maps in [weights.map(|weight| map(&[weight])).to_vec(), vec![map(&weights)]] {
+            let node = Node { bias: Cow::Owned(vec![0]), maps, order: None, alike: 1 };
+            let claims = Claims { inputs: 1, nodes: vec![node], words: vec![vec![1]] };
+            let layout = Layout::new(&claims, Shape { lanes: 1, ..shape() });
+            assert_eq!(layout.is_ok(), chain);
+            if let Ok(layout) = layout {
+                assert!(layout.weights[0].contains(&i64::MAX));
+            }
+        }
     }
 }

@@ -1,9 +1,9 @@
-//! The advice columns: a network's run in rows, then its random combinations.
+//! The advice columns: a run in rows, then its random combinations.
 
 use ff::{BatchInvert, PrimeField};
 use halo2curves::bn256::Fr;
 
-use super::layout::{Block, Layout, Source};
+use super::layout::Layout;
 use crate::circuit::{field, small};
 
 /// The columns committed before the challenges, active rows only.
@@ -37,11 +37,7 @@ impl FirstPhase {
         let mut signs = vec![0i64; layout.active_rows()];
         let mut zero_multiplicity = 0i128;
         for block in &layout.blocks {
-            let (accumulator, value) = match block.source {
-                Source::Zero => (0, 0),
-                Source::Input(index) => integers[index],
-                Source::Output { layer, index } => integers[layout.first_output[layer] + index],
-            };
+            let (accumulator, value) = block.value.map_or((0, 0), |value| integers[value as usize]);
             let end = layout.end_row(block);
             let (sign, mut magnitude) =
                 if accumulator < 0 { (0, !accumulator) } else { (1, accumulator) };
@@ -168,9 +164,8 @@ impl<'a> Rows<'a> {
 
     /// The combination of the public inputs' values, which `collected` starts at minus.
     fn public_combination(&self, rho: Fr) -> Fr {
-        let inputs = |block: &&Block| matches!(block.source, Source::Input(_));
-        let ends = self.layout.blocks.iter().filter(inputs).map(|block| self.layout.end_row(block));
-        let combination = ends.fold(Fr::zero(), |sum, end| sum * rho + self.accumulator(end));
+        let ends = self.layout.public_ends.iter();
+        let combination = ends.fold(Fr::zero(), |sum, end| sum * rho + self.accumulator(*end));
         let unit = Fr::from(1u64 << self.layout.shape.shift_bits());
         combination * unit.invert().unwrap_or(Fr::zero())
     }

@@ -6,11 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    graph::{LinearMap, SparseRows},
-    network::Network,
-    shape::Shape,
-};
+use crate::graph::{LinearMap, SparseRows};
 
 /// Everything a proof of a model states.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +56,7 @@ pub enum Rows<'a> {
 
 impl Map<'_> {
     /// Calls `each` with (value, weight) for every term of an equation.
-    pub(super) fn row(&self, equation: usize, mut each: impl FnMut(u32, i64)) {
+    pub(in crate::circuit) fn row(&self, equation: usize, mut each: impl FnMut(u32, i64)) {
         match &self.rows {
             Rows::Dense(weights) => {
                 let columns = self.values.len();
@@ -85,34 +81,9 @@ impl Node<'_> {
     }
 }
 
-impl<'a> Claims<'a> {
+impl Claims<'_> {
     /// Number of values.
     pub fn values(&self) -> usize {
         self.inputs + self.nodes.iter().map(|node| node.bias.len()).sum::<usize>()
-    }
-
-    /// The claims of a chain of dense layers, of which each output is a public word and,
-    /// with public inputs, as many inputs a word as it holds.
-    pub fn chain(network: &'a Network, shape: &Shape) -> Self {
-        let mut previous: Vec<u32> = (0..network.inputs as u32).collect();
-        let mut words = shape.pack(&previous);
-        let mut next = network.inputs as u32;
-        let nodes = network
-            .layers
-            .iter()
-            .map(|layer| {
-                let own = (next..next + layer.outputs as u32).collect();
-                next += layer.outputs as u32;
-                let values = std::mem::replace(&mut previous, own);
-                Node {
-                    bias: Cow::Borrowed(&layer.bias),
-                    maps: vec![Map { values, rows: Rows::Dense(&layer.weights) }],
-                    order: None,
-                    alike: layer.outputs,
-                }
-            })
-            .collect();
-        words.extend(previous.into_iter().map(|value| vec![value]));
-        Self { inputs: network.inputs, nodes, words }
     }
 }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::claims::{Claims, Map, Node, Rows};
 use crate::{
+    circuit::PublicValues,
     graph::{Convolution, LinearMap, TensorId},
     integer::{IntegerGraph, IntegerOp},
-    network::{Layer, Network},
     shape::Shape,
 };
 
@@ -55,55 +55,10 @@ impl<'a> Claims<'a> {
             };
         }
         let inputs = graph.input_len();
-        let outputs = graph.outputs.iter().flat_map(|tensor| &elements[tensor.0]);
-        let mut words = shape.pack(&(0..inputs as u32).collect::<Vec<_>>());
-        words.extend(outputs.map(|value| vec![*value]));
+        let outputs = graph.outputs.iter().flat_map(|tensor| &elements[tensor.0]).copied();
+        let numbers: Vec<u32> = (0..inputs as u32).collect();
+        let words = PublicValues::new(shape, inputs, graph.output_len()).stated(&numbers, outputs);
         Self { inputs, nodes, words }
-    }
-
-    /// The network that states the same, if every node reads results of the one before it
-    /// alone and the outputs are the last one's.
-    pub fn as_chain(&self, shape: &Shape) -> Option<Network> {
-        let mut previous = 0..self.inputs as u32;
-        let mut layers = Vec::with_capacity(self.nodes.len());
-        for (index, node) in self.nodes.iter().enumerate() {
-            let (inputs, outputs) = (previous.len(), node.bias.len());
-            let mut reads = node.maps.iter().flat_map(|map| &map.values);
-            if !reads.all(|value| previous.contains(value)) {
-                return None;
-            }
-            let mut weights = vec![0i64; inputs.checked_mul(outputs)?];
-            let mut overflow = false;
-            for (equation, row) in weights.chunks_exact_mut(inputs).enumerate() {
-                for map in &node.maps {
-                    map.row(equation, |value, weight| {
-                        let cell = &mut row[(value - previous.start) as usize];
-                        let (sum, wrapped) = cell.overflowing_add(weight);
-                        (*cell, overflow) = (sum, overflow | wrapped);
-                    });
-                }
-            }
-            if overflow {
-                return None;
-            }
-            layers.push(Layer {
-                node: format!("node {index}"),
-                inputs,
-                outputs,
-                weights,
-                bias: node.bias.to_vec(),
-                knots_of: Vec::new(),
-            });
-            previous = previous.end..previous.end + outputs as u32;
-        }
-        let public = if shape.public_inputs { self.inputs as u32 } else { 0 };
-        let stated = (0..public).chain(previous).map(|value| vec![value]);
-        stated.eq(self.words.iter().cloned()).then_some(Network {
-            inputs: self.inputs,
-            input_bits: shape.value_bits(),
-            shift_bits: shape.shift_bits(),
-            layers,
-        })
     }
 }
 

@@ -1,0 +1,99 @@
+//! The public values of a proof: the context, the words that state public inputs, the
+//! outputs.
+//!
+//! Who says how many there are, in which order, and what a word of inputs is, says it here.
+
+use halo2curves::bn256::Fr;
+
+use super::field;
+use crate::shape::{CELL_BITS, Shape};
+
+/// What the public values of a model are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicValues {
+    /// Public inputs; 0 if inputs are private.
+    inputs: usize,
+    /// Inputs that one word states, the first in its lowest bits.
+    per_word: usize,
+    /// Bits of an input.
+    bits: u32,
+    /// Number of outputs, a word each.
+    outputs: usize,
+}
+
+impl PublicValues {
+    /// Those of a model of so many inputs and outputs in a circuit's shape. The graph
+    /// circuit puts as many inputs into a word as stay below half the modulus, the chain
+    /// circuit one.
+    pub fn new(shape: &Shape, inputs: usize, outputs: usize) -> Self {
+        let bits = shape.value_bits();
+        let per_word = if shape.graph.is_some() { CELL_BITS / bits as usize } else { 1 };
+        Self { inputs: if shape.public_inputs { inputs } else { 0 }, per_word, bits, outputs }
+    }
+
+    /// Number of words that state inputs.
+    pub fn input_words(&self) -> usize {
+        self.inputs.div_ceil(self.per_word)
+    }
+
+    /// Number of instances, the context included.
+    pub fn count(&self) -> usize {
+        1 + self.input_words() + self.outputs
+    }
+
+    /// What each word after the context states: some of `inputs`, then one of `outputs`.
+    pub fn stated<T: Clone>(
+        &self,
+        inputs: &[T],
+        outputs: impl IntoIterator<Item = T>,
+    ) -> Vec<Vec<T>> {
+        let inputs = inputs.chunks(self.per_word).take(self.input_words()).map(<[T]>::to_vec);
+        inputs.chain(outputs.into_iter().map(|output| vec![output])).collect()
+    }
+
+    /// The words that state `inputs`; none if inputs are private.
+    pub fn words(&self, inputs: &[i64]) -> Vec<Fr> {
+        let unit = Fr::from(1u64 << self.bits);
+        let word = |values: &[i64]| {
+            values.iter().rev().fold(Fr::zero(), |word, value| word * unit + field(*value))
+        };
+        inputs.chunks(self.per_word).take(self.input_words()).map(word).collect()
+    }
+
+    /// All instances of a run.
+    pub fn instances(&self, context: Fr, inputs: &[i64], outputs: &[i64]) -> Vec<Fr> {
+        let outputs = outputs.iter().map(|output| field(*output));
+        std::iter::once(context).chain(self.words(inputs)).chain(outputs).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::GraphShape;
+
+    #[test]
+    fn inputs_share_words_in_the_graph_circuit_only_and_the_first_is_lowest() {
+        // Values of 30 bits: eight a word.
+        let chain = Shape { public_inputs: true, ..Shape::default() };
+        let graph = Shape { graph: Some(GraphShape { limb_columns: 1, packed: 1 }), ..chain };
+        let inputs: Vec<i64> = (1..=17).collect();
+        for (shape, words) in
+            [(chain, 17), (graph, 3), (Shape { public_inputs: false, ..graph }, 0)]
+        {
+            let public = PublicValues::new(&shape, 17, 2);
+            assert_eq!((public.input_words(), public.count()), (words, 1 + words + 2), "{shape}");
+            let instances = public.instances(Fr::from(9), &inputs, &[5, -6]);
+            assert_eq!(instances.len(), public.count());
+            assert_eq!(instances[1 + words..], [Fr::from(5), -Fr::from(6)]);
+            let stated = public.stated(&inputs, [5, -6]);
+            assert_eq!(stated.len(), words + 2);
+            assert_eq!(stated[words..], [[5], [-6]]);
+        }
+        let words = PublicValues::new(&graph, 17, 2).words(&inputs);
+        assert_eq!(words[2], Fr::from(17));
+        let expected =
+            (0..8).fold(Fr::zero(), |word, i| word * Fr::from(1 << 30) + Fr::from(8 - i));
+        assert_eq!(words[0], expected);
+    }
+}
