@@ -2,16 +2,14 @@
 
 use std::path::Path;
 
+use verdict::{Error, Graph, LoadOptions, ModelFile, Objective, PlanOptions, PlannedModel, Ranges};
 use verdict_prover::{
-    graph::Graph,
-    onnx::{self, LoadOptions},
-    plan::{Objective, Plan, PlanOptions},
-    quantize::Ranges,
+    onnx::OnnxError,
     samples::{InputTensor, Samples, read_ranges},
 };
 
 use crate::{
-    args::{ModelOptions, Optimize},
+    args::{InputRange, ModelOptions, Optimize},
     failure::{Failure, Outcome},
 };
 
@@ -25,10 +23,9 @@ pub(crate) struct Applicant {
 /// Every input of a file.
 pub(crate) fn read_inputs(path: &Path, tensors: &[InputTensor]) -> Outcome<Vec<Applicant>> {
     let samples = Samples::read(path, tensors)?;
-    let named = samples.iter().enumerate();
-    Ok(named
-        .map(|(index, sample)| Applicant { id: samples.name(index), input: sample.values.clone() })
-        .collect())
+    let names: Vec<String> = (0..samples.len()).map(|index| samples.name(index)).collect();
+    let named = names.into_iter().zip(samples);
+    Ok(named.map(|(id, sample)| Applicant { id, input: sample.values }).collect())
 }
 
 /// One input of a file: that of an id, or the only one.
@@ -41,38 +38,82 @@ pub(crate) fn read_input(
     let index = samples
         .select(id)
         .map_err(|error| Failure::from(error).hint("choose a sample with --id"))?;
-    let values = samples.iter().nth(index).map(|sample| sample.values.clone());
-    Ok(Applicant { id: samples.name(index), input: values.unwrap_or_default() })
+    let id = samples.name(index);
+    let values = samples.into_iter().nth(index).map(|sample| sample.values);
+    Ok(Applicant { id, input: values.unwrap_or_default() })
 }
 
 fn ranges(options: &ModelOptions, model: &Graph) -> Outcome<Ranges> {
     let (tensors, inputs) = (InputTensor::of(model), model.input_len());
     if let Some(path) = &options.ranges {
-        return Ok(Ranges { input: read_ranges(path, &tensors)? });
+        let read = read_ranges(path, &tensors).map_err(|error| {
+            let failure = Failure::from(error);
+            if tensors.len() < 2 { failure } else { failure.hint(by_name(&tensors)) }
+        });
+        return Ok(Ranges { input: read? });
     }
     if let Some(path) = &options.calibration {
         let samples: Vec<_> =
             read_inputs(path, &tensors)?.into_iter().map(|sample| sample.input).collect();
         return Ok(Ranges::from_samples(&samples, inputs)?);
     }
-    if let Some(text) = &options.range {
-        let ends = text
-            .split_once(',')
-            .and_then(|(lo, hi)| Some((lo.trim().parse().ok()?, hi.trim().parse().ok()?)));
-        let Some((lo, hi)) = ends else {
-            return Err(Failure::new(format!("--range {text}: expected two numbers, LO,HI")));
-        };
-        return Ok(Ranges::uniform(inputs, lo, hi));
+    if !options.range.is_empty() {
+        return given_ranges(&options.range, &tensors);
     }
-    Err(Failure::new("the inputs' ranges are not known").hint(
+    let failure = Failure::new("the inputs' ranges are not known");
+    Err(failure.hint(
         "give --ranges FILE, one --range LO,HI for all, or --calibration FILE with sample inputs",
     ))
 }
 
+/// Ranges by the names of inputs, and one for those not named.
+fn given_ranges(given: &[InputRange], tensors: &[InputTensor]) -> Outcome<Ranges> {
+    let known = |name: &String| tensors.iter().any(|tensor| tensor.name == *name);
+    if let Some(name) = given.iter().filter_map(|range| range.input.as_ref()).find(|n| !known(n)) {
+        let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+        let message = format!("--range names {name}, the model takes {}", names.join(", "));
+        return Err(Failure::new(message));
+    }
+    let find = |name: Option<&str>| {
+        let mut ranges = given.iter().filter(|range| range.input.as_deref() == name);
+        match (ranges.next(), ranges.next()) {
+            (range, None) => Ok(range.map(|range| range.ends)),
+            _ => {
+                let of = name.map_or("all inputs".into(), |name| format!("input {name}"));
+                Err(Failure::usage(format!("--range is given twice for {of}")))
+            }
+        }
+    };
+    let others = find(None)?;
+    let mut input = Vec::new();
+    for tensor in tensors {
+        let Some(ends) = find(Some(&tensor.name))?.or(others) else {
+            let message = format!("the range of input {} is not known", tensor.name);
+            return Err(Failure::new(message).hint(by_name(tensors)));
+        };
+        input.extend(std::iter::repeat_n(ends, tensor.elements()));
+    }
+    Ok(Ranges { input })
+}
+
+/// How several inputs are given ranges.
+fn by_name(tensors: &[InputTensor]) -> String {
+    let of = |part: fn(&str) -> String, between: &str| {
+        let parts = tensors.iter().take(4).map(|tensor| part(&tensor.name));
+        parts.collect::<Vec<_>>().join(between)
+    };
+    format!(
+        "give each input its own: {{{}}} in the file, or {}",
+        of(|name| format!("\"{name}\": [lo, hi]"), ", "),
+        of(|name| format!("--range {name}=LO,HI"), " ")
+    )
+}
+
 /// Reads a model and plans its circuit.
-pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<(Graph, Plan)> {
-    let model = onnx::load(path, &LoadOptions::default())?;
-    let ranges = ranges(options, &model)?;
+pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel> {
+    let load = LoadOptions { outputs: options.outputs(), dims: options.dims()? };
+    let file = ModelFile::open(path, &load).map_err(|error| hint(error, options))?;
+    let ranges = ranges(options, file.graph())?;
     let plan_options = PlanOptions {
         target_error: options.target_error,
         public_inputs: options.public_inputs,
@@ -83,6 +124,32 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<(Graph, Plan)
         },
         decimals: options.decimals,
     };
-    let plan = Plan::new(&model, &ranges, &plan_options)?;
-    Ok((model, plan))
+    Ok(file.plan(&ranges, &plan_options)?)
+}
+
+/// What an option of the command line does about an error of reading.
+fn hint(error: Error, options: &ModelOptions) -> Failure {
+    let hint = match &error {
+        Error::Model(OnnxError::DynamicShape { dimension, tensor, axis }) => {
+            let name = match dimension.as_str() {
+                "unknown" | "not declared" => format!("{tensor}:{axis}"),
+                symbol => symbol.to_owned(),
+            };
+            Some(format!("bind it with --dim {name}=N"))
+        }
+        Error::Model(OnnxError::Spared { outputs, .. }) => {
+            let flags: Vec<String> =
+                outputs.iter().map(|name| format!("--output {name}")).collect();
+            Some(format!("prove these alone: {}", flags.join(" ")))
+        }
+        Error::Model(OnnxError::ConstantOutput { .. }) if options.output.is_empty() => {
+            Some("if the model has others, choose them with --output NAME".into())
+        }
+        _ => None,
+    };
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod bounded;
 pub mod circuit;
+pub mod costs;
 pub mod graph;
 pub mod integer;
 pub mod keys;

@@ -152,6 +152,19 @@ pub enum PlanError {
         /// The target.
         target: f64,
     },
+    /// Rounding to the decimals asked for is more than the error allowed.
+    #[error(
+        "outputs of {decimals} decimals are rounded by up to {rounding:.1e}, more than the target \
+         {target:.1e}; ask for more decimals or accept a larger error"
+    )]
+    Decimals {
+        /// The decimals.
+        decimals: u32,
+        /// Half a unit of the last.
+        rounding: f64,
+        /// The target.
+        target: f64,
+    },
     /// The error target is not a positive number.
     #[error("the error target is {target}, must be a positive number")]
     Target {
@@ -177,9 +190,15 @@ impl Plan {
     /// # Errors
     /// A model that no candidate holds, or none as precisely as asked for.
     pub fn new(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Self, PlanError> {
-        let target = options.target_error.unwrap_or(DEFAULT_TARGET);
+        // Decimals that are asked for are meant, and what rounding to them costs is accepted.
+        let rounding =
+            options.decimals.map_or(0.0, |decimals| 0.5 * 10f64.powi(-(decimals as i32)));
+        let target = options.target_error.unwrap_or(DEFAULT_TARGET + rounding);
         if !(target > 0.0 && target.is_finite()) {
             return Err(PlanError::Target { target });
+        }
+        if let Some(decimals) = options.decimals.filter(|_| rounding > target) {
+            return Err(PlanError::Decimals { decimals, rounding, target });
         }
         let quantizer = Quantizer::new(graph, ranges)?;
         let search = Search::new(&quantizer, options, target, target);
@@ -456,6 +475,20 @@ mod tests {
         assert!(time.k <= gas.k);
         let costs: Vec<f64> = gas.considered.iter().map(|candidate| candidate.cost).collect();
         assert!(costs.is_sorted());
+    }
+
+    #[test]
+    fn decimals_that_are_asked_for_are_given_or_contradict_the_target() {
+        let ranges = Ranges::uniform(2, 0.0, 1.0);
+        let model = linear(vec![30.0, 70.0]);
+        let plan = |target_error| {
+            let options = PlanOptions { decimals: Some(0), target_error, ..PlanOptions::default() };
+            Plan::new(&model, &ranges, &options)
+        };
+        let whole = plan(None).expect("integers were asked for");
+        assert_eq!(whole.quantized.output.decimals, 0);
+        assert!(whole.error.largest <= 0.5 + DEFAULT_TARGET);
+        assert!(matches!(plan(Some(1e-2)), Err(PlanError::Decimals { decimals: 0, .. })));
     }
 
     #[test]

@@ -6,7 +6,11 @@ use verdict_codegen::{CodegenError, compile::CompileError};
 use verdict_contracts::{BundleError, CalldataError, DeployError as CodeError};
 use verdict_engine::EngineError;
 use verdict_prover::{
-    keys::KeyError, onnx::OnnxError, plan::PlanError, prove::ProveError, quantize::SchemaError,
+    keys::KeyError,
+    onnx::{OnnxError, crosscheck::CrosscheckError},
+    plan::PlanError,
+    prove::ProveError,
+    quantize::SchemaError,
     srs::SrsError,
 };
 
@@ -55,6 +59,9 @@ pub enum Error {
     /// The model cannot be read.
     #[error(transparent)]
     Model(#[from] OnnxError),
+    /// Someone else reads it otherwise.
+    #[error(transparent)]
+    Reading(#[from] CrosscheckError),
     /// No circuit was found for it.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -1,14 +1,14 @@
-//! Reading with a bound, writing whole or not at all.
+//! Writing whole or not at all. Reading is [`verdict_prover::bounded`]'s.
 
 use std::{
-    fs::{File, Permissions},
-    io::{self, Read, Write},
+    fs::Permissions,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use thiserror::Error;
 
-/// Why a file cannot be read or written.
+/// Why a file cannot be written, renamed or removed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FileError {
@@ -22,14 +22,6 @@ pub enum FileError {
         /// The cause.
         source: io::Error,
     },
-    /// More content than any file of its kind has.
-    #[error("{} has more than {limit} bytes, the most that is read of such a file", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The limit in bytes.
-        limit: u64,
-    },
 }
 
 /// Who may read a file.
@@ -39,21 +31,6 @@ pub(crate) enum Access {
     Public,
     /// The owner: mode 0600.
     Private,
-}
-
-/// Reads a file of at most `limit` bytes: what comes is counted, whatever the metadata say.
-///
-/// # Errors
-/// The file cannot be read, or is longer.
-pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    let io = |source| FileError::Io { action: "read", path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(io)?;
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > limit {
-        return Err(FileError::TooLarge { path: path.to_owned(), limit });
-    }
-    Ok(bytes)
 }
 
 /// Writes through a temporary file in the same folder: the file is whole or not there.
@@ -121,17 +98,6 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_of_the_limit_is_read_and_one_without_end_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("file");
-        write(&path, b"12345", Access::Public).expect("written");
-        assert_eq!(read_file(&path, 5).expect("fits"), b"12345");
-        assert!(matches!(read_file(&path, 4), Err(FileError::TooLarge { limit: 4, .. })));
-        #[cfg(unix)]
-        assert!(matches!(read_file(Path::new("/dev/zero"), 9), Err(FileError::TooLarge { .. })));
-    }
 
     #[cfg(unix)]
     #[test]

@@ -1,7 +1,7 @@
 //! Proves what a machine-learning model said, and takes it to Ethereum.
 //!
 //! This is what an application uses; the command line parses arguments, calls it and
-//! prints. A model becomes a [`PlannedModel`], [`setup()`] makes its keys and Solidity
+//! prints. A [`ModelFile`] becomes a [`PlannedModel`], [`setup()`] makes its keys and Solidity
 //! verifier, a [`Prover`] makes proofs, [`verify()`] checks them. [`deploy()`] and
 //! [`submit()`] take them to a [`Chain`].
 //!
@@ -74,8 +74,8 @@ pub use self::{
     deploy::{DeployError, DeployOptions, DeployStep, Deployed, ScoreDirection, deploy},
     deployment::Deployment,
     error::{Error, Kind},
-    files::{FileError, read_file},
-    model::PlannedModel,
+    files::FileError,
+    model::{ModelFile, PlannedModel},
     progress::{Progress, Silent, step, timed_step},
     prove::{OwnProofError, Prover, ProverOptions},
     request::{ScoreRequest, next_nonce},
@@ -87,7 +87,12 @@ pub use self::{
 pub use verdict_contracts::{InferenceRequest, ProofBundle};
 pub use verdict_engine::Options as EngineOptions;
 pub use verdict_prover::{
+    bounded::{ReadError, read_bounded},
     graph::Graph,
+    onnx::{
+        LoadOptions,
+        crosscheck::{Difference, Reading},
+    },
     plan::{Objective, Plan, PlanOptions},
     quantize::Ranges,
     srs::Srs,

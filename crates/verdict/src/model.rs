@@ -1,7 +1,7 @@
 //! A model on its way to a circuit. What the rest of this crate needs to know about graphs,
 //! plans and quantized models stands here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand::rngs::OsRng;
 use verdict_contracts::PublicValues;
@@ -10,7 +10,10 @@ use verdict_prover::{
     circuit,
     graph::Graph,
     keys::Keys,
-    onnx::{self, LoadOptions},
+    onnx::{
+        self, LoadOptions,
+        crosscheck::{Reading, crosscheck},
+    },
     plan::{Plan, PlanOptions},
     quantize::{InputSchema, OutputSchema, Ranges},
     samples::InputTensor,
@@ -30,35 +33,88 @@ pub(crate) fn public_values(
     PublicValues { inputs: public.input_words(), outputs: output.count }
 }
 
+/// Most samples that a model's reading is checked on …
+const MAX_PROBES: usize = 24;
+/// … and what all of them together may cost, in multiplications.
+const PROBE_BUDGET: usize = 60_000_000;
+
+/// A model read from a file, which is read again to check the reading.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    path: PathBuf,
+    options: LoadOptions,
+    graph: Graph,
+}
+
+impl ModelFile {
+    /// Reads an ONNX file.
+    ///
+    /// # Errors
+    /// The file is no model, or has operators that are not supported.
+    pub fn open(path: &Path, options: &LoadOptions) -> Result<Self, Error> {
+        let graph = onnx::load(path, options)?;
+        Ok(Self { path: path.to_owned(), options: options.clone(), graph })
+    }
+
+    /// The float model.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The tensors it takes.
+    pub fn inputs(&self) -> Vec<InputTensor> {
+        InputTensor::of(&self.graph)
+    }
+
+    /// Lets tract run the file on samples from `ranges` and on their corners, and compares.
+    ///
+    /// # Errors
+    /// tract computes something else, by more than rounding.
+    pub fn check_reading(&self, ranges: &Ranges) -> Result<Reading, Error> {
+        ranges.validate(self.graph.input_len())?;
+        let probes = (PROBE_BUDGET / self.graph.multiplications().max(1)).clamp(4, MAX_PROBES);
+        let samples = ranges.probes(&self.graph, probes);
+        Ok(crosscheck(&self.path, &self.options, &self.graph, &samples, Ranges::CORNERS)?)
+    }
+
+    /// Checks the reading, and plans the circuit for inputs within `ranges`.
+    ///
+    /// # Errors
+    /// No circuit is precise enough, the ranges do not fit the model, or tract computes
+    /// something else.
+    pub fn plan(self, ranges: &Ranges, options: &PlanOptions) -> Result<PlannedModel, Error> {
+        let reading = self.check_reading(ranges)?;
+        let plan = Plan::new(&self.graph, ranges, options)?;
+        Ok(PlannedModel { model: self.graph, plan, reading })
+    }
+}
+
 /// A model and the circuit planned for it.
 #[derive(Debug, Clone)]
 pub struct PlannedModel {
     model: Graph,
     plan: Plan,
+    reading: Reading,
 }
 
 impl PlannedModel {
-    /// Reads an ONNX file and plans its circuit for inputs within `ranges`.
+    /// Reads an ONNX file, plans its circuit for inputs within `ranges`, and checks the
+    /// reading.
     ///
     /// # Errors
-    /// The file is no model, has operators that are not supported, or no circuit is
-    /// precise enough.
+    /// As [`ModelFile::open`] and [`ModelFile::plan`].
     pub fn load(path: &Path, ranges: &Ranges, options: &PlanOptions) -> Result<Self, Error> {
-        Self::plan_for(onnx::load(path, &LoadOptions::default())?, ranges, options)
+        ModelFile::open(path, &LoadOptions::default())?.plan(ranges, options)
     }
 
-    /// Plans the circuit of a model that is read already.
-    ///
-    /// # Errors
-    /// No circuit is precise enough, or the ranges do not fit the model.
-    pub fn plan_for(model: Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Self, Error> {
-        let plan = Plan::new(&model, ranges, options)?;
-        Ok(Self { model, plan })
-    }
-
-    /// A model with its plan.
+    /// A model that was made without a file, with its plan.
     pub fn new(model: Graph, plan: Plan) -> Self {
-        Self { model, plan }
+        Self { model, plan, reading: Reading::unchecked("it was not read from a file") }
+    }
+
+    /// How the reading of its file was checked from outside.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
     }
 
     /// The float model.

@@ -11,7 +11,7 @@ use verdict_contracts::ProofBundle;
 
 use crate::{
     Deployment, Error, Kind, PlanOptions, PlannedModel, Prover, ProverOptions, PublicSetup, Ranges,
-    SetupError, SetupReport, Silent, SrsChoice, VerifyError, setup, verify,
+    Reading, SetupError, SetupReport, Silent, SrsChoice, VerifyError, setup, verify,
 };
 
 /// A folder with a setup of a fixture's model: three inputs, two outputs.
@@ -217,6 +217,20 @@ fn the_id_of_a_setup_is_the_same_when_read_and_changes_with_its_statement() {
     remark.written_by.push('!');
     remark.error.largest *= 2.0;
     assert_eq!(remark.setup_id(), manifest.setup_id());
+}
+
+#[test]
+fn a_model_that_gives_its_input_back_is_proven() {
+    let folder = TempDir::new().expect("a folder");
+    let report = make("identity_only.onnx", false, folder.path()).expect("a setup");
+    let Reading::Checked(difference) = report.reading else { panic!("{:?}", report.reading) };
+    assert!(difference.compared >= 12 && difference.largest < 1e-6, "{difference:?}");
+    let prover = Prover::open(folder.path(), ProverOptions::default()).expect("both parts");
+    let inputs = prover.public().manifest().input.ranges.len();
+    let input: Vec<f64> = (0..inputs).map(|i| 0.25 - 0.5 * i as f64 / inputs as f64).collect();
+    let bundle = prover.prove(&input, None).expect("a proof");
+    let outputs = verify(prover.public(), &bundle).expect("it holds").outputs;
+    assert!(input.iter().zip(&outputs).all(|(input, output)| (input - output).abs() < 1e-3));
 }
 
 #[test]

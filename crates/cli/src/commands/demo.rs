@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use verdict::{
     Chain, ChainError, Contracts, DeployOptions, DeployStep, Deployment, EngineOptions, Error,
-    PlannedModel, Progress, ProofBundle, Prover, ProverOptions, ScoreDirection, ScoreRequest,
-    SrsChoice, deploy, recorded, submit, verify,
+    Progress, ProofBundle, Prover, ProverOptions, ScoreDirection, ScoreRequest, SrsChoice, deploy,
+    recorded, submit, verify,
 };
 use verdict_contracts::{bindings::InferenceOracle::latestScoreOfCall, verify_inference_calldata};
 use verdict_prover::samples::InputTensor;
@@ -97,8 +97,10 @@ fn folder(args: &Demo, started: &Mutex<Started>) -> Outcome<PathBuf> {
 /// The model options of an example folder.
 pub(crate) fn example_options(example: &Path) -> ModelOptions {
     ModelOptions {
+        output: vec![],
+        dim: vec![],
         ranges: Some(example.join("ranges.json")),
-        range: None,
+        range: vec![],
         calibration: None,
         public_inputs: false,
         target_error: None,
@@ -121,14 +123,11 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
 
     ui.heading("1. The model: a trained network in an ONNX file, and the circuit it will become");
     let options = example_options(&args.example);
-    let (model, plan) =
-        ui.step("read and plan", || plan(&args.example.join(&args.model), &options))?;
-    let applicant = choose(&args.example, &InputTensor::of(&model), args.id.as_deref())?;
-    let estimate = inspect::verification_gas(&plan)?;
-    inspect::human(&model, &plan, estimate).iter().for_each(|line| ui.note(line.trim_start()));
+    let planned = ui.step("read and plan", || plan(&args.example.join(&args.model), &options))?;
+    let applicant = choose(&args.example, &planned.inputs(), args.id.as_deref())?;
+    inspect::summary(&planned)?.iter().for_each(|line| ui.note(line.trim_start()));
 
     ui.heading("2. Keys: commitments to the model's weights");
-    let planned = PlannedModel::new(model, plan);
     let model = planned.model();
     let srs = open_srs(&SrsChoice::Development, planned.plan().k, ui)?;
     let keys = verdict::setup(&planned, &srs, &setup, EngineOptions::default(), ui)?;

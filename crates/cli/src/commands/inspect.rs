@@ -1,10 +1,11 @@
 //! `verdict inspect`.
 
 use serde::Serialize;
+use verdict::{Plan, PlannedModel, Reading};
 use verdict_prover::{
-    graph::{Function, Graph, LinearMap, Op},
+    costs::Costs,
     keys::protocol,
-    plan::{Candidate, Estimate, Plan},
+    plan::{Candidate, Estimate},
     quantize::{ErrorReport, OutputSchema},
 };
 
@@ -12,81 +13,90 @@ use crate::{
     args::Inspect,
     failure::Outcome,
     inputs,
-    ui::{Ui, bytes, grouped, table},
+    ui::{Ui, bytes, columns, grouped, table},
 };
+
+/// Nodes that a person is shown at most; `--json` has them all.
+const SHOWN_NODES: usize = 60;
 
 /// What `inspect` found.
 #[derive(Serialize)]
 struct Report<'a> {
     model: &'a str,
     parameters: usize,
-    layers: Vec<String>,
+    reading: &'a Reading,
     shape: String,
     k: u32,
     estimate: Estimate,
     verification_gas: u64,
     error: ErrorReport,
     output: &'a OutputSchema,
+    costs: &'a Costs,
+    dominated_by: String,
     considered: &'a [Candidate],
 }
 
 pub(crate) fn run(args: &Inspect, ui: &Ui) -> Outcome {
-    let (model, plan) = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
-    let gas = verification_gas(&plan)?;
+    let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
+    let costs = ui.step("lay it out", || Ok(Costs::of(planned.model(), planned.plan())?))?;
+    let (model, plan) = (planned.model(), planned.plan());
     let report = Report {
         model: &model.name,
         parameters: model.parameters(),
-        layers: layers(&model),
+        reading: planned.reading(),
         shape: plan.shape.to_string(),
         k: plan.k,
         estimate: plan.estimate,
-        verification_gas: gas,
+        verification_gas: verification_gas(plan)?,
         error: plan.error,
         output: &plan.quantized.output,
+        costs: &costs,
+        dominated_by: costs.dominant(),
         considered: &plan.considered,
     };
-    ui.result(&report, &human(&model, &plan, gas))
+    let mut human = summary(&planned)?;
+    human.extend(node_lines(&costs));
+    ui.result(&report, &human)
 }
 
 /// Gas of a transaction that verifies a proof.
-pub(crate) fn verification_gas(plan: &Plan) -> Outcome<u64> {
+fn verification_gas(plan: &Plan) -> Outcome<u64> {
     let protocol = protocol(&plan.shape)?;
     Ok(verdict_codegen::gas_estimate(&protocol, plan.estimate.instances))
 }
 
-fn layers(model: &Graph) -> Vec<String> {
-    let map = |map: &LinearMap| match map {
-        LinearMap::Dense { inputs, outputs, .. } => format!("affine {inputs} → {outputs}"),
-        LinearMap::Convolution(conv) => format!(
-            "convolution {}×{} {} → {}",
-            conv.kernel[0], conv.kernel[1], conv.in_channels, conv.out_channels
+/// How a model's reading was checked, for a person.
+pub(crate) fn reading(reading: &Reading) -> String {
+    match reading {
+        Reading::Checked(difference) => format!(
+            "agrees with tract's on {} samples; largest difference {:.1e}, at most {:.1} % of what \
+             float32's rounding allows",
+            difference.samples,
+            difference.largest,
+            100.0 * difference.of_rounding
         ),
-        LinearMap::Diagonal(_) => "scale".to_owned(),
-        LinearMap::Sparse(_) => "sparse".to_owned(),
-    };
-    let describe = |op: &Op| match op {
-        Op::Linear(linear) => linear.maps.iter().map(map).collect::<Vec<_>>().join(" + "),
-        Op::Function(Function::Relu) => "ReLU".to_owned(),
-        Op::Function(Function::LeakyRelu { .. }) => "leaky ReLU".to_owned(),
-        Op::Function(Function::Abs) => "absolute value".to_owned(),
-        Op::Function(Function::Clip { .. }) => "clip".to_owned(),
-        Op::Function(Function::Sigmoid) => "sigmoid".to_owned(),
-        Op::Extremum(extremum) if extremum.minimum => "minimum".to_owned(),
-        Op::Extremum(_) => "maximum".to_owned(),
-        Op::ArgExtremum(_) => "position of the extreme".to_owned(),
-        Op::Select(_) => "select".to_owned(),
-    };
-    model.nodes.iter().map(|node| describe(&node.op)).collect()
+        Reading::Unchecked { reason } => format!("NOT checked from outside: {reason}"),
+    }
 }
 
-/// The report for a person.
-pub(crate) fn human(model: &Graph, plan: &Plan, gas: u64) -> Vec<String> {
+/// A measured error, for a person.
+pub(crate) fn error(error: &ErrorReport) -> String {
+    format!(
+        "{:.1e} was the largest, {:.1e} the mean, measured against the float model on {} inputs: \
+         samples and corners of the ranges",
+        error.largest, error.mean, error.samples
+    )
+}
+
+/// A model and its circuit for a person.
+pub(crate) fn summary(planned: &PlannedModel) -> Outcome<Vec<String>> {
+    let (model, plan) = (planned.model(), planned.plan());
     let estimate = &plan.estimate;
     let output = &plan.quantized.output;
     let unit = 10f64.powi(output.decimals as i32);
     let mut lines = table(&[
         ("model", format!("{}, {} parameters", model.name, grouped(model.parameters() as u64))),
-        ("layers", layers(model).join(", ")),
+        ("reading", reading(planned.reading())),
         (
             "outputs",
             format!(
@@ -97,14 +107,7 @@ pub(crate) fn human(model: &Graph, plan: &Plan, gas: u64) -> Vec<String> {
                 output.max as f64 / unit
             ),
         ),
-        (
-            "output error",
-            format!(
-                "at most {:.1e} against the float model on {} inputs and corners of the ranges, \
-                 {:.1e} on average",
-                plan.error.largest, plan.error.samples, plan.error.mean
-            ),
-        ),
+        ("output error", error(&plan.error)),
         (
             "circuit",
             format!(
@@ -118,7 +121,7 @@ pub(crate) fn human(model: &Graph, plan: &Plan, gas: u64) -> Vec<String> {
         ),
         ("proof", bytes(estimate.proof_bytes)),
         ("memory", format!("about {}", bytes(estimate.memory_bytes))),
-        ("verification", format!("about {} gas", grouped(gas))),
+        ("verification", format!("about {} gas", grouped(verification_gas(plan)?))),
     ]);
     let others = plan.considered.iter().skip(1).take(3);
     lines.extend(others.map(|candidate| {
@@ -127,5 +130,51 @@ pub(crate) fn human(model: &Graph, plan: &Plan, gas: u64) -> Vec<String> {
             candidate.shape, candidate.k, candidate.error
         )
     }));
+    Ok(lines)
+}
+
+/// The graph as it is proven, a line a node, and what dominates.
+fn node_lines(costs: &Costs) -> Vec<String> {
+    let row = |rows: usize| grouped(rows as u64);
+    let header = ["node", "operator", "proven as", "shape", "unit", "rows", "share"];
+    let mut rows = vec![header.map(str::to_owned)];
+    rows.extend(costs.nodes.iter().take(SHOWN_NODES).map(|node| {
+        let shape: Vec<String> = node.shape.iter().map(usize::to_string).collect();
+        let [low, high] = node.unit;
+        let unit =
+            if low == high { format!("{low:.1e}") } else { format!("{low:.1e} to {high:.1e}") };
+        [
+            clipped(&node.name),
+            clipped(&node.operator),
+            clipped(&node.form),
+            shape.join("×"),
+            unit,
+            row(node.rows),
+            format!("{:.0} %", 100.0 * costs.share(node)),
+        ]
+    }));
+    let mut lines = vec![String::new()];
+    lines.extend(columns(&rows));
+    if costs.nodes.len() > SHOWN_NODES {
+        lines.push(format!("  … {} more; --json lists all", costs.nodes.len() - SHOWN_NODES));
+    }
+    lines.push(format!(
+        "  rows: {} of {} taken, {} by public values and biases; the range table shares them and \
+         needs {}",
+        row(costs.taken()),
+        row(costs.rows),
+        row(costs.shared_rows),
+        row(costs.table_rows)
+    ));
+    lines.push(format!("  dominated by {}", costs.dominant()));
     lines
+}
+
+/// A name for a column.
+fn clipped(text: &str) -> String {
+    const WIDTH: usize = 44;
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }

@@ -1,7 +1,8 @@
 //! `verdict setup`.
 
-use verdict::{INSECURE, PlannedModel, Progress, Srs, SrsChoice};
+use verdict::{INSECURE, Progress, Srs, SrsChoice};
 
+use super::inspect;
 use crate::{
     args::Setup,
     failure::Outcome,
@@ -10,8 +11,7 @@ use crate::{
 };
 
 pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
-    let (model, plan) = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
-    let planned = PlannedModel::new(model, plan);
+    let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
     let k = planned.plan().k;
     let choice =
         SrsChoice::new(args.srs.srs.clone(), args.dev_srs, k).map_err(verdict::Error::from)?;
@@ -22,6 +22,8 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
         ("setup id", report.setup_id.to_string()),
         ("shape id", report.shape_id.to_string()),
         ("key hash", report.key_hash.to_string()),
+        ("reading", inspect::reading(&report.reading)),
+        ("output error", inspect::error(&report.error)),
     ]);
     ui.result(&report, &human)
 }

@@ -11,6 +11,7 @@ pub mod graph;
 mod public;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use thiserror::Error;
 
 use self::graph::Claims;
 pub use self::public::PublicValues;
+pub use self::usage::Usage;
 use crate::{
     integer::{IntegerError, IntegerGraph, IntegerOp},
     shape::{Shape, ShapeError},

@@ -140,6 +140,29 @@ impl Graph {
     pub fn input_len(&self) -> usize {
         self.inputs.iter().map(|tensor| self.tensors[tensor.0].len()).sum()
     }
+
+    /// The elements of each input, of those of all, one input after the other.
+    pub fn split<'a>(&self, inputs: &'a [f64]) -> Vec<&'a [f64]> {
+        let mut rest = inputs;
+        let mut result = Vec::with_capacity(self.inputs.len());
+        for tensor in &self.inputs {
+            let (own, others) = rest.split_at(self.tensors[tensor.0].len().min(rest.len()));
+            result.push(own);
+            rest = others;
+        }
+        result
+    }
+
+    /// Multiplications that a run takes, about.
+    pub fn multiplications(&self) -> usize {
+        let of = |node: &Node| match &node.op {
+            Op::Linear(linear) => {
+                linear.maps.iter().map(LinearMap::term_count).fold(0, usize::saturating_add)
+            }
+            _ => self.tensors[node.output.0].len(),
+        };
+        self.nodes.iter().map(of).fold(0, usize::saturating_add)
+    }
 }
 
 impl Tensor {

@@ -1,8 +1,8 @@
 //! Why an ONNX file could not be read.
 
-use std::path::PathBuf;
-
 use thiserror::Error;
+
+use crate::bounded::ReadError;
 
 /// Why an ONNX file could not be turned into a [`Graph`](crate::graph::Graph).
 ///
@@ -11,16 +11,11 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OnnxError {
-    /// The file could not be read.
-    #[error("cannot read model {}: {source}", path.display())]
-    Io {
-        /// The model file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is larger than the reader takes.
-    #[error("model file has {bytes} bytes, the limit is {limit}")]
+    /// The file could not be read, or is larger than any model that is read.
+    #[error(transparent)]
+    File(#[from] ReadError),
+    /// The bytes are more than the reader takes.
+    #[error("the model has {bytes} bytes, the limit is {limit}")]
     FileTooLarge {
         /// Size of the file.
         bytes: u64,
@@ -134,9 +129,17 @@ pub enum OnnxError {
         /// The limit.
         limit: u64,
     },
-    /// There is nothing to compute.
-    #[error("the graph is empty: the model's outputs are its inputs")]
-    EmptyGraph,
+    /// No output, so nothing to prove.
+    #[error("the model has no outputs")]
+    NoOutputs,
+    /// A node that some outputs need and others don't.
+    #[error("{error}; it is not needed for {}", outputs.join(", "))]
+    Spared {
+        /// What is wrong with the node.
+        error: Box<OnnxError>,
+        /// The outputs that do not depend on it.
+        outputs: Vec<String>,
+    },
     /// Shapes of a node's inputs do not fit together.
     #[error("shape mismatch at node {node}: {detail}")]
     ShapeMismatch {

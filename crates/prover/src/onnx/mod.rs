@@ -35,14 +35,17 @@ mod shape;
 mod tensor;
 mod wire;
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use sha2::{Digest, Sha256};
 use tract_onnx::{pb::ModelProto, tract_hir::prelude::Framework};
 
 pub use self::{error::OnnxError, wire::MAX_FILE_BYTES};
 use self::{node::printable, read::Opsets};
-use crate::graph::Graph;
+use crate::{
+    bounded::read_bounded,
+    graph::{Graph, passes},
+};
 
 /// The oldest operator set whose broadcasting is today's.
 const MIN_OPSET: i64 = 7;
@@ -63,9 +66,9 @@ pub struct LoadOptions {
 /// # Errors
 /// See [`OnnxError`]; nothing about a file makes this panic.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Graph, OnnxError> {
-    let bytes = read_file(path)?;
+    let bytes = read_bounded(path, MAX_FILE_BYTES)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
-    parse_in(&bytes, &name, Some(path.parent().unwrap_or(Path::new(""))), options)
+    parse_in(&bytes, &name, Some(path.parent().unwrap_or(Path::new(""))), options, passes::simplify)
 }
 
 /// Reads a model from the bytes of an ONNX file.
@@ -73,29 +76,23 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Graph, OnnxError> {
 /// # Errors
 /// See [`OnnxError`]; nothing about the bytes makes this panic.
 pub fn parse(bytes: &[u8], name: &str, options: &LoadOptions) -> Result<Graph, OnnxError> {
-    parse_in(bytes, name, None, options)
+    parse_in(bytes, name, None, options, passes::simplify)
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, OnnxError> {
-    let io = |source| OnnxError::Io { path: path.to_owned(), source };
-    let mut bytes = vec![];
-    // One byte more than allowed tells a file that is too large.
-    File::open(path).map_err(io)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
-    Ok(bytes)
-}
-
+/// Reads a model; `simplify` joins what can be joined.
 fn parse_in(
     bytes: &[u8],
     name: &str,
     folder: Option<&Path>,
     options: &LoadOptions,
+    simplify: fn(&mut Graph),
 ) -> Result<Graph, OnnxError> {
     let Decoded { mut model, sha256, size } = decode(bytes, folder)?;
     let opsets = opsets(&model)?;
     let mut graph = model.graph.take().ok_or_else(|| wire::not_onnx("it has no graph"))?;
     graph.node = functions::expand(&model, graph.node)?;
     let builder = builder::Builder::new(name, sha256, budget::Budget::new(size));
-    read::read(&graph, &opsets, options, builder)
+    read::read(&graph, &opsets, options, builder, simplify)
 }
 
 /// A model whose tensors are all in it.

@@ -12,6 +12,9 @@ use super::{
     node::{display_name, printable},
 };
 
+/// Outputs that an error is sorted out for.
+const MAX_SPARED: usize = 64;
+
 /// Refuses names that are defined twice: by two nodes, initializers or inputs. (Old files
 /// list initializers among the inputs; that is one definition.)
 pub(super) fn check_names(graph: &GraphProto) -> Result<(), OnnxError> {
@@ -41,6 +44,20 @@ pub(super) fn check_names(graph: &GraphProto) -> Result<(), OnnxError> {
         }
     }
     Ok(())
+}
+
+/// An error of the node at `position`, with the outputs of the file that do not need it.
+pub(super) fn spared(error: OnnxError, graph: &GraphProto, position: usize) -> OnnxError {
+    let needs = |name: &str| match live(graph, [name].into_iter()) {
+        Ok(nodes) => nodes.contains(&position),
+        Err(_) => true,
+    };
+    let outputs = graph.output.iter().take(MAX_SPARED).map(|info| info.name.as_str());
+    let outputs: Vec<String> = outputs.filter(|name| !needs(name)).map(printable).collect();
+    match outputs.is_empty() {
+        true => error,
+        false => OnnxError::Spared { error: Box::new(error), outputs },
+    }
 }
 
 /// Positions of the nodes that the tensors `outputs` depend on, each after those it reads

@@ -13,7 +13,7 @@ use super::{
     ops, order, schema,
     tensor::Tensor,
 };
-use crate::graph::{Element, Graph, Op, passes};
+use crate::graph::{Element, Graph, Op};
 
 /// The versions of the operator sets that the file imports.
 pub(super) struct Opsets {
@@ -29,6 +29,7 @@ pub(super) fn read(
     opsets: &Opsets,
     options: &LoadOptions,
     builder: Builder,
+    simplify: fn(&mut Graph),
 ) -> Result<Graph, OnnxError> {
     order::check_names(graph)?;
     let outputs = chosen_outputs(graph, options)?;
@@ -46,12 +47,14 @@ pub(super) fn read(
     }
     bindings.check()?;
     for position in order::live(graph, outputs.iter().map(|info| info.name.as_str()))? {
-        reader.visit(position, &graph.node[position])?;
+        reader
+            .visit(position, &graph.node[position])
+            .map_err(|error| order::spared(error, graph, position))?;
     }
     for info in outputs {
         reader.output(info)?;
     }
-    finish(reader.builder.graph)
+    finish(reader.builder.graph, simplify)
 }
 
 /// The outputs that are asked for: by name, or all.
@@ -75,7 +78,7 @@ fn chosen_outputs<'a>(
         }
     };
     if chosen.is_empty() {
-        return Err(OnnxError::EmptyGraph);
+        return Err(OnnxError::NoOutputs);
     }
     let twice = chosen
         .iter()
@@ -232,16 +235,8 @@ impl<'a> Reader<'a> {
 }
 
 /// Simplifies and checks a graph that was read.
-fn finish(mut graph: Graph) -> Result<Graph, OnnxError> {
-    passes::simplify(&mut graph);
-    let same = |element: (usize, &Element)| matches!(element, (i, Element::Input { input: 0, index }) if *index == i);
-    let copies = |node: &crate::graph::Node| match &node.op {
-        Op::Select(elements) => elements.iter().enumerate().all(same),
-        _ => false,
-    };
-    if graph.nodes.iter().all(copies) {
-        return Err(OnnxError::EmptyGraph);
-    }
+fn finish(mut graph: Graph, simplify: fn(&mut Graph)) -> Result<Graph, OnnxError> {
+    simplify(&mut graph);
     for node in &graph.nodes {
         if let Op::Linear(linear) = &node.op {
             let weights = linear.maps.iter().flat_map(|map| map.values());

@@ -37,49 +37,16 @@ pub(super) struct Reference {
 
 /// Runs the float model on the elements of all inputs, one input after the other.
 pub(super) fn run_float(graph: &Graph, inputs: &[f64]) -> Result<Vec<f64>, RunError> {
-    Ok(graph.run(&split(graph, inputs))?.concat())
-}
-
-/// The elements of each input.
-pub(super) fn split<'a>(graph: &Graph, inputs: &'a [f64]) -> Vec<&'a [f64]> {
-    let mut rest = inputs;
-    let mut result = Vec::with_capacity(graph.inputs.len());
-    for tensor in &graph.inputs {
-        let (own, others) = rest.split_at(graph.tensors[tensor.0].len().min(rest.len()));
-        result.push(own);
-        rest = others;
-    }
-    result
+    Ok(graph.run(&graph.split(inputs))?.concat())
 }
 
 impl Reference {
     pub(super) fn new(graph: &Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
-        let multiplications: usize = graph
-            .nodes
-            .iter()
-            .map(|node| match &node.op {
-                crate::graph::Op::Linear(linear) => {
-                    linear.maps.iter().map(|map| map.term_count()).sum()
-                }
-                _ => graph.tensors[node.output.0].len(),
-            })
-            .fold(1, usize::saturating_add);
-        let runs = (BUDGET / multiplications).clamp(8, 260);
+        let runs = (BUDGET / graph.multiplications().max(1)).clamp(8, 260);
         let run =
             |inputs: Vec<f64>| Ok::<_, QuantizeError>((inputs.clone(), run_float(graph, &inputs)?));
-        let mut inputs = ranges.samples(runs - 4);
-        inputs.push(ranges.corner(|_| false));
-        inputs.push(ranges.corner(|_| true));
-        inputs.push(ranges.corner(|index| index % 2 == 0));
-        inputs.push(ranges.corner(|index| index % 2 == 1));
+        let inputs = ranges.probes(graph, runs);
         let integers = integer_elements(graph);
-        if integers.iter().any(|integer| *integer) {
-            for (value, _) in
-                inputs.iter_mut().flat_map(|s| s.iter_mut().zip(&integers)).filter(|(_, i)| **i)
-            {
-                *value = value.round();
-            }
-        }
         let samples = inputs.into_iter().map(run).collect::<Result<_, _>>()?;
         let count = ranges.input.len();
         let single = if 2 * count < 2 * runs {
@@ -176,6 +143,26 @@ fn integer_elements(graph: &Graph) -> Vec<bool> {
 }
 
 impl Ranges {
+    /// Corners among [`Self::probes`].
+    pub const CORNERS: usize = 4;
+
+    /// `count` inputs of `graph` within the ranges, at least four: some drawn evenly, the
+    /// same ones every time, then [`Self::CORNERS`]: all elements at their lower ends, at
+    /// their upper ends, and at either in turn. Integers where the model takes them.
+    pub fn probes(&self, graph: &Graph, count: usize) -> Vec<Vec<f64>> {
+        let mut inputs = self.samples(count.saturating_sub(Self::CORNERS));
+        inputs.push(self.corner(|_| false));
+        inputs.push(self.corner(|_| true));
+        inputs.push(self.corner(|index| index % 2 == 0));
+        inputs.push(self.corner(|index| index % 2 == 1));
+        let integers = integer_elements(graph);
+        for input in &mut inputs {
+            let integers = input.iter_mut().zip(&integers).filter(|(_, integer)| **integer);
+            integers.for_each(|(value, _)| *value = value.round());
+        }
+        inputs
+    }
+
     /// `count` inputs drawn evenly from the ranges, the same ones every time.
     pub fn samples(&self, count: usize) -> Vec<Vec<f64>> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7992);

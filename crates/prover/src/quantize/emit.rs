@@ -30,6 +30,20 @@ enum Meaning {
     Functions(Vec<Knots>),
 }
 
+impl Meaning {
+    /// The smallest and the largest unit.
+    fn units(&self) -> [f64; 2] {
+        let range = |units: &mut dyn Iterator<Item = f64>| {
+            let wider = |[low, high]: [f64; 2], unit: f64| [low.min(unit), high.max(unit)];
+            units.fold([f64::INFINITY, 0.0], wider)
+        };
+        match self {
+            Self::Affine { units, .. } => range(&mut units.iter().copied()),
+            Self::Functions(knots) => range(&mut knots.iter().map(|knots| knots.unit)),
+        }
+    }
+}
+
 /// A function as ReLUs at its knots.
 struct Knots {
     /// The first of its ReLUs.
@@ -55,6 +69,14 @@ struct Scaled {
     inputs: Vec<TensorId>,
     linear: Linear<i64>,
     bounds: Vec<Interval>,
+}
+
+/// A model in integers.
+pub(super) struct Emitted {
+    pub(super) graph: IntegerGraph,
+    pub(super) output: OutputSchema,
+    /// The smallest and the largest unit of each tensor's elements.
+    pub(super) units: Vec<[f64; 2]>,
 }
 
 /// The integer graph being made.
@@ -103,13 +125,18 @@ impl<'a> Emitter<'a> {
         program: &Program,
         model: &Graph,
         decimals: Option<u32>,
-    ) -> Result<(IntegerGraph, OutputSchema), QuantizeError> {
+    ) -> Result<Emitted, QuantizeError> {
         for (index, step) in program.steps.iter().enumerate() {
             let made = self.step(index, step)?;
             self.made.push(made);
         }
         let output = self.outputs(&program.outputs, model, decimals)?;
-        Ok((self.graph, output))
+        let decimals = 10f64.powi(-(output.decimals as i32));
+        let mut units = vec![[decimals; 2]; self.graph.tensors.len()];
+        for made in &self.made {
+            units[made.tensor.0] = made.meaning.units();
+        }
+        Ok(Emitted { graph: self.graph, output, units })
     }
 
     fn step(&mut self, index: usize, step: &Step) -> Result<Made, QuantizeError> {

@@ -33,8 +33,8 @@ pub use self::{
     schema::{InputSchema, InputTensor, OutputSchema, OutputTensor, Ranges, SchemaError},
 };
 use self::{
-    compare::{Reference, split},
-    emit::{DEFAULT_DECIMALS, Emitter},
+    compare::Reference,
+    emit::{DEFAULT_DECIMALS, Emitted, Emitter},
     program::{Kind, Program},
     pwl::{PiecewiseLinear, sigmoid},
 };
@@ -73,6 +73,9 @@ pub struct Quantized {
     pub input: InputSchema,
     /// How output words are read.
     pub output: OutputSchema,
+    /// The smallest and the largest real value of one unit of a tensor's elements, by tensor
+    /// of the graph.
+    pub units: Vec<[f64; 2]>,
 }
 
 /// A model with all that is decided about it before the circuit's bits are known.
@@ -127,7 +130,7 @@ pub enum QuantizeError {
         fraction_bits: i32,
     },
     /// The outputs do not fit with the decimals asked for.
-    #[error("outputs may reach {magnitude:.3e}, too large for {decimals} decimals; ask for fewer")]
+    #[error("outputs may reach {magnitude:.3e}, {}", too_large(*decimals))]
     Decimals {
         /// Largest magnitude.
         magnitude: f64,
@@ -157,6 +160,13 @@ pub enum QuantizeError {
     },
 }
 
+fn too_large(decimals: u32) -> String {
+    match decimals {
+        0 => "more than the circuit holds; narrow the ranges, or scale the model's outputs".into(),
+        decimals => format!("too large for {decimals} decimals; ask for fewer"),
+    }
+}
+
 impl<'a> Quantizer<'a> {
     /// Takes `graph` apart for inputs within `ranges`.
     ///
@@ -174,7 +184,7 @@ impl<'a> Quantizer<'a> {
         let gains = if functions {
             let values = reference
                 .some_inputs()
-                .map(|inputs| graph.run_all(&split(graph, inputs)))
+                .map(|inputs| graph.run_all(&graph.split(inputs)))
                 .collect::<Result<Vec<_>, _>>()?;
             sensitivity::gains(graph, &values)
         } else {
@@ -237,9 +247,10 @@ impl<'a> Quantizer<'a> {
         let gain = gain.fold(1.0, f64::max).min(1e9);
         let output_bits = (decimals * 10f64.log2()).ceil() as i32 + gain.log2().ceil() as i32;
         let emitter = Emitter::new(&input, shape, output_bits, &functions.fitted);
-        let (graph, output) = emitter.run(&self.program, self.graph, functions.decimals)?;
+        let Emitted { graph, output, units } =
+            emitter.run(&self.program, self.graph, functions.decimals)?;
         graph.validate(shape.accumulator_bits(), shape.value_bits())?;
-        Ok(Quantized { graph, input, output })
+        Ok(Quantized { graph, input, output, units })
     }
 
     /// Compares a quantized model with the float model.

@@ -93,29 +93,29 @@ pub enum SchemaError {
         hi: f64,
     },
     /// NaN or infinite.
-    #[error("input {index} is {value}, which is not a finite number")]
+    #[error("{element} is {value}, which is not a finite number")]
     NotFinite {
-        /// Index of the input.
-        index: usize,
+        /// The element: its input's name and its indices.
+        element: String,
         /// The value.
         value: f64,
     },
     /// Not an integer where the model takes integers.
-    #[error("input {index} is {value}, the model takes integers there")]
+    #[error("{element} is {value}, the model takes integers there")]
     NotInteger {
-        /// Index of the input.
-        index: usize,
+        /// The element: its input's name and its indices.
+        element: String,
         /// The value.
         value: f64,
     },
     /// Outside the declared range.
     #[error(
-        "input {index} is {value}, outside its declared range [{lo}, {hi}]; correct the input, or \
+        "{element} is {value}, outside its declared range [{lo}, {hi}]; correct the input, or \
          set the model up again with a wider range"
     )]
     OutOfRange {
-        /// Index of the input.
-        index: usize,
+        /// The element: its input's name and its indices.
+        element: String,
         /// The value.
         value: f64,
         /// Lower end.
@@ -139,7 +139,10 @@ impl Ranges {
             check_length("inputs in a calibration sample", inputs, sample.len())?;
             for (index, (range, &value)) in input.iter_mut().zip(sample).enumerate() {
                 if !value.is_finite() {
-                    return Err(SchemaError::NotFinite { index, value });
+                    return Err(SchemaError::NotFinite {
+                        element: format!("number {index}"),
+                        value,
+                    });
                 }
                 *range = [range[0].min(value), range[1].max(value)];
             }
@@ -195,7 +198,7 @@ impl InputSchema {
             if schema.is_integer(index) {
                 if lo.fract() != 0.0 || hi.fract() != 0.0 {
                     let value = if lo.fract() != 0.0 { lo } else { hi };
-                    return Err(SchemaError::NotInteger { index, value });
+                    return Err(SchemaError::NotInteger { element: schema.element(index), value });
                 }
                 if hi - lo > schema.largest() {
                     return Err(SchemaError::Range { index, lo, hi });
@@ -205,16 +208,32 @@ impl InputSchema {
         Ok(schema)
     }
 
+    /// The input that has element `index` of all, and where in it.
+    fn find(&self, index: usize) -> Option<(&InputTensor, usize)> {
+        let mut rest = index;
+        self.tensors.iter().find_map(|tensor| match rest.checked_sub(tensor.len()) {
+            None => Some((tensor, rest)),
+            Some(others) => {
+                rest = others;
+                None
+            }
+        })
+    }
+
     /// Whether element `index` is of an input that takes integers only.
     fn is_integer(&self, index: usize) -> bool {
-        let mut end = 0;
-        self.tensors
-            .iter()
-            .find(|tensor| {
-                end += tensor.len();
-                index < end
-            })
-            .is_some_and(|tensor| tensor.integer)
+        self.find(index).is_some_and(|(tensor, _)| tensor.integer)
+    }
+
+    /// Element `index` for a message, `x[0][3]`.
+    fn element(&self, index: usize) -> String {
+        let Some((tensor, at)) = self.find(index) else { return format!("number {index}") };
+        let mut step = tensor.len();
+        let place = |dim: &usize| {
+            step /= (*dim).max(1);
+            format!("[{}]", at / step.max(1) % (*dim).max(1))
+        };
+        format!("{}{}", tensor.name, tensor.dims.iter().map(place).collect::<String>())
     }
 
     /// The real value of one unit of element `index`.
@@ -236,14 +255,19 @@ impl InputSchema {
         check_length("inputs", self.ranges.len(), inputs.len())?;
         let encode = |(index, (&value, &[lo, hi])): (usize, (&f64, &[f64; 2]))| {
             if !value.is_finite() {
-                return Err(SchemaError::NotFinite { index, value });
+                return Err(SchemaError::NotFinite { element: self.element(index), value });
             }
             if value < lo || value > hi {
-                return Err(SchemaError::OutOfRange { index, value, lo, hi });
+                return Err(SchemaError::OutOfRange {
+                    element: self.element(index),
+                    value,
+                    lo,
+                    hi,
+                });
             }
             let word = if self.is_integer(index) {
                 if value.fract() != 0.0 {
-                    return Err(SchemaError::NotInteger { index, value });
+                    return Err(SchemaError::NotInteger { element: self.element(index), value });
                 }
                 (value - lo) / self.unit(index)
             } else {
@@ -301,7 +325,9 @@ mod tests {
             assert_eq!(word as f64 * schema.unit(index) + lo, value);
         }
         let error = schema.encode(&[0.5, 5.0]);
-        assert!(matches!(error, Err(SchemaError::NotInteger { index: 0, .. })));
+        assert!(
+            matches!(error, Err(SchemaError::NotInteger { element, .. }) if element == "x[0][0]")
+        );
     }
 
     #[test]
@@ -313,10 +339,12 @@ mod tests {
     #[test]
     fn an_input_outside_its_range_or_not_finite_is_refused() {
         let out = schema().encode(&[3.0000001, 0.0]).expect_err("above");
-        assert!(matches!(out, SchemaError::OutOfRange { index: 0, .. }));
+        assert!(matches!(out, SchemaError::OutOfRange { element, .. } if element == "x[0][0]"));
         for value in [f64::NAN, f64::INFINITY] {
             let error = schema().encode(&[0.0, value]).expect_err("not finite");
-            assert!(matches!(error, SchemaError::NotFinite { index: 1, .. }));
+            assert!(
+                matches!(error, SchemaError::NotFinite { element, .. } if element == "x[0][1]")
+            );
         }
         assert!(matches!(schema().encode(&[0.0]), Err(SchemaError::Length { .. })));
     }

@@ -12,6 +12,7 @@ use super::{
     error::Problem,
     json::{is_not_finite, number},
     place::{Place, shortened},
+    text::number_length,
 };
 
 /// What a table holds.
@@ -42,6 +43,15 @@ impl Table {
         let text = text.get(start..).unwrap_or("");
         let mut builder = Builder { target, table: Self::default(), columns: 0, first: true };
         match delimiter(text) {
+            // Nothing is quoted: fields are what stands between delimiters.
+            Some(delimiter) if !text.contains(['"', '\r']) => {
+                for (line, content) in (1 + skipped as u64..).zip(text.lines()) {
+                    if !content.is_empty() {
+                        let cells = content.split(char::from(delimiter)).map(str::trim);
+                        builder.line(line, &cells.collect::<Vec<_>>())?;
+                    }
+                }
+            }
             Some(delimiter) => {
                 let mut reader = csv::ReaderBuilder::new()
                     .has_headers(false)
@@ -215,6 +225,7 @@ impl Builder<'_> {
 fn read(cell: &str) -> Result<f64, (String, &'static str)> {
     match cell {
         "" => Err(("empty".into(), "a number")),
+        _ if number_length(cell.as_bytes()) == cell.len() => number(cell),
         "true" | "True" | "TRUE" => Ok(1.0),
         "false" | "False" | "FALSE" => Ok(0.0),
         _ if is_not_finite(cell) => Err((shortened(cell), "a finite number")),

@@ -11,7 +11,7 @@ use super::{
     array::{Array, MAX_NUMBERS},
     error::Problem,
     place::{Place, shortened},
-    text::Text,
+    text::{Text, number_length},
 };
 
 /// Deepest nesting of lists and objects.
@@ -75,6 +75,10 @@ pub(super) fn parse(text: &str) -> Result<Value, Problem> {
     }
 }
 
+fn too_many_numbers() -> Problem {
+    Problem::TooMany { place: Place::default(), what: "numbers", limit: MAX_NUMBERS }
+}
+
 fn too_many_values() -> Problem {
     let what = "values besides lists of numbers";
     Problem::TooMany { place: Place::default(), what, limit: MAX_VALUES }
@@ -115,19 +119,51 @@ impl Parser<'_> {
         if self.text.skip(']') {
             return Ok(items.finish());
         }
-        for index in 0.. {
+        let mut index = 0;
+        loop {
+            // Long lists of numbers are what files are full of.
+            if let Items::Dense { shape, count, values } = &mut items
+                && shape.is_empty()
+            {
+                self.run(values)?;
+                *count = values.len();
+                index = values.len();
+            }
             self.place.push_index(index);
             let value = self.value()?;
             let (added, split) = items.push(value, &self.place);
             items = added;
             self.place.pop();
             self.count(split)?;
+            index += 1;
             if self.text.skip(']') {
                 break;
             }
             self.comma("]")?;
         }
         Ok(items.finish())
+    }
+
+    /// Adds the numbers that come next, as long as another value follows each. Whatever else
+    /// there is, and what is wrong, is left to [`Self::value`].
+    fn run(&mut self, numbers: &mut Vec<f64>) -> Result<(), Problem> {
+        loop {
+            let before = self.text;
+            let value = self.text.number().and_then(|word| number(word).ok());
+            let (Some(value), true) = (value, self.text.skip(',')) else {
+                self.text = before;
+                return Ok(());
+            };
+            if self.text.closes() {
+                self.text = before;
+                return Ok(());
+            }
+            numbers.push(value);
+            self.numbers += 1;
+            if self.numbers > MAX_NUMBERS {
+                return Err(too_many_numbers());
+            }
+        }
     }
 
     /// An object, behind its brace.
@@ -174,9 +210,8 @@ impl Parser<'_> {
         if !self.text.skip(',') {
             return Err(self.text.unexpected(&format!("a comma or {end}")));
         }
-        self.text.skip_space();
-        match self.text.peek() {
-            Some(next @ (']' | '}')) => {
+        match (self.text.closes(), self.text.peek()) {
+            (true, Some(next)) => {
                 Err(self.text.error(format!("a comma before {next}, where another value follows")))
             }
             _ => Ok(()),
@@ -206,7 +241,7 @@ impl Parser<'_> {
             _ if is_not_finite(word) => {
                 return wrong(shortened(word), "a finite number");
             }
-            _ if !is_json_number(word) => {
+            _ if number_length(word.as_bytes()) != word.len() => {
                 let what = match word {
                     "None" | "True" | "False" => "is Python's; write the file with json.dump",
                     _ => "is no JSON value",
@@ -220,8 +255,7 @@ impl Parser<'_> {
         };
         self.numbers += 1;
         if self.numbers > MAX_NUMBERS {
-            let place = Place::default();
-            return Err(Problem::TooMany { place, what: "numbers", limit: MAX_NUMBERS });
+            return Err(too_many_numbers());
         }
         Ok(Value::Numbers(Array::number(value)))
     }
@@ -303,25 +337,6 @@ pub(super) fn is_not_finite(word: &str) -> bool {
     matches!(word.as_str(), "nan" | "inf" | "infinity" | "1.#inf" | "1.#qnan" | "1.#ind")
 }
 
-/// JSON's grammar of a number, stricter than Rust's.
-fn is_json_number(word: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let word = word.strip_prefix('-').unwrap_or(word);
-    let (mantissa, exponent) = match word.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (word, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(digits)
-        && exponent
-            .is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
-}
-
 /// The float nearest to a decimal number; an integer must be one exactly. Otherwise what
 /// was found and what is expected.
 pub(super) fn number(word: &str) -> Result<f64, (String, &'static str)> {
@@ -330,8 +345,11 @@ pub(super) fn number(word: &str) -> Result<f64, (String, &'static str)> {
         let found = format!("{}, beyond the range of 64-bit floats", shortened(word));
         return Err((found, "a finite number"));
     }
-    let digits = word.trim_start_matches(['+', '-']).trim_start_matches('0');
     // Up to 15 digits are always exact.
+    if word.len() <= 15 {
+        return Ok(value);
+    }
+    let digits = word.trim_start_matches(['+', '-']).trim_start_matches('0');
     let integer = digits.len() > 15 && digits.bytes().all(|byte| byte.is_ascii_digit());
     if integer && format!("{:.0}", value.abs()) != digits {
         let found = format!("the integer {}, which a 64-bit float cannot hold", shortened(word));

@@ -138,6 +138,15 @@ impl Samples {
     }
 }
 
+impl IntoIterator for Samples {
+    type Item = Sample;
+    type IntoIter = std::vec::IntoIter<Sample>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.samples.into_iter()
+    }
+}
+
 impl<'a> IntoIterator for &'a Samples {
     type Item = &'a Sample;
     type IntoIter = std::slice::Iter<'a, Sample>;

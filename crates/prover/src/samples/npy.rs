@@ -36,8 +36,18 @@ pub(super) fn parse(bytes: &[u8], place: &Place, limit: usize) -> Result<Array, 
         );
         return Err(damaged(place, &what));
     }
-    let mut values = vec![0.0; count];
     let mut order = Order::new(&header.shape, header.fortran);
+    if !header.fortran {
+        let mut values = Vec::with_capacity(count);
+        for (at, bytes) in data.chunks_exact(element.size).enumerate() {
+            let value = (element.read)(bytes).map_err(|(found, expected)| {
+                Problem::value(&order.place(at, &header.shape, place), found, expected)
+            })?;
+            values.push(value);
+        }
+        return Ok(Array { shape: header.shape, values });
+    }
+    let mut values = vec![0.0; count];
     for bytes in data.chunks_exact(element.size) {
         let at = order.next();
         let read = (element.read)(bytes);

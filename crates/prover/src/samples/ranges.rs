@@ -105,6 +105,7 @@ fn uneven(items: &[Value], target: Target<'_>, place: &Place) -> Problem {
         match item {
             Value::Numbers(array) if array.shape == [2] => {}
             Value::Numbers(array) => return not_a_pair(array, &place),
+            Value::List(ends) => return not_an_array(ends, target, &place),
             Value::Wrong(problem) => return (**problem).clone(),
             _ => return Problem::value(&place, item.describe(), "a range [lo, hi]"),
         }
@@ -258,6 +259,11 @@ fn checked(range: Range, place: &Place) -> Result<Range, Problem> {
     } else {
         return Ok(range);
     };
-    let (lo, hi) = (lo.to_string(), hi.to_string());
+    // A hundred digits say less than an exponent.
+    let text = |value: f64| match value.abs() < 1e16 {
+        true => value.to_string(),
+        false => format!("{value:e}"),
+    };
+    let (lo, hi) = (text(lo), text(hi));
     Err(Problem::Range { place: place.clone(), lo, hi, why })
 }

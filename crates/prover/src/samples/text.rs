@@ -35,14 +35,18 @@ impl<'a> Text<'a> {
         self.at += rest.iter().take_while(space).count();
     }
 
-    /// Moves over space and then over `expected`, if it is there.
+    /// Moves over space and then over `expected`, of ASCII, if it is there.
     pub(super) fn skip(&mut self, expected: char) -> bool {
         self.skip_space();
-        let found = self.peek() == Some(expected);
-        if found {
-            self.advance();
-        }
+        let found = self.rest().as_bytes().first() == Some(&(expected as u8));
+        self.at += usize::from(found);
         found
+    }
+
+    /// Moves over space; whether a list or an object ends there.
+    pub(super) fn closes(&mut self) -> bool {
+        self.skip_space();
+        matches!(self.rest().as_bytes().first(), Some(b']' | b'}'))
     }
 
     /// Moves over a number or a word: letters, digits, signs, points.
@@ -52,6 +56,24 @@ impl<'a> Text<'a> {
         let word = rest.find(|c| !part(c)).map_or(rest, |end| &rest[..end]);
         self.at += word.len();
         word
+    }
+
+    /// Moves over a number in JSON's notation, space before it too, if one is next, and what
+    /// follows it is the end, a comma, space or a bracket. The many numbers of a list come
+    /// this way.
+    pub(super) fn number(&mut self) -> Option<&'a str> {
+        let start = *self;
+        self.skip_space();
+        let rest = self.rest();
+        let length = number_length(rest.as_bytes());
+        let next = rest.as_bytes().get(length);
+        let ends = next.is_none_or(|byte| matches!(byte, b',' | b']' | b'}' | b' ' | b'\n'));
+        if length == 0 || !ends {
+            *self = start;
+            return None;
+        }
+        self.at += length;
+        rest.get(..length)
     }
 
     /// Moves over a string in double quotes and returns what it stands for.
@@ -121,4 +143,35 @@ impl<'a> Text<'a> {
         };
         self.error(format!("{found} where {expected} is expected"))
     }
+}
+
+/// Length of the number that stands first, by JSON's grammar (RFC 8259, 6); 0 if none does.
+pub(super) fn number_length(bytes: &[u8]) -> usize {
+    let digits = |from: usize| {
+        let rest = bytes.get(from..).unwrap_or(&[]);
+        rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    };
+    let is = |at: usize, of: &[u8]| bytes.get(at).is_some_and(|byte| of.contains(byte));
+    let start = usize::from(is(0, b"-"));
+    let whole = digits(start);
+    if whole == 0 || whole > 1 && is(start, b"0") {
+        return 0;
+    }
+    let mut end = start + whole;
+    if is(end, b".") {
+        let fraction = digits(end + 1);
+        if fraction == 0 {
+            return 0;
+        }
+        end += 1 + fraction;
+    }
+    if is(end, b"eE") {
+        let sign = usize::from(is(end + 1, b"+-"));
+        let exponent = digits(end + 1 + sign);
+        if exponent == 0 {
+            return 0;
+        }
+        end += 1 + sign + exponent;
+    }
+    end
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use thiserror::Error;
-use verdict_prover::keys::KeyError;
+use verdict_prover::{bounded::ReadError, keys::KeyError};
 
 use super::{FORMAT_VERSION, MANIFEST};
 use crate::files::FileError;
@@ -12,7 +12,10 @@ use crate::files::FileError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// A file cannot be read or written.
+    /// A file cannot be read, or is longer than any of its kind.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A file cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
     /// No manifest.

@@ -10,8 +10,11 @@ use serde::Serialize;
 use verdict_codegen::{key_hash, key_payload, shape_verifier};
 use verdict_engine::Options;
 use verdict_prover::{
+    bounded::read_bounded,
     graph::{Graph, TensorId},
     keys::Keys,
+    onnx::crosscheck::Reading,
+    quantize::ErrorReport,
     srs::Srs,
 };
 
@@ -38,6 +41,10 @@ pub struct SetupReport {
     pub shape_id: B256,
     /// EXTCODEHASH of the key contract.
     pub key_hash: B256,
+    /// How the reading of the model's file was checked from outside.
+    pub reading: Reading,
+    /// Measured error against the float model.
+    pub error: ErrorReport,
     /// True if whoever made the SRS can forge proofs.
     pub insecure_srs: bool,
     /// Time that making the keys took, in seconds.
@@ -65,6 +72,9 @@ pub fn setup(
     progress: &dyn Progress,
 ) -> Result<SetupReport, Error> {
     refuse_older(folder)?;
+    if let Reading::Unchecked { reason } = planned.reading() {
+        progress.warn(&format!("the reading of the model was not checked from outside: {reason}"));
+    }
     let blinding = kept_blinding(folder, planned, srs);
     let (keys, key_time) = timed_step(progress, "make the keys", || {
         planned.make_keys_again(srs, options, blinding.as_deref())
@@ -122,6 +132,7 @@ fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manife
         input: plan.quantized.input.clone(),
         output: plan.quantized.output.clone(),
         error: plan.error,
+        reading: planned.reading().clone(),
         srs: SrsInfo::new(srs),
         verifier,
         files: BTreeMap::new(),
@@ -201,6 +212,8 @@ impl Writing<'_> {
             setup_id,
             shape_id: self.manifest.verifier.shape_id,
             key_hash: self.manifest.verifier.key_hash,
+            reading: self.manifest.reading.clone(),
+            error: self.manifest.error,
             insecure_srs: self.manifest.srs.insecure,
             key_seconds: 0.0,
             files: self.sizes(),
@@ -228,7 +241,7 @@ fn set_aside(public: &Path, setup_id: B256) -> Result<Option<PathBuf>, SetupErro
     if !path.exists() {
         return Ok(None);
     }
-    let bytes = files::read_file(&path, MAX_DEPLOYMENT_BYTES)?;
+    let bytes = read_bounded(&path, MAX_DEPLOYMENT_BYTES)?;
     let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let theirs = value.get("setup_id").and_then(serde_json::Value::as_str);
     let theirs = theirs.and_then(|text| text.parse::<B256>().ok());

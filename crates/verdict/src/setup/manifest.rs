@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use verdict_contracts::PublicValues;
 use verdict_prover::{
+    onnx::crosscheck::Reading,
     quantize::{ErrorReport, InputSchema, OutputSchema},
     samples::InputTensor,
     shape::Shape,
@@ -17,8 +18,8 @@ use verdict_prover::{
 use super::{FORMAT_VERSION, MANIFEST, SetupError};
 use crate::model;
 
-/// What a setup is about. Everything but the error, the version and the hashes of files is
-/// its *statement*: what a proof of it means.
+/// What a setup is about. Everything but what was measured (the error, the reading), the
+/// version and the hashes of files is its *statement*: what a proof of it means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -38,6 +39,8 @@ pub struct Manifest {
     pub output: OutputSchema,
     /// Measured error against the float model.
     pub error: ErrorReport,
+    /// How the reading of the model's file was checked from outside.
+    pub reading: Reading,
     /// The SRS the key was made with.
     pub srs: SrsInfo,
     /// The Solidity verifier and the key.

@@ -29,7 +29,7 @@ use alloy::primitives::B256;
 use halo2curves::bn256::G2Affine;
 use verdict_codegen::{key_hash, key_payload, shape_verifier};
 use verdict_kzg::key::VerifyingKey;
-use verdict_prover::keys::read_verifying_key;
+use verdict_prover::{bounded::read_bounded, keys::read_verifying_key};
 
 pub(crate) use self::part::PrivatePart;
 pub use self::{
@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// Version of the folder's format.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// Folder of what verifies.
 pub const PUBLIC: &str = "public";
@@ -99,7 +99,7 @@ impl PublicSetup {
     pub fn open(path: &Path) -> Result<Self, SetupError> {
         let folder = public_folder(path)?;
         let manifest_path = folder.join(MANIFEST);
-        let bytes = files::read_file(&manifest_path, MAX_MANIFEST_BYTES)?;
+        let bytes = read_bounded(&manifest_path, MAX_MANIFEST_BYTES)?;
         let manifest = Manifest::parse(&bytes, &manifest_path)?;
         let bytes = part::read(&folder, VERIFYING_KEY, &manifest.files, MAX_KEY_BYTES)?;
         let key = read_verifying_key(&bytes, &manifest.shape, manifest.k)?;
@@ -177,7 +177,7 @@ impl PublicSetup {
         if !path.exists() {
             return Err(SetupError::NotDeployed(self.folder.clone()));
         }
-        let bytes = files::read_file(&path, MAX_DEPLOYMENT_BYTES)?;
+        let bytes = read_bounded(&path, MAX_DEPLOYMENT_BYTES)?;
         let deployment: Deployment = serde_json::from_slice(&bytes)
             .map_err(|error| self.malformed(DEPLOYMENT, error.to_string()))?;
         let (deployed, setup) = (deployment.setup_id, self.id());
@@ -211,7 +211,7 @@ fn public_folder(path: &Path) -> Result<PathBuf, SetupError> {
         return Err(SetupError::NotASetup(path.to_owned()));
     }
     // A folder of version 1 has its manifest here too.
-    manifest::check_version(&files::read_file(&manifest, MAX_MANIFEST_BYTES)?, &manifest)?;
+    manifest::check_version(&read_bounded(&manifest, MAX_MANIFEST_BYTES)?, &manifest)?;
     Ok(path.to_owned())
 }
 

@@ -8,7 +8,7 @@ use std::{
 use alloy::primitives::B256;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use verdict_prover::{integer::IntegerGraph, keys::Keys};
+use verdict_prover::{bounded::read_bounded, integer::IntegerGraph, keys::Keys};
 
 use super::{
     BLINDING, DEVELOPMENT_SRS, FORMAT_VERSION, GRAPH, MANIFEST, MAX_BLINDING_BYTES,
@@ -28,7 +28,7 @@ pub(super) fn read(
     limit: u64,
 ) -> Result<Vec<u8>, SetupError> {
     let path = folder.join(name);
-    let bytes = files::read_file(&path, limit)?;
+    let bytes = read_bounded(&path, limit)?;
     match hashes.get(name) {
         Some(hash) if *hash == sha256_hex(&bytes) => Ok(bytes),
         _ => Err(SetupError::Hash(path)),
@@ -76,7 +76,7 @@ impl PrivatePart {
             return Err(SetupError::NoPrivatePart(public.folder().to_owned()));
         };
         let path = folder.join(MANIFEST);
-        let bytes = files::read_file(&path, MAX_MANIFEST_BYTES)?;
+        let bytes = read_bounded(&path, MAX_MANIFEST_BYTES)?;
         check_version(&bytes, &path)?;
         let manifest: PrivateManifest = serde_json::from_slice(&bytes).map_err(|error| {
             SetupError::Malformed { path: path.clone(), cause: error.to_string() }

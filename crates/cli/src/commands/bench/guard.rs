@@ -48,7 +48,7 @@ impl Baseline {
         if !path.exists() {
             return Ok(Self::default());
         }
-        serde_json::from_slice(&verdict::read_file(path, MAX_BASELINE_BYTES)?)
+        serde_json::from_slice(&verdict::read_bounded(path, MAX_BASELINE_BYTES)?)
             .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
     }
 

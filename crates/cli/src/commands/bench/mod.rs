@@ -13,8 +13,8 @@ use alloy::primitives::Address;
 use serde::Serialize;
 use tempfile::TempDir;
 use verdict::{
-    Contracts, DeployOptions, Error, PlannedModel, Prover, ProverOptions, ScoreRequest, SrsChoice,
-    deploy, submit, verify,
+    Contracts, DeployOptions, Error, Prover, ProverOptions, ScoreRequest, SrsChoice, deploy,
+    submit, verify,
 };
 use verdict_engine::Backend;
 use verdict_prover::samples::InputTensor;
@@ -134,8 +134,7 @@ fn line(comparison: &Comparison) -> String {
 fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outcome<Row> {
     ui.heading(name);
     let folder = TempDir::with_prefix("verdict-bench-")?;
-    let (model, plan) = plan(&args.example.join(name), &example_options(&args.example))?;
-    let planned = PlannedModel::new(model, plan);
+    let planned = plan(&args.example.join(name), &example_options(&args.example))?;
     let (model, plan) = (planned.model(), planned.plan());
     let srs = open_srs(&SrsChoice::Development, plan.k, ui)?;
     verdict::setup(&planned, &srs, folder.path(), args.computing.options(), ui)?;

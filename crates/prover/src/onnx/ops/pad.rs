@@ -45,8 +45,10 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
             node.malformed(format!("pads {before} and {after} around {dim} elements"))
         })?;
         node.pay(&[len])?;
-        if mode == "reflect" && dim < 2 && (before > 0 || after > 0) {
-            return Err(node.malformed(format!("it reflects {dim} element")));
+        // Runtimes reflect once, or back and forth, or not at all.
+        if mode == "reflect" && before.max(after) > 0 && before.max(after) >= dim {
+            let detail = format!("it reflects {before} and {after} of {dim} elements");
+            return Err(node.malformed(detail));
         }
         let source = |at: usize| -> Result<Option<usize>, OnnxError> {
             let at = at as i64 - before;
@@ -56,10 +58,8 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
                 "constant" => return Ok(None),
                 "edge" => at.clamp(0, dim - 1),
                 "wrap" => at.rem_euclid(dim),
-                "reflect" => {
-                    let round = at.rem_euclid(2 * (dim - 1));
-                    round.min(2 * (dim - 1) - round)
-                }
+                "reflect" if at < 0 => -at,
+                "reflect" => 2 * (dim - 1) - at,
                 other => return Err(node.malformed(format!("mode {}", other.escape_debug()))),
             };
             Ok(usize::try_from(place).ok())

@@ -12,12 +12,14 @@ use crate::{
     },
 };
 
+const PADDING_ONLY: &str = "one of its windows covers padding only";
+
 pub(super) fn max(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
     let (window, planes) = operands(node, &x)?;
     let groups = windows(node, &window, planes)?;
     if groups.iter().any(Vec::is_empty) {
-        return Err(node.unsupported("one of its windows covers padding only"));
+        return Err(node.unsupported(PADDING_ONLY));
     }
     let (to, dtype) = (shape(&x, &window), x.dtype());
     node.emit(Op::Extremum(Extremum { minimum: false, groups }), vec![x], to, dtype)
@@ -36,6 +38,11 @@ pub(super) fn average(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         false => window.covers(0, r).len() * window.covers(1, c).len(),
     };
     node.pay(&[rows + columns, window.kernel[0] + window.kernel[1]])?;
+    let empty =
+        (0..2).any(|axis| (0..window.output[axis]).any(|at| window.covers(axis, at).is_empty()));
+    if empty && !include {
+        return Err(node.unsupported(PADDING_ONLY));
+    }
     let full = (0..2).all(|axis| {
         (0..window.output[axis]).all(|at| {
             let inside = match include {

@@ -1,0 +1,149 @@
+//! A plan node by node: what is proven, in which units, and what it costs in rows.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use crate::{
+    circuit::{Layout, LayoutError},
+    graph::{Graph, LinearMap},
+    integer::{IntegerNode, IntegerOp},
+    plan::Plan,
+};
+
+/// What a planned model costs, by what it is for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Costs {
+    /// The inputs, then the nodes in the order in which they are proven.
+    pub nodes: Vec<NodeCost>,
+    /// Rows of public values, biases and the ends of layers.
+    pub shared_rows: usize,
+    /// Rows that the range table needs: its entries, and the two of every value, on which
+    /// none can stand. They share rows with weights.
+    pub table_rows: usize,
+    /// Rows that are left.
+    pub free_rows: usize,
+    /// Rows of the circuit, 2^k.
+    pub rows: usize,
+}
+
+/// A tensor of integers that is committed to, or named again.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NodeCost {
+    /// The model's nodes that it comes from, joined by `+`; the name of an input.
+    pub name: String,
+    /// What these compute.
+    pub operator: String,
+    /// How that is proven: the integer node's maps.
+    pub form: String,
+    /// The tensors it reads.
+    pub reads: Vec<String>,
+    /// Dimensions of what it makes.
+    pub shape: Vec<usize>,
+    /// The smallest and the largest real value of one unit of its elements.
+    pub unit: [f64; 2],
+    /// Weights and biases.
+    pub parameters: usize,
+    /// Rows of the circuit; 0 for elements that are named again.
+    pub rows: usize,
+}
+
+impl Costs {
+    /// Lays a plan out and counts.
+    ///
+    /// # Errors
+    /// None for a plan that was made for `model`.
+    pub fn of(model: &Graph, plan: &Plan) -> Result<Self, LayoutError> {
+        let graph = &plan.quantized.graph;
+        let layout = Layout::new(graph, plan.shape)?;
+        let linear = graph.nodes.iter().filter(|node| matches!(node.op, IntegerOp::Linear(_)));
+        let lengths: Vec<usize> = linear.map(|node| graph.len(node.output)).collect();
+        let usage = layout.usage(graph.input_len(), &lengths);
+        let unit = |tensor: usize| plan.quantized.units.get(tensor).copied().unwrap_or([1.0; 2]);
+        let mut nodes = Vec::with_capacity(graph.inputs.len() + graph.nodes.len());
+        // Inputs cost the more the more stripes read them; together they are known.
+        let (mut rest, mut elements) = (usage.inputs, graph.input_len());
+        for (integer, input) in graph.inputs.iter().zip(&model.inputs) {
+            let tensor = &model.tensors[input.0];
+            let rows = rest * tensor.len() / elements.max(1);
+            (rest, elements) = (rest - rows, elements.saturating_sub(tensor.len()));
+            nodes.push(NodeCost {
+                name: tensor.name.clone(),
+                operator: "input".into(),
+                form: "given".into(),
+                reads: vec![],
+                shape: tensor.dims.clone(),
+                unit: unit(integer.0),
+                parameters: 0,
+                rows,
+            });
+        }
+        let mut rows = usage.nodes.iter().copied();
+        for node in &graph.nodes {
+            let (form, parameters, rows) = match &node.op {
+                IntegerOp::Linear(linear) => {
+                    let maps: Vec<String> = linear.maps.iter().map(LinearMap::to_string).collect();
+                    let weights: usize = linear.maps.iter().map(LinearMap::coefficients).sum();
+                    (maps.join(" + "), weights + linear.bias.len(), rows.next().unwrap_or(0))
+                }
+                IntegerOp::Select(selected) => (format!("select {}", selected.len()), 0, 0),
+            };
+            let (operator, shape) = origin(model, node, graph.len(node.output));
+            nodes.push(NodeCost {
+                name: node.name.clone(),
+                operator: operator.unwrap_or_else(|| form.clone()),
+                form,
+                reads: node.inputs.iter().map(|id| graph.tensors[id.0].name.clone()).collect(),
+                shape,
+                unit: unit(node.output.0),
+                parameters,
+                rows,
+            });
+        }
+        Ok(Self {
+            nodes,
+            shared_rows: usage.shared,
+            table_rows: usage.table,
+            free_rows: usage.free,
+            rows: 1 << plan.k,
+        })
+    }
+
+    /// Rows that values, weights and biases take.
+    pub fn taken(&self) -> usize {
+        self.rows - self.free_rows
+    }
+
+    /// The part of the taken rows that a node has.
+    pub fn share(&self, node: &NodeCost) -> f64 {
+        node.rows as f64 / self.taken().max(1) as f64
+    }
+
+    /// What decides how many rows the circuit has.
+    pub fn dominant(&self) -> String {
+        if self.table_rows > self.taken() {
+            return format!("the range table, which needs {} rows", self.table_rows);
+        }
+        let most = self.nodes.iter().max_by_key(|node| node.rows);
+        match most.filter(|node| node.rows >= self.shared_rows) {
+            Some(node) => format!("{} ({})", node.name, node.operator),
+            None => "public values and biases".into(),
+        }
+    }
+}
+
+/// The operators of the model's nodes that an integer node comes from, and the dimensions of
+/// what the last of them makes.
+fn origin(model: &Graph, node: &IntegerNode, len: usize) -> (Option<String>, Vec<usize>) {
+    let parts: HashSet<&str> = node.name.split('+').collect();
+    let of = model.nodes.iter().filter(|own| own.name.split('+').all(|name| parts.contains(name)));
+    let (mut operators, mut shape) = (vec![], vec![len]);
+    for own in of {
+        operators.push(own.op.to_string());
+        let tensor = &model.tensors[own.output.0];
+        if tensor.len() == len {
+            shape.clone_from(&tensor.dims);
+        }
+    }
+    ((!operators.is_empty()).then(|| operators.join(", ")), shape)
+}

@@ -1,0 +1,208 @@
+//! How far a run in float32 may be from the exact one.
+//!
+//! Every value gets a bound on its error, from those of what it is made of (Higham,
+//! *Accuracy and Stability of Numerical Algorithms*, §3.1): a sum of n products is off by at
+//! most `γ·Σ|w·x|` and what its operands' errors come to, `Σ|w|·e`. γ is n roundings; on
+//! random samples a few times √n where that is less, as independent roundings add up. Where
+//! all inputs stand at an end of their ranges, equal terms may be rounded the same way.
+
+use crate::graph::{Element, Extremum, Function, Graph, Linear, Op, run::evaluate};
+
+/// Half a unit of the last place of a float32 of 1.
+const UNIT: f64 = 1.0 / (1u64 << 24) as f64;
+/// Roundings of whatever is computed otherwise than here: weights joined, functions by
+/// polynomials.
+const OTHERWISE: f64 = 16.0;
+/// How many times the bound two runs may be apart: one may join what the other does not.
+const SAFETY: f64 = 4.0;
+
+/// How far each element of every tensor may be from `values`, by tensor; infinite where
+/// float32 does not determine it. `random`: whether roundings are independent.
+pub(super) fn allowed(graph: &Graph, values: &[Vec<f64>], random: bool) -> Vec<Vec<f64>> {
+    let mut errors: Vec<Vec<f64>> = vec![vec![]; graph.tensors.len()];
+    for id in &graph.inputs {
+        errors[id.0] = vec![0.0; values[id.0].len()];
+    }
+    for node in &graph.nodes {
+        let x: Vec<&[f64]> = node.inputs.iter().map(|id| &*values[id.0]).collect();
+        let e: Vec<&[f64]> = node.inputs.iter().map(|id| &*errors[id.0]).collect();
+        let (first, own) = (x.first().copied().unwrap_or_default(), &values[node.output.0]);
+        let first_error = e.first().copied().unwrap_or_default();
+        let mut result = match &node.op {
+            Op::Linear(map) => linear(map, &x, &e, random),
+            Op::Function(map) => function(map, first, first_error, own),
+            Op::Extremum(map) => extremum(map, first_error),
+            Op::ArgExtremum(map) => position(map, first, first_error),
+            Op::Select(elements) => select(elements, &e),
+        };
+        for (error, value) in result.iter_mut().zip(own) {
+            if error.is_nan() || value.abs() + *error > f64::from(f32::MAX) / 4.0 {
+                *error = f64::INFINITY;
+            }
+        }
+        errors[node.output.0] = result;
+    }
+    for error in errors.iter_mut().flatten() {
+        *error *= SAFETY;
+    }
+    errors
+}
+
+fn linear(linear: &Linear, x: &[&[f64]], e: &[&[f64]], random: bool) -> Vec<f64> {
+    let count = linear.bias.len();
+    let (mut sizes, mut errors) = (vec![0.0f64; count], vec![0.0f64; count]);
+    let mut terms = vec![1.0f64; count];
+    for ((map, x), e) in linear.maps.iter().zip(x).zip(e) {
+        map.for_each_term(|row, column, weight| {
+            if weight != 0.0 {
+                sizes[row] += (weight * x[column]).abs();
+                errors[row] += weight.abs() * e[column];
+                terms[row] += 1.0;
+            }
+        });
+    }
+    let rows = sizes.iter().zip(&errors).zip(&terms).zip(&linear.bias);
+    rows.map(|(((size, error), terms), bias)| {
+        let independent = if random { 4.0 * terms.sqrt() } else { f64::INFINITY };
+        let roundings = terms.min(independent) + OTHERWISE;
+        // Products too small for float32 are lost.
+        let lost = terms * f64::from(f32::MIN_POSITIVE);
+        error + roundings * UNIT * (size + bias.abs()) + lost
+    })
+    .collect()
+}
+
+fn function(function: &Function, x: &[f64], e: &[f64], y: &[f64]) -> Vec<f64> {
+    let at = |error: f64| {
+        let moved: Vec<f64> = x.iter().zip(e).map(|(x, e)| x + error * e).collect();
+        evaluate(&Op::Function(function.clone()), &[&moved])
+    };
+    let (low, high) = (at(-1.0), at(1.0));
+    // Straight pieces take a rounding at most; polynomials are off by roundings of 1.
+    let exact = matches!(
+        function,
+        Function::Relu | Function::LeakyRelu { .. } | Function::Abs | Function::Clip { .. }
+    );
+    let own = if exact { 0.0 } else { 1.0 };
+    let elements = low.iter().zip(&high).zip(y);
+    elements
+        .map(|((low, high), y)| {
+            let moved = (low - y).abs().max((high - y).abs());
+            moved + OTHERWISE * UNIT * y.abs().max(own)
+        })
+        .collect()
+}
+
+fn extremum(extremum: &Extremum, e: &[f64]) -> Vec<f64> {
+    let group = |group: &Vec<usize>| group.iter().map(|at| e[*at]).fold(0.0, f64::max);
+    extremum.groups.iter().map(group).collect()
+}
+
+/// Positions are exact where the extreme is clear, and anything where it is not.
+fn position(extremum: &Extremum, x: &[f64], e: &[f64]) -> Vec<f64> {
+    let sign = if extremum.minimum { -1.0 } else { 1.0 };
+    let group = |group: &Vec<usize>| {
+        let best = group.iter().copied().max_by(|a, b| (sign * x[*a]).total_cmp(&(sign * x[*b])));
+        let Some(best) = best else { return f64::INFINITY };
+        let clear = |at: &usize| {
+            *at == best || sign * (x[best] - x[*at]) > SAFETY * (e[best] + e[*at]).max(0.0)
+        };
+        if group.iter().all(clear) { 0.0 } else { f64::INFINITY }
+    };
+    extremum.groups.iter().map(group).collect()
+}
+
+fn select(elements: &[Element], e: &[&[f64]]) -> Vec<f64> {
+    let element = |element: &Element| match *element {
+        Element::Input { input, index } => e[input][index],
+        Element::Constant(value) => UNIT * value.abs(),
+    };
+    elements.iter().map(element).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{ElementKind, LinearMap, Node, Tensor, TensorId};
+
+    fn graph(ops: Vec<(Op, usize)>, inputs: usize) -> Graph {
+        let tensor = |len| Tensor { name: "t".into(), dims: vec![len], kind: ElementKind::Real };
+        let mut tensors = vec![tensor(inputs)];
+        let mut nodes = vec![];
+        for (index, (op, len)) in ops.into_iter().enumerate() {
+            tensors.push(tensor(len));
+            let output = TensorId(index + 1);
+            nodes.push(Node { name: "n".into(), op, inputs: vec![TensorId(index)], output });
+        }
+        let outputs = vec![TensorId(nodes.len())];
+        let (name, sha256) = ("g".into(), [0; 32]);
+        Graph { name, sha256, tensors, nodes, inputs: vec![TensorId(0)], outputs }
+    }
+
+    fn last(graph: &Graph, x: &[f64]) -> Vec<f64> {
+        let values = graph.run_all(&[x]).expect("runs");
+        allowed(graph, &values, true).pop().expect("a tensor")
+    }
+
+    fn dense(inputs: usize, weights: Vec<f64>) -> (Op, usize) {
+        let outputs = weights.len() / inputs;
+        let maps = vec![LinearMap::Dense { positions: 1, inputs, outputs, weights }];
+        (Op::Linear(Linear { maps, bias: vec![0.0; outputs] }), outputs)
+    }
+
+    #[test]
+    fn what_cancels_may_be_off_by_roundings_of_what_was_added() {
+        let sum = graph(vec![dense(2, vec![1.0, 1.0])], 2);
+        let (small, large) = (last(&sum, &[1.0, -1.0])[0], last(&sum, &[1e6, -1e6])[0]);
+        assert!(small > UNIT && small < 1e-4, "{small}");
+        assert!((large / small / 1e6 - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn errors_grow_with_the_weights_that_follow() {
+        let (first, last_only) = (dense(1, vec![1.0]), dense(1, vec![1e3]));
+        let both = graph(vec![first, last_only], 1);
+        let direct = graph(vec![dense(1, vec![1e3])], 1);
+        assert!(last(&both, &[1.0])[0] > 1.9 * last(&direct, &[1.0])[0]);
+    }
+
+    #[test]
+    fn float32_errors_of_sums_stay_within_the_bound() {
+        let count = 2000;
+        let weights: Vec<f64> = (0..count).map(|i| f64::from((i as f32 * 0.7).sin())).collect();
+        let x: Vec<f64> = (0..count).map(|i| f64::from((i as f32 * 1.3).cos())).collect();
+        let exact: f64 = weights.iter().zip(&x).map(|(w, x)| w * x).sum();
+        let float = weights.iter().zip(&x).fold(0.0f32, |s, (w, x)| s + *w as f32 * *x as f32);
+        let bound = last(&graph(vec![dense(count, weights)], count), &x)[0];
+        assert!((f64::from(float) - exact).abs() < bound && bound < 0.05, "{bound}");
+    }
+
+    #[test]
+    fn equal_terms_that_are_all_rounded_up_stay_within_the_bound_of_corners() {
+        // 1 and a bit more than half a unit of the last place of the sums, again and again.
+        let count = 1 << 20;
+        let x = vec![1.06f64; count].into_iter().map(|x| f64::from(x as f32)).collect::<Vec<_>>();
+        let float = x.iter().fold(0.0f32, |sum, x| sum + *x as f32);
+        let exact: f64 = x.iter().sum();
+        let sum = graph(vec![dense(count, vec![1.0; count])], count);
+        let values = sum.run_all(&[&x]).expect("runs");
+        let bound = |random| allowed(&sum, &values, random).pop().expect("a tensor")[0];
+        let error = (f64::from(float) - exact).abs();
+        assert!(error < bound(false) && bound(true) < bound(false), "{error}");
+    }
+
+    #[test]
+    fn a_position_is_exact_unless_the_extreme_is_nearly_met_twice() {
+        let groups = vec![vec![0, 1, 2]];
+        let arg = Op::ArgExtremum(Extremum { minimum: false, groups });
+        let graph = graph(vec![dense(1, vec![1.0, 1.0 + 1e-9, 0.5]), (arg, 1)], 1);
+        assert_eq!(last(&graph, &[1.0]), [f64::INFINITY]);
+        assert_eq!(last(&graph, &[-1.0]), [0.0]);
+    }
+
+    #[test]
+    fn what_float32_cannot_hold_is_not_compared() {
+        let graph = graph(vec![dense(1, vec![1e30]), dense(1, vec![1e30])], 1);
+        assert_eq!(last(&graph, &[1.0]), [f64::INFINITY]);
+    }
+}
