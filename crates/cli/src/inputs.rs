@@ -82,6 +82,7 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<(Graph, Plan)
             Optimize::Time => Objective::Time,
         },
         decimals: options.decimals,
+        batch: options.batch,
     };
     let plan = Plan::new(&model, &ranges, &plan_options)?;
     Ok((model, plan))

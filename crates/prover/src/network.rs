@@ -15,6 +15,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::circuit::WrongBatch;
+
 /// A chain of integer layers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
@@ -69,6 +71,9 @@ pub struct Trace {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NetworkError {
+    /// Wrong number of inferences.
+    #[error(transparent)]
+    Batch(#[from] WrongBatch),
     /// A layer's data do not fit its sizes or its predecessor.
     #[error("layer {node}: {what} holds {got} values, expected {expected}")]
     Mismatch {

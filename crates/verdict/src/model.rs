@@ -67,8 +67,9 @@ impl PlannedModel {
     /// How its proofs' public values are laid out.
     pub fn public_values(&self) -> PublicValues {
         let quantized = &self.plan.quantized;
-        let inputs = self.plan.shape.input_words(quantized.input.ranges.len());
-        PublicValues { inputs, outputs: quantized.output.count }
+        let (shape, output) = (&self.plan.shape, &quantized.output);
+        let inputs = shape.input_words(quantized.input.ranges.len());
+        PublicValues { inputs: inputs * shape.batch(), outputs: output.count * shape.batch() }
     }
 
     /// Makes the model's keys, with fresh randomness that hides it in the verifying key.

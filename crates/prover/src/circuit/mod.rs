@@ -78,7 +78,7 @@ fn check_bits((input_bits, shift_bits): (u32, u32), shape: &Shape) -> Result<(),
 /// its shape: the circuits rely on its intervals.
 pub trait Model {
     /// Why a model does not run.
-    type Error;
+    type Error: From<WrongBatch>;
 
     /// Bits of an input and of the rescale.
     fn bits(&self) -> (u32, u32);
@@ -91,6 +91,16 @@ pub trait Model {
     /// # Errors
     /// Inputs that are out of range or not as many as the model's.
     fn integers(&self, inputs: &[i64]) -> Result<Run, Self::Error>;
+}
+
+/// Not as many inferences as a circuit is of.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the circuit is of {expected} inferences at once, got inputs of {got}")]
+pub struct WrongBatch {
+    /// The circuit's.
+    pub expected: usize,
+    /// How many were given.
+    pub got: usize,
 }
 
 /// The integers of a run.
@@ -214,7 +224,7 @@ impl Layout {
 pub struct Witness {
     /// Context, public inputs, outputs.
     pub instances: Vec<Fr>,
-    /// What the network gives.
+    /// What the network gives; in a batch, each output of all inferences before the next.
     pub outputs: Vec<i64>,
     first: First,
 }
@@ -230,17 +240,43 @@ impl Witness {
     /// Runs `model`, which `layout` is of, on `inputs` and fills the first-phase columns.
     ///
     /// # Errors
-    /// Inputs that are out of range or not as many as the model's.
+    /// As [`Self::batch`], of one inference.
     pub fn new<M: Model>(
         layout: &Layout,
         model: &M,
         inputs: &[i64],
         context: Fr,
     ) -> Result<Self, M::Error> {
-        let Run { results, outputs } = model.integers(inputs)?;
+        Self::batch(layout, model, &[inputs], context)
+    }
+
+    /// Runs `model`, which `layout` is of, on the inputs of each inference and fills the
+    /// first-phase columns.
+    ///
+    /// # Errors
+    /// Not as many inferences as the layout's batch; inputs that are out of range or not as
+    /// many as the model's.
+    pub fn batch<M: Model>(
+        layout: &Layout,
+        model: &M,
+        inputs: &[impl AsRef<[i64]>],
+        context: Fr,
+    ) -> Result<Self, M::Error> {
         let shape = &layout.shape;
-        let given = inputs.iter().map(|x| (x << shape.shift_bits(), *x));
-        let integers: Vec<(i64, i64)> = given.chain(results).collect();
+        let (expected, got) = (shape.batch(), inputs.len());
+        if expected != got {
+            return Err(WrongBatch { expected, got }.into());
+        }
+        let mut values = Vec::with_capacity(expected);
+        let mut outputs = Vec::with_capacity(expected);
+        for inputs in inputs {
+            let inputs = inputs.as_ref();
+            let run = model.integers(inputs)?;
+            let given = inputs.iter().map(|x| (x << shape.shift_bits(), *x));
+            values.push(given.chain(run.results).collect::<Vec<_>>());
+            outputs.push(run.outputs);
+        }
+        let (integers, outputs) = (interleave(&values), interleave(&outputs));
         let first = match &layout.rows {
             Rows::Chain(rows) => First::Chain(chain::FirstPhase::new(rows, &integers)),
             Rows::Graph(rows) => First::Graph(graph::FirstPhase::new(rows, &integers)),
@@ -263,8 +299,13 @@ impl Witness {
             (1, First::Chain(first), Rows::Chain(rows), [beta, rho]) => {
                 Some(first.second_phase(rows, &self.instances, *beta, *rho).into_columns())
             }
-            (1, First::Graph(first), Rows::Graph(rows), [beta, gamma, rho]) => {
-                let challenges = graph::Challenges { beta: *beta, gamma: *gamma, rho: *rho };
+            (1, First::Graph(first), Rows::Graph(rows), [beta, gamma, rho, batch @ ..]) => {
+                let sigma = match (batch, layout.shape.batch()) {
+                    ([], 1) => Fr::zero(),
+                    ([sigma], 2..) => *sigma,
+                    _ => return None,
+                };
+                let challenges = graph::Challenges { beta: *beta, gamma: *gamma, rho: *rho, sigma };
                 Some(first.second_phase(rows, &self.instances, challenges).into_columns())
             }
             _ => None,
@@ -425,13 +466,23 @@ pub fn fixed_columns(layout: &Layout) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
     (meta, fixed)
 }
 
-/// The public words that state `inputs`: none if the shape's inputs are private.
-pub fn public_words(shape: &Shape, inputs: &[i64]) -> Vec<Fr> {
+/// The public words that state the inputs of each inference, a word of all inferences
+/// before the next: none if the shape's inputs are private.
+pub fn public_words(shape: &Shape, inputs: &[impl AsRef<[i64]>]) -> Vec<Fr> {
     let unit = Fr::from(1u64 << shape.value_bits());
     let word = |values: &Vec<i64>| {
         values.iter().rev().fold(Fr::zero(), |word, value| word * unit + field(*value))
     };
-    shape.pack(inputs).iter().map(word).collect()
+    let words = |inputs: &[i64]| shape.pack(inputs).iter().map(word).collect();
+    let words: Vec<Vec<Fr>> = inputs.iter().map(|inputs| words(inputs.as_ref())).collect();
+    interleave(&words)
+}
+
+/// The first element of every list, then the second of every list, and so on; all lists are
+/// of one length.
+fn interleave<T: Copy>(lists: &[Vec<T>]) -> Vec<T> {
+    let length = lists.first().map_or(0, Vec::len);
+    (0..length).flat_map(|index| lists.iter().map(move |list| list[index])).collect()
 }
 
 /// An integer that may be negative, as a field element.

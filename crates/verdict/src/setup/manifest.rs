@@ -128,8 +128,9 @@ impl Manifest {
 
     /// How the public values of a proof are laid out.
     pub fn public_values(&self) -> PublicValues {
-        let inputs = self.shape.input_words(self.input.ranges.len());
-        PublicValues { inputs, outputs: self.output.count }
+        let (batch, inputs) = (self.shape.batch(), self.shape.input_words(self.input.ranges.len()));
+        let of_all = |words: usize| words.saturating_mul(batch);
+        PublicValues { inputs: of_all(inputs), outputs: of_all(self.output.count) }
     }
 
     /// Parses a manifest and checks that its fields agree.
