@@ -112,6 +112,9 @@ pub(crate) struct ModelOptions {
     /// Decimals of the outputs (default: the most that fit, 6 at most)
     #[arg(long, value_name = "N")]
     pub(crate) decimals: Option<u32>,
+    /// Make one proof of N inferences, which `prove --batch` takes together
+    #[arg(long, value_name = "N")]
+    pub(crate) batch: Option<usize>,
     /// What to optimize the circuit for
     #[arg(long, value_enum, default_value_t = Optimize::Balanced)]
     pub(crate) optimize: Optimize,
@@ -319,11 +322,18 @@ pub(crate) struct Prove {
     pub(crate) setup: PathBuf,
     /// The sample, or a file of several: JSON (lists, {"input": …}, by the names of the
     /// model's inputs, objects with ids, EZKL's input_data), NumPy's .npy or .npz, CSV
-    #[arg(long, short)]
-    pub(crate) input: PathBuf,
+    #[arg(long, short, required_unless_present = "batch")]
+    pub(crate) input: Option<PathBuf>,
     /// Which of the file's samples: its id, or its index from 0 if it has none
-    #[arg(long)]
+    #[arg(long, requires = "input")]
     pub(crate) id: Option<String>,
+    /// Instead of one sample, all of a file in one proof: as many as the setup is for
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "subject"])]
+    pub(crate) batch: Option<PathBuf>,
+    /// The requests that a batch answers, one a sample, a JSON file:
+    /// [{"subject": "0x…", "nonce": 1}, …]
+    #[arg(long, value_name = "FILE", requires = "batch")]
+    pub(crate) requests: Option<PathBuf>,
     /// Where to write the proof bundle
     #[arg(long, short)]
     pub(crate) out: PathBuf,

@@ -123,6 +123,7 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel>
             Optimize::Time => Objective::Time,
         },
         decimals: options.decimals,
+        batch: options.batch,
     };
     Ok(file.plan(&ranges, &plan_options)?)
 }

@@ -12,8 +12,10 @@ use alloy_primitives::{B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BundleError;
-use crate::public_values::{Parts, PublicValues};
-use crate::request::{InferenceRequest, context_word, input_commitment, inputs_hash};
+use crate::public_values::{Parts, PublicValues, of_inference};
+use crate::request::{
+    InferenceRequest, batch_commitment, context_word, input_commitment, inputs_hash,
+};
 
 /// Value of [`ProofBundle::format`].
 pub const FORMAT: &str = "verdict-proof";
@@ -58,7 +60,10 @@ pub struct ProofBundle {
     pub srs: SrsRef,
     /// The request that the proof answers, if it is meant for a chain.
     pub request: Option<InferenceRequest>,
-    /// ERC-7992's commitment of the request.
+    /// The requests that a proof of a batch answers, one an inference, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<InferenceRequest>,
+    /// ERC-7992's commitment of the request, or the [`batch_commitment`] of the requests.
     pub input_commitment: Option<B256>,
 }
 
@@ -232,23 +237,38 @@ impl ProofBundle {
     }
 
     fn check_request(&self) -> Result<(), BundleError> {
-        let (request, commitment) = match (&self.request, self.input_commitment) {
-            (None, None) => return Ok(()),
-            (Some(request), Some(commitment)) => (request, commitment),
+        let (requests, expected) = match &self.request {
+            Some(request) => (std::slice::from_ref(request), input_commitment(request)),
+            None => (&self.requests[..], batch_commitment(&self.requests)),
+        };
+        if self.requests.len() == 1 || (self.request.is_some() && !self.requests.is_empty()) {
+            let reason = "a proof answers one `request`, or two or more `requests` of a batch";
+            return Err(field("requests", reason.into()));
+        }
+        let commitment = match self.input_commitment {
+            None if requests.is_empty() => return Ok(()),
+            Some(commitment) if !requests.is_empty() => commitment,
             _ => {
                 let reason = "`request` and `input_commitment` come together or not at all";
                 return Err(field("request", reason.into()));
             }
         };
-        let expected = input_commitment(request);
         if commitment != expected {
             let reason = format!("{commitment}, but the request's is {expected}");
             return Err(field("input_commitment", reason));
         }
-        let inputs = inputs_hash(self.input_words());
-        if request.inputs != inputs {
-            let reason = format!("{}, but the instances' is {inputs}", request.inputs);
-            return Err(field("request.inputs", reason));
+        let (words, batch) = (self.input_words(), requests.len());
+        if !words.len().is_multiple_of(batch) || !self.outputs.len().is_multiple_of(batch) {
+            let (words, outputs) = (words.len(), self.outputs.len());
+            let reason = format!("{batch} for {words} input words and {outputs} outputs");
+            return Err(field("requests", reason));
+        }
+        for (index, request) in requests.iter().enumerate() {
+            let inputs = inputs_hash(&of_inference(words, batch, index));
+            if request.inputs != inputs {
+                let reason = format!("{}, but the instances' is {inputs}", request.inputs);
+                return Err(field("request.inputs", reason));
+            }
         }
         let context = B256::from(context_word(expected));
         if self.instances.first() != Some(&context) {

@@ -26,9 +26,10 @@ pub use bundle::{
 };
 pub use calldata::{idempotency_key, verify_inference_calldata};
 pub use error::{BundleError, CalldataError, DeployError};
-pub use public_values::{Parts, PublicValues};
+pub use public_values::{Parts, PublicValues, of_inference};
 pub use request::{
-    DOMAIN, InferenceRequest, MAX_NONCE_STEP, MAX_REQUEST_LIFETIME, PROOF_SYSTEM_ID,
-    PROOF_SYSTEM_NAME, context_word, input_commitment, inputs_hash, verification_hash,
+    BATCH_DOMAIN, DOMAIN, InferenceRequest, MAX_NONCE_STEP, MAX_REQUEST_LIFETIME, PROOF_SYSTEM_ID,
+    PROOF_SYSTEM_NAME, batch_commitment, context_word, input_commitment, inputs_hash,
+    verification_hash,
 };
 pub use revert::{Revert, decode_revert};

@@ -1,4 +1,6 @@
-//! The order of a proof's public values: the context, the public inputs, the outputs.
+//! The order of a proof's public values: the context, the public inputs, the outputs. In a proof
+//! of a batch of inferences, each input word and each output is there once for every inference,
+//! one after the other ([`of_inference`]).
 //!
 //! The oracle puts them together in this order, the circuit has them on the first rows of
 //! its instance column, and everything that takes them apart does so here.
@@ -6,9 +8,9 @@
 /// How many public values a model has, and which is which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicValues {
-    /// Public input words; zero when the inputs are private.
+    /// Public input words, of all inferences; zero when the inputs are private.
     pub inputs: usize,
-    /// Outputs.
+    /// Outputs, of all inferences.
     pub outputs: usize,
 }
 
@@ -40,9 +42,23 @@ impl PublicValues {
     }
 }
 
+/// Those of inputs or outputs that are inference `index`'s of a batch of `batch`.
+pub fn of_inference<T: Clone>(values: &[T], batch: usize, index: usize) -> Vec<T> {
+    values.iter().skip(index).step_by(batch.max(1)).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_values_of_one_inference_are_a_batch_apart() {
+        let values = [10, 20, 30, 11, 21, 31];
+        assert_eq!(of_inference(&values, 3, 0), [10, 11]);
+        assert_eq!(of_inference(&values, 3, 2), [30, 31]);
+        assert_eq!(of_inference(&values, 1, 0), values);
+        assert_eq!(of_inference(&values, 0, 0), values);
+    }
 
     #[test]
     fn values_are_split_in_the_order_of_the_oracle() {

@@ -15,6 +15,10 @@ use crate::bindings::ModelRegistry::VerificationData;
 /// `keccak256("verdict.inference.v2")`, the first word under every input commitment.
 pub const DOMAIN: B256 = b256!("0c7c494d8bbde05f06438ebc79d967af985d3252ce3f5dca171768fcfd286034");
 
+/// `keccak256("verdict.batch.v1")`, the first word under a batch's input commitment.
+pub const BATCH_DOMAIN: B256 =
+    b256!("c13d6fdd5d450e5b01b6e675d90c0b0b5ed41b851e57adeb27cd9a42156df7dc");
+
 /// Canonical name of the proof system (ERC-7992).
 pub const PROOF_SYSTEM_NAME: &str = "halo2-kzg-bn254-v1";
 
@@ -81,6 +85,14 @@ pub fn input_commitment(request: &InferenceRequest) -> B256 {
     keccak256(words.abi_encode())
 }
 
+/// `keccak256(abi.encode(BATCH_DOMAIN, commitments))`, `commitments` being the requests' input
+/// commitments, a `bytes32[]`: what a proof of a batch answers, each of its inferences one request,
+/// in their order.
+pub fn batch_commitment(requests: &[InferenceRequest]) -> B256 {
+    let commitments: Vec<B256> = requests.iter().map(input_commitment).collect();
+    keccak256((BATCH_DOMAIN, commitments).abi_encode_params())
+}
+
 /// `keccak256(abi.encode(data))`: hash of all that gives a model's numbers their meaning.
 pub fn verification_hash(data: &VerificationData) -> B256 {
     keccak256(data.abi_encode())
@@ -120,6 +132,7 @@ mod tests {
     #[test]
     fn constants_are_the_hashes_of_their_names() {
         assert_eq!(DOMAIN, keccak256("verdict.inference.v2"));
+        assert_eq!(BATCH_DOMAIN, keccak256("verdict.batch.v1"));
         assert_eq!(PROOF_SYSTEM_ID, keccak256(PROOF_SYSTEM_NAME)[..4]);
     }
 
@@ -154,6 +167,29 @@ mod tests {
         ];
         for variant in variants {
             assert_ne!(variant.commitment(), base.commitment(), "{variant:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_bound_to_its_requests_their_order_and_their_number() {
+        let (a, b) = (request(), InferenceRequest { nonce: 8, ..request() });
+        let mut bytes = BATCH_DOMAIN.to_vec();
+        for word in [64u64, 2] {
+            bytes.extend(U256::from(word).to_be_bytes::<32>());
+        }
+        bytes.extend(a.commitment().0);
+        bytes.extend(b.commitment().0);
+        assert_eq!(batch_commitment(&[a.clone(), b.clone()]), keccak256(bytes));
+        let all = [
+            batch_commitment(&[]),
+            batch_commitment(std::slice::from_ref(&a)),
+            batch_commitment(&[b.clone(), a.clone()]),
+            batch_commitment(&[a.clone(), b.clone()]),
+            batch_commitment(&[a.clone(), b, a.clone()]),
+            a.commitment(),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            assert!(!all[..index].contains(one), "{index}");
         }
     }
 

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use verdict_contracts::bindings::InferenceOracle::verifyInferenceCall;
 use verdict_contracts::{
     BundleError, CalldataError, FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef, VERSION,
-    idempotency_key, inputs_hash, verify_inference_calldata,
+    batch_commitment, context_word, idempotency_key, inputs_hash, verify_inference_calldata,
 };
 
 fn word(value: u64) -> B256 {
@@ -50,6 +50,7 @@ fn bundle() -> ProofBundle {
         srs: SrsRef { fingerprint: word(9), insecure: true },
         input_commitment: Some(request.commitment()),
         request: Some(request),
+        requests: vec![],
     }
 }
 
@@ -188,6 +189,48 @@ fn calldata_is_the_canonical_encoding_of_the_bundle() {
     assert_eq!(proof, (request.subject, U256::from(1), request.deadline, inputs, bundle.evm_proof));
     assert_eq!(call.proof[96..128], word(0xa0).0);
     assert_eq!(call.proof[128..160], word(0xc0 + 2 * 32).0);
+}
+
+/// The bundle as one of a batch of two, each of one input word and one output.
+fn batch() -> ProofBundle {
+    let base = bundle();
+    let request = |index: usize| InferenceRequest {
+        nonce: index as u64,
+        inputs: inputs_hash(&base.instances[1 + index..2 + index]),
+        ..base.request.clone().unwrap()
+    };
+    let requests = vec![request(0), request(1)];
+    let commitment = batch_commitment(&requests);
+    let mut instances = base.instances.clone();
+    instances[0] = context_word(commitment).into();
+    let input_commitment = Some(commitment);
+    ProofBundle { instances, requests, request: None, input_commitment, ..base }
+}
+
+#[test]
+fn a_batch_is_bound_to_its_list_of_requests() {
+    let good = batch();
+    good.validate().unwrap();
+    let json = good.to_json().unwrap();
+    assert_eq!(ProofBundle::from_json(&json).unwrap(), good);
+    assert!(matches!(verify_inference_calldata(&good), Err(CalldataError::NoRequest)));
+    let field = |change: fn(&mut ProofBundle)| {
+        let mut bundle = batch();
+        change(&mut bundle);
+        field_of(&bundle)
+    };
+    assert_eq!(field(|bundle| bundle.requests.swap(0, 1)), "input_commitment");
+    assert_eq!(field(|bundle| bundle.requests[1].nonce = 9), "input_commitment");
+    assert_eq!(field(|bundle| bundle.instances[0] = word(1)), "instances");
+    assert_eq!(field(|bundle| bundle.instances.swap(1, 2)), "request.inputs");
+    assert_eq!(field(|bundle| bundle.input_commitment = None), "request");
+    assert_eq!(field(|bundle| bundle.request = Some(bundle.requests[0].clone())), "requests");
+    assert_eq!(field(|bundle| bundle.requests.truncate(1)), "requests");
+    // As many requests as do not divide what is stated.
+    let mut three = batch();
+    three.requests.push(three.requests[0].clone());
+    three.input_commitment = Some(batch_commitment(&three.requests));
+    assert_eq!(field_of(&three), "requests");
 }
 
 #[test]

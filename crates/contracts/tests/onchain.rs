@@ -169,6 +169,7 @@ impl Chain {
             srs: SrsRef { fingerprint: word(9), insecure: true },
             input_commitment: Some(request.commitment()),
             request: Some(request),
+            requests: vec![],
         }
     }
 }

@@ -79,6 +79,8 @@ pub struct PlanOptions {
     pub objective: Objective,
     /// Decimals of the outputs; the most that fit, 6 at most, if not given.
     pub decimals: Option<u32>,
+    /// Inferences that one proof is of; one if not given.
+    pub batch: Option<usize>,
 }
 
 /// A model with its shape.
@@ -284,7 +286,7 @@ impl Search {
             }
             let mut candidates = Vec::new();
             let mut failure = None;
-            for shape in shapes_of(&format) {
+            for shape in shapes_of(&format, options.batch.unwrap_or(1)) {
                 match Layout::required_k(&quantized.graph, shape) {
                     Ok(k) => {
                         let cost = cost(&shape, k, options.objective);
@@ -337,15 +339,20 @@ impl Search {
 }
 
 /// The chain circuit's and the graph circuit's shapes of a format.
-fn shapes_of(format: &Shape) -> Vec<Shape> {
-    let chain = if format.public_inputs { &LANES[..1] } else { &LANES[..] };
+fn shapes_of(format: &Shape, batch: usize) -> Vec<Shape> {
+    let chain = match (batch, format.public_inputs) {
+        (1, true) => &LANES[..1],
+        (1, false) => &LANES[..],
+        // The chain circuit is of one inference.
+        _ => &[],
+    };
     let chain = chain.iter().map(|lanes| Shape { lanes: *lanes, ..*format });
     // As many weights in a cell as it holds; limbs in as few rows as a column more saves.
     let packed = format.most_packed();
     let columns = (1..=format.limbs)
         .filter(|m| *m == 1 || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1));
     let graph = columns.flat_map(|limb_columns| {
-        let graph = Some(GraphShape { limb_columns, packed });
+        let graph = Some(GraphShape { limb_columns, packed, batch });
         LANES.iter().map(move |lanes| Shape { lanes: *lanes, graph, ..*format })
     });
     chain.chain(graph).collect()

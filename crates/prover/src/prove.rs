@@ -28,7 +28,8 @@ pub struct Proof {
     pub bytes: Vec<u8>,
     /// Context, public inputs, outputs.
     pub instances: Vec<Fr>,
-    /// The output words, the last instances as integers.
+    /// The output words, the last instances as integers; in a batch, each output of all
+    /// inferences before the next.
     pub outputs: Vec<i64>,
 }
 
@@ -82,6 +83,20 @@ pub fn prove(
     context: &[u8; 32],
     rng: impl RngCore + CryptoRng,
 ) -> Result<Proof, ProveError> {
+    prove_batch(engine, keys, &[inputs], context, rng)
+}
+
+/// Proves the outputs on the inputs of each inference, in one proof bound to one context.
+///
+/// # Errors
+/// As [`prove`]; not as many inferences as the keys are made for.
+pub fn prove_batch(
+    engine: &Engine,
+    keys: &Keys,
+    inputs: &[impl AsRef<[i64]>],
+    context: &[u8; 32],
+    rng: impl RngCore + CryptoRng,
+) -> Result<Proof, ProveError> {
     let witness = witness(keys, inputs, context)?;
     let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
     let mut columns = Columns { layout: &keys.layout, witness: &witness };
@@ -101,7 +116,7 @@ pub fn prove_reference(
     context: &[u8; 32],
     rng: impl RngCore + CryptoRng,
 ) -> Result<Proof, ProveError> {
-    let witness = witness(keys, inputs, context)?;
+    let witness = witness(keys, &[inputs], context)?;
     let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
     let circuit = ModelCircuit::with_witness(keys.layout.clone(), witness);
     let mut transcript = KeccakTranscript::new(Vec::new());
@@ -116,7 +131,11 @@ pub fn prove_reference(
     Ok(Proof { bytes: transcript.finalize(), instances, outputs })
 }
 
-fn witness(keys: &Keys, inputs: &[i64], context: &[u8; 32]) -> Result<Arc<Witness>, ProveError> {
+fn witness(
+    keys: &Keys,
+    inputs: &[impl AsRef<[i64]>],
+    context: &[u8; 32],
+) -> Result<Arc<Witness>, ProveError> {
     let context = from_be_bytes(context).ok_or(ProveError::Context)?;
-    Ok(Arc::new(Witness::new(&keys.layout, &keys.graph, inputs, context)?))
+    Ok(Arc::new(Witness::batch(&keys.layout, &keys.graph, inputs, context)?))
 }

@@ -37,7 +37,29 @@ pub struct GraphShape {
     pub limb_columns: usize,
     /// Weights in one cell, E. Only the layout depends on it, not the contract.
     pub packed: usize,
+    /// Inferences that one proof is of, T: weights are read once for all of them.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub batch: usize,
 }
+
+impl GraphShape {
+    /// The parameters of a circuit of one inference.
+    pub fn new(limb_columns: usize, packed: usize) -> Self {
+        Self { limb_columns, packed, batch: 1 }
+    }
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(batch: &usize) -> bool {
+    *batch == 1
+}
+
+/// Most inferences of one proof.
+pub const MAX_BATCH: usize = 4096;
 
 /// Bits of a field element that packed integers may use: p/2 is above 2^252.
 pub(crate) const CELL_BITS: usize = 252;
@@ -82,6 +104,7 @@ impl Shape {
                 graph.limb_columns,
                 "from 1 to the number of limbs",
             )?;
+            check((1..=MAX_BATCH).contains(&graph.batch), "batch", graph.batch, "from 1 to 4096")?;
             return check(
                 (1..=self.most_packed()).contains(&graph.packed),
                 "packed",
@@ -120,6 +143,11 @@ impl Shape {
     /// Weights in one cell, E.
     pub fn packed(&self) -> usize {
         self.graph.map_or(1, |graph| graph.packed)
+    }
+
+    /// Inferences that one proof is of, T.
+    pub fn batch(&self) -> usize {
+        self.graph.map_or(1, |graph| graph.batch)
     }
 
     /// The most weights that one cell holds: below p/2 with the differences of their
@@ -163,8 +191,11 @@ impl fmt::Display for Shape {
         let Self { limb_bits, limbs, shift_limbs, lanes, public_inputs, graph } = self;
         let kind = if graph.is_some() { "graph" } else { "dense" };
         write!(f, "{kind}-b{limb_bits}-r{limbs}-n{shift_limbs}-c{lanes}")?;
-        if let Some(GraphShape { limb_columns, packed }) = graph {
+        if let Some(GraphShape { limb_columns, packed, batch }) = graph {
             write!(f, "-m{limb_columns}-e{packed}")?;
+            if *batch > 1 {
+                write!(f, "-t{batch}")?;
+            }
         }
         if *public_inputs { f.write_str("-public") } else { Ok(()) }
     }
@@ -184,7 +215,7 @@ mod tests {
     fn packed_weights_stay_below_half_the_modulus() {
         // 50 bits of pre-activations: a difference takes 51, and 4·51 ≤ 252 < 5·51.
         for (packed, valid) in [(0, false), (1, true), (4, true), (5, false)] {
-            let graph = Some(GraphShape { limb_columns: 2, packed });
+            let graph = Some(GraphShape::new(2, packed));
             assert_eq!(Shape { graph, ..Shape::default() }.validate().is_ok(), valid, "{packed}");
         }
     }

@@ -67,7 +67,7 @@ impl Setup {
 #[test]
 fn a_proof_is_accepted_and_its_outputs_are_the_reference_run() {
     let chain = shape();
-    let graph = |limb_columns, packed| Some(GraphShape { limb_columns, packed });
+    let graph = |limb_columns, packed| Some(GraphShape::new(limb_columns, packed));
     for shape in [
         Shape { lanes: 3, ..chain },
         Shape { lanes: 1, public_inputs: true, ..chain },

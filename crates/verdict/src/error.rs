@@ -6,6 +6,7 @@ use verdict_codegen::{CodegenError, compile::CompileError};
 use verdict_contracts::{BundleError, CalldataError, DeployError as CodeError};
 use verdict_engine::EngineError;
 use verdict_prover::{
+    integer::IntegerError,
     keys::KeyError,
     onnx::{OnnxError, crosscheck::CrosscheckError},
     plan::PlanError,
@@ -83,6 +84,14 @@ pub enum Error {
     /// No proof was made.
     #[error(transparent)]
     Prove(#[from] ProveError),
+    /// Not one request for each inference of a batch.
+    #[error("{got} requests for {expected} inferences")]
+    Requests {
+        /// Number of inferences.
+        expected: usize,
+        /// Requests given.
+        got: usize,
+    },
     /// A proof was made that does not hold.
     #[error(transparent)]
     OwnProof(#[from] OwnProofError),
@@ -156,6 +165,11 @@ impl Error {
             Self::Chain(error) => error.hint(),
             Self::Deploy(error) => error.hint(),
             Self::Submit(error) => error.hint(),
+            Self::Prove(ProveError::Inputs(IntegerError::Batch(_))) => Some(
+                "a setup is made for one number of inferences: set the model up with `--batch N`, \
+                 and give `prove --batch` a file of N samples"
+                    .into(),
+            ),
             Self::Verify(VerifyError::Differs { .. } | VerifyError::Count { .. }) => {
                 Some("verify it with the setup it was made with".into())
             }

@@ -84,7 +84,7 @@ pub use self::{
     submit::{Record, SubmitError, Submitted, recorded, submit},
     verify::{Verified, VerifyError, verify},
 };
-pub use verdict_contracts::{InferenceRequest, ProofBundle};
+pub use verdict_contracts::{InferenceRequest, ProofBundle, of_inference};
 pub use verdict_engine::Options as EngineOptions;
 pub use verdict_prover::{
     bounded::{ReadError, read_bounded},

@@ -30,7 +30,7 @@ pub(crate) fn public_values(
     output: &OutputSchema,
 ) -> PublicValues {
     let public = circuit::PublicValues::new(shape, input.ranges.len(), output.count);
-    PublicValues { inputs: public.input_words(), outputs: output.count }
+    PublicValues { inputs: public.input_words(), outputs: public.output_words() }
 }
 
 /// Most samples that a model's reading is checked on …

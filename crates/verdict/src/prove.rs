@@ -10,13 +10,16 @@ use halo2curves::bn256::Fr;
 use rand::rngs::OsRng;
 use thiserror::Error;
 use verdict_codegen::{ProofError, evm_proof};
-use verdict_contracts::{FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef, VERSION};
+use verdict_contracts::{
+    FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef, VERSION, batch_commitment,
+    context_word,
+};
 use verdict_engine::{Engine, Options};
 use verdict_kzg::transcript::to_be_bytes;
 use verdict_prover::{
     circuit::PublicValues,
     keys::Keys,
-    prove::{Proof, prove, prove_reference},
+    prove::{Proof, prove_batch, prove_reference},
     srs::Srs,
 };
 
@@ -101,21 +104,52 @@ impl Prover {
         input: &[f64],
         request: Option<&ScoreRequest>,
     ) -> Result<ProofBundle, Error> {
-        let inputs = self.public.manifest().input.encode(input)?;
-        let request = request.map(|request| request.about(&self.input_words(&inputs)));
-        let context = request.as_ref().map_or(U256::ZERO, InferenceRequest::context);
-        let proof = prove(&self.engine, &self.keys, &inputs, &context.to_be_bytes(), OsRng)?;
-        self.finish(proof, request)
+        self.prove_batch(&[input], request.map_or(&[], std::slice::from_ref))
     }
 
-    /// Time of one proof, without reading keys, verifying, or making a bundle.
+    /// Proves a batch of inferences in one proof and verifies it. The proof answers
+    /// `requests`, one for each inference in the same order, or none.
     ///
     /// # Errors
-    /// As [`Self::prove`].
-    pub fn time_proof(&self, input: &[f64]) -> Result<Duration, Error> {
-        let inputs = self.public.manifest().input.encode(input)?;
+    /// As [`Self::prove`]; the setup is for another number of inferences, or there are not
+    /// as many requests.
+    pub fn prove_batch(
+        &self,
+        inputs: &[impl AsRef<[f64]>],
+        requests: &[ScoreRequest],
+    ) -> Result<ProofBundle, Error> {
+        let (expected, got) = (inputs.len(), requests.len());
+        if got != 0 && got != expected {
+            return Err(Error::Requests { expected, got });
+        }
+        let inputs = self.encode(inputs)?;
+        let about = |(inputs, request): (&Vec<i64>, &ScoreRequest)| {
+            request.about(&self.input_words(inputs))
+        };
+        let requests: Vec<_> = inputs.iter().zip(requests).map(about).collect();
+        let context = match &requests[..] {
+            [] => U256::ZERO,
+            [request] => request.context(),
+            requests => context_word(batch_commitment(requests)),
+        };
+        let proof = prove_batch(&self.engine, &self.keys, &inputs, &context.to_be_bytes(), OsRng)?;
+        self.finish(proof, requests)
+    }
+
+    /// The inputs of each inference as integers.
+    fn encode(&self, inputs: &[impl AsRef<[f64]>]) -> Result<Vec<Vec<i64>>, Error> {
+        let schema = &self.public.manifest().input;
+        inputs.iter().map(|input| Ok(schema.encode(input.as_ref())?)).collect()
+    }
+
+    /// Time of one proof of a batch, without reading keys, verifying, or making a bundle.
+    ///
+    /// # Errors
+    /// As [`Self::prove_batch`].
+    pub fn time_proof(&self, inputs: &[impl AsRef<[f64]>]) -> Result<Duration, Error> {
+        let inputs = self.encode(inputs)?;
         let start = Instant::now();
-        prove(&self.engine, &self.keys, &inputs, &[0; 32], OsRng)?;
+        prove_batch(&self.engine, &self.keys, &inputs, &[0; 32], OsRng)?;
         Ok(start.elapsed())
     }
 
@@ -141,7 +175,7 @@ impl Prover {
         Ok(())
     }
 
-    /// The public input words of a proof about `inputs`; none if they are private.
+    /// The public input words of an inference on `inputs`; none if they are private.
     fn input_words(&self, inputs: &[i64]) -> Vec<B256> {
         let Manifest { shape, output, .. } = self.public.manifest();
         let public = PublicValues::new(shape, inputs.len(), output.count);
@@ -152,8 +186,14 @@ impl Prover {
     fn finish(
         &self,
         proof: Proof,
-        request: Option<InferenceRequest>,
+        mut requests: Vec<InferenceRequest>,
     ) -> Result<ProofBundle, Error> {
+        let commitment = match &requests[..] {
+            [] => None,
+            [request] => Some(request.commitment()),
+            requests => Some(batch_commitment(requests)),
+        };
+        let request = if requests.len() == 1 { requests.pop() } else { None };
         let words: Vec<B256> = proof.instances.iter().map(word).collect();
         let evm_proof = evm_proof(self.keys.verifying(), &proof.instances, &proof.bytes)?;
         check_proof(&self.public, &proof.instances, &evm_proof).map_err(OwnProofError::Invalid)?;
@@ -176,8 +216,9 @@ impl Prover {
             proof: Bytes::from(proof.bytes),
             evm_proof: Bytes::from(evm_proof),
             srs: SrsRef { fingerprint: manifest.srs.fingerprint, insecure: manifest.srs.insecure },
-            input_commitment: request.as_ref().map(InferenceRequest::commitment),
+            input_commitment: commitment,
             request,
+            requests,
         };
         bundle.validate()?;
         // The proof holds; what the bundle says of it is checked as any reader does.
@@ -197,8 +238,8 @@ mod tests {
 
     /// A proof as the kernels leave it, before it is checked.
     fn raw(prover: &Prover) -> Proof {
-        let inputs = prover.public.manifest().input.encode(&[0.5, -0.25, 0.75]).expect("fits");
-        prove(&prover.engine, &prover.keys, &inputs, &[0; 32], OsRng).expect("a proof")
+        let inputs = prover.encode(&[[0.5, -0.25, 0.75]]).expect("fits");
+        prove_batch(&prover.engine, &prover.keys, &inputs, &[0; 32], OsRng).expect("a proof")
     }
 
     #[test]
@@ -206,7 +247,7 @@ mod tests {
         let fixture = Fixture::new(false);
         let prover = fixture.prover();
         let good = raw(&prover);
-        prover.finish(good.clone(), None).expect("the proof holds");
+        prover.finish(good.clone(), vec![]).expect("the proof holds");
         // A kernel's fault: a point that is another one, and a wrong evaluation.
         let mut points = good.clone();
         let (first, rest) = points.bytes.split_at_mut(64);
@@ -219,7 +260,7 @@ mod tests {
         output.instances[1] += Fr::one();
         output.outputs[0] += 1;
         for faulty in [points, evaluation, output] {
-            let error = prover.finish(faulty, None).expect_err("a fault");
+            let error = prover.finish(faulty, vec![]).expect_err("a fault");
             assert!(matches!(error, Error::OwnProof(_)), "{error}");
         }
     }

@@ -11,7 +11,8 @@ use verdict_contracts::ProofBundle;
 
 use crate::{
     Deployment, Error, Kind, PlanOptions, PlannedModel, Prover, ProverOptions, PublicSetup, Ranges,
-    Reading, SetupError, SetupReport, Silent, SrsChoice, VerifyError, setup, verify,
+    Reading, ScoreRequest, SetupError, SetupReport, Silent, SrsChoice, VerifyError, of_inference,
+    setup, verify,
 };
 
 /// A folder with a setup of a fixture's model: three inputs, two outputs.
@@ -45,12 +46,90 @@ impl Fixture {
 }
 
 fn make(model: &str, public_inputs: bool, folder: &Path) -> Result<SetupReport, Error> {
+    make_batch(model, public_inputs, None, folder)
+}
+
+fn make_batch(
+    model: &str,
+    public_inputs: bool,
+    batch: Option<usize>,
+    folder: &Path,
+) -> Result<SetupReport, Error> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prover/tests/fixtures/good");
     let ranges = Ranges::uniform(3, -1.0, 1.0);
-    let options = PlanOptions { public_inputs, target_error: Some(1e-3), ..PlanOptions::default() };
+    let target_error = Some(1e-3);
+    let options = PlanOptions { public_inputs, target_error, batch, ..PlanOptions::default() };
     let planned = PlannedModel::load(&fixtures.join(model), &ranges, &options)?;
     let srs = SrsChoice::Development.open(planned.plan().k)?;
     setup(&planned, &srs, folder, Default::default(), &Silent)
+}
+
+fn score_request(nonce: u64) -> ScoreRequest {
+    ScoreRequest {
+        chain_id: 31337,
+        oracle: Address::repeat_byte(1),
+        model_id: 3,
+        verification_hash: B256::repeat_byte(2),
+        subject: Address::repeat_byte(3),
+        nonce,
+        deadline: 1_800_000_000,
+    }
+}
+
+#[test]
+fn a_batch_is_one_proof_of_what_each_inference_gives() {
+    let folder = TempDir::new().expect("a folder");
+    for public_inputs in [false, true] {
+        let path = folder.path().join(format!("{public_inputs}"));
+        make_batch("mlp.onnx", public_inputs, Some(3), &path).expect("a setup");
+        let prover = Prover::open(&path, ProverOptions::default()).expect("both parts");
+        let samples = [[0.5, -0.25, 0.75], [-1.0, 1.0, 0.0], [0.1, 0.2, 0.3]];
+        let requests: Vec<_> = (1..4).map(score_request).collect();
+        let bundle = prover.prove_batch(&samples, &requests).expect("a proof");
+        let public = PublicSetup::open(&path).expect("a setup");
+        let verified = verify(&public, &bundle).expect("valid");
+        assert_eq!(verified.batch, 3);
+        // The outputs of each inference are those of a proof of its own.
+        let single = folder.path().join("single");
+        make("mlp.onnx", public_inputs, &single).expect("a setup");
+        let single = Prover::open(&single, ProverOptions::default()).expect("both parts");
+        for (index, sample) in samples.iter().enumerate() {
+            let alone = single.prove(sample, None).expect("a proof");
+            let own = of_inference(&verified.outputs, 3, index);
+            assert_eq!(own.len(), alone.decoded.len());
+            assert!(own.iter().zip(&alone.decoded).all(|(a, b)| (a - b).abs() < 2e-3));
+        }
+        // Bound to the list of requests: others, fewer, or in another order are refused.
+        let mut other = bundle.clone();
+        other.requests.swap(0, 2);
+        assert!(other.validate().is_err());
+        let mut unbound = bundle.clone();
+        (unbound.requests, unbound.input_commitment) = (vec![], None);
+        unbound.instances[0] = B256::ZERO;
+        prover.renew_hints(&mut unbound).expect("well formed");
+        assert!(matches!(verify(&public, &unbound), Err(VerifyError::Proof(_))));
+        // An output of one inference told as another's.
+        let mut told = bundle.clone();
+        let (last, word) = (told.outputs.len() - 1, told.instances.len() - 1);
+        told.outputs.swap(last, last - 1);
+        told.decoded.swap(last, last - 1);
+        told.instances.swap(word, word - 1);
+        assert!(verify(&public, &told).is_err());
+        // Not as many as the setup is for.
+        let error = prover.prove_batch(&samples[..2], &[]).expect_err("two");
+        assert!(error.hint().is_some_and(|hint| hint.contains("--batch")), "{error}");
+        let error = prover.prove_batch(&samples, &requests[..2]).expect_err("two requests");
+        assert!(matches!(error, Error::Requests { expected: 3, got: 2 }), "{error}");
+        // A request of one inference is none of a batch.
+        let mut one = bundle;
+        let request = one.requests[0].clone();
+        (one.input_commitment, one.requests) = (Some(request.commitment()), vec![]);
+        one.request = Some(request);
+        assert!(matches!(
+            verify(&public, &one),
+            Err(VerifyError::Count { what: "requests", expected: 3, got: 1 })
+        ));
+    }
 }
 
 fn kind(error: SetupError) -> (Kind, String) {

@@ -21,7 +21,10 @@ pub struct Verified {
     pub model_hash: B256,
     /// The setup whose key the proof holds under.
     pub setup_id: B256,
-    /// The model's outputs.
+    /// Inferences that the proof is of.
+    pub batch: usize,
+    /// The model's outputs; of a batch, each output of all inferences before the next
+    /// ([`of_inference`](crate::of_inference)).
     pub outputs: Vec<f64>,
     /// Decimals of the outputs.
     pub decimals: u32,
@@ -101,10 +104,16 @@ pub(crate) fn check_claims(
         return Err(VerifyError::Count { what: "public values", expected, got });
     };
     let outputs = check_outputs(&manifest.output, &parts, bundle)?;
+    let batch = manifest.shape.batch();
+    let requests = usize::from(bundle.request.is_some()) + bundle.requests.len();
+    if requests != 0 && requests != batch {
+        return Err(VerifyError::Count { what: "requests", expected: batch, got: requests });
+    }
     let verified = Verified {
         model: manifest.model.name.clone(),
         model_hash: manifest.model.sha256,
         setup_id: setup.id(),
+        batch,
         outputs,
         decimals: manifest.output.decimals,
         insecure_srs: manifest.srs.insecure,

@@ -105,6 +105,7 @@ pub(crate) fn example_options(example: &Path) -> ModelOptions {
         public_inputs: false,
         target_error: None,
         decimals: None,
+        batch: None,
         optimize: Optimize::Balanced,
     }
 }
@@ -163,13 +164,13 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     let subject = Address::from_word(subject_of(&applicant.id));
     let request = ScoreRequest::to(&deployment, subject, 1, 3600);
     // The first proof warms caches up; the second is measured.
-    prover.time_proof(&applicant.input)?;
+    prover.time_proof(&[&applicant.input])?;
     let (bundle, proof_time) =
         ui.timed_step("prove", || Ok(prover.prove(&applicant.input, Some(&request))?))?;
     let float = model.run(&[&applicant.input])?.concat().first().copied().unwrap_or_default();
     ui.note(&format!(
         "score {}; the float model says {float:.6}",
-        outputs(&bundle.decoded, bundle.decimals.into())
+        outputs(&bundle.decoded, 1, bundle.decimals.into())
     ));
     ui.note(&format!("proof: {}; the applicant's data stay private", bytes(bundle.proof.len())));
     ui.step("verify it in Rust", || Ok(verify(public, &bundle).map_err(Error::from)?))?;

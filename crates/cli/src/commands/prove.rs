@@ -3,18 +3,22 @@
 use std::path::Path;
 
 use alloy::primitives::Address;
+use serde::Deserialize;
 use verdict::{
     ChainReader, Deployment, Error, NodeOptions, Progress, Prover, ProverOptions, PublicSetup,
-    ScoreRequest, next_nonce,
+    ScoreRequest, next_nonce, of_inference, read_file,
 };
 
 use super::chain::{runtime, wait};
 use crate::{
     args::{Prove, Request},
-    failure::Outcome,
-    inputs::read_input,
+    failure::{Failure, Outcome},
+    inputs::{read_input, read_inputs},
     ui::{Ui, bytes, table},
 };
+
+/// Largest file of requests.
+const MAX_REQUESTS_BYTES: u64 = 1 << 20;
 
 pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     let mut engine = args.computing.options();
@@ -22,17 +26,33 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     let options = ProverOptions { srs: args.srs.srs.clone(), engine };
     let prover = ui.step("read the keys", || Ok(Prover::open(&args.setup, options)?))?;
     let tensors = &prover.public().manifest().model.inputs;
-    let applicant = read_input(&args.input, tensors, args.id.as_deref())?;
-    let request = args.request.resolve(prover.public(), ui)?;
-    let title = format!("prove the model on sample {}", applicant.id);
-    let bundle = ui.step(&title, || Ok(prover.prove(&applicant.input, request.as_ref())?))?;
+    let (samples, requests) = match (&args.batch, &args.input) {
+        (Some(path), _) => (read_inputs(path, tensors)?, args.requests(prover.public())?),
+        (None, Some(path)) => {
+            let sample = read_input(path, tensors, args.id.as_deref())?;
+            (vec![sample], args.request.resolve(prover.public(), ui)?.into_iter().collect())
+        }
+        (None, None) => return Err(Failure::new("no sample: give --input or --batch")),
+    };
+    let title = match &samples[..] {
+        [sample] => format!("prove the model on sample {}", sample.id),
+        samples => format!("prove the model on {} samples", samples.len()),
+    };
+    let inputs: Vec<_> = samples.iter().map(|sample| &sample.input).collect();
+    let bundle = ui.step(&title, || Ok(prover.prove_batch(&inputs, &requests)?))?;
     write(&bundle, &args.out)?;
+    let output = outputs(&bundle.decoded, samples.len(), u32::from(bundle.decimals));
     let human = table(&[
-        ("output", outputs(&bundle.decoded, u32::from(bundle.decimals))),
+        ("output", output),
         ("proof", format!("{} in {}", bytes(bundle.proof.len()), args.out.display())),
         (
             "answers",
             match &bundle.request {
+                None if !bundle.requests.is_empty() => format!(
+                    "{} requests, in the order of the samples: it can be verified, but not \
+                     submitted",
+                    bundle.requests.len()
+                ),
                 Some(r) => format!(
                     "request {} about {} to model {} of oracle {} on chain {}",
                     r.nonce, r.subject, r.model_id, r.oracle, r.chain_id
@@ -48,10 +68,36 @@ fn write(bundle: &verdict::ProofBundle, out: &Path) -> Outcome {
     Ok(bundle.write(out).map_err(Error::from)?)
 }
 
-/// Outputs for a person.
-pub(crate) fn outputs(values: &[f64], decimals: u32) -> String {
+/// Outputs for a person, those of each inference of a batch apart from the next's.
+pub(crate) fn outputs(values: &[f64], batch: usize, decimals: u32) -> String {
     let number = |value: &f64| format!("{value:.*}", decimals as usize);
-    values.iter().map(number).collect::<Vec<_>>().join(", ")
+    let one = |index| of_inference(values, batch, index).iter().map(number).collect::<Vec<_>>();
+    (0..batch).map(|index| one(index).join(", ")).collect::<Vec<_>>().join("; ")
+}
+
+/// One of a batch's requests, as users write it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchRequest {
+    subject: Address,
+    nonce: u64,
+}
+
+impl Prove {
+    /// The requests of a batch; none without a file of them.
+    fn requests(&self, setup: &PublicSetup) -> Outcome<Vec<ScoreRequest>> {
+        let Some(path) = &self.requests else { return Ok(vec![]) };
+        let deployment = setup.deployment().map_err(Error::from)?;
+        let bytes = read_file(path, MAX_REQUESTS_BYTES).map_err(Error::from)?;
+        let requests: Vec<BatchRequest> = serde_json::from_slice(&bytes).map_err(|error| {
+            let what = format!("{}: no list of requests: {error}", path.display());
+            Failure::new(what).hint("write [{\"subject\": \"0x…\", \"nonce\": 1}, …]")
+        })?;
+        let valid_for = self.request.valid_for;
+        let request =
+            |r: &BatchRequest| ScoreRequest::to(&deployment, r.subject, r.nonce, valid_for);
+        Ok(requests.iter().map(request).collect())
+    }
 }
 
 impl Request {

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Verify, ui: &Ui) -> Outcome {
     let human = table(&[
         ("valid", "yes".into()),
         ("model", verified.model.clone()),
-        ("output", outputs(&verified.outputs, verified.decimals)),
+        ("output", outputs(&verified.outputs, verified.batch, verified.decimals)),
     ]);
     ui.result(&Report { valid: true, verified }, &human)
 }

@@ -76,7 +76,7 @@ fn gas_and_code_size_are_as_estimated() {
     let shape = |lanes, public_inputs| Shape { lanes, public_inputs, ..small_shape() };
     let default = |lanes| Shape { lanes, ..Shape::default() };
     let graph = |limb_columns, packed, shape: Shape| Shape {
-        graph: Some(GraphShape { limb_columns, packed }),
+        graph: Some(GraphShape::new(limb_columns, packed)),
         ..shape
     };
     for shape in [
@@ -164,8 +164,46 @@ fn residual(shape: &Shape) -> IntegerGraph {
 }
 
 #[test]
+fn a_batch_costs_little_more_gas_than_one_inference() {
+    let gas = |batch: usize| {
+        let graph = Some(GraphShape { batch, ..GraphShape::new(2, 4) });
+        let shape = Shape { public_inputs: false, graph, ..small_shape() };
+        let model = network(&shape, 4);
+        let layout = Arc::new(Layout::new(&model, shape).expect("small"));
+        let inputs: Vec<Vec<i64>> = (0..batch as i64).map(|t| vec![1234 + t, 4095, 40]).collect();
+        let witness = Witness::batch(&layout, &model, &inputs, Fr::from(77)).expect("in range");
+        let instances = witness.instances.clone();
+        let circuit = ModelCircuit::with_witness(layout.clone(), Arc::new(witness.clone()));
+        let proven = prove(layout.k, &circuit, &secret_columns(&shape), &instances);
+        assert!(proven.accepts(&proven.call));
+        let bytecode = compile(&proven.verifier());
+        let gas = send(&bytecode.runtime, &proven.call).gas();
+        // Results of two inferences exchanged, and one that none has.
+        for swap in [true, false] {
+            let mut cheating = witness.clone();
+            if swap && batch > 1 {
+                cheating.instances.swap(1, 2);
+            } else {
+                cheating.instances[batch] += Fr::one();
+            }
+            let instances = cheating.instances.clone();
+            let circuit = ModelCircuit::with_witness(layout.clone(), Arc::new(cheating));
+            let proven = prove(layout.k, &circuit, &secret_columns(&shape), &instances);
+            assert!(!proven.accepts(&proven.call), "{batch}");
+            assert!(!send(&bytecode.runtime, &proven.call).accepted(), "{batch}");
+        }
+        (gas, instances.len())
+    };
+    let ((one, few), (batch, many)) = (gas(1), gas(16));
+    println!("one inference: {one} gas, {few} words; 16: {batch} gas, {many} words");
+    // Facts: an instance is about 430 gas, calldata included where its bytes are not zero.
+    let words = 700 * (many - few) as u64;
+    assert!(batch <= one * 115 / 100 + words, "{batch}, {one}");
+}
+
+#[test]
 fn a_graph_with_a_convolution_and_a_residual_is_verified_on_chain() {
-    let graph = Some(GraphShape { limb_columns: 3, packed: 7 });
+    let graph = Some(GraphShape::new(3, 7));
     let shape = Shape { public_inputs: true, graph, ..small_shape() };
     let model = residual(&shape);
     model.validate(shape.accumulator_bits(), shape.value_bits()).expect("fits");

@@ -7,5 +7,6 @@ mod dense;
 mod golden;
 mod harness;
 mod mutants;
+mod random;
 mod refusals;
 mod synthetic;

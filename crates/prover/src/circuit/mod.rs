@@ -27,7 +27,7 @@ use self::graph::Claims;
 pub use self::public::PublicValues;
 pub use self::usage::Usage;
 use crate::{
-    integer::{IntegerError, IntegerGraph, IntegerOp},
+    integer::{IntegerError, IntegerGraph, IntegerOp, Trace},
     shape::{Shape, ShapeError},
 };
 
@@ -65,6 +65,16 @@ fn claims<'a>(graph: &'a IntegerGraph, shape: &Shape) -> Result<Claims<'a>, Layo
     shape.validate()?;
     graph.check_bits(shape.value_bits(), shape.shift_bits())?;
     Ok(Claims::graph(graph, shape))
+}
+
+/// Not as many inferences as a circuit is of.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the circuit is of {expected} inferences at once, got inputs of {got}")]
+pub struct WrongBatch {
+    /// The circuit's.
+    pub expected: usize,
+    /// How many were given.
+    pub got: usize,
 }
 
 /// The fixed part of a circuit: a model in rows.
@@ -133,7 +143,7 @@ impl Layout {
 pub struct Witness {
     /// Context, public inputs, outputs.
     pub instances: Vec<Fr>,
-    /// What the graph gives.
+    /// What the graph gives; in a batch, each output of all inferences before the next.
     pub outputs: Vec<i64>,
     first: First,
 }
@@ -149,28 +159,48 @@ impl Witness {
     /// Runs the graph that `layout` is of on `inputs` and fills the first-phase columns.
     ///
     /// # Errors
-    /// Inputs that are out of range or not as many as the graph's.
+    /// As [`Self::batch`], of one inference.
     pub fn new(
         layout: &Layout,
         graph: &IntegerGraph,
         inputs: &[i64],
         context: Fr,
     ) -> Result<Self, IntegerError> {
-        let trace = graph.run(inputs)?;
+        Self::batch(layout, graph, &[inputs], context)
+    }
+
+    /// Runs the graph that `layout` is of on the inputs of each inference and fills the
+    /// first-phase columns.
+    ///
+    /// # Errors
+    /// Not as many inferences as the layout's batch; inputs that are out of range or not as
+    /// many as the graph's.
+    pub fn batch(
+        layout: &Layout,
+        graph: &IntegerGraph,
+        inputs: &[impl AsRef<[i64]>],
+        context: Fr,
+    ) -> Result<Self, IntegerError> {
         let shape = &layout.shape;
-        // (z, x) of every value, numbered as in the claims.
-        let given = inputs.iter().map(|x| (x << shape.shift_bits(), *x));
-        let nodes = graph.nodes.iter().zip(&trace.accumulators);
-        let made = nodes.filter(|(node, _)| matches!(node.op, IntegerOp::Linear(_))).flat_map(
-            |(node, z)| z.iter().copied().zip(trace.values[node.output.0].iter().copied()),
-        );
-        let integers: Vec<(i64, i64)> = given.chain(made).collect();
+        let (expected, got) = (shape.batch(), inputs.len());
+        if expected != got {
+            return Err(WrongBatch { expected, got }.into());
+        }
+        let mut values = Vec::with_capacity(expected);
+        let mut outputs = Vec::with_capacity(expected);
+        for inputs in inputs {
+            let inputs = inputs.as_ref();
+            let trace = graph.run(inputs)?;
+            values.push(integers(graph, shape, inputs, &trace));
+            outputs.push(trace.outputs);
+        }
+        let (integers, outputs) = (interleave(&values), interleave(&outputs));
         let first = match &layout.rows {
             Rows::Chain(rows) => First::Chain(chain::FirstPhase::new(rows, &integers)),
             Rows::Graph(rows) => First::Graph(graph::FirstPhase::new(rows, &integers)),
         };
-        let outputs = trace.outputs;
-        let public = PublicValues::new(shape, inputs.len(), outputs.len());
+        let each = inputs.first().map_or(0, |inputs| inputs.as_ref().len());
+        let public = PublicValues::new(shape, each, outputs.len() / expected);
         Ok(Self { instances: public.instances(context, inputs, &outputs), outputs, first })
     }
 
@@ -186,8 +216,13 @@ impl Witness {
             (1, First::Chain(first), Rows::Chain(rows), [beta, rho]) => {
                 Some(first.second_phase(rows, &self.instances, *beta, *rho).into_columns())
             }
-            (1, First::Graph(first), Rows::Graph(rows), [beta, gamma, rho]) => {
-                let challenges = graph::Challenges { beta: *beta, gamma: *gamma, rho: *rho };
+            (1, First::Graph(first), Rows::Graph(rows), [beta, gamma, rho, batch @ ..]) => {
+                let sigma = match (batch, layout.shape.batch()) {
+                    ([], 1) => Fr::zero(),
+                    ([sigma], 2..) => *sigma,
+                    _ => return None,
+                };
+                let challenges = graph::Challenges { beta: *beta, gamma: *gamma, rho: *rho, sigma };
                 Some(first.second_phase(rows, &self.instances, challenges).into_columns())
             }
             _ => None,
@@ -346,6 +381,28 @@ pub fn fixed_columns(layout: &Layout) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
     }
     fixed.resize(meta.num_fixed_columns(), vec![Fr::zero(); active]);
     (meta, fixed)
+}
+
+/// (z, x) of every value of a run, numbered as in the claims.
+fn integers(
+    graph: &IntegerGraph,
+    shape: &Shape,
+    inputs: &[i64],
+    trace: &Trace,
+) -> Vec<(i64, i64)> {
+    let given = inputs.iter().map(|x| (x << shape.shift_bits(), *x));
+    let nodes = graph.nodes.iter().zip(&trace.accumulators);
+    let made = nodes
+        .filter(|(node, _)| matches!(node.op, IntegerOp::Linear(_)))
+        .flat_map(|(node, z)| z.iter().copied().zip(trace.values[node.output.0].iter().copied()));
+    given.chain(made).collect()
+}
+
+/// The first element of every list, then the second of every list, and so on; all lists are
+/// of one length.
+fn interleave<T: Copy>(lists: &[Vec<T>]) -> Vec<T> {
+    let length = lists.first().map_or(0, Vec::len);
+    (0..length).flat_map(|index| lists.iter().map(move |list| list[index])).collect()
 }
 
 /// An integer that may be negative, as a field element.

@@ -1,11 +1,11 @@
 //! The public values of a proof: the context, the words that state public inputs, the
-//! outputs.
+//! outputs. In a batch, each word of all inferences stands before the next word.
 //!
 //! Who says how many there are, in which order, and what a word of inputs is, says it here.
 
 use halo2curves::bn256::Fr;
 
-use super::field;
+use super::{field, interleave};
 use crate::shape::{CELL_BITS, Shape};
 
 /// What the public values of a model are.
@@ -19,51 +19,72 @@ pub struct PublicValues {
     bits: u32,
     /// Number of outputs, a word each.
     outputs: usize,
+    /// Number of inferences.
+    batch: usize,
 }
 
 impl PublicValues {
-    /// Those of a model of so many inputs and outputs in a circuit's shape. The graph
+    /// Those of a model of so many inputs and outputs an inference in a circuit's shape. The graph
     /// circuit puts as many inputs into a word as stay below half the modulus, the chain
     /// circuit one.
     pub fn new(shape: &Shape, inputs: usize, outputs: usize) -> Self {
         let bits = shape.value_bits();
         let per_word = if shape.graph.is_some() { CELL_BITS / bits as usize } else { 1 };
-        Self { inputs: if shape.public_inputs { inputs } else { 0 }, per_word, bits, outputs }
+        let inputs = if shape.public_inputs { inputs } else { 0 };
+        Self { inputs, per_word, bits, outputs, batch: shape.batch() }
+    }
+
+    /// Number of words that state the inputs of one inference.
+    fn words_each(&self) -> usize {
+        self.inputs.div_ceil(self.per_word)
     }
 
     /// Number of words that state inputs.
     pub fn input_words(&self) -> usize {
-        self.inputs.div_ceil(self.per_word)
+        self.words_each().saturating_mul(self.batch)
+    }
+
+    /// Number of words that state outputs.
+    pub fn output_words(&self) -> usize {
+        self.outputs.saturating_mul(self.batch)
     }
 
     /// Number of instances, the context included.
     pub fn count(&self) -> usize {
-        1 + self.input_words() + self.outputs
+        self.input_words().saturating_add(self.output_words()).saturating_add(1)
     }
 
-    /// What each word after the context states: some of `inputs`, then one of `outputs`.
+    /// What each word after the context states of one inference: some of its `inputs`, then
+    /// one of its `outputs`.
     pub fn stated<T: Clone>(
         &self,
         inputs: &[T],
         outputs: impl IntoIterator<Item = T>,
     ) -> Vec<Vec<T>> {
-        let inputs = inputs.chunks(self.per_word).take(self.input_words()).map(<[T]>::to_vec);
+        let inputs = inputs.chunks(self.per_word).take(self.words_each()).map(<[T]>::to_vec);
         inputs.chain(outputs.into_iter().map(|output| vec![output])).collect()
     }
 
-    /// The words that state `inputs`; none if inputs are private.
+    /// The words that state the `inputs` of one inference; none if inputs are private.
     pub fn words(&self, inputs: &[i64]) -> Vec<Fr> {
         let unit = Fr::from(1u64 << self.bits);
         let word = |values: &[i64]| {
             values.iter().rev().fold(Fr::zero(), |word, value| word * unit + field(*value))
         };
-        inputs.chunks(self.per_word).take(self.input_words()).map(word).collect()
+        inputs.chunks(self.per_word).take(self.words_each()).map(word).collect()
     }
 
-    /// All instances of a run.
-    pub fn instances(&self, context: Fr, inputs: &[i64], outputs: &[i64]) -> Vec<Fr> {
+    /// All instances of a run on the inputs of each inference. `outputs` are those of all
+    /// inferences, each output of all before the next.
+    pub fn instances(
+        &self,
+        context: Fr,
+        inputs: &[impl AsRef<[i64]>],
+        outputs: &[i64],
+    ) -> Vec<Fr> {
+        let words: Vec<_> = inputs.iter().map(|inputs| self.words(inputs.as_ref())).collect();
         let outputs = outputs.iter().map(|output| field(*output));
-        std::iter::once(context).chain(self.words(inputs)).chain(outputs).collect()
+        std::iter::once(context).chain(interleave(&words)).chain(outputs).collect()
     }
 }
 
@@ -76,14 +97,14 @@ mod tests {
     fn inputs_share_words_in_the_graph_circuit_only_and_the_first_is_lowest() {
         // Values of 30 bits: eight a word.
         let chain = Shape { public_inputs: true, ..Shape::default() };
-        let graph = Shape { graph: Some(GraphShape { limb_columns: 1, packed: 1 }), ..chain };
+        let graph = Shape { graph: Some(GraphShape::new(1, 1)), ..chain };
         let inputs: Vec<i64> = (1..=17).collect();
         for (shape, words) in
             [(chain, 17), (graph, 3), (Shape { public_inputs: false, ..graph }, 0)]
         {
             let public = PublicValues::new(&shape, 17, 2);
             assert_eq!((public.input_words(), public.count()), (words, 1 + words + 2), "{shape}");
-            let instances = public.instances(Fr::from(9), &inputs, &[5, -6]);
+            let instances = public.instances(Fr::from(9), &[&inputs], &[5, -6]);
             assert_eq!(instances.len(), public.count());
             assert_eq!(instances[1 + words..], [Fr::from(5), -Fr::from(6)]);
             let stated = public.stated(&inputs, [5, -6]);
@@ -95,5 +116,18 @@ mod tests {
         let expected =
             (0..8).fold(Fr::zero(), |word, i| word * Fr::from(1 << 30) + Fr::from(8 - i));
         assert_eq!(words[0], expected);
+    }
+
+    #[test]
+    fn a_word_of_all_inferences_stands_before_the_next() {
+        let graph = Some(GraphShape { batch: 2, ..GraphShape::new(1, 1) });
+        let shape = Shape { public_inputs: true, graph, ..Shape::default() };
+        let inputs: [Vec<i64>; 2] = [(0..9).collect(), (100..109).collect()];
+        let public = PublicValues::new(&shape, 9, 1);
+        assert_eq!((public.input_words(), public.output_words(), public.count()), (4, 2, 7));
+        let instances = public.instances(Fr::zero(), &inputs, &[5, 6]);
+        assert_eq!(instances.len(), public.count());
+        assert_eq!(instances[3..], [8, 108, 5, 6].map(Fr::from));
+        assert_eq!(instances[1..3], [public.words(&inputs[0])[0], public.words(&inputs[1])[0]]);
     }
 }

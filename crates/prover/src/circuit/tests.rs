@@ -1,11 +1,16 @@
 //! What both circuits' tests use, and what holds for both.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use halo2_proofs::{dev::MockProver, plonk::Expression};
+use halo2_proofs::{dev::MockProver, plonk::Expression, poly::kzg::commitment::ParamsKZG};
+use halo2curves::bn256::Bn256;
+use rand::{SeedableRng, rngs::StdRng};
+use verdict_engine::{Engine, Options};
+use verdict_kzg::key::VerifyingKey;
 
 use super::*;
 use crate::{
@@ -23,11 +28,50 @@ pub(super) fn mock_accepts(
     witness: Witness,
     tamper: impl Fn(&mut Vec<Vec<Fr>>) + Send + Sync + 'static,
 ) -> bool {
-    let instances = vec![witness.instances.clone()];
-    let k = layout.k;
     let mut circuit = ModelCircuit::with_witness(Arc::new(layout), Arc::new(witness));
     circuit.tamper = Some(Arc::new(tamper));
-    let prover = MockProver::run(k, &circuit, instances).expect("well formed");
+    mock_accepts_circuit(&circuit)
+}
+
+/// What halo2's mock prover and the verifier of a real proof say of the same; they agree.
+pub(super) fn both_accept(
+    layout: Layout,
+    witness: Witness,
+    tamper: impl Fn(&mut Vec<Vec<Fr>>) + Send + Sync + 'static,
+) -> bool {
+    let mut circuit = ModelCircuit::with_witness(Arc::new(layout), Arc::new(witness));
+    circuit.tamper = Some(Arc::new(tamper));
+    let verdict = mock_accepts_circuit(&circuit);
+    assert_eq!(verdict, verifier_accepts(&circuit), "the mock prover says {verdict}");
+    verdict
+}
+
+/// A reference string for 2^k rows, made once.
+fn params(k: u32) -> ParamsKZG<Bn256> {
+    static MADE: Mutex<BTreeMap<u32, ParamsKZG<Bn256>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry(k).or_insert_with(|| ParamsKZG::setup(k, StdRng::seed_from_u64(1))).clone()
+}
+
+/// Whether a real proof of a circuit's witness, whatever it is, is accepted.
+fn verifier_accepts(circuit: &ModelCircuit) -> bool {
+    let layout = &circuit.layout;
+    let params = params(layout.k);
+    let engine = Engine::new(&params, Options::default()).expect("an engine");
+    let proving = engine.keygen(circuit, false).expect("keys");
+    let protocol = Arc::new(crate::keys::protocol(&layout.shape).expect("supported"));
+    let commitments = proving.get_vk().fixed_commitments().clone();
+    let key = VerifyingKey::new(protocol, layout.k, commitments).expect("a key");
+    let instances = &circuit.witness.as_ref().expect("a witness").instances;
+    let rng = StdRng::seed_from_u64(2);
+    let proof = engine.prove_circuit(&key, &proving, circuit, instances, rng).expect("a proof");
+    crate::verify::verify(&params.s_g2(), &key, layout.instances, instances, &proof).is_ok()
+}
+
+fn mock_accepts_circuit(circuit: &ModelCircuit) -> bool {
+    let instances = circuit.witness.iter().map(|witness| witness.instances.clone()).collect();
+    let k = circuit.layout.k;
+    let prover = MockProver::run(k, circuit, instances).expect("well formed");
     // Formatting a violated gate whose window reaches into the blinding rows,
     // halo2's mock prover panics: it found a violation all the same.
     catch_unwind(AssertUnwindSafe(|| prover.verify().is_ok())).unwrap_or(false)
@@ -35,7 +79,7 @@ pub(super) fn mock_accepts(
 
 fn shapes() -> impl Iterator<Item = Shape> {
     let private = Shape::default();
-    let graph = |limb_columns, packed| Some(GraphShape { limb_columns, packed });
+    let graph = |limb_columns, packed| Some(GraphShape::new(limb_columns, packed));
     [
         private,
         Shape { lanes: 16, ..private },
@@ -45,6 +89,8 @@ fn shapes() -> impl Iterator<Item = Shape> {
         Shape { graph: graph(1, 1), ..private },
         Shape { graph: graph(2, 4), lanes: 8, ..private },
         Shape { graph: graph(5, 3), public_inputs: true, ..private },
+        Shape { graph: Some(GraphShape { batch: 3, ..GraphShape::new(2, 4) }), ..private },
+        Shape { graph: Some(GraphShape { batch: 64, ..GraphShape::new(5, 4) }), ..private },
     ]
     .into_iter()
 }
@@ -190,7 +236,7 @@ fn small(graph: Option<GraphShape>) -> Shape {
 #[test]
 fn a_graph_of_every_map_is_proven_as_it_runs() {
     for (limb_columns, packed, public_inputs) in [(1, 1, false), (2, 10, true), (3, 4, true)] {
-        let graph = Some(GraphShape { limb_columns, packed });
+        let graph = Some(GraphShape::new(limb_columns, packed));
         let shape = Shape { public_inputs, ..small(graph) };
         let model = integer_graph(&shape);
         model.validate(shape.accumulator_bits(), shape.value_bits()).expect("fits");
@@ -211,6 +257,63 @@ fn a_graph_of_every_map_is_proven_as_it_runs() {
             cheating.instances[index] += Fr::one();
             assert!(!mock_accepts(layout.clone(), cheating, |_| {}), "{shape} word {index}");
         }
+    }
+}
+
+#[test]
+fn a_batch_states_what_each_of_its_inferences_gives() {
+    for (limb_columns, lanes, public_inputs) in [(1, 3, true), (3, 1, false), (6, 2, true)] {
+        let graph = Some(GraphShape { batch: 3, ..GraphShape::new(limb_columns, 5) });
+        let shape = Shape { lanes, public_inputs, ..small(graph) };
+        let model = integer_graph(&shape);
+        let inputs: Vec<Vec<i64>> =
+            (1..4).map(|t| (0..38).map(|i| (i * 9973 * t) % 65_536).collect()).collect();
+        let layout = Layout::new(&model, shape).expect("small");
+        assert_eq!(Layout::required_k(&model, shape), Ok(layout.k));
+        let witness = Witness::batch(&layout, &model, &inputs, Fr::one()).expect("in range");
+        let outputs: Vec<_> =
+            inputs.iter().map(|own| model.run(own).expect("in range").outputs).collect();
+        let words = if public_inputs { 3 } else { 0 };
+        assert_eq!(witness.instances.len(), 1 + 3 * (words + outputs[0].len()));
+        assert_eq!(witness.instances.len(), layout.instances);
+        for (t, own) in outputs.iter().enumerate() {
+            let stated = witness.outputs.iter().skip(t).step_by(3).copied();
+            assert!(stated.eq(own.iter().copied()), "inference {t}");
+            let one = PublicValues::new(&shape, 38, own.len()).words(&inputs[t]);
+            let stated = witness.instances[1..1 + 3 * words].iter().skip(t).step_by(3).copied();
+            assert!(stated.eq(one), "inference {t}");
+        }
+        assert!(both_accept(layout.clone(), witness.clone(), |_| {}), "{shape}");
+        // What one inference gives is not what another does.
+        let mut cheating = witness.clone();
+        let differ = |index: &usize| {
+            !index.is_multiple_of(3) && witness.instances[*index] != witness.instances[index + 1]
+        };
+        let index = (1..witness.instances.len()).find(differ).expect("another result");
+        cheating.instances.swap(index, index + 1);
+        assert!(!both_accept(layout.clone(), cheating, |_| {}), "{shape}");
+        for index in (1..witness.instances.len()).step_by(5) {
+            let mut cheating = witness.clone();
+            cheating.instances[index] += Fr::one();
+            assert!(!mock_accepts(layout.clone(), cheating, |_| {}), "{shape} word {index}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_another_size_is_refused() {
+    let graph = Some(GraphShape { batch: 3, ..GraphShape::new(2, 5) });
+    let shape = small(graph);
+    let model = integer_graph(&shape);
+    let layout = Layout::new(&model, shape).expect("small");
+    for got in [0, 1, 2, 4] {
+        let inputs = vec![vec![0; 38]; got];
+        let error = Witness::batch(&layout, &model, &inputs, Fr::one()).expect_err("another size");
+        assert!(matches!(error, IntegerError::Batch(WrongBatch { expected: 3, .. })), "{error}");
+    }
+    for batch in [0, 4097] {
+        let graph = Some(GraphShape { batch, ..GraphShape::new(2, 5) });
+        assert!(matches!(Layout::new(&model, small(graph)), Err(LayoutError::Shape(_))));
     }
 }
 
@@ -264,7 +367,7 @@ fn rows_of_known_models_are_as_few_as_promised() {
             shift_limbs: 2,
             lanes,
             public_inputs: false,
-            graph: Some(GraphShape { limb_columns: 2, packed: 5 }),
+            graph: Some(GraphShape::new(2, 5)),
         };
         let k = Layout::required_k(&graph, shape).expect("fits");
         println!("{sizes:?}: {} parameters, {shape}: 2^{k}", graph.parameter_count());

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_row_is_counted_once_in_either_circuit() {
-        let graph = Some(GraphShape { limb_columns: 2, packed: 1 });
+        let graph = Some(GraphShape::new(2, 1));
         for graph in [None, graph] {
             let (usage, rows) = usage(Shape { graph, ..Shape::default() });
             assert_eq!(usage.taken() + usage.free, rows);
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_value_costs_a_row_for_each_stripe_that_reads_it_and_one_more() {
         // One equation a stripe: inputs are read by five of them, hidden values by two.
-        let graph = Some(GraphShape { limb_columns: 5, packed: 1 });
+        let graph = Some(GraphShape::new(5, 1));
         let (usage, _) = usage(Shape { graph, ..Shape::default() });
         assert_eq!((usage.inputs, &usage.nodes[..]), (6 * 6, &[5 * 3, 2 * 2][..]));
     }

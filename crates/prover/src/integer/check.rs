@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{IntegerGraph, IntegerNode, IntegerOp, Intervals};
-use crate::graph::TensorId;
+use crate::{circuit::WrongBatch, graph::TensorId};
 
 /// Most elements of all tensors: more than any circuit has rows.
 const MAX_ELEMENTS: usize = 1 << 28;
@@ -89,6 +89,9 @@ pub enum IntegerError {
         /// Bits available.
         limit: u32,
     },
+    /// Wrong number of inferences.
+    #[error(transparent)]
+    Batch(#[from] WrongBatch),
     /// Wrong number of inputs.
     #[error("the model takes {expected} inputs, got {got}")]
     InputLength {

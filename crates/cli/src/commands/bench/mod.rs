@@ -146,12 +146,12 @@ fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outc
     let input = samples.first().ok_or_else(|| Failure::new("the example has no applicants"))?;
 
     let [mut key_times, mut times, mut workload] = [const { Vec::new() }; 3];
-    prover.time_proof(input)?;
+    prover.time_proof(&[input])?;
     for _ in 0..args.runs.max(1) {
         let start = Instant::now();
         planned.make_keys(&srs, args.computing.options())?;
         key_times.push(start.elapsed());
-        times.push(prover.time_proof(input)?);
+        times.push(prover.time_proof(&[input])?);
         workload.push(calibration.time());
     }
     // The least time is the one that other programs disturbed least.

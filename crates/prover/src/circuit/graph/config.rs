@@ -18,6 +18,10 @@
 //! rows), `swap` (1 where a sum meets the constant 1 or an instance), `active` (1 where the
 //! gates apply) and `stripe` (which equations the row's weights belong to).
 //!
+//! In a circuit of a batch of T inferences every row of a value stands T times, one after
+//! the other, an inference each: what is one row above a row in a circuit of one inference
+//! is T rows above it. `step` is 1 where a sum goes on to the next inference, times σ.
+//!
 //! Every gate has degree 3 or lower, so the quotient has two pieces.
 
 use halo2_proofs::{
@@ -63,6 +67,8 @@ pub struct Columns {
     pub active: Column<Fixed>,
     /// The stripe of the row's weights.
     pub stripe: Column<Fixed>,
+    /// What carries a sum from one inference of a batch to the next; none for a single one.
+    pub batch: Option<Batch>,
     /// Context, public inputs, outputs.
     pub instance: Column<Instance>,
     /// Challenge of the range argument.
@@ -73,10 +79,25 @@ pub struct Columns {
     pub rho: Challenge,
 }
 
+/// How the equations of a batch's inferences are kept apart: those of inference t count σ^t
+/// times.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch {
+    /// 1 where a sum is used for an inference that is not the last.
+    pub step: Column<Fixed>,
+    /// σ.
+    pub sigma: Challenge,
+}
+
 /// Rows at the end of every column that hold random values; see
 /// [`crate::circuit::chain::config::unusable_rows`].
 pub fn unusable_rows(shape: &Shape) -> usize {
     (shape.value_rows().max(3) + 3).max(2 * shape.value_rows())
+}
+
+/// The same inference's row, `rows` rows of a value before.
+fn before(rows: usize, shape: &Shape) -> Rotation {
+    Rotation(-((rows * shape.batch()) as i32))
 }
 
 impl Columns {
@@ -88,6 +109,7 @@ impl Columns {
         let beta = meta.challenge_usable_after(FirstPhase);
         let gamma = meta.challenge_usable_after(FirstPhase);
         let rho = meta.challenge_usable_after(FirstPhase);
+        let sigma = (shape.batch() > 1).then(|| meta.challenge_usable_after(FirstPhase));
         let columns = Self {
             limbs,
             cells,
@@ -102,12 +124,13 @@ impl Columns {
             swap: meta.fixed_column(),
             active: meta.fixed_column(),
             stripe: meta.fixed_column(),
+            batch: sigma.map(|sigma| Batch { step: meta.fixed_column(), sigma }),
             instance: meta.instance_column(),
             beta,
             gamma,
             rho,
         };
-        columns.reading_gates(meta);
+        columns.reading_gates(meta, shape);
         columns.balance_gate(meta, shape);
         columns.value_gates(meta, shape);
         columns.range_gates(meta);
@@ -116,7 +139,7 @@ impl Columns {
     }
 
     /// What a value, a pre-activation or an instance counts in all its equations.
-    fn reading_gates(&self, meta: &mut ConstraintSystem<Fr>) {
+    fn reading_gates(&self, meta: &mut ConstraintSystem<Fr>, shape: &Shape) {
         meta.create_gate("a stripe's coefficient is 1 / (γ + stripe)", |meta| {
             let active = meta.query_fixed(self.active, Rotation::cur());
             let stripe = meta.query_fixed(self.stripe, Rotation::cur());
@@ -128,7 +151,7 @@ impl Columns {
         meta.create_gate("a reading adds up weights, restarted where it was used", |meta| {
             let active = meta.query_fixed(self.active, Rotation::cur());
             let value = meta.query_fixed(self.value, Rotation::cur());
-            let end = meta.query_fixed(self.value, Rotation::prev());
+            let end = meta.query_fixed(self.value, before(1, shape));
             let swap = meta.query_fixed(self.swap, Rotation::cur());
             let coefficient = meta.query_advice(self.coefficient, Rotation::cur());
             let reading = meta.query_advice(self.reading, Rotation::cur());
@@ -139,7 +162,11 @@ impl Columns {
                 power = power.clone() * self.rho.expr();
                 weight
             }));
-            let kept = active.clone() - value - end - swap;
+            let mut kept = active.clone() - value - end - swap;
+            if let Some(batch) = &self.batch {
+                let step = meta.query_fixed(batch.step, Rotation::cur());
+                kept = kept + step * batch.sigma.expr();
+            }
             // Inactive rows are free: what blinds the weights stands there.
             vec![active * (next - coefficient * row) - kept * reading]
         });
@@ -150,7 +177,7 @@ impl Columns {
         meta.create_gate("pre-activations are what weights and values add up to", |meta| {
             let active = meta.query_fixed(self.active, Rotation::cur());
             let value = meta.query_fixed(self.value, Rotation::cur());
-            let end = meta.query_fixed(self.value, Rotation::prev());
+            let end = meta.query_fixed(self.value, before(1, shape));
             let swap = meta.query_fixed(self.swap, Rotation::cur());
             let cell = meta.query_advice(self.cells, Rotation::cur());
             let reading = meta.query_advice(self.reading, Rotation::cur());
@@ -172,9 +199,9 @@ impl Columns {
     /// Signs are bits, and a value is the rescaled positive part of its pre-activation.
     fn value_gates(&self, meta: &mut ConstraintSystem<Fr>, shape: &Shape) {
         meta.create_gate("x = max(0, ⌊z / 2^n⌋)", |meta| {
-            let end = meta.query_fixed(self.value, Rotation::prev());
+            let end = meta.query_fixed(self.value, before(1, shape));
             let sign = meta.query_advice(self.cells, Rotation::cur());
-            let x = meta.query_advice(self.cells, Rotation::prev());
+            let x = meta.query_advice(self.cells, before(1, shape));
             let limbs = self.limb_window(meta, shape);
             let quotient = limb_sum(&limbs[shape.shift_limbs..], shape.limb_bits);
             vec![
@@ -242,7 +269,7 @@ impl Columns {
     fn limb_window(&self, meta: &mut VirtualCells<'_, Fr>, shape: &Shape) -> Vec<Expression<Fr>> {
         (0..shape.limbs)
             .map(|limb| {
-                let rotation = Rotation(-((limb / self.limbs.len()) as i32));
+                let rotation = before(limb / self.limbs.len(), shape);
                 meta.query_advice(self.limbs[limb % self.limbs.len()], rotation)
             })
             .collect()

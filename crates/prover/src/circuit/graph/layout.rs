@@ -9,7 +9,8 @@
 //! and Σ A_wv·x_v + c_w with the values that were committed. As functions of γ and ρ the
 //! ρ^c / (γ + m) are linearly independent, and all integers are committed before γ and ρ
 //! are drawn: a sum of 0 means Σ_e S^e·d_(m,c,e) ≡ 0 (mod p) for every group, but for a
-//! probability below (stripes + C) / p. By induction over the nodes, the values that a
+//! probability below (stripes + C + T) / p. (In a batch of T inferences, the equations of
+//! inference t count σ^t times; a group holds equations of one inference.) By induction over the nodes, the values that a
 //! group's equations read are those of an honest run, for which interval analysis bounds
 //! Σ A·x + c to [−2^B, 2^B), as the limbs do z; so |d_w| < S. (A group never holds
 //! equations of two nodes.) Then |Σ_e S^e·d_e| ≤ S^E − 1 < p/2, as E·(B + 1) ≤ 252, so
@@ -25,6 +26,10 @@
 //! blocks           inputs, then results in the order of the nodes; the end row of one
 //!                  block may be the first row of the next
 //! ```
+//!
+//! In a batch, swaps of instances and of biases, value rows, end rows, and those above them
+//! that hold limbs, stand T times, an inference each. Weights stand on the last of them
+//! only, which meets the T rows after it: the weights of a value are read once.
 
 use ff::Field;
 use halo2curves::bn256::Fr;
@@ -44,7 +49,7 @@ pub struct Layout {
     pub k: u32,
     /// Number of instances, the context included.
     pub instances: usize,
-    /// The value row of every value; its end row comes next.
+    /// The value row of every value, of the first inference; T value rows, then T end rows.
     pub value_rows: Vec<usize>,
     /// Rows on which a sum meets the constant 1 or an instance.
     pub swaps: Vec<usize>,
@@ -201,29 +206,39 @@ impl<'a> Schedule<'a> {
             .collect()
     }
 
-    /// The row of the bias swap, from which the blocks start.
-    fn first_block(&self) -> usize {
-        self.claims.words.len() + self.stripes
+    /// The first row of biases: the last instance's.
+    fn first_bias(&self) -> usize {
+        self.claims.words.len() * self.shape.batch()
     }
 
-    /// The value row of every value.
-    fn value_rows(&self) -> Vec<usize> {
-        let mut start = self.first_block();
-        let least = self.shape.value_rows().max(2);
-        self.readers
-            .iter()
-            .map(|readers| {
-                start += (*readers as usize + 1).max(least);
-                start - 1
-            })
-            .collect()
+    /// The first row of the bias swap, with whose last the blocks start.
+    fn bias_swap(&self) -> usize {
+        self.first_bias() + self.stripes
+    }
+
+    /// The rows of a block above its value rows: for its weights, and for the limbs that
+    /// stand above those next to the value.
+    fn above(&self, readers: u32) -> usize {
+        let limbs = (self.shape.value_rows().max(2) - 2) * self.shape.batch() + 1;
+        limbs.max(readers as usize)
+    }
+
+    /// The first value row of every value, and the row after the last block.
+    fn value_rows(&self) -> (Vec<usize>, usize) {
+        let batch = self.shape.batch();
+        let mut start = self.bias_swap() + batch - 1;
+        let rows = self.readers.iter().map(|readers| {
+            let row = start + self.above(*readers);
+            // The last end row may be the first of the next block.
+            start = row + 2 * batch - 1;
+            row
+        });
+        (rows.collect(), start + 1)
     }
 
     fn k(&self) -> Result<u32, LayoutError> {
-        let least = self.shape.value_rows().max(2);
-        let blocks = self.readers.iter().map(|readers| (*readers as usize + 1).max(least));
-        let needed = self.first_block() + blocks.sum::<usize>() + 2;
-        let table = self.shape.table_size() + 2 * self.readers.len();
+        let needed = self.value_rows().1 + 1;
+        let table = self.shape.table_size() + 2 * self.readers.len() * self.shape.batch();
         let rows = needed.max(table);
         (1..=MAX_K)
             .find(|k| active_rows(&self.shape, *k) >= rows)
@@ -262,16 +277,16 @@ impl Layout {
         let schedule = Schedule::new(claims, shape);
         let k = schedule.k()?;
         let active = active_rows(&shape, k);
-        let value_rows = schedule.value_rows();
+        let (value_rows, _) = schedule.value_rows();
+        let (batch, first_bias) = (shape.batch(), schedule.first_bias());
         let (weights, stripes) = (vec![Vec::new(); shape.lanes], Vec::new());
         let mut cells = Cells { weights, stripes };
 
         let powers = schedule.powers();
-        for (row, place) in schedule.words.iter().enumerate() {
-            cells.add(row, *place, Fr::one());
+        for (word, place) in schedule.words.iter().enumerate() {
+            cells.add(word * batch, *place, Fr::one());
             // The swap on an instance's row counts the constant 1 as well.
-            let bias = claims.words.len() + place.stripe as usize;
-            cells.add(bias, *place, -Fr::one());
+            cells.add(first_bias + place.stripe as usize, *place, -Fr::one());
         }
         let mut value = claims.inputs;
         for (node, taken) in claims.nodes.iter().zip(&schedule.nodes) {
@@ -279,9 +294,9 @@ impl Layout {
                 let place = taken.place(index);
                 let equation = node.equation(index);
                 let unit = powers[place.packed];
-                let bias = claims.words.len() + place.stripe as usize;
+                let bias = first_bias + place.stripe as usize;
                 cells.add(bias, place, -unit * field(node.bias[equation]));
-                cells.add(value_rows[value + equation], place, unit);
+                cells.add(value_rows[value + equation] + batch - 1, place, unit);
             }
             value += node.bias.len();
         }
@@ -302,15 +317,15 @@ impl Layout {
 
         let mut taken = vec![false; active];
         for row in &value_rows {
-            taken[*row] = true;
-            taken[*row + 1] = true;
+            taken[*row..*row + 2 * batch].fill(true);
         }
         let mut free = (0..active).filter(|row| !taken[*row]);
         // `k` left a free row for every entry.
         let zero_row = free.next().unwrap_or_default();
         let table = free.zip(1..shape.table_size() as u64).collect();
-        let instances = 1 + claims.words.len();
-        let swaps = (0..instances).chain([schedule.first_block()]).collect();
+        let instances = 1 + first_bias;
+        let bias_swap = schedule.bias_swap();
+        let swaps = (0..instances).chain(bias_swap..bias_swap + batch).collect();
         let Cells { weights, stripes } = cells;
         Ok(Self { shape, k, instances, value_rows, swaps, stripes, weights, table, zero_row })
     }
@@ -318,6 +333,26 @@ impl Layout {
     /// log2 of the rows the claims need, without laying them out.
     pub fn required_k(claims: &Claims<'_>, shape: Shape) -> Result<u32, LayoutError> {
         Schedule::new(claims, shape).k()
+    }
+
+    /// The value row of every value and inference, those of a value one after the other; the
+    /// end row is T rows below.
+    pub fn value_cells(&self) -> impl Iterator<Item = usize> {
+        let batch = self.shape.batch();
+        self.value_rows.iter().flat_map(move |row| *row..row + batch)
+    }
+
+    /// Rows on which a sum is used for an inference of a batch that is not the last, so that
+    /// the next one's is σ times it.
+    pub fn steps(&self) -> impl Iterator<Item = usize> {
+        let batch = self.shape.batch();
+        let words = (self.instances - 1) / batch;
+        // The instances of each word, the bias swap, value rows and end rows: T rows each.
+        let instances = (0..words).map(move |word| 1 + word * batch);
+        let biases = self.swaps.get(self.instances).copied();
+        let values = self.value_rows.iter().flat_map(move |row| [*row, row + batch]);
+        let runs = instances.chain(biases).chain(values);
+        runs.flat_map(move |first| first..first + batch - 1)
     }
 
     /// Rows on which the gates apply: 0 to `active_rows` − 1.

@@ -7,6 +7,9 @@
 //! of them from a fixed index by one multiplication. So nothing needs to stand next to
 //! anything, no value is copied, and a value that is used five times costs its readers'
 //! rows.
+//!
+//! A batch of inferences is one identity, too: the equations of inference t count σ^t times,
+//! so u_v, in which the weights are, is made once for all of them: Σ_t σ^t·x_vt meets it.
 
 pub mod claims;
 pub mod config;
@@ -32,13 +35,14 @@ impl Columns {
     /// The columns by their index.
     pub fn by_index(self) -> super::Columns {
         let structural = [self.table, self.value, self.swap, self.active, self.stripe];
+        let (step, sigma) = (self.batch.map(|batch| batch.step), self.batch.map(|b| b.sigma));
         let first = self.limbs.into_iter().chain([self.cells]).collect();
         let second = [self.coefficient, self.reading, self.balance, self.logup];
         super::Columns {
             advice: vec![first, second.into_iter().chain(self.inverses).collect()],
-            fixed: self.weights.iter().copied().chain(structural).collect(),
+            fixed: self.weights.iter().copied().chain(structural).chain(step).collect(),
             secret: self.weights,
-            challenges: vec![self.beta, self.gamma, self.rho],
+            challenges: [self.beta, self.gamma, self.rho].into_iter().chain(sigma).collect(),
         }
     }
 }
@@ -51,7 +55,11 @@ impl Layout {
             cells.for_each(|(row, weight)| set(*column, row, *weight));
         }
         self.table.iter().for_each(|(row, entry)| set(columns.table, *row, Fr::from(*entry)));
-        self.value_rows.iter().for_each(|row| set(columns.value, *row, Fr::one()));
+        let values = self.value_rows.iter().flat_map(|row| *row..row + self.shape.batch());
+        values.for_each(|row| set(columns.value, row, Fr::one()));
+        if let Some(batch) = &columns.batch {
+            self.steps().for_each(|row| set(batch.step, row, Fr::one()));
+        }
         self.swaps.iter().for_each(|row| set(columns.swap, *row, Fr::one()));
         (0..self.active_rows()).for_each(|row| set(columns.active, row, Fr::one()));
         for (row, stripe) in self.stripes.iter().enumerate().filter(|(_, stripe)| **stripe != 0) {

@@ -44,10 +44,13 @@ pub struct Challenges {
     pub gamma: Fr,
     /// Separates lanes.
     pub rho: Fr,
+    /// Separates the inferences of a batch; 0 without one.
+    pub sigma: Fr,
 }
 
 impl FirstPhase {
-    /// Fills the first-phase columns from every value's (z, x).
+    /// Fills the first-phase columns from every value's (z, x), those of the inferences of a
+    /// batch one after the other.
     pub fn new(layout: &Layout, integers: &[(i64, i64)]) -> Self {
         let shape = &layout.shape;
         let (columns, active) = (shape.limb_columns(), layout.active_rows());
@@ -55,16 +58,17 @@ impl FirstPhase {
         let mut limbs = vec![vec![0u32; active]; columns];
         let mut cells = vec![0i64; active];
         let mut elsewhere = 0i128;
-        for (row, (z, x)) in layout.value_rows.iter().zip(integers.iter().copied()) {
-            let end = row + 1;
+        let batch = shape.batch();
+        for (row, (z, x)) in layout.value_cells().zip(integers.iter().copied()) {
+            let end = row + batch;
             // z + 2^B·(1 − s).
             let sign = i64::from(z >= 0);
             let mut magnitude = (z + ((1 - sign) << shape.accumulator_bits())) as u64;
             for limb in 0..shape.limbs {
-                limbs[limb % columns][end - limb / columns] = (magnitude & mask) as u32;
+                limbs[limb % columns][end - limb / columns * batch] = (magnitude & mask) as u32;
                 magnitude >>= shape.limb_bits;
             }
-            cells[*row] = x;
+            cells[row] = x;
             cells[end] = sign;
             elsewhere += i128::from(x) + i128::from(sign);
         }
@@ -95,7 +99,7 @@ impl FirstPhase {
         challenges: Challenges,
     ) -> SecondPhase {
         let coefficient = coefficients(layout, challenges.gamma);
-        let reading = readings(layout, &coefficient, challenges.rho);
+        let reading = readings(layout, &coefficient, challenges);
         let balance = self.balance(layout, instances, &reading);
         let looked_up = self.inverses(layout, challenges.beta);
         let logup = self.logup(layout, &looked_up, challenges.beta);
@@ -108,17 +112,17 @@ impl FirstPhase {
         let base = Fr::from(shape.table_size() as u64);
         let columns = self.limbs.len();
         let magnitude = (0..shape.limbs).rev().fold(Fr::zero(), |sum, limb| {
-            sum * base + self.limbs[limb % columns][end - limb / columns]
+            sum * base + self.limbs[limb % columns][end - limb / columns * shape.batch()]
         });
         let offset = Fr::from(1u64 << shape.accumulator_bits());
         magnitude + (self.cells[end] - Fr::one()) * offset
     }
 
-    fn balance(&self, layout: &Layout, instances: &[Fr], reading: &[Fr]) -> Vec<Fr> {
+    pub(super) fn balance(&self, layout: &Layout, instances: &[Fr], reading: &[Fr]) -> Vec<Fr> {
         let mut step = vec![Fr::zero(); layout.active_rows()];
-        for row in &layout.value_rows {
-            step[*row] -= reading[*row] * self.cells[*row];
-            let end = row + 1;
+        for row in layout.value_cells() {
+            step[row] -= reading[row] * self.cells[row];
+            let end = row + layout.shape.batch();
             step[end] += reading[end] * self.pre_activation(&layout.shape, end);
         }
         for row in &layout.swaps {
@@ -184,7 +188,8 @@ fn coefficients(layout: &Layout, gamma: Fr) -> Vec<Fr> {
         .collect()
 }
 
-fn readings(layout: &Layout, coefficient: &[Fr], rho: Fr) -> Vec<Fr> {
+fn readings(layout: &Layout, coefficient: &[Fr], challenges: Challenges) -> Vec<Fr> {
+    let Challenges { rho, sigma, .. } = challenges;
     let step: Vec<Fr> = coefficient
         .par_iter()
         .enumerate()
@@ -196,14 +201,17 @@ fn readings(layout: &Layout, coefficient: &[Fr], rho: Fr) -> Vec<Fr> {
             sum * coefficient
         })
         .collect();
-    let mut restart = vec![false; step.len()];
-    layout.value_rows.iter().flat_map(|row| [*row, row + 1]).for_each(|row| restart[row] = true);
-    layout.swaps.iter().for_each(|row| restart[*row] = true);
+    // What of the sum is kept: nothing where it was used, unless another inference uses it.
+    let mut kept = vec![Fr::one(); step.len()];
+    let batch = layout.shape.batch();
+    let used = layout.value_rows.iter().flat_map(|row| *row..row + 2 * batch);
+    used.chain(layout.swaps.iter().copied()).for_each(|row| kept[row] = Fr::zero());
+    layout.steps().for_each(|row| kept[row] = sigma);
     let mut sum = Fr::zero();
     let mut column = Vec::with_capacity(step.len() + 1);
     column.push(sum);
-    for (step, restart) in step.into_iter().zip(restart) {
-        sum = if restart { step } else { sum + step };
+    for (step, kept) in step.into_iter().zip(kept) {
+        sum = sum * kept + step;
         column.push(sum);
     }
     column

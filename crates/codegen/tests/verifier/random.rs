@@ -1,0 +1,279 @@
+//! Random integer graphs: the circuit accepts exactly what their run gives.
+//!
+//! A graph has residuals, branches, joins, values read several times, elements named again,
+//! maxima, and convolutions of any strides, pads, dilations and groups; a proof is of one
+//! inference or of several.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use halo2_proofs::dev::MockProver;
+use halo2curves::bn256::Fr;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use verdict_prover::{
+    circuit::{Layout, ModelCircuit, Witness, secret_columns},
+    graph::{Convolution, Linear, LinearMap, SparseRows, TensorId},
+    integer::{IntegerGraph, IntegerNode, IntegerOp, IntegerTensor, Selected},
+    shape::{GraphShape, Shape},
+};
+
+use crate::{
+    dense::small_shape,
+    harness::{compile, prove, send},
+};
+
+/// Σ |weight| of an equation: 2^7 times values of 16 bits stay within 24 bits.
+const BUDGET: i64 = 127;
+
+/// A graph being made, and [channels, height, width] of its tensors.
+struct Making<'a> {
+    rng: &'a mut StdRng,
+    graph: IntegerGraph,
+    dims: Vec<[usize; 3]>,
+}
+
+impl Making<'_> {
+    fn tensor(&mut self, dims: [usize; 3]) -> TensorId {
+        let name = format!("t{}", self.dims.len());
+        self.graph.tensors.push(IntegerTensor { name, len: dims.iter().product() });
+        self.dims.push(dims);
+        TensorId(self.dims.len() - 1)
+    }
+
+    fn any(&mut self) -> TensorId {
+        TensorId(self.rng.gen_range(0..self.dims.len()))
+    }
+
+    fn len(&self, tensor: TensorId) -> usize {
+        self.dims[tensor.0].iter().product()
+    }
+
+    fn node(&mut self, op: IntegerOp, inputs: Vec<TensorId>, dims: [usize; 3]) {
+        let output = self.tensor(dims);
+        let name = format!("n{}", output.0);
+        self.graph.nodes.push(IntegerNode { name, op, inputs, output });
+    }
+
+    fn linear(&mut self, maps: Vec<LinearMap<i64>>, inputs: Vec<TensorId>, dims: [usize; 3]) {
+        let len = dims.iter().product();
+        let bias = (0..len).map(|_| self.rng.gen_range(-100_000..400_000)).collect();
+        self.node(IntegerOp::Linear(Linear { maps, bias }), inputs, dims);
+    }
+
+    /// Weights of which `terms` at a time stay within `budget`.
+    fn weights(&mut self, count: usize, terms: usize, budget: i64) -> Vec<i64> {
+        let most = (budget / terms.max(1) as i64).max(1);
+        (0..count).map(|_| self.rng.gen_range(-most..=most)).collect()
+    }
+
+    /// The graph with one more node, whatever it is.
+    fn grow(&mut self) {
+        match self.rng.gen_range(0..6) {
+            0 | 1 => self.convolution(),
+            2 => self.dense(),
+            3 => self.residual(),
+            4 => self.maximum(),
+            _ => self.select(),
+        }
+    }
+
+    fn convolution(&mut self) {
+        let x = self.any();
+        let [in_channels, height, width] = self.dims[x.0];
+        let groups = if self.rng.gen_bool(0.4) { in_channels } else { 1 };
+        let per_group = self.rng.gen_range(1..=2);
+        let mut pick = |range: std::ops::RangeInclusive<usize>| {
+            [self.rng.gen_range(range.clone()), self.rng.gen_range(range)]
+        };
+        let (kernel, strides, dilations, pads) =
+            (pick(1..=3), pick(1..=3), pick(1..=2), pick(0..=2));
+        // Some windows may lie beyond the last row or column: pads there.
+        let out_size = [pick(1..=height.min(4))[0], pick(1..=width.min(4))[1]];
+        let terms = in_channels / groups * kernel[0] * kernel[1];
+        let out_channels = groups * per_group;
+        let weights = self.weights(per_group * groups * terms, terms, BUDGET);
+        let convolution = Convolution {
+            batch: 1,
+            groups,
+            in_channels,
+            out_channels,
+            in_size: [height, width],
+            out_size,
+            kernel,
+            strides,
+            pads,
+            dilations,
+            weights,
+        };
+        let dims = [out_channels, out_size[0], out_size[1]];
+        self.linear(vec![LinearMap::Convolution(convolution)], vec![x], dims);
+    }
+
+    /// The same matrix at every position.
+    fn dense(&mut self) {
+        let x = self.any();
+        let [channels, height, width] = self.dims[x.0];
+        let (positions, inputs) = (channels, height * width);
+        let outputs = self.rng.gen_range(1..=4);
+        let weights = self.weights(inputs * outputs, inputs, BUDGET);
+        let map = LinearMap::Dense { positions, inputs, outputs, weights };
+        self.linear(vec![map], vec![x], [positions, 1, outputs]);
+    }
+
+    /// Two tensors of one size, perhaps the same one, with a factor an element, added.
+    fn residual(&mut self) {
+        let x = self.any();
+        let same: Vec<_> = (0..self.dims.len())
+            .map(TensorId)
+            .filter(|other| self.len(*other) == self.len(x))
+            .collect();
+        let other = same[self.rng.gen_range(0..same.len())];
+        let len = self.len(x);
+        let maps = (0..2).map(|_| LinearMap::Diagonal(self.weights(len, 2, BUDGET))).collect();
+        let dims = self.dims[x.0];
+        self.linear(maps, vec![x, other], dims);
+    }
+
+    /// b + max(0, a − b) of elements of two tensors: exact, as a weight of 2^n makes it.
+    fn maximum(&mut self) {
+        let (a, b) = (self.any(), self.any());
+        let one = 1i64 << self.graph.shift_bits;
+        let pairs = self.len(a).min(self.len(b)).min(6);
+        let of = |factor: i64| {
+            LinearMap::Sparse(SparseRows::from_rows((0..pairs).map(|i| [(i, factor)])))
+        };
+        let linear = |maps| IntegerOp::Linear(Linear { maps, bias: vec![0; pairs] });
+        self.node(linear(vec![of(one), of(-one)]), vec![a, b], [pairs, 1, 1]);
+        let difference = TensorId(self.dims.len() - 1);
+        self.node(linear(vec![of(one), of(one)]), vec![b, difference], [pairs, 1, 1]);
+    }
+
+    /// Elements of two tensors, joined, turned around, repeated.
+    fn select(&mut self) {
+        let inputs = vec![self.any(), self.any()];
+        let lengths = [self.len(inputs[0]), self.len(inputs[1])];
+        let count = self.rng.gen_range(1..=9);
+        let selected = (0..count).map(|_| {
+            let input = self.rng.gen_range(0..2);
+            Selected { input, index: self.rng.gen_range(0..lengths[input]) }
+        });
+        let selected = selected.collect();
+        self.node(IntegerOp::Select(selected), inputs, [count, 1, 1]);
+    }
+}
+
+/// A graph of `nodes` nodes that no input in range takes out of the circuit's bits.
+fn graph(rng: &mut StdRng, shape: &Shape, nodes: usize) -> IntegerGraph {
+    let graph = IntegerGraph {
+        shift_bits: shape.shift_bits(),
+        input_bits: shape.value_bits(),
+        tensors: vec![],
+        inputs: vec![],
+        nodes: vec![],
+        outputs: vec![],
+    };
+    let mut making = Making { rng, graph, dims: vec![] };
+    for _ in 0..making.rng.gen_range(1..=2) {
+        let mut pick = |most: usize| making.rng.gen_range(1..=most);
+        let dims = [pick(2), pick(5), pick(5)];
+        let input = making.tensor(dims);
+        making.graph.inputs.push(input);
+    }
+    while making.graph.nodes.len() < nodes {
+        making.grow();
+        let with_output =
+            IntegerGraph { outputs: vec![TensorId(making.dims.len() - 1)], ..making.graph.clone() };
+        let valid = with_output.validate(shape.accumulator_bits(), shape.value_bits());
+        if valid.is_err() {
+            // A maximum of sums may not fit: without its nodes, all else does.
+            let last = making.graph.nodes.pop().map(|node| node.output);
+            making.graph.tensors.truncate(last.map_or(0, |tensor| tensor.0));
+            making.dims.truncate(making.graph.tensors.len());
+        }
+    }
+    let last = TensorId(making.dims.len() - 1);
+    let other = making.any();
+    making.graph.outputs = if other == last { vec![last] } else { vec![other, last] };
+    making.graph
+}
+
+struct Case {
+    shape: Shape,
+    layout: Arc<Layout>,
+    witness: Witness,
+}
+
+fn case(seed: u64, nodes: usize) -> Case {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let parameters = GraphShape {
+        limb_columns: rng.gen_range(1..=6),
+        packed: rng.gen_range(1..=10),
+        batch: rng.gen_range(1..=3),
+    };
+    let public_inputs = rng.gen_bool(0.5);
+    let lanes = rng.gen_range(1..=4);
+    let shape = Shape { lanes, public_inputs, graph: Some(parameters), ..small_shape() };
+    let graph = graph(&mut rng, &shape, nodes);
+    let inputs: Vec<Vec<i64>> = (0..shape.batch())
+        .map(|_| (0..graph.input_len()).map(|_| rng.gen_range(0..65_536)).collect())
+        .collect();
+    let layout = Arc::new(Layout::new(&graph, shape).expect("small"));
+    assert_eq!(Layout::required_k(&graph, shape), Ok(layout.k));
+    let witness = Witness::batch(&layout, &graph, &inputs, Fr::from(7)).expect("in range");
+    // What is stated is what the graph's run gives, inference by inference.
+    let runs: Vec<_> = inputs.iter().map(|own| graph.run(own).expect("in range").outputs).collect();
+    let first = witness.instances.len() - witness.outputs.len();
+    for (t, run) in runs.iter().enumerate() {
+        for (output, value) in run.iter().enumerate() {
+            let word = witness.instances[first + output * shape.batch() + t];
+            assert_eq!(word, Fr::from(*value as u64), "seed {seed}");
+        }
+    }
+    Case { shape, layout, witness }
+}
+
+impl Case {
+    fn circuit(&self) -> ModelCircuit {
+        ModelCircuit::with_witness(self.layout.clone(), Arc::new(self.witness.clone()))
+    }
+
+    fn mock_accepts(&self) -> bool {
+        let instances = vec![self.witness.instances.clone()];
+        let prover =
+            MockProver::run(self.layout.k, &self.circuit(), instances).expect("well formed");
+        // Formatting a violation next to the blinding rows may panic.
+        catch_unwind(AssertUnwindSafe(|| prover.verify().is_ok())).unwrap_or(false)
+    }
+}
+
+#[test]
+fn the_circuit_accepts_what_a_random_graphs_run_gives_and_nothing_else() {
+    for seed in 0..60 {
+        let mut case = case(seed, 2 + seed as usize % 6);
+        assert!(case.mock_accepts(), "seed {seed}, {}", case.shape);
+        let words = case.witness.instances.len();
+        let index = 1 + seed as usize * 7 % (words - 1);
+        case.witness.instances[index] += Fr::one();
+        assert!(!case.mock_accepts(), "seed {seed}, {}, word {index}", case.shape);
+    }
+}
+
+#[test]
+fn both_verifiers_accept_what_a_random_graphs_run_gives_and_nothing_else() {
+    for seed in 100..104 {
+        let mut case = case(seed, 5);
+        let secret = secret_columns(&case.shape);
+        let run =
+            |case: &Case| prove(case.layout.k, &case.circuit(), &secret, &case.witness.instances);
+        let honest = run(&case);
+        let bytecode = compile(&honest.verifier());
+        assert!(honest.accepts(&honest.call), "seed {seed}");
+        assert!(send(&bytecode.runtime, &honest.call).accepted(), "seed {seed}");
+        *case.witness.instances.last_mut().expect("words") += Fr::one();
+        let cheating = run(&case);
+        assert!(!cheating.accepts(&cheating.call), "seed {seed}");
+        assert!(!send(&bytecode.runtime, &cheating.call).accepted(), "seed {seed}");
+    }
+}
