@@ -48,7 +48,7 @@ pub(crate) fn read_input(
 fn ranges(options: &ModelOptions, model: &Graph) -> Outcome<Ranges> {
     let (tensors, inputs) = (InputTensor::of(model), model.input_len());
     if let Some(path) = &options.ranges {
-        return Ok(Ranges { input: read_ranges(path, &tensors)? });
+        return Ok(read_ranges(path, &tensors)?);
     }
     if let Some(path) = &options.calibration {
         let samples: Vec<_> =

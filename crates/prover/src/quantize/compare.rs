@@ -8,7 +8,7 @@ use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use super::{QuantizeError, Quantized, Ranges};
-use crate::graph::{Graph, RunError};
+use crate::graph::{Graph, Op, RunError};
 
 /// Multiplications spent on running the float model for a comparison.
 const BUDGET: usize = 40_000_000;
@@ -58,9 +58,8 @@ impl Reference {
             .nodes
             .iter()
             .map(|node| match &node.op {
-                crate::graph::Op::Linear(linear) => {
-                    linear.maps.iter().map(|map| map.term_count()).sum()
-                }
+                Op::Linear(linear) => linear.maps.iter().map(|map| map.term_count()).sum(),
+                Op::Trees(trees) => trees.positions.saturating_mul(trees.roots.len() * 8),
                 _ => graph.tensors[node.output.0].len(),
             })
             .fold(1, usize::saturating_add);
@@ -72,12 +71,9 @@ impl Reference {
         inputs.push(ranges.corner(|_| true));
         inputs.push(ranges.corner(|index| index % 2 == 0));
         inputs.push(ranges.corner(|index| index % 2 == 1));
-        let integers = integer_elements(graph);
-        if integers.iter().any(|integer| *integer) {
-            for (value, _) in
-                inputs.iter_mut().flat_map(|s| s.iter_mut().zip(&integers)).filter(|(_, i)| **i)
-            {
-                *value = value.round();
+        for sample in &mut inputs {
+            for (index, value) in sample.iter_mut().enumerate() {
+                *value = ranges.snap(index, *value);
             }
         }
         let samples = inputs.into_iter().map(run).collect::<Result<_, _>>()?;
@@ -86,11 +82,8 @@ impl Reference {
             let middle: Vec<f64> = ranges
                 .input
                 .iter()
-                .zip(&integers)
-                .map(|([lo, hi], integer)| {
-                    let middle = lo + (hi - lo) / 2.0;
-                    if *integer { middle.floor() } else { middle }
-                })
+                .enumerate()
+                .map(|(index, [lo, hi])| ranges.snap(index, lo + (hi - lo) / 2.0).min(*hi))
                 .collect();
             let mut single = vec![middle.clone()];
             for (index, range) in ranges.input.iter().enumerate() {
@@ -111,7 +104,11 @@ impl Reference {
     pub(super) fn of_samples(graph: &Graph, samples: &[Vec<f64>]) -> Result<Self, QuantizeError> {
         let run = |inputs: &Vec<f64>| Ok((inputs.clone(), run_float(graph, inputs)?));
         let samples = samples.iter().map(run).collect::<Result<_, QuantizeError>>()?;
-        Ok(Self { ranges: Ranges { input: Vec::new() }, samples, single: Vec::new() })
+        Ok(Self {
+            ranges: Ranges { input: Vec::new(), grids: Vec::new() },
+            samples,
+            single: Vec::new(),
+        })
     }
 
     /// Inputs to measure sensitivities at.
@@ -162,17 +159,6 @@ impl Reference {
         let mean = if count == 0 { 0.0 } else { sum / count as f64 };
         Ok(ErrorReport { samples, largest, mean })
     }
-}
-
-/// Which elements take integers only.
-fn integer_elements(graph: &Graph) -> Vec<bool> {
-    let tensors = graph.inputs.iter().map(|tensor| &graph.tensors[tensor.0]);
-    tensors
-        .flat_map(|tensor| {
-            let integer = tensor.kind == crate::graph::ElementKind::Integer;
-            std::iter::repeat_n(integer, tensor.len())
-        })
-        .collect()
 }
 
 impl Ranges {

@@ -1,6 +1,8 @@
 //! Honest witnesses of random graphs pass, and for each constraint a witness that breaks
 //! it, and nothing else where that is possible, is refused.
 
+mod trees;
+
 use std::borrow::Cow;
 
 use proptest::prelude::*;
@@ -26,6 +28,16 @@ fn shape(limb_columns: usize, packed: usize, lanes: usize) -> Shape {
 
 /// (z, x) of every value.
 fn run(claims: &Claims<'_>, inputs: &[i64], shape: &Shape) -> Vec<(i64, i64)> {
+    run_with(claims, inputs, shape, &[])
+}
+
+/// As [`run`], but that some values, in their order, are lied about: (value, x).
+fn run_with(
+    claims: &Claims<'_>,
+    inputs: &[i64],
+    shape: &Shape,
+    lies: &[(usize, i64)],
+) -> Vec<(i64, i64)> {
     let shift = shape.shift_bits();
     let mut integers: Vec<(i64, i64)> = inputs.iter().map(|x| (x << shift, *x)).collect();
     for node in &claims.nodes {
@@ -36,7 +48,11 @@ fn run(claims: &Claims<'_>, inputs: &[i64], shape: &Shape) -> Vec<(i64, i64)> {
                     map.row(equation, |value, weight| z += weight * integers[value as usize].1);
                 }
                 assert!(z >> shape.accumulator_bits() == z >> 63, "{z} fits");
-                (z, (z >> shift).max(0))
+                let value = integers.len() + equation;
+                match lies.iter().find(|(other, _)| *other == value) {
+                    Some((_, x)) => (x << shift, *x),
+                    None => (z, (z >> shift).max(0)),
+                }
             })
             .collect();
         integers.extend(results);
@@ -97,10 +113,14 @@ struct Setting {
 
 impl Setting {
     fn of(claims: &Claims<'_>, inputs: &[i64], shape: Shape) -> Self {
+        Self::with(claims, &run(claims, inputs, &shape), shape)
+    }
+
+    /// With (z, x) of every value as they are given, and words that say so.
+    fn with(claims: &Claims<'_>, integers: &[(i64, i64)], shape: Shape) -> Self {
         shape.validate().expect("supported");
         let layout = Layout::new(claims, shape).expect("small");
         assert_eq!(Layout::required_k(claims, shape), Ok(layout.k));
-        let integers = run(claims, inputs, &shape);
         let word = |values: &Vec<u32>| {
             let unit = Fr::from(1 << shape.value_bits());
             let values = values.iter().rev().map(|value| field(integers[*value as usize].1));
@@ -108,7 +128,7 @@ impl Setting {
         };
         let words = claims.words.iter().map(word);
         let instances = [Fr::from(77)].into_iter().chain(words).collect();
-        Self { first: FirstPhase::new(&layout, &integers), layout, instances }
+        Self { first: FirstPhase::new(&layout, integers), layout, instances }
     }
 
     fn new(shape: Shape) -> Self {
