@@ -263,6 +263,41 @@ def inputs(built, count, integers):
     return rows
 
 
+def bad():
+    """Ensembles that are none, and what must be said of each."""
+    x, leaf = "BRANCH_LEQ", "LEAF"
+    good = {"nodes_treeids": [0] * 5, "nodes_nodeids": [0, 1, 2, 3, 4], "nodes_featureids": [0, 1, 0, 0, 0],
+            "nodes_values": [0.5, 3.0, 0.0, 0.0, 0.0], "nodes_modes": [x, x, leaf, leaf, leaf],
+            "nodes_truenodeids": [1, 3, 0, 0, 0], "nodes_falsenodeids": [2, 4, 0, 0, 0],
+            "target_treeids": [0] * 3, "target_nodeids": [2, 3, 4], "target_ids": [0] * 3,
+            "target_weights": [1.0, 2.0, 3.0]}
+    for name, said, change in [
+        ("cycle", "node 1 of tree 0 is reached twice", {"nodes_truenodeids": [1, 1, 0, 0, 0]}),
+        ("root_as_child", "the first of its tree and a child", {"nodes_truenodeids": [1, 0, 0, 0, 0]}),
+        ("two_parents", "node 2 of tree 0 is reached twice", {"nodes_truenodeids": [1, 2, 0, 0, 0]}),
+        ("orphan", "belongs to no tree", {"nodes_modes": [x, leaf, leaf, leaf, leaf], "target_nodeids": [1, 2, 3]}),
+        ("missing_child", "a child 9, which is not listed", {"nodes_falsenodeids": [2, 9, 0, 0, 0]}),
+        ("listed_twice", "node 1 of tree 0 is listed twice", {"nodes_nodeids": [0, 1, 1, 3, 4]}),
+        ("nan", "a threshold is NaN", {"nodes_values": [float("nan"), 3.0, 0.0, 0.0, 0.0]}),
+        ("short", "nodes_values has 4 values, nodes_treeids has 5", {"nodes_values": [0.5, 3.0, 0.0, 0.0]}),
+        ("short_weights", "target_weights has 2 values", {"target_weights": [1.0, 2.0]}),
+        ("feature", "compares feature 7, its input has 4", {"nodes_featureids": [0, 7, 0, 0, 0]}),
+        ("negative_feature", "compares feature -1", {"nodes_featureids": [0, -1, 0, 0, 0]}),
+        ("target", "a weight for a target that is none", {"target_ids": [0, 1, 0]}),
+        ("weight_of_branch", "has a weight and is no leaf", {"target_nodeids": [2, 3, 1]}),
+        ("weight_of_none", "a weight for node 8 of tree 0", {"target_nodeids": [2, 3, 8]}),
+        ("twice_weighted", "two weights for target 0", {"target_nodeids": [2, 3, 3]}),
+        ("infinite_weight", "a weight of inf", {"target_weights": [1.0, float("inf"), 3.0]}),
+        ("mode", "node mode BRANCH_ODD", {"nodes_modes": [x, "BRANCH_ODD", leaf, leaf, leaf]}),
+        ("aggregate", "aggregate_function MEDIAN", {"aggregate_function": "MEDIAN"}),
+        ("transform", "post_transform is PROBIT", {"post_transform": "PROBIT"}),
+        ("base", "2 base values, 1 targets", {"base_values": [1.0, 2.0]}),
+    ]:
+        node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], name="trees", domain="ai.onnx.ml",
+                                **(good | change))
+        yield name, said, model([node], [("y", TensorProto.FLOAT)])
+
+
 def main():
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 32
@@ -273,6 +308,8 @@ def main():
             for node in built.graph.node:
                 for attribute in [a for a in node.attribute if a.name == "nodes_hitrates"]:
                     node.attribute.remove(attribute)
+            # Exporters make a name up, another one each time.
+            built.graph.name = name
             (out / f"{name}.onnx").write_bytes(built.SerializeToString())
             session = onnxruntime.InferenceSession(built.SerializeToString(), providers=["CPUExecutionProvider"])
             elements = session.get_inputs()[0].type
@@ -287,6 +324,13 @@ def main():
             decimals = [0 if dtype == np.int64 else d for _, _, d in GRID]
             cases[name] = {"ranges": [[low, high] for low, high, _ in GRID], "decimals": decimals, "chosen": chosen, "samples": samples}
             print(name, (out / f"{name}.onnx").stat().st_size)
+    if len(sys.argv) == 1:
+        (out / "refused").mkdir(exist_ok=True)
+        said = {}
+        for name, expected, built in bad():
+            (out / "refused" / f"{name}.onnx").write_bytes(built.SerializeToString())
+            said[name] = expected
+        (out / "refused" / "expected.json").write_text(json.dumps(said, indent=1) + "\n")
     lines = [f"{json.dumps(name)}: {json.dumps(case, separators=(',', ':'))}" for name, case in cases.items()]
     (out / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 

@@ -1,11 +1,13 @@
 //! `verdict inspect`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use verdict_prover::{
     graph::{Function, Graph, LinearMap, Op},
     keys::protocol,
     plan::{Candidate, Estimate, Plan},
-    quantize::{ErrorReport, OutputSchema},
+    quantize::{ErrorReport, InputSchema, OutputSchema},
 };
 
 use crate::{
@@ -75,8 +77,32 @@ fn layers(model: &Graph) -> Vec<String> {
         Op::Extremum(_) => "maximum".to_owned(),
         Op::ArgExtremum(_) => "position of the extreme".to_owned(),
         Op::Select(_) => "select".to_owned(),
+        Op::Trees(trees) => {
+            format!("{} trees, {} leaves", trees.roots.len(), trees.leaves.len())
+        }
     };
     model.nodes.iter().map(|node| describe(&node.op)).collect()
+}
+
+/// How inputs are taken: exactly with so many decimals, rounded to so many, or as finely as
+/// the circuit can.
+fn grids(schema: &InputSchema) -> String {
+    let mut kinds: BTreeMap<Option<(u32, bool)>, usize> = BTreeMap::new();
+    for index in 0..schema.ranges.len() {
+        let grid = schema.grid(index).map(|grid| (grid.decimals, grid.exact));
+        *kinds.entry(grid).or_default() += 1;
+    }
+    let describe = |(kind, count): (&Option<(u32, bool)>, &usize)| match kind {
+        None => format!("{count} as fine as the circuit is"),
+        Some((0, true)) => format!("{count} integers, exact"),
+        Some((decimals, true)) => format!("{count} of {decimals} decimals, exact"),
+        Some((decimals, false)) => {
+            format!(
+                "{count} compared by trees, rounded to {decimals} decimals as none are declared"
+            )
+        }
+    };
+    kinds.iter().map(describe).collect::<Vec<_>>().join("; ")
 }
 
 /// The report for a person.
@@ -87,6 +113,7 @@ pub(crate) fn human(model: &Graph, plan: &Plan, gas: u64) -> Vec<String> {
     let mut lines = table(&[
         ("model", format!("{}, {} parameters", model.name, grouped(model.parameters() as u64))),
         ("layers", layers(model).join(", ")),
+        ("inputs", grids(&plan.quantized.input)),
         (
             "outputs",
             format!(

@@ -30,9 +30,8 @@ impl Emitter<'_> {
                         grid.map_or(0, |grid| self.schema.shift(first + index, grid))
                     })
                     .collect();
-                let most = shifts.iter().copied().max().unwrap_or(0);
-                let least = shifts.iter().copied().min().unwrap_or(0);
-                if self.value_bits > n && most <= n && self.value_bits - least <= n {
+                let least = shifts.iter().copied().min().unwrap_or(0).min(n);
+                if self.value_bits > n && self.value_bits - least <= n {
                     self.on_grid(step, source, cuts, &shifts)
                 } else {
                     let places = cuts.iter().zip(&shifts);
@@ -61,7 +60,8 @@ impl Emitter<'_> {
         Ok(Made { tensor, bits: self.value_bits as i32, meaning })
     }
 
-    /// Decisions on the points of a grid, which are small enough for one node each.
+    /// Decisions on inputs without bits below a step of their grid, as far as the rescale can
+    /// take these off: what is left is small enough for one node each.
     fn on_grid(
         &mut self,
         step: &Step,
@@ -74,12 +74,15 @@ impl Emitter<'_> {
             cuts.iter().zip(shifts).map(|((index, _), shift)| (*index, *shift)).collect();
         elements.sort_unstable();
         elements.dedup();
-        let rows = elements.iter().map(|(index, shift)| [(*index, 1i64 << (n - shift))]);
+        let rows = elements.iter().map(|(index, shift)| [(*index, 1i64 << (n - shift.min(&n)))]);
         let map = LinearMap::Sparse(SparseRows::from_rows(rows));
         let bias = vec![0; elements.len()];
         let points = self.node(&step.name, self.made[source].tensor, map, bias);
         let place = |index: &usize| elements.partition_point(|(other, _)| other < index);
-        let places = cuts.iter().map(|(index, cut)| (place(index), cut.at as i64)).collect();
+        let places = cuts.iter().zip(shifts).map(|((index, cut), shift)| {
+            (place(index), (cut.at as i64) << shift.saturating_sub(n))
+        });
+        let places = places.collect();
         self.compare(step, points, places)
     }
 
