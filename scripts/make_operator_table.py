@@ -18,7 +18,9 @@ OPERATORS = {
         LessOrEqual MatMul Max MaxPool Mean Min Mod Mul Neg Not Or PRelu Pad Pow Range ReduceMax ReduceMean
         ReduceMin ReduceProd ReduceSum Relu Reshape Resize Shape Sigmoid Size Slice Softmax SpaceToDepth Split
         Sqrt Squeeze Sub Sum Tile Transpose Unsqueeze Upsample Where Xor""",
-    "ai.onnx.ml": "ArrayFeatureExtractor LinearRegressor Scaler",
+    "ai.onnx.ml": """ArrayFeatureExtractor Binarizer CategoryMapper FeatureVectorizer Imputer LabelEncoder
+        LinearClassifier LinearRegressor Normalizer OneHotEncoder Scaler TreeEnsemble TreeEnsembleClassifier
+        TreeEnsembleRegressor ZipMap""",
 }
 UNBOUNDED = 2**31 - 1
 

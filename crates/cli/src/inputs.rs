@@ -50,7 +50,7 @@ fn ranges(options: &ModelOptions, model: &Graph) -> Outcome<Ranges> {
             let failure = Failure::from(error);
             if tensors.len() < 2 { failure } else { failure.hint(by_name(&tensors)) }
         });
-        return Ok(Ranges { input: read? });
+        return Ok(read?);
     }
     if let Some(path) = &options.calibration {
         let samples: Vec<_> =
@@ -93,7 +93,7 @@ fn given_ranges(given: &[InputRange], tensors: &[InputTensor]) -> Outcome<Ranges
         };
         input.extend(std::iter::repeat_n(ends, tensor.elements()));
     }
-    Ok(Ranges { input })
+    Ok(Ranges { input, grids: Vec::new() })
 }
 
 /// How several inputs are given ranges.

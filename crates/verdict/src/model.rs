@@ -73,7 +73,7 @@ impl ModelFile {
     pub fn check_reading(&self, ranges: &Ranges) -> Result<Reading, Error> {
         ranges.validate(self.graph.input_len())?;
         let probes = (PROBE_BUDGET / self.graph.multiplications().max(1)).clamp(4, MAX_PROBES);
-        let samples = ranges.probes(&self.graph, probes);
+        let samples = ranges.probes(&self.graph, probes)?;
         Ok(crosscheck(&self.path, &self.options, &self.graph, &samples, Ranges::CORNERS)?)
     }
 

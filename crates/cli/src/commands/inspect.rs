@@ -1,12 +1,14 @@
 //! `verdict inspect`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use verdict::{Plan, PlannedModel, Reading};
 use verdict_prover::{
     costs::Costs,
     keys::protocol,
     plan::{Candidate, Estimate},
-    quantize::{ErrorReport, OutputSchema},
+    quantize::{ErrorReport, InputSchema, OutputSchema},
 };
 
 use crate::{
@@ -88,6 +90,27 @@ pub(crate) fn error(error: &ErrorReport) -> String {
     )
 }
 
+/// How inputs are taken: exactly with so many decimals, rounded to so many, or as finely as
+/// the circuit can.
+fn grids(schema: &InputSchema) -> String {
+    let mut kinds: BTreeMap<Option<(u32, bool)>, usize> = BTreeMap::new();
+    for index in 0..schema.ranges.len() {
+        let grid = schema.grid(index).map(|grid| (grid.decimals, grid.exact));
+        *kinds.entry(grid).or_default() += 1;
+    }
+    let describe = |(kind, count): (&Option<(u32, bool)>, &usize)| match kind {
+        None => format!("{count} as fine as the circuit is"),
+        Some((0, true)) => format!("{count} integers, exact"),
+        Some((decimals, true)) => format!("{count} of {decimals} decimals, exact"),
+        Some((decimals, false)) => {
+            format!(
+                "{count} compared by trees, rounded to {decimals} decimals as none are declared"
+            )
+        }
+    };
+    kinds.iter().map(describe).collect::<Vec<_>>().join("; ")
+}
+
 /// A model and its circuit for a person.
 pub(crate) fn summary(planned: &PlannedModel) -> Outcome<Vec<String>> {
     let (model, plan) = (planned.model(), planned.plan());
@@ -97,6 +120,7 @@ pub(crate) fn summary(planned: &PlannedModel) -> Outcome<Vec<String>> {
     let mut lines = table(&[
         ("model", format!("{}, {} parameters", model.name, grouped(model.parameters() as u64))),
         ("reading", reading(planned.reading())),
+        ("inputs", grids(&plan.quantized.input)),
         (
             "outputs",
             format!(

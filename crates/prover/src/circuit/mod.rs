@@ -384,12 +384,7 @@ pub fn fixed_columns(layout: &Layout) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
 }
 
 /// (z, x) of every value of a run, numbered as in the claims.
-fn integers(
-    graph: &IntegerGraph,
-    shape: &Shape,
-    inputs: &[i64],
-    trace: &Trace,
-) -> Vec<(i64, i64)> {
+fn integers(graph: &IntegerGraph, shape: &Shape, inputs: &[i64], trace: &Trace) -> Vec<(i64, i64)> {
     let given = inputs.iter().map(|x| (x << shape.shift_bits(), *x));
     let nodes = graph.nodes.iter().zip(&trace.accumulators);
     let made = nodes

@@ -76,12 +76,7 @@ impl PublicValues {
 
     /// All instances of a run on the inputs of each inference. `outputs` are those of all
     /// inferences, each output of all before the next.
-    pub fn instances(
-        &self,
-        context: Fr,
-        inputs: &[impl AsRef<[i64]>],
-        outputs: &[i64],
-    ) -> Vec<Fr> {
+    pub fn instances(&self, context: Fr, inputs: &[impl AsRef<[i64]>], outputs: &[i64]) -> Vec<Fr> {
         let words: Vec<_> = inputs.iter().map(|inputs| self.words(inputs.as_ref())).collect();
         let outputs = outputs.iter().map(|output| field(*output));
         std::iter::once(context).chain(interleave(&words)).chain(outputs).collect()

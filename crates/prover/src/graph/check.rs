@@ -146,6 +146,7 @@ fn misfit(op: &Op, inputs: &[&Tensor], output: &Tensor) -> Option<String> {
             (groups.len() != len || !groups.iter().all(fits))
                 .then(|| format!("{} groups of {n} elements for {len} outputs", groups.len()))
         }
+        Op::Trees(trees) => one_input().map_or_else(Some, |n| trees.misfit(n, len)),
         Op::Select(elements) => {
             let fits = |element: &Element| match *element {
                 Element::Input { input, index } => {
@@ -174,6 +175,7 @@ fn first_not_finite(op: &Op) -> Option<f64> {
             Element::Constant(value) if !value.is_finite() => Some(*value),
             _ => None,
         }),
+        Op::Trees(trees) => trees.first_not_finite(),
         Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) => None,
     }
 }

@@ -38,6 +38,7 @@ impl Graph {
                 linear.maps.iter().map(LinearMap::coefficients).sum::<usize>() + linear.bias.len()
             }
             Op::Function(Function::LeakyRelu { slopes }) => slopes.len(),
+            Op::Trees(trees) => trees.parameters(),
             _ => 0,
         };
         self.nodes.iter().map(|node| of(&node.op)).sum()
@@ -64,6 +65,9 @@ impl fmt::Display for Op {
             Self::Extremum(extremum) => extremum.describe(f, ["maximum", "minimum"]),
             Self::ArgExtremum(extremum) => extremum.describe(f, ["argmax", "argmin"]),
             Self::Select(elements) => write!(f, "select {}", elements.len()),
+            Self::Trees(trees) => {
+                write!(f, "{} trees of {} leaves", trees.roots.len(), trees.leaves.len())
+            }
         }
     }
 }

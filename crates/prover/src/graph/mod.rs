@@ -10,6 +10,7 @@ mod display;
 pub mod linear;
 pub(crate) mod passes;
 pub(crate) mod run;
+mod trees;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,7 @@ pub use self::{
     check::GraphError,
     linear::{Convolution, Linear, LinearMap, SparseRows},
     run::RunError,
+    trees::{Branch, Child, Leaf, Test, TreeEnsemble},
 };
 
 /// A tensor of a [`Graph`], by its index in [`Graph::tensors`].
@@ -87,6 +89,8 @@ pub enum Op {
     ArgExtremum(Extremum),
     /// Elements moved: output element i is the one named. Costs nothing.
     Select(Vec<Element>),
+    /// Decision trees applied to every row of the only input.
+    Trees(TreeEnsemble),
 }
 
 /// Where an element of a [`Op::Select`] comes from.
@@ -159,6 +163,7 @@ impl Graph {
             Op::Linear(linear) => {
                 linear.maps.iter().map(LinearMap::term_count).fold(0, usize::saturating_add)
             }
+            Op::Trees(trees) => trees.positions.saturating_mul(trees.roots.len().saturating_mul(8)),
             _ => self.tensors[node.output.0].len(),
         };
         self.nodes.iter().map(of).fold(0, usize::saturating_add)

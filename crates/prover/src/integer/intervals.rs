@@ -9,12 +9,18 @@
 //!   r = max(0, A − B) without rounding. B + r = max(A, B) and A − r = min(A, B) have bounds
 //!   that follow from those of A and B: a sum with c·r is one with c·max(A, B) − c·B, and
 //!   one with c·A − c·min(A, B).
+//! - Decisions. A row of one term with a weight of 1 may be 1 where a value reaches a threshold
+//!   and 0 elsewhere; a row of such steps may be 1 where all of them are. Of the leaves of a
+//!   tree, which are such rows, only one is 1.
 //!
 //! All arithmetic is checked: a graph that overflows even here has no bounds.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{IntegerError, IntegerGraph, IntegerOp, Selected};
+use super::{
+    IntegerError, IntegerGraph, IntegerOp, Selected,
+    boxes::{self, Sides},
+};
 use crate::graph::{Linear, LinearMap, TensorId};
 
 /// Most terms of a row that is taken for a difference of two values.
@@ -80,7 +86,7 @@ pub(crate) fn bits_of((lo, hi): Interval) -> u32 {
 const UNBOUNDED: Interval = (i128::MIN, i128::MAX);
 
 /// An element, by the place of its tensor in the order of making: later ones sort later.
-type Element = (usize, usize);
+pub(super) type Element = (usize, usize);
 
 /// A sum over elements.
 type Terms = BTreeMap<Element, i128>;
@@ -92,6 +98,10 @@ enum Derived {
     Plain,
     /// max(0, m·t + q).
     Knot { source: Element, m: i128, q: i128 },
+    /// 1 if the source is at least `at`, else 0.
+    Step { source: Element, at: i128 },
+    /// 1 if every variable lies within its sides, else 0.
+    Box(Sides),
     /// max(0, A − B).
     Difference { maximum: Extreme, minimum: Extreme },
 }
@@ -319,9 +329,14 @@ impl Analysis {
     ) -> Option<Interval> {
         let mut sum = (0, 0);
         let mut functions: BTreeMap<Element, Vec<(i128, i128, i128)>> = BTreeMap::new();
+        let mut steps: BTreeMap<Element, Vec<(i128, i128)>> = BTreeMap::new();
+        // Those of one tensor, as the leaves of one tree are.
+        let mut boxes: BTreeMap<usize, Vec<(i128, &Sides)>> = BTreeMap::new();
         let mut plain = Vec::new();
         for (at, c) in terms {
             match self.derived(at) {
+                Derived::Step { source, at } => steps.entry(*source).or_default().push((*at, c)),
+                Derived::Box(sides) => boxes.entry(at.0).or_default().push((c, sides)),
                 Derived::Knot { source, m, q } => {
                     functions.entry(*source).or_default().push((c, *m, *q));
                 }
@@ -340,6 +355,13 @@ impl Analysis {
         }
         for (source, function) in functions {
             sum = add(sum, function_bounds(&function, self.known[source.0].bounds[source.1])?)?;
+        }
+        for (source, mut terms) in steps {
+            let bounds = self.known[source.0].bounds[source.1];
+            sum = add(sum, boxes::steps(&mut terms, bounds)?)?;
+        }
+        for terms in boxes.values() {
+            sum = add(sum, boxes::boxes(terms)?)?;
         }
         Some(sum)
     }
@@ -367,11 +389,22 @@ impl Analysis {
     fn derive_row(&self, mut terms: Terms, bias: i64) -> Derived {
         let unit = 1i128 << self.shift_bits;
         terms.retain(|_, w| *w != 0);
+        if let (1, Some((source, 1))) = (terms.len(), terms.first_key_value()) {
+            // max(0, ⌊(x − at) / 2^n⌋ + 1), which goes no further than 1.
+            let at = unit - i128::from(bias);
+            let (_, hi) = self.known[source.0].bounds[source.1];
+            if hi.checked_sub(at).is_some_and(|over| over < unit) {
+                return Derived::Step { source: *source, at };
+            }
+        }
         if terms.len() > MAX_DIFFERENCE_TERMS || terms.values().any(|w| w % unit != 0) {
             return Derived::Plain;
         }
         terms.values_mut().for_each(|w| *w /= unit);
         let q = i128::from(bias >> self.shift_bits);
+        if let Some(derived) = self.derive_decision(&terms, q) {
+            return derived;
+        }
         // A difference stays one, so that its own terms can be taken apart.
         if let (1, Some((source, m))) = (terms.len(), terms.first_key_value())
             && !matches!(self.derived(*source), Derived::Difference { .. })
@@ -379,6 +412,41 @@ impl Analysis {
             return Derived::Knot { source: *source, m: *m, q };
         }
         self.derive_difference(&terms, q).unwrap_or(Derived::Plain)
+    }
+
+    /// max(0, Σ terms + q) as a step or as a product of steps.
+    fn derive_decision(&self, terms: &Terms, q: i128) -> Option<Derived> {
+        if let (1, Some((at, -1)), 1) = (terms.len(), terms.first_key_value(), q) {
+            // max(0, 1 − max(0, T − x)).
+            return match self.derived(*at) {
+                Derived::Knot { source, m: -1, q } => {
+                    Some(Derived::Step { source: *source, at: *q })
+                }
+                _ => None,
+            };
+        }
+        // Σ of steps, less as many others, that reaches 1 where the first are all 1 and the
+        // others all 0, and nowhere else.
+        let positive = terms.values().filter(|w| **w == 1).count();
+        if terms.len() < 2 || q != 1 - positive as i128 {
+            return None;
+        }
+        let mut sides = Sides::new();
+        for (element, w) in terms {
+            let (Derived::Step { source, at }, 1 | -1) = (self.derived(*element), w) else {
+                return None;
+            };
+            let place = match sides.iter().position(|(own, ..)| own == source) {
+                Some(place) => place,
+                None => {
+                    sides.push((*source, i128::MIN, i128::MAX));
+                    sides.len() - 1
+                }
+            };
+            let (_, from, to) = &mut sides[place];
+            if *w == 1 { *from = (*from).max(*at) } else { *to = (*to).min(*at) }
+        }
+        Some(Derived::Box(sides))
     }
 
     /// max(0, Σ terms + q) as max(0, A − B), q belonging to A.
@@ -456,7 +524,7 @@ fn subtract(from: &mut Terms, c: i128, terms: &[(Element, i128)]) -> Option<()> 
     Some(())
 }
 
-fn add(a: Interval, b: Interval) -> Option<Interval> {
+pub(super) fn add(a: Interval, b: Interval) -> Option<Interval> {
     Some((a.0.checked_add(b.0)?, a.1.checked_add(b.1)?))
 }
 

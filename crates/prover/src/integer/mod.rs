@@ -15,6 +15,7 @@
 //! [`IntegerGraph::run`] is what a proof proves, exactly; [`IntegerGraph::validate`] checks
 //! that no input in range can take an integer out of the circuit's bits.
 
+mod boxes;
 mod check;
 mod intervals;
 mod run;

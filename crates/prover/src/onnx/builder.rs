@@ -1,5 +1,7 @@
 //! The graph while it is being read.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{
     budget::Budget,
     dtype::DType,
@@ -13,6 +15,17 @@ use crate::graph::{self, Element, ElementKind, Graph, LinearMap, Node, Op, Tenso
 pub(super) struct Builder {
     pub(super) graph: Graph,
     pub(super) budget: Budget,
+    /// Of each tensor that a Scaler made in float32: what it was made of, element by element.
+    pub(super) scaled: HashMap<TensorId, Scaled>,
+    /// Tensors that a Cast says are integers, whose elements still have fractions.
+    pub(super) uncut: HashSet<TensorId>,
+}
+
+/// (x − offset)·scale of another tensor's elements, both operations rounded to float32.
+pub(super) struct Scaled {
+    pub(super) source: TensorId,
+    /// (offset, scale) of each element.
+    pub(super) by: Vec<(f32, f32)>,
 }
 
 impl Builder {
@@ -25,7 +38,7 @@ impl Builder {
             inputs: vec![],
             outputs: vec![],
         };
-        Self { graph, budget }
+        Self { graph, budget, scaled: HashMap::new(), uncut: HashSet::new() }
     }
 
     /// An input of the model.
@@ -91,6 +104,7 @@ fn stored(op: &Op) -> usize {
         Op::Function(_) => 0,
         Op::Extremum(e) | Op::ArgExtremum(e) => e.groups.iter().map(|group| group.len() + 3).sum(),
         Op::Select(elements) => elements.len() * 3,
+        Op::Trees(trees) => trees.size(),
     }
 }
 
@@ -143,6 +157,6 @@ fn substitute(op: &mut Op, constants: &[Option<Vec<f64>>]) {
                 }
             }
         }
-        Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) => {}
+        Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) | Op::Trees(_) => {}
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use tract_onnx::pb::{
-    ValueInfoProto, tensor_shape_proto::dimension::Value as Dimension, type_proto,
+    ValueInfoProto, tensor_proto::DataType, tensor_shape_proto::dimension::Value as Dimension,
+    type_proto,
 };
 
 use super::{
@@ -112,7 +113,9 @@ pub(super) fn check_output(
 ) -> Result<(), OnnxError> {
     let Some(declared) = declaration(info) else { return Ok(()) };
     let name = printable(&info.name);
-    if declared.elements != 0 && DType::of(declared.elements) != Some(dtype) {
+    // Of labels that are strings, the position among them is computed.
+    let label = declared.elements == DataType::String as i32 && dtype == DType::Int64;
+    if declared.elements != 0 && !label && DType::of(declared.elements) != Some(dtype) {
         let (declared, computed) = (type_name(declared.elements), dtype.name());
         let detail = format!("it is declared as {declared}, computed as {computed}");
         return Err(OnnxError::BadTensor { tensor: name, detail });

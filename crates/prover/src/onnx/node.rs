@@ -1,15 +1,17 @@
 //! One node of the file with its inputs resolved, as an operator sees it.
 
+use std::collections::HashMap;
+
 use tract_onnx::pb::{AttributeProto, NodeProto, SparseTensorProto, TensorProto};
 
 use super::{
-    builder::Builder,
+    builder::{Builder, Scaled},
     dtype::DType,
     error::OnnxError,
     shape,
     tensor::{Data, Tensor},
 };
-use crate::graph::{Element, Linear, LinearMap, Op, TensorId};
+use crate::graph::{Element, Graph, Linear, LinearMap, Op, TensorId};
 
 /// A tensor of the file.
 #[derive(Clone, Debug)]
@@ -48,6 +50,18 @@ impl Value {
     }
 }
 
+/// Operators that read floats which are meant cut off to integers: those that only pass them
+/// on, and those that cut them off.
+const READ_UNCUT: [&str; 7] = [
+    "Flatten",
+    "Identity",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "ai.onnx.ml.LabelEncoder",
+    "ai.onnx.ml.OneHotEncoder",
+];
+
 /// Shape and elements of a constant of integers.
 type Indices = (Vec<usize>, Vec<i64>);
 
@@ -58,6 +72,8 @@ pub(super) struct Node<'a> {
     pub(super) opset: i64,
     inputs: Vec<Option<Value>>,
     builder: &'a mut Builder,
+    /// Why the outputs that the operator does not give are not given.
+    pub(super) withheld: Option<String>,
 }
 
 impl<'a> Node<'a> {
@@ -68,7 +84,8 @@ impl<'a> Node<'a> {
         inputs: Vec<Option<Value>>,
         builder: &'a mut Builder,
     ) -> Self {
-        Self { proto, name: display_name(proto, position), opset, inputs, builder }
+        let (name, withheld) = (display_name(proto, position), None);
+        Self { proto, name, opset, inputs, builder, withheld }
     }
 
     /// The operator with its domain, unless that is ONNX's own.
@@ -99,6 +116,12 @@ impl<'a> Node<'a> {
     /// The input at `index` with finite elements, if there is one.
     pub(super) fn take_optional(&mut self, index: usize) -> Result<Option<Value>, OnnxError> {
         let value = self.take_unchecked(index);
+        if let Some(Value::Signal(signal)) = &value
+            && self.builder.uncut.contains(&signal.id)
+            && !READ_UNCUT.contains(&self.operator().as_str())
+        {
+            return Err(self.unsupported("it reads floats that were cut off to integers"));
+        }
         if let Some(Value::Const(Tensor { data: Data::Float(values), .. })) = &value
             && let Some((index, &value)) = values.iter().enumerate().find(|(_, v)| !v.is_finite())
         {
@@ -210,6 +233,21 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// A list of floats, whatever they are.
+    pub(super) fn numbers(&self, name: &str) -> Option<Vec<f64>> {
+        self.attribute(name).map(|a| a.floats.iter().map(|&v| f64::from(v)).collect())
+    }
+
+    /// A list of strings; empty where the attribute is absent.
+    pub(super) fn strings(&self, name: &str) -> &'a [Vec<u8>] {
+        self.attribute(name).map(|attribute| attribute.strings.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether an attribute is given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.attribute(name).is_some()
+    }
+
     pub(super) fn tensor(&self, name: &str) -> Option<&'a TensorProto> {
         self.attribute(name).and_then(|attribute| attribute.t.as_ref())
     }
@@ -240,6 +278,26 @@ impl<'a> Node<'a> {
             found.push(axis);
         }
         Ok(found)
+    }
+
+    /// The graph as far as it has been read, and what Scalers made.
+    pub(super) fn so_far(&self) -> (&Graph, &HashMap<TensorId, Scaled>) {
+        (&self.builder.graph, &self.builder.scaled)
+    }
+
+    /// Whether a tensor's elements are meant cut off to integers, which they are not yet.
+    pub(super) fn is_uncut(&self, value: &Value) -> bool {
+        matches!(value, Value::Signal(signal) if self.builder.uncut.contains(&signal.id))
+    }
+
+    /// Notes that a tensor's elements are meant cut off to integers.
+    pub(super) fn note_uncut(&mut self, tensor: TensorId) {
+        self.builder.uncut.insert(tensor);
+    }
+
+    /// Notes that a tensor is another one scaled in float32.
+    pub(super) fn note_scaled(&mut self, made: TensorId, scaled: Scaled) {
+        self.builder.scaled.insert(made, scaled);
     }
 
     /// Pays for an array of the given dimensions; returns its length.

@@ -131,6 +131,7 @@ impl<'a> Reader<'a> {
         let first = self.builder.graph.tensors.len();
         let mut node = Node::new(proto, position, opset, inputs, &mut self.builder);
         let values = ops::lower(&mut node)?;
+        let withheld = node.withheld.take();
         let mut values = values.into_iter();
         for (at, output) in proto.output.iter().enumerate() {
             match values.next() {
@@ -144,7 +145,8 @@ impl<'a> Reader<'a> {
                     self.values.insert(output, value);
                 }
                 None => {
-                    let why = format!("output {at} of node {name} is not supported");
+                    let plain = || format!("output {at} of node {name} is not supported");
+                    let why = withheld.clone().unwrap_or_else(plain);
                     self.withheld.insert(output, why);
                 }
             }
@@ -204,6 +206,10 @@ impl<'a> Reader<'a> {
         let Some(Value::Signal(signal)) = self.read(&info.name, &name)? else {
             return Err(OnnxError::ConstantOutput { name });
         };
+        if self.builder.uncut.contains(&signal.id) {
+            let detail = "it is cut off to integers, which only encoders are".into();
+            return Err(OnnxError::BadTensor { tensor: name, detail });
+        }
         interface::check_output(info, signal.dtype, &signal.shape)?;
         let Signal { id, shape, dtype } = signal;
         let graph = &self.builder.graph;

@@ -49,6 +49,7 @@ fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
         Op::ArgExtremum(extremum) => {
             extremum.groups.iter().map(|group| (0.0, (group.len() - 1) as f64)).collect()
         }
+        Op::Trees(trees) => trees.bounds(),
         op @ (Op::Function(_) | Op::Extremum(_)) => {
             // Monotone between the ends, but for what bends in between.
             let end = |side: fn(&(f64, f64)) -> f64| {

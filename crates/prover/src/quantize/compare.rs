@@ -8,7 +8,7 @@ use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use super::{QuantizeError, Quantized, Ranges};
-use crate::graph::{Graph, RunError};
+use crate::graph::{Graph, Op, RunError};
 
 /// Multiplications spent on running the float model for a comparison.
 const BUDGET: usize = 40_000_000;
@@ -45,19 +45,15 @@ impl Reference {
         let runs = (BUDGET / graph.multiplications().max(1)).clamp(8, 260);
         let run =
             |inputs: Vec<f64>| Ok::<_, QuantizeError>((inputs.clone(), run_float(graph, &inputs)?));
-        let inputs = ranges.probes(graph, runs);
-        let integers = integer_elements(graph);
+        let inputs = ranges.probes(graph, runs)?;
         let samples = inputs.into_iter().map(run).collect::<Result<_, _>>()?;
         let count = ranges.input.len();
         let single = if 2 * count < 2 * runs {
             let middle: Vec<f64> = ranges
                 .input
                 .iter()
-                .zip(&integers)
-                .map(|([lo, hi], integer)| {
-                    let middle = lo + (hi - lo) / 2.0;
-                    if *integer { middle.floor() } else { middle }
-                })
+                .enumerate()
+                .map(|(index, [lo, hi])| ranges.snap(index, lo + (hi - lo) / 2.0).min(*hi))
                 .collect();
             let mut single = vec![middle.clone()];
             for (index, range) in ranges.input.iter().enumerate() {
@@ -78,7 +74,11 @@ impl Reference {
     pub(super) fn of_samples(graph: &Graph, samples: &[Vec<f64>]) -> Result<Self, QuantizeError> {
         let run = |inputs: &Vec<f64>| Ok((inputs.clone(), run_float(graph, inputs)?));
         let samples = samples.iter().map(run).collect::<Result<_, QuantizeError>>()?;
-        Ok(Self { ranges: Ranges { input: Vec::new() }, samples, single: Vec::new() })
+        Ok(Self {
+            ranges: Ranges { input: Vec::new(), grids: Vec::new() },
+            samples,
+            single: Vec::new(),
+        })
     }
 
     /// Inputs to measure sensitivities at.
@@ -131,36 +131,29 @@ impl Reference {
     }
 }
 
-/// Which elements take integers only.
-fn integer_elements(graph: &Graph) -> Vec<bool> {
-    let tensors = graph.inputs.iter().map(|tensor| &graph.tensors[tensor.0]);
-    tensors
-        .flat_map(|tensor| {
-            let integer = tensor.kind == crate::graph::ElementKind::Integer;
-            std::iter::repeat_n(integer, tensor.len())
-        })
-        .collect()
-}
-
 impl Ranges {
     /// Corners among [`Self::probes`].
     pub const CORNERS: usize = 4;
 
     /// `count` inputs of `graph` within the ranges, at least four: some drawn evenly, the
     /// same ones every time, then [`Self::CORNERS`]: all elements at their lower ends, at
-    /// their upper ends, and at either in turn. Integers where the model takes them.
-    pub fn probes(&self, graph: &Graph, count: usize) -> Vec<Vec<f64>> {
-        let mut inputs = self.samples(count.saturating_sub(Self::CORNERS));
-        inputs.push(self.corner(|_| false));
-        inputs.push(self.corner(|_| true));
-        inputs.push(self.corner(|index| index % 2 == 0));
-        inputs.push(self.corner(|index| index % 2 == 1));
-        let integers = integer_elements(graph);
+    /// their upper ends, and at either in turn. On the grid where there is one.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn probes(&self, graph: &Graph, count: usize) -> Result<Vec<Vec<f64>>, SchemaError> {
+        let ranges = self.resolve(graph)?;
+        let mut inputs = ranges.samples(count.saturating_sub(Self::CORNERS));
+        inputs.push(ranges.corner(|_| false));
+        inputs.push(ranges.corner(|_| true));
+        inputs.push(ranges.corner(|index| index % 2 == 0));
+        inputs.push(ranges.corner(|index| index % 2 == 1));
         for input in &mut inputs {
-            let integers = input.iter_mut().zip(&integers).filter(|(_, integer)| **integer);
-            integers.for_each(|(value, _)| *value = value.round());
+            for (index, value) in input.iter_mut().enumerate() {
+                *value = ranges.snap(index, *value);
+            }
         }
-        inputs
+        Ok(inputs)
     }
 
     /// `count` inputs drawn evenly from the ranges, the same ones every time.

@@ -1,5 +1,7 @@
 //! Steps as integer nodes, for a circuit of given bits.
 
+mod trees;
+
 use super::{
     OutputSchema, QuantizeError,
     program::{Kind, Output, Part, Program, Step, Terms, View},
@@ -127,7 +129,7 @@ impl<'a> Emitter<'a> {
         decimals: Option<u32>,
     ) -> Result<Emitted, QuantizeError> {
         for (index, step) in program.steps.iter().enumerate() {
-            let made = self.step(index, step)?;
+            let made = self.step(index, step, program)?;
             self.made.push(made);
         }
         let output = self.outputs(&program.outputs, model, decimals)?;
@@ -139,13 +141,19 @@ impl<'a> Emitter<'a> {
         Ok(Emitted { graph: self.graph, output, units })
     }
 
-    fn step(&mut self, index: usize, step: &Step) -> Result<Made, QuantizeError> {
+    fn step(
+        &mut self,
+        index: usize,
+        step: &Step,
+        program: &Program,
+    ) -> Result<Made, QuantizeError> {
         match &step.kind {
             Kind::Input { first } => Ok(self.input(step, *first)),
             Kind::Relu(view) => self.relu(step, view),
             Kind::Shifted { view, uniform } => self.shifted(step, view, *uniform),
             Kind::Kink { source, at } => self.kink(step, *source, at),
-            Kind::Exact { rows, constant, like } => Ok(self.exact(step, rows, *constant, *like)),
+            Kind::Exact { rows, constants, like } => Ok(self.exact(step, rows, constants, *like)),
+            Kind::Decisions { source, cuts } => self.decisions(step, program, *source, cuts),
             Kind::Sigmoid { source, .. } => self.sigmoids(step, *source, &self.fitted[index]),
             Kind::Select(elements) => Ok(self.select(step, elements)),
         }
@@ -271,7 +279,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// max(0, Σ terms) of integers: no rounding.
-    fn exact(&mut self, step: &Step, rows: &[Terms], constant: i64, like: usize) -> Made {
+    fn exact(&mut self, step: &Step, rows: &[Terms], constants: &[i64], like: usize) -> Made {
         let one = 1i64 << self.graph.shift_bits;
         let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
         steps.push(like);
@@ -289,7 +297,7 @@ impl<'a> Emitter<'a> {
             .map(|step| (step, map(step)))
             .filter(|(_, map)| map.coefficients() > 0)
             .collect();
-        let bias = vec![-constant.saturating_mul(one); rows.len()];
+        let bias = constants.iter().map(|constant| -constant.saturating_mul(one)).collect();
         let inputs: Vec<TensorId> = maps.iter().map(|(step, _)| self.made[*step].tensor).collect();
         let linear = Linear { maps: maps.into_iter().map(|(_, map)| map).collect(), bias };
         let bounds = self.analysis.linear(&inputs, &linear);

@@ -20,6 +20,7 @@ mod bounds;
 mod compare;
 mod compose;
 mod emit;
+pub mod grid;
 mod program;
 pub mod pwl;
 pub mod schema;
@@ -30,6 +31,7 @@ use thiserror::Error;
 
 pub use self::{
     compare::ErrorReport,
+    grid::Grid,
     schema::{InputSchema, InputTensor, OutputSchema, OutputTensor, Ranges, SchemaError},
 };
 use self::{
@@ -174,12 +176,12 @@ impl<'a> Quantizer<'a> {
     /// A graph or ranges that are not consistent, or values that may overflow f64.
     pub fn new(graph: &'a Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
         graph.check()?;
-        ranges.validate(graph.input_len())?;
+        let ranges = ranges.resolve(graph)?;
         if graph.nodes.is_empty() {
             return Err(QuantizeError::Empty);
         }
-        let program = Program::new(graph, &ranges.input)?;
-        let reference = Reference::new(graph, ranges)?;
+        let program = Program::new(graph, &ranges)?;
+        let reference = Reference::new(graph, &ranges)?;
         let functions = program.steps.iter().any(|step| matches!(step.kind, Kind::Sigmoid { .. }));
         let gains = if functions {
             let values = reference
@@ -190,7 +192,7 @@ impl<'a> Quantizer<'a> {
         } else {
             vec![0.0; graph.tensors.len()]
         };
-        Ok(Self { graph, ranges: ranges.clone(), program, reference, gains })
+        Ok(Self { graph, ranges, program, reference, gains })
     }
 
     /// Approximates the functions: each as closely as its share of what an output's error

@@ -7,9 +7,12 @@
 
 mod functions;
 mod order;
+mod trees;
 
+pub(super) use self::trees::Cut;
+use self::trees::Known;
 use super::{
-    QuantizeError,
+    QuantizeError, Ranges,
     bounds::bounds,
     compose::{VALUE_COST, compose, scaled, selection},
 };
@@ -60,8 +63,10 @@ pub(super) enum Kind {
     Shifted { view: View, uniform: bool },
     /// max(0, x − at) of a step's elements, in its unit.
     Kink { source: usize, at: Vec<f64> },
-    /// max(0, Σ terms − constant) of integers, in the unit of `like`.
-    Exact { rows: Vec<Terms>, constant: i64, like: usize },
+    /// max(0, Σ terms − constant) of integers, a constant for each, in the unit of `like`.
+    Exact { rows: Vec<Terms>, constants: Vec<i64>, like: usize },
+    /// Of each (element, cut) of a step: 1 where the element is not below the cut, else 0.
+    Decisions { source: usize, cuts: Vec<(usize, Cut)> },
     /// Sigmoids of a step's elements, as ReLUs at their knots. `tensor` is the graph's.
     Sigmoid { source: usize, tensor: TensorId },
     /// Elements named again.
@@ -90,7 +95,8 @@ struct Lowering<'a> {
     graph: &'a Graph,
     /// Bounds by the graph's tensor.
     bounds: Vec<Vec<(f64, f64)>>,
-    ranges: &'a [[f64; 2]],
+    ranges: &'a Ranges,
+    decisions: Known,
     steps: Vec<Step>,
     /// The view of each tensor of the graph.
     views: Vec<Option<View>>,
@@ -101,14 +107,15 @@ struct Lowering<'a> {
 }
 
 impl Program {
-    pub(super) fn new(graph: &Graph, ranges: &[[f64; 2]]) -> Result<Self, QuantizeError> {
+    pub(super) fn new(graph: &Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
         let mut uses = vec![0; graph.tensors.len()];
         let reads = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
         reads.for_each(|tensor| uses[tensor.0] += 1);
         let mut lowering = Lowering {
             graph,
-            bounds: bounds(graph, ranges)?,
+            bounds: bounds(graph, &ranges.input)?,
             ranges,
+            decisions: Known::default(),
             steps: Vec::new(),
             views: vec![None; graph.tensors.len()],
             uses,
@@ -189,7 +196,9 @@ impl Kind {
             Self::Relu(view) | Self::Shifted { view, .. } => {
                 view.parts.iter().map(|part| part.step).collect()
             }
-            Self::Kink { source, .. } | Self::Sigmoid { source, .. } => vec![*source],
+            Self::Kink { source, .. }
+            | Self::Sigmoid { source, .. }
+            | Self::Decisions { source, .. } => vec![*source],
             Self::Exact { rows, like, .. } => {
                 let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
                 steps.push(*like);
@@ -205,7 +214,9 @@ impl Kind {
             Self::Relu(view) | Self::Shifted { view, .. } => {
                 view.parts.iter_mut().map(|part| &mut part.step).collect()
             }
-            Self::Kink { source, .. } | Self::Sigmoid { source, .. } => vec![source],
+            Self::Kink { source, .. }
+            | Self::Sigmoid { source, .. }
+            | Self::Decisions { source, .. } => vec![source],
             Self::Exact { rows, like, .. } => {
                 let terms = rows.iter_mut().flatten().map(|term| &mut term.0);
                 terms.chain(std::iter::once(like)).collect()
@@ -283,6 +294,7 @@ impl Lowering<'_> {
             Op::Function(function) => self.function(node, function),
             Op::Extremum(extremum) => self.extremum(node, extremum),
             Op::ArgExtremum(extremum) => self.arg_extremum(node, extremum),
+            Op::Trees(trees) => self.trees(node, trees),
         };
         node.inputs.iter().for_each(|input| self.uses[input.0] -= 1);
         // What nobody reads any more needs no memory.
@@ -329,11 +341,11 @@ impl Lowering<'_> {
     /// Whether all elements of a step have one unit and one shift.
     fn is_uniform(&self, step: usize) -> bool {
         match &self.steps[step].kind {
-            Kind::Relu(_) | Kind::Kink { .. } | Kind::Exact { .. } => true,
+            Kind::Relu(_) | Kind::Kink { .. } | Kind::Exact { .. } | Kind::Decisions { .. } => true,
             Kind::Shifted { uniform, .. } => *uniform,
             Kind::Input { first } => {
-                let ranges = &self.ranges[*first..*first + self.steps[step].len];
-                ranges.iter().all(|range| *range == ranges[0])
+                let all = *first..*first + self.steps[step].len;
+                all.clone().all(|index| self.ranges.same_unit(index, all.start))
             }
             Kind::Sigmoid { .. } => false,
             Kind::Select(elements) => {
@@ -344,11 +356,12 @@ impl Lowering<'_> {
     }
 
     /// What the unit of an element depends on.
-    fn unit(&self, step: usize, index: usize) -> (usize, u64) {
+    fn unit(&self, step: usize, index: usize) -> (usize, u64, u32) {
         match &self.steps[step].kind {
             Kind::Input { first } => {
-                let [lo, hi] = self.ranges[first + index];
-                (step, (hi - lo).to_bits())
+                let [lo, hi] = self.ranges.input[first + index];
+                let grid = self.ranges.grid(first + index).map_or(0, |grid| grid.decimals + 1);
+                (step, (hi - lo).to_bits(), grid)
             }
             Kind::Select(elements) => {
                 let (step, index) = elements[index];
@@ -356,7 +369,7 @@ impl Lowering<'_> {
             }
             Kind::Kink { source, .. } => self.unit(*source, index),
             Kind::Exact { like, .. } => self.unit(*like, 0),
-            _ => (step, 0),
+            _ => (step, 0, 0),
         }
     }
 

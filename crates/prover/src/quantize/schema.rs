@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::grid::Grid;
 use crate::graph::{ElementKind, Graph};
 
 /// Declared ranges of the inputs, one [lo, hi] for each element of all of them.
@@ -11,11 +12,14 @@ use crate::graph::{ElementKind, Graph};
 pub struct Ranges {
     /// [lo, hi] of each element, one input after the other.
     pub input: Vec<[f64; 2]>,
+    /// The grid of each element that has one; none of them where this is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grids: Vec<Option<Grid>>,
 }
 
 /// How inputs become integers: affinely, so that the declared range is exactly the
-/// integers of the proven range, both ends included. Integers become integers exactly; their
-/// range is proven up to the next power of two of its width.
+/// integers of the proven range, both ends included. What stands on a grid becomes integers
+/// exactly; its range is proven up to the next power of two of its width.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSchema {
@@ -25,6 +29,9 @@ pub struct InputSchema {
     pub ranges: Vec<[f64; 2]>,
     /// Bits of an input integer.
     pub bits: u32,
+    /// The grid of each element that has one; none of them where this is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grids: Vec<Option<Grid>>,
 }
 
 /// An input of the model.
@@ -108,6 +115,32 @@ pub enum SchemaError {
         /// The value.
         value: f64,
     },
+    /// Not on the declared grid.
+    #[error("{element} is {value}, which has more than its declared {decimals} decimals")]
+    NotOnGrid {
+        /// The element, `x[0][3]`.
+        element: String,
+        /// The value.
+        value: f64,
+        /// Decimals declared.
+        decimals: u32,
+    },
+    /// A grid of too many points.
+    #[error(
+        "{element} has {decimals} decimals from {lo} to {hi}: at most {most} decimals and \
+         2^53 values are possible; declare fewer decimals or a narrower range",
+        most = super::grid::MAX_DECIMALS
+    )]
+    Grid {
+        /// The element, `x[0][3]`.
+        element: String,
+        /// Lower end.
+        lo: f64,
+        /// Upper end.
+        hi: f64,
+        /// Decimals declared.
+        decimals: u32,
+    },
     /// Outside the declared range.
     #[error(
         "{element} is {value}, outside its declared range [{lo}, {hi}]; correct the input, or \
@@ -128,7 +161,7 @@ pub enum SchemaError {
 impl Ranges {
     /// The same range for every input.
     pub fn uniform(inputs: usize, lo: f64, hi: f64) -> Self {
-        Self { input: vec![[lo, hi]; inputs] }
+        Self { input: vec![[lo, hi]; inputs], grids: Vec::new() }
     }
 
     /// Ranges that contain every sample, widened by a tenth of their width on both
@@ -152,12 +185,15 @@ impl Ranges {
             let margin = if range[0] < range[1] { (range[1] - range[0]) / 10.0 } else { 0.5 };
             *range = [range[0] - margin, range[1] + margin];
         }
-        Ok(Self { input })
+        Ok(Self { input, grids: Vec::new() })
     }
 
     /// Checks that there is a range for each of `inputs` inputs, and that it is one.
     pub fn validate(&self, inputs: usize) -> Result<(), SchemaError> {
         check_length("input ranges", inputs, self.input.len())?;
+        if !self.grids.is_empty() {
+            check_length("grids", inputs, self.grids.len())?;
+        }
         for (index, [lo, hi]) in self.input.iter().copied().enumerate() {
             if !(lo.is_finite() && hi.is_finite() && lo < hi && (hi - lo).is_finite()) {
                 return Err(SchemaError::Range { index, lo, hi });
@@ -180,7 +216,7 @@ impl InputSchema {
     /// The schema of a model's inputs within `ranges`.
     ///
     /// # Errors
-    /// Ranges that are none; of integers: ends that are none, or too far apart.
+    /// Ranges that are none; on a grid: ends that are none, or too far apart.
     pub fn new(graph: &Graph, ranges: &Ranges, bits: u32) -> Result<Self, SchemaError> {
         let tensors: Vec<InputTensor> = graph
             .inputs
@@ -193,57 +229,45 @@ impl InputSchema {
             })
             .collect();
         ranges.validate(tensors.iter().map(InputTensor::len).sum())?;
-        let schema = Self { tensors, ranges: ranges.input.clone(), bits };
+        let ranges = ranges.resolve(graph)?;
+        let gridded = ranges.grids.iter().any(Option::is_some);
+        let grids = if gridded { ranges.grids.clone() } else { Vec::new() };
+        let schema = Self { tensors, ranges: ranges.input, bits, grids };
         for (index, [lo, hi]) in schema.ranges.iter().copied().enumerate() {
-            if schema.is_integer(index) {
-                if lo.fract() != 0.0 || hi.fract() != 0.0 {
-                    let value = if lo.fract() != 0.0 { lo } else { hi };
-                    return Err(SchemaError::NotInteger { element: schema.element(index), value });
-                }
-                if hi - lo > schema.largest() {
-                    return Err(SchemaError::Range { index, lo, hi });
-                }
+            if let Some(grid) = schema.grid(index)
+                && grid.nearest(hi) - grid.nearest(lo) > schema.largest()
+            {
+                return Err(SchemaError::Range { index, lo, hi });
             }
         }
         Ok(schema)
     }
 
-    /// The input that has element `index` of all, and where in it.
-    fn find(&self, index: usize) -> Option<(&InputTensor, usize)> {
-        let mut rest = index;
-        self.tensors.iter().find_map(|tensor| match rest.checked_sub(tensor.len()) {
-            None => Some((tensor, rest)),
-            Some(others) => {
-                rest = others;
-                None
-            }
-        })
-    }
-
-    /// Whether element `index` is of an input that takes integers only.
-    fn is_integer(&self, index: usize) -> bool {
-        self.find(index).is_some_and(|(tensor, _)| tensor.integer)
-    }
-
     /// Element `index` for a message, `x[0][3]`.
     fn element(&self, index: usize) -> String {
-        let Some((tensor, at)) = self.find(index) else { return format!("number {index}") };
-        let mut step = tensor.len();
-        let place = |dim: &usize| {
-            step /= (*dim).max(1);
-            format!("[{}]", at / step.max(1) % (*dim).max(1))
-        };
-        format!("{}{}", tensor.name, tensor.dims.iter().map(place).collect::<String>())
+        InputTensor::element(&self.tensors, index)
+    }
+
+    /// The grid of element `index`, if it has one.
+    pub fn grid(&self, index: usize) -> Option<Grid> {
+        self.grids.get(index).copied().flatten()
+    }
+
+    /// Bits of an input integer below a step of its grid: a point k from the lower end is
+    /// the integer k·2^shift. The most with which the range still fits.
+    pub(super) fn shift(&self, index: usize, grid: Grid) -> u32 {
+        let [lo, hi] = self.ranges[index];
+        let points = grid.nearest(hi) - grid.nearest(lo);
+        self.bits.saturating_sub(64 - (points as u64).leading_zeros())
     }
 
     /// The real value of one unit of element `index`.
     pub fn unit(&self, index: usize) -> f64 {
         let [lo, hi] = self.ranges[index];
-        if !self.is_integer(index) {
-            return (hi - lo) / self.largest();
+        match self.grid(index) {
+            Some(grid) => grid.value(1.0) / (1u64 << self.shift(index, grid)) as f64,
+            None => (hi - lo) / self.largest(),
         }
-        // The finest power of two that still holds the range.
-        2f64.powi(-((self.largest() / (hi - lo)).log2().floor() as i32))
     }
 
     fn largest(&self) -> f64 {
@@ -265,13 +289,23 @@ impl InputSchema {
                     hi,
                 });
             }
-            let word = if self.is_integer(index) {
-                if value.fract() != 0.0 {
-                    return Err(SchemaError::NotInteger { element: self.element(index), value });
+            let word = match self.grid(index) {
+                Some(grid) if grid.exact && !grid.holds(value) => {
+                    return Err(match grid {
+                        Grid::INTEGERS => {
+                            SchemaError::NotInteger { element: self.element(index), value }
+                        }
+                        Grid { decimals, .. } => {
+                            let element = self.element(index);
+                            SchemaError::NotOnGrid { element, value, decimals }
+                        }
+                    });
                 }
-                (value - lo) / self.unit(index)
-            } else {
-                (value - lo) / (hi - lo) * self.largest()
+                Some(grid) => {
+                    let points = grid.nearest(value) - grid.nearest(lo);
+                    points * (1u64 << self.shift(index, grid)) as f64
+                }
+                None => (value - lo) / (hi - lo) * self.largest(),
             };
             Ok(word.round().clamp(0.0, self.largest()) as i64)
         };
@@ -284,6 +318,24 @@ impl InputTensor {
     #[expect(clippy::len_without_is_empty, reason = "a tensor of a model is never empty")]
     pub fn len(&self) -> usize {
         self.dims.iter().fold(1, |len: usize, dim| len.saturating_mul(*dim))
+    }
+
+    /// Element `index` of all `tensors` together for a message, `x[0][3]`.
+    pub(super) fn element(tensors: &[Self], index: usize) -> String {
+        let mut at = index;
+        for tensor in tensors {
+            let mut step = tensor.len();
+            if at >= step {
+                at -= step;
+                continue;
+            }
+            let place = |dim: &usize| {
+                step /= (*dim).max(1);
+                format!("[{}]", at / step.max(1) % (*dim).max(1))
+            };
+            return format!("{}{}", tensor.name, tensor.dims.iter().map(place).collect::<String>());
+        }
+        format!("number {index}")
     }
 }
 
@@ -308,6 +360,7 @@ mod tests {
             tensors: vec![InputTensor { name: "x".into(), dims: vec![1, 2], integer: false }],
             ranges: vec![[-1.0, 3.0], [0.0, 1e9]],
             bits: 30,
+            grids: Vec::new(),
         }
     }
 
@@ -315,6 +368,7 @@ mod tests {
     fn integers_are_exact_and_nothing_else_is_taken_for_one() {
         let mut schema = schema();
         schema.tensors[0].integer = true;
+        schema.grids = vec![Some(Grid::INTEGERS); 2];
         schema.ranges = vec![[-1.0, 3.0], [5.0, 1005.0]];
         for (value, index) in [(-1.0, 0), (2.0, 0), (3.0, 0), (5.0, 1), (777.0, 1), (1005.0, 1)] {
             let mut inputs = [0.0, 5.0];
@@ -328,6 +382,22 @@ mod tests {
         assert!(
             matches!(error, Err(SchemaError::NotInteger { element, .. }) if element == "x[0][0]")
         );
+    }
+
+    #[test]
+    fn decimals_are_exact_and_more_of_them_are_refused_or_rounded() {
+        let mut schema = schema();
+        schema.ranges = vec![[-0.5, 12.75], [0.0, 1000.0]];
+        schema.grids = [true, false].map(|exact| Some(Grid { decimals: 2, exact })).to_vec();
+        for value in [-0.5, 0.29, 7.01, 12.75] {
+            let word = schema.encode(&[value, 0.0]).expect("in range")[0];
+            // 1326 points take 11 of the 30 bits.
+            assert_eq!(word % (1 << 19), 0);
+            assert!((word as f64 * schema.unit(0) - 0.5 - value).abs() < 1e-12);
+        }
+        let error = schema.encode(&[0.295, 0.0]);
+        assert!(matches!(error, Err(SchemaError::NotOnGrid { decimals: 2, .. })));
+        assert_eq!(schema.encode(&[0.0, 0.297]), schema.encode(&[0.0, 0.3]));
     }
 
     #[test]

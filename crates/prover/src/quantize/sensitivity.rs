@@ -59,7 +59,7 @@ fn back(op: &Op, position: usize, x: &[f64], output: &[f64], input: &mut [f64]) 
             }
         }
         // A step has no slope.
-        Op::ArgExtremum(_) => {}
+        Op::ArgExtremum(_) | Op::Trees(_) => {}
         Op::Select(elements) => {
             for (element, output) in elements.iter().zip(output) {
                 match element {

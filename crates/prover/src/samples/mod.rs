@@ -13,7 +13,8 @@
 //! dimensions of one left out or added, or one list of as many numbers, is one sample; one
 //! dimension more in front makes several. Nothing is cut, padded or transposed.
 //!
-//! **Ranges.** `[[lo, hi], …]`, `{"min": …, "max": …}`, for all inputs or by name, as JSON.
+//! **Ranges.** `[[lo, hi], …]`, `{"min": …, "max": …}`, for all inputs or by name, as JSON. With
+//! `decimals` beside `min` and `max`, inputs are taken exactly.
 //!
 //! What is wrong is named with its place ([`Problem`]); NaN, infinities, integers that no
 //! 64-bit float holds, and anything given twice are wrong. A file is untrusted: it is read
@@ -22,6 +23,7 @@
 mod array;
 mod assemble;
 mod csv;
+mod decimals;
 mod error;
 mod json;
 mod npy;
@@ -46,7 +48,10 @@ use self::{
     place::shortened,
     sniff::{Format, sniff},
 };
-use crate::bounded::read_bounded;
+use crate::{
+    bounded::read_bounded,
+    quantize::{Grid, Ranges},
+};
 
 /// Largest file of samples or ranges: 256 MiB.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -157,11 +162,11 @@ impl<'a> IntoIterator for &'a Samples {
 }
 
 /// Reads the declared range [lo, hi] of each number that a model of these inputs takes:
-/// lo < hi, both finite and their difference too.
+/// lo < hi, both finite and their difference too; and its decimals, where they are given.
 ///
 /// # Errors
 /// [`SampleError`], as [`Samples::read`].
-pub fn read_ranges(path: &Path, tensors: &[InputTensor]) -> Result<Vec<[f64; 2]>, SampleError> {
+pub fn read_ranges(path: &Path, tensors: &[InputTensor]) -> Result<Ranges, SampleError> {
     let bytes = read_bounded(path, MAX_FILE_BYTES)?;
     parse_ranges(&bytes, tensors).map_err(|problem| content(path, problem))
 }
@@ -170,13 +175,21 @@ fn content(path: &Path, problem: Problem) -> SampleError {
     SampleError::Content { path: path.to_owned(), problem }
 }
 
-fn parse_ranges(bytes: &[u8], tensors: &[InputTensor]) -> Result<Vec<[f64; 2]>, Problem> {
+fn parse_ranges(bytes: &[u8], tensors: &[InputTensor]) -> Result<Ranges, Problem> {
     if let Format::Npy | Format::Npz = sniff(bytes, Some(Format::Json))? {
         let what = "it is a file of NumPy".to_owned();
         return Err(Problem::Unsupported { what, hint: "ranges are given as JSON" });
     }
     let text = sniff::text(bytes)?;
-    ranges::ranges(json::parse(text)?, Target { tensors })
+    let (mut value, target) = (json::parse(text)?, Target { tensors });
+    let decimals = decimals::take(&mut value, target, &Place::default())?;
+    let input = ranges::ranges(value, target)?;
+    let exact = |decimals: Option<u32>| decimals.map(|decimals| Grid { decimals, exact: true });
+    let grids = match decimals.iter().any(Option::is_some) {
+        true => decimals.into_iter().map(exact).collect(),
+        false => Vec::new(),
+    };
+    Ok(Ranges { input, grids })
 }
 
 /// The samples of a file's content; `said` is what its name says of its format.

@@ -2,6 +2,8 @@
 //! it, and nothing else where that is possible, is refused: by halo2's mock prover and by the
 //! verifier of real proofs.
 
+mod trees;
+
 use std::{
     borrow::Cow,
     sync::atomic::{AtomicUsize, Ordering},
@@ -44,6 +46,16 @@ fn inputs(batch: usize) -> Vec<Vec<i64>> {
 
 /// (z, x) of every value.
 fn run(claims: &Claims<'_>, inputs: &[i64], shape: &Shape) -> Vec<(i64, i64)> {
+    run_with(claims, inputs, shape, &[])
+}
+
+/// As [`run`], but that some values, in their order, are lied about: (value, x).
+fn run_with(
+    claims: &Claims<'_>,
+    inputs: &[i64],
+    shape: &Shape,
+    lies: &[(usize, i64)],
+) -> Vec<(i64, i64)> {
     let shift = shape.shift_bits();
     let mut integers: Vec<(i64, i64)> = inputs.iter().map(|x| (x << shift, *x)).collect();
     for node in &claims.nodes {
@@ -54,7 +66,11 @@ fn run(claims: &Claims<'_>, inputs: &[i64], shape: &Shape) -> Vec<(i64, i64)> {
                     map.row(equation, |value, weight| z += weight * integers[value as usize].1);
                 }
                 assert!(z >> shape.accumulator_bits() == z >> 63, "{z} fits");
-                (z, (z >> shift).max(0))
+                let value = integers.len() + equation;
+                match lies.iter().find(|(other, _)| *other == value) {
+                    Some((_, x)) => (x << shift, *x),
+                    None => (z, (z >> shift).max(0)),
+                }
             })
             .collect();
         integers.extend(results);
@@ -115,10 +131,15 @@ struct Setting {
 
 impl Setting {
     fn of(claims: &Claims<'_>, inputs: &[Vec<i64>], shape: Shape) -> Self {
+        let runs: Vec<_> = inputs.iter().map(|inputs| run(claims, inputs, &shape)).collect();
+        Self::with(claims, &runs, shape)
+    }
+
+    /// With (z, x) of every value of each inference as they are given, and words that say so.
+    fn with(claims: &Claims<'_>, runs: &[Vec<(i64, i64)>], shape: Shape) -> Self {
         shape.validate().expect("supported");
         let layout = Layout::new(claims, shape).expect("small");
         assert_eq!(Layout::required_k(claims, shape), Ok(layout.k));
-        let runs: Vec<_> = inputs.iter().map(|inputs| run(claims, inputs, &shape)).collect();
         let words = |integers: &Vec<(i64, i64)>| -> Vec<Fr> {
             let unit = Fr::from(1 << shape.value_bits());
             let word = |values: &Vec<u32>| {
@@ -129,7 +150,7 @@ impl Setting {
         };
         let words = interleave(&runs.iter().map(words).collect::<Vec<_>>());
         let instances = [Fr::from(77)].into_iter().chain(words).collect();
-        Self { first: FirstPhase::new(&layout, &interleave(&runs)), layout, instances }
+        Self { first: FirstPhase::new(&layout, &interleave(runs)), layout, instances }
     }
 
     fn new(shape: Shape) -> Self {

@@ -113,5 +113,6 @@ pub(crate) fn evaluate(op: &Op, operands: &[&[f64]]) -> Vec<f64> {
         Op::Extremum(extremum) => extremum::values(extremum, first),
         Op::ArgExtremum(extremum) => extremum::positions(extremum, first),
         Op::Select(elements) => select::run(elements, operands),
+        Op::Trees(trees) => trees.run(first),
     }
 }

@@ -1,10 +1,13 @@
 //! Cast and CastLike: nothing where every value keeps its meaning, else refused.
 
-use crate::onnx::{
-    dtype::{DType, type_name},
-    error::OnnxError,
-    node::{Node, Value},
-    tensor::{Data, Tensor},
+use crate::{
+    graph::{Element, Op},
+    onnx::{
+        dtype::{DType, type_name},
+        error::OnnxError,
+        node::{Node, Value},
+        tensor::{Data, Tensor},
+    },
 };
 
 pub(super) fn cast(node: &mut Node<'_>) -> Result<Value, OnnxError> {
@@ -25,6 +28,9 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
     let value = value.ok_or_else(|| node.malformed("input 0 is missing".into()))?;
     let from = value.dtype();
     let half = matches!(to, DType::Float16 | DType::BFloat16);
+    if node.is_uncut(&value) {
+        return Err(node.unsupported("it reads floats that were cut off to integers"));
+    }
     if from == to {
         return Ok(value);
     }
@@ -39,6 +45,20 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
                 (Some((low, high)), Some((least, greatest))) => low >= least && high <= greatest,
                 (None, Some(_)) => false,
             };
+            if from.computes() && from.is_float() && to == DType::Int64 {
+                // Encoders cut off themselves what they read; nothing else may read it.
+                let elements = (0..signal.shape.iter().product())
+                    .map(|index| Element::Input { input: 0, index })
+                    .collect();
+                let shape = signal.shape.clone();
+                node.pay(&shape)?;
+                let value = Value::Signal(signal);
+                let copy = node.emit(Op::Select(elements), vec![value], shape, to)?;
+                if let Value::Signal(signal) = &copy {
+                    node.note_uncut(signal.id);
+                }
+                return Ok(copy);
+            }
             signal.dtype = to;
             if keeps { Ok(Value::Signal(signal)) } else { Err(lossy(node)) }
         }

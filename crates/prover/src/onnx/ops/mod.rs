@@ -15,6 +15,7 @@ mod extremum;
 mod known;
 mod layout;
 mod matrix;
+mod ml;
 mod normalize;
 mod pad;
 mod pieces;
@@ -30,11 +31,15 @@ use super::{
     node::{Node, Value},
 };
 
+/// How the names of ONNX-ML's operators start.
+const ML: &str = "ai.onnx.ml.";
+
 /// Lowers one node; gives its outputs in order.
 pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let operator = node.operator();
     let value = match operator.as_str() {
         "Split" => return pieces::split(node),
+        ml if ml.starts_with(ML) => return ml::lower(node, &ml[ML.len()..]),
         "Abs" | "LeakyRelu" | "PRelu" | "Relu" | "Sigmoid" => activation::lower(node, &operator),
         "Clip" => activation::clip(node),
         "Add" | "Div" | "Mul" | "Sub" => arithmetic::lower(node, &operator),
@@ -44,9 +49,7 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "Softmax" => softmax::lower(node),
         "Gemm" => matrix::gemm(node),
         "MatMul" => matrix::matmul(node),
-        "ai.onnx.ml.LinearRegressor" => matrix::linear_regressor(node),
         "BatchNormalization" => normalize::batch_normalization(node),
-        "ai.onnx.ml.Scaler" => normalize::scaler(node),
         "Conv" => conv::lower(node),
         "ConvTranspose" => conv_transpose::lower(node),
         "MaxPool" => pool::max(node),
@@ -82,7 +85,6 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "Slice" => pieces::slice(node),
         "Gather" => pieces::gather(node),
         "GatherElements" => pieces::gather_elements(node),
-        "ai.onnx.ml.ArrayFeatureExtractor" => pieces::array_feature_extractor(node),
         "DepthToSpace" => depth::to_space(node),
         "SpaceToDepth" => depth::from_space(node),
         "Pad" => pad::lower(node),
@@ -95,7 +97,6 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
 /// What to say about an operator that is not supported.
 pub(super) fn hint(operator: &str) -> String {
     match operator {
-        "ai.onnx.ml.ZipMap" => "export with zipmap=False, or choose other outputs".into(),
         "If" | "Loop" | "Scan" => "graphs inside of graphs are not read".into(),
         _ => "the reader has no such operator".into(),
     }

@@ -14,10 +14,19 @@ use crate::{
 pub(super) fn concat(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let count = node.input_count();
     let parts = (0..count).map(|i| node.take(i)).collect::<Result<Vec<_>, _>>()?;
+    beside(node, parts, node.int("axis").unwrap_or(0))
+}
+
+/// Matrices side by side.
+pub(super) fn join_columns(node: &mut Node<'_>, parts: Vec<Value>) -> Result<Value, OnnxError> {
+    beside(node, parts, 1)
+}
+
+fn beside(node: &mut Node<'_>, parts: Vec<Value>, axis: i64) -> Result<Value, OnnxError> {
     let Some((first, dtype)) = parts.first().map(|p| (p.shape().to_vec(), p.dtype())) else {
         return Err(node.malformed("it has no inputs".into()));
     };
-    let axis = node.axis(node.int("axis").unwrap_or(0), first.len())?;
+    let axis = node.axis(axis, first.len())?;
     let mut to = first.clone();
     to[axis] = 0;
     for part in &parts {

@@ -12,7 +12,7 @@ use crate::{
 
 pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take_real(0)?;
-    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
+    let shape = x.shape().to_vec();
     let default = if node.opset < 13 { 1 } else { -1 };
     let axis = node.axis(node.int("axis").unwrap_or(default), shape.len())?;
     // Before opset 13 a class is an element of everything from `axis` on.
@@ -20,6 +20,17 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         ..13 => (shape[axis..].iter().product::<usize>(), 1),
         _ => (shape[axis], shape[axis + 1..].iter().product::<usize>()),
     };
+    over(node, x, classes, inner)
+}
+
+/// Softmax over lists of `classes` elements that stand `inner` apart.
+pub(super) fn over(
+    node: &mut Node<'_>,
+    x: Value,
+    classes: usize,
+    inner: usize,
+) -> Result<Value, OnnxError> {
+    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
     if classes != 2 {
         return Err(node.unsupported(format!(
             "it normalises over {classes} classes, only two can be expressed exactly; end the \

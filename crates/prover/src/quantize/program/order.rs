@@ -50,7 +50,8 @@ impl Lowering<'_> {
                     break;
                 };
                 let rows = a.iter().zip(&b).map(|(a, b)| difference(a, b)).collect();
-                let kind = Kind::Exact { rows, constant: 0, like: source };
+                let constants = vec![0; groups.len()];
+                let kind = Kind::Exact { rows, constants, like: source };
                 let r = self.add_helper(&node.name, groups.len(), kind);
                 let (mut winner, sign) = if extremum.minimum { (a, -1) } else { (b, 1) };
                 for (group, terms) in winner.iter_mut().enumerate() {
@@ -84,7 +85,8 @@ impl Lowering<'_> {
                     row
                 })
                 .collect();
-            let kind = Kind::Exact { rows, constant: 0, like: source };
+            let constants = vec![0; groups.len()];
+            let kind = Kind::Exact { rows, constants, like: source };
             gains.push(self.add_helper(&node.name, groups.len(), kind));
         }
         let mut sums = vec![Terms::new(); groups.len()];
@@ -93,7 +95,8 @@ impl Lowering<'_> {
             let rows: Vec<Terms> = (0..groups.len())
                 .map(|index| after.iter().map(|gain| (*gain, index, 1)).collect())
                 .collect();
-            let kind = Kind::Exact { rows, constant: 1, like: source };
+            let constants = vec![1; groups.len()];
+            let kind = Kind::Exact { rows, constants, like: source };
             let beyond = self.add_helper(&node.name, groups.len(), kind);
             for (index, sum) in sums.iter_mut().enumerate() {
                 // Gain number i is among those after each of i + 1 positions.

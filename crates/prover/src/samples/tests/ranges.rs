@@ -3,7 +3,8 @@
 use super::*;
 
 fn ranges(content: &str, tensors: &[InputTensor]) -> Result<Vec<[f64; 2]>, String> {
-    parse_ranges(content.as_bytes(), tensors).map_err(|problem| problem.to_string())
+    let read = parse_ranges(content.as_bytes(), tensors);
+    read.map(|ranges| ranges.input).map_err(|problem| problem.to_string())
 }
 
 fn three(content: &str) -> Result<Vec<[f64; 2]>, String> {
@@ -36,6 +37,32 @@ fn every_shape_of_ranges_is_read() {
     let image = [tensor("x", &[1, 2, 2])];
     let nested = "[[[0,1],[0,2]],[[0,3],[0,4]]]";
     assert_eq!(ranges(nested, &image).map(|ranges| ranges[2]), Ok([0.0, 3.0]));
+}
+
+#[test]
+fn decimals_stand_beside_ranges() {
+    let decimals = |content: &str| {
+        let read = parse_ranges(content.as_bytes(), &[tensor("x", &[1, 3])]);
+        let read = read.map(|ranges| {
+            ranges.grids.iter().map(|grid| grid.map(|grid| grid.decimals)).collect::<Vec<_>>()
+        });
+        read.map_err(|problem| problem.to_string())
+    };
+    let all = Ok(vec![Some(2); 3]);
+    assert_eq!(decimals(r#"{"min":0,"max":1,"decimals":2}"#), all);
+    assert_eq!(decimals(r#"{"x":{"min":0,"max":1,"decimals":[2,2,2]}}"#), all);
+    let some = r#"{"input":[{"min":0,"max":1,"decimals":2},[0,1],{"min":0,"max":1}]}"#;
+    assert_eq!(decimals(some), Ok(vec![Some(2), None, None]));
+    assert_eq!(decimals("[0,1]"), Ok(vec![]));
+    for (content, part) in [
+        (r#"{"min":0,"max":1,"decimals":0.5}"#, "decimals is the number 0.5"),
+        (r#"{"min":0,"max":1,"decimals":-1}"#, "0 to 15"),
+        (r#"{"min":0,"max":1,"decimals":[1,2]}"#, "decimals has 2 numbers"),
+        (r#"[[0,1],[0,1],{"min":0,"max":1,"decimals":"two"}]"#, "the string"),
+    ] {
+        let error = decimals(content).expect_err(content);
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! What a prover could say about decision trees: a decision that was not taken, another leaf,
+//! two leaves, none, another tree's. All that follows from the lie is computed honestly, so
+//! that nothing but the lie itself is refused.
+
+use super::*;
+use crate::{
+    graph::{
+        Branch, Child, ElementKind, Graph, Leaf, Node as GraphNode, Op, Tensor, TensorId, Test,
+        TreeEnsemble,
+    },
+    quantize::{Grid, Precision, Quantized, Ranges},
+};
+
+/// Two trees of four and three leaves over two features; one decision is in both.
+fn ensemble() -> TreeEnsemble {
+    let branch = |feature, test, holds, fails| {
+        let (holds, fails) = (Child::Leaf(holds), Child::Leaf(fails));
+        Branch { feature, test, holds, fails, missing_holds: false }
+    };
+    let mut branches = vec![
+        branch(0, Test::AtMost(0.5), 0, 0),
+        branch(1, Test::Below(0.3), 0, 1),
+        branch(1, Test::Above(0.7), 2, 3),
+        branch(1, Test::AtLeast(0.3), 0, 4),
+        branch(0, Test::AtMost(0.2), 5, 6),
+    ];
+    (branches[0].holds, branches[0].fails) = (Child::Branch(1), Child::Branch(2));
+    branches[3].holds = Child::Branch(4);
+    let leaves = (0..7).map(|leaf| Leaf { weights: vec![(0, f64::from(1 << leaf))] }).collect();
+    TreeEnsemble {
+        positions: 1,
+        features: 2,
+        outputs: 1,
+        double: false,
+        branches,
+        leaves,
+        roots: vec![Child::Branch(0), Child::Branch(3)],
+        base: vec![0.0],
+    }
+}
+
+fn quantized(shape: &Shape) -> Quantized {
+    let tensor =
+        |name: &str, len| Tensor { name: name.into(), dims: vec![1, len], kind: ElementKind::Real };
+    let graph = Graph {
+        name: "trees".into(),
+        sha256: [0; 32],
+        tensors: vec![tensor("x", 2), tensor("y", 1)],
+        nodes: vec![GraphNode {
+            name: "trees".into(),
+            op: Op::Trees(ensemble()),
+            inputs: vec![TensorId(0)],
+            output: TensorId(1),
+        }],
+        inputs: vec![TensorId(0)],
+        outputs: vec![TensorId(1)],
+    };
+    let grids = vec![Some(Grid { decimals: 1, exact: true }); 2];
+    let ranges = Ranges { input: vec![[0.0, 1.5]; 2], grids };
+    let precision = Precision { decimals: Some(1), ..Precision::default() };
+    Quantized::new(&graph, &ranges, shape, &precision).expect("small")
+}
+
+/// Decisions by one node each, and by two.
+fn shapes() -> [Shape; 2] {
+    let graph = Some(GraphShape::new(2, 6));
+    [(5, 3, 6), (4, 1, 5)].map(|(limb_bits, shift_limbs, limbs)| Shape {
+        limb_bits,
+        limbs,
+        shift_limbs,
+        lanes: 2,
+        public_inputs: false,
+        graph,
+    })
+}
+
+#[test]
+fn every_point_of_the_grid_is_proven_as_the_trees_decide_it() {
+    for shape in shapes() {
+        let quantized = quantized(&shape);
+        let claims = Claims::graph(&quantized.graph, &shape);
+        for (a, b) in (0..16).flat_map(|a| (0..16).map(move |b| (a, b))) {
+            let inputs = [f64::from(a) / 10.0, f64::from(b) / 10.0];
+            let expected = ensemble().run(&inputs)[0];
+            assert_eq!(quantized.run(&inputs).expect("in range"), [expected], "{inputs:?}");
+            if (a + b) % 7 == 0 {
+                let inputs = quantized.input.encode(&inputs).expect("in range");
+                assert!(Setting::of(&claims, &[inputs.clone()], shape).accepts());
+            }
+        }
+    }
+}
+
+#[test]
+fn another_decision_or_leaf_than_the_inputs_give_is_refused() {
+    for shape in shapes() {
+        let quantized = quantized(&shape);
+        let claims = Claims::graph(&quantized.graph, &shape);
+        // On thresholds and next to them.
+        for inputs in [[0.5, 0.3], [0.6, 0.7], [0.2, 0.2]] {
+            let inputs = quantized.input.encode(&inputs).expect("in range");
+            let honest = run(&claims, &inputs, &shape);
+            assert!(Setting::with(&claims, &[honest.clone()], shape).accepts());
+            // Everything between inputs and the score; of it, the decisions and leaves.
+            let values = claims.inputs..claims.values() - 1;
+            let binary: Vec<usize> = values.filter(|value| honest[*value].1 <= 1).collect();
+            assert!(binary.len() >= 8, "{}", binary.len());
+            let refused = |lies: &[(usize, i64)]| {
+                let lied = run_with(&claims, &inputs, &shape, lies);
+                assert!(!Setting::with(&claims, &[lied.clone()], shape).accepts(), "{lies:?}");
+            };
+            for (at, first) in binary.iter().enumerate() {
+                let lie = |value: usize| (value, 1 - honest[value].1);
+                // A wrong decision; one more leaf, or none.
+                refused(&[lie(*first)]);
+                for second in &binary[at + 1..] {
+                    // Another leaf, of this tree or of the other.
+                    refused(&[lie(*first), lie(*second)]);
+                }
+            }
+        }
+    }
+}

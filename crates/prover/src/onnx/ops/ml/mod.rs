@@ -1,0 +1,38 @@
+//! Operators of `ai.onnx.ml`: tree ensembles, linear classifiers, and what pipelines put
+//! before them. What they mean where the standard is vague is what onnxruntime does.
+
+mod encode;
+mod ensemble;
+mod forest;
+mod linear;
+mod scores;
+mod trace;
+
+use super::super::{
+    error::OnnxError,
+    node::{Node, Value},
+};
+
+/// Lowers a node of the domain, `operator` being its name without the domain.
+pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Vec<Value>, OnnxError> {
+    let value = match operator {
+        "TreeEnsembleClassifier" => return ensemble::classifier(node),
+        "LinearClassifier" => return linear::classifier(node),
+        "TreeEnsembleRegressor" => ensemble::regressor(node),
+        "TreeEnsemble" => ensemble::ensemble(node),
+        "ArrayFeatureExtractor" => super::pieces::array_feature_extractor(node),
+        "FeatureVectorizer" => encode::feature_vectorizer(node),
+        "Binarizer" => encode::binarizer(node),
+        "CategoryMapper" => encode::category_mapper(node),
+        "Imputer" => encode::imputer(node),
+        "LabelEncoder" => encode::label_encoder(node),
+        "OneHotEncoder" => encode::one_hot(node),
+        "Normalizer" => Err(node.unsupported("it divides each row by a norm of the row itself")),
+        "LinearRegressor" => super::matrix::linear_regressor(node),
+        "Scaler" => super::normalize::scaler(node),
+        // A dictionary of the columns: the columns themselves are proven.
+        "ZipMap" => node.take(0),
+        other => Err(node.unsupported(super::hint(other))),
+    };
+    Ok(vec![value?])
+}

@@ -1,0 +1,161 @@
+//! Models with decision trees against what onnxruntime computes of them
+//! (scripts/make_tree_fixtures.py): read, run, and as the integers that are proven.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use serde::Deserialize;
+use verdict_prover::{
+    graph::{ElementKind, Graph, Op},
+    onnx::{self, LoadOptions},
+    quantize::{Grid, Precision, Quantized, Ranges},
+    shape::{GraphShape, Shape},
+};
+
+#[derive(Deserialize)]
+struct Case {
+    ranges: Vec<[f64; 2]>,
+    decimals: Vec<u32>,
+    /// The outputs that are proven, if not all are.
+    chosen: Option<Vec<String>>,
+    samples: Vec<Sample>,
+}
+
+#[derive(Deserialize)]
+struct Sample {
+    inputs: Vec<Vec<f64>>,
+    outputs: Vec<Vec<f64>>,
+}
+
+/// Where the cases are: `VERDICT_TREE_CASES` may name a folder with more of them.
+fn folder() -> PathBuf {
+    std::env::var_os("VERDICT_TREE_CASES").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/trees"),
+        PathBuf::from,
+    )
+}
+
+fn cases() -> Vec<(String, Case, Graph)> {
+    let text = fs::read_to_string(folder().join("expected.json")).expect("it is checked in");
+    let cases: BTreeMap<String, Case> = serde_json::from_str(&text).expect("it is JSON");
+    assert!(cases.len() >= 30, "only {} models", cases.len());
+    let load = |(name, case): (String, Case)| {
+        let path = folder().join(format!("{name}.onnx"));
+        let options = LoadOptions { outputs: case.chosen.clone(), ..LoadOptions::default() };
+        let graph = onnx::load(&path, &options);
+        let graph = graph.unwrap_or_else(|error| panic!("{name}: {error}"));
+        (name, case, graph)
+    };
+    cases.into_iter().map(load).collect()
+}
+
+impl Case {
+    fn ranges(&self) -> Ranges {
+        let grid = |decimals: &u32| Some(Grid { decimals: *decimals, exact: true });
+        Ranges { input: self.ranges.clone(), grids: self.decimals.iter().map(grid).collect() }
+    }
+}
+
+/// What differs by more than sums of float32 and the outputs' decimals do.
+fn faults(graph: &Graph, expected: &[Vec<f64>], got: &[f64], tolerance: f64) -> Vec<String> {
+    let mut rest = got;
+    let mut faults = Vec::new();
+    for (id, expected) in graph.outputs.iter().zip(expected) {
+        let tensor = &graph.tensors[id.0];
+        let (own, others) = rest.split_at(expected.len().min(rest.len()));
+        rest = others;
+        let size = expected.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+        let near = |(a, b): (&f64, &f64)| match tensor.kind {
+            ElementKind::Integer => a == b,
+            ElementKind::Real => (a - b).abs() <= tolerance * size,
+        };
+        if own.len() != expected.len() || !own.iter().zip(expected).all(near) {
+            faults.push(format!("{} is {own:?}, not {expected:?}", tensor.name));
+        }
+    }
+    if !rest.is_empty() || expected.len() != graph.outputs.len() {
+        faults.push(format!("{} outputs, not {}", graph.outputs.len(), expected.len()));
+    }
+    faults
+}
+
+#[test]
+fn every_ensemble_is_read_as_onnxruntime_runs_it() {
+    let mut all = Vec::new();
+    for (name, case, graph) in cases() {
+        for sample in &case.samples {
+            let got = graph.run(&sample.inputs).expect("it runs").concat();
+            let own = faults(&graph, &sample.outputs, &got, 2e-6);
+            all.extend(own.into_iter().map(|fault| format!("{name} {:?}: {fault}", sample.inputs)));
+        }
+    }
+    assert!(all.is_empty(), "{} faults:\n{}", all.len(), all[..all.len().min(20)].join("\n"));
+}
+
+/// In circuits whose values are as wide as the rescale, and wider: decisions read inputs, or
+/// inputs without the bits below their grid.
+#[test]
+fn every_decision_in_integers_is_onnxruntimes() {
+    let graph_shape = Some(GraphShape { limb_columns: 1, packed: 1 });
+    let shapes =
+        [(12, 2, 4), (10, 2, 5), (8, 3, 7), (9, 2, 5)].map(|(limb_bits, shift_limbs, limbs)| {
+            Shape {
+                limb_bits,
+                limbs,
+                shift_limbs,
+                lanes: 4,
+                public_inputs: false,
+                graph: graph_shape,
+            }
+        });
+    let mut all = Vec::new();
+    for (name, case, graph) in cases() {
+        for shape in &shapes {
+            let precision = Precision { function_tolerance: 1e-5, ..Precision::default() };
+            let quantized = match Quantized::new(&graph, &case.ranges(), shape, &precision) {
+                Ok(quantized) => quantized,
+                Err(error) => {
+                    all.push(format!("{name} {shape}: {error}"));
+                    continue;
+                }
+            };
+            let tolerance = 1e-4;
+            for sample in &case.samples {
+                let got = quantized.run(&sample.inputs.concat()).expect("it is in range");
+                let own = faults(&graph, &sample.outputs, &got, tolerance);
+                all.extend(
+                    own.into_iter()
+                        .map(|fault| format!("{name} {shape} {:?}: {fault}", sample.inputs)),
+                );
+            }
+        }
+    }
+    assert!(all.is_empty(), "{} faults:\n{}", all.len(), all[..all.len().min(30)].join("\n"));
+}
+
+#[test]
+fn an_ensemble_is_one_operation_that_prints() {
+    let (_, _, graph) =
+        cases().into_iter().find(|(name, ..)| name == "pipeline_scaler").expect("it is there");
+    let trees = graph.nodes.iter().filter(|node| matches!(node.op, Op::Trees(_))).count();
+    // The boosted trees, and the label's threshold.
+    assert_eq!(trees, 2, "{graph}");
+    // The scaler went into the thresholds.
+    assert!(matches!(graph.nodes[0].op, Op::Trees(_)), "{graph}");
+    assert!(graph.to_string().contains("trees of"), "{graph}");
+    assert!(graph.parameters() > 50);
+}
+
+#[test]
+fn what_is_no_ensemble_is_refused_by_what_is_wrong_with_it() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/trees/refused");
+    let text = fs::read_to_string(folder.join("expected.json")).expect("it is checked in");
+    let cases: BTreeMap<String, String> = serde_json::from_str(&text).expect("it is JSON");
+    assert!(cases.len() >= 16, "only {} models", cases.len());
+    for (name, expected) in cases {
+        let path = folder.join(format!("{name}.onnx"));
+        let error = onnx::load(&path, &LoadOptions::default()).expect_err(&name).to_string();
+        assert!(error.contains(&expected), "{name}: {error}");
+        assert!(error.contains("trees"), "{name} names its node: {error}");
+        assert!(!error.contains('\n'), "{name}: {error}");
+    }
+}

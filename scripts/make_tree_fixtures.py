@@ -1,0 +1,339 @@
+"""Writes models with decision trees, and what onnxruntime computes on grids of inputs.
+
+    python scripts/make_tree_fixtures.py            # the recorded cases
+    python scripts/make_tree_fixtures.py DIR 10000  # the same models with more inputs, elsewhere
+
+trees/*.onnx are read, run and quantized by crates/prover/tests/trees.rs; expected.json holds
+for each the features' ranges and decimals, and inputs on that grid with the outputs. Most
+inputs stand on a threshold or next to one. Needs scripts/requirements-trees.txt.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import onnxmltools
+import onnxruntime
+import xgboost
+from onnx import TensorProto, helper, numpy_helper
+from onnxmltools.convert.common.data_types import FloatTensorType as MLFloat
+from skl2onnx import convert_sklearn, update_registered_converter
+from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (ExtraTreesRegressor, GradientBoostingClassifier, RandomForestClassifier,
+                              RandomForestRegressor)
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Binarizer, OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+OUT = Path(__file__).resolve().parent.parent / "crates" / "prover" / "tests" / "fixtures" / "trees"
+RNG = np.random.default_rng(3)
+# Least, greatest, decimals of each feature.
+GRID = [(-1, 1, 2), (0, 100, 0), (0, 20, 1), (-5, 5, 3)]
+MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
+
+
+def grid_value(feature, rng=RNG):
+    low, high, decimals = GRID[feature]
+    return round(int(rng.integers(low * 10**decimals, high * 10**decimals + 1)) / 10**decimals, decimals)
+
+
+def threshold(feature):
+    """On the grid, as float32 rounds it, or between two points."""
+    value = grid_value(feature)
+    return float(np.float32(value + RNG.choice([0, 0, 0.5]) / 10**GRID[feature][2]))
+
+
+def tree(depth, weight, modes):
+    """Nested (feature, mode, threshold, true, false) and lists of (score, weight)."""
+    if depth == 0 or RNG.random() < 0.1:
+        return weight()
+    feature = int(RNG.integers(len(GRID)))
+    return (feature, str(RNG.choice(modes)), threshold(feature), tree(depth - 1, weight, modes),
+            tree(depth - 1, weight, modes))
+
+
+def attributes(trees, kind):
+    """The lists of opsets 1 and 3."""
+    nodes = {name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids",
+                                   "falsenodeids")}
+    leaves = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
+    for number, root in enumerate(trees):
+        count = 0
+
+        def add(node):
+            nonlocal count
+            place, count = len(nodes["nodeids"]), count + 1
+            own = count - 1
+            for column in nodes.values():
+                column.append(0)
+            leaf = isinstance(node, list)
+            row = (number, own, 0, 0.0, "LEAF") if leaf else (number, own, node[0], node[2], node[1])
+            for name, value in zip(("treeids", "nodeids", "featureids", "values", "modes"), row):
+                nodes[name][place] = value
+            if leaf:
+                for score, weight in node:
+                    for name, value in zip(leaves, (number, own, score, weight)):
+                        leaves[name].append(value)
+            else:
+                nodes["truenodeids"][place] = add(node[3])
+                nodes["falsenodeids"][place] = add(node[4])
+            return own
+
+        add(root)
+    return {f"nodes_{k}": v for k, v in nodes.items()} | {f"{kind}_{k}": v for k, v in leaves.items()}
+
+
+def model(nodes, outputs, opset=3, elements=TensorProto.FLOAT, features=len(GRID), constants=()):
+    graph = helper.make_graph(nodes, "trees", [helper.make_tensor_value_info("x", elements, [1, features])],
+                              [helper.make_tensor_value_info(*output, None) for output in outputs],
+                              initializer=list(constants))
+    return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17),
+                                                                 helper.make_opsetid("ai.onnx.ml", opset)])
+
+
+def regressor(trees, targets=1, opset=3, elements=TensorProto.FLOAT, **more):
+    node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], name="trees", domain="ai.onnx.ml",
+                            n_targets=targets, **attributes(trees, "target"), **more)
+    return model([node], [("y", TensorProto.FLOAT)], opset, elements)
+
+
+def classifier(trees, labels, opset=3, elements=TensorProto.FLOAT, **more):
+    node = helper.make_node("TreeEnsembleClassifier", ["x"], ["label", "scores"], name="trees",
+                            domain="ai.onnx.ml", classlabels_int64s=labels, **attributes(trees, "class"), **more)
+    return model([node], [("label", TensorProto.INT64), ("scores", TensorProto.FLOAT)], opset, elements)
+
+
+def weights(*scores, low=-2, high=2):
+    return lambda: [(score, float(np.float32(RNG.uniform(low, high)))) for score in scores]
+
+
+def several(count, depth, weight, modes=MODES):
+    return [tree(depth, weight, modes) for _ in range(count)]
+
+
+def by_hand():
+    yield "modes", regressor(several(4, 4, weights(0)), base_values=[0.25])
+    yield "modes_opset1", regressor(several(3, 4, weights(0)), opset=1)
+    yield "targets", regressor(several(3, 3, weights(0, 1, 2)), targets=3, base_values=[1.0, -2.0, 0.5])
+    yield "average", regressor(several(5, 3, weights(0)), aggregate_function="AVERAGE")
+    yield "least", regressor(several(4, 3, weights(0, 1)), targets=2, aggregate_function="MIN", base_values=[1.0, 2.0])
+    yield "greatest", regressor(several(4, 3, weights(0, 1)), targets=2, aggregate_function="MAX")
+    doubles = attributes(several(3, 4, weights(0), MODES[:4]), "target")
+    values = np.array(doubles.pop("nodes_values")) + RNG.choice([0, 1e-9], len(doubles["nodes_modes"]))
+    doubled = np.array(doubles.pop("target_weights"))
+    node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], name="trees", domain="ai.onnx.ml", n_targets=1,
+                            nodes_values_as_tensor=numpy_helper.from_array(values),
+                            target_weights_as_tensor=numpy_helper.from_array(doubled), **doubles)
+    yield "doubles", model([node], [("y", TensorProto.FLOAT)], elements=TensorProto.DOUBLE)
+    yield "integers", classifier(several(4, 4, weights(0)), [0, 1], elements=TensorProto.INT64)
+    yield "binary_votes", classifier(several(5, 3, weights(0, low=0, high=0.2)), [0, 1])
+    yield "binary_mixed", classifier(several(5, 3, weights(0)), [4, 9], base_values=[0.125])
+    yield "binary_logistic", classifier(several(5, 3, weights(0)), [0, 1], post_transform="LOGISTIC")
+    yield "binary_second", classifier(several(4, 3, weights(1)), [0, 1], post_transform="LOGISTIC")
+    yield "binary_both", classifier(several(4, 3, weights(0, 1)), [0, 1], post_transform="SOFTMAX")
+    yield "classes", classifier(several(6, 3, weights(0, 1, 2)), [3, 5, 9], base_values=[0.5, 0.0, -0.25])
+    yield "classes_opset1", classifier(several(4, 3, weights(0, 1, 2, low=0)), [0, 1, 2], opset=1,
+                                       post_transform="LOGISTIC")
+    yield "ensemble5", ensemble5(members=False)
+    yield "members", ensemble5(members=True)
+
+
+def ensemble5(members):
+    trees = several(4, 4, weights(0), MODES)
+    nodes = {name: [] for name in ("featureids", "splits", "modes", "truenodeids", "falsenodeids", "trueleafs",
+                                   "falseleafs")}
+    leaves, sets, roots = [], [], []
+
+    def add(node):
+        place = len(nodes["modes"])
+        for column in nodes.values():
+            column.append(0)
+        feature, mode, split, *children = node
+        number = MODES.index(mode)
+        if members and RNG.random() < 0.5:
+            number = 6
+            # In the order in which the nodes stand: a set, then a NaN.
+            # onnxruntime takes small whole numbers only.
+            feature = 1
+            sets.append((place, [*RNG.permutation(np.arange(1, 32))[:9].astype(float), np.nan]))
+        nodes["featureids"][place], nodes["splits"][place], nodes["modes"][place] = feature, split, number
+        for side, child in zip(("true", "false"), children):
+            leaf = isinstance(child, list)
+            nodes[f"{side}leafs"][place] = int(leaf)
+            if leaf:
+                leaves.append(child[0])
+                nodes[f"{side}nodeids"][place] = len(leaves) - 1
+            else:
+                nodes[f"{side}nodeids"][place] = add(child)
+        return place
+
+    for root in trees:
+        roots.append(add(root if isinstance(root, tuple) else (0, "BRANCH_LEQ", 0.0, root, root)))
+    values = {f"nodes_{name}": column for name, column in nodes.items()}
+    values["nodes_modes"] = numpy_helper.from_array(np.array(values["nodes_modes"], dtype=np.uint8))
+    values["nodes_splits"] = numpy_helper.from_array(np.array(values["nodes_splits"], dtype=np.float32))
+    if members:
+        every = [value for _, own in sorted(sets, key=lambda pair: pair[0]) for value in own]
+        values["membership_values"] = numpy_helper.from_array(np.array(every, dtype=np.float32))
+    node = helper.make_node("TreeEnsemble", ["x"], ["y"], name="trees", domain="ai.onnx.ml", n_targets=1,
+                            aggregate_function=1, post_transform=0, tree_roots=roots,
+                            leaf_targetids=[score for score, _ in leaves],
+                            leaf_weights=numpy_helper.from_array(
+                                np.array([weight for _, weight in leaves], dtype=np.float32)), **values)
+    return model([node], [("y", TensorProto.FLOAT)], opset=5)
+
+
+def data(count=600):
+    x = np.array([[grid_value(feature) for feature in range(len(GRID))] for _ in range(count)])
+    score = 2 * x[:, 0] + x[:, 1] / 40 - x[:, 2] / 10 + 0.3 * x[:, 3] * x[:, 0] + 0.2 * RNG.standard_normal(count)
+    return x.astype(np.float32), score
+
+
+def sklearn_model(fitted, **options):
+    kind = [("x", FloatTensorType([1, len(GRID)]))]
+    if hasattr(fitted, "predict_proba"):
+        options = {"options": {id(fitted): {"zipmap": False}} if not hasattr(fitted, "steps") else {"zipmap": False}}
+    return convert_sklearn(fitted, initial_types=kind, target_opset={"": 17, "ai.onnx.ml": 3}, **options)
+
+
+def trained():
+    x, score = data()
+    two, three = (score > np.median(score)).astype(int), np.digitize(score, [-0.5, 1.0])
+    yield "sklearn_tree", sklearn_model(DecisionTreeClassifier(max_depth=5, random_state=0).fit(x, three))
+    yield "sklearn_forest", sklearn_model(RandomForestClassifier(6, max_depth=5, random_state=0).fit(x, two))
+    yield "sklearn_forest3", sklearn_model(RandomForestClassifier(5, max_depth=4, random_state=0).fit(x, three))
+    yield "sklearn_forest_regression", sklearn_model(RandomForestRegressor(5, max_depth=5, random_state=0).fit(x, score))
+    yield "sklearn_extra", sklearn_model(ExtraTreesRegressor(5, max_depth=4, random_state=0).fit(x, score))
+    yield "sklearn_boosted", sklearn_model(GradientBoostingClassifier(n_estimators=8, random_state=0).fit(x, two))
+    yield "sklearn_boosted3", sklearn_model(GradientBoostingClassifier(n_estimators=4, max_depth=2, random_state=0)
+                                            .fit(x, three))
+    yield "pipeline_scaler", sklearn_model(make_pipeline(
+        StandardScaler(), GradientBoostingClassifier(n_estimators=8, random_state=0)).fit(x, two))
+    columns = ColumnTransformer([("one", OneHotEncoder(categories=[list(range(0, 101))]), [1]),
+                                 ("bin", Binarizer(threshold=0.5), [0]), ("scale", StandardScaler(), [2, 3])])
+    few = x.copy()
+    few[:, 1] = few[:, 1] // 1
+    yield "pipeline_columns", sklearn_model(make_pipeline(columns, RandomForestClassifier(4, max_depth=4, random_state=0))
+                                            .fit(few, two))
+    yield "pipeline_logistic", sklearn_model(make_pipeline(columns, LogisticRegression(max_iter=500)).fit(few, two))
+    ml = [("x", MLFloat([1, len(GRID)]))]
+    boosted = xgboost.XGBClassifier(n_estimators=8, max_depth=4, tree_method="exact").fit(x, two)
+    yield "xgboost", onnxmltools.convert_xgboost(boosted, initial_types=ml, target_opset=15)
+    boosted = xgboost.XGBRegressor(n_estimators=6, max_depth=4).fit(x, score)
+    yield "xgboost_regression", onnxmltools.convert_xgboost(boosted, initial_types=ml, target_opset=15)
+    boosted = xgboost.XGBClassifier(n_estimators=4, max_depth=3).fit(x, three)
+    yield "xgboost3", onnxmltools.convert_xgboost(boosted, initial_types=ml, target_opset=15)
+    light = lightgbm.LGBMClassifier(n_estimators=8, num_leaves=15, verbose=-1).fit(x, two)
+    yield "lightgbm", onnxmltools.convert_lightgbm(light, initial_types=ml, target_opset=15, zipmap=False)
+    light = lightgbm.LGBMRegressor(n_estimators=6, num_leaves=15, verbose=-1).fit(x, score)
+    yield "lightgbm_regression", onnxmltools.convert_lightgbm(light, initial_types=ml, target_opset=15)
+
+
+def thresholds(built):
+    """(feature, threshold) of all trees that compare the inputs themselves."""
+    found = []
+    for node in built.graph.node:
+        values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        features = values.get("nodes_featureids", [])
+        splits = values.get("nodes_values") or values.get("nodes_splits") or values.get("nodes_values_as_tensor")
+        if len(features) and not isinstance(splits, list):
+            splits = numpy_helper.to_array(splits)
+        if len(features) and max(features) < len(GRID):
+            found.extend(zip(features, splits))
+    return found
+
+
+def inputs(built, count, integers):
+    """Half of them random, half with features next to thresholds."""
+    near = thresholds(built)
+    rows = []
+    for index in range(count):
+        row = [grid_value(feature) for feature in range(len(GRID))]
+        for _ in range(index % 2 * 3):
+            if near:
+                feature, value = near[RNG.integers(len(near))]
+                low, high, decimals = GRID[feature]
+                point = int(np.floor(float(value) * 10**decimals)) + int(RNG.integers(-1, 3))
+                row[feature] = round(min(max(point / 10**decimals, low), high), decimals)
+        rows.append([float(int(value)) for value in row] if integers else row)
+    return rows
+
+
+def bad():
+    """Ensembles that are none, and what must be said of each."""
+    x, leaf = "BRANCH_LEQ", "LEAF"
+    good = {"nodes_treeids": [0] * 5, "nodes_nodeids": [0, 1, 2, 3, 4], "nodes_featureids": [0, 1, 0, 0, 0],
+            "nodes_values": [0.5, 3.0, 0.0, 0.0, 0.0], "nodes_modes": [x, x, leaf, leaf, leaf],
+            "nodes_truenodeids": [1, 3, 0, 0, 0], "nodes_falsenodeids": [2, 4, 0, 0, 0],
+            "target_treeids": [0] * 3, "target_nodeids": [2, 3, 4], "target_ids": [0] * 3,
+            "target_weights": [1.0, 2.0, 3.0]}
+    for name, said, change in [
+        ("cycle", "node 1 of tree 0 is reached twice", {"nodes_truenodeids": [1, 1, 0, 0, 0]}),
+        ("root_as_child", "the first of its tree and a child", {"nodes_truenodeids": [1, 0, 0, 0, 0]}),
+        ("two_parents", "node 2 of tree 0 is reached twice", {"nodes_truenodeids": [1, 2, 0, 0, 0]}),
+        ("orphan", "belongs to no tree", {"nodes_modes": [x, leaf, leaf, leaf, leaf], "target_nodeids": [1, 2, 3]}),
+        ("missing_child", "a child 9, which is not listed", {"nodes_falsenodeids": [2, 9, 0, 0, 0]}),
+        ("listed_twice", "node 1 of tree 0 is listed twice", {"nodes_nodeids": [0, 1, 1, 3, 4]}),
+        ("nan", "a threshold is NaN", {"nodes_values": [float("nan"), 3.0, 0.0, 0.0, 0.0]}),
+        ("short", "nodes_values has 4 values, nodes_treeids has 5", {"nodes_values": [0.5, 3.0, 0.0, 0.0]}),
+        ("short_weights", "target_weights has 2 values", {"target_weights": [1.0, 2.0]}),
+        ("feature", "compares feature 7, its input has 4", {"nodes_featureids": [0, 7, 0, 0, 0]}),
+        ("negative_feature", "compares feature -1", {"nodes_featureids": [0, -1, 0, 0, 0]}),
+        ("target", "a weight for a target that is none", {"target_ids": [0, 1, 0]}),
+        ("weight_of_branch", "has a weight and is no leaf", {"target_nodeids": [2, 3, 1]}),
+        ("weight_of_none", "a weight for node 8 of tree 0", {"target_nodeids": [2, 3, 8]}),
+        ("twice_weighted", "two weights for target 0", {"target_nodeids": [2, 3, 3]}),
+        ("infinite_weight", "a weight of inf", {"target_weights": [1.0, float("inf"), 3.0]}),
+        ("mode", "node mode BRANCH_ODD", {"nodes_modes": [x, "BRANCH_ODD", leaf, leaf, leaf]}),
+        ("aggregate", "aggregate_function MEDIAN", {"aggregate_function": "MEDIAN"}),
+        ("transform", "post_transform is PROBIT", {"post_transform": "PROBIT"}),
+        ("base", "2 base values, 1 targets", {"base_values": [1.0, 2.0]}),
+    ]:
+        node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], name="trees", domain="ai.onnx.ml",
+                                **(good | change))
+        yield name, said, model([node], [("y", TensorProto.FLOAT)])
+
+
+def main():
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 32
+    out.mkdir(parents=True, exist_ok=True)
+    cases = {}
+    for make in (by_hand, trained):
+        for name, built in make():
+            for node in built.graph.node:
+                for attribute in [a for a in node.attribute if a.name == "nodes_hitrates"]:
+                    node.attribute.remove(attribute)
+            # Exporters make a name up, another one each time.
+            built.graph.name = name
+            (out / f"{name}.onnx").write_bytes(built.SerializeToString())
+            session = onnxruntime.InferenceSession(built.SerializeToString(), providers=["CPUExecutionProvider"])
+            elements = session.get_inputs()[0].type
+            dtype = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}[elements]
+            rows = inputs(built, count, dtype == np.int64)
+            # Softmax over three classes cannot be expressed yet; the label can.
+            chosen = ["label"] if name in ("sklearn_boosted3", "xgboost3") else None
+            samples = []
+            for row in rows:
+                outputs = session.run(chosen, {session.get_inputs()[0].name: np.array([row], dtype=dtype)})
+                samples.append({"inputs": [row], "outputs": [np.asarray(o, dtype=float).ravel().tolist() for o in outputs]})
+            decimals = [0 if dtype == np.int64 else d for _, _, d in GRID]
+            cases[name] = {"ranges": [[low, high] for low, high, _ in GRID], "decimals": decimals, "chosen": chosen, "samples": samples}
+            print(name, (out / f"{name}.onnx").stat().st_size)
+    if len(sys.argv) == 1:
+        (out / "refused").mkdir(exist_ok=True)
+        said = {}
+        for name, expected, built in bad():
+            (out / "refused" / f"{name}.onnx").write_bytes(built.SerializeToString())
+            said[name] = expected
+        (out / "refused" / "expected.json").write_text(json.dumps(said, indent=1) + "\n")
+    lines = [f"{json.dumps(name)}: {json.dumps(case, separators=(',', ':'))}" for name, case in cases.items()]
+    (out / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()
