@@ -7,8 +7,8 @@
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::{QuantizeError, Quantized, Ranges};
-use crate::graph::{Graph, Op, RunError};
+use super::{QuantizeError, Quantized, Ranges, SchemaError};
+use crate::graph::{Graph, RunError};
 
 /// Multiplications spent on running the float model for a comparison.
 const BUDGET: usize = 40_000_000;

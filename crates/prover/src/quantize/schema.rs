@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::grid::Grid;
-use crate::graph::{ElementKind, Graph};
+use crate::graph::{ElementKind, Graph, Tensor};
 
 /// Declared ranges of the inputs, one [lo, hi] for each element of all of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -218,16 +218,7 @@ impl InputSchema {
     /// # Errors
     /// Ranges that are none; on a grid: ends that are none, or too far apart.
     pub fn new(graph: &Graph, ranges: &Ranges, bits: u32) -> Result<Self, SchemaError> {
-        let tensors: Vec<InputTensor> = graph
-            .inputs
-            .iter()
-            .map(|tensor| &graph.tensors[tensor.0])
-            .map(|tensor| InputTensor {
-                name: tensor.name.clone(),
-                dims: tensor.dims.clone(),
-                integer: tensor.kind == ElementKind::Integer,
-            })
-            .collect();
+        let tensors = InputTensor::of(graph);
         ranges.validate(tensors.iter().map(InputTensor::len).sum())?;
         let ranges = ranges.resolve(graph)?;
         let gridded = ranges.grids.iter().any(Option::is_some);
@@ -318,6 +309,17 @@ impl InputTensor {
     #[expect(clippy::len_without_is_empty, reason = "a tensor of a model is never empty")]
     pub fn len(&self) -> usize {
         self.dims.iter().fold(1, |len: usize, dim| len.saturating_mul(*dim))
+    }
+
+    /// Those of a model's inputs.
+    pub(super) fn of(graph: &Graph) -> Vec<Self> {
+        let tensors = graph.inputs.iter().map(|tensor| &graph.tensors[tensor.0]);
+        let describe = |tensor: &Tensor| Self {
+            name: tensor.name.clone(),
+            dims: tensor.dims.clone(),
+            integer: tensor.kind == ElementKind::Integer,
+        };
+        tensors.map(describe).collect()
     }
 
     /// Element `index` of all `tensors` together for a message, `x[0][3]`.

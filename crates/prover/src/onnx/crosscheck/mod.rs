@@ -173,8 +173,7 @@ fn compare(
                     continue;
                 }
                 let distance = (ours - theirs).abs();
-                // Written so that NaN fails too.
-                if !(distance <= allowed) {
+                if distance.is_nan() || distance > allowed {
                     let output = name.clone();
                     return Err(CrosscheckError::Differs { output, index, ours, theirs, allowed });
                 }

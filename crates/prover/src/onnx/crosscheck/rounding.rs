@@ -6,7 +6,7 @@
 //! random samples a few times √n where that is less, as independent roundings add up. Where
 //! all inputs stand at an end of their ranges, equal terms may be rounded the same way.
 
-use crate::graph::{Element, Extremum, Function, Graph, Linear, Op, run::evaluate};
+use crate::graph::{Element, Extremum, Function, Graph, Linear, Op, TreeEnsemble, run::evaluate};
 
 /// Half a unit of the last place of a float32 of 1.
 const UNIT: f64 = 1.0 / (1u64 << 24) as f64;
@@ -34,6 +34,7 @@ pub(super) fn allowed(graph: &Graph, values: &[Vec<f64>], random: bool) -> Vec<V
             Op::Extremum(map) => extremum(map, first_error),
             Op::ArgExtremum(map) => position(map, first, first_error),
             Op::Select(elements) => select(elements, &e),
+            Op::Trees(ensemble) => trees(ensemble, first, first_error),
         };
         for (error, value) in result.iter_mut().zip(own) {
             if error.is_nan() || value.abs() + *error > f64::from(f32::MAX) / 4.0 {
@@ -120,10 +121,30 @@ fn select(elements: &[Element], e: &[&[f64]]) -> Vec<f64> {
     elements.iter().map(element).collect()
 }
 
+/// Scores are sums of a leaf a tree where every comparison is clear, and anything where a
+/// feature is off by more than it is from what it is compared with.
+fn trees(ensemble: &TreeEnsemble, x: &[f64], e: &[f64]) -> Vec<f64> {
+    let weights = ensemble.leaves.iter().flat_map(|leaf| &leaf.weights);
+    let leaf = weights.fold(0.0f64, |most, (_, weight)| most.max(weight.abs()));
+    let count = ensemble.roots.len() as f64;
+    let width = ensemble.features.max(1);
+    let rows = x.chunks_exact(width).zip(e.chunks_exact(width));
+    rows.flat_map(|(x, e)| {
+        let clear = ensemble.branches.iter().all(|branch| {
+            let (x, e) = (x[branch.feature], SAFETY * e[branch.feature]);
+            e == 0.0 || branch.test.constants().iter().all(|t| (t - x).abs() > e + UNIT * t.abs())
+        });
+        let sum = |base: &f64| (count + OTHERWISE) * UNIT * (count * leaf + base.abs());
+        let own = ensemble.base.iter().map(sum);
+        own.map(move |bound| if clear { bound } else { f64::INFINITY }).collect::<Vec<_>>()
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{ElementKind, LinearMap, Node, Tensor, TensorId};
+    use crate::graph::{Branch, Child, ElementKind, Leaf, LinearMap, Node, Tensor, TensorId, Test};
 
     fn graph(ops: Vec<(Op, usize)>, inputs: usize) -> Graph {
         let tensor = |len| Tensor { name: "t".into(), dims: vec![len], kind: ElementKind::Real };
@@ -198,6 +219,33 @@ mod tests {
         let graph = graph(vec![dense(1, vec![1.0, 1.0 + 1e-9, 0.5]), (arg, 1)], 1);
         assert_eq!(last(&graph, &[1.0]), [f64::INFINITY]);
         assert_eq!(last(&graph, &[-1.0]), [0.0]);
+    }
+
+    #[test]
+    fn scores_are_compared_where_every_decision_is_clear() {
+        let leaf = |weight| Leaf { weights: vec![(0, weight)] };
+        let trees = TreeEnsemble {
+            positions: 1,
+            features: 1,
+            outputs: 1,
+            double: false,
+            branches: vec![Branch {
+                feature: 0,
+                test: Test::AtMost(3.0),
+                holds: Child::Leaf(0),
+                fails: Child::Leaf(1),
+                missing_holds: false,
+            }],
+            leaves: vec![leaf(1.0), leaf(-2.0)],
+            roots: vec![Child::Branch(0)],
+            base: vec![0.5],
+        };
+        let graph = graph(vec![dense(1, vec![3.0]), (Op::Trees(trees), 1)], 1);
+        assert_eq!(last(&graph, &[1.0 + 1e-8]), [f64::INFINITY]);
+        for clear in [0.9, 1.1] {
+            let bound = last(&graph, &[clear])[0];
+            assert!(bound > 0.0 && bound < 1e-4, "{bound}");
+        }
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn every_point_of_the_grid_is_proven_as_the_trees_decide_it() {
             assert_eq!(quantized.run(&inputs).expect("in range"), [expected], "{inputs:?}");
             if (a + b) % 7 == 0 {
                 let inputs = quantized.input.encode(&inputs).expect("in range");
-                assert!(Setting::of(&claims, &[inputs.clone()], shape).accepts());
+                assert!(Setting::of(&claims, &[inputs], shape).accepts());
             }
         }
     }
@@ -100,14 +100,14 @@ fn another_decision_or_leaf_than_the_inputs_give_is_refused() {
         for inputs in [[0.5, 0.3], [0.6, 0.7], [0.2, 0.2]] {
             let inputs = quantized.input.encode(&inputs).expect("in range");
             let honest = run(&claims, &inputs, &shape);
-            assert!(Setting::with(&claims, &[honest.clone()], shape).accepts());
+            assert!(Setting::with(&claims, std::slice::from_ref(&honest), shape).accepts());
             // Everything between inputs and the score; of it, the decisions and leaves.
             let values = claims.inputs..claims.values() - 1;
             let binary: Vec<usize> = values.filter(|value| honest[*value].1 <= 1).collect();
             assert!(binary.len() >= 8, "{}", binary.len());
             let refused = |lies: &[(usize, i64)]| {
                 let lied = run_with(&claims, &inputs, &shape, lies);
-                assert!(!Setting::with(&claims, &[lied.clone()], shape).accepts(), "{lies:?}");
+                assert!(!Setting::with(&claims, &[lied], shape).accepts(), "{lies:?}");
             };
             for (at, first) in binary.iter().enumerate() {
                 let lie = |value: usize| (value, 1 - honest[value].1);
