@@ -2,7 +2,7 @@
 //!
 //! tract reads the model independently of us and runs it in float32. Where both agree on
 //! samples up to float32's rounding, the graph means what the file means. What rounding may
-//! come to is computed for each sample and each element ([`rounding`]), relative to the
+//! come to is computed for each sample and each element (`rounding`), relative to the
 //! magnitudes that are added up on the way to it, not a constant.
 
 mod rounding;
@@ -173,8 +173,7 @@ fn compare(
                     continue;
                 }
                 let distance = (ours - theirs).abs();
-                // Written so that NaN fails too.
-                if !(distance <= allowed) {
+                if distance.is_nan() || distance > allowed {
                     let output = name.clone();
                     return Err(CrosscheckError::Differs { output, index, ours, theirs, allowed });
                 }
