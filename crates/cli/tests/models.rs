@@ -56,20 +56,19 @@ fn several_inputs_are_given_ranges_by_name() {
         let options = ranges.iter().flat_map(|range| ["--range", *range]);
         ["inspect", model].into_iter().chain(options).collect()
     }
-    let inspect = |ranges| inspect(&model, ranges);
-    let report = place.json(&inspect(&["-1,1"]));
+    let report = place.json(&inspect(&model, &["-1,1"]));
     let inputs: Vec<&str> = texts(&report["costs"]["nodes"], "name")[..2].to_vec();
     let [first, second] = inputs[..] else { panic!("{inputs:?}") };
     let (one, other) = (format!("{first}=0,1"), format!("{second}=-2,2"));
-    place.json(&inspect(&[&one, &other]));
-    place.json(&inspect(&["-1,1", &other]));
-    let error = place.failure(&inspect(&[&one]));
+    place.json(&inspect(&model, &[&one, &other]));
+    place.json(&inspect(&model, &["-1,1", &other]));
+    let error = place.failure(&inspect(&model, &[&one]));
     let hint = format!("--range {first}=LO,HI --range {second}=LO,HI");
     assert!(error.contains(&format!("input {second} is not known")), "{error}");
     assert!(error.contains(&hint), "{error}");
-    assert!(place.failure(&inspect(&["z=0,1"])).contains("names z, the model takes"));
-    assert!(place.fails_with(2, &inspect(&[&one, &one, "0,1"])).contains("twice"));
-    assert!(place.fails_with(2, &inspect(&["0"])).contains("two numbers"));
+    assert!(place.failure(&inspect(&model, &["z=0,1"])).contains("names z, the model takes"));
+    assert!(place.fails_with(2, &inspect(&model, &[&one, &one, "0,1"])).contains("twice"));
+    assert!(place.fails_with(2, &inspect(&model, &["0"])).contains("two numbers"));
     // A file with the ranges of one of two.
     let ranges = place.path("ranges.json");
     std::fs::write(&ranges, "{\"input\": [[0, 1]]}").expect("written");

@@ -6,6 +6,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256, U256};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use verdict_contracts::ProofBundle;
 
@@ -368,4 +369,40 @@ fn a_private_part_of_another_setup_is_refused() {
     fs::rename(theirs.path().join("private"), &private).expect("moved");
     let error = Prover::open(&ours.path(), ProverOptions::default()).expect_err("foreign");
     assert!(matches!(error, Error::Setup(SetupError::ForeignPrivatePart { .. })), "{error}");
+}
+
+/// Whoever changes a private file can change the hash beside it.
+#[test]
+fn a_changed_circuit_or_blinding_with_its_hash_is_an_error_or_changes_nothing() {
+    let fixture = Fixture::new(false);
+    let private = fixture.path().join("private");
+    let manifest = private.join("manifest.json");
+    let honest: serde_json::Value =
+        serde_json::from_slice(&fs::read(&manifest).expect("there")).expect("JSON");
+    let mut refused = 0;
+    for name in ["circuit.bin", "blinding.bin"] {
+        let bytes = fs::read(private.join(name)).expect("there");
+        for at in (0..bytes.len()).step_by((bytes.len() / 16).max(1)) {
+            for change in [0x01, 0x80, 0xff] {
+                let mut changed = bytes.clone();
+                changed[at] ^= change;
+                fs::write(private.join(name), &changed).expect("written");
+                let mut told = honest.clone();
+                told["files"][name] = hex::encode(Sha256::digest(&changed)).into();
+                fs::write(&manifest, told.to_string()).expect("written");
+                let opened = Prover::open(&fixture.path(), ProverOptions::default());
+                match opened.and_then(|prover| prover.prove(&[0.5, -0.25, 0.75], None)) {
+                    // Names are for people only.
+                    Ok(bundle) => drop(verify(&fixture.public(), &bundle).expect("it holds")),
+                    Err(error) => {
+                        assert!(!error.to_string().contains('\n'), "{error}");
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        fs::write(private.join(name), &bytes).expect("written");
+        fs::write(&manifest, honest.to_string()).expect("written");
+    }
+    assert!(refused > 50, "{refused}");
 }

@@ -175,3 +175,28 @@ pub(super) fn number_length(bytes: &[u8]) -> usize {
     }
     end
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_one_by_the_grammar_of_json() {
+        for number in ["0", "-0", "7", "10", "0.5", "-12.25", "1e5", "1E+05", "-2.5e-308"] {
+            assert_eq!(number_length(number.as_bytes()), number.len(), "{number}");
+            let text = format!(" {number} , 2");
+            let mut cursor = Text::new(&text);
+            assert_eq!(cursor.number(), Some(number));
+            assert!(cursor.skip(','));
+        }
+        for other in ["", "-", "+1", ".5", "01", "1.", "1.e5", "1e", "1e+", "NaN", "x1", "--1"] {
+            assert_eq!(number_length(other.as_bytes()), 0, "{other}");
+        }
+        // Whatever follows a number must not belong to it.
+        for other in ["1x", "1.5.2", "0x10", "1_000", "1-2", "1\u{e9}"] {
+            let mut cursor = Text::new(other);
+            assert_eq!(cursor.number(), None, "{other}");
+            assert_eq!(cursor.peek(), Some(other.chars().next().unwrap_or_default()));
+        }
+    }
+}

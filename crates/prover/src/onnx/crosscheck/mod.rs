@@ -2,7 +2,7 @@
 //!
 //! tract reads the model independently of us and runs it in float32. Where both agree on
 //! samples up to float32's rounding, the graph means what the file means. What rounding may
-//! come to is computed for each sample and each element ([`rounding`]), relative to the
+//! come to is computed for each sample and each element (`rounding`), relative to the
 //! magnitudes that are added up on the way to it, not a constant.
 
 mod rounding;
