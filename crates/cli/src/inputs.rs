@@ -46,11 +46,10 @@ pub(crate) fn read_input(
 fn ranges(options: &ModelOptions, model: &Graph) -> Outcome<Ranges> {
     let (tensors, inputs) = (InputTensor::of(model), model.input_len());
     if let Some(path) = &options.ranges {
-        let read = read_ranges(path, &tensors).map_err(|error| {
+        return read_ranges(path, &tensors).map_err(|error| {
             let failure = Failure::from(error);
             if tensors.len() < 2 { failure } else { failure.hint(by_name(&tensors)) }
         });
-        return Ok(read?);
     }
     if let Some(path) = &options.calibration {
         let samples: Vec<_> =

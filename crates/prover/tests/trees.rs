@@ -95,7 +95,7 @@ fn every_ensemble_is_read_as_onnxruntime_runs_it() {
 /// inputs without the bits below their grid.
 #[test]
 fn every_decision_in_integers_is_onnxruntimes() {
-    let graph_shape = Some(GraphShape { limb_columns: 1, packed: 1 });
+    let graph_shape = Some(GraphShape::new(1, 1));
     let shapes =
         [(12, 2, 4), (10, 2, 5), (8, 3, 7), (9, 2, 5)].map(|(limb_bits, shift_limbs, limbs)| {
             Shape {

@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use serde::Deserialize;
 use verdict::{
     ChainReader, Deployment, Error, NodeOptions, Progress, Prover, ProverOptions, PublicSetup,
-    ScoreRequest, next_nonce, of_inference, read_file,
+    ScoreRequest, next_nonce, of_inference, read_bounded,
 };
 
 use super::chain::{runtime, wait};
@@ -88,7 +88,7 @@ impl Prove {
     fn requests(&self, setup: &PublicSetup) -> Outcome<Vec<ScoreRequest>> {
         let Some(path) = &self.requests else { return Ok(vec![]) };
         let deployment = setup.deployment().map_err(Error::from)?;
-        let bytes = read_file(path, MAX_REQUESTS_BYTES).map_err(Error::from)?;
+        let bytes = read_bounded(path, MAX_REQUESTS_BYTES)?;
         let requests: Vec<BatchRequest> = serde_json::from_slice(&bytes).map_err(|error| {
             let what = format!("{}: no list of requests: {error}", path.display());
             Failure::new(what).hint("write [{\"subject\": \"0x…\", \"nonce\": 1}, …]")
