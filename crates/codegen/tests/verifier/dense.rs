@@ -170,7 +170,8 @@ fn a_batch_costs_little_more_gas_than_one_inference() {
         let shape = Shape { public_inputs: false, graph, ..small_shape() };
         let model = network(&shape, 4);
         let layout = Arc::new(Layout::new(&model, shape).expect("small"));
-        let inputs: Vec<Vec<i64>> = (0..batch as i64).map(|t| vec![1234 + t, 4095, 40]).collect();
+        let inputs: Vec<Vec<i64>> =
+            (0..batch as i64).map(|t| vec![1234 + 3000 * t, 4095, 40]).collect();
         let witness = Witness::batch(&layout, &model, &inputs, Fr::from(77)).expect("in range");
         let instances = witness.instances.clone();
         let circuit = ModelCircuit::with_witness(layout.clone(), Arc::new(witness.clone()));
@@ -182,7 +183,8 @@ fn a_batch_costs_little_more_gas_than_one_inference() {
         for swap in [true, false] {
             let mut cheating = witness.clone();
             if swap && batch > 1 {
-                cheating.instances.swap(1, 2);
+                cheating.instances.swap(1, batch);
+                assert_ne!(cheating, witness);
             } else {
                 cheating.instances[batch] += Fr::one();
             }
