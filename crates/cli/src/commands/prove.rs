@@ -4,8 +4,8 @@ use std::path::Path;
 
 use alloy::primitives::Address;
 use verdict::{
-    ChainReader, Deployment, Error, NodeOptions, Progress, Prover, ProverOptions, PublicSetup,
-    ScoreRequest, next_nonce,
+    ChainReader, Deployment, Error, Progress, Prover, ProverOptions, PublicSetup, ScoreRequest,
+    next_nonce,
 };
 
 use super::chain::{runtime, wait};
@@ -68,11 +68,7 @@ impl Request {
     }
 
     fn next_nonce(&self, deployment: &Deployment, subject: Address, ui: &Ui) -> Outcome<u64> {
-        let node = NodeOptions {
-            rpc_urls: self.rpc_url.clone(),
-            chain_id: Some(deployment.chain_id),
-            ..NodeOptions::default()
-        };
+        let node = self.node.options(Some(deployment.chain_id));
         let nonce = wait(&*runtime()?, async {
             next_nonce(&ChainReader::connect(node).await?, deployment, subject).await
         });
