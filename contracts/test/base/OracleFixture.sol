@@ -212,4 +212,16 @@ abstract contract OracleFixture is TestBase {
         vm.assertEq(answer, reason, what);
         vm.assertEq(keccak256(abi.encode(oracle.scoreOf(borrower, creditModel))), before, what);
     }
+
+    /// @dev Makes `nonce` the last one recorded, which honest steps would take ages to reach.
+    function recordNonce(uint256 id, address subject, uint64 nonce) internal {
+        Statement memory s = statement(1, 0);
+        (s.modelId, s.subject) = (id, subject);
+        vm.record();
+        assertAccepted(callOf(s));
+        (, bytes32[] memory writes) = vm.accesses(address(oracle));
+        uint256 word = uint256(vm.load(address(oracle), writes[0])) & ~(uint256(type(uint64).max) << 64);
+        vm.store(address(oracle), writes[0], bytes32(word | uint256(nonce) << 64));
+        vm.assertEq(oracle.nonceOf(subject, id), nonce, "set");
+    }
 }

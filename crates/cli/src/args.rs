@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Codegen(Codegen),
     /// Deploy verifier, key, registry and oracle, and register the model
     Deploy(Deploy),
+    /// Use an oracle that somebody else deployed, after checking that it has this model
+    Attach(Attach),
     /// Take a proof to the chain and wait until it is final
     Submit(Submit),
     /// List what was sent and is not done
@@ -356,15 +358,8 @@ pub(crate) struct Request {
     /// (default: the next one, which the chain is asked for)
     #[arg(long, requires = "subject")]
     pub(crate) nonce: Option<u64>,
-    /// JSON-RPC endpoint that is asked for the nonce; several are tried in turn
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "ETH_RPC_URL",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:8545"
-    )]
-    pub(crate) rpc_url: Vec<RpcUrl>,
+    #[command(flatten)]
+    pub(crate) node: Node,
     /// Seconds for which the proof may be recorded
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub(crate) valid_for: u64,
@@ -390,11 +385,11 @@ pub(crate) struct Codegen {
     pub(crate) solc: Option<PathBuf>,
 }
 
-/// The chain and the sending key. The key itself comes from a keystore file or from
-/// the environment variable VERDICT_PRIVATE_KEY, never from an argument.
+/// How a chain is reached.
 #[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct Chain {
-    /// JSON-RPC endpoint; several are tried in turn, and have to agree on the sender's nonce
+pub(crate) struct Node {
+    /// JSON-RPC endpoint. Of several, those that answer have to agree on everything that is
+    /// recorded, mined or deployed; one that does not answer is passed over
     #[arg(
         long,
         value_name = "URL",
@@ -403,6 +398,14 @@ pub(crate) struct Chain {
         default_value = "http://127.0.0.1:8545"
     )]
     pub(crate) rpc_url: Vec<RpcUrl>,
+}
+
+/// The chain and the sending key. The key itself comes from a keystore file or from
+/// the environment variable VERDICT_PRIVATE_KEY, never from an argument.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Chain {
+    #[command(flatten)]
+    pub(crate) node: Node,
     /// Refuse any other chain
     #[arg(long, value_name = "ID")]
     pub(crate) chain_id: Option<u64>,
@@ -451,6 +454,28 @@ pub(crate) struct Deploy {
     /// its secret can forge proofs
     #[arg(long)]
     pub(crate) force_insecure_srs: bool,
+}
+
+/// Nothing is sent, and no key is needed. Afterwards `prove --subject` and `submit` work as
+/// after `deploy`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Attach {
+    /// The setup folder, or its public part
+    pub(crate) setup: PathBuf,
+    /// The oracle
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) oracle: Address,
+    /// The model's id in the oracle's registry (default: the one that is this setup's)
+    #[arg(long, value_name = "ID")]
+    pub(crate) model_id: Option<u64>,
+    #[command(flatten)]
+    pub(crate) node: Node,
+    /// Refuse any other chain
+    #[arg(long, value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+    /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) solc: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

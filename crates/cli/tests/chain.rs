@@ -4,100 +4,16 @@ mod common;
 
 use std::process::Command;
 
-use alloy::{
-    network::TransactionBuilder,
-    primitives::{Address, U256},
-    providers::{Provider, ProviderBuilder},
-    rpc::types::TransactionRequest,
-    signers::local::PrivateKeySigner,
-    sol_types::SolCall,
+use alloy::primitives::U256;
+use common::{
+    Workplace, example,
+    local::{Local, SUBJECT, address, prove},
 };
-use common::{Workplace, example, failure, json};
 use serde_json::Value;
 use verdict_contracts::bindings::{
     InferenceOracle::{isSubmitterCall, removeSubmitterCall, revokeModelCall},
     ModelRegistry::modelCountCall,
 };
-use verdict_relayer::devchain::{DevChain, DevChainOptions};
-
-struct Local {
-    anvil: DevChain,
-    key: String,
-}
-
-impl Local {
-    fn start(chain_id: u64) -> Self {
-        let binary = verdict_relayer::devchain::find_anvil(&common::root()).expect("run `npm ci`");
-        let options =
-            DevChainOptions { binary: Some(binary), chain_id, ..DevChainOptions::default() };
-        let anvil = DevChain::start(&options).expect("anvil starts");
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let key = runtime.block_on(anvil.funded_key(10)).expect("a funded key");
-        Self { anvil, key: format!("0x{}", alloy::primitives::hex::encode(key.to_bytes())) }
-    }
-
-    fn command(&self, place: &Workplace, args: &[&str]) -> Command {
-        let mut command = place.command(args);
-        command.args(["--rpc-url", self.anvil.url()]).env("VERDICT_PRIVATE_KEY", &self.key);
-        command
-    }
-
-    fn json(&self, place: &Workplace, args: &[&str]) -> Value {
-        json(self.command(place, args).arg("--json").output().expect("the program starts"))
-    }
-
-    fn failure(&self, place: &Workplace, args: &[&str]) -> String {
-        self.fails_with(1, place, args)
-    }
-
-    fn fails_with(&self, code: i32, place: &Workplace, args: &[&str]) -> String {
-        failure(args, self.command(place, args).output().expect("the program starts"), code)
-    }
-
-    fn provider(&self) -> impl Provider + use<> {
-        let signer: PrivateKeySigner = self.key.parse().expect("a key");
-        let url = self.anvil.url().parse().expect("a URL");
-        ProviderBuilder::new().wallet(signer).connect_http(url)
-    }
-
-    /// Sends a transaction of the key's own, beside the program.
-    fn send(&self, to: Address, call: &impl SolCall) {
-        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let receipt = runtime.block_on(async {
-            let sent = self.provider().send_transaction(request).await?;
-            Ok::<_, Box<dyn std::error::Error>>(sent.get_receipt().await?)
-        });
-        assert!(receipt.expect("mined").status(), "the transaction succeeds");
-    }
-
-    fn call<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
-        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let data = runtime.block_on(async { self.provider().call(request).await });
-        C::abi_decode_returns(&data.expect("an answer")).expect("of the function")
-    }
-}
-
-const SUBJECT: &str = "0x00000000000000000000000000000000000000aa";
-
-fn prove(place: &Workplace, setup: &str, id: &str, nonce: &str, out: &str) -> Value {
-    let applicants = example("applicants.json");
-    place.json(&[
-        "prove",
-        setup,
-        "--input",
-        &applicants,
-        "--id",
-        id,
-        "--subject",
-        SUBJECT,
-        "--nonce",
-        nonce,
-        "--out",
-        out,
-    ])
-}
 
 #[test]
 fn both_credit_models_run_from_file_to_recorded_score() {
@@ -317,12 +233,8 @@ fn deploying_asks_the_chain_and_not_the_memory_of_an_earlier_run() {
     let first = deploy("one.db");
     assert_eq!(paid(&first).len(), 7);
     let deployment = &first["deployment"];
-    let address = |name: &str| -> Address {
-        deployment[name].as_str().expect("an address").parse().expect("an address")
-    };
-    let (registry, oracle) = (address("registry"), address("oracle"));
-    let signer: PrivateKeySigner = chain.key.parse().expect("a key");
-    let submitter = signer.address();
+    let (registry, oracle) = (address(&first, "registry"), address(&first, "oracle"));
+    let submitter = chain.sender();
 
     // Without its database and its deployment.json, nothing is paid again.
     std::fs::remove_file(format!("{setup}/public/deployment.json")).expect("there");
@@ -336,32 +248,6 @@ fn deploying_asks_the_chain_and_not_the_memory_of_an_earlier_run() {
     assert!(chain.call(oracle, &isSubmitterCall { submitter }));
     chain.send(oracle, &revokeModelCall { modelId: U256::from(1) });
     assert_eq!(paid(&deploy("one.db")), ["approve the model"]);
-}
-
-#[test]
-fn all_outputs_of_a_model_have_to_be_the_ones_recorded() {
-    let place = Workplace::new();
-    let setup = place.path("setup");
-    let model = common::root().join("crates/prover/tests/fixtures/good/mlp.onnx");
-    let model = model.display().to_string();
-    let args = ["setup", &model, "--range=-1,1", "--target-error", "1e-3", "--dev-srs"];
-    place.json(&[&args[..], &["--out", &setup]].concat());
-    let chain = Local::start(31_337);
-    chain.json(&place, &["deploy", &setup]);
-    let bundle = place.path("proof.json");
-    let prove = |input: &str, nonce: &str| {
-        let file = place.path("input.json");
-        std::fs::write(&file, input).expect("written");
-        let args = ["prove", &setup, "--input", &file, "--subject", SUBJECT, "--nonce", nonce];
-        place.json(&[&args[..], &["--out", &bundle]].concat())
-    };
-    prove("[0.5, -0.25, 0.75]", "1");
-    let submitted = chain.json(&place, &["submit", &setup, &bundle]);
-    assert_eq!(submitted["nonce"], 1);
-    // Known to another database only: the event is looked for in the whole chain.
-    let other = place.path("other.db");
-    let again = chain.json(&place, &["submit", &setup, &bundle, "--database", &other]);
-    assert_eq!(again["transaction"], Value::Null);
 }
 
 #[test]
@@ -379,10 +265,7 @@ fn an_oracle_of_another_registry_or_owner_is_refused() {
     let told = error.to_lowercase();
     assert!(told.contains(oracle) && told.contains(registry), "{error}");
 
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let key = runtime.block_on(chain.anvil.funded_key(10)).expect("a funded key");
-    let key = format!("0x{}", alloy::primitives::hex::encode(key.to_bytes()));
-    let stranger = Local { key, ..chain };
+    let stranger = chain.of_another_key();
     let args = ["deploy", &setup, "--registry", registry, "--oracle", oracle];
     let error = stranger.fails_with(3, &place, &args);
     assert!(error.contains("belongs to"), "{error}");

@@ -209,6 +209,7 @@ mod tests {
             ("rpc_deadline", |c| c.node.rpc_deadline = Duration::ZERO),
             ("max_answer_bytes", |c| c.node.max_answer_bytes = 0),
             ("retries", |c| c.node.retries = u32::MAX),
+            ("agreement_time", |c| c.node.agreement_time = Duration::MAX),
             ("finality", |c| c.finality = Finality::Confirmations(0)),
             ("finality", |c| c.finality = Finality::Confirmations(u64::MAX)),
             ("poll_interval", |c| c.poll_interval = Duration::ZERO),

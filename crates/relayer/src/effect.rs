@@ -18,14 +18,14 @@ pub enum Effect {
         /// The address.
         address: Address,
     },
-    /// A call returns exactly these bytes: a flag that is set, a record that stands.
+    /// A call returns these words, and no more: a flag that is set, a record that stands.
     CallReturns {
         /// The contract.
         to: Address,
         /// Its call data.
         calldata: Bytes,
-        /// What it returns, ABI-encoded.
-        returns: Bytes,
+        /// The words of what it returns, ABI-encoded; `None` fits any.
+        returns: Vec<Option<B256>>,
     },
     /// A contract emitted an event with this data: a registration under an id that only the
     /// contract chooses.
@@ -41,7 +41,21 @@ pub enum Effect {
     },
 }
 
+/// Whether an answer is these words, of which `None` fits any.
+fn fits(answer: &[u8], words: &[Option<B256>]) -> bool {
+    let (found, rest) = answer.as_chunks::<32>();
+    let same = |(found, wanted): (&[u8; 32], &Option<B256>)| {
+        wanted.is_none_or(|wanted| wanted.0 == *found)
+    };
+    rest.is_empty() && found.len() == words.len() && found.iter().zip(words).all(same)
+}
+
 impl Effect {
+    /// A flag that a view of a contract returns is set.
+    pub fn is_set(to: Address, calldata: Bytes) -> Self {
+        Self::CallReturns { to, calldata, returns: vec![Some(B256::with_last_byte(1))] }
+    }
+
     /// Whether the state after block `height` has it.
     ///
     /// # Errors
@@ -58,7 +72,7 @@ impl Effect {
                 let from = Address::ZERO;
                 let call = Call { from, to: Some(*to), data: calldata.clone(), value: U256::ZERO };
                 Ok(match backend.call(&call, block).await? {
-                    Simulated::Ok(answer) => answer == *returns,
+                    Simulated::Ok(answer) => fits(&answer, returns),
                     Simulated::Reverted(_) => false,
                 })
             }
@@ -71,5 +85,24 @@ impl Effect {
                 Ok(backend.logs(&query).await?.contains(data))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_fits_word_by_word_and_in_its_length() {
+        let (one, two) = (B256::with_last_byte(1), B256::with_last_byte(2));
+        let answer = [one.0, two.0].concat();
+        assert!(fits(&answer, &[Some(one), Some(two)]));
+        assert!(fits(&answer, &[None, Some(two)]));
+        assert!(!fits(&answer, &[Some(two), None]));
+        assert!(!fits(&answer, &[Some(one)]));
+        assert!(!fits(&answer, &[Some(one), None, None]));
+        assert!(!fits(&answer[..63], &[Some(one), None]));
+        assert!(!fits(&[answer.as_slice(), &[0]].concat(), &[None, None]));
+        assert!(!fits(&[], &[Some(one)]));
     }
 }

@@ -1,11 +1,6 @@
 //! A chain: contracts are asked through a node, transactions go through the relayer.
 
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, sync::Arc};
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
@@ -14,8 +9,8 @@ use alloy::{
 use thiserror::Error;
 use verdict_contracts::{Revert, decode_revert};
 use verdict_relayer::{
-    ConfigError, DecodedRevert, Finality, JobState, Node, NodeOptions, Relayer, RelayerConfig,
-    RelayerError, RelayerSigner, Storage, StorageError, SubmitRequest, TxReceipt,
+    ConfigError, DecodedRevert, Effect, Finality, JobState, Node, NodeOptions, Relayer,
+    RelayerConfig, RelayerError, RelayerSigner, Storage, StorageError, SubmitRequest, TxReceipt,
     backend::{BlockRef, Call, ChainBackend, LogQuery, RpcError, RpcErrorKind, Simulated},
     clock::SystemClock,
 };
@@ -200,20 +195,49 @@ impl ChainReader {
         }
     }
 
-    /// The data of the logs that a contract emitted with these topics in some blocks;
-    /// `None` for the last one is the newest.
+    /// The data of the logs that a contract emitted with these topics in some blocks.
     pub(crate) async fn logs(
         &self,
         address: Address,
         topics: [Option<B256>; 4],
-        blocks: (u64, Option<u64>),
+        blocks: RangeInclusive<u64>,
     ) -> Result<Vec<Bytes>, ChainError> {
-        let (first, last) = blocks;
-        let last = match last {
-            Some(last) => last,
-            None => self.node.block(BlockRef::Latest).await?.map_or(first, |block| block.number),
-        };
-        Ok(self.node.logs(&LogQuery { address, topics, blocks: first..=last }).await?)
+        Ok(self.node.logs(&LogQuery { address, topics, blocks }).await?)
+    }
+
+    /// Height of the newest block.
+    pub(crate) async fn head(&self) -> Result<u64, ChainError> {
+        Ok(self.node.block(BlockRef::Latest).await?.map_or(0, |block| block.number))
+    }
+
+    /// Whether an effect is seen in the newest block's state.
+    pub(crate) async fn shows(&self, effect: &Effect) -> Result<bool, ChainError> {
+        Ok(effect.is_there(self.node.as_ref(), self.head().await?).await?)
+    }
+
+    /// The blocks of one second. They are searched for, because nodes do not list the logs of
+    /// a whole chain.
+    pub(crate) async fn blocks_of(&self, time: u64) -> Result<RangeInclusive<u64>, ChainError> {
+        let head = self.head().await?;
+        let first = self.first_block(head, |timestamp| timestamp >= time).await?;
+        let after = self.first_block(head, |timestamp| timestamp > time).await?;
+        Ok(first..=after.saturating_sub(1))
+    }
+
+    /// The lowest block with a time that `late` says yes to, or the one after `head`.
+    async fn first_block(&self, head: u64, late: impl Fn(u64) -> bool) -> Result<u64, ChainError> {
+        let (mut low, mut high) = (0, head.saturating_add(1));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            // A node that has forgotten old blocks has forgotten early ones.
+            let found = self.node.block(BlockRef::Number(middle)).await?;
+            if found.is_some_and(|block| late(block.timestamp)) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
     }
 
     /// The code at an address; empty if there is none.
@@ -240,15 +264,6 @@ impl std::ops::Deref for Chain {
     fn deref(&self) -> &ChainReader {
         &self.reader
     }
-}
-
-/// What became of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sent {
-    /// `None`: the contract says that its effect was there before.
-    pub(crate) receipt: Option<TxReceipt>,
-    /// False if it ended in an earlier run, so that what it did may have been undone.
-    pub(crate) now: bool,
 }
 
 /// How a chain is reached, and where what is sent is kept.
@@ -312,18 +327,18 @@ impl Chain {
         self.relayer.sender()
     }
 
-    /// Sends a transaction and waits until it is final.
-    pub(crate) async fn send(&self, request: SubmitRequest) -> Result<Sent, ChainError> {
+    /// Sends a transaction, unless the chain shows its effect, and waits until it is final.
+    /// There is no receipt if somebody else's transaction had the effect, or the node shows
+    /// none.
+    pub(crate) async fn send(
+        &self,
+        request: SubmitRequest,
+    ) -> Result<Option<TxReceipt>, ChainError> {
         let what = request.label.clone();
-        let start = SystemTime::now();
         let job = self.relayer.submit(request).await?;
         let status = self.relayer.run_to_completion(job).await?;
-        let ended = SystemTime::UNIX_EPOCH + Duration::from_millis(status.updated_ms);
-        // Times of jobs have milliseconds.
-        let now = ended + Duration::from_millis(1) >= start;
         match status.state {
-            JobState::Finalized => Ok(Sent { receipt: status.receipt, now }),
-            _ if !now => Ok(Sent { receipt: None, now }),
+            JobState::Finalized => Ok(status.receipt),
             JobState::Rejected(rejection) => Err(match rejection.revert() {
                 Some(revert) => ChainError::Reverted { what, revert: decode_revert(&revert.data) },
                 None => ChainError::NotDone { what, state: JobState::Rejected(rejection) },

@@ -13,19 +13,14 @@ use alloy::{
 };
 use serde::Serialize;
 use thiserror::Error;
-use tokio::task::JoinSet;
 use verdict_codegen::{key_code as deployed_key, key_init_code};
 use verdict_contracts::{
-    PROOF_SYSTEM_ID,
     bindings::{
         InferenceOracle::{
             addSubmitterCall, approveModelCall, isModelApprovedCall, isSubmitterCall, ownerCall,
             registryCall,
         },
-        ModelRegistry::{
-            ModelCommitment, ScoreDirection as Direction, VerificationData, getModelCall,
-            modelCountCall, registerVerifiableModelCall, verificationOfCall,
-        },
+        ModelRegistry::{ScoreDirection as Direction, registerVerifiableModelCall},
     },
     deploy::{
         CREATE2_DEPLOYER, create2_address, create2_calldata, inference_oracle_init_code,
@@ -33,7 +28,7 @@ use verdict_contracts::{
     },
     verification_hash,
 };
-use verdict_relayer::SubmitRequest;
+use verdict_relayer::{Effect, SubmitRequest};
 
 use crate::{
     chain::{Chain, ChainError, ChainReader, is_development},
@@ -41,20 +36,14 @@ use crate::{
     deployment::Deployment,
     error::{Error, Kind},
     progress::{Progress, step_async},
-    setup::{Manifest, PublicSetup},
+    registration::Registration,
+    setup::PublicSetup,
 };
 
 /// How often a node is asked for the effect of a transaction that is final.
 const EFFECT_LOOKS: u32 = 40;
 /// Time between two looks.
 const EFFECT_PAUSE: Duration = Duration::from_millis(500);
-/// How often a job that an earlier run finished, without a lasting effect, is begun anew.
-const MAX_ROUNDS: u32 = 16;
-
-/// Models of a registry among which an existing registration is looked for.
-const MAX_MODELS: u64 = 100_000;
-/// Models asked for at once.
-const MODELS_AT_ONCE: u64 = 16;
 
 /// Which way a model's first output is to be read as a score.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -276,7 +265,7 @@ pub async fn deploy(
         }
     };
     check_oracle(chain, oracle, registry).await?;
-    let model = Registration::new(setup.manifest(), contracts, verifier, key, options.score)?;
+    let model = Registration::new(setup.manifest(), verifier, key, options.score)?;
     let model_id = work.register(registry, &model).await?;
     work.approve(oracle, model_id, &model, contracts).await?;
     work.allow(oracle).await?;
@@ -295,7 +284,11 @@ pub async fn deploy(
 }
 
 /// What was reviewed and compiled here is what answers there.
-async fn check_code(chain: &ChainReader, address: Address, code: &[u8]) -> Result<(), Error> {
+pub(crate) async fn check_code(
+    chain: &ChainReader,
+    address: Address,
+    code: &[u8],
+) -> Result<(), Error> {
     if chain.code(address).await?.as_ref() == code {
         return Ok(());
     }
@@ -315,116 +308,6 @@ async fn check_oracle(chain: &Chain, oracle: Address, registry: Address) -> Resu
     Ok(())
 }
 
-/// What a registry is told about a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Registration {
-    commitment: ModelCommitment,
-    data: VerificationData,
-}
-
-impl Registration {
-    fn new(
-        manifest: &Manifest,
-        contracts: &Contracts,
-        verifier: Address,
-        key: Address,
-        score: ScoreDirection,
-    ) -> Result<Self, DeployError> {
-        let key_hash = manifest.verifier.key_hash;
-        let (layout, output) = (manifest.public_values(), &manifest.output);
-        let narrow = |what, value: usize| {
-            let limit = u64::from(u16::MAX);
-            u16::try_from(value).map_err(|_| DeployError::TooLarge {
-                what,
-                value: value as u128,
-                limit,
-            })
-        };
-        let decimals = u8::try_from(output.decimals).map_err(|_| DeployError::TooLarge {
-            what: "decimals",
-            value: u128::from(output.decimals),
-            limit: u64::from(u8::MAX),
-        })?;
-        Ok(Self {
-            commitment: ModelCommitment {
-                modelHash: manifest.model.sha256,
-                circuitHash: contracts.shape_id,
-                vkHash: key_hash,
-                proofSystemId: PROOF_SYSTEM_ID,
-                uri: String::new(),
-            },
-            data: VerificationData {
-                verifier,
-                key,
-                keyHash: key_hash,
-                publicInputs: narrow("public inputs", layout.inputs)?,
-                outputs: narrow("outputs", layout.outputs)?,
-                outputMin: output.min,
-                outputMax: output.max,
-                decimals,
-                direction: score.into(),
-            },
-        })
-    }
-
-    /// The newest model of `owner` that the registry holds with exactly these records.
-    async fn find(
-        &self,
-        chain: &ChainReader,
-        registry: Address,
-        owner: Address,
-    ) -> Result<Option<u64>, ChainError> {
-        let count = chain.call(registry, &modelCountCall {}).await?;
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
-        if count > MAX_MODELS {
-            return Err(ChainError::TooManyModels { registry, count, limit: MAX_MODELS });
-        }
-        // Ids run from 1 without gaps: each is a registration somebody paid for.
-        let mut newest = count;
-        while newest > 0 {
-            let oldest = newest.saturating_sub(MODELS_AT_ONCE).saturating_add(1).max(1);
-            let mut asked = JoinSet::new();
-            for id in oldest..=newest {
-                let (wanted, chain) = (self.clone(), chain.clone());
-                asked.spawn(async move {
-                    Ok::<_, ChainError>(wanted.is(&chain, registry, owner, id).await?.then_some(id))
-                });
-            }
-            let mut found = None;
-            while let Some(answer) = asked.join_next().await {
-                // A task ends early only if this future is dropped.
-                found = found.max(answer.unwrap_or(Ok(None))?);
-            }
-            if found.is_some() {
-                return Ok(found);
-            }
-            newest = oldest - 1;
-        }
-        Ok(None)
-    }
-
-    /// Whether model `id` is an active one of `owner` with exactly these records.
-    async fn is(
-        &self,
-        chain: &ChainReader,
-        registry: Address,
-        owner: Address,
-        id: u64,
-    ) -> Result<bool, ChainError> {
-        let model_id = U256::from(id);
-        let found = chain.call(registry, &getModelCall { modelId: model_id }).await?;
-        if found.owner != owner || found.deprecated || found.commitment != self.commitment {
-            return Ok(false);
-        }
-        match chain.call(registry, &verificationOfCall { modelId: model_id }).await {
-            Ok(verification) => Ok(verification.data == self.data),
-            // A model without verification data is not ours.
-            Err(ChainError::Reverted { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-}
-
 /// A deployment being made.
 struct Work<'a> {
     chain: &'a Chain,
@@ -433,25 +316,39 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Makes the chain show an effect: looks, sends if it is not there, looks again.
+    /// Looks for what a step brings about, sends it if it is not there, looks again.
     async fn ensure<T, F>(
         &mut self,
         step: &'static str,
         request: SubmitRequest,
-        effect: impl Fn() -> F,
+        look: impl Fn() -> F,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<Option<T>, ChainError>>,
     {
-        if let Some(found) = effect().await? {
+        if let Some(found) = look().await? {
             self.progress.note(&format!("{step}: there already"));
             self.steps.push(DeployStep { step, gas: None });
             return Ok(found);
         }
-        let (found, gas) =
-            step_async(self.progress, step, send_for(self.chain, step, request, effect)).await?;
+        let request = SubmitRequest { label: step.to_owned(), ..request };
+        let sending = send(self.chain, step, request, look);
+        let (found, gas) = step_async(self.progress, step, sending).await?;
         self.steps.push(DeployStep { step, gas });
         Ok(found)
+    }
+
+    /// The same for what the relayer can see by itself.
+    async fn ensure_effect(
+        &mut self,
+        step: &'static str,
+        request: SubmitRequest,
+        effect: Effect,
+    ) -> Result<(), Error> {
+        let (chain, request) = (self.chain, request.with_effect(effect.clone()));
+        let effect = &effect;
+        self.ensure(step, request, || async move { Ok(chain.shows(effect).await?.then_some(())) })
+            .await
     }
 
     /// Creates a contract at the address that its code and salt decide.
@@ -464,13 +361,7 @@ impl Work<'_> {
         let address = create2_address(salt, code);
         let calldata = create2_calldata(salt, code);
         let request = SubmitRequest::call(CREATE2_DEPLOYER, calldata, format!("create:{address}"));
-        let chain = self.chain;
-        self.ensure(
-            step,
-            request,
-            || async move { Ok(chain.has_code(address).await?.then_some(())) },
-        )
-        .await?;
+        self.ensure_effect(step, request, Effect::CodeAt { address }).await?;
         self.progress.note(&address.to_string());
         Ok(address)
     }
@@ -481,9 +372,13 @@ impl Work<'_> {
             data: model.data.clone(),
         };
         let key = format!("register:{registry}:{}", hash_of(&call));
-        let request = SubmitRequest::call(registry, encode(&call), key);
+        // Only the registry chooses the id, so that the event has to be looked for: after the
+        // block in which no such model is found, or one that was deprecated would count.
+        let from_block = self.chain.head().await?.saturating_add(1);
+        let request = SubmitRequest::call(registry, encode(&call), key)
+            .with_effect(model.registered(registry, from_block));
         let (chain, owner) = (self.chain, self.chain.sender());
-        let find = || model.find(chain, registry, owner);
+        let find = || async move { Ok(model.find(chain, registry, owner).await?) };
         let id = self.ensure("register the model", request, find).await?;
         self.progress.note(&format!("model id {id}"));
         Ok(id)
@@ -506,56 +401,38 @@ impl Work<'_> {
         };
         let key = format!("approve:{oracle}:{model_id}");
         let request = SubmitRequest::call(oracle, encode(&call), key);
-        let chain = self.chain;
-        self.ensure("approve the model", request, || async move {
-            let approved = chain.call(oracle, &isModelApprovedCall { modelId: id }).await?;
-            Ok(approved.then_some(()))
-        })
-        .await
+        let approved = Effect::is_set(oracle, encode(&isModelApprovedCall { modelId: id }));
+        self.ensure_effect("approve the model", request, approved).await
     }
 
     async fn allow(&mut self, oracle: Address) -> Result<(), Error> {
-        let (chain, submitter) = (self.chain, self.chain.sender());
+        let submitter = self.chain.sender();
         let key = format!("allow:{oracle}:{submitter}");
         let request = SubmitRequest::call(oracle, encode(&addSubmitterCall { submitter }), key);
-        self.ensure("allow the submitter", request, || async move {
-            Ok(chain.call(oracle, &isSubmitterCall { submitter }).await?.then_some(()))
-        })
-        .await
+        let allowed = Effect::is_set(oracle, encode(&isSubmitterCall { submitter }));
+        self.ensure_effect("allow the submitter", request, allowed).await
     }
 }
 
-/// Sends until the effect is there. A job that an earlier run finished is begun anew under
-/// another key: its effect was undone, or never came.
-async fn send_for<T, F>(
+/// Sends, and waits until what it brings about is seen.
+async fn send<T, F>(
     chain: &Chain,
     step: &'static str,
     request: SubmitRequest,
-    effect: impl Fn() -> F,
+    look: impl Fn() -> F,
 ) -> Result<(T, Option<u64>), Error>
 where
     F: Future<Output = Result<Option<T>, ChainError>>,
 {
-    for round in 0..MAX_ROUNDS {
-        let mut request = SubmitRequest { label: step.to_owned(), ..request.clone() };
+    let gas = chain.send(request).await?.map(|receipt| receipt.gas_used);
+    // Nodes behind one address do not all have the newest block.
+    for round in 0..EFFECT_LOOKS {
         if round > 0 {
-            request.idempotency_key = format!("{}#{round}", request.idempotency_key);
+            tokio::time::sleep(EFFECT_PAUSE).await;
         }
-        let sent = chain.send(request).await?;
-        if !sent.now {
-            continue;
+        if let Some(found) = look().await? {
+            return Ok((found, gas));
         }
-        let gas = sent.receipt.map(|receipt| receipt.gas_used);
-        // Nodes behind one address do not all have the newest block.
-        for look in 0..EFFECT_LOOKS {
-            if look > 0 {
-                tokio::time::sleep(EFFECT_PAUSE).await;
-            }
-            if let Some(found) = effect().await? {
-                return Ok((found, gas));
-            }
-        }
-        break;
     }
     Err(DeployError::NoEffect { step }.into())
 }

@@ -16,8 +16,8 @@ use verdict_prover::{
 };
 
 use crate::{
-    chain::ChainError, deploy::DeployError, files::FileError, prove::OwnProofError,
-    setup::SetupError, submit::SubmitError, verify::VerifyError,
+    attach::AttachError, chain::ChainError, deploy::DeployError, files::FileError,
+    prove::OwnProofError, setup::SetupError, submit::SubmitError, verify::VerifyError,
 };
 
 /// What a failure means for whoever called.
@@ -116,6 +116,9 @@ pub enum Error {
     /// Something on chain is not as a deployment needs it.
     #[error(transparent)]
     Deploy(#[from] DeployError),
+    /// An oracle is not one for this setup.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
     /// The score is not recorded.
     #[error(transparent)]
     Submit(Box<SubmitError>),
@@ -152,6 +155,7 @@ impl Error {
         match self {
             Self::Chain(error) => error.kind(),
             Self::Deploy(error) => error.kind(),
+            Self::Attach(error) => error.kind(),
             Self::Submit(error) => error.kind(),
             Self::Verify(_) => Kind::InvalidProof,
             _ => Kind::Failed,
@@ -164,6 +168,7 @@ impl Error {
             Self::Setup(error) => error.hint(),
             Self::Chain(error) => error.hint(),
             Self::Deploy(error) => error.hint(),
+            Self::Attach(error) => error.hint(),
             Self::Submit(error) => error.hint(),
             Self::Prove(ProveError::Inputs(IntegerError::Batch(_))) => Some(
                 "a setup is made for one number of inferences: set the model up with `--batch N`, \

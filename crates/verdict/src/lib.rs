@@ -3,7 +3,7 @@
 //! This is what an application uses; the command line parses arguments, calls it and
 //! prints. A [`ModelFile`] becomes a [`PlannedModel`], [`setup()`] makes its keys and Solidity
 //! verifier, a [`Prover`] makes proofs, [`verify()`] checks them. [`deploy()`] and
-//! [`submit()`] take them to a [`Chain`].
+//! [`submit()`] take them to a [`Chain`]; [`attach()`] takes up what somebody else deployed.
 //!
 //! ```text
 //! model.onnx ─ PlannedModel ─ setup ─► private/ ─┐
@@ -50,6 +50,7 @@
 //! # }
 //! ```
 
+mod attach;
 mod chain;
 mod contracts;
 mod deploy;
@@ -59,6 +60,7 @@ mod files;
 mod model;
 mod progress;
 mod prove;
+mod registration;
 mod request;
 pub mod setup;
 mod srs;
@@ -69,6 +71,7 @@ mod verify;
 mod tests;
 
 pub use self::{
+    attach::{AttachError, attach},
     chain::{Chain, ChainError, ChainOptions, ChainReader, is_development},
     contracts::Contracts,
     deploy::{DeployError, DeployOptions, DeployStep, Deployed, ScoreDirection, deploy},

@@ -5,7 +5,7 @@
 //! also when the transaction succeeded or the contract answers that it has the request.
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, keccak256},
+    primitives::{Address, B256, Bytes, I256, U256, keccak256},
     sol_types::{SolCall, SolEvent, SolValue},
 };
 use serde::Serialize;
@@ -16,7 +16,7 @@ use verdict_contracts::{
     calldata::verify_inference_call,
     idempotency_key,
 };
-use verdict_relayer::{SubmitRequest, TxReceipt};
+use verdict_relayer::{Effect, SubmitRequest, TxReceipt};
 
 use crate::{
     chain::{Chain, ChainError, ChainReader},
@@ -174,7 +174,7 @@ pub async fn submit(
     // A record that bars this one is found before anything is sent. One that is this one
     // may not be final yet: the relayer waits for it.
     stated.compare(&stated.read(chain).await?)?;
-    let transaction = transaction(request, bundle)?;
+    let transaction = transaction(request, bundle)?.with_effect(stated.effect());
     let title = "submit and wait until final";
     let sent = step_async(progress, title, chain.send(transaction)).await;
     let sent = match sent {
@@ -184,11 +184,10 @@ pub async fn submit(
         sent => sent,
     };
     // Whatever became of the transaction, what the chain holds decides.
-    let record = stated.read(chain).await?;
-    match stated.compare(&record)? {
+    match stated.compare(&stated.read(chain).await?)? {
         Standing::Recorded(record) => {
-            let receipt = sent.ok().and_then(|sent| sent.receipt);
-            stated.check_outputs(chain, bundle, receipt.as_ref()).await?;
+            let receipt = sent.unwrap_or_default();
+            stated.check_outputs(chain, bundle, &record).await?;
             Ok(Submitted { record, receipt })
         }
         Standing::Before => {
@@ -272,10 +271,23 @@ impl Stated {
         }
     }
 
+    fn call(&self) -> scoreOfCall {
+        scoreOfCall { subject: self.subject, modelId: U256::from(self.model_id) }
+    }
+
+    /// The record has this score for this request.
+    fn effect(&self) -> Effect {
+        let word = |number: I256| Some(B256::from(number.into_raw()));
+        let score = word(I256::try_from(self.output).unwrap_or(I256::MIN));
+        let nonce = word(I256::unchecked_from(self.nonce));
+        let (to, calldata) = (self.oracle, self.call().abi_encode().into());
+        // When it was recorded, until when it could be, and by whom, is not the proof's to say.
+        Effect::CallReturns { to, calldata, returns: vec![score, nonce, None, None, None] }
+    }
+
     async fn read(&self, chain: &ChainReader) -> Result<Record, ChainError> {
         let (subject, model_id) = (self.subject, self.model_id);
-        let call = scoreOfCall { subject, modelId: U256::from(model_id) };
-        let record: ScoreRecord = chain.call(self.oracle, &call).await?;
+        let record: ScoreRecord = chain.call(self.oracle, &self.call()).await?;
         Ok(Record {
             subject,
             model_id,
@@ -290,7 +302,7 @@ impl Stated {
         &self,
         chain: &ChainReader,
         bundle: &ProofBundle,
-        receipt: Option<&TxReceipt>,
+        record: &Record,
     ) -> Result<(), Error> {
         if bundle.outputs.len() < 2 {
             return Ok(());
@@ -302,10 +314,7 @@ impl Stated {
             Some(call.inputCommitment),
             None,
         ];
-        let blocks = match receipt {
-            Some(receipt) => (receipt.block_number, Some(receipt.block_number)),
-            None => (0, None),
-        };
+        let blocks = chain.blocks_of(record.updated_at).await?;
         let logs = chain.logs(self.oracle, topics, blocks).await?;
         let stated = Bytes::from(call.output.abi_encode());
         if logs.contains(&stated) {
@@ -346,6 +355,8 @@ pub async fn recorded(
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::aliases::U40;
+
     use super::*;
 
     fn stated() -> Stated {
@@ -368,6 +379,18 @@ mod tests {
             assert!(text.contains(what) && text.contains(&record.words()), "{text}");
             assert_eq!(error.kind(), Kind::Rejected);
         }
+    }
+
+    #[test]
+    fn the_effect_looked_for_is_the_record_s_score_and_nonce() {
+        let Effect::CallReturns { returns, .. } = stated().effect() else { panic!("a record") };
+        let (time, prover) = (U40::from(9), Address::ZERO);
+        let record = ScoreRecord { score: -7, nonce: 5, updatedAt: time, deadline: time, prover };
+        let words = record.abi_encode();
+        let (words, _) = words.as_chunks::<32>();
+        assert_eq!(returns.len(), words.len());
+        assert_eq!(returns[..2], [Some(B256::from(words[0])), Some(B256::from(words[1]))]);
+        assert_eq!(returns[2..], [None; 3]);
     }
 
     #[test]

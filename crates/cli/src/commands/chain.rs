@@ -21,6 +21,13 @@ const PASSWORD: &str = "VERDICT_KEYSTORE_PASSWORD";
 /// each setup folder.
 const DATABASE: &str = "relayer.db";
 
+impl args::Node {
+    /// The endpoints of a chain; any chain's if it is not given.
+    pub(crate) fn options(&self, chain_id: Option<u64>) -> NodeOptions {
+        NodeOptions { rpc_urls: self.rpc_url.clone(), chain_id, ..NodeOptions::default() }
+    }
+}
+
 /// A runtime for everything that waits.
 pub(crate) fn runtime() -> Outcome<Arc<Runtime>> {
     Ok(Arc::new(
@@ -73,11 +80,7 @@ pub(crate) fn connect(
         refuse_old_database(setup)?;
     }
     let signer = signer(options)?;
-    let node = NodeOptions {
-        rpc_urls: options.rpc_url.clone(),
-        chain_id: options.chain_id,
-        ..NodeOptions::default()
-    };
+    let node = options.node.options(options.chain_id);
     let connected = Arc::new(Node::new(node.clone()).map_err(chain_error)?);
     let chain_id = runtime.block_on(connected.chain_id()).map_err(chain_error)?;
     let mut config = match is_development(chain_id) {

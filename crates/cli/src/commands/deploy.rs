@@ -1,6 +1,6 @@
 //! `verdict deploy`.
 
-use verdict::{Contracts, DeployOptions, Error, Progress, PublicSetup};
+use verdict::{Contracts, DeployOptions, Deployment, Error, Progress, PublicSetup};
 
 use super::chain::{connect, runtime, wait};
 use crate::{
@@ -27,7 +27,18 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
     let gas: u64 = deployed.steps.iter().filter_map(|step| step.gas).sum();
     ui.note(&format!("{} gas in all", grouped(gas)));
     let deployment = &deployed.deployment;
-    let human = table(&[
+    if args.score == Score::Unspecified {
+        ui.note(
+            "the model doesn't say which way its score is to be read, so contracts that rank by it \
+             will refuse it (see --score)",
+        );
+    }
+    ui.result(&deployed, &places(deployment))
+}
+
+/// Where everything is, for a person.
+pub(crate) fn places(deployment: &Deployment) -> Vec<String> {
+    table(&[
         ("chain", deployment.chain_id.to_string()),
         ("verifier", deployment.verifier.to_string()),
         ("key", deployment.key.to_string()),
@@ -35,12 +46,5 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
         ("oracle", deployment.oracle.to_string()),
         ("model id", deployment.model_id.to_string()),
         ("verification hash", deployment.verification_hash.to_string()),
-    ]);
-    if args.score == Score::Unspecified {
-        ui.note(
-            "the model doesn't say which way its score is to be read, so contracts that rank by it \
-             will refuse it (see --score)",
-        );
-    }
-    ui.result(&deployed, &human)
+    ])
 }

@@ -1,5 +1,6 @@
 //! One module a command.
 
+mod attach;
 mod bench;
 mod chain;
 mod codegen;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: &Command, ui: &Ui) -> Outcome {
         Command::Verify(args) => verify::run(args, ui),
         Command::Codegen(args) => codegen::run(args, ui),
         Command::Deploy(args) => deploy::run(args, ui),
+        Command::Attach(args) => attach::run(args, ui),
         Command::Submit(args) => submit::run(args, ui),
         Command::Jobs(args) => jobs::list(args, ui),
         Command::Status(args) => jobs::status(args, ui),

@@ -5,8 +5,8 @@ use std::path::Path;
 use alloy::primitives::Address;
 use serde::Deserialize;
 use verdict::{
-    ChainReader, Deployment, Error, NodeOptions, Progress, Prover, ProverOptions, PublicSetup,
-    ScoreRequest, next_nonce, of_inference, read_bounded,
+    ChainReader, Deployment, Error, Progress, Prover, ProverOptions, PublicSetup, ScoreRequest,
+    next_nonce, of_inference, read_bounded,
 };
 
 use super::chain::{runtime, wait};
@@ -114,11 +114,7 @@ impl Request {
     }
 
     fn next_nonce(&self, deployment: &Deployment, subject: Address, ui: &Ui) -> Outcome<u64> {
-        let node = NodeOptions {
-            rpc_urls: self.rpc_url.clone(),
-            chain_id: Some(deployment.chain_id),
-            ..NodeOptions::default()
-        };
+        let node = self.node.options(Some(deployment.chain_id));
         let nonce = wait(&*runtime()?, async {
             next_nonce(&ChainReader::connect(node).await?, deployment, subject).await
         });

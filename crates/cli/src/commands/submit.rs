@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Submit, ui: &Ui) -> Outcome {
         record,
     };
     let transaction = receipt.as_ref().map_or_else(
-        || "it was recorded already".to_owned(),
+        || "recorded, by one that no receipt is shown of or by somebody else's".to_owned(),
         |receipt| {
             let gas = grouped(receipt.gas_used);
             format!("{} in block {}, {gas} gas", receipt.hash, receipt.block_number)

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod local;
+pub(crate) mod proxy;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},

@@ -38,6 +38,8 @@ pub struct BlockInfo {
     pub number: u64,
     /// Hash.
     pub hash: B256,
+    /// Seconds since 1970.
+    pub timestamp: u64,
     /// Base fee; `None` before EIP-1559.
     pub base_fee: Option<u128>,
 }

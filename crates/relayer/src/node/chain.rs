@@ -1,18 +1,23 @@
 //! A node's answers as the relayer's chain.
 
-use std::{future::Future, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use alloy::{
     eips::BlockNumberOrTag,
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, U256},
     providers::{Provider, RootProvider},
-    rpc::types::{Filter, TransactionRequest},
+    rpc::types::{Filter, TransactionReceipt, TransactionRequest},
     transports::TransportResult,
 };
 use async_trait::async_trait;
+use tokio::time::Instant;
 
-use super::{Node, answers::revert_data};
+use super::{
+    Node,
+    agree::{Answers, Apart, PAUSE, Told, near},
+    answers::revert_data,
+};
 use crate::{
     backend::{
         BlockInfo, BlockRef, Call, ChainBackend, LogQuery, MAX_BLOCK, MAX_NONCE, RpcError,
@@ -23,103 +28,96 @@ use crate::{
 
 /// How far the endpoints' pools may be apart: transactions take a moment from one to another.
 const POOLS_APART: u64 = 16;
-/// How far their heads may be apart for both to be asked about the lower one.
-const HEADS_APART: u64 = 64;
 
 impl Node {
-    /// Like [`Self::ask`], for requests whose answer may be a revert.
-    async fn simulate<T, F, Fut>(
-        &self,
-        method: &'static str,
-        request: F,
-    ) -> Result<Simulated<T>, RpcError>
-    where
-        F: Fn(RootProvider) -> Fut + Send + Sync,
-        Fut: Future<Output = TransportResult<T>> + Send,
-        T: Send,
-    {
-        self.ask(method, |provider| {
-            let answer = request(provider);
-            async move {
-                match answer.await {
-                    Ok(value) => Ok(Simulated::Ok(value)),
-                    Err(error) => revert_data(&error).map(Simulated::Reverted).ok_or(error),
-                }
-            }
-        })
-        .await
-    }
-
-    /// Every endpoint's answer, those at fault left out; the first fault if all are.
-    async fn ask_all<T, F, Fut>(
-        &self,
-        method: &'static str,
-        request: F,
-    ) -> Result<Vec<(&str, T)>, RpcError>
-    where
-        F: Fn(RootProvider) -> Fut + Send + Sync,
-        Fut: Future<Output = TransportResult<T>> + Send,
-        T: Send,
-    {
-        let mut answers = Vec::new();
-        let mut fault = None;
-        for endpoint in &self.endpoints {
-            let limit = self.options.rpc_timeout;
-            match tokio::time::timeout(limit, self.ask_one(endpoint, method, &request)).await {
-                Ok(Ok(answer)) => answers.push((endpoint.name.as_str(), answer)),
-                Ok(Err(error)) => fault = fault.or(Some(error)),
-                Err(_) => {}
-            }
-        }
-        match fault {
-            Some(error) if answers.is_empty() => Err(error),
-            _ => Ok(answers),
-        }
-    }
-
-    fn disagree(&self, (one, a): (&str, u64), (other, b): (&str, u64)) -> RpcError {
-        let message = format!("{a} transactions of the sender, and {other} says {b}");
-        RpcError::new(RpcErrorKind::Disagreement, one, "eth_getTransactionCount", &message)
-    }
-
-    /// The count at the lowest head of all endpoints, on which every honest one agrees;
-    /// `None` if only one of them answers.
-    async fn agreed_nonce(&self, address: Address) -> Result<Option<u64>, RpcError> {
-        let heads = self
-            .ask_all("eth_blockNumber", |provider| async move { provider.get_block_number().await })
-            .await?;
-        let highest = heads.iter().map(|(_, height)| *height).max().unwrap_or(0);
-        let near = heads.iter().map(|(_, height)| *height).filter(|h| highest - h <= HEADS_APART);
-        let Some(common) = near.min() else { return Ok(None) };
-        let counts = self
-            .ask_all("eth_getTransactionCount", |provider| async move {
-                provider.get_transaction_count(address).block_id(common.into()).await
-            })
-            .await?;
-        let Some((first, others)) = counts.split_first() else { return Ok(None) };
-        match others.iter().find(|other| other.1 != first.1) {
-            Some(other) => Err(self.disagree(*first, *other)),
-            None => Ok((!others.is_empty()).then_some(first.1)),
-        }
-    }
-
     /// The largest count of all pools, which must not be far apart.
     async fn pooled_nonce(&self, address: Address) -> Result<u64, RpcError> {
-        let counts = self
-            .ask_all("eth_getTransactionCount", |provider| async move {
-                provider.get_transaction_count(address).pending().await
-            })
-            .await?;
-        let lowest = counts.iter().min_by_key(|count| count.1);
-        let highest = counts.iter().max_by_key(|count| count.1);
-        let (Some(lowest), Some(highest)) = (lowest, highest) else {
-            return Err(self.malformed("eth_getTransactionCount", "nobody answers"));
+        let ask = |provider: RootProvider| async move {
+            provider.get_transaction_count(address).pending().await
         };
-        if highest.1 - lowest.1 > POOLS_APART {
-            return Err(self.disagree(*highest, *lowest));
-        }
-        Ok(highest.1)
+        let highest =
+            self.gather("eth_getTransactionCount", ask, |answers| near(&answers, POOLS_APART));
+        Ok(highest.await?.1)
     }
+
+    /// The block that all endpoints have at a height, as yet unchecked.
+    async fn block_at(&self, block: BlockRef) -> Result<Option<BlockInfo>, RpcError> {
+        let answer = self
+            .agree("eth_getBlockByNumber", |provider| async move {
+                let found = provider.get_block_by_number(tag(block)).await?;
+                Ok(found.map(|found| BlockInfo {
+                    number: found.header.number,
+                    hash: found.header.hash,
+                    timestamp: found.header.timestamp,
+                    base_fee: found.header.base_fee_per_gas.map(u128::from),
+                }))
+            })
+            .await;
+        match answer {
+            Err(error) if error.kind == RpcErrorKind::UnknownBlock => Ok(None),
+            answer => answer,
+        }
+    }
+
+    /// A receipt that all endpoints show. One that shows none may be behind the block that the
+    /// receipt is of, which is then not to be told from no receipt.
+    async fn agreed_receipt(&self, hash: B256) -> Result<Option<TxReceipt>, RpcError> {
+        const METHOD: &str = "eth_getTransactionReceipt";
+        let ask = |provider: RootProvider| async move {
+            Ok(provider.get_transaction_receipt(hash).await?.and_then(receipt_of))
+        };
+        if !self.several() {
+            return self.ask(METHOD, ask).await;
+        }
+        let end = Instant::now() + self.options.agreement_time;
+        loop {
+            let (receipt, hidden) = self.gather(METHOD, ask, shown).await?;
+            let (Some(found), Some((by, from))) = (&receipt, hidden) else { return Ok(receipt) };
+            let block = found.block_number;
+            if block > self.common_head().await? {
+                return Ok(None);
+            }
+            if Instant::now() >= end {
+                let message = format!("a receipt of block {block}, and {from} shows none");
+                return Err(RpcError::new(RpcErrorKind::Disagreement, &by, METHOD, &message));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// The receipt that endpoints show, and the names of one that does and of one that does not.
+fn shown<'a>(
+    answers: Answers<'a, Option<TxReceipt>>,
+) -> Result<(Option<TxReceipt>, Option<(String, String)>), Apart<'a, Option<TxReceipt>>> {
+    let mut found: Option<Told<'a, Option<TxReceipt>>> = None;
+    let mut hides = None;
+    for told in answers.into_iter() {
+        match &found {
+            _ if told.1.is_none() => hides = Some(told.0.to_owned()),
+            None => found = Some(told),
+            Some(first) if first.1 != told.1 => return Err(Apart(first.clone(), told)),
+            Some(_) => {}
+        }
+    }
+    Ok(match found {
+        Some((by, receipt)) => (receipt, hides.map(|from| (by.to_owned(), from))),
+        None => (None, None),
+    })
+}
+
+/// What of a node's receipt matters; `None` for one without a block, which some nodes show of
+/// a pending transaction.
+fn receipt_of(receipt: TransactionReceipt) -> Option<TxReceipt> {
+    Some(TxReceipt {
+        hash: receipt.transaction_hash,
+        block_number: receipt.block_number?,
+        block_hash: receipt.block_hash?,
+        success: receipt.status(),
+        gas_used: receipt.gas_used,
+        effective_gas_price: receipt.effective_gas_price,
+        contract_address: receipt.contract_address,
+    })
 }
 
 #[async_trait]
@@ -141,40 +139,33 @@ impl ChainBackend for Node {
     }
 
     async fn block(&self, block: BlockRef) -> Result<Option<BlockInfo>, RpcError> {
-        const METHOD: &str = "eth_getBlockByNumber";
-        let answer = self
-            .ask(METHOD, |provider| async move { provider.get_block_by_number(tag(block)).await })
-            .await;
-        let found = match answer {
-            Ok(found) => found,
-            Err(error) if error.kind == RpcErrorKind::UnknownBlock => None,
-            Err(error) => return Err(error),
+        let block = match self.pin(block).await? {
+            BlockRef::Finalized if self.several() => match self.common_final().await? {
+                Some(number) => BlockRef::Number(number),
+                None => return Ok(None),
+            },
+            pinned => pinned,
         };
-        let Some(found) = found else { return Ok(None) };
-        let number = found.header.number;
+        let Some(found) = self.block_at(block).await? else { return Ok(None) };
+        let number = found.number;
         let asked = match block {
             BlockRef::Number(asked) => asked,
             _ => number,
         };
         if number != asked || number > MAX_BLOCK {
             let message = format!("asked for block {asked}, got block {number}");
-            return Err(self.malformed(METHOD, &message));
+            return Err(self.malformed("eth_getBlockByNumber", &message));
         }
-        Ok(Some(BlockInfo {
-            number,
-            hash: found.header.hash,
-            base_fee: found.header.base_fee_per_gas.map(u128::from),
-        }))
+        Ok(Some(found))
     }
 
     async fn transactions(&self, block: u64) -> Result<Option<Vec<B256>>, RpcError> {
         let number = BlockNumberOrTag::Number(block);
-        let found = self
-            .ask("eth_getBlockByNumber", |provider| async move {
-                provider.get_block_by_number(number).hashes().await
-            })
-            .await?;
-        Ok(found.map(|block| block.transactions.hashes().collect()))
+        self.agree("eth_getBlockByNumber", |provider| async move {
+            let found = provider.get_block_by_number(number).hashes().await?;
+            Ok(found.map(|block| block.transactions.hashes().collect()))
+        })
+        .await
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<Bytes>, RpcError> {
@@ -185,8 +176,12 @@ impl ChainBackend for Node {
         for (topics, wanted) in filter.topics.iter_mut().zip(query.topics) {
             *topics = wanted.into_iter().collect::<Vec<B256>>().into();
         }
-        let found = self.full_logs(&filter).await?;
-        Ok(found.into_iter().map(|log| log.inner.data.data).collect())
+        let filter = &filter;
+        self.agree("eth_getLogs", |provider| async move {
+            let found = provider.get_logs(filter).await?;
+            Ok(found.into_iter().map(|log| log.inner.data.data).collect())
+        })
+        .await
     }
 
     async fn suggested_tip(&self) -> Result<u128, RpcError> {
@@ -198,22 +193,15 @@ impl ChainBackend for Node {
 
     async fn nonce(&self, address: Address, block: BlockRef) -> Result<u64, RpcError> {
         const METHOD: &str = "eth_getTransactionCount";
-        let several = self.endpoints.len() > 1;
-        let agreed = match several && block == BlockRef::Latest {
-            true => self.agreed_nonce(address).await?,
-            false => None,
-        };
-        let count = if several && block == BlockRef::Pending {
+        let count = if self.several() && block == BlockRef::Pending {
             self.pooled_nonce(address).await?
         } else {
-            self.ask(METHOD, |provider| async move {
-                provider.get_transaction_count(address).block_id(tag(block).into()).await
+            let block = tag(self.pin(block).await?);
+            self.agree(METHOD, |provider| async move {
+                provider.get_transaction_count(address).block_id(block.into()).await
             })
             .await?
         };
-        if let Some(agreed) = agreed.filter(|agreed| agreed.abs_diff(count) > POOLS_APART) {
-            return Err(self.disagree((&self.name(), count), ("the block", agreed)));
-        }
         if count > MAX_NONCE {
             return Err(self.malformed(METHOD, &format!("{count} transactions of {address}")));
         }
@@ -226,26 +214,29 @@ impl ChainBackend for Node {
     }
 
     async fn code(&self, address: Address, block: BlockRef) -> Result<Bytes, RpcError> {
-        self.ask("eth_getCode", |provider| async move {
-            provider.get_code_at(address).block_id(tag(block).into()).await
+        let block = tag(self.pin(block).await?);
+        self.agree("eth_getCode", |provider| async move {
+            provider.get_code_at(address).block_id(block.into()).await
         })
         .await
     }
 
     async fn call(&self, call: &Call, block: BlockRef) -> Result<Simulated<Bytes>, RpcError> {
-        self.simulate("eth_call", |provider| {
+        let block = tag(self.pin(block).await?);
+        self.agree("eth_call", |provider| {
             let request = transaction(call);
-            async move { provider.call(request).block(tag(block).into()).await }
+            async move { simulated(provider.call(request).block(block.into()).await) }
         })
         .await
     }
 
     async fn estimate_gas(&self, call: &Call) -> Result<Simulated<u64>, RpcError> {
-        self.simulate("eth_estimateGas", |provider| {
+        self.ask("eth_estimateGas", |provider| {
             let request = transaction(call);
             // Some nodes estimate on their pending block unless told otherwise; what is only
             // pending may never happen.
-            async move { provider.estimate_gas(request).block(tag(BlockRef::Latest).into()).await }
+            let block = tag(BlockRef::Latest).into();
+            async move { simulated(provider.estimate_gas(request).block(block).await) }
         })
         .await
     }
@@ -259,20 +250,20 @@ impl ChainBackend for Node {
     }
 
     async fn receipt(&self, hash: B256) -> Result<Option<TxReceipt>, RpcError> {
-        let Some(receipt) = self.full_receipt(hash).await? else { return Ok(None) };
-        let (Some(block_number), Some(block_hash)) = (receipt.block_number, receipt.block_hash)
-        else {
-            return Ok(None);
-        };
-        Ok(Some(TxReceipt {
-            hash,
-            block_number,
-            block_hash,
-            success: receipt.status(),
-            gas_used: receipt.gas_used,
-            effective_gas_price: receipt.effective_gas_price,
-            contract_address: receipt.contract_address,
-        }))
+        let receipt = self.agreed_receipt(hash).await?;
+        if let Some(other) = receipt.as_ref().filter(|receipt| receipt.hash != hash) {
+            let message = format!("asked for {hash}, got {}", other.hash);
+            return Err(self.malformed("eth_getTransactionReceipt", &message));
+        }
+        Ok(receipt)
+    }
+}
+
+/// An answer that may be a revert.
+fn simulated<T>(answer: TransportResult<T>) -> TransportResult<Simulated<T>> {
+    match answer {
+        Ok(value) => Ok(Simulated::Ok(value)),
+        Err(error) => revert_data(&error).map(Simulated::Reverted).ok_or(error),
     }
 }
 

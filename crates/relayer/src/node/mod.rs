@@ -5,17 +5,20 @@
 //!                                                        (time limit, size limit)
 //! ```
 //!
-//! Reads go to the preferred endpoint and move on to the next one only when it is at fault
-//! (dead, slow, rate-limited, nonsense); the one that answered stays preferred, so that
-//! consecutive answers come from the same view of the chain. Sends go one after another in
-//! the same order and stop at the first node that accepts or refuses. An endpoint is asked
-//! for its chain id before its first use; one of another chain is never used. How often the
-//! sender's nonce was used is asked of all of them, and they have to agree.
+//! One endpoint's word has to do for what is only an offer or a guess: what gas costs and how
+//! much is needed, all of it bounded elsewhere. Such questions go to the preferred endpoint
+//! and move on to the next one only when it is at fault (dead, slow, rate-limited, nonsense);
+//! the one that answered stays preferred. Sends go one after another in the same order and
+//! stop at the first node that accepts or refuses. What says whether something happened or
+//! stands on chain (blocks, receipts, logs, code, calls, counts) is asked of all endpoints:
+//! see `agree`. An endpoint is asked for its chain id before its first use; one of another
+//! chain is never used.
 //!
 //! A node is not trusted with the process: no answer is read past its limit, no question
 //! outlives its deadline, redirects are not followed, and nothing that is shown or logged
 //! holds more of a URL than its host.
 
+mod agree;
 mod answers;
 mod chain;
 mod url;
@@ -24,17 +27,16 @@ mod wire;
 use std::{
     fmt,
     future::Future,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use alloy::{
-    primitives::B256,
     providers::{Provider, RootProvider},
-    rpc::{
-        client::RpcClient,
-        types::{Filter, Log, TransactionReceipt},
-    },
+    rpc::client::RpcClient,
     transports::{TransportResult, http::reqwest},
 };
 use tokio::{sync::OnceCell, time::Instant};
@@ -61,6 +63,8 @@ pub struct NodeOptions {
     pub max_answer_bytes: usize,
     /// How often all endpoints are asked again if nobody can be reached.
     pub retries: u32,
+    /// How long endpoints that disagree are asked again, before that is an error.
+    pub agreement_time: Duration,
 }
 
 impl Default for NodeOptions {
@@ -72,6 +76,7 @@ impl Default for NodeOptions {
             rpc_deadline: Duration::from_secs(30),
             max_answer_bytes: 8 << 20,
             retries: 2,
+            agreement_time: Duration::from_secs(4),
         }
     }
 }
@@ -107,6 +112,10 @@ impl NodeOptions {
             let value = self.max_answer_bytes.to_string();
             return error("max_answer_bytes", value, "must be 1 KiB to 1 GiB");
         }
+        if self.agreement_time > Duration::from_secs(3600) {
+            let value = format!("{} ms", self.agreement_time.as_millis());
+            return error("agreement_time", value, "must be at most one hour");
+        }
         if self.retries > 100 {
             return error("retries", self.retries.to_string(), "must be at most 100");
         }
@@ -115,7 +124,7 @@ impl NodeOptions {
 }
 
 /// One or several JSON-RPC endpoints of one chain. Its questions are those of
-/// [`crate::backend::ChainBackend`], and a few more.
+/// [`crate::backend::ChainBackend`].
 pub struct Node {
     endpoints: Vec<Endpoint>,
     options: NodeOptions,
@@ -134,6 +143,8 @@ struct Endpoint {
     secrets: Secrets,
     provider: RootProvider,
     chain_id: OnceCell<u64>,
+    /// It did not answer, and is left alone until then while others do.
+    rests_until: Mutex<Option<Instant>>,
 }
 
 impl Node {
@@ -159,37 +170,12 @@ impl Node {
                 let secrets = Secrets::of(&parsed);
                 let wire = Wire::new(client.clone(), parsed, options.max_answer_bytes);
                 let provider = RootProvider::new(RpcClient::new(wire, false));
-                Endpoint { name: url.to_string(), secrets, provider, chain_id: OnceCell::new() }
+                let (chain_id, rests_until) = (OnceCell::new(), Mutex::default());
+                Endpoint { name: url.to_string(), secrets, provider, chain_id, rests_until }
             })
             .collect();
         let chain_id = OnceCell::new_with(options.chain_id);
         Ok(Self { endpoints, options, preferred: AtomicUsize::new(0), chain_id })
-    }
-
-    /// A transaction's receipt with its logs; `None` if it is in no block.
-    ///
-    /// # Errors
-    /// If no endpoint gives an answer.
-    pub async fn full_receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, RpcError> {
-        const METHOD: &str = "eth_getTransactionReceipt";
-        let found = self
-            .ask(METHOD, |provider| async move { provider.get_transaction_receipt(hash).await })
-            .await?;
-        let Some(receipt) = found else { return Ok(None) };
-        if receipt.transaction_hash != hash {
-            let message = format!("asked for {hash}, got {}", receipt.transaction_hash);
-            return Err(self.malformed(METHOD, &message));
-        }
-        // Some nodes show a pending transaction as a receipt without a block.
-        Ok(Some(receipt).filter(|r| r.block_number.is_some() && r.block_hash.is_some()))
-    }
-
-    /// Logs that a filter selects.
-    ///
-    /// # Errors
-    /// If no endpoint gives an answer; an answer above the size limit is none.
-    pub async fn full_logs(&self, filter: &Filter) -> Result<Vec<Log>, RpcError> {
-        self.ask("eth_getLogs", |provider| async move { provider.get_logs(filter).await }).await
     }
 
     fn malformed(&self, method: &'static str, message: &str) -> RpcError {

@@ -92,7 +92,7 @@ pub(crate) fn call(data: &'static str) -> SubmitRequest {
 /// The same with a way to see its effect.
 pub(crate) fn seen(data: &'static str) -> SubmitRequest {
     let (to, calldata) = (recorder(), data.as_bytes().into());
-    call(data).with_effect(Effect::CallReturns { to, calldata, returns: vec![1].into() })
+    call(data).with_effect(Effect::is_set(to, calldata))
 }
 
 pub(crate) fn decode(data: &Bytes) -> DecodedRevert {

@@ -391,6 +391,7 @@ impl ChainBackend for FakeChain {
             Ok(state.height_of(block).map(|number| number - lag).map(|number| BlockInfo {
                 number,
                 hash: state.blocks[number as usize].hash,
+                timestamp: number * BLOCK_MS / 1000,
                 base_fee: state.has_base_fee.then_some(state.base_fee),
             }))
         })
@@ -444,7 +445,7 @@ impl ChainBackend for FakeChain {
             let height = state.height_of(block).unwrap_or(0);
             if call.to == Some(recorder()) {
                 let there = state.recorded(&call.data, height);
-                return Ok(Simulated::Ok(vec![u8::from(there)].into()));
+                return Ok(Simulated::Ok(B256::with_last_byte(u8::from(there)).into()));
             }
             Ok(state.simulate(call, height, Bytes::new()))
         })

@@ -2,6 +2,7 @@
 //! moves when the relayer waits, and against anvil.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod agreement;
 mod anvil;
 mod bench;
 mod broadcast;

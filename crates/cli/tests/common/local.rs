@@ -1,0 +1,163 @@
+//! A local chain, and the program on it.
+
+use std::{process::Command, sync::Arc};
+
+use alloy::{
+    network::TransactionBuilder,
+    primitives::Address,
+    providers::{Provider, ProviderBuilder},
+    rpc::types::TransactionRequest,
+    signers::local::PrivateKeySigner,
+    sol_types::SolCall,
+};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use verdict_relayer::devchain::{DevChain, DevChainOptions};
+
+use super::{Workplace, example, failure, json, root};
+
+/// A chain and a funded key.
+#[derive(Clone)]
+pub(crate) struct Local {
+    pub(crate) anvil: Arc<DevChain>,
+    pub(crate) key: String,
+}
+
+impl Local {
+    pub(crate) fn start(chain_id: u64) -> Self {
+        let binary = verdict_relayer::devchain::find_anvil(&root()).expect("run `npm ci`");
+        let options =
+            DevChainOptions { binary: Some(binary), chain_id, ..DevChainOptions::default() };
+        let anvil = Arc::new(DevChain::start(&options).expect("anvil starts"));
+        let key = funded(&anvil);
+        Self { anvil, key }
+    }
+
+    /// The same chain, and an account that nothing belongs to.
+    pub(crate) fn of_another_key(&self) -> Self {
+        Self { key: funded(&self.anvil), ..self.clone() }
+    }
+
+    /// The key's account.
+    pub(crate) fn sender(&self) -> Address {
+        self.key.parse::<PrivateKeySigner>().expect("a key").address()
+    }
+
+    /// How many transactions it has sent.
+    pub(crate) fn sent(&self) -> u64 {
+        let sender = self.sender();
+        runtime()
+            .block_on(async { self.provider().get_transaction_count(sender).await })
+            .expect("a count")
+    }
+
+    /// A method of the development chain's own.
+    pub(crate) fn rpc(&self, method: &'static str, params: Value) -> Value {
+        runtime().block_on(self.anvil.rpc(method, params)).expect(method)
+    }
+
+    /// The program, with other endpoints.
+    pub(crate) fn through(&self, place: &Workplace, urls: &[&str], args: &[&str]) -> Command {
+        let mut command = place.command(args);
+        for url in urls {
+            command.args(["--rpc-url", url]);
+        }
+        command.env("VERDICT_PRIVATE_KEY", &self.key);
+        command
+    }
+
+    pub(crate) fn command(&self, place: &Workplace, args: &[&str]) -> Command {
+        self.through(place, &[self.anvil.url()], args)
+    }
+
+    pub(crate) fn json(&self, place: &Workplace, args: &[&str]) -> Value {
+        json(self.command(place, args).arg("--json").output().expect("the program starts"))
+    }
+
+    pub(crate) fn failure(&self, place: &Workplace, args: &[&str]) -> String {
+        self.fails_with(1, place, args)
+    }
+
+    pub(crate) fn fails_with(&self, code: i32, place: &Workplace, args: &[&str]) -> String {
+        failure(args, self.command(place, args).output().expect("the program starts"), code)
+    }
+
+    pub(crate) fn provider(&self) -> impl Provider + use<> {
+        let signer: PrivateKeySigner = self.key.parse().expect("a key");
+        let url = self.anvil.url().parse().expect("a URL");
+        ProviderBuilder::new().wallet(signer).connect_http(url)
+    }
+
+    /// Sends a transaction of the key's own, beside the program.
+    pub(crate) fn send(&self, to: Address, call: &impl SolCall) {
+        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
+        let receipt = runtime().block_on(async {
+            let sent = self.provider().send_transaction(request).await?;
+            Ok::<_, Box<dyn std::error::Error>>(sent.get_receipt().await?)
+        });
+        assert!(receipt.expect("mined").status(), "the transaction succeeds");
+    }
+
+    pub(crate) fn call<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
+        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
+        let data = runtime().block_on(async { self.provider().call(request).await });
+        C::abi_decode_returns(&data.expect("an answer")).expect("of the function")
+    }
+}
+
+/// Whom scores are about.
+pub(crate) const SUBJECT: &str = "0x00000000000000000000000000000000000000aa";
+
+/// A proof about an applicant of the example.
+pub(crate) fn prove(place: &Workplace, setup: &str, id: &str, nonce: &str, out: &str) -> Value {
+    let applicants = example("applicants.json");
+    place.json(&[
+        "prove",
+        setup,
+        "--input",
+        &applicants,
+        "--id",
+        id,
+        "--subject",
+        SUBJECT,
+        "--nonce",
+        nonce,
+        "--out",
+        out,
+    ])
+}
+
+/// Sets a model of three inputs and two outputs of one decimal up, which is proven in a moment.
+pub(crate) fn small_setup(place: &Workplace, name: &str) -> String {
+    let out = place.path(name);
+    let model = root().join("crates/prover/tests/fixtures/good/mlp.onnx").display().to_string();
+    let args = ["setup", &model, "--range=-1,1", "--target-error", "0.1", "--decimals", "1"];
+    place.json(&[&args[..], &["--dev-srs", "--out", &out]].concat());
+    out
+}
+
+/// Two inputs of that model with one first output and different second ones.
+pub(crate) const TWINS: [&str; 2] = ["[-1, -0.75, 0.75]", "[-0.25, 0, 0.75]"];
+
+/// A proof about an input of that model.
+pub(crate) fn prove_small(place: &Workplace, setup: &str, input: &str, nonce: &str) -> String {
+    let (file, out) = (place.path("input.json"), place.path(&format!("{nonce}{input}.json")));
+    std::fs::write(&file, input).expect("written");
+    let args = ["prove", setup, "--input", &file, "--subject", SUBJECT, "--nonce", nonce];
+    place.json(&[&args[..], &["--out", &out]].concat());
+    out
+}
+
+/// The address of something deployed.
+pub(crate) fn address(report: &Value, name: &str) -> Address {
+    report["deployment"][name].as_str().expect("an address").parse().expect("an address")
+}
+
+fn runtime() -> Runtime {
+    Runtime::new().expect("a runtime")
+}
+
+fn funded(anvil: &DevChain) -> String {
+    let key = runtime().block_on(anvil.funded_key(10)).expect("a funded key");
+    format!("0x{}", alloy::primitives::hex::encode(key.to_bytes()))
+}
