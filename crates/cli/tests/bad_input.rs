@@ -150,10 +150,16 @@ fn a_setup_is_held_against_its_model_or_refused_with_the_reason() {
     let report = place.json(&check);
     assert_eq!(report["equal"], true);
     let other = place.failure(&["setup", &example("model.onnx"), "--check", &public, "--dev-srs"]);
-    assert!(other.contains("is not the setup of this model") && other.contains("SHA-256"), "{other}");
+    assert!(
+        other.contains("is not the setup of this model") && other.contains("SHA-256"),
+        "{other}"
+    );
     place.setup("logistic.onnx", &[]);
     let hidden = place.failure(&check);
-    assert!(hidden.contains("hides its weights") && hidden.contains("--public-weights"), "{hidden}");
+    assert!(
+        hidden.contains("hides its weights") && hidden.contains("--public-weights"),
+        "{hidden}"
+    );
 }
 
 #[test]
