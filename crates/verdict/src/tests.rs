@@ -48,11 +48,7 @@ impl Fixture {
     }
 }
 
-fn planned(
-    model: &str,
-    public_inputs: bool,
-    batch: Option<usize>,
-) -> Result<PlannedModel, Error> {
+fn planned(model: &str, public_inputs: bool, batch: Option<usize>) -> Result<PlannedModel, Error> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prover/tests/fixtures/good");
     let ranges = Ranges::uniform(3, -1.0, 1.0);
     let target_error = Some(1e-3);
