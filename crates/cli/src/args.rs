@@ -305,8 +305,23 @@ pub(crate) struct Setup {
     /// The ONNX model
     pub(crate) model: PathBuf,
     /// The folder to write
-    #[arg(long, short)]
-    pub(crate) out: PathBuf,
+    #[arg(long, short, required_unless_present = "check")]
+    pub(crate) out: Option<PathBuf>,
+    /// Make nothing: make the key of this setup (or of its public part) again from the
+    /// model, and say whether it is the same or what differs
+    #[arg(
+        long,
+        value_name = "SETUP",
+        conflicts_with_all = [
+            "out", "public_weights", "ranges", "range", "calibration", "public_inputs",
+            "target_error", "decimals",
+        ]
+    )]
+    pub(crate) check: Option<PathBuf>,
+    /// Do not hide the weights: the key is one that anyone makes again from the model, see
+    /// --check. What is on chain then tells the model to whoever can guess it
+    #[arg(long)]
+    pub(crate) public_weights: bool,
     #[command(flatten)]
     pub(crate) srs: SrsSource,
     /// Use a development SRS from the cache. INSECURE: for trying things out only
@@ -516,6 +531,10 @@ pub(crate) struct Bench {
     /// prove it with halo2's prover too, for example 784-128-10; repeat for several
     #[arg(long, value_name = "SIZES")]
     pub(crate) dense: Vec<LayerSizes>,
+    /// Prove each of the models in so many of the shapes that the planner considers, in
+    /// turn, and print what it expected
+    #[arg(long, value_name = "N", requires = "dense")]
+    pub(crate) shapes: Option<usize>,
     #[command(flatten)]
     pub(crate) computing: Computing,
     /// The example's folder

@@ -131,6 +131,38 @@ fn generated_models_are_measured_stage_by_stage() {
 }
 
 #[test]
+fn the_planners_expectations_are_printed_beside_measurements() {
+    let args = ["bench", "--dense", "12-8-3", "--shapes", "2", "--runs", "1"];
+    let report = Workplace::new().json(&args);
+    let shapes = report["shapes"].as_array().expect("a list");
+    assert_eq!(shapes.len(), 2);
+    for field in ["expected_gas", "expected_seconds", "seconds_median", "to_opened"] {
+        assert!(shapes.iter().all(|shape| shape[field].as_f64().is_some_and(|n| n > 0.0)));
+    }
+}
+
+#[test]
+fn a_setup_is_held_against_its_model_or_refused_with_the_reason() {
+    let place = Workplace::new();
+    let setup = place.setup("logistic.onnx", &["--public-weights"]);
+    let (model, public) = (example("logistic.onnx"), format!("{setup}/public"));
+    let check = ["setup", &model, "--check", &public, "--dev-srs"];
+    let report = place.json(&check);
+    assert_eq!(report["equal"], true);
+    let other = place.failure(&["setup", &example("model.onnx"), "--check", &public, "--dev-srs"]);
+    assert!(
+        other.contains("is not the setup of this model") && other.contains("SHA-256"),
+        "{other}"
+    );
+    place.setup("logistic.onnx", &[]);
+    let hidden = place.failure(&check);
+    assert!(
+        hidden.contains("hides its weights") && hidden.contains("--public-weights"),
+        "{hidden}"
+    );
+}
+
+#[test]
 fn a_damaged_setup_folder_is_refused_file_by_file() {
     let place = Workplace::new();
     let setup = place.setup("logistic.onnx", &[]);

@@ -6,6 +6,7 @@ use halo2_proofs::transcript::{EncodedChallenge, Transcript, TranscriptRead};
 use halo2curves::{
     bn256::{Bn256, Fr, G1, G1Affine, G2Affine, Gt},
     group::prime::PrimeCurveAffine,
+    msm::msm_serial,
     pairing::{MillerLoopResult, MultiMillerLoop},
 };
 
@@ -215,13 +216,12 @@ pub fn verify(
     // The linearisation's commitment.
     let x_to_n = x.pow_vartime([1u64 << vk.k()]);
     let inverse_of_x = Option::<Fr>::from(x.invert()).ok_or(VerifyError::DegenerateChallenge)?;
-    let mut linearisation = G1::identity();
-    for (column, factor) in &linear.secret {
-        linearisation += vk.fixed_commitments()[*column] * factor;
-    }
+    let secret = linear.secret.iter();
+    let mut linearisation: Vec<(G1Affine, Fr)> =
+        secret.map(|(column, factor)| (vk.fixed_commitments()[*column], *factor)).collect();
     let mut power = Fr::ONE - x_to_n;
     for piece in &proof.quotient {
-        linearisation += piece * power;
+        linearisation.push((*piece, power));
         power *= x_to_n * inverse_of_x;
     }
 
@@ -230,7 +230,7 @@ pub fn verify(
         rotations.iter().fold(Fr::ONE, |product, at| product * (opening_u - point(*at)))
     };
     let first = protocol.sets.first().map_or(Fr::ONE, |set| vanishing(&set.rotations));
-    let mut sum = G1::identity();
+    let mut terms: Vec<(G1Affine, Fr)> = Vec::with_capacity(protocol.multiplications() + 1);
     let mut opened = Fr::ZERO;
     let mut power_of_v = Fr::ONE;
     for set in &protocol.sets {
@@ -239,12 +239,14 @@ pub fn verify(
         let mut values = vec![Fr::ZERO; set.rotations.len()];
         let mut power_of_y = Fr::ONE;
         for member in &set.members {
-            let commitment = match member.commitment {
-                Commitment::Advice(column) => proof.advice[column].to_curve(),
-                Commitment::Fixed(column) => vk.fixed_commitments()[column].to_curve(),
-                Commitment::Linearisation => linearisation,
-            };
-            sum += commitment * (weight * power_of_y);
+            let factor = weight * power_of_y;
+            match member.commitment {
+                Commitment::Advice(column) => terms.push((proof.advice[column], factor)),
+                Commitment::Fixed(column) => terms.push((vk.fixed_commitments()[column], factor)),
+                Commitment::Linearisation => {
+                    terms.extend(linearisation.iter().map(|(point, own)| (*point, *own * factor)));
+                }
+            }
             for (value, evaluation) in values.iter_mut().zip(&member.evaluations) {
                 *value += power_of_y
                     * match evaluation {
@@ -260,9 +262,13 @@ pub fn verify(
         opened += weight * low.iter().rev().fold(Fr::ZERO, |sum, c| sum * opening_u + c);
         power_of_v *= opening_v;
     }
-    sum -= G1Affine::generator() * opened;
-    sum -= proof.w * first;
-    sum += proof.w_prime * opening_u;
+    terms.push((G1Affine::generator(), -opened));
+    terms.push((proof.w, -first));
+    terms.push((proof.w_prime, opening_u));
+    let (points, factors): (Vec<_>, Vec<_>) = terms.into_iter().unzip();
+    let mut sum = G1::identity();
+    // Not the parallel one, which starts a thread for each core.
+    msm_serial(&factors, &points, &mut sum);
     let (left, right) = (proof.w_prime, sum.to_affine());
     let (tau_g2, g2) = ((*tau_g2).into(), (-G2Affine::generator()).into());
     let product = Bn256::multi_miller_loop(&[(&left, &tau_g2), (&right, &g2)]);

@@ -159,8 +159,8 @@ impl Keys {
         columns.keys(engine, blinding)
     }
 
-    /// Restores the keys from a graph, its blinding and its verifying key, which are not
-    /// checked against each other: proofs by a wrong pair do not verify.
+    /// Restores the keys from a graph, its blinding (none for public weights) and its
+    /// verifying key, which are not checked against each other: proofs by a wrong pair do not verify.
     ///
     /// # Errors
     /// The graph or the key does not fit the shape or the engine.
@@ -168,11 +168,14 @@ impl Keys {
         engine: &Engine,
         graph: IntegerGraph,
         shape: Shape,
-        blinding: &[u8],
+        blinding: Option<&[u8]>,
         verifying: VerifyingKey,
     ) -> Result<Self, KeyError> {
         let mut columns = Columns::new(engine, graph, shape)?;
-        let blinding = Blinding::from_bytes(&columns.protocol, blinding)?;
+        let blinding = match blinding {
+            Some(bytes) => Blinding::from_bytes(&columns.protocol, bytes)?,
+            None => Blinding::none(&columns.protocol),
+        };
         columns.blind(&blinding)?;
         let Columns { graph, layout, cs, fixed, .. } = columns;
         let (expected, got) = (layout.k as usize, verifying.k() as usize);

@@ -131,6 +131,26 @@ pub fn prove_reference(
     Ok(Proof { bytes: transcript.finalize(), instances, outputs })
 }
 
+/// Proves the same by the engine in halo2's own protocol: what opening the secret columns
+/// instead of their linearisation takes.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_opened(
+    engine: &Engine,
+    keys: &Keys,
+    inputs: &[i64],
+    context: &[u8; 32],
+    rng: impl RngCore + CryptoRng,
+) -> Result<Proof, ProveError> {
+    let witness = witness(keys, &[inputs], context)?;
+    let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
+    let mut columns = Columns { layout: &keys.layout, witness: &witness };
+    let mut transcript = KeccakTranscript::new(Vec::new());
+    engine.create_proof_from(&keys.proving, &mut columns, &[&instances], rng, &mut transcript)?;
+    Ok(Proof { bytes: transcript.finalize(), instances, outputs })
+}
+
 fn witness(
     keys: &Keys,
     inputs: &[impl AsRef<[i64]>],

@@ -156,7 +156,7 @@ fn keys_are_those_that_halo2_makes_of_the_circuit() {
     assert!(bytes(&pk) == bytes(&public.proving));
     for keys in [public, setup.keys] {
         let (blinding, vk) = (keys.blinding.to_bytes(), keys.verifying().clone());
-        let restored = Keys::restore(&setup.engine, model(777), shape(), &blinding, vk);
+        let restored = Keys::restore(&setup.engine, model(777), shape(), Some(&blinding), vk);
         assert!(bytes(&keys.proving) == bytes(&restored.expect("restored").proving));
     }
 }
@@ -168,8 +168,9 @@ fn keys_survive_storage_and_foreign_ones_are_refused() {
     let bytes = setup.keys.verifying().to_bytes();
     let key = read_verifying_key(&bytes, &shape(), k).expect("own key");
     let blinding = setup.keys.blinding.to_bytes();
-    let restore =
-        |blinding: &[u8]| Keys::restore(&setup.engine, model(777), shape(), blinding, key.clone());
+    let restore = |blinding: &[u8]| {
+        Keys::restore(&setup.engine, model(777), shape(), Some(blinding), key.clone())
+    };
     let keys = restore(&blinding).expect("restored");
     let rng = StdRng::seed_from_u64(2);
     let proof = prove(&setup.engine, &keys, &[5, 6], &[0; 32], rng.clone()).expect("proof");

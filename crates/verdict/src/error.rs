@@ -16,8 +16,14 @@ use verdict_prover::{
 };
 
 use crate::{
-    attach::AttachError, chain::ChainError, deploy::DeployError, files::FileError,
-    prove::OwnProofError, setup::SetupError, submit::SubmitError, verify::VerifyError,
+    attach::AttachError,
+    chain::ChainError,
+    deploy::DeployError,
+    files::FileError,
+    prove::OwnProofError,
+    setup::{CheckError, SetupError},
+    submit::SubmitError,
+    verify::VerifyError,
 };
 
 /// What a failure means for whoever called.
@@ -81,6 +87,9 @@ pub enum Error {
     /// The setup folder cannot be made, read or used.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// A setup is not known to be that of a model.
+    #[error(transparent)]
+    Check(#[from] CheckError),
     /// No proof was made.
     #[error(transparent)]
     Prove(#[from] ProveError),
@@ -166,6 +175,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Setup(error) => error.hint(),
+            Self::Check(error) => error.hint(),
             Self::Chain(error) => error.hint(),
             Self::Deploy(error) => error.hint(),
             Self::Attach(error) => error.hint(),

@@ -82,7 +82,9 @@ pub use self::{
     progress::{Progress, Silent, step, timed_step},
     prove::{OwnProofError, Prover, ProverOptions},
     request::{ScoreRequest, next_nonce},
-    setup::{Manifest, PublicSetup, SetupError, SetupReport, setup},
+    setup::{
+        CheckError, Checked, Manifest, PublicSetup, SetupError, SetupReport, Weights, check, setup,
+    },
     srs::{INSECURE, SrsChoice},
     submit::{Record, SubmitError, Submitted, recorded, submit},
     verify::{Verified, VerifyError, verify},

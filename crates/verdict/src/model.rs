@@ -21,7 +21,7 @@ use verdict_prover::{
     srs::Srs,
 };
 
-use crate::error::Error;
+use crate::{error::Error, setup::Weights};
 
 /// How the public values of a model's proofs are laid out, as contracts see it.
 pub(crate) fn public_values(
@@ -85,7 +85,8 @@ impl ModelFile {
     pub fn plan(self, ranges: &Ranges, options: &PlanOptions) -> Result<PlannedModel, Error> {
         let reading = self.check_reading(ranges)?;
         let plan = Plan::new(&self.graph, ranges, options)?;
-        Ok(PlannedModel { model: self.graph, plan, reading })
+        let weights = Weights::default();
+        Ok(PlannedModel { model: self.graph, plan, reading, weights })
     }
 }
 
@@ -95,6 +96,7 @@ pub struct PlannedModel {
     model: Graph,
     plan: Plan,
     reading: Reading,
+    weights: Weights,
 }
 
 impl PlannedModel {
@@ -109,12 +111,24 @@ impl PlannedModel {
 
     /// A model that was made without a file, with its plan.
     pub fn new(model: Graph, plan: Plan) -> Self {
-        Self { model, plan, reading: Reading::unchecked("it was not read from a file") }
+        let reading = Reading::unchecked("it was not read from a file");
+        Self { model, plan, reading, weights: Weights::default() }
     }
 
     /// How the reading of its file was checked from outside.
     pub fn reading(&self) -> &Reading {
         &self.reading
+    }
+
+    /// Decides whether the key hides the weights, as it does by itself, or is one that
+    /// anyone who has the model makes again.
+    pub fn with_weights(self, weights: Weights) -> Self {
+        Self { weights, ..self }
+    }
+
+    /// Whether the key will hide the weights.
+    pub fn weights(&self) -> Weights {
+        self.weights
     }
 
     /// The float model.
@@ -138,7 +152,7 @@ impl PlannedModel {
         public_values(shape, &quantized.input, &quantized.output)
     }
 
-    /// Makes the model's keys, with fresh randomness that hides it in the verifying key.
+    /// Makes the model's keys; if they are to hide the weights, with fresh randomness.
     ///
     /// # Errors
     /// The SRS has other rows than planned, or the engine fails.
@@ -155,9 +169,57 @@ impl PlannedModel {
     ) -> Result<Keys, Error> {
         let engine = Engine::new(srs.params(), options)?;
         let (graph, shape) = (self.plan.quantized.graph.clone(), self.plan.shape);
-        Ok(match blinding {
-            Some(blinding) => Keys::again(&engine, graph, shape, blinding)?,
-            None => Keys::new(&engine, graph, shape, OsRng)?,
+        Ok(match (self.weights, blinding) {
+            (Weights::Public, _) => Keys::public(&engine, graph, shape)?,
+            (Weights::Hidden, Some(blinding)) => Keys::again(&engine, graph, shape, blinding)?,
+            (Weights::Hidden, None) => Keys::new(&engine, graph, shape, OsRng)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use verdict_codegen::gas_estimate;
+    use verdict_prover::keys::protocol;
+
+    use super::*;
+
+    /// The planner cannot ask the generator, which stands behind it; it has to agree with it.
+    /// Prints both: cargo nextest run -p verdict --release the_gas_that --no-capture
+    #[test]
+    fn the_gas_that_the_planner_expects_is_the_generators_estimate() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prover/tests/fixtures/good");
+        let mut wrong = Vec::new();
+        for public_inputs in [false, true] {
+            let options =
+                PlanOptions { public_inputs, target_error: Some(1e-2), ..PlanOptions::default() };
+            let ranges = Ranges::uniform(3, -1.0, 1.0);
+            let planned = PlannedModel::load(&fixtures.join("mlp.onnx"), &ranges, &options);
+            let planned = planned.expect("plans");
+            let mut shapes = std::collections::BTreeSet::new();
+            for candidate in &planned.plan().considered {
+                let shape = &candidate.shape;
+                // The number of rows and of packed weights do not matter.
+                let kind = (shape.limbs, shape.lanes, shape.graph.map(|graph| graph.limb_columns));
+                if !shapes.insert(kind) {
+                    continue;
+                }
+                let input = &planned.plan().quantized.input;
+                let values = public_values(shape, input, &planned.plan().quantized.output);
+                let protocol = protocol(shape).expect("supported");
+                let estimate = gas_estimate(&protocol, values.count()) as f64;
+                let expected = candidate.gas;
+                println!(
+                    "{shape}: {expected:.0}, {estimate}, {} commitments, {} values, {} instances",
+                    protocol.multiplications(),
+                    protocol.num_evaluations(),
+                    values.count()
+                );
+                if (expected / estimate - 1.0).abs() > 0.02 {
+                    wrong.push(shape.to_string());
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:?}");
     }
 }

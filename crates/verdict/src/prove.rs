@@ -26,7 +26,7 @@ use verdict_prover::{
 use crate::{
     error::Error,
     request::ScoreRequest,
-    setup::{Manifest, PrivatePart, PublicSetup, SetupError},
+    setup::{Manifest, PrivatePart, PublicSetup, SetupError, Weights},
     verify::{check_claims, check_proof, field_elements},
 };
 
@@ -82,9 +82,12 @@ impl Prover {
         };
         manifest.check_srs(&srs)?;
         let engine = Engine::new(srs.params(), options.engine)?;
-        let (graph, blinding) = (private.graph()?, private.blinding()?);
-        let key = public.key().clone();
-        let keys = Keys::restore(&engine, graph, manifest.shape, &blinding, key)?;
+        let (graph, key) = (private.graph()?, public.key().clone());
+        let blinding = match manifest.weights {
+            Weights::Hidden => Some(private.blinding()?),
+            Weights::Public => None,
+        };
+        let keys = Keys::restore(&engine, graph, manifest.shape, blinding.as_deref(), key)?;
         Ok(Self { public, srs, engine, keys })
     }
 

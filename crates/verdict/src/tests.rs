@@ -10,10 +10,12 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use verdict_contracts::ProofBundle;
 
+use verdict_prover::graph::{Linear, LinearMap, Op};
+
 use crate::{
-    Deployment, Error, Kind, PlanOptions, PlannedModel, Prover, ProverOptions, PublicSetup, Ranges,
-    Reading, ScoreRequest, SetupError, SetupReport, Silent, SrsChoice, VerifyError, of_inference,
-    setup, verify,
+    CheckError, Checked, Deployment, Error, Graph, Kind, PlanOptions, PlannedModel, Prover,
+    ProverOptions, PublicSetup, Ranges, Reading, ScoreRequest, SetupError, SetupReport, Silent,
+    SrsChoice, VerifyError, Weights, check, of_inference, setup, verify,
 };
 
 /// A folder with a setup of a fixture's model: three inputs, two outputs.
@@ -46,23 +48,21 @@ impl Fixture {
     }
 }
 
-fn make(model: &str, public_inputs: bool, folder: &Path) -> Result<SetupReport, Error> {
-    make_batch(model, public_inputs, None, folder)
-}
-
-fn make_batch(
-    model: &str,
-    public_inputs: bool,
-    batch: Option<usize>,
-    folder: &Path,
-) -> Result<SetupReport, Error> {
+fn planned(model: &str, public_inputs: bool, batch: Option<usize>) -> Result<PlannedModel, Error> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prover/tests/fixtures/good");
     let ranges = Ranges::uniform(3, -1.0, 1.0);
     let target_error = Some(1e-3);
     let options = PlanOptions { public_inputs, target_error, batch, ..PlanOptions::default() };
-    let planned = PlannedModel::load(&fixtures.join(model), &ranges, &options)?;
+    PlannedModel::load(&fixtures.join(model), &ranges, &options)
+}
+
+fn make(model: &str, public_inputs: bool, folder: &Path) -> Result<SetupReport, Error> {
+    make_of(&planned(model, public_inputs, None)?, folder)
+}
+
+fn make_of(planned: &PlannedModel, folder: &Path) -> Result<SetupReport, Error> {
     let srs = SrsChoice::Development.open(planned.plan().k)?;
-    setup(&planned, &srs, folder, Default::default(), &Silent)
+    setup(planned, &srs, folder, Default::default(), &Silent)
 }
 
 fn score_request(nonce: u64) -> ScoreRequest {
@@ -82,7 +82,8 @@ fn a_batch_is_one_proof_of_what_each_inference_gives() {
     let folder = TempDir::new().expect("a folder");
     for public_inputs in [false, true] {
         let path = folder.path().join(format!("{public_inputs}"));
-        make_batch("mlp.onnx", public_inputs, Some(3), &path).expect("a setup");
+        let batch = planned("mlp.onnx", public_inputs, Some(3)).expect("plans");
+        make_of(&batch, &path).expect("a setup");
         let prover = Prover::open(&path, ProverOptions::default()).expect("both parts");
         let samples = [[0.5, -0.25, 0.75], [-1.0, 1.0, 0.0], [0.1, 0.2, 0.3]];
         let requests: Vec<_> = (1..4).map(score_request).collect();
@@ -290,7 +291,9 @@ fn the_id_of_a_setup_is_the_same_when_read_and_changes_with_its_statement() {
     model.model.sha256 = B256::ZERO;
     let mut key = manifest.clone();
     key.verifier.key_hash = B256::ZERO;
-    for other in [decimals, range, model, key] {
+    let mut weights = manifest.clone();
+    weights.weights = Weights::Public;
+    for other in [decimals, range, model, key, weights] {
         assert_ne!(other.setup_id(), manifest.setup_id());
     }
     let mut remark = manifest.clone();
@@ -405,4 +408,106 @@ fn a_changed_circuit_or_blinding_with_its_hash_is_an_error_or_changes_nothing() 
         fs::write(&manifest, honest.to_string()).expect("written");
     }
     assert!(refused > 50, "{refused}");
+}
+
+/// A setup whose weights are public, and its model.
+fn inspectable() -> (Fixture, Graph) {
+    let folder = TempDir::new().expect("a folder");
+    let planned = planned("mlp.onnx", false, None).expect("plans").with_weights(Weights::Public);
+    let report = make_of(&planned, &folder.path().join("setup")).expect("a setup");
+    (Fixture { folder, report }, planned.model().clone())
+}
+
+fn checked(model: &Graph, public: &PublicSetup) -> Result<Checked, Error> {
+    let srs = SrsChoice::Development.open(public.manifest().k)?;
+    check(model, public, &srs, Default::default(), &Silent)
+}
+
+/// What a check says differs.
+fn differences(model: &Graph, public: &PublicSetup) -> String {
+    match checked(model, public) {
+        Err(error @ Error::Check(CheckError::Differs { .. })) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The public part with its manifest changed, which its id follows.
+fn altered(fixture: &Fixture, alter: impl FnOnce(&mut serde_json::Value)) -> PublicSetup {
+    let path = fixture.path().join("public/manifest.json");
+    let text = fs::read_to_string(&path).expect("text");
+    let mut manifest = serde_json::from_str(&text).expect("JSON");
+    alter(&mut manifest);
+    fs::write(&path, manifest.to_string()).expect("written");
+    fixture.public()
+}
+
+#[test]
+fn a_key_of_public_weights_is_made_again_from_the_model_and_the_public_part() {
+    let (fixture, model) = inspectable();
+    let private = fixture.path().join("private");
+    assert!(!private.join("blinding.bin").exists(), "there is nothing to hide");
+    let public = fixture.public();
+    assert_eq!(public.manifest().weights, Weights::Public);
+    let bundle = fixture.bundle();
+    verify(&public, &bundle).expect("its proofs are like any others");
+    fs::remove_dir_all(&private).expect("removed");
+    let checked = checked(&model, &fixture.public()).expect("the model's");
+    assert_eq!(checked.key_hash, fixture.report.key_hash);
+    // Another one makes the same setup; with hidden weights it would be another each time.
+    let (other, _) = inspectable();
+    assert_eq!(other.report.setup_id, fixture.report.setup_id);
+    assert_ne!(Fixture::new(false).report.key_hash, Fixture::new(false).report.key_hash);
+}
+
+#[test]
+fn a_setup_of_another_model_is_told_from_this_ones() {
+    let (fixture, _) = inspectable();
+    let other = planned("mlp_sigmoid.onnx", false, None).expect("plans");
+    let text = differences(other.model(), &fixture.public());
+    assert!(text.contains("SHA-256"), "{text}");
+}
+
+#[test]
+fn a_key_with_a_changed_weight_is_told_from_the_models() {
+    let (fixture, mut model) = inspectable();
+    let weight = model.nodes.iter_mut().find_map(|node| match &mut node.op {
+        Op::Linear(Linear { maps, .. }) => match maps.first_mut() {
+            Some(LinearMap::Dense { weights, .. }) => weights.first_mut(),
+            _ => None,
+        },
+        _ => None,
+    });
+    *weight.expect("a dense layer") += 1e-2;
+    let text = differences(&model, &fixture.public());
+    assert!(text.contains("other weights") && !text.contains("SHA-256"), "{text}");
+    assert!(!text.contains("architecture"), "{text}");
+}
+
+#[test]
+fn a_setup_that_says_other_ranges_than_its_key_was_made_for_is_found_out() {
+    let (fixture, model) = inspectable();
+    let public = altered(&fixture, |manifest| manifest["input"]["ranges"][1][1] = 2.0.into());
+    let text = differences(&model, &public);
+    assert!(text.contains("other weights"), "{text}");
+}
+
+#[test]
+fn a_setup_that_tells_a_smaller_error_than_there_is_is_found_out() {
+    let (fixture, model) = inspectable();
+    let public = altered(&fixture, |manifest| manifest["error"]["largest"] = 1e-9.into());
+    let text = differences(&model, &public);
+    assert!(text.contains("largest error") && !text.contains("weights"), "{text}");
+}
+
+#[test]
+fn a_hidden_key_is_refused_with_the_reason_and_cannot_pass_for_a_public_one() {
+    let fixture = Fixture::new(false);
+    let model = planned("mlp.onnx", false, None).expect("plans").model().clone();
+    let error = checked(&model, &fixture.public()).expect_err("hidden");
+    assert!(matches!(error, Error::Check(CheckError::Hidden(_))), "{error}");
+    assert_eq!(error.kind(), Kind::Failed);
+    assert!(error.hint().is_some_and(|hint| hint.contains("--public-weights")));
+    let public = altered(&fixture, |manifest| manifest["weights"] = "public".into());
+    let text = differences(&model, &public);
+    assert!(text.contains("or hides them") && !text.contains("architecture"), "{text}");
 }

@@ -1,22 +1,32 @@
 //! `verdict setup`.
 
-use verdict::{INSECURE, Progress, Srs, SrsChoice};
+use std::path::Path;
+
+use verdict::{INSECURE, ModelFile, Progress, PublicSetup, Srs, SrsChoice, Weights};
+use verdict_prover::onnx::LoadOptions;
 
 use super::inspect;
 use crate::{
     args::Setup,
-    failure::Outcome,
+    failure::{Failure, Outcome},
     inputs,
     ui::{Ui, table},
 };
 
 pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
+    let out = match (&args.out, &args.check) {
+        (_, Some(setup)) => return check(args, setup, ui),
+        (Some(out), None) => out,
+        (None, None) => return Err(Failure::usage("give --out FOLDER, or --check SETUP")),
+    };
     let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
+    let weights = if args.public_weights { Weights::Public } else { Weights::Hidden };
+    let planned = planned.with_weights(weights);
     let k = planned.plan().k;
     let choice =
         SrsChoice::new(args.srs.srs.clone(), args.dev_srs, k).map_err(verdict::Error::from)?;
     let srs = open_srs(&choice, k, ui)?;
-    let report = verdict::setup(&planned, &srs, &args.out, args.computing.options(), ui)?;
+    let report = verdict::setup(&planned, &srs, out, args.computing.options(), ui)?;
     let human = table(&[
         ("folder", report.folder.display().to_string()),
         ("setup id", report.setup_id.to_string()),
@@ -24,8 +34,28 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
         ("key hash", report.key_hash.to_string()),
         ("reading", inspect::reading(&report.reading)),
         ("output error", inspect::error(&report.error)),
+        ("weights", report.weights.to_string()),
     ]);
     ui.result(&report, &human)
+}
+
+/// Makes the key of a setup again.
+fn check(args: &Setup, setup: &Path, ui: &Ui) -> Outcome {
+    let public = PublicSetup::open(setup).map_err(verdict::Error::from)?;
+    let load = LoadOptions { outputs: args.options.outputs(), dims: args.options.dims()? };
+    let model = ModelFile::open(&args.model, &load)?;
+    let k = public.manifest().k;
+    let choice =
+        SrsChoice::new(args.srs.srs.clone(), args.dev_srs, k).map_err(verdict::Error::from)?;
+    let srs = open_srs(&choice, k, ui)?;
+    let checked = verdict::check(model.graph(), &public, &srs, args.computing.options(), ui)?;
+    let human = table(&[
+        ("equal", "yes".into()),
+        ("setup id", checked.setup_id.to_string()),
+        ("model hash", checked.model_hash.to_string()),
+        ("key hash", checked.key_hash.to_string()),
+    ]);
+    ui.result(&checked, &human)
 }
 
 /// Reads or makes an SRS, and warns of one that is not secure.

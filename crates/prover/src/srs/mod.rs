@@ -41,11 +41,17 @@ mod ptau;
 use std::{fmt, path::Path};
 
 use ff::PrimeField;
-use halo2_proofs::poly::{
-    commitment::{Params, ParamsProver},
-    kzg::commitment::ParamsKZG,
+use halo2_proofs::{
+    SerdeFormat,
+    poly::{
+        commitment::{Params, ParamsProver},
+        kzg::commitment::ParamsKZG,
+    },
 };
-use halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine};
+use halo2curves::{
+    bn256::{Bn256, Fr, G1Affine, G2Affine},
+    serde::SerdeObject,
+};
 use rand::{RngCore, SeedableRng, rngs::OsRng};
 use rand_chacha::ChaCha20Rng;
 use sha2::{Digest, Sha256};
@@ -321,11 +327,24 @@ impl Srs {
         lagrange: Vec<G1Affine>,
         s_g2: G2Affine,
     ) -> Self {
-        // `from_parts` is a method: it wants parameters, which it does not look at.
-        let any = ParamsKZG::<Bn256>::setup(MIN_K, ChaCha20Rng::from_seed([0; 32]));
         let g2 = G2Affine::generator();
-        Self { origin, params: any.from_parts(k, powers, Some(lagrange), g2, s_g2) }
+        Self { origin, params: any_params().from_parts(k, powers, Some(lagrange), g2, s_g2) }
     }
+}
+
+/// Some parameters: `from_parts` is a method, and does not look at those it is called on.
+/// Reading them takes microseconds, a setup milliseconds.
+fn any_params() -> ParamsKZG<Bn256> {
+    let mut bytes = 0u32.to_le_bytes().to_vec();
+    for _basis in 0..2 {
+        bytes.extend(G1Affine::generator().to_raw_bytes());
+    }
+    for _power in 0..2 {
+        bytes.extend(G2Affine::generator().to_raw_bytes());
+    }
+    let read = ParamsKZG::read_custom(&mut &bytes[..], SerdeFormat::RawBytesUnchecked);
+    // Reading from memory does not fail.
+    read.unwrap_or_else(|_| ParamsKZG::setup(MIN_K, ChaCha20Rng::from_seed([0; 32])))
 }
 
 fn check_range(k: u32, max: u32) -> Result<(), SrsError> {

@@ -21,7 +21,7 @@ use verdict_prover::{
 use super::{
     DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
     Manifest, ModelInfo, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError, SrsInfo,
-    VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, part,
+    VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, part,
 };
 use crate::{
     error::Error,
@@ -45,6 +45,8 @@ pub struct SetupReport {
     pub reading: Reading,
     /// Measured error against the float model.
     pub error: ErrorReport,
+    /// Whether the key hides the weights.
+    pub weights: Weights,
     /// True if whoever made the SRS can forge proofs.
     pub insecure_srs: bool,
     /// Time that making the keys took, in seconds.
@@ -79,17 +81,8 @@ pub fn setup(
     let (keys, key_time) = timed_step(progress, "make the keys", || {
         planned.make_keys_again(srs, options, blinding.as_deref())
     })?;
-    let (source, payload, manifest) = step(progress, "generate the Solidity verifier", || {
-        let verifier = shape_verifier(keys.verifying().protocol())?;
-        let instances = planned.public_values().count();
-        let payload = key_payload(keys.verifying(), srs.g2(), srs.s_g2(), instances)?;
-        let info = VerifierInfo {
-            shape_id: verifier.shape_id.into(),
-            key_hash: key_hash(&payload).into(),
-        };
-        Ok::<_, Error>((verifier.source, payload, manifest(planned, srs, info)))
-    })?;
-    let manifest = settled(manifest)?;
+    let Described { manifest, source, payload } =
+        step(progress, "generate the Solidity verifier", || describe(planned, srs, &keys))?;
     let written = step(progress, "write the setup folder", || {
         Writing { folder, manifest, keys: &keys, srs, source: &source, payload: &payload }.run()
     })?;
@@ -102,13 +95,32 @@ pub fn setup(
     Ok(SetupReport { key_seconds: key_time.as_secs_f64(), ..written })
 }
 
+/// What a setup's public part says.
+pub(super) struct Described {
+    pub(super) manifest: Manifest,
+    source: String,
+    payload: Vec<u8>,
+}
+
+/// Describes the setup of a model and its keys.
+pub(super) fn describe(planned: &PlannedModel, srs: &Srs, keys: &Keys) -> Result<Described, Error> {
+    let verifier = shape_verifier(keys.verifying().protocol())?;
+    let instances = planned.public_values().count();
+    let payload = key_payload(keys.verifying(), srs.g2(), srs.s_g2(), instances)?;
+    let info =
+        VerifierInfo { shape_id: verifier.shape_id.into(), key_hash: key_hash(&payload).into() };
+    let manifest = settled(manifest(planned, srs, info))?;
+    Ok(Described { manifest, source: verifier.source, payload })
+}
+
 /// The blinding of a setup in the folder that is of the same graph, shape and SRS: made
 /// with it again, the key stays what it is, and so does what was deployed.
 fn kept_blinding(folder: &Path, planned: &PlannedModel, srs: &Srs) -> Option<Vec<u8>> {
     let public = PublicSetup::open(folder).ok()?;
     let private = PrivatePart::open(&public).ok()?;
     let (manifest, plan) = (public.manifest(), planned.plan());
-    let same = manifest.shape == plan.shape
+    let same = (manifest.weights, planned.weights()) == (Weights::Hidden, Weights::Hidden)
+        && manifest.shape == plan.shape
         && manifest.k == plan.k
         && manifest.check_srs(srs).is_ok()
         && private.graph().ok()? == plan.quantized.graph;
@@ -129,8 +141,10 @@ fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manife
         },
         shape: plan.shape,
         k: plan.k,
+        weights: planned.weights(),
         input: plan.quantized.input.clone(),
         output: plan.quantized.output.clone(),
+        precision: plan.precision,
         error: plan.error,
         reading: planned.reading().clone(),
         srs: SrsInfo::new(srs),
@@ -214,6 +228,7 @@ impl Writing<'_> {
             key_hash: self.manifest.verifier.key_hash,
             reading: self.manifest.reading.clone(),
             error: self.manifest.error,
+            weights: self.manifest.weights,
             insecure_srs: self.manifest.srs.insecure,
             key_seconds: 0.0,
             files: self.sizes(),

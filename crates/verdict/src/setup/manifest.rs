@@ -1,6 +1,6 @@
 //! What a setup says about itself.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use alloy::primitives::B256;
 use halo2curves::{CurveAffine, bn256::G2Affine, serde::SerdeObject};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use verdict_contracts::PublicValues;
 use verdict_prover::{
     onnx::crosscheck::Reading,
-    quantize::{ErrorReport, InputSchema, OutputSchema},
+    quantize::{ErrorReport, InputSchema, OutputSchema, Precision},
     samples::InputTensor,
     shape::Shape,
     srs::{Srs, fingerprint},
@@ -18,8 +18,8 @@ use verdict_prover::{
 use super::{FORMAT_VERSION, MANIFEST, SetupError};
 use crate::model;
 
-/// What a setup is about. Everything but what was measured (the error, the reading), the
-/// version and the hashes of files is its *statement*: what a proof of it means.
+/// What a setup is about. Everything but the precision, what was measured (the error, the
+/// reading), the version and the hashes of files is its *statement*: what a proof of it means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -33,10 +33,14 @@ pub struct Manifest {
     pub shape: Shape,
     /// log2 of its rows.
     pub k: u32,
+    /// Whether the key hides the weights.
+    pub weights: Weights,
     /// How inputs become integers.
     pub input: InputSchema,
     /// How output words are read.
     pub output: OutputSchema,
+    /// What the model was quantized with, besides the shape and the ranges.
+    pub precision: Precision,
     /// Measured error against the float model.
     pub error: ErrorReport,
     /// How the reading of the model's file was checked from outside.
@@ -47,6 +51,26 @@ pub struct Manifest {
     pub verifier: VerifierInfo,
     /// SHA-256 of the other public files, by name.
     pub files: BTreeMap<String, String>,
+}
+
+/// Whether a key hides the weights of its model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weights {
+    /// Random cells make the key's commitments say nothing about the weights.
+    #[default]
+    Hidden,
+    /// Anyone who has the ONNX file makes the same key again; see [`check`](super::check()).
+    Public,
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hidden => "hidden",
+            Self::Public => "public",
+        })
+    }
 }
 
 /// The model a circuit was made from.
@@ -105,6 +129,7 @@ struct Statement<'a> {
     model: &'a ModelInfo,
     shape: &'a Shape,
     k: u32,
+    weights: Weights,
     input: &'a InputSchema,
     output: &'a OutputSchema,
     srs: &'a SrsInfo,
@@ -116,10 +141,11 @@ impl Manifest {
     /// same about the same model, under the same key. Deployments and proofs carry it.
     pub fn setup_id(&self) -> B256 {
         let statement = Statement {
-            domain: "verdict.setup.v2",
+            domain: "verdict.setup.v3",
             model: &self.model,
             shape: &self.shape,
             k: self.k,
+            weights: self.weights,
             input: &self.input,
             output: &self.output,
             srs: &self.srs,

@@ -8,7 +8,7 @@
 //! | `public/deployment.json` | where the contracts are, once deployed |
 //! | `private/manifest.json` | which setup the part belongs to, hashes of its files |
 //! | `private/circuit.bin` | the integer graph |
-//! | `private/blinding.bin` | what hides the graph in the verifying key |
+//! | `private/blinding.bin` | what hides the graph in the verifying key, if it is hidden |
 //! | `private/srs.bin` | the development SRS, if the setup uses one |
 //!
 //! The public part is all that verifying, deploying and submitting take, and may be given
@@ -18,6 +18,7 @@
 //! Reading checks versions, sizes and hashes before anything is parsed. Writing goes
 //! through temporary files, the public manifest last: a folder with one is complete.
 
+mod check;
 mod error;
 mod make;
 mod manifest;
@@ -27,15 +28,16 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::B256;
 use halo2curves::bn256::G2Affine;
-use verdict_codegen::{key_hash, key_payload, shape_verifier};
+use verdict_codegen::{key_hash, key_payload};
 use verdict_kzg::key::VerifyingKey;
 use verdict_prover::{bounded::read_bounded, keys::read_verifying_key};
 
 pub(crate) use self::part::PrivatePart;
 pub use self::{
+    check::{CheckError, Checked, check},
     error::SetupError,
     make::{SetupReport, setup},
-    manifest::{Manifest, ModelInfo, SrsInfo, VerifierInfo},
+    manifest::{Manifest, ModelInfo, SrsInfo, VerifierInfo, Weights},
 };
 use crate::{
     deployment::Deployment,
@@ -162,9 +164,7 @@ impl PublicSetup {
         let payload = self.key_payload()?;
         let info = &self.manifest.verifier;
         compare("the key contract's hash", info.key_hash, key_hash(&payload).into())?;
-        let shape = shape_verifier(self.key.protocol())
-            .map_err(|error| self.malformed(VERIFYING_KEY, error.to_string()))?;
-        compare("the shape's id", info.shape_id, shape.shape_id.into())
+        compare("the shape's id", info.shape_id, self.key.protocol().shape_id().into())
     }
 
     /// Where the setup is deployed.

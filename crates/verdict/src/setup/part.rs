@@ -99,8 +99,12 @@ impl PrivatePart {
             .map_err(|error| malformed(GRAPH, error.to_string()))?;
         let mut hashes = Hashes::new();
         write(folder, GRAPH, &graph, Access::Private, &mut hashes)?;
-        let blinding = keys.blinding.to_bytes();
-        write(folder, BLINDING, &blinding, Access::Private, &mut hashes)?;
+        if keys.blinding.is_none() {
+            files::remove(&folder.join(BLINDING))?;
+        } else {
+            let blinding = keys.blinding.to_bytes();
+            write(folder, BLINDING, &blinding, Access::Private, &mut hashes)?;
+        }
         let manifest = PrivateManifest { format_version: FORMAT_VERSION, setup_id, files: hashes };
         let bytes = serde_json::to_vec_pretty(&manifest)
             .map_err(|error| malformed(MANIFEST, error.to_string()))?;

@@ -130,7 +130,7 @@ pub(super) fn run(args: &Bench, ui: &Ui) -> Outcome {
 }
 
 /// Dense layers with ReLU between them, weights uniform with variance 2 / inputs (He).
-fn model(sizes: &[usize]) -> Graph {
+pub(super) fn model(sizes: &[usize]) -> Graph {
     let mut rng = StdRng::seed_from_u64(1);
     let mut ops = Vec::new();
     for (index, pair) in sizes.windows(2).enumerate() {

@@ -2,6 +2,7 @@
 
 mod dense;
 mod guard;
+mod shapes;
 
 use std::{
     collections::BTreeMap,
@@ -66,6 +67,9 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Bench, ui: &Ui) -> Outcome {
+    if let Some(shapes) = args.shapes {
+        return shapes::run(args, shapes, ui);
+    }
     if !args.dense.is_empty() {
         return dense::run(args, ui);
     }

@@ -94,3 +94,69 @@ fn joined(first: &str, second: &str) -> String {
     }
     parts.join("+")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{ElementKind, Linear, LinearMap, Node, Op, Tensor};
+
+    /// A graph of linear nodes one after the other, on a vector of `inputs` elements.
+    fn chain(inputs: usize, nodes: Vec<Linear>) -> Graph {
+        let lens = std::iter::once(inputs).chain(nodes.iter().map(|linear| linear.bias.len()));
+        let tensor = |len| Tensor { name: "t".into(), dims: vec![1, len], kind: ElementKind::Real };
+        let tensors: Vec<_> = lens.map(tensor).collect();
+        let output = TensorId(tensors.len() - 1);
+        let node = |(index, linear)| Node {
+            name: format!("n{index}"),
+            op: Op::Linear(linear),
+            inputs: vec![TensorId(index)],
+            output: TensorId(index + 1),
+        };
+        Graph {
+            name: "chain".into(),
+            sha256: [0; 32],
+            tensors,
+            inputs: vec![TensorId(0)],
+            outputs: vec![output],
+            nodes: nodes.into_iter().enumerate().map(node).collect(),
+        }
+    }
+
+    fn dense(inputs: usize, outputs: usize, weights: &[f64], bias: &[f64]) -> Linear {
+        let weights = weights.to_vec();
+        let maps = vec![LinearMap::Dense { positions: 1, inputs, outputs, weights }];
+        Linear { maps, bias: bias.to_vec() }
+    }
+
+    fn scale(factors: &[f64], bias: &[f64]) -> Linear {
+        Linear { maps: vec![LinearMap::Diagonal(factors.to_vec())], bias: bias.to_vec() }
+    }
+
+    #[test]
+    fn a_scaler_before_a_dense_layer_becomes_one_map_with_it() {
+        // (x − mean) / scale as scikit-learn's exporter writes it, then Gemm.
+        let shift = scale(&[1.0, 1.0, 1.0], &[-0.5, 2.0, 1.0]);
+        let divide = scale(&[0.5, 4.0, -1.0], &[0.0, 0.0, 0.0]);
+        let gemm = dense(3, 2, &[1.0, 2.0, 3.0, -1.0, 0.25, 8.0], &[10.0, 20.0]);
+        let mut graph = chain(3, vec![shift, divide, gemm]);
+        simplify(&mut graph);
+        let [Node { op: Op::Linear(linear), .. }] = &graph.nodes[..] else {
+            panic!("one node: {graph}");
+        };
+        let [LinearMap::Dense { weights, .. }] = &linear.maps[..] else {
+            panic!("one dense map: {graph}");
+        };
+        assert_eq!(weights, &[0.5, 8.0, -3.0, -0.5, 1.0, -8.0]);
+        assert_eq!(linear.bias, [10.0 - 0.25 + 16.0 - 3.0, 20.0 + 0.25 + 2.0 - 8.0]);
+    }
+
+    #[test]
+    fn what_narrows_stays_apart_from_what_widens() {
+        // One map from 4 to 4 would have 16 coefficients, these have 8.
+        let narrow = dense(4, 1, &[1.0, 2.0, 3.0, 4.0], &[0.5]);
+        let wide = dense(1, 4, &[1.0, -1.0, 2.0, -2.0], &[0.0; 4]);
+        let mut graph = chain(4, vec![narrow, wide]);
+        simplify(&mut graph);
+        assert_eq!(graph.nodes.len(), 2, "{graph}");
+    }
+}

@@ -4,7 +4,9 @@
 //! weight lanes. What does not depend on them is decided once, by the quantizer; for
 //! each number of bits the model is quantized and its error against the float model
 //! measured, and those that miss the error target are dropped. Of the rest the cheapest
-//! is taken, where gas counts commitments (a lane is one more) and time counts rows.
+//! is taken; what gas and time depend on is in `cost`.
+
+mod cost;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,9 +14,12 @@ use rayon::prelude::*;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use verdict_kzg::protocol::ProtocolError;
 
+use self::cost::Costs;
+pub use self::cost::Estimate;
 use crate::{
-    circuit::{Layout, LayoutError, PublicValues, constraint_system},
+    circuit::{Layout, LayoutError, PublicValues},
     graph::Graph,
     quantize::{ErrorReport, Precision, QuantizeError, Quantized, Quantizer, Ranges},
     shape::{GraphShape, Shape, ShapeError},
@@ -36,14 +41,6 @@ const FORMATS: [(u32, usize, usize); 11] = [
 ];
 /// Lane counts of the candidates.
 const LANES: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64];
-/// Gas of a verification with no lanes and no limbs.
-const GAS_BASE: f64 = 262_000.0;
-/// Columns of that verification: those of the chain circuit.
-const COLUMNS_OF_BASE: usize = 10;
-/// Gas of one more column: a multiplication, an addition, an evaluation.
-const GAS_PER_COLUMN: f64 = 6_900.0;
-/// Gas of one more limb: an evaluation and a larger interpolation.
-const GAS_PER_LIMB: f64 = 1_000.0;
 /// The error target of those who name none …
 const DEFAULT_TARGET: f64 = 1e-4;
 /// … and how far it gives way for models whose outputs may be large.
@@ -58,7 +55,7 @@ const FINEST_TARGET: f64 = 1e-7;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Objective {
-    /// A balance: halving a long proof's time is worth a sixth more gas.
+    /// A balance: halving a long proof's time is worth a third more gas.
     #[default]
     Balanced,
     /// The least gas, whatever the time.
@@ -90,6 +87,8 @@ pub struct Plan {
     pub shape: Shape,
     /// log2 of the rows.
     pub k: u32,
+    /// How it was quantized.
+    pub precision: Precision,
     /// The quantized model.
     pub quantized: Quantized,
     /// Its measured error.
@@ -109,25 +108,20 @@ pub struct Candidate {
     pub k: u32,
     /// Measured error.
     pub error: f64,
+    /// About the gas of a verification.
+    pub gas: f64,
+    /// About the time of a proof on two cores, in seconds.
+    pub seconds: f64,
     /// Its cost under the objective; only comparable within one plan.
     pub cost: f64,
 }
 
-/// Costs known before any key is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// Rows, 2^k.
-    pub rows: usize,
-    /// Advice and fixed columns.
-    pub columns: usize,
-    /// Commitments a verifier multiplies: proof, key and quotient pieces.
-    pub commitments: usize,
-    /// Instances, the context included.
-    pub instances: usize,
-    /// Bytes of a proof.
-    pub proof_bytes: usize,
-    /// Peak memory of proving, bytes.
-    pub memory_bytes: usize,
+impl Candidate {
+    fn new(shape: Shape, k: u32, error: f64, public: &PublicValues, objective: Objective) -> Self {
+        let costs = Costs::new(&shape, k, public);
+        let Costs { gas, seconds } = costs;
+        Self { shape, k, error, gas, seconds, cost: costs.under(objective) }
+    }
 }
 
 /// Why no shape was found.
@@ -143,6 +137,9 @@ pub enum PlanError {
     /// The shape asked for is not supported.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// The shape has no proofs that could be verified.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
     /// No candidate is precise enough.
     #[error(
         "the smallest error against the float model is {best:.1e}, above the target {target:.1e}; \
@@ -178,6 +175,7 @@ pub enum PlanError {
 /// What the candidates of one target came to.
 #[derive(Debug)]
 struct Search {
+    precision: Precision,
     /// The cheapest: its place among the formats, the quantized model, its error.
     best: Option<(Candidate, usize, Quantized, ErrorReport)>,
     candidates: Vec<(Candidate, usize)>,
@@ -234,9 +232,11 @@ impl Plan {
         let quantized = quantizer.quantize(&shape, &quantizer.functions(precision))?;
         let error = quantizer.compare(&quantized)?;
         let k = Layout::required_k(&quantized.graph, shape)?;
-        let estimate = Estimate::new(&shape, k, &quantized);
-        let considered = vec![Candidate { shape, k, error: error.largest, cost: 0.0 }];
-        Ok(Self { shape, k, quantized, error, estimate, considered })
+        let public = public_values(&shape, &quantized);
+        let estimate = Estimate::new(&shape, k, &public)?;
+        let candidate = Candidate::new(shape, k, error.largest, &public, Objective::default());
+        let (precision, considered) = (*precision, vec![candidate]);
+        Ok(Self { shape, k, precision, quantized, error, estimate, considered })
     }
 }
 
@@ -249,11 +249,13 @@ impl Search {
         functions_target: f64,
         target: f64,
     ) -> Self {
-        let functions = quantizer.functions(&Precision {
+        let precision = Precision {
             decimals: options.decimals,
             function_tolerance: FUNCTIONS_SHARE * functions_target.max(1e-12),
-        });
+        };
+        let functions = quantizer.functions(&precision);
         let search = Mutex::new(Self {
+            precision,
             best: None,
             candidates: Vec::new(),
             error: f64::INFINITY,
@@ -289,9 +291,10 @@ impl Search {
             for shape in shapes_of(&format, options.batch.unwrap_or(1)) {
                 match Layout::required_k(&quantized.graph, shape) {
                     Ok(k) => {
-                        let cost = cost(&shape, k, options.objective);
-                        candidates
-                            .push((Candidate { shape, k, error: error.largest, cost }, index));
+                        let public = public_values(&shape, &quantized);
+                        let candidate =
+                            Candidate::new(shape, k, error.largest, &public, options.objective);
+                        candidates.push((candidate, index));
                     }
                     Err(error) => failure = Some(error),
                 }
@@ -333,9 +336,15 @@ impl Search {
         let mut candidates = self.candidates;
         candidates.sort_by(|(a, i), (b, j)| a.cost.total_cmp(&b.cost).then(i.cmp(j)));
         let considered = candidates.into_iter().map(|(candidate, _)| candidate).collect();
-        let estimate = Estimate::new(&best.shape, best.k, &quantized);
-        Ok(Plan { shape: best.shape, k: best.k, quantized, error, estimate, considered })
+        let Candidate { shape, k, .. } = best;
+        let estimate = Estimate::new(&shape, k, &public_values(&shape, &quantized))?;
+        let precision = self.precision;
+        Ok(Plan { shape, k, precision, quantized, error, estimate, considered })
     }
+}
+
+fn public_values(shape: &Shape, quantized: &Quantized) -> PublicValues {
+    PublicValues::new(shape, quantized.graph.input_len(), quantized.output.count)
 }
 
 /// The chain circuit's and the graph circuit's shapes of a format.
@@ -358,205 +367,5 @@ fn shapes_of(format: &Shape, batch: usize) -> Vec<Shape> {
     chain.chain(graph).collect()
 }
 
-/// Relative cost of proving and verifying.
-fn cost(shape: &Shape, k: u32, objective: Objective) -> f64 {
-    let system = constraint_system(shape);
-    let (advice, fixed) = (system.num_advice_columns(), system.num_fixed_columns());
-    let more = advice + fixed - COLUMNS_OF_BASE;
-    let gas = GAS_BASE + GAS_PER_COLUMN * more as f64 + GAS_PER_LIMB * shape.limbs as f64;
-    // Full-size work: commitments and openings, and a little for each fixed column.
-    // Seconds on two cores, for the balance only.
-    let columns = 1.0 + 0.08 * (advice as f64 - 6.0) + 0.01 * fixed as f64;
-    let seconds = (1u64 << k) as f64 * columns * 1.5e-5;
-    match objective {
-        Objective::Balanced => 4.0 * gas.ln() + (0.03 + seconds).ln(),
-        Objective::Gas => gas + seconds,
-        Objective::Time => seconds + gas * 1e-12,
-    }
-}
-
-impl Estimate {
-    /// What a model of this shape and size costs.
-    pub fn new(shape: &Shape, k: u32, quantized: &Quantized) -> Self {
-        let (inputs, outputs) = (quantized.graph.input_len(), quantized.output.count);
-        let rows = 1usize << k;
-        let system = constraint_system(shape);
-        let (advice, fixed) = (system.num_advice_columns(), system.num_fixed_columns());
-        // Points: advice, the vanishing argument's random polynomial, two quotient
-        // pieces, two of the opening. Scalars: one for each query.
-        let points = advice + 1 + 2 + 2;
-        let queries = system.advice_queries().len() + system.fixed_queries().len() + 1;
-        Self {
-            rows,
-            columns: advice + fixed,
-            commitments: points + fixed,
-            instances: PublicValues::new(shape, inputs, outputs).count(),
-            proof_bytes: 64 * points + 32 * queries,
-            // Values and coefficients of fixed and advice columns, their extension
-            // to twice the rows, and the SRS in both bases.
-            memory_bytes: rows * (32 * (4 * (advice + fixed) + 12) + 128) + (16 << 20),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::graph::{ElementKind, Function, Linear, LinearMap, Node, Op, Tensor, TensorId};
-
-    /// Σ weights·x + 0.25, and what follows it.
-    fn graph(weights: Vec<f64>, following: Vec<Op>) -> Graph {
-        let inputs = weights.len();
-        let tensor = |len| Tensor { name: "t".into(), dims: vec![1, len], kind: ElementKind::Real };
-        let maps = vec![LinearMap::Dense { positions: 1, inputs, outputs: 1, weights }];
-        let linear = Op::Linear(Linear { maps, bias: vec![0.25] });
-        let ops: Vec<Op> = std::iter::once(linear).chain(following).collect();
-        Graph {
-            name: "linear".into(),
-            sha256: [0; 32],
-            tensors: (0..=ops.len()).map(|i| tensor(if i == 0 { inputs } else { 1 })).collect(),
-            inputs: vec![TensorId(0)],
-            outputs: vec![TensorId(ops.len())],
-            nodes: ops
-                .into_iter()
-                .enumerate()
-                .map(|(index, op)| Node {
-                    name: format!("n{index}"),
-                    op,
-                    inputs: vec![TensorId(index)],
-                    output: TensorId(index + 1),
-                })
-                .collect(),
-        }
-    }
-
-    fn linear(weights: Vec<f64>) -> Graph {
-        graph(weights, vec![])
-    }
-
-    /// 300 + 550·sigmoid.
-    fn score_card() -> Graph {
-        let scale = Linear { maps: vec![LinearMap::Diagonal(vec![550.0])], bias: vec![300.0] };
-        graph(vec![1.5, -2.0, 0.5], vec![Op::Function(Function::Sigmoid), Op::Linear(scale)])
-    }
-
-    #[test]
-    fn a_score_card_is_planned_with_the_default_target() {
-        let ranges = Ranges::uniform(3, -2.0, 2.0);
-        let plan = Plan::new(&score_card(), &ranges, &PlanOptions::default()).expect("plans");
-        assert!(plan.error.largest <= 1e-4, "{:?}", plan.error);
-    }
-
-    #[test]
-    fn a_target_far_above_any_error_is_met_too() {
-        for target in [0.5, 5.0, 1e9] {
-            let options = PlanOptions { target_error: Some(target), ..PlanOptions::default() };
-            let ranges = Ranges::uniform(3, -2.0, 2.0);
-            let plan = Plan::new(&score_card(), &ranges, &options).expect("plans");
-            assert!(plan.error.largest <= target);
-        }
-    }
-
-    #[test]
-    fn how_close_the_circuits_come_does_not_depend_on_the_target() {
-        let reached = [1e-9, 1e-10, 1e-12].map(|target| {
-            let options = PlanOptions { target_error: Some(target), ..PlanOptions::default() };
-            match Plan::new(&score_card(), &Ranges::uniform(3, -2.0, 2.0), &options) {
-                Err(PlanError::Imprecise { best, .. }) => best,
-                other => panic!("{other:?}"),
-            }
-        });
-        assert!(reached.iter().all(|best| *best == reached[0]), "{reached:?}");
-    }
-
-    #[test]
-    fn the_objective_decides_between_rows_and_commitments() {
-        let model = linear((0..3000).map(|i| f64::from(i % 17) / 300.0).collect());
-        let plan = |objective| {
-            let options =
-                PlanOptions { objective, target_error: Some(1e-3), ..PlanOptions::default() };
-            Plan::new(&model, &Ranges::uniform(3000, 0.0, 1.0), &options).expect("plans")
-        };
-        let (gas, time) = (plan(Objective::Gas), plan(Objective::Time));
-        assert_eq!(gas.shape.lanes, 1);
-        assert!(time.k <= gas.k);
-        let costs: Vec<f64> = gas.considered.iter().map(|candidate| candidate.cost).collect();
-        assert!(costs.is_sorted());
-    }
-
-    #[test]
-    fn decimals_that_are_asked_for_are_given_or_contradict_the_target() {
-        let ranges = Ranges::uniform(2, 0.0, 1.0);
-        let model = linear(vec![30.0, 70.0]);
-        let plan = |target_error| {
-            let options = PlanOptions { decimals: Some(0), target_error, ..PlanOptions::default() };
-            Plan::new(&model, &ranges, &options)
-        };
-        let whole = plan(None).expect("integers were asked for");
-        assert_eq!(whole.quantized.output.decimals, 0);
-        assert!(whole.error.largest <= 0.5 + DEFAULT_TARGET);
-        assert!(matches!(plan(Some(1e-2)), Err(PlanError::Decimals { decimals: 0, .. })));
-    }
-
-    #[test]
-    fn a_target_nothing_meets_is_an_error_that_says_how_close_it_came() {
-        let options = PlanOptions { target_error: Some(1e-12), ..PlanOptions::default() };
-        let result = Plan::new(&linear(vec![0.3, 0.7]), &Ranges::uniform(2, 0.0, 1.0), &options);
-        assert!(matches!(result, Err(PlanError::Imprecise { best, .. }) if best < 1e-5));
-        for target in [0.0, -1.0, f64::NAN] {
-            let options = PlanOptions { target_error: Some(target), ..PlanOptions::default() };
-            let result = Plan::new(&linear(vec![0.3]), &Ranges::uniform(1, 0.0, 1.0), &options);
-            assert!(matches!(result, Err(PlanError::Target { .. })));
-        }
-    }
-
-    /// Prints how long planning takes:
-    /// cargo nextest run --release -p verdict-prover four_million --no-capture
-    #[test]
-    fn four_million_parameters_are_planned_in_seconds() {
-        let mut state = 1u64;
-        let mut random = || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 33) as f64 / f64::from(1u32 << 30) - 1.0
-        };
-        let sizes = [1024, 2048, 1000];
-        let mut model = linear(vec![0.0; sizes[0]]);
-        model.tensors.truncate(1);
-        model.nodes.clear();
-        for (index, pair) in sizes.windows(2).enumerate() {
-            let &[inputs, outputs] = pair else { continue };
-            let bound = (6.0 / inputs as f64).sqrt();
-            let weights = (0..inputs * outputs).map(|_| random() * bound).collect();
-            let maps = vec![LinearMap::Dense { positions: 1, inputs, outputs, weights }];
-            let mut ops = vec![Op::Linear(Linear { maps, bias: vec![0.1; outputs] })];
-            if index == 0 {
-                ops.push(Op::Function(Function::Relu));
-            }
-            for op in ops {
-                let from = TensorId(model.tensors.len() - 1);
-                let output = TensorId(model.tensors.len());
-                let (dims, kind) = (vec![1, outputs], ElementKind::Real);
-                model.tensors.push(Tensor { name: format!("t{}", output.0), dims, kind });
-                model.nodes.push(Node { name: "n".into(), op, inputs: vec![from], output });
-                model.outputs = vec![output];
-            }
-        }
-        let start = std::time::Instant::now();
-        let ranges = Ranges::uniform(sizes[0], -1.0, 1.0);
-        let plan = Plan::new(&model, &ranges, &PlanOptions::default()).expect("plans");
-        let time = start.elapsed().as_secs_f64();
-        println!("{} parameters planned in {time:.2} s: 2^{}", model.parameters(), plan.k);
-        assert!(plan.k <= 17, "2^{}", plan.k);
-        // Many times what it takes, for machines that do something else besides.
-        assert!(time < 60.0, "{time} s");
-    }
-
-    #[test]
-    fn public_inputs_are_counted_as_instances() {
-        let options = PlanOptions { public_inputs: true, ..PlanOptions::default() };
-        let plan = Plan::new(&linear(vec![0.3, 0.7]), &Ranges::uniform(2, 0.0, 1.0), &options)
-            .expect("plans");
-        assert_eq!(plan.estimate.instances, 4);
-        assert_eq!(plan.shape.lanes, 1);
-    }
-}
+mod tests;

@@ -1,0 +1,140 @@
+//! `verdict bench --dense … --shapes N`: what the planner expects of shapes, and what they
+//! take, beside halo2's own protocol.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use rand::rngs::OsRng;
+use serde::Serialize;
+use verdict::SrsChoice;
+use verdict_engine::Engine;
+use verdict_prover::{
+    keys::Keys,
+    plan::{Candidate, Plan, PlanOptions},
+    prove::{prove, prove_opened},
+    quantize::Ranges,
+};
+
+use super::{dense::model, median_of};
+use crate::{
+    args::{Bench, LayerSizes},
+    commands::setup::open_srs,
+    failure::Outcome,
+    ui::{Ui, seconds},
+};
+
+/// A shape's figures.
+#[derive(Serialize)]
+struct Row {
+    model: String,
+    shape: String,
+    k: u32,
+    expected_gas: f64,
+    expected_seconds: f64,
+    seconds_median: f64,
+    seconds_least: f64,
+    /// Median of the ratios, run by run, to a proof that opens the secret columns.
+    to_opened: f64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    shapes: Vec<Row>,
+}
+
+/// A model ready to be proven in one shape.
+struct Contender {
+    candidate: Candidate,
+    inputs: Vec<i64>,
+    engine: Engine,
+    keys: Keys,
+    times: Vec<Duration>,
+    to_opened: Vec<f64>,
+}
+
+pub(super) fn run(args: &Bench, shapes: usize, ui: &Ui) -> Outcome {
+    let mut rows = Vec::new();
+    for LayerSizes(sizes) in &args.dense {
+        rows.extend(measure(args, sizes, shapes, ui)?);
+    }
+    let line = |row: &Row| {
+        format!(
+            "{:<20} {:<34} 2^{:<2} {:>9.0} gas, expected {:>9}, median {:>9}, least {:>9}, \
+             {:.3} of one that opens secret columns",
+            row.model,
+            row.shape,
+            row.k,
+            row.expected_gas,
+            seconds(Duration::from_secs_f64(row.expected_seconds)),
+            seconds(Duration::from_secs_f64(row.seconds_median)),
+            seconds(Duration::from_secs_f64(row.seconds_least)),
+            row.to_opened,
+        )
+    };
+    let human: Vec<_> = rows.iter().map(line).collect();
+    ui.result(&Report { shapes: rows }, &human)
+}
+
+/// The planner's choice, and after it the cheapest shape of each kind, number of rows and
+/// limb columns.
+fn chosen(considered: &[Candidate], count: usize) -> Vec<Candidate> {
+    let mut kinds = BTreeSet::new();
+    let kind = |candidate: &Candidate| {
+        (candidate.shape.graph.is_some(), candidate.k, candidate.shape.limb_columns())
+    };
+    let first = considered.iter().filter(|candidate| kinds.insert(kind(candidate)));
+    first.take(count).copied().collect()
+}
+
+fn measure(args: &Bench, sizes: &[usize], shapes: usize, ui: &Ui) -> Outcome<Vec<Row>> {
+    let model = model(sizes);
+    ui.heading(&model.name);
+    let ranges = Ranges::uniform(model.input_len(), -1.0, 1.0);
+    let plan =
+        ui.step("plan the circuit", || Ok(Plan::new(&model, &ranges, &PlanOptions::default())?))?;
+    let sample = ranges.samples(1).pop().unwrap_or_default();
+    let mut contenders = Vec::new();
+    for candidate in chosen(&plan.considered, shapes) {
+        let plan = Plan::with_shape(&model, &ranges, candidate.shape, &plan.precision)?;
+        let srs = open_srs(&SrsChoice::Development, plan.k, ui)?;
+        let engine = Engine::new(srs.params(), args.computing.options())?;
+        let inputs = plan.quantized.input.encode(&sample)?;
+        let keys = ui.step(&format!("keys of {}", plan.shape), || {
+            Ok(Keys::new(&engine, plan.quantized.graph, plan.shape, OsRng)?)
+        })?;
+        let (times, to_opened) = (Vec::new(), Vec::new());
+        contenders.push(Contender { candidate, inputs, engine, keys, times, to_opened });
+    }
+    // In turn, so that a machine that slows down slows all of them down.
+    for run in 0..=args.runs.max(1) {
+        for Contender { inputs, engine, keys, times, to_opened, .. } in &mut contenders {
+            let start = Instant::now();
+            prove(engine, keys, inputs, &[0; 32], OsRng)?;
+            let time = start.elapsed();
+            let start = Instant::now();
+            prove_opened(engine, keys, inputs, &[0; 32], OsRng)?;
+            let opened = start.elapsed();
+            // The first run warms up.
+            if run > 0 {
+                times.push(time);
+                to_opened.push(time.as_secs_f64() / opened.as_secs_f64());
+            }
+        }
+    }
+    let row = |mut contender: Contender| Row {
+        model: model.name.clone(),
+        shape: contender.candidate.shape.to_string(),
+        k: contender.candidate.k,
+        expected_gas: contender.candidate.gas,
+        expected_seconds: contender.candidate.seconds,
+        seconds_least: contender.times.iter().min().map_or(0.0, Duration::as_secs_f64),
+        seconds_median: median_of(contender.times).as_secs_f64(),
+        to_opened: {
+            contender.to_opened.sort_by(f64::total_cmp);
+            contender.to_opened.get(contender.to_opened.len() / 2).copied().unwrap_or(0.0)
+        },
+    };
+    Ok(contenders.into_iter().map(row).collect())
+}

@@ -1,0 +1,137 @@
+//! What a shape costs: gas of a verification, time and memory of a proof.
+//!
+//! Proportions come from the constraint system. The constants are fitted: those of gas to
+//! the generator's estimate, which an EVM confirms (a test compares them), those of time to
+//! measurements on two cores with AVX-512 IFMA, which `verdict bench --dense … --shapes N`
+//! repeats.
+
+use serde::{Deserialize, Serialize};
+use verdict_kzg::protocol::ProtocolError;
+
+use super::Objective;
+use crate::{
+    circuit::{PublicValues, constraint_system},
+    keys::protocol,
+    shape::Shape,
+};
+
+/// Gas that every verification takes: the transaction, the pairing.
+const GAS_BASE: f64 = 127_300.0;
+/// Gas of a commitment that a verification multiplies: ecMul, ecAdd, calls.
+const GAS_PER_COMMITMENT: f64 = 6_556.0;
+/// Gas of a value that is opened: calldata, its point's calldata, gates, interpolation.
+const GAS_PER_VALUE: f64 = 1_878.0;
+/// Gas of an instance: calldata, its Lagrange term.
+const GAS_PER_INSTANCE: f64 = 330.0;
+/// Seconds that a proof takes whatever the circuit.
+const SECONDS_BASE: f64 = 0.004;
+/// Seconds a row: quotient and opening.
+const SECONDS_PER_ROW: f64 = 7e-6;
+/// Seconds a row and column of full-size values.
+const SECONDS_PER_FULL: f64 = 1.2e-6;
+/// Seconds a row and column of small values or of inverses of the table.
+const SECONDS_PER_SMALL: f64 = 5e-7;
+/// Seconds a row and fixed column.
+const SECONDS_PER_FIXED: f64 = 1.5e-7;
+/// Well below this many seconds, the balance does not pay for time with gas.
+const SHORT: f64 = 0.06;
+/// In the balance, halving a long proof's time is worth a third more gas: (4/3)^2.4 ≈ 2.
+const GAS_AGAINST_TIME: f64 = 2.4;
+
+/// What a proof of a shape costs, about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Costs {
+    /// Of a verification.
+    pub(super) gas: f64,
+    /// Of a proof, on two cores.
+    pub(super) seconds: f64,
+}
+
+impl Costs {
+    pub(super) fn new(shape: &Shape, k: u32, public: &PublicValues) -> Self {
+        let columns = Columns::new(shape);
+        let gas = GAS_BASE
+            + GAS_PER_COMMITMENT * columns.commitments() as f64
+            + GAS_PER_VALUE * columns.values as f64
+            + GAS_PER_INSTANCE * public.count() as f64;
+        let small = 2 * shape.limb_columns();
+        let full = columns.advice.saturating_sub(small);
+        let row = SECONDS_PER_ROW
+            + SECONDS_PER_FULL * full as f64
+            + SECONDS_PER_SMALL * small as f64
+            + SECONDS_PER_FIXED * columns.fixed as f64;
+        Self { gas, seconds: SECONDS_BASE + row * (1u64 << k) as f64 }
+    }
+
+    /// Relative cost; only comparable within one objective.
+    pub(super) fn under(&self, objective: Objective) -> f64 {
+        let Self { gas, seconds } = self;
+        match objective {
+            Objective::Balanced => GAS_AGAINST_TIME * gas.ln() + (SHORT + seconds).ln(),
+            Objective::Gas => gas + seconds,
+            Objective::Time => seconds + gas * 1e-12,
+        }
+    }
+}
+
+/// A shape's columns, as its constraint system has them.
+struct Columns {
+    advice: usize,
+    fixed: usize,
+    /// Values that a proof opens: those of secret columns are not among them.
+    values: usize,
+}
+
+impl Columns {
+    fn new(shape: &Shape) -> Self {
+        let system = constraint_system(shape);
+        let queries = system.advice_queries().len() + system.fixed_queries().len();
+        Self {
+            advice: system.num_advice_columns(),
+            fixed: system.num_fixed_columns(),
+            values: queries - shape.lanes,
+        }
+    }
+
+    /// Commitments: those of the key and of the proof, two quotient pieces and two of the
+    /// opening among them.
+    fn commitments(&self) -> usize {
+        self.advice + self.fixed + 4
+    }
+}
+
+/// Costs known before any key is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Rows, 2^k.
+    pub rows: usize,
+    /// Advice and fixed columns.
+    pub columns: usize,
+    /// Commitments a verifier multiplies: proof, key and quotient pieces.
+    pub commitments: usize,
+    /// Instances, the context included.
+    pub instances: usize,
+    /// Bytes of a proof.
+    pub proof_bytes: usize,
+    /// Peak memory of proving, bytes.
+    pub memory_bytes: usize,
+}
+
+impl Estimate {
+    /// What a model of this shape and size costs.
+    pub(super) fn new(shape: &Shape, k: u32, public: &PublicValues) -> Result<Self, ProtocolError> {
+        let rows = 1usize << k;
+        let (protocol, columns) = (protocol(shape)?, Columns::new(shape));
+        let columns = columns.advice + columns.fixed;
+        Ok(Self {
+            rows,
+            columns,
+            commitments: protocol.multiplications(),
+            instances: public.count(),
+            proof_bytes: protocol.proof_length(),
+            // Values and coefficients of fixed and advice columns, their extension
+            // to twice the rows, and the SRS in both bases.
+            memory_bytes: rows * (32 * (4 * columns + 12) + 128) + (16 << 20),
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! Whether a setup is that of a model: its key, made again from the ONNX file.
+//!
+//! Only keys of public weights can be made again: what hides the others is in the private
+//! part. Ranges, shape and precision are taken from the setup, so that what comes out is
+//! the same to the bit, on this version of the program.
+
+use std::path::PathBuf;
+
+use alloy::primitives::B256;
+use serde::Serialize;
+use thiserror::Error;
+use verdict_engine::Options;
+use verdict_prover::{
+    circuit::secret_columns,
+    graph::Graph,
+    keys::Keys,
+    plan::Plan,
+    quantize::{ErrorReport, Ranges},
+    srs::Srs,
+};
+
+use super::{Manifest, PublicSetup, Weights, make::describe};
+use crate::{
+    error::Error,
+    model::PlannedModel,
+    progress::{Progress, step},
+};
+
+/// Largest relative difference between two measurements of one error: libraries of
+/// different machines may round an exponential differently.
+const SAME_ERROR: f64 = 1e-6;
+
+/// A setup that is the model's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Always true: a setup that is another's is a [`CheckError`].
+    pub equal: bool,
+    /// Identifies the setup.
+    pub setup_id: B256,
+    /// SHA-256 of the ONNX file.
+    pub model_hash: B256,
+    /// EXTCODEHASH of the key contract.
+    pub key_hash: B256,
+    /// True if whoever made the SRS can forge proofs.
+    pub insecure_srs: bool,
+}
+
+/// Why a setup is not known to be a model's.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The key hides the weights.
+    #[error(
+        "{} hides its weights: its key cannot be made again from the model, which is what hiding \
+         is for", .0.display()
+    )]
+    Hidden(PathBuf),
+    /// Something is not as the model has it.
+    #[error("{} is not the setup of this model: {}", folder.display(), differences.join("; "))]
+    Differs {
+        /// The public part.
+        folder: PathBuf,
+        /// What differs, in words.
+        differences: Vec<String>,
+    },
+}
+
+impl CheckError {
+    pub(crate) fn hint(&self) -> Option<String> {
+        let Self::Hidden(_) = self else { return None };
+        Some("only a setup made with --public-weights can be checked against its model".into())
+    }
+}
+
+/// Makes the key of `model` again as the setup says it was made, and compares everything.
+///
+/// # Errors
+/// [`CheckError`] if the key hides its weights or something differs; the SRS is not the
+/// setup's; the engine fails.
+pub fn check(
+    model: &Graph,
+    setup: &PublicSetup,
+    srs: &Srs,
+    options: Options,
+    progress: &dyn Progress,
+) -> Result<Checked, Error> {
+    let manifest = setup.manifest();
+    if manifest.weights == Weights::Hidden {
+        return Err(CheckError::Hidden(setup.folder().to_owned()).into());
+    }
+    manifest.check_srs(srs)?;
+    let mut differences = Differences(Vec::new());
+    let hash: B256 = model.sha256.into();
+    differences.compare("the model file's SHA-256", &manifest.model.sha256, &hash);
+    let ranges = Ranges { input: manifest.input.ranges.clone() };
+    let plan = step(progress, "plan the circuit as the setup says", || {
+        Plan::with_shape(model, &ranges, manifest.shape, &manifest.precision)
+    });
+    match plan {
+        Err(error) => differences.0.push(format!("the setup's circuit does not hold it: {error}")),
+        Ok(plan) if plan.k != manifest.k => {
+            differences.compare("log2 of the rows", &manifest.k, &plan.k)
+        }
+        Ok(plan) => {
+            let planned = PlannedModel::new(model.clone(), plan).with_weights(Weights::Public);
+            let keys = step(progress, "make the key again", || planned.make_keys(srs, options))?;
+            let made = describe(&planned, srs, &keys)?.manifest;
+            differences.of_manifests(manifest, &made);
+            differences.of_keys(setup, &keys);
+        }
+    }
+    if !differences.0.is_empty() {
+        let (folder, differences) = (setup.folder().to_owned(), differences.0);
+        return Err(CheckError::Differs { folder, differences }.into());
+    }
+    Ok(Checked {
+        equal: true,
+        setup_id: setup.id(),
+        model_hash: manifest.model.sha256,
+        key_hash: manifest.verifier.key_hash,
+        insecure_srs: setup.is_insecure(),
+    })
+}
+
+struct Differences(Vec<String>);
+
+impl Differences {
+    fn compare<T: PartialEq + ToString>(&mut self, what: &str, setup: &T, model: &T) {
+        if setup != model {
+            let (setup, model) = (setup.to_string(), model.to_string());
+            self.0.push(format!("{what} is {model}, the setup has {setup}"));
+        }
+    }
+
+    /// For what is too long to print.
+    fn same<T: PartialEq>(&mut self, what: &str, setup: &T, model: &T) {
+        if setup != model {
+            self.0.push(format!("{what} are not the setup's"));
+        }
+    }
+
+    fn of_manifests(&mut self, setup: &Manifest, made: &Manifest) {
+        self.compare("the number of parameters", &setup.model.parameters, &made.model.parameters);
+        self.same("the model's inputs", &setup.model.inputs, &made.model.inputs);
+        self.compare("the model's output", &setup.model.output, &made.model.output);
+        self.same("inputs as integers", &setup.input, &made.input);
+        self.same("the outputs' decimals and bounds", &setup.output, &made.output);
+        let close = |a: f64, b: f64| (a - b).abs() <= SAME_ERROR * a.abs().max(b.abs());
+        let (ours, theirs): (&ErrorReport, &ErrorReport) = (&made.error, &setup.error);
+        if !close(ours.largest, theirs.largest) || !close(ours.mean, theirs.mean) {
+            let (got, expected) = (ours.largest, theirs.largest);
+            self.0.push(format!("the largest error is {got:.1e}, the setup has {expected:.1e}"));
+        }
+    }
+
+    /// The key, column by column.
+    fn of_keys(&mut self, setup: &PublicSetup, keys: &Keys) {
+        let secret = secret_columns(&setup.manifest().shape);
+        let theirs = setup.key().fixed_commitments();
+        let ours = keys.verifying().fixed_commitments();
+        let differs = |column: &usize| theirs.get(*column) != ours.get(*column);
+        let (weights, structure): (Vec<usize>, Vec<usize>) =
+            (0..ours.len().max(theirs.len())).filter(differs).partition(|c| secret.contains(c));
+        let (count, all) = (weights.len(), secret.len());
+        if count > 0 {
+            self.0.push(format!(
+                "the key commits to other weights, or hides them: {count} of {all} columns differ"
+            ));
+        }
+        if !structure.is_empty() {
+            self.0.push("the key is of another architecture".to_owned());
+        }
+    }
+}
