@@ -92,7 +92,8 @@ pub fn check(
     let mut differences = Differences(Vec::new());
     let hash: B256 = model.sha256.into();
     differences.compare("the model file's SHA-256", &manifest.model.sha256, &hash);
-    let ranges = Ranges { input: manifest.input.ranges.clone() };
+    let (input, grids) = (manifest.input.ranges.clone(), manifest.input.grids.clone());
+    let ranges = Ranges { input, grids };
     let plan = step(progress, "plan the circuit as the setup says", || {
         Plan::with_shape(model, &ranges, manifest.shape, &manifest.precision)
     });
