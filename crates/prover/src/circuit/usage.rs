@@ -51,7 +51,8 @@ impl Layout {
         let owner = |value: usize| owners.get(value).copied().unwrap_or(None);
         match &self.rows {
             Rows::Graph(layout) => {
-                let first = layout.swaps.last().map_or(0, |swap| swap + 1);
+                // The first block begins on the row of the last swap.
+                let first = layout.swaps.last().copied().unwrap_or(0);
                 usage.shared = first;
                 let mut start = first.saturating_sub(1);
                 for (value, row) in layout.value_rows.iter().enumerate() {
