@@ -347,8 +347,8 @@ pub(crate) struct Prove {
     /// Instead of one sample, all of a file in one proof: as many as the setup is for
     #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "subject"])]
     pub(crate) batch: Option<PathBuf>,
-    /// The requests that a batch answers, one a sample, a JSON file:
-    /// [{"subject": "0x…", "nonce": 1}, …]
+    /// The requests that a batch answers, one a sample, a JSON list: chain_id, oracle, model_id,
+    /// verification_hash, subject, nonce and deadline of each
     #[arg(long, value_name = "FILE", requires = "batch")]
     pub(crate) requests: Option<PathBuf>,
     /// Where to write the proof bundle

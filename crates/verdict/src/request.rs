@@ -3,12 +3,14 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize};
 use verdict_contracts::{InferenceRequest, bindings::InferenceOracle::nonceOfCall, inputs_hash};
 
 use crate::{chain::ChainReader, deployment::Deployment, error::Error};
 
 /// A request to score a subject, before the inputs are known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScoreRequest {
     /// The chain.
     pub chain_id: u64,

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use alloy::primitives::Address;
-use serde::Deserialize;
 use verdict::{
     ChainReader, Deployment, Error, Progress, Prover, ProverOptions, PublicSetup, ScoreRequest,
     next_nonce, of_inference, read_bounded,
@@ -27,7 +26,7 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     let prover = ui.step("read the keys", || Ok(Prover::open(&args.setup, options)?))?;
     let tensors = &prover.public().manifest().model.inputs;
     let (samples, requests) = match (&args.batch, &args.input) {
-        (Some(path), _) => (read_inputs(path, tensors)?, args.requests(prover.public())?),
+        (Some(path), _) => (read_inputs(path, tensors)?, args.requests()?),
         (None, Some(path)) => {
             let sample = read_input(path, tensors, args.id.as_deref())?;
             (vec![sample], args.request.resolve(prover.public(), ui)?.into_iter().collect())
@@ -75,28 +74,17 @@ pub(crate) fn outputs(values: &[f64], batch: usize, decimals: u32) -> String {
     (0..batch).map(|index| one(index).join(", ")).collect::<Vec<_>>().join("; ")
 }
 
-/// One of a batch's requests, as users write it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BatchRequest {
-    subject: Address,
-    nonce: u64,
-}
-
 impl Prove {
     /// The requests of a batch; none without a file of them.
-    fn requests(&self, setup: &PublicSetup) -> Outcome<Vec<ScoreRequest>> {
+    fn requests(&self) -> Outcome<Vec<ScoreRequest>> {
         let Some(path) = &self.requests else { return Ok(vec![]) };
-        let deployment = setup.deployment().map_err(Error::from)?;
         let bytes = read_bounded(path, MAX_REQUESTS_BYTES)?;
-        let requests: Vec<BatchRequest> = serde_json::from_slice(&bytes).map_err(|error| {
+        serde_json::from_slice(&bytes).map_err(|error| {
             let what = format!("{}: no list of requests: {error}", path.display());
-            Failure::new(what).hint("write [{\"subject\": \"0x…\", \"nonce\": 1}, …]")
-        })?;
-        let valid_for = self.request.valid_for;
-        let request =
-            |r: &BatchRequest| ScoreRequest::to(&deployment, r.subject, r.nonce, valid_for);
-        Ok(requests.iter().map(request).collect())
+            let hint = "give a list of objects with chain_id, oracle, model_id, verification_hash, \
+                        subject, nonce and deadline";
+            Failure::new(what).hint(hint)
+        })
     }
 }
 

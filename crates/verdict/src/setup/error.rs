@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use thiserror::Error;
+use verdict_contracts::MAX_INSTANCES;
 use verdict_prover::{bounded::ReadError, keys::KeyError};
 
 use super::{FORMAT_VERSION, MANIFEST};
@@ -12,6 +13,12 @@ use crate::files::FileError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SetupError {
+    /// More public values than a bundle holds.
+    #[error("a proof would state {count} public values, a bundle holds {MAX_INSTANCES}")]
+    TooManyValues {
+        /// By the model's shape and its batch.
+        count: usize,
+    },
     /// A file cannot be read, or is longer than any of its kind.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -117,6 +124,7 @@ pub enum SetupError {
 impl SetupError {
     pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::TooManyValues { .. } => "make the batch smaller, or the inputs private".into(),
             Self::NotASetup(_) => "make one with `verdict setup`".into(),
             Self::NoPrivatePart(_) => {
                 "prove with the whole setup folder; the public part verifies, deploys and submits"

@@ -8,6 +8,7 @@ use std::{
 use alloy::primitives::B256;
 use serde::Serialize;
 use verdict_codegen::{key_hash, key_payload, shape_verifier};
+use verdict_contracts::MAX_INSTANCES;
 use verdict_engine::Options;
 use verdict_prover::{
     bounded::read_bounded,
@@ -76,6 +77,10 @@ pub fn setup(
     refuse_older(folder)?;
     if let Reading::Unchecked { reason } = planned.reading() {
         progress.warn(&format!("the reading of the model was not checked from outside: {reason}"));
+    }
+    let count = planned.public_values().count();
+    if count > MAX_INSTANCES {
+        return Err(SetupError::TooManyValues { count }.into());
     }
     let blinding = kept_blinding(folder, planned, srs);
     let (keys, key_time) = timed_step(progress, "make the keys", || {
