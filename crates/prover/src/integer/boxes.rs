@@ -1,7 +1,7 @@
 //! Bounds of sums of decisions: of steps of one variable, and of products of such steps, as
 //! the leaves of a decision tree are.
 
-use super::intervals::{Element, Interval, add};
+use super::intervals::{Analysis, Derived, Element, Interval, Terms, add};
 
 /// [from, to) of each of some variables.
 pub(super) type Sides = Vec<(Element, i128, i128)>;
@@ -9,7 +9,44 @@ pub(super) type Sides = Vec<(Element, i128, i128)>;
 /// Most boxes that are told apart; of more, the sum is bounded one by one.
 const MOST: usize = 1024;
 
-/// Bounds of Σ c·[x ≥ at] over the integers x of an interval.
+impl Analysis {
+    /// max(0, Σ terms + q) as a step or as a product of steps.
+    pub(super) fn derive_decision(&self, terms: &Terms, q: i128) -> Option<Derived> {
+        if let (1, Some((at, -1)), 1) = (terms.len(), terms.first_key_value(), q) {
+            // max(0, 1 − max(0, T − x)).
+            return match self.derived(*at) {
+                Derived::Knot { source, m: -1, q } => {
+                    Some(Derived::Step { source: *source, at: *q })
+                }
+                _ => None,
+            };
+        }
+        // Σ of steps, less as many others, that reaches 1 where the first are all 1 and the
+        // others all 0, and nowhere else.
+        let positive = terms.values().filter(|w| **w == 1).count();
+        if terms.len() < 2 || q != 1 - positive as i128 {
+            return None;
+        }
+        let mut sides = Sides::new();
+        for (element, w) in terms {
+            let (Derived::Step { source, at }, 1 | -1) = (self.derived(*element), w) else {
+                return None;
+            };
+            let place = match sides.iter().position(|(own, ..)| own == source) {
+                Some(place) => place,
+                None => {
+                    sides.push((*source, i128::MIN, i128::MAX));
+                    sides.len() - 1
+                }
+            };
+            let (_, from, to) = &mut sides[place];
+            if *w == 1 { *from = (*from).max(*at) } else { *to = (*to).min(*at) }
+        }
+        Some(Derived::Box(sides))
+    }
+}
+
+/// Bounds of `Σ c·[x ≥ at]` over the integers x of an interval.
 pub(super) fn steps(terms: &mut [(i128, i128)], (lo, hi): Interval) -> Option<Interval> {
     terms.sort_unstable();
     let mut sum = 0i128;
@@ -35,7 +72,7 @@ pub(super) fn steps(terms: &mut [(i128, i128)], (lo, hi): Interval) -> Option<In
     bounds
 }
 
-/// Bounds of Σ c·[every variable within its sides].
+/// Bounds of Σ c over the boxes that hold every variable within their sides.
 ///
 /// Two boxes on different sides of a cut exclude each other, so that a sum over boxes that
 /// one cut separates is one of the two sides' sums.

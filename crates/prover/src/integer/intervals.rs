@@ -89,11 +89,11 @@ const UNBOUNDED: Interval = (i128::MIN, i128::MAX);
 pub(super) type Element = (usize, usize);
 
 /// A sum over elements.
-type Terms = BTreeMap<Element, i128>;
+pub(super) type Terms = BTreeMap<Element, i128>;
 
 /// How a value follows from others without rounding.
 #[derive(Debug, Clone)]
-enum Derived {
+pub(super) enum Derived {
     /// It does not.
     Plain,
     /// max(0, m·t + q).
@@ -108,7 +108,7 @@ enum Derived {
 
 /// r = max(0, A − B) as an extreme of A and B: B + r or A − r.
 #[derive(Debug, Clone)]
-struct Extreme {
+pub(super) struct Extreme {
     /// B, or A.
     base: Vec<(Element, i128)>,
     /// Bounds of the maximum, or of the minimum.
@@ -209,7 +209,7 @@ impl Analysis {
         self.known[place].roots.as_ref().map_or((place, index), |roots| roots[index])
     }
 
-    fn derived(&self, (place, index): Element) -> &Derived {
+    pub(super) fn derived(&self, (place, index): Element) -> &Derived {
         self.known[place].derived.get(index).unwrap_or(&Derived::Plain)
     }
 
@@ -412,41 +412,6 @@ impl Analysis {
             return Derived::Knot { source: *source, m: *m, q };
         }
         self.derive_difference(&terms, q).unwrap_or(Derived::Plain)
-    }
-
-    /// max(0, Σ terms + q) as a step or as a product of steps.
-    fn derive_decision(&self, terms: &Terms, q: i128) -> Option<Derived> {
-        if let (1, Some((at, -1)), 1) = (terms.len(), terms.first_key_value(), q) {
-            // max(0, 1 − max(0, T − x)).
-            return match self.derived(*at) {
-                Derived::Knot { source, m: -1, q } => {
-                    Some(Derived::Step { source: *source, at: *q })
-                }
-                _ => None,
-            };
-        }
-        // Σ of steps, less as many others, that reaches 1 where the first are all 1 and the
-        // others all 0, and nowhere else.
-        let positive = terms.values().filter(|w| **w == 1).count();
-        if terms.len() < 2 || q != 1 - positive as i128 {
-            return None;
-        }
-        let mut sides = Sides::new();
-        for (element, w) in terms {
-            let (Derived::Step { source, at }, 1 | -1) = (self.derived(*element), w) else {
-                return None;
-            };
-            let place = match sides.iter().position(|(own, ..)| own == source) {
-                Some(place) => place,
-                None => {
-                    sides.push((*source, i128::MIN, i128::MAX));
-                    sides.len() - 1
-                }
-            };
-            let (_, from, to) = &mut sides[place];
-            if *w == 1 { *from = (*from).max(*at) } else { *to = (*to).min(*at) }
-        }
-        Some(Derived::Box(sides))
     }
 
     /// max(0, Σ terms + q) as max(0, A − B), q belonging to A.

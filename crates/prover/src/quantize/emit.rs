@@ -492,28 +492,14 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// The outputs, in units of 10^−decimals. Positive ones count from 0.
-    fn outputs(
-        &mut self,
+    /// The outputs' nodes in units of 10^−decimals, and what their words count from.
+    fn scale_outputs(
+        &self,
         outputs: &[Output],
-        model: &Graph,
-        decimals: Option<u32>,
-    ) -> Result<OutputSchema, QuantizeError> {
-        let positive = outputs.iter().all(|output| output.positive);
-        let bounds = || outputs.iter().flat_map(|output| &output.bounds);
-        let lowest = if positive { 0.0 } else { bounds().map(|b| b.0).fold(f64::MAX, f64::min) };
-        let magnitude = bounds().map(|(_, hi)| hi - lowest).fold(0.0, f64::max);
-        let largest = ((1u64 << self.value_bits) - 4) as f64;
-        let fits = |decimals: u32| magnitude * 10f64.powi(decimals as i32) < largest;
-        let decimals = match decimals {
-            Some(decimals) if fits(decimals) => decimals,
-            Some(decimals) => return Err(QuantizeError::Decimals { magnitude, decimals }),
-            None if super::integers_only(model) && fits(0) => 0,
-            None => (0..=DEFAULT_DECIMALS)
-                .rev()
-                .find(|decimals| fits(*decimals))
-                .ok_or(QuantizeError::Decimals { magnitude, decimals: 0 })?,
-        };
+        positive: bool,
+        lowest: f64,
+        decimals: u32,
+    ) -> Result<(i64, Vec<Scaled>), QuantizeError> {
         let scale = 10f64.powi(decimals as i32);
         let mut min = (lowest * scale).floor() as i64;
         let mut scaled = Vec::with_capacity(outputs.len());
@@ -535,6 +521,41 @@ impl<'a> Emitter<'a> {
             }
             min = min.saturating_sub(i64::try_from(shift).unwrap_or(i64::MAX));
         }
+        Ok((min, scaled))
+    }
+
+    /// The outputs, in units of 10^−decimals. Positive ones count from 0.
+    fn outputs(
+        &mut self,
+        outputs: &[Output],
+        model: &Graph,
+        decimals: Option<u32>,
+    ) -> Result<OutputSchema, QuantizeError> {
+        let positive = outputs.iter().all(|output| output.positive);
+        let bounds = || outputs.iter().flat_map(|output| &output.bounds);
+        let lowest = if positive { 0.0 } else { bounds().map(|b| b.0).fold(f64::MAX, f64::min) };
+        let magnitude = bounds().map(|(_, hi)| hi - lowest).fold(0.0, f64::max);
+        let largest = ((1u64 << self.value_bits) - 4) as f64;
+        let fits = |decimals: u32| magnitude * 10f64.powi(decimals as i32) < largest;
+        let chosen = match decimals {
+            Some(decimals) if fits(decimals) => decimals,
+            Some(decimals) => return Err(QuantizeError::Decimals { magnitude, decimals }),
+            None if super::integers_only(model) && fits(0) => 0,
+            None => (0..=DEFAULT_DECIMALS)
+                .rev()
+                .find(|decimals| fits(*decimals))
+                .ok_or(QuantizeError::Decimals { magnitude, decimals: 0 })?,
+        };
+        // Bounds of integers may be wider than those of what they stand for.
+        let mut fewer = chosen;
+        let (decimals, min, scaled) = loop {
+            let (min, scaled) = self.scale_outputs(outputs, positive, lowest, fewer)?;
+            let excess = scaled.iter().map(|scaled| self.excess(&scaled.bounds)).max();
+            if excess <= Some(0) || decimals.is_some() || fewer == 0 {
+                break (fewer, min, scaled);
+            }
+            fewer -= 1;
+        };
         let mut largest = 0;
         for (output, scaled) in outputs.iter().zip(scaled) {
             let highest = scaled.bounds.iter().map(|(_, hi)| *hi).max().unwrap_or(0);
