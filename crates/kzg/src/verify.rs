@@ -171,7 +171,7 @@ impl Linearisation {
 }
 
 /// Σ a_i·L_i at a point outside the domain.
-fn instance_value(k: u32, instances: &[Fr], point: Fr) -> Result<Fr, VerifyError> {
+pub(crate) fn instance_value(k: u32, instances: &[Fr], point: Fr) -> Result<Fr, VerifyError> {
     let n = 1u64 << k;
     let omega = domain_generator(k);
     let mut root = Fr::ONE;
@@ -269,9 +269,17 @@ pub fn verify(
     let mut sum = G1::identity();
     // Not the parallel one, which starts a thread for each core.
     msm_serial(&factors, &points, &mut sum);
-    let (left, right) = (proof.w_prime, sum.to_affine());
+    pairing_holds(tau_g2, &proof.w_prime, &sum.to_affine())
+}
+
+/// Whether `e(W', τ·G2) = e(F, G2)`.
+pub(crate) fn pairing_holds(
+    tau_g2: &G2Affine,
+    w_prime: &G1Affine,
+    sum: &G1Affine,
+) -> Result<(), VerifyError> {
     let (tau_g2, g2) = ((*tau_g2).into(), (-G2Affine::generator()).into());
-    let product = Bn256::multi_miller_loop(&[(&left, &tau_g2), (&right, &g2)]);
+    let product = Bn256::multi_miller_loop(&[(w_prime, &tau_g2), (sum, &g2)]);
     if product.final_exponentiation() == Gt::identity() {
         Ok(())
     } else {
