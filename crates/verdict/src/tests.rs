@@ -305,7 +305,13 @@ fn the_id_of_a_setup_is_the_same_when_read_and_changes_with_its_statement() {
 #[test]
 fn a_model_that_gives_its_input_back_is_proven() {
     let folder = TempDir::new().expect("a folder");
-    let report = make("identity_only.onnx", false, folder.path()).expect("a setup");
+    let path = "../prover/tests/fixtures/good/identity_only.onnx";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let ranges = Ranges::uniform(2, -1.0, 1.0);
+    let planned = PlannedModel::load(&path, &ranges, &PlanOptions::default()).expect("a plan");
+    let srs = SrsChoice::Development.open(planned.plan().k).expect("an SRS");
+    let report = setup(&planned, &srs, folder.path(), Default::default(), &Silent);
+    let report = report.expect("a setup");
     let Reading::Checked(difference) = report.reading else { panic!("{:?}", report.reading) };
     assert!(difference.compared >= 12 && difference.largest < 1e-6, "{difference:?}");
     let prover = Prover::open(folder.path(), ProverOptions::default()).expect("both parts");
