@@ -374,6 +374,10 @@ impl Core {
     async fn nonce_used(&self, job: &Job, all: &[Attempt], now: &[Attempt]) -> Result<JobState> {
         let Some(nonce) = job.nonce else { return Ok(JobState::Submitted) };
         if self.effect_for_good(job).await? {
+            // Mined since the receipts were looked at: the next look shows it.
+            if self.mined(now).await?.is_some() {
+                return Ok(JobState::Submitted);
+            }
             // A receipt may be hidden; what it would tell is there to be seen.
             return self.set_state(job.id, JobState::Finalized, None).await;
         }
