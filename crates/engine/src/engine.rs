@@ -3,7 +3,6 @@
 use crate::error::EngineError;
 use crate::fft::Domain;
 use crate::field::Backend;
-use crate::msm::{differences, repeated};
 use crate::options::Options;
 use crate::srs::Srs;
 use group::Curve;
@@ -30,6 +29,28 @@ impl Engine {
     ///
     /// When an option is out of range or threads cannot be started.
     pub fn new(params: &ParamsKZG<Bn256>, options: Options) -> Result<Self, EngineError> {
+        Self::with_srs(options, |backend| Ok(Srs::new(params, backend)?))
+    }
+
+    /// Prepares an engine for circuits of `2^k` rows and proofs that commit to polynomials
+    /// of `powers` coefficients, see [`crate::FoldedBases`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`]; parameters with fewer powers.
+    pub fn with_powers(
+        params: &ParamsKZG<Bn256>,
+        k: u32,
+        powers: usize,
+        options: Options,
+    ) -> Result<Self, EngineError> {
+        Self::with_srs(options, |backend| Srs::with_powers(params, k, powers, backend))
+    }
+
+    fn with_srs(
+        options: Options,
+        srs: impl FnOnce(Backend) -> Result<Srs, EngineError> + Send,
+    ) -> Result<Self, EngineError> {
         options.validate()?;
         let backend = options.backend.unwrap_or_else(Backend::detect);
         let pool = rayon::ThreadPoolBuilder::new()
@@ -37,7 +58,7 @@ impl Engine {
             .thread_name(|i| format!("engine-{i}"))
             .build()
             .map_err(|error| EngineError::Threads(error.to_string()))?;
-        let srs = pool.install(|| Srs::new(params, backend))?;
+        let srs = pool.install(|| srs(backend))?;
         let domain = Domain::new(srs.k, backend);
         Ok(Self { options, backend, pool, srs, domain })
     }
@@ -52,20 +73,8 @@ impl Engine {
         &self,
         columns: impl IntoParallelIterator<Item = &'a [Fr]>,
     ) -> Vec<G1Affine> {
-        affine(
-            columns
-                .into_par_iter()
-                .map(|column| {
-                    if let Some(differences) = differences(column) {
-                        self.srs.suffix_sums.msm(&differences)
-                    } else if let Some(repeated) = repeated(column) {
-                        self.srs.lagrange.msm_repeated(&repeated)
-                    } else {
-                        self.srs.lagrange.msm(column)
-                    }
-                })
-                .collect(),
-        )
+        let columns = columns.into_par_iter();
+        affine(columns.map(|column| self.srs.lagrange.commit(column)).collect())
     }
 
     /// Commits to polynomials given as coefficients.
@@ -78,7 +87,7 @@ impl Engine {
     }
 }
 
-fn affine(points: Vec<G1>) -> Vec<G1Affine> {
+pub(crate) fn affine(points: Vec<G1>) -> Vec<G1Affine> {
     let mut affine = vec![G1Affine::identity(); points.len()];
     G1::batch_normalize(&points, &mut affine);
     affine

@@ -26,6 +26,27 @@ pub enum EngineError {
         /// log2 of the key's size.
         key: u32,
     },
+    /// Commitments to groups of columns take more powers than there are.
+    #[error(
+        "folded columns of 2^{k} rows take {needed} powers of the structured reference string, \
+         which has {available}: use a longer string or smaller groups"
+    )]
+    StringTooShort {
+        /// Powers needed.
+        needed: usize,
+        /// Powers in the parameters.
+        available: usize,
+        /// log2 of the number of rows.
+        k: u32,
+    },
+    /// Bases were made for groups of other sizes.
+    #[error(
+        "the prepared bases have no groups of {0} columns; prepare them for this constraint system"
+    )]
+    FoldedBases(usize),
+    /// Commitments that make no verifying key.
+    #[error(transparent)]
+    Key(#[from] verdict_kzg::key::KeyError),
     /// The circuit uses built-in lookups, which this prover does not implement.
     #[error(
         "the circuit has {0} built-in lookup arguments, which the engine does not support; use the reference prover"

@@ -17,7 +17,7 @@ use crate::{
 const DOMAIN: &[u8] = b"verdict-key-v1";
 
 /// Largest supported k: the field has no larger domain.
-const MAX_K: u32 = 28;
+pub(crate) const MAX_K: u32 = 28;
 
 /// What a verifier knows about a circuit.
 #[derive(Debug, Clone)]
@@ -130,7 +130,7 @@ pub fn g1_bytes(point: &G1Affine) -> [u8; POINT_BYTES] {
     bytes
 }
 
-fn g1_from_bytes(bytes: &[u8]) -> Option<G1Affine> {
+pub(crate) fn g1_from_bytes(bytes: &[u8]) -> Option<G1Affine> {
     if bytes.iter().all(|byte| *byte == 0) {
         return Some(G1Affine::identity());
     }

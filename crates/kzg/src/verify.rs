@@ -171,7 +171,7 @@ impl Linearisation {
 }
 
 /// Σ a_i·L_i at a point outside the domain.
-fn instance_value(k: u32, instances: &[Fr], point: Fr) -> Result<Fr, VerifyError> {
+pub(crate) fn instance_value(k: u32, instances: &[Fr], point: Fr) -> Result<Fr, VerifyError> {
     let n = 1u64 << k;
     let omega = domain_generator(k);
     let mut root = Fr::ONE;
@@ -265,13 +265,21 @@ pub fn verify(
     terms.push((G1Affine::generator(), -opened));
     terms.push((proof.w, -first));
     terms.push((proof.w_prime, opening_u));
+    pairing_holds(tau_g2, &proof.w_prime, terms)
+}
+
+/// Whether `e(W', τ·G2) = e(Σ factor·point, G2)`.
+pub(crate) fn pairing_holds(
+    tau_g2: &G2Affine,
+    w_prime: &G1Affine,
+    terms: Vec<(G1Affine, Fr)>,
+) -> Result<(), VerifyError> {
     let (points, factors): (Vec<_>, Vec<_>) = terms.into_iter().unzip();
     let mut sum = G1::identity();
     // Not the parallel one, which starts a thread for each core.
     msm_serial(&factors, &points, &mut sum);
-    let (left, right) = (proof.w_prime, sum.to_affine());
     let (tau_g2, g2) = ((*tau_g2).into(), (-G2Affine::generator()).into());
-    let product = Bn256::multi_miller_loop(&[(&left, &tau_g2), (&right, &g2)]);
+    let product = Bn256::multi_miller_loop(&[(w_prime, &tau_g2), (&sum.to_affine(), &g2)]);
     if product.final_exponentiation() == Gt::identity() {
         Ok(())
     } else {

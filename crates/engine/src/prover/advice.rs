@@ -11,6 +11,10 @@ use rand::RngCore;
 use rayon::prelude::*;
 use std::marker::PhantomData;
 
+/// Commits to the columns of a phase: number of the phase, indices, values.
+pub(super) type Commit<'a> =
+    &'a dyn Fn(u8, &[usize], &[Vec<Fr>]) -> Result<Vec<G1Affine>, EngineError>;
+
 /// Advice columns and challenges so far.
 pub(super) struct AdviceState<'a, R, T, E> {
     pub(super) engine: &'a Engine,
@@ -25,6 +29,8 @@ pub(super) struct AdviceState<'a, R, T, E> {
     pub(super) columns: Vec<Vec<Fr>>,
     pub(super) challenges: Vec<Option<Fr>>,
     column_phases: Vec<u8>,
+    /// `None` commits to columns one by one.
+    commit: Option<Commit<'a>>,
     marker: PhantomData<E>,
 }
 
@@ -47,8 +53,14 @@ impl<'a, R, T, E> AdviceState<'a, R, T, E> {
             columns: vec![Vec::new(); cs.num_advice_columns()],
             challenges: vec![None; cs.num_challenges()],
             column_phases,
+            commit: None,
             marker: PhantomData,
         }
+    }
+
+    /// Commits to the columns of each phase in this way instead of one by one.
+    pub(super) fn commit_by(&mut self, commit: Commit<'a>) {
+        self.commit = Some(commit);
     }
 
     /// Makes at least so many rows at the end of every column random.
@@ -101,9 +113,14 @@ where
         for _ in &columns {
             Fr::random(&mut *self.rng);
         }
-        let engine = self.engine;
-        let commitments =
-            engine.pool.install(|| engine.commit_values(columns.par_iter().map(Vec::as_slice)));
+        let commitments = match self.commit {
+            Some(commit) => commit(self.phase, &indices, &columns)?,
+            None => {
+                let engine = self.engine;
+                let columns = || columns.par_iter().map(Vec::as_slice);
+                engine.pool.install(|| engine.commit_values(columns()))
+            }
+        };
         for commitment in commitments {
             self.transcript.write_point(commitment)?;
         }

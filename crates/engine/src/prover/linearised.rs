@@ -27,8 +27,8 @@ use verdict_kzg::protocol::{Commitment, Evaluation, Protocol};
 use verdict_kzg::transcript::{KeccakChallenge, KeccakTranscript};
 use verdict_kzg::verify::Linearisation;
 
-type Transcript = KeccakTranscript<Vec<u8>>;
-type State<'a, R> = AdviceState<'a, R, Transcript, KeccakChallenge>;
+pub(super) type Transcript = KeccakTranscript<Vec<u8>>;
+pub(super) type State<'a, R> = AdviceState<'a, R, Transcript, KeccakChallenge>;
 
 impl Engine {
     /// Proves what `source` gives as advice: the proof's bytes, for
@@ -194,7 +194,7 @@ impl Engine {
     }
 
     /// The pieces of `Σ y^(m−1−j)·g_j / (X^n − 1)`, each of n coefficients.
-    fn constraint_quotient(
+    pub(super) fn constraint_quotient(
         &self,
         protocol: &Protocol,
         polynomials: &Polynomials<'_>,
@@ -228,10 +228,10 @@ impl Engine {
 }
 
 /// Coefficients of all columns.
-struct Polynomials<'a> {
-    pk: &'a ProvingKey<G1Affine>,
-    advice: &'a [Vec<Fr>],
-    instance: &'a [Fr],
+pub(super) struct Polynomials<'a> {
+    pub(super) pk: &'a ProvingKey<G1Affine>,
+    pub(super) advice: &'a [Vec<Fr>],
+    pub(super) instance: &'a [Fr],
 }
 
 /// Splits the quotient `Σ X^(i·n)·pieces_i` into `Σ X^(i·(n−1))·H_i`. A quotient of degree
@@ -258,12 +258,12 @@ fn split(pieces: Vec<Vec<Fr>>, n: usize, mut rng: impl RngCore) -> Vec<Vec<Fr>> 
     split
 }
 
-fn common(transcript: &mut Transcript, value: Fr) -> Result<(), EngineError> {
+pub(super) fn common(transcript: &mut Transcript, value: Fr) -> Result<(), EngineError> {
     use halo2_proofs::transcript::Transcript as _;
     Ok(transcript.common_scalar(value)?)
 }
 
-fn squeeze(transcript: &mut Transcript) -> Fr {
+pub(super) fn squeeze(transcript: &mut Transcript) -> Fr {
     use halo2_proofs::transcript::{EncodedChallenge as _, Transcript as _};
     transcript.squeeze_challenge().get_scalar()
 }

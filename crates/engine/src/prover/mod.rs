@@ -1,4 +1,5 @@
-//! The prover. [`linearised`] follows Verdict's protocol, this module halo2's, step by
+//! The prover. [`linearised`] follows Verdict's protocol, [`folded`] the same with one
+//! commitment for a group of columns, this module halo2's, step by
 //! step: the reference that other people's verifiers accept.
 //!
 //! Advice columns by phase → permutation products → random polynomial → quotient →
@@ -6,11 +7,13 @@
 //! halo2-axiom's `create_proof` computes from the same random numbers.
 
 mod advice;
+mod folded;
 mod linearised;
 mod opening;
 mod permutation;
 mod witness;
 
+pub use folded::FoldedBases;
 pub use witness::WitnessSource;
 pub(crate) use witness::evaluate_assigned;
 

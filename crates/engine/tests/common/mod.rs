@@ -1,6 +1,8 @@
 //! Circuits of any shape with a satisfying witness, for tests and benchmarks.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod polynomial;
+
 use ff::Field;
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
 use halo2_proofs::plonk::{
