@@ -265,21 +265,21 @@ pub fn verify(
     terms.push((G1Affine::generator(), -opened));
     terms.push((proof.w, -first));
     terms.push((proof.w_prime, opening_u));
+    pairing_holds(tau_g2, &proof.w_prime, terms)
+}
+
+/// Whether `e(W', τ·G2) = e(Σ factor·point, G2)`.
+pub(crate) fn pairing_holds(
+    tau_g2: &G2Affine,
+    w_prime: &G1Affine,
+    terms: Vec<(G1Affine, Fr)>,
+) -> Result<(), VerifyError> {
     let (points, factors): (Vec<_>, Vec<_>) = terms.into_iter().unzip();
     let mut sum = G1::identity();
     // Not the parallel one, which starts a thread for each core.
     msm_serial(&factors, &points, &mut sum);
-    pairing_holds(tau_g2, &proof.w_prime, &sum.to_affine())
-}
-
-/// Whether `e(W', τ·G2) = e(F, G2)`.
-pub(crate) fn pairing_holds(
-    tau_g2: &G2Affine,
-    w_prime: &G1Affine,
-    sum: &G1Affine,
-) -> Result<(), VerifyError> {
     let (tau_g2, g2) = ((*tau_g2).into(), (-G2Affine::generator()).into());
-    let product = Bn256::multi_miller_loop(&[(w_prime, &tau_g2), (sum, &g2)]);
+    let product = Bn256::multi_miller_loop(&[(w_prime, &tau_g2), (&sum.to_affine(), &g2)]);
     if product.final_exponentiation() == Gt::identity() {
         Ok(())
     } else {

@@ -1,9 +1,8 @@
 //! The verifier of folded proofs.
 
 use ff::Field;
-use group::{Curve, Group as _};
 use halo2_proofs::transcript::{EncodedChallenge, Transcript, TranscriptRead};
-use halo2curves::bn256::{Fr, G1, G1Affine, G2Affine};
+use halo2curves::bn256::{Fr, G1Affine, G2Affine};
 
 use super::{FoldedKey, Group};
 use crate::{
@@ -148,13 +147,9 @@ pub fn verify_folded(
     let [advice, fixed] = folded.query_values(&proof.values);
     let values = [&advice[..], &fixed, &instance_values];
     let linear = Linearisation::new(protocol, &proof.challenges, proof.y, values);
-    let mut linearisation = proof.quotient * (Fr::ONE - x.pow_vartime([1u64 << k]));
-    for ((_, factor), commitment) in linear.secret.iter().zip(vk.secret()) {
-        linearisation += commitment * factor;
-    }
 
     // F = Σ v^g·Z_0/Z_g·(F_g − R_g(u)·G) − Z_0·W + u·W', Z_g = Π (u^t − z).
-    let mut sum = G1::identity();
+    let mut terms: Vec<(G1Affine, Fr)> = Vec::with_capacity(folded.multiplications() + 1);
     let (mut opened, mut first, mut power) = (Fr::ZERO, Fr::ONE, Fr::ONE);
     let mut values = &proof.values[..];
     for (index, (group, commitment)) in
@@ -169,16 +164,19 @@ pub fn verify_folded(
         }
         let inverse = Option::<Fr>::from(vanishing.invert());
         let weight = power * first * inverse.ok_or(VerifyError::DegenerateChallenge)?;
-        sum += commitment * weight;
+        terms.push((*commitment, weight));
         opened += weight * remainder.at_u(own).ok_or(VerifyError::DegenerateChallenge)?;
         power *= proof.v;
     }
     let inverse = Option::<Fr>::from((u - x).invert()).ok_or(VerifyError::DegenerateChallenge)?;
     let weight = power * first * inverse;
-    sum += linearisation * weight;
+    for ((_, factor), commitment) in linear.secret.iter().zip(vk.secret()) {
+        terms.push((*commitment, weight * factor));
+    }
+    terms.push((proof.quotient, weight * (Fr::ONE - x.pow_vartime([1u64 << k]))));
     opened -= weight * linear.constant;
-    sum -= G1Affine::generator() * opened;
-    sum -= proof.w * first;
-    sum += proof.w_prime * u;
-    pairing_holds(tau_g2, &proof.w_prime, &sum.to_affine())
+    terms.push((G1Affine::generator(), -opened));
+    terms.push((proof.w, -first));
+    terms.push((proof.w_prime, u));
+    pairing_holds(tau_g2, &proof.w_prime, terms)
 }
