@@ -378,7 +378,7 @@ impl Work<'_> {
         let request = SubmitRequest::call(registry, encode(&call), key)
             .with_effect(model.registered(registry, from_block));
         let (chain, owner) = (self.chain, self.chain.sender());
-        let find = || async move { Ok(model.find(chain, registry, owner).await?) };
+        let find = || async move { model.find(chain, registry, owner).await };
         let id = self.ensure("register the model", request, find).await?;
         self.progress.note(&format!("model id {id}"));
         Ok(id)

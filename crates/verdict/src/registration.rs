@@ -188,7 +188,7 @@ where
     // Ids run from 1 without gaps: each is a registration somebody paid for.
     let mut found = Vec::new();
     let mut newest = count;
-    while newest > 0 && !(one && !found.is_empty()) {
+    while newest > 0 && (!one || found.is_empty()) {
         let oldest = newest.saturating_sub(MODELS_AT_ONCE).saturating_add(1).max(1);
         let mut asked = JoinSet::new();
         for id in oldest..=newest {

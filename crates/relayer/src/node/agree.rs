@@ -37,7 +37,13 @@ const SHOWN: usize = 100;
 pub(super) type Told<'a, T> = (&'a str, T);
 
 /// Two answers that do not go together.
-pub(super) struct Apart<'a, T>(pub(super) Told<'a, T>, pub(super) Told<'a, T>);
+pub(super) struct Apart<'a, T>(Box<[Told<'a, T>; 2]>);
+
+impl<'a, T> Apart<'a, T> {
+    pub(super) fn new(one: Told<'a, T>, other: Told<'a, T>) -> Self {
+        Self(Box::new([one, other]))
+    }
+}
 
 /// What the endpoints that answer say, at least one.
 pub(super) struct Answers<'a, T> {
@@ -61,7 +67,7 @@ impl<'a, T: Clone> Answers<'a, T> {
         T: PartialEq,
     {
         match self.others.iter().find(|other| other.1 != self.first.1) {
-            Some(other) => Err(Apart(self.first.clone(), other.clone())),
+            Some(other) => Err(Apart::new(self.first.clone(), other.clone())),
             None => Ok(self.first.1.clone()),
         }
     }
@@ -87,7 +93,7 @@ pub(super) fn near<'a>(
 ) -> Result<(u64, u64), Apart<'a, u64>> {
     let (low, high) = answers.ends();
     if high.1 - low.1 > limit {
-        return Err(Apart(low, high));
+        return Err(Apart::new(low, high));
     }
     Ok((low.1, high.1))
 }
@@ -244,7 +250,7 @@ impl Endpoint {
 }
 
 fn disagreement<T: Debug>(method: &'static str, apart: Apart<'_, T>) -> RpcError {
-    let Apart((one, a), (other, b)) = apart;
+    let [(one, a), (other, b)] = *apart.0;
     let short = |answer: T| -> String { format!("{answer:?}").chars().take(SHOWN).collect() };
     let message = format!("it says {}, and {other} says {}", short(a), short(b));
     RpcError::new(RpcErrorKind::Disagreement, one, method, &message)

@@ -71,8 +71,8 @@ impl Node {
         }
         let end = Instant::now() + self.options.agreement_time;
         loop {
-            let (receipt, hidden) = self.gather(METHOD, ask, shown).await?;
-            let (Some(found), Some((by, from))) = (&receipt, hidden) else { return Ok(receipt) };
+            let Shown { receipt, differ } = self.gather(METHOD, ask, shown).await?;
+            let (Some(found), Some((by, from))) = (&receipt, differ) else { return Ok(receipt) };
             let block = found.block_number;
             if block > self.common_head().await? {
                 return Ok(None);
@@ -86,23 +86,30 @@ impl Node {
     }
 }
 
-/// The receipt that endpoints show, and the names of one that does and of one that does not.
+/// What endpoints show of a receipt.
+struct Shown {
+    receipt: Option<TxReceipt>,
+    /// The names of an endpoint that shows it and of one that does not, if there are both.
+    differ: Option<(String, String)>,
+}
+
+/// The receipt that endpoints show.
 fn shown<'a>(
     answers: Answers<'a, Option<TxReceipt>>,
-) -> Result<(Option<TxReceipt>, Option<(String, String)>), Apart<'a, Option<TxReceipt>>> {
+) -> Result<Shown, Apart<'a, Option<TxReceipt>>> {
     let mut found: Option<Told<'a, Option<TxReceipt>>> = None;
     let mut hides = None;
     for told in answers.into_iter() {
         match &found {
             _ if told.1.is_none() => hides = Some(told.0.to_owned()),
             None => found = Some(told),
-            Some(first) if first.1 != told.1 => return Err(Apart(first.clone(), told)),
+            Some(first) if first.1 != told.1 => return Err(Apart::new(first.clone(), told)),
             Some(_) => {}
         }
     }
     Ok(match found {
-        Some((by, receipt)) => (receipt, hides.map(|from| (by.to_owned(), from))),
-        None => (None, None),
+        Some((by, receipt)) => Shown { receipt, differ: hides.map(|from| (by.to_owned(), from)) },
+        None => Shown { receipt: None, differ: None },
     })
 }
 

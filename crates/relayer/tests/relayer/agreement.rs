@@ -102,7 +102,7 @@ async fn an_endpoint_that_answers_otherwise_is_an_error_that_names_both() {
 async fn a_call_that_reverts_at_one_endpoint_only_is_a_disagreement() {
     let reverting = Server::node(|method, _| {
         let error = json!({ "code": 3, "message": "execution reverted", "data": "0xdeadbeef" });
-        (method == "eth_call").then(|| Reply::Error(error))
+        (method == "eth_call").then_some(Reply::Error(error))
     })
     .await;
     let passing = saying("eth_call", json!("0x01")).await;
