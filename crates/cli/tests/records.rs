@@ -119,7 +119,8 @@ fn an_oracle_that_somebody_else_deployed_is_taken_up_after_it_was_checked() {
     assert_eq!(stranger.call(oracle, &call).prover, stranger.sender());
 
     // Another setup's model is not found there, and --model-id says why.
-    let other = place.setup("logistic.onnx", &[]);
+    let elsewhere = Workplace::new();
+    let other = elsewhere.setup("logistic.onnx", &[]);
     let error = failure(&["attach"], attach(&other, &[]), 3);
     assert!(error.contains("approved no model") && error.contains("--model-id"), "{error}");
     let error = failure(&["attach"], attach(&other, &["--model-id", "1"]), 3);

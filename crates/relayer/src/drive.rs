@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, PoisonError},
+    time::Duration,
 };
 
 use alloy::{
@@ -30,6 +31,9 @@ use crate::{
     watch::NonceUser,
 };
 
+/// How long a node may show what a transaction did before it shows the receipt.
+const RECEIPT_LAG: Duration = Duration::from_secs(2);
+
 pub(crate) type Result<T> = std::result::Result<T, RelayerError>;
 
 /// Everything a relayer works with.
@@ -43,6 +47,8 @@ pub(crate) struct Core {
     pub(crate) decoder: Box<dyn RevertDecoder>,
     pub(crate) nonces: Nonces,
     pub(crate) turns: std::sync::Mutex<HashMap<JobId, Arc<Mutex<()>>>>,
+    /// Since when, in milliseconds since 1970, a job's effect is seen and no receipt.
+    pub(crate) unseen: std::sync::Mutex<HashMap<JobId, u64>>,
     pub(crate) _lock: SenderLock,
 }
 
@@ -374,10 +380,17 @@ impl Core {
     async fn nonce_used(&self, job: &Job, all: &[Attempt], now: &[Attempt]) -> Result<JobState> {
         let Some(nonce) = job.nonce else { return Ok(JobState::Submitted) };
         if self.effect_for_good(job).await? {
-            // Mined since the receipts were looked at: the next look shows it.
-            if self.mined(now).await?.is_some() {
+            // Mined since the receipts were looked at, or not stored yet beside the state that
+            // shows the effect: a later look shows it.
+            let now = self.clock.now_ms();
+            let since = {
+                let mut unseen = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
+                *unseen.entry(job.id).or_insert(now)
+            };
+            if u128::from(now.saturating_sub(since)) < RECEIPT_LAG.as_millis() {
                 return Ok(JobState::Submitted);
             }
+            self.unseen.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
             // A receipt may be hidden; what it would tell is there to be seen.
             return self.set_state(job.id, JobState::Finalized, None).await;
         }

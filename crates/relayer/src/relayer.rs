@@ -90,6 +90,7 @@ impl Relayer {
             decoder: Box::new(decoder),
             nonces: Nonces::default(),
             turns: std::sync::Mutex::default(),
+            unseen: std::sync::Mutex::default(),
             _lock: lock,
         };
         Ok(Self { core: Arc::new(core), closed: watch::Sender::new(false) })

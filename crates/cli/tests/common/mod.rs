@@ -83,7 +83,8 @@ impl Workplace {
 
 pub(crate) fn json(output: Output) -> Value {
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "failed: {errors}");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "failed: {errors}{told}");
     serde_json::from_slice(&output.stdout).expect("JSON on standard output")
 }
 

@@ -79,6 +79,23 @@ async fn receipts_that_are_null_for_ever_send_nothing_twice() {
 }
 
 #[tokio::test]
+async fn a_receipt_that_is_shown_after_the_effect_is_waited_for() {
+    let mut bench = Bench::new();
+    bench.config.poll_interval = Duration::from_millis(500);
+    bench.chain.state().hide_receipts = true;
+    let relayer = bench.open().await;
+    let (chain, mut looks) = (bench.chain.clone(), 0);
+    bench.clock.on_sleep(move |_| {
+        let mut state = chain.state();
+        looks += u32::from(state.mined() > 0);
+        state.hide_receipts = looks < 3;
+    });
+    let status = bench.run(&relayer, seen("a")).await;
+    assert_finalized(&status);
+    assert_eq!(status.receipt.map(|receipt| receipt.hash), Some(status.attempts[0].hash));
+}
+
+#[tokio::test]
 async fn a_job_that_may_have_happened_is_left_to_its_user() {
     let bench = Bench::new();
     bench.chain.state().hide_receipts = true;

@@ -57,7 +57,7 @@ fn decimals_stand_beside_ranges() {
     for (content, part) in [
         (r#"{"min":0,"max":1,"decimals":0.5}"#, "decimals is the number 0.5"),
         (r#"{"min":0,"max":1,"decimals":-1}"#, "0 to 15"),
-        (r#"{"min":0,"max":1,"decimals":[1,2]}"#, "decimals has 2 numbers"),
+        (r#"{"min":0,"max":1,"decimals":[1,2]}"#, "decimals has 2 values; expected 3"),
         (r#"[[0,1],[0,1],{"min":0,"max":1,"decimals":"two"}]"#, "the string"),
     ] {
         let error = decimals(content).expect_err(content);
