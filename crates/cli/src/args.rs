@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
 use alloy::primitives::Address;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use verdict::ScoreDirection;
+use verdict::{Objective, ScoreDirection};
 use verdict_engine::{Backend, Options};
 use verdict_relayer::RpcUrl;
 
@@ -120,6 +120,17 @@ pub(crate) struct ModelOptions {
     /// What to optimize the circuit for
     #[arg(long, value_enum, default_value_t = Optimize::Balanced)]
     pub(crate) optimize: Optimize,
+}
+
+impl Optimize {
+    /// As the planner names it.
+    pub(crate) fn objective(self) -> Objective {
+        match self {
+            Self::Balanced => Objective::Balanced,
+            Self::Gas => Objective::Gas,
+            Self::Time => Objective::Time,
+        }
+    }
 }
 
 impl ModelOptions {
@@ -527,6 +538,10 @@ pub(crate) struct Demo {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Bench {
+    /// What to optimize the circuits for (default: the examples for a balance and for time,
+    /// generated models for a balance)
+    #[arg(long, value_enum)]
+    pub(crate) optimize: Option<Optimize>,
     /// Instead of the examples, generate a model with dense layers of these sizes, and
     /// prove it with halo2's prover too, for example 784-128-10; repeat for several
     #[arg(long, value_name = "SIZES")]

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use verdict::{Error, Graph, LoadOptions, ModelFile, Objective, PlanOptions, PlannedModel, Ranges};
+use verdict::{Error, Graph, LoadOptions, ModelFile, PlanOptions, PlannedModel, Ranges};
 use verdict_prover::{
     onnx::OnnxError,
     samples::{InputTensor, Samples, read_ranges},
 };
 
 use crate::{
-    args::{InputRange, ModelOptions, Optimize},
+    args::{InputRange, ModelOptions},
     failure::{Failure, Outcome},
 };
 
@@ -116,11 +116,7 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel>
     let plan_options = PlanOptions {
         target_error: options.target_error,
         public_inputs: options.public_inputs,
-        objective: match options.optimize {
-            Optimize::Balanced => Objective::Balanced,
-            Optimize::Gas => Objective::Gas,
-            Optimize::Time => Objective::Time,
-        },
+        objective: options.optimize.objective(),
         decimals: options.decimals,
         batch: options.batch,
     };

@@ -5,7 +5,7 @@
 use std::{fs, io, path::Path};
 
 use verdict_codegen::{ShapeVerifier, memory_page, shape_verifier};
-use verdict_prover::{keys::protocol, shape::Shape};
+use verdict_prover::{keys::protocol, plan::Opening, shape::Shape};
 
 const SOURCE: &str = "contracts/src/verifier/DenseVerifier.sol";
 const PAGE: &str = "docs/verifier-memory-map.md";
@@ -17,7 +17,8 @@ pub fn shape() -> Shape {
 
 /// The checked-in verifier.
 pub fn verifier() -> ShapeVerifier {
-    shape_verifier(&protocol(&shape()).expect("the dense shape is supported")).expect("it renders")
+    let protocol = protocol(&shape(), Opening::folded(8)).expect("the dense shape is supported");
+    shape_verifier(&protocol).expect("it renders")
 }
 
 /// Paths below the repository's root, with their contents.

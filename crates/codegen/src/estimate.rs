@@ -1,6 +1,9 @@
 //! What a proof will cost on chain, before any key exists.
 
-use verdict_kzg::{protocol::Protocol, transcript::SCALAR_BYTES};
+use verdict_kzg::{
+    protocol::{Class, Protocol},
+    transcript::SCALAR_BYTES,
+};
 
 use crate::{memory::denominators, solidity::gate_code};
 
@@ -17,8 +20,11 @@ pub fn gas_estimate(protocol: &Protocol, num_instances: usize) -> u64 {
     let calldata = proof_length(protocol) * 16 + num_instances * 32 * 6 + 1_000;
     // ecMul, ecAdd, two warm calls and their arguments.
     let curve = protocol.multiplications() * (6_000 + 150 + 270);
-    let opened: usize =
-        protocol.sets.iter().map(|set| set.rotations.len() * (60 + 26 * set.members.len())).sum();
+    let of_class = |class: &Class| {
+        let groups = class.groups.len();
+        class.rotations.len() * (60 + 26 * class.fold * groups) + 40 * groups
+    };
+    let opened: usize = protocol.classes.iter().map(of_class).sum();
     let total = 21_000
         + 113_000
         + calldata

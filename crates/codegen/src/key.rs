@@ -66,19 +66,18 @@ pub fn key_payload(
                 payload.extend(scalar(rotate(-1)));
             }
             KeyContent::Shift(rotation) => payload.extend(scalar(-rotate(rotation))),
-            KeyContent::Weight { set, rotation } => {
+            KeyContent::Weight { class, rotation } => {
                 let point = rotate(rotation);
                 let mut product = Fr::one();
-                for other in &protocol.sets[set].rotations {
+                for other in &protocol.classes[class].rotations {
                     if *other != rotation {
                         product *= point - rotate(*other);
                     }
                 }
                 payload.extend(scalar(inverse(product)));
             }
-            KeyContent::Fixed(column) => {
-                payload.extend(g1_bytes(&vk.fixed_commitments()[column]));
-            }
+            KeyContent::Group(index) => payload.extend(g1_bytes(&vk.groups()[index])),
+            KeyContent::Secret(index) => payload.extend(g1_bytes(&vk.secret()[index])),
             KeyContent::Digest => payload.extend(scalar(vk.digest())),
         }
     }

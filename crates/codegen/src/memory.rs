@@ -9,7 +9,7 @@
 
 use verdict_kzg::{
     expression::Leaf,
-    protocol::{Commitment, Evaluation, Protocol},
+    protocol::{Class, ColumnId, Group, Protocol},
 };
 
 /// The first address that solc's legacy pipeline does not use itself.
@@ -74,9 +74,12 @@ pub(crate) fn rotation_point(rotation: i32) -> String {
 
 /// The word that holds a leaf of the gates.
 pub(crate) fn leaf_name(protocol: &Protocol, leaf: Leaf) -> String {
+    let value = |column: fn(usize) -> ColumnId, (index, rotation): (usize, i32)| {
+        value_name(column(index), rotation)
+    };
     match leaf {
-        Leaf::Advice(i) => evaluation_name(protocol, Evaluation::Advice(i)),
-        Leaf::Fixed(i) => evaluation_name(protocol, Evaluation::Fixed(i)),
+        Leaf::Advice(i) => value(ColumnId::Advice, protocol.advice_queries[i]),
+        Leaf::Fixed(i) => value(ColumnId::Fixed, protocol.fixed_queries[i]),
         Leaf::Instance(i) => instance_name(protocol.instance_queries[i]),
         Leaf::Challenge(i) => format!("CHALLENGE_{i}"),
         Leaf::Y => "Y".to_owned(),
@@ -87,22 +90,35 @@ pub(crate) fn instance_name(rotation: i32) -> String {
     format!("EVAL_INSTANCE{}", rotation_suffix(rotation))
 }
 
-pub(crate) fn evaluation_name(protocol: &Protocol, evaluation: Evaluation) -> String {
-    let name =
-        |kind, (column, at): (usize, i32)| format!("EVAL_{kind}_{column}{}", rotation_suffix(at));
-    match evaluation {
-        Evaluation::Advice(i) => name("ADVICE", protocol.advice_queries[i]),
-        Evaluation::Fixed(i) => name("FIXED", protocol.fixed_queries[i]),
-        Evaluation::Linearisation => "EVAL_LINEARISATION".to_owned(),
+/// The word that holds a column's value at a rotation.
+pub(crate) fn value_name(column: ColumnId, rotation: i32) -> String {
+    let (kind, index) = match column {
+        ColumnId::Advice(index) => ("ADVICE", index),
+        ColumnId::Fixed(index) => ("FIXED", index),
+    };
+    format!("EVAL_{kind}_{index}{}", rotation_suffix(rotation))
+}
+
+/// The point of the group with this index among all groups.
+pub(crate) fn group_name(protocol: &Protocol, index: usize) -> String {
+    match index.checked_sub(protocol.num_advice_groups()) {
+        None => format!("POINT_GROUP_{index}"),
+        Some(key) => format!("KEY_GROUP_{key}"),
     }
 }
 
-pub(crate) fn commitment_name(commitment: Commitment) -> String {
-    match commitment {
-        Commitment::Advice(column) => format!("POINT_ADVICE_{column}"),
-        Commitment::Fixed(column) => format!("KEY_FIXED_{column}"),
-        Commitment::Linearisation => "LINEARISATION".to_owned(),
-    }
+/// A group's columns in words.
+pub(crate) fn columns_of(group: &Group) -> String {
+    let name = |column: &ColumnId| match column {
+        ColumnId::Advice(index) => format!("advice {index}"),
+        ColumnId::Fixed(index) => format!("fixed {index}"),
+    };
+    group.columns.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// The point of a secret column.
+pub(crate) fn secret_name(column: usize) -> String {
+    format!("KEY_SECRET_{column}")
 }
 
 /// The word that holds B_s.
@@ -147,9 +163,8 @@ impl MemoryMap {
         }
         map.section("Values that only the verifier computes");
         map.slot("X_TO_N", 1, "x^n");
-        for rotation in protocol.opened_rotations() {
-            let point = rotation_point(rotation);
-            map.slot(format!("DISTANCE{}", rotation_suffix(rotation)), 1, format!("u − {point}"));
+        for (fold, rotation) in opening_points(protocol) {
+            map.slot(distance_name(fold, rotation), 1, distance_note(fold, rotation));
         }
         for rotation in &protocol.instance_queries {
             let suffix = rotation_suffix(*rotation);
@@ -169,11 +184,15 @@ impl MemoryMap {
             let note = format!("factor of fixed column {column} in the linearisation");
             map.slot(secret_scalar_name(*column), 1, note);
         }
-        for index in 1..protocol.sets.len() {
-            map.slot(format!("SET_SCALAR_{index}"), 1, "weight of the rotation set");
+        for index in 0..protocol.classes.len() {
+            map.slot(
+                class_scalar_name(index),
+                1,
+                format!("weight of the first group of class {index}"),
+            );
         }
+        map.slot("LINEARISATION_SCALAR", 1, "weight of the linearisation");
         map.slot("OPENED_VALUE", 1, "minus the opened value at u");
-        map.slot("SET_0_VANISHING", 1, "minus the product of u − point over set 0");
         for word in 0..shared {
             map.slot(format!("SHARED_{word}"), 1, "subexpression of the gates");
         }
@@ -182,7 +201,7 @@ impl MemoryMap {
         map.slot("SCALAR", 1, "its factor");
         map.slot("PRODUCT", 2, "the product");
         map.slot("ADDEND", 2, "point to be added to it");
-        map.slot("TOTAL", 2, "sum over the rotation sets");
+        map.slot("TOTAL", 2, "sum so far");
         map.slot("TERM", 2, "next term of the sum");
         map
     }
@@ -223,12 +242,15 @@ pub(crate) enum KeyContent {
     InverseOfOmega,
     /// −ω^rotation.
     Shift(i32),
-    /// 1/Π (ω^rotation − ω^other) over the others of the set.
+    /// 1/Π (ω^rotation − ω^other) over the others of the class.
     Weight {
-        set: usize,
+        class: usize,
         rotation: i32,
     },
-    Fixed(usize),
+    /// Commitment to a group of structural columns.
+    Group(usize),
+    /// Commitment to a secret column, by its place among them.
+    Secret(usize),
     Digest,
 }
 
@@ -257,23 +279,64 @@ pub(crate) fn key_layout(protocol: &Protocol) -> Vec<KeyWord> {
         let name = format!("KEY_SHIFT{}", rotation_suffix(rotation));
         layout.push(word(&name, 1, &format!("−ω^{rotation}"), KeyContent::Shift(rotation)));
     }
-    for (set, rotations) in protocol.sets.iter().map(|set| &set.rotations).enumerate() {
-        for &rotation in rotations.iter().filter(|_| rotations.len() > 1) {
-            let name = weight_name(set, rotation);
-            let note = format!("1/Π (ω^{rotation} − ω^other), others of set {set}");
-            layout.push(word(&name, 1, &note, KeyContent::Weight { set, rotation }));
+    for (class, Class { rotations, .. }) in protocol.classes.iter().enumerate() {
+        // Classes of the same rotations have the same weights.
+        let weighs = rotations.len() > 1 && weight_class(protocol, class) == class;
+        for &rotation in rotations.iter().filter(|_| weighs) {
+            let name = weight_name(protocol, class, rotation);
+            let note = format!("1/Π (ω^{rotation} − ω^other), others of {rotations:?}");
+            layout.push(word(&name, 1, &note, KeyContent::Weight { class, rotation }));
         }
     }
-    for column in protocol.key_columns() {
-        let note = format!("commitment to fixed column {column}");
-        layout.push(word(&format!("KEY_FIXED_{column}"), 2, &note, KeyContent::Fixed(column)));
+    for (index, group) in protocol.key_groups.iter().enumerate() {
+        let note = format!("commitment to {}", columns_of(group));
+        layout.push(word(&format!("KEY_GROUP_{index}"), 2, &note, KeyContent::Group(index)));
+    }
+    for (index, (column, _)) in protocol.secret_scalars.iter().enumerate() {
+        let note = format!("commitment to secret fixed column {column}");
+        layout.push(word(&secret_name(*column), 2, &note, KeyContent::Secret(index)));
     }
     layout.push(word("KEY_DIGEST", 1, "digest of the verifying key", KeyContent::Digest));
     layout
 }
 
-pub(crate) fn weight_name(set: usize, rotation: i32) -> String {
-    format!("KEY_WEIGHT_{set}{}", rotation_suffix(rotation))
+/// The first class of the same rotations.
+fn weight_class(protocol: &Protocol, class: usize) -> usize {
+    let rotations = &protocol.classes[class].rotations;
+    protocol.classes.iter().position(|other| other.rotations == *rotations).unwrap_or(class)
+}
+
+pub(crate) fn weight_name(protocol: &Protocol, class: usize, rotation: i32) -> String {
+    format!("KEY_WEIGHT_{}{}", weight_class(protocol, class), rotation_suffix(rotation))
+}
+
+pub(crate) fn class_scalar_name(class: usize) -> String {
+    format!("CLASS_SCALAR_{class}")
+}
+
+/// Columns of a group and rotation of everything opened, ascending; the linearisation is
+/// opened like a single column at x.
+pub(crate) fn opening_points(protocol: &Protocol) -> Vec<(usize, i32)> {
+    let mut points = Vec::new();
+    for fold in protocol.folds() {
+        for rotation in protocol.rotations() {
+            let of = |class: &Class| class.fold == fold && class.rotations.contains(&rotation);
+            if (fold, rotation) == (1, 0) || protocol.classes.iter().any(of) {
+                points.push((fold, rotation));
+            }
+        }
+    }
+    points
+}
+
+pub(crate) fn distance_name(fold: usize, rotation: i32) -> String {
+    let suffix = rotation_suffix(rotation);
+    if fold == 1 { format!("DISTANCE{suffix}") } else { format!("DISTANCE_FOLD_{fold}{suffix}") }
+}
+
+pub(crate) fn distance_note(fold: usize, rotation: i32) -> String {
+    let point = rotation_point(rotation);
+    if fold == 1 { format!("u − {point}") } else { format!("u^{fold} − {point}") }
 }
 
 /// Something the verifier divides by.
@@ -288,7 +351,8 @@ pub(crate) struct Denominator {
 pub(crate) enum DenominatorKind {
     Instance(i32),
     X,
-    Distance(i32),
+    /// u^fold − point.
+    Distance(usize, i32),
 }
 
 /// All denominators, in the order in which they are multiplied.
@@ -302,10 +366,10 @@ pub(crate) fn denominators(protocol: &Protocol) -> Vec<Denominator> {
     if protocol.divides_by_x() {
         list.push(entry("INVERSE_X".to_owned(), "x".to_owned(), DenominatorKind::X));
     }
-    for rotation in protocol.opened_rotations() {
-        let name = format!("INVERSE_DISTANCE{}", rotation_suffix(rotation));
-        let note = format!("u − {}", rotation_point(rotation));
-        list.push(entry(name, note, DenominatorKind::Distance(rotation)));
+    for (fold, rotation) in opening_points(protocol) {
+        let name = format!("INVERSE_{}", distance_name(fold, rotation));
+        let kind = DenominatorKind::Distance(fold, rotation);
+        list.push(entry(name, distance_note(fold, rotation), kind));
     }
     list
 }
@@ -313,7 +377,7 @@ pub(crate) fn denominators(protocol: &Protocol) -> Vec<Denominator> {
 /// Powers of 1/x that the interpolations need, ascending.
 pub(crate) fn x_powers(protocol: &Protocol) -> Vec<usize> {
     let mut powers: Vec<_> =
-        protocol.sets.iter().map(|set| set.rotations.len() - 1).filter(|p| *p > 0).collect();
+        protocol.classes.iter().map(|class| class.rotations.len() - 1).filter(|p| *p > 0).collect();
     powers.sort_unstable();
     powers.dedup();
     powers
@@ -365,43 +429,48 @@ impl Round {
 pub(crate) fn rounds(protocol: &Protocol) -> Vec<Round> {
     let mut rounds = Vec::new();
     let mut round = Round::default();
+    let mut groups = 0;
     for (number, phase) in protocol.phases.iter().enumerate() {
-        for column in &phase.columns {
-            let name = commitment_name(Commitment::Advice(*column));
-            round.point(name, format!("commitment to advice column {column}"));
+        for group in &phase.groups {
+            let note = format!("commitment to {}", columns_of(group));
+            round.point(group_name(protocol, groups), note);
+            groups += 1;
         }
         for challenge in &phase.challenges {
             let note = format!("challenge {challenge}, after phase {}", number + 1);
             round.draw(&format!("CHALLENGE_{challenge}"), &note);
         }
         if !phase.challenges.is_empty() && number + 1 < protocol.phases.len() {
-            rounds.push(std::mem::take(&mut round));
+            push(&mut rounds, std::mem::take(&mut round));
         }
     }
     round.draw("Y", "folds the constraints");
-    rounds.push(std::mem::take(&mut round));
+    push(&mut rounds, std::mem::take(&mut round));
 
     for piece in 0..protocol.quotient_pieces {
-        round.point(
-            format!("POINT_QUOTIENT_{piece}"),
-            format!("commitment to piece {piece} of the quotient"),
-        );
+        let note = match protocol.quotient_pieces {
+            1 => "commitment to the quotient".to_owned(),
+            _ => format!("commitment to piece {piece} of the quotient"),
+        };
+        round.point(format!("POINT_QUOTIENT_{piece}"), note);
     }
     round.draw("X", "where the polynomials are evaluated");
     rounds.push(std::mem::take(&mut round));
 
-    let advice = (0..protocol.advice_queries.len()).map(Evaluation::Advice);
-    let fixed = (0..protocol.fixed_queries.len()).map(Evaluation::Fixed);
-    for evaluation in advice.chain(fixed) {
-        let note = match evaluation {
-            Evaluation::Advice(i) => queried("advice column", protocol.advice_queries[i]),
-            Evaluation::Fixed(i) => queried("fixed column", protocol.fixed_queries[i]),
-            Evaluation::Linearisation => "the linearisation at x".to_owned(),
-        };
-        round.scalar(evaluation_name(protocol, evaluation), note);
+    for group in protocol.groups() {
+        for column in &group.columns {
+            for rotation in &group.rotations {
+                let (ColumnId::Advice(index) | ColumnId::Fixed(index)) = column;
+                let kind = match column {
+                    ColumnId::Advice(_) => "advice",
+                    ColumnId::Fixed(_) => "fixed",
+                };
+                let note = format!("{kind} column {index} at {}", rotation_point(*rotation));
+                round.scalar(value_name(*column, *rotation), note);
+            }
+        }
     }
-    round.draw("OPENING_Y", "combines the polynomials of a rotation set");
-    round.draw("OPENING_V", "combines the rotation sets");
+    round.draw("OPENING_V", "combines the groups");
     rounds.push(std::mem::take(&mut round));
 
     round.point("POINT_W".to_owned(), "first opening proof W".to_owned());
@@ -413,68 +482,82 @@ pub(crate) fn rounds(protocol: &Protocol) -> Vec<Round> {
     rounds
 }
 
-fn queried(kind: &str, (column, rotation): (usize, i32)) -> String {
-    format!("{kind} {column} at {}", rotation_point(rotation))
+/// Challenges with nothing absorbed before them belong to the round before.
+fn push(rounds: &mut Vec<Round>, round: Round) {
+    match rounds.last_mut().filter(|_| round.items.is_empty()) {
+        Some(last) => last.challenges.extend(round.challenges),
+        None => rounds.push(round),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use verdict_prover::{keys::protocol, shape::Shape};
+    use verdict_prover::{keys, plan::OPENINGS, shape::Shape};
 
     use super::*;
-    use crate::shape_verifier;
+    use crate::{ShapeVerifier, shape_verifier};
 
-    fn map() -> MemoryMap {
-        let protocol = protocol(&Shape::default()).expect("the dense shape is supported");
-        shape_verifier(&protocol).expect("it renders").memory
+    fn verifiers() -> [ShapeVerifier; 4] {
+        OPENINGS.map(|opening| {
+            let protocol = keys::protocol(&Shape::default(), opening);
+            shape_verifier(&protocol.expect("the dense shape is supported")).expect("it renders")
+        })
+    }
+
+    fn maps() -> [MemoryMap; 4] {
+        verifiers().map(|verifier| verifier.memory)
     }
 
     #[test]
     fn slots_follow_each_other_without_gap_or_overlap() {
-        let map = map();
-        let mut end = map.start();
-        for slot in map.sections.iter().flat_map(|section| &section.slots) {
-            assert_eq!(slot.address, end, "{}", slot.name);
-            end += 32 * slot.words;
+        for map in maps() {
+            let mut end = map.start();
+            for slot in map.sections.iter().flat_map(|section| &section.slots) {
+                assert_eq!(slot.address, end, "{}", slot.name);
+                end += 32 * slot.words;
+            }
+            assert_eq!(end, map.end());
         }
-        assert_eq!(end, map.end());
     }
 
     #[test]
     fn names_are_distinct_and_each_is_used_by_the_contract() {
-        let protocol = protocol(&Shape::default()).expect("the dense shape is supported");
-        let verifier = shape_verifier(&protocol).expect("it renders");
-        let mut names = std::collections::HashSet::new();
-        for slot in verifier.memory.sections.iter().flat_map(|section| &section.slots) {
-            assert!(names.insert(slot.name.clone()), "{} twice", slot.name);
-            // The declaration, and at least one use.
-            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let uses = verifier.source.split(|c| !word(c)).filter(|text| *text == slot.name);
-            let implicit = ["KEY_S_G2", "KEY_NEGATED_G2", "TERM", "KEY_NUM_INSTANCES"];
-            let expected = if implicit.contains(&&*slot.name) { 1 } else { 2 };
-            assert!(uses.count() >= expected, "{} is not used", slot.name);
+        for verifier in verifiers() {
+            let mut names = std::collections::HashSet::new();
+            for slot in verifier.memory.sections.iter().flat_map(|section| &section.slots) {
+                assert!(names.insert(slot.name.clone()), "{} twice", slot.name);
+                // The declaration, and at least one use.
+                let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                let uses = verifier.source.split(|c| !word(c)).filter(|text| *text == slot.name);
+                let implicit =
+                    ["KEY_S_G2", "KEY_NEGATED_G2", "PRODUCT", "ADDEND", "KEY_NUM_INSTANCES"];
+                let expected = if implicit.contains(&&*slot.name) { 1 } else { 2 };
+                assert!(uses.count() >= expected, "{} is not used", slot.name);
+            }
         }
     }
 
     #[test]
     fn the_key_begins_as_the_pairings_input() {
-        let map = map();
-        let offset = |name| map.get(name).expect("a key word").address - map.start();
-        assert_eq!(offset("KEY_SHAPE_ID"), 0x00);
-        assert_eq!(offset("KEY_S_G2"), 0x40);
-        assert_eq!(offset("KEY_K"), 0xc0);
-        assert_eq!(offset("KEY_NEGATED_G2"), 0x100);
-        // The words that the two points overwrite.
-        assert_eq!(offset("KEY_NUM_INSTANCES"), 0x20);
-        assert_eq!(offset("KEY_INVERSE_OF_N"), 0xe0);
+        for map in maps() {
+            let offset = |name| map.get(name).expect("a key word").address - map.start();
+            assert_eq!(offset("KEY_SHAPE_ID"), 0x00);
+            assert_eq!(offset("KEY_S_G2"), 0x40);
+            assert_eq!(offset("KEY_K"), 0xc0);
+            assert_eq!(offset("KEY_NEGATED_G2"), 0x100);
+            // The words that the two points overwrite.
+            assert_eq!(offset("KEY_NUM_INSTANCES"), 0x20);
+            assert_eq!(offset("KEY_INVERSE_OF_N"), 0xe0);
+        }
     }
 
     #[test]
     fn the_precompiles_inputs_are_contiguous() {
-        let map = map();
-        let address = |name| map.get(name).expect("a slot").address;
-        assert_eq!(address("SCALAR"), address("ACCUMULATOR") + 0x40);
-        assert_eq!(address("ADDEND"), address("PRODUCT") + 0x40);
-        assert_eq!(address("TERM"), address("TOTAL") + 0x40);
+        for map in maps() {
+            let address = |name| map.get(name).expect("a slot").address;
+            assert_eq!(address("SCALAR"), address("ACCUMULATOR") + 0x40);
+            assert_eq!(address("ADDEND"), address("PRODUCT") + 0x40);
+            assert_eq!(address("TERM"), address("TOTAL") + 0x40);
+        }
     }
 }

@@ -1,12 +1,15 @@
 //! The EVM form of a proof, and its verdict in Rust.
 //!
 //! EVM form = proof ‖ inverse hint. The contract divides by the instance polynomial's
-//! denominators, by x and by u − point for every opening point. Inverting costs 4,000 gas
+//! denominators, by x and by u^t − point for every opening point of groups of t. Inverting costs 4,000 gas
 //! and more, so the proof brings the inverse of the product of all denominators, which one
 //! multiplication checks. The hint is determined by the rest of the proof: a proof has
 //! exactly one EVM form.
 
-use halo2curves::bn256::{Fr, G2Affine};
+use halo2curves::{
+    bn256::{Fr, G2Affine},
+    ff::Field,
+};
 use verdict_kzg::{
     field::{domain_generator, rotate},
     key::VerifyingKey,
@@ -17,6 +20,7 @@ use verdict_kzg::{
 use crate::{
     error::{CodegenError, ProofError},
     key::check_instances,
+    memory::opening_points,
 };
 
 /// The EVM form of a proof: the proof and the inverse hint.
@@ -86,8 +90,8 @@ fn denominator_product(vk: &VerifyingKey, num_instances: usize, challenges: &Cha
     if protocol.divides_by_x() {
         product *= x;
     }
-    for rotation in protocol.opened_rotations() {
-        product *= challenges.opening_u - point(rotation);
+    for (fold, rotation) in opening_points(protocol) {
+        product *= challenges.u.pow_vartime([fold as u64]) - point(rotation);
     }
     product
 }

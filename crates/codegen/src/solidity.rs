@@ -64,8 +64,7 @@ struct Contract<'a> {
     secret_scalars: Vec<String>,
     inverse_powers: Vec<String>,
     opened_value: Vec<String>,
-    first_vanishing: Vec<String>,
-    set_scalars: Vec<String>,
+    groups: bool,
     commitments: Vec<String>,
 }
 
@@ -121,8 +120,7 @@ pub fn shape_verifier(protocol: &Protocol) -> Result<ShapeVerifier, CodegenError
         secret_scalars: gates.stored.concat(),
         inverse_powers: steps::inverse_powers(protocol),
         opened_value: steps::opened_value(protocol),
-        first_vanishing: steps::first_vanishing(protocol),
-        set_scalars: steps::set_scalars(protocol),
+        groups: protocol.classes.iter().any(|class| class.fold > 1),
         commitments,
     }
     .render()?;
@@ -147,7 +145,7 @@ fn denominator_note(protocol: &Protocol) -> String {
     if protocol.divides_by_x() {
         parts.push("x");
     }
-    parts.push("u − point for every opening");
+    parts.push("u^t − point for every opening");
     parts.join(", ")
 }
 
@@ -170,15 +168,15 @@ fn query(rotation: i32) -> Query {
 /// One line of what the constraint system looks like.
 fn summary(protocol: &Protocol) -> String {
     format!(
-        "{} advice columns in {} phases, {} fixed columns of which {} secret, {} constraints, \
-         {} quotient pieces; {} rotation sets",
+        "{} advice columns in {} phases, {} fixed columns of which {} secret, {} constraints; \
+         {} commitments to columns, {} to the quotient",
         protocol.num_advice_columns(),
         protocol.phases.len(),
         protocol.num_fixed_columns,
         protocol.secret_columns.len(),
         protocol.constraints.len(),
-        protocol.quotient_pieces,
-        protocol.sets.len()
+        protocol.groups().count() + protocol.secret_scalars.len(),
+        protocol.quotient_pieces
     )
 }
 

@@ -2,12 +2,13 @@
 //!
 //! The template explains the steps; this module writes what depends on the shape.
 
-use verdict_kzg::protocol::{Commitment, Protocol, RotationSet};
+use verdict_kzg::protocol::{Class, Group, Protocol};
 
 use crate::{
     memory::{
-        Denominator, DenominatorKind, Round, commitment_name, denominators, evaluation_name,
-        rotation_point, rotation_suffix, secret_scalar_name, weight_name, x_powers,
+        Denominator, DenominatorKind, Round, class_scalar_name, columns_of, denominators,
+        distance_name, distance_note, group_name, rotation_point, rotation_suffix, secret_name,
+        secret_scalar_name, value_name, weight_name, x_powers,
     },
     yul::Yul,
 };
@@ -70,31 +71,52 @@ pub(crate) fn transcript(rounds: &[Round]) -> Vec<String> {
     lines
 }
 
-/// Step 5: the differences u − point, and the product of all denominators so far.
+/// Step 5: the differences u^t − point, and the product of all denominators so far.
 pub(crate) fn distances(protocol: &Protocol) -> Vec<String> {
     let mut lines = Vec::new();
+    let mut raised = 1;
     for Denominator { inverse, kind, .. } in denominators(protocol) {
         let value = match kind {
             DenominatorKind::Instance(rotation) => {
                 Yul::load(format!("INSTANCE_DENOMINATOR{}", rotation_suffix(rotation)))
             }
             DenominatorKind::X => Yul::atom("x"),
-            DenominatorKind::Distance(rotation) => {
-                lines.push(format!("// u − {}", rotation_point(rotation)));
-                let name = format!("DISTANCE{}", rotation_suffix(rotation));
+            DenominatorKind::Distance(fold, rotation) => {
+                if fold != raised {
+                    lines.push(format!("// u^{fold}"));
+                    lines.extend(power("raised", "u", fold));
+                    raised = fold;
+                }
+                lines.push(format!("// {}", distance_note(fold, rotation)));
                 let shift = format!("KEY_SHIFT{}", rotation_suffix(rotation));
                 let negated_point = match rotation {
                     0 => Yul::sub(Yul::atom("r"), Yul::atom("x")),
                     _ => Yul::mulmod(Yul::atom("x"), Yul::load(shift)),
                 };
-                let distance = Yul::add(Yul::atom("u"), negated_point);
+                let of = if fold == 1 { "u" } else { "raised" };
+                let distance = Yul::add(Yul::atom(of), negated_point);
                 lines.extend(distance.assigned_to("distance"));
-                lines.push(format!("mstore({name}, distance)"));
+                lines.push(format!("mstore({}, distance)", distance_name(fold, rotation)));
                 Yul::atom("distance")
             }
         };
         lines.push(format!("mstore({inverse}, product)"));
         lines.extend(Yul::mulmod(Yul::atom("product"), value).assigned_to("product"));
+    }
+    lines
+}
+
+/// `target := base^exponent`, by squaring and multiplying; the exponent is above 1.
+fn power(target: &str, base: &str, exponent: usize) -> Vec<String> {
+    let bits = usize::BITS - exponent.leading_zeros();
+    let mut lines = vec![format!("{target} := mulmod({base}, {base}, r)")];
+    for bit in (0..bits.saturating_sub(1)).rev() {
+        if exponent >> bit & 1 == 1 {
+            lines.push(format!("{target} := mulmod({target}, {base}, r)"));
+        }
+        if bit > 0 {
+            lines.push(format!("{target} := mulmod({target}, {target}, r)"));
+        }
     }
     lines
 }
@@ -108,9 +130,7 @@ pub(crate) fn inverses(protocol: &Protocol) -> Vec<String> {
                 format!("INSTANCE_DENOMINATOR{}", rotation_suffix(*rotation))
             }
             DenominatorKind::X => "X".to_owned(),
-            DenominatorKind::Distance(rotation) => {
-                format!("DISTANCE{}", rotation_suffix(*rotation))
-            }
+            DenominatorKind::Distance(fold, rotation) => distance_name(*fold, *rotation),
         };
         lines.push(format!("mstore({inverse}, mulmod(inverse, mload({inverse}), r))"));
         lines.push(format!("inverse := mulmod(inverse, mload({value}), r)"));
@@ -138,46 +158,95 @@ pub(crate) fn inverse_powers(protocol: &Protocol) -> Vec<String> {
     lines
 }
 
-/// Step 8: the value at u of what the sets should interpolate to, divided by the
-/// vanishing polynomial of set 0; Horner's rule in y within a set, in v over sets.
+/// Step 8: R_c(u)/Z_c(u) of each class and the weights of the groups, `v^e/Z_c(u)` of the
+/// first of each class; `opened` collects what is claimed.
 pub(crate) fn opened_value(protocol: &Protocol) -> Vec<String> {
+    let groups: Vec<&Group> = protocol.groups().collect();
     let mut lines = Vec::new();
-    for (index, set) in protocol.sets.iter().enumerate().rev() {
-        let points: Vec<_> = set.rotations.iter().map(|at| rotation_point(*at)).collect();
-        lines.push(format!("// Set {index}, opened at {}.", points.join(", ")));
-        let interpolated = interpolate(protocol, index, set, &mut lines);
-        if index + 1 == protocol.sets.len() {
-            lines.extend(interpolated.assigned_to("opened"));
-        } else {
-            let shifted = Yul::mulmod(Yul::atom("opened"), Yul::atom("v"));
-            lines.extend(Yul::add(shifted, interpolated).assigned_to("opened"));
+    for (index, class) in protocol.classes.iter().enumerate() {
+        let points: Vec<_> = class.rotations.iter().map(|at| rotation_point(*at)).collect();
+        let opened = points.join(", ");
+        lines.push(match class.fold {
+            1 => format!("// Class {index}, columns opened at {opened}."),
+            fold => format!("// Class {index}, groups of {fold} columns opened at {opened}."),
+        });
+        let claimed = claimed(protocol, index, class, &groups, &mut lines);
+        let inverse = |rotation: &i32| format!("INVERSE_{}", distance_name(class.fold, *rotation));
+        let mut inverses = class.rotations.iter().map(inverse).map(Yul::load);
+        let mut scalar = match index {
+            0 => inverses.next().unwrap_or_else(|| Yul::atom("1")),
+            _ => Yul::atom("power"),
+        };
+        scalar = inverses.fold(scalar, Yul::mulmod);
+        lines.extend(scalar.stored_at(&class_scalar_name(index)));
+        match index {
+            0 => lines.extend(claimed.assigned_to("opened")),
+            // Its bound grows by r each time; past 4r it is reduced.
+            _ => {
+                let term = Yul::mulmod(Yul::atom("power"), claimed);
+                let opened = Yul::atom("opened");
+                let sum =
+                    if index % 4 == 0 { Yul::addmod(opened, term) } else { Yul::add(opened, term) };
+                lines.extend(sum.assigned_to("opened"));
+            }
         }
+        lines.extend(next_power(index == 0, class.groups.len()));
     }
     lines
 }
 
-fn interpolate(
+/// `power` times v^count; it begins as 1.
+fn next_power(first: bool, count: usize) -> Vec<String> {
+    match (first, count) {
+        (true, 1) => vec!["power := v".to_owned()],
+        (true, _) => power("power", "v", count),
+        (false, 1) => vec!["power := mulmod(power, v, r)".to_owned()],
+        (false, _) => {
+            let mut lines = power("value", "v", count);
+            lines.push("power := mulmod(power, value, r)".to_owned());
+            lines
+        }
+    }
+}
+
+/// Step 8: Σ v^i·R_i(u)/Z_c(u) over the groups of a class, below r: interpolation in
+/// Lagrange form, Horner's rule in u within a group, in v over groups.
+fn claimed(
     protocol: &Protocol,
     index: usize,
-    set: &RotationSet,
+    class: &Class,
+    groups: &[&Group],
     lines: &mut Vec<String>,
 ) -> Yul {
-    for (position, rotation) in set.rotations.iter().enumerate() {
-        for (rank, member) in set.members.iter().rev().enumerate() {
-            let value = Yul::load(evaluation_name(protocol, member.evaluations[position]));
-            let folded = match rank {
-                0 => value,
-                _ => Yul::add(Yul::mulmod(Yul::atom("value"), Yul::atom("y")), value),
-            };
-            lines.extend(folded.assigned_to("value"));
+    for (position, rotation) in class.rotations.iter().enumerate() {
+        for (rank, group) in class.groups.iter().rev().enumerate() {
+            // Single columns need no sum of their own.
+            let (sum, base) = if class.fold == 1 { ("value", "v") } else { ("inner", "u") };
+            for (place, column) in groups[*group].columns.iter().rev().enumerate() {
+                let value = Yul::load(value_name(*column, *rotation));
+                let begins = if class.fold == 1 { rank == 0 } else { place == 0 };
+                let folded = match begins {
+                    true => value,
+                    false => Yul::add(Yul::mulmod(Yul::atom(sum), Yul::atom(base)), value),
+                };
+                lines.extend(folded.assigned_to(sum));
+            }
+            if class.fold > 1 {
+                let inner = Yul::atom("inner");
+                let folded = match rank {
+                    0 => inner,
+                    _ => Yul::add(Yul::mulmod(Yul::atom("value"), Yul::atom("v")), inner),
+                };
+                lines.extend(folded.assigned_to("value"));
+            }
         }
-        let inverse = format!("INVERSE_DISTANCE{}", rotation_suffix(*rotation));
+        let inverse = format!("INVERSE_{}", distance_name(class.fold, *rotation));
         let mut term = Yul::mulmod(Yul::atom("value"), Yul::load(inverse));
-        if set.rotations.len() > 1 {
-            term = Yul::mulmod(term, Yul::load(weight_name(index, *rotation)));
+        if class.rotations.len() > 1 {
+            term = Yul::mulmod(term, Yul::load(weight_name(protocol, index, *rotation)));
         }
         match position {
-            _ if set.rotations.len() == 1 => return term,
+            _ if class.rotations.len() == 1 => return term,
             0 => lines.extend(term.assigned_to("sum")),
             // The sum's bound grows by r each time; past 4r it is reduced.
             _ if position % 4 == 0 => {
@@ -186,47 +255,7 @@ fn interpolate(
             _ => lines.extend(Yul::add(Yul::atom("sum"), term).assigned_to("sum")),
         }
     }
-    Yul::mulmod(Yul::atom("sum"), Yul::load(inverse_x(set.rotations.len() - 1)))
-}
-
-/// Step 8: the vanishing polynomial of set 0 at u, reduced because it is negated. A
-/// DISTANCE may be up to 2·r.
-pub(crate) fn first_vanishing(protocol: &Protocol) -> Vec<String> {
-    let rotations = &protocol.sets[0].rotations;
-    let mut lines = Vec::new();
-    for (position, rotation) in rotations.iter().enumerate() {
-        let distance = format!("mload(DISTANCE{})", rotation_suffix(*rotation));
-        lines.push(match position {
-            0 if rotations.len() == 1 => format!("let vanishing := mod({distance}, r)"),
-            0 => format!("let vanishing := {distance}"),
-            _ => format!("vanishing := mulmod(vanishing, {distance}, r)"),
-        });
-    }
-    lines
-}
-
-/// Step 8: v^i·Z_0(u)/Z_i(u) for the sets behind the first; equal factors cancel.
-pub(crate) fn set_scalars(protocol: &Protocol) -> Vec<String> {
-    let first = &protocol.sets[0].rotations;
-    let mut lines = Vec::new();
-    for (index, set) in protocol.sets.iter().enumerate().skip(1) {
-        if index > 1 {
-            lines.push("power_of_v := mulmod(power_of_v, v, r)".to_owned());
-        }
-        let numerators = first.iter().filter(|at| !set.rotations.contains(at));
-        let divisors = set.rotations.iter().filter(|at| !first.contains(at));
-        let factors = numerators
-            .map(|at| ("DISTANCE", at))
-            .chain(divisors.map(|at| ("INVERSE_DISTANCE", at)))
-            .map(|(kind, at)| format!("mload({kind}{})", rotation_suffix(*at)));
-        let mut value = "power_of_v";
-        for factor in factors {
-            lines.push(format!("value := mulmod({value}, {factor}, r)"));
-            value = "value";
-        }
-        lines.push(format!("mstore(SET_SCALAR_{index}, {value})"));
-    }
-    lines
+    Yul::mulmod(Yul::atom("sum"), Yul::load(inverse_x(class.rotations.len() - 1)))
 }
 
 /// ecMul of the accumulator into PRODUCT, then ecAdd of ADDEND into `target`.
@@ -263,60 +292,41 @@ fn add_term(point: &str, scalar: &str, lines: &mut Vec<String>) {
     accumulate("TOTAL", lines);
 }
 
-/// Step 9: Σ v^i·Z_0/Z_i·Σ y^j·C_ij, Horner's rule in y within a set. The linearisation is
-/// its set's last member: its parts take their factors directly.
+/// Step 9: Σ v^e/Z_c·F_e, Horner's rule in v within a class; then the linearisation.
 pub(crate) fn commitments(protocol: &Protocol) -> Vec<String> {
+    let groups: Vec<&Group> = protocol.groups().collect();
     let mut lines = Vec::new();
-    for (index, set) in protocol.sets.iter().enumerate() {
-        let names: Vec<_> = set
-            .members
-            .iter()
-            .filter(|member| member.commitment != Commitment::Linearisation)
-            .map(|member| commitment_name(member.commitment))
-            .collect();
-        lines.push(format!("// Set {index}: {}.", describe(set)));
-        if let Some(last) = names.last() {
-            let single = names.len() == 1;
-            let result = if index == 0 { "TOTAL" } else { "ACCUMULATOR" };
-            let start = if single { result } else { "ACCUMULATOR" };
-            lines.push(format!("mcopy({start}, {last}, 0x40)"));
-            if !single {
-                lines.push("mstore(SCALAR, mload(OPENING_Y))".to_owned());
-            }
-            for (position, name) in names.iter().enumerate().rev().skip(1) {
-                let target = if position == 0 { result } else { "ACCUMULATOR" };
-                multiply_add(name, target, &mut lines);
-            }
-            if index > 0 {
-                lines.push(format!("mstore(SCALAR, mload(SET_SCALAR_{index}))"));
-                accumulate("TOTAL", &mut lines);
-            }
+    for (index, class) in protocol.classes.iter().enumerate() {
+        let columns: Vec<_> =
+            class.groups.iter().map(|group| format!("({})", columns_of(groups[*group]))).collect();
+        lines.push(format!("// Class {index}: {}.", columns.join(", ")));
+        let mut names = class.groups.iter().rev().map(|group| group_name(protocol, *group));
+        if let Some(last) = names.next() {
+            lines.push(format!("mcopy(ACCUMULATOR, {last}, 0x40)"));
         }
-        if names.len() < set.members.len() {
-            linearisation(protocol, index, names.len(), &mut lines);
+        if class.groups.len() > 1 {
+            lines.push("mstore(SCALAR, mload(OPENING_V))".to_owned());
+        }
+        names.for_each(|name| multiply_add(&name, "ACCUMULATOR", &mut lines));
+        lines.push(format!("mstore(SCALAR, mload({}))", class_scalar_name(index)));
+        match index {
+            0 => lines.push(
+                "ok := and(staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, TOTAL, 0x40), ok)"
+                    .to_owned(),
+            ),
+            _ => accumulate("TOTAL", &mut lines),
         }
     }
+    linearisation(protocol, &mut lines);
     lines
 }
 
-/// Step 9: the linearisation's parts, the set's member behind `before` others:
-/// Σ B_s·S_s and (1 − x^n)·Σ x^(i·(n−1))·H_i.
-fn linearisation(protocol: &Protocol, set: usize, before: usize, lines: &mut Vec<String>) {
-    lines.push("// The linearisation: secret columns and the quotient's pieces.".to_owned());
-    let mut weight = match set {
-        0 => "1".to_owned(),
-        _ => format!("mload(SET_SCALAR_{set})"),
-    };
-    lines.push("{".to_owned());
-    lines.push("    let r := R".to_owned());
-    lines.push("    let y := mload(OPENING_Y)".to_owned());
-    lines.push(format!("    let weight := {weight}"));
-    weight = "weight".to_owned();
-    let mut inner = vec![format!("{weight} := mulmod({weight}, y, r)"); before];
+/// Step 9: the linearisation's parts: Σ B_s·S_s and (1 − x^n)·Σ x^(i·(n−1))·H_i.
+fn linearisation(protocol: &Protocol, lines: &mut Vec<String>) {
+    let mut inner = Vec::new();
     for (column, _) in &protocol.secret_scalars {
-        let point = commitment_name(Commitment::Fixed(*column));
         let scalar = format!("mulmod(weight, mload({}), r)", secret_scalar_name(*column));
-        add_term(&point, &scalar, &mut inner);
+        add_term(&secret_name(*column), &scalar, &mut inner);
     }
     inner.push("weight := mulmod(weight, sub(add(r, 1), mload(X_TO_N)), r)".to_owned());
     for piece in 0..protocol.quotient_pieces {
@@ -328,21 +338,14 @@ fn linearisation(protocol: &Protocol, set: usize, before: usize, lines: &mut Vec
         }
         add_term(&format!("POINT_QUOTIENT_{piece}"), "weight", &mut inner);
     }
+    lines.extend([
+        "// The linearisation: secret columns and the quotient.".to_owned(),
+        "{".to_owned(),
+        "    let r := R".to_owned(),
+        "    let weight := mload(LINEARISATION_SCALAR)".to_owned(),
+    ]);
     lines.extend(inner.into_iter().map(|line| format!("    {line}")));
     lines.push("}".to_owned());
-}
-
-fn describe(set: &RotationSet) -> String {
-    let names: Vec<_> = set
-        .members
-        .iter()
-        .map(|member| match member.commitment {
-            Commitment::Advice(column) => format!("advice {column}"),
-            Commitment::Fixed(column) => format!("fixed {column}"),
-            Commitment::Linearisation => "linearisation".to_owned(),
-        })
-        .collect();
-    names.join(", ")
 }
 
 /// Step 9: the three terms that the opening adds.
@@ -355,12 +358,10 @@ pub(crate) fn opening_terms() -> Vec<String> {
     ];
     accumulate("TOTAL", &mut lines);
     lines.extend([
-        "// Minus Z_0(u)·W.".to_owned(),
-        "mcopy(ACCUMULATOR, POINT_W, 0x40)".to_owned(),
-        "mstore(SCALAR, mload(SET_0_VANISHING))".to_owned(),
-    ]);
-    accumulate("TOTAL", &mut lines);
-    lines.extend([
+        "// Minus W: no point of the curve has y = 0.".to_owned(),
+        "mstore(TERM, mload(POINT_W))".to_owned(),
+        format!("mstore({}, sub(Q, mload({})))", word_after("TERM", 32), word_after("POINT_W", 32)),
+        "ok := and(staticcall(gas(), EC_ADD, TOTAL, 0x80, TOTAL, 0x40), ok)".to_owned(),
         "// Plus u·W'; the sum F goes to its place in the pairing's input.".to_owned(),
         "mcopy(ACCUMULATOR, POINT_W_PRIME, 0x40)".to_owned(),
         "mstore(SCALAR, mload(OPENING_U))".to_owned(),

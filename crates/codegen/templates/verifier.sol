@@ -10,7 +10,7 @@ pragma solidity {{ solc_version }};
 /// this shape share one verifier. The constraints are halo2's; secret columns and the
 /// quotient are not opened, their linearisation is (Gabizon, Williamson, Ciobotaru 2019),
 /// with a Keccak-256 transcript and the SHPLONK opening (Boneh, Drake, Fisch, Gabizon
-/// 2020).
+/// 2020) of groups of columns (after fflonk: Gabizon, Williamson 2021).
 ///
 /// Memory is a fixed map of named words (see docs/verifier-memory-map.md), all of it
 /// behind the free memory pointer, which no code of this contract moves. Every word is
@@ -204,6 +204,9 @@ contract {{ name }} {
             let product := 1
             let u := mload(OPENING_U)
             let distance
+{%- if groups %}
+            let raised
+{%- endif %}
 {%- for line in distances %}
             {{ line }}
 {%- endfor %}
@@ -244,11 +247,13 @@ contract {{ name }} {
 {%- endfor %}
         }
 
-        // 8. Opening, scalars. Polynomials opened at the same points form a set; Z_i is
-        // the vanishing polynomial of set i's points. The claimed values of a set,
-        // combined by powers of OPENING_Y, are interpolated at u in Lagrange form:
-        // Z_i(u)·Σ value_p / ((u − p)·Π (p − p')), where Π (p − p') is a power of x times
-        // a constant of the key. Sets are combined by OPENING_V^i·Z_0(u)/Z_i(u).
+        // 8. Opening, scalars. A group of t columns is one polynomial, Σ X^i·f_i(X^t); it is
+        // opened at u against the values claimed. Groups of equal t, opened at the same points,
+        // form a class c; Z_c is the product of X^t − p over the points. What a class claims,
+        // combined by powers of OPENING_V, is interpolated at u in Lagrange form:
+        // Σ value_p/((u^t − p)·Π (p − p')), which is R_c(u)/Z_c(u), where Π (p − p') is a power
+        // of x times a constant of the key. The e-th group weighs OPENING_V^e/Z_c(u), the
+        // linearisation comes last.
         assembly ("memory-safe") {
 {%- if !inverse_powers.is_empty() %}
             {
@@ -262,28 +267,25 @@ contract {{ name }} {
 {%- if interpolates %}
             let sum
 {%- endif %}
+{%- if groups %}
+            let inner
+            let u := mload(OPENING_U)
+{%- endif %}
             let value
+            let power
             let v := mload(OPENING_V)
-            let y := mload(OPENING_Y)
             let r := R
 {%- for line in opened_value %}
             {{ line }}
 {%- endfor %}
-            // Z_0(u)
-{%- for line in first_vanishing %}
-            {{ line }}
-{%- endfor %}
-            mstore(SET_0_VANISHING, sub(r, vanishing))
-            mstore(OPENED_VALUE, sub(r, mulmod(opened, vanishing, r)))
-{%- if !set_scalars.is_empty() %}
-            let power_of_v := v
-{%- for line in set_scalars %}
-            {{ line }}
-{%- endfor %}
-{%- endif %}
+            // The linearisation, opened at x.
+            value := mulmod(power, mload(INVERSE_DISTANCE), r)
+            mstore(LINEARISATION_SCALAR, value)
+            opened := add(mod(opened, r), mulmod(value, mload(EVAL_LINEARISATION), r))
+            mstore(OPENED_VALUE, sub(r, mod(opened, r)))
         }
 
-        // 9. Opening, points: F = Σ_i scalar_i·Σ_j y^j·C_ij − opened·G1 − Z_0(u)·W + u·W'.
+        // 9. Opening, points: F = Σ scalar_e·C_e − opened·G1 − W + u·W'.
         assembly ("memory-safe") {
             ok := 1
 {%- for line in commitments %}

@@ -4,7 +4,7 @@ use crate::error::EngineError;
 use crate::fft::Domain;
 use crate::field::Backend;
 use crate::options::Options;
-use crate::srs::Srs;
+use crate::srs::{Srs, SrsPoints};
 use group::Curve;
 use group::prime::PrimeCurveAffine;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
@@ -32,19 +32,13 @@ impl Engine {
         Self::with_srs(options, |backend| Ok(Srs::new(params, backend)?))
     }
 
-    /// Prepares an engine for circuits of `2^k` rows and proofs that commit to polynomials
-    /// of `powers` coefficients, see [`crate::FoldedBases`].
+    /// Prepares an engine from points: for proofs that commit to groups of columns.
     ///
     /// # Errors
     ///
-    /// As [`Self::new`]; parameters with fewer powers.
-    pub fn with_powers(
-        params: &ParamsKZG<Bn256>,
-        k: u32,
-        powers: usize,
-        options: Options,
-    ) -> Result<Self, EngineError> {
-        Self::with_srs(options, |backend| Srs::with_powers(params, k, powers, backend))
+    /// As [`Self::new`]; points that are not of the kind or number they should be.
+    pub fn from_points(points: &SrsPoints, options: Options) -> Result<Self, EngineError> {
+        Self::with_srs(options, |backend| Srs::from_points(points, backend))
     }
 
     fn with_srs(
@@ -74,7 +68,7 @@ impl Engine {
         columns: impl IntoParallelIterator<Item = &'a [Fr]>,
     ) -> Vec<G1Affine> {
         let columns = columns.into_par_iter();
-        affine(columns.map(|column| self.srs.lagrange.commit(column)).collect())
+        affine(columns.map(|column| self.srs.commit(column)).collect())
     }
 
     /// Commits to polynomials given as coefficients.

@@ -1,7 +1,7 @@
 //! A prover for halo2 circuits on BN254 with KZG commitments and SHPLONK openings.
 //!
-//! [`Engine::prove`] follows Verdict's protocol, in which a model stays hidden;
-//! [`Engine::prove_folded`] commits to groups of columns instead of single ones.
+//! [`Engine::prove`] follows Verdict's protocol, in which a model stays hidden and columns
+//! are committed to singly or in groups; [`SrsPoints`] are what groups take.
 //!
 //! [`Engine::create_proof`] takes what halo2-axiom's `create_proof` takes and writes
 //! the same bytes to the transcript for the same randomness, several times faster;
@@ -35,5 +35,6 @@ pub use field::Backend;
 pub use limits::{product_nanoseconds, products_so_far};
 pub use msm::Bases;
 pub use options::{Options, Progress, Stage};
-pub use prover::{FoldedBases, WitnessSource, create_proof};
+pub use prover::{WitnessSource, create_proof};
 pub use self_check::differential_trial;
+pub use srs::SrsPoints;

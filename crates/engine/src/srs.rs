@@ -10,7 +10,9 @@ use halo2_proofs::poly::commitment::{Params, ParamsProver};
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2curves::bn256::{Bn256, Fq, Fr, G1, G1Affine};
 use halo2curves::serde::SerdeObject;
+use std::collections::BTreeMap;
 use std::io;
+use verdict_kzg::protocol::Protocol;
 
 /// Bases of both kinds.
 #[derive(Debug)]
@@ -19,8 +21,40 @@ pub(crate) struct Srs {
     pub(crate) k: u32,
     /// Powers of the secret: commits to coefficients.
     pub(crate) monomial: Bases,
-    /// Lagrange polynomials at the secret: commits to values.
-    pub(crate) lagrange: Lagrange,
+    /// Bases of one column, of the groups that were asked for.
+    folds: BTreeMap<usize, Vec<Lagrange>>,
+}
+
+/// The points that an engine for circuits of `2^k` rows works with.
+#[derive(Debug, Clone, Default)]
+pub struct SrsPoints {
+    /// log2 of the number of rows.
+    pub k: u32,
+    /// Powers of the secret τ, as many as commitments take.
+    pub powers: Vec<G1Affine>,
+    /// For groups of t columns, t = 1 among them: for each place i in the group
+    /// `τ^i·L_j(τ^t)` for the rows j.
+    pub folds: BTreeMap<usize, Vec<Vec<G1Affine>>>,
+}
+
+impl SrsPoints {
+    /// The points for `protocol` on `2^k` rows, from powers of τ. Costs a transform over
+    /// curve points for each column of the largest groups.
+    ///
+    /// # Errors
+    ///
+    /// Fewer powers than the protocol's commitments take.
+    pub fn new(powers: &[G1Affine], k: u32, protocol: &Protocol) -> Result<Self, EngineError> {
+        let (needed, available) = (protocol.powers_needed(k), powers.len());
+        let powers = powers.get(..needed);
+        let powers = powers.ok_or(EngineError::StringTooShort { needed, available, k })?.to_vec();
+        let folds: BTreeMap<usize, Vec<Vec<G1Affine>>> = protocol
+            .folds()
+            .into_iter()
+            .map(|fold| (fold, (0..fold).map(|i| residue_class(&powers, k, fold, i)).collect()))
+            .collect();
+        Ok(Self { k, powers, folds })
+    }
 }
 
 /// Bases that commit to values.
@@ -59,41 +93,45 @@ impl Srs {
         if points.found.len() != n {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "parameters are truncated"));
         }
+        let lagrange = vec![Lagrange::new(&points.found, backend)];
         Ok(Self {
             k: params.k(),
             monomial: Bases::new(params.get_g(), backend),
-            lagrange: Lagrange::new(&points.found, backend),
+            folds: BTreeMap::from([(1, lagrange)]),
         })
     }
 
-    /// Prepares the first `powers` powers of `params` for columns of `2^k` values.
-    pub(crate) fn with_powers(
-        params: &ParamsKZG<Bn256>,
-        k: u32,
-        powers: usize,
-        backend: Backend,
-    ) -> Result<Self, EngineError> {
-        let (available, n) = (params.get_g().len(), 1usize << k);
-        let needed = powers.max(n);
-        let string = params.get_g().get(..needed);
-        let string = string.ok_or(EngineError::StringTooShort { needed, available, k })?;
-        Ok(Self {
-            k,
-            monomial: Bases::new(string, backend),
-            lagrange: Lagrange::new(&residue_class(string, k, 1, 0), backend),
-        })
+    /// Prepares points.
+    pub(crate) fn from_points(points: &SrsPoints, backend: Backend) -> Result<Self, EngineError> {
+        let (k, n) = (points.k, 1usize << points.k);
+        let available = points.powers.len();
+        if available < n {
+            return Err(EngineError::StringTooShort { needed: n, available, k });
+        }
+        let mut folds = BTreeMap::new();
+        for (fold, classes) in &points.folds {
+            let whole = classes.len() == *fold && classes.iter().all(|class| class.len() == n);
+            if !whole {
+                return Err(EngineError::FoldedBases(*fold));
+            }
+            let classes = classes.iter().map(|class| Lagrange::new(class, backend)).collect();
+            folds.insert(*fold, classes);
+        }
+        if !folds.contains_key(&1) {
+            return Err(EngineError::FoldedBases(1));
+        }
+        Ok(Self { k, monomial: Bases::new(&points.powers, backend), folds })
     }
 
-    /// For each residue i below `fold`, the bases `τ^i·L_j(τ^fold)`: what commits to a
-    /// group of `fold` columns.
-    pub(crate) fn residue_classes(
-        params: &ParamsKZG<Bn256>,
-        k: u32,
-        fold: usize,
-        backend: Backend,
-    ) -> Vec<Lagrange> {
-        let class = |i| Lagrange::new(&residue_class(params.get_g(), k, fold, i), backend);
-        (0..fold).map(class).collect()
+    /// What commits to groups of `fold` columns, a basis for each place.
+    pub(crate) fn folded(&self, fold: usize) -> Option<&[Lagrange]> {
+        self.folds.get(&fold).map(Vec::as_slice)
+    }
+
+    /// Commits to a single column given as values.
+    pub(crate) fn commit(&self, column: &[Fr]) -> G1 {
+        // Every constructor makes it.
+        self.folds[&1][0].commit(column)
     }
 }
 

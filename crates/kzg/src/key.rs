@@ -1,4 +1,5 @@
-//! The verifying key: a protocol, a number of rows, commitments to the fixed columns.
+//! The verifying key: a protocol, a number of rows, commitments to groups of structural
+//! columns and to secret columns.
 
 use std::sync::Arc;
 
@@ -14,17 +15,18 @@ use crate::{
 };
 
 /// Prefix of what the digest is taken of.
-const DOMAIN: &[u8] = b"verdict-key-v1";
+const DOMAIN: &[u8] = b"verdict-key-v2";
 
 /// Largest supported k: the field has no larger domain.
-pub(crate) const MAX_K: u32 = 28;
+const MAX_K: u32 = 28;
 
 /// What a verifier knows about a circuit.
 #[derive(Debug, Clone)]
 pub struct VerifyingKey {
     protocol: Arc<Protocol>,
     k: u32,
-    fixed: Vec<G1Affine>,
+    groups: Vec<G1Affine>,
+    secret: Vec<G1Affine>,
     digest: Fr,
 }
 
@@ -44,29 +46,32 @@ pub enum KeyError {
         got: usize,
     },
     /// A commitment is not a point.
-    #[error("the verifying key's commitment to fixed column {0} is not on the curve")]
+    #[error("point {0} of the verifying key is not on the curve")]
     Point(usize),
 }
 
 impl VerifyingKey {
-    /// A key from commitments to all fixed columns.
+    /// A key from commitments to the groups of structural columns and to the secret columns
+    /// that gates read, in the order of [`Protocol::secret_scalars`].
     ///
     /// # Errors
-    /// Not as many commitments as fixed columns; k above 28.
-    pub fn new(protocol: Arc<Protocol>, k: u32, fixed: Vec<G1Affine>) -> Result<Self, KeyError> {
-        let expected = protocol.num_fixed_columns;
-        if fixed.len() != expected {
-            let (what, got) = ("the number of fixed columns", fixed.len());
-            return Err(KeyError::Foreign { what, expected, got });
-        }
+    /// Not as many commitments as the protocol asks for; k above 28.
+    pub fn new(
+        protocol: Arc<Protocol>,
+        k: u32,
+        groups: Vec<G1Affine>,
+        secret: Vec<G1Affine>,
+    ) -> Result<Self, KeyError> {
+        equal("the number of groups", protocol.key_groups.len(), groups.len())?;
+        equal("the number of secret columns", protocol.secret_scalars.len(), secret.len())?;
         if k > MAX_K {
             let (expected, got) = (MAX_K as usize, k as usize);
             return Err(KeyError::Foreign { what: "k", expected, got });
         }
         let mut description = [DOMAIN, &protocol.shape_id(), &k.to_be_bytes()].concat();
-        description.extend(fixed.iter().flat_map(g1_bytes));
+        description.extend(groups.iter().chain(&secret).flat_map(g1_bytes));
         let digest = reduce_be(&keccak256(&description));
-        Ok(Self { protocol, k, fixed, digest })
+        Ok(Self { protocol, k, groups, secret, digest })
     }
 
     /// The protocol that proofs follow.
@@ -79,9 +84,14 @@ impl VerifyingKey {
         self.k
     }
 
-    /// Commitments to all fixed columns.
-    pub fn fixed_commitments(&self) -> &[G1Affine] {
-        &self.fixed
+    /// Commitments to the groups of structural columns.
+    pub fn groups(&self) -> &[G1Affine] {
+        &self.groups
+    }
+
+    /// Commitments to the secret columns that gates read.
+    pub fn secret(&self) -> &[G1Affine] {
+        &self.secret
     }
 
     /// What the transcript begins with: Keccak-256 of shape, k and commitments, modulo r.
@@ -89,10 +99,10 @@ impl VerifyingKey {
         self.digest
     }
 
-    /// k in four bytes, then x ‖ y of each commitment, all big-endian; the point at
-    /// infinity is zeros.
+    /// k in four bytes, then x ‖ y of each commitment, groups first, all big-endian; the
+    /// point at infinity is zeros.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let points = self.fixed.iter().flat_map(g1_bytes);
+        let points = self.groups.iter().chain(&self.secret).flat_map(g1_bytes);
         self.k.to_be_bytes().into_iter().chain(points).collect()
     }
 
@@ -101,23 +111,24 @@ impl VerifyingKey {
     /// # Errors
     /// The bytes are of another size or k, or hold something that is not a point.
     pub fn from_bytes(protocol: Arc<Protocol>, k: u32, bytes: &[u8]) -> Result<Self, KeyError> {
-        let expected = 4 + POINT_BYTES * protocol.num_fixed_columns;
-        let foreign = |what, expected, got| KeyError::Foreign { what, expected, got };
-        if bytes.len() != expected {
-            return Err(foreign("the length in bytes", expected, bytes.len()));
-        }
+        let groups = protocol.key_groups.len();
+        let points = groups + protocol.secret_scalars.len();
+        equal("the length in bytes", 4 + POINT_BYTES * points, bytes.len())?;
         let (head, points) = bytes.split_at(4);
         let got = head.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte));
-        if got != k {
-            return Err(foreign("k", k as usize, got as usize));
-        }
-        let fixed = points
+        equal("k", k as usize, got as usize)?;
+        let mut points = points
             .chunks_exact(POINT_BYTES)
             .enumerate()
-            .map(|(column, bytes)| g1_from_bytes(bytes).ok_or(KeyError::Point(column)))
-            .collect::<Result<_, _>>()?;
-        Self::new(protocol, k, fixed)
+            .map(|(index, bytes)| g1_from_bytes(bytes).ok_or(KeyError::Point(index)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let secret = points.split_off(groups);
+        Self::new(protocol, k, points, secret)
     }
+}
+
+fn equal(what: &'static str, expected: usize, got: usize) -> Result<(), KeyError> {
+    if expected == got { Ok(()) } else { Err(KeyError::Foreign { what, expected, got }) }
 }
 
 /// x ‖ y; the point at infinity is 64 zero bytes, as the EVM's precompiles have it.
@@ -130,7 +141,7 @@ pub fn g1_bytes(point: &G1Affine) -> [u8; POINT_BYTES] {
     bytes
 }
 
-pub(crate) fn g1_from_bytes(bytes: &[u8]) -> Option<G1Affine> {
+fn g1_from_bytes(bytes: &[u8]) -> Option<G1Affine> {
     if bytes.iter().all(|byte| *byte == 0) {
         return Some(G1Affine::identity());
     }

@@ -3,13 +3,11 @@
 //! [`transcript`] is the Keccak-256 transcript, [`protocol`] says what a proof of a
 //! constraint system commits to, draws and opens, in which order; [`expression`] holds
 //! its gates as one graph. [`key`] is the verifying key, [`blinding`] hides a
-//! model in it, [`verify`] checks proofs. [`folding`] is the same with one commitment for a
-//! group of columns. [`field`] is arithmetic on lists of scalars.
+//! model in it, [`verify`] checks proofs. [`field`] is arithmetic on lists of scalars.
 
 pub mod blinding;
 pub mod expression;
 pub mod field;
-pub mod folding;
 pub mod key;
 pub mod protocol;
 pub mod transcript;

@@ -5,7 +5,6 @@ use group::{Curve, Group};
 use halo2_proofs::transcript::{EncodedChallenge, Transcript, TranscriptRead};
 use halo2curves::{
     bn256::{Bn256, Fr, G1, G1Affine, G2Affine, Gt},
-    group::prime::PrimeCurveAffine,
     msm::msm_serial,
     pairing::{MillerLoopResult, MultiMillerLoop},
 };
@@ -14,7 +13,7 @@ use crate::{
     expression::Leaf,
     field::{domain_generator, interpolate, rotate},
     key::VerifyingKey,
-    protocol::{Commitment, Evaluation, Protocol},
+    protocol::{Class, Group as Columns, Protocol},
     transcript::{KeccakChallenge, KeccakTranscript},
 };
 
@@ -58,25 +57,21 @@ pub struct Challenges {
     pub y: Fr,
     /// Where the polynomials are evaluated.
     pub x: Fr,
-    /// Combines the polynomials of a rotation set.
-    pub opening_y: Fr,
-    /// Combines the rotation sets.
-    pub opening_v: Fr,
+    /// Combines the groups.
+    pub v: Fr,
     /// Where the combination is opened.
-    pub opening_u: Fr,
+    pub u: Fr,
 }
 
 /// A proof with its challenges.
 #[derive(Debug, Clone)]
 pub struct ReadProof {
-    /// Commitments to the advice columns, by column.
-    pub advice: Vec<G1Affine>,
+    /// Commitments to the groups of all phases.
+    pub groups: Vec<G1Affine>,
     /// Commitments to the quotient's pieces.
     pub quotient: Vec<G1Affine>,
-    /// Values of the advice queries.
-    pub advice_values: Vec<Fr>,
-    /// Values of the structural fixed queries.
-    pub fixed_values: Vec<Fr>,
+    /// Values by group, column, rotation; the key's groups last.
+    pub values: Vec<Fr>,
     /// First opening proof.
     pub w: G1Affine,
     /// Second opening proof.
@@ -108,12 +103,12 @@ pub fn read_proof(
         let challenge: KeccakChallenge = transcript.squeeze_challenge();
         challenge.get_scalar()
     };
-    let mut advice = vec![G1Affine::identity(); protocol.num_advice_columns()];
-    let challenges = protocol.phases.iter().map(|phase| phase.challenges.len()).sum();
-    let mut circuit = vec![Fr::ZERO; challenges];
+    let drawn = protocol.phases.iter().map(|phase| phase.challenges.len()).sum();
+    let mut circuit = vec![Fr::ZERO; drawn];
+    let mut groups = Vec::with_capacity(protocol.num_advice_groups());
     for phase in &protocol.phases {
-        for column in &phase.columns {
-            advice[*column] = transcript.read_point()?;
+        for _ in &phase.groups {
+            groups.push(transcript.read_point()?);
         }
         for challenge in &phase.challenges {
             circuit[*challenge] = draw(&mut transcript);
@@ -123,18 +118,49 @@ pub fn read_proof(
     let quotient =
         (0..protocol.quotient_pieces).map(|_| transcript.read_point()).collect::<Result<_, _>>()?;
     let x = draw(&mut transcript);
-    let mut scalars = |count: usize| -> Result<Vec<Fr>, std::io::Error> {
-        (0..count).map(|_| transcript.read_scalar()).collect()
-    };
-    let advice_values = scalars(protocol.advice_queries.len())?;
-    let fixed_values = scalars(protocol.fixed_queries.len())?;
-    let opening_y = draw(&mut transcript);
-    let opening_v = draw(&mut transcript);
+    let values = (0..protocol.num_evaluations())
+        .map(|_| transcript.read_scalar())
+        .collect::<Result<_, _>>()?;
+    let v = draw(&mut transcript);
     let w = transcript.read_point()?;
-    let opening_u = draw(&mut transcript);
+    let u = draw(&mut transcript);
     let w_prime = transcript.read_point()?;
-    let challenges = Challenges { circuit, y, x, opening_y, opening_v, opening_u };
-    Ok(ReadProof { advice, quotient, advice_values, fixed_values, w, w_prime, challenges })
+    let challenges = Challenges { circuit, y, x, v, u };
+    Ok(ReadProof { groups, quotient, values, w, w_prime, challenges })
+}
+
+/// What the groups of a class leave modulo `Π_r (X^t − z_r)`, at u.
+#[derive(Debug)]
+pub struct Remainder {
+    points: Vec<Fr>,
+    u: Fr,
+    u_to_fold: Fr,
+}
+
+impl Remainder {
+    /// Of a class opened at `point(rotation)` for its rotations.
+    pub fn new(class: &Class, point: impl Fn(i32) -> Fr, u: Fr) -> Self {
+        let points = class.rotations.iter().map(|at| point(*at)).collect();
+        Self { points, u, u_to_fold: u.pow_vartime([class.fold as u64]) }
+    }
+
+    /// `Π (u^t − z)`.
+    pub fn vanishing(&self) -> Fr {
+        self.points.iter().fold(Fr::ONE, |product, z| product * (self.u_to_fold - z))
+    }
+
+    /// `Σ_r L_r(u^t)·Σ_i f_i(z_r)·u^i`; `values` are a group's. `None` when two points are
+    /// equal.
+    pub fn at_u(&self, values: &[Fr]) -> Option<Fr> {
+        let step = self.points.len();
+        let of_rotation = |r: usize| {
+            let column = values.iter().skip(r).step_by(step).rev();
+            column.fold(Fr::ZERO, |sum, value| sum * self.u + value)
+        };
+        let folded: Vec<Fr> = (0..step).map(of_rotation).collect();
+        let low = interpolate(&self.points, &folded)?;
+        Some(low.iter().rev().fold(Fr::ZERO, |sum, c| sum * self.u_to_fold + c))
+    }
 }
 
 /// What the gates say at x: A and the B_s, from opened values.
@@ -171,7 +197,7 @@ impl Linearisation {
 }
 
 /// Σ a_i·L_i at a point outside the domain.
-pub(crate) fn instance_value(k: u32, instances: &[Fr], point: Fr) -> Result<Fr, VerifyError> {
+fn instance_value(k: u32, instances: &[Fr], point: Fr) -> Result<Fr, VerifyError> {
     let n = 1u64 << k;
     let omega = domain_generator(k);
     let mut root = Fr::ONE;
@@ -202,74 +228,58 @@ pub fn verify(
         return Err(VerifyError::Instances { limit, got: instances.len() });
     }
     let proof = read_proof(vk, instances, proof)?;
-    let Challenges { x, y, opening_y, opening_v, opening_u, .. } = proof.challenges;
+    let Challenges { circuit, x, y, v, u } = &proof.challenges;
     let omega = domain_generator(vk.k());
-    let point = |rotation: i32| x * rotate(omega, vk.k(), rotation);
+    let point = |rotation: i32| *x * rotate(omega, vk.k(), rotation);
     let instance_values = protocol
         .instance_queries
         .iter()
         .map(|rotation| instance_value(vk.k(), instances, point(*rotation)))
         .collect::<Result<Vec<_>, _>>()?;
-    let values = [&proof.advice_values[..], &proof.fixed_values, &instance_values];
-    let linear = Linearisation::new(protocol, &proof.challenges.circuit, y, values);
+    let [advice, fixed] = protocol.query_values(&proof.values);
+    let values = [&advice[..], &fixed, &instance_values];
+    let linear = Linearisation::new(protocol, circuit, *y, values);
+    let invert = |value: Fr| Option::<Fr>::from(value.invert());
+    let invert = |value| invert(value).ok_or(VerifyError::DegenerateChallenge);
 
-    // The linearisation's commitment.
-    let x_to_n = x.pow_vartime([1u64 << vk.k()]);
-    let inverse_of_x = Option::<Fr>::from(x.invert()).ok_or(VerifyError::DegenerateChallenge)?;
-    let secret = linear.secret.iter();
-    let mut linearisation: Vec<(G1Affine, Fr)> =
-        secret.map(|(column, factor)| (vk.fixed_commitments()[*column], *factor)).collect();
-    let mut power = Fr::ONE - x_to_n;
-    for piece in &proof.quotient {
-        linearisation.push((*piece, power));
-        power *= x_to_n * inverse_of_x;
-    }
-
-    // F = Σ v^i·Z_0/Z_i·(Σ y^j·C_ij − r_i(u)·G) − Z_0·W + u·W', Z at u.
-    let vanishing = |rotations: &[i32]| {
-        rotations.iter().fold(Fr::ONE, |product, at| product * (opening_u - point(*at)))
-    };
-    let first = protocol.sets.first().map_or(Fr::ONE, |set| vanishing(&set.rotations));
+    // F = Σ v^e/Z_c·(F_e − R_e(u)·G) − W + u·W'.
+    let groups: Vec<(&Columns, &G1Affine)> =
+        protocol.groups().zip(proof.groups.iter().chain(vk.groups())).collect();
     let mut terms: Vec<(G1Affine, Fr)> = Vec::with_capacity(protocol.multiplications() + 1);
-    let mut opened = Fr::ZERO;
-    let mut power_of_v = Fr::ONE;
-    for set in &protocol.sets {
-        let divisor = Option::<Fr>::from(vanishing(&set.rotations).invert());
-        let weight = power_of_v * first * divisor.ok_or(VerifyError::DegenerateChallenge)?;
-        let mut values = vec![Fr::ZERO; set.rotations.len()];
-        let mut power_of_y = Fr::ONE;
-        for member in &set.members {
-            let factor = weight * power_of_y;
-            match member.commitment {
-                Commitment::Advice(column) => terms.push((proof.advice[column], factor)),
-                Commitment::Fixed(column) => terms.push((vk.fixed_commitments()[column], factor)),
-                Commitment::Linearisation => {
-                    terms.extend(linearisation.iter().map(|(point, own)| (*point, *own * factor)));
-                }
-            }
-            for (value, evaluation) in values.iter_mut().zip(&member.evaluations) {
-                *value += power_of_y
-                    * match evaluation {
-                        Evaluation::Advice(query) => proof.advice_values[*query],
-                        Evaluation::Fixed(query) => proof.fixed_values[*query],
-                        Evaluation::Linearisation => -linear.constant,
-                    };
-            }
-            power_of_y *= opening_y;
+    let (mut opened, mut power) = (Fr::ZERO, Fr::ONE);
+    for class in &protocol.classes {
+        let remainder = Remainder::new(class, point, *u);
+        let inverse = invert(remainder.vanishing())?;
+        for index in &class.groups {
+            let (group, commitment) = groups[*index];
+            let before: usize = groups[..*index].iter().map(|(group, _)| group.num_values()).sum();
+            let own = &proof.values[before..before + group.num_values()];
+            let weight = power * inverse;
+            terms.push((*commitment, weight));
+            opened += weight * remainder.at_u(own).ok_or(VerifyError::DegenerateChallenge)?;
+            power *= v;
         }
-        let points: Vec<Fr> = set.rotations.iter().map(|at| point(*at)).collect();
-        let low = interpolate(&points, &values).ok_or(VerifyError::DegenerateChallenge)?;
-        opened += weight * low.iter().rev().fold(Fr::ZERO, |sum, c| sum * opening_u + c);
-        power_of_v *= opening_v;
+    }
+    let mut weight = power * invert(*u - x)?;
+    opened -= weight * linear.constant;
+    for ((_, factor), commitment) in linear.secret.iter().zip(vk.secret()) {
+        terms.push((*commitment, weight * factor));
+    }
+    let x_to_n = x.pow_vartime([1u64 << vk.k()]);
+    let step = if protocol.divides_by_x() { x_to_n * invert(*x)? } else { Fr::ZERO };
+    weight *= Fr::ONE - x_to_n;
+    for piece in &proof.quotient {
+        terms.push((*piece, weight));
+        weight *= step;
     }
     terms.push((G1Affine::generator(), -opened));
-    terms.push((proof.w, -first));
-    terms.push((proof.w_prime, opening_u));
+    terms.push((proof.w, -Fr::ONE));
+    terms.push((proof.w_prime, *u));
     pairing_holds(tau_g2, &proof.w_prime, terms)
 }
 
 /// Whether `e(W', τ·G2) = e(Σ factor·point, G2)`.
-pub(crate) fn pairing_holds(
+fn pairing_holds(
     tau_g2: &G2Affine,
     w_prime: &G1Affine,
     terms: Vec<(G1Affine, Fr)>,

@@ -4,24 +4,28 @@
 //! the shape in a few milliseconds, so only the graph, the blinding of its columns and
 //! the verifying key (whose commitments cost multi-scalar multiplications) are stored.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use halo2_proofs::plonk::{ProvingKey, VerifyingKey as Halo2Key, permutation};
 use halo2_proofs::poly::EvaluationDomain;
-use halo2curves::bn256::{Fr, G1Affine};
+use halo2curves::{
+    bn256::{Fr, G1Affine},
+    group::prime::PrimeCurveAffine,
+};
 use rand::{CryptoRng, RngCore};
 use thiserror::Error;
-use verdict_engine::{Engine, EngineError};
+use verdict_engine::{Engine, EngineError, Options};
 use verdict_kzg::{
     blinding::{Blinding, BlindingError},
     key::{self, VerifyingKey},
-    protocol::{Protocol, ProtocolError},
+    protocol::{ColumnId, Opening, Protocol, ProtocolError},
 };
 
 use crate::{
     circuit::{Layout, LayoutError, constraint_system, fixed_columns, secret_columns},
     integer::{IntegerError, IntegerGraph},
     shape::Shape,
+    srs::{Silent, Srs, SrsError},
 };
 
 /// A laid-out graph with its keys.
@@ -65,17 +69,36 @@ pub enum KeyError {
     /// The bytes are not a verifying key of this circuit.
     #[error(transparent)]
     Verifying(#[from] key::KeyError),
+    /// The SRS is too small.
+    #[error(transparent)]
+    Srs(#[from] SrsError),
     /// The engine failed.
     #[error("key generation failed: {0}")]
     Engine(#[from] EngineError),
 }
 
-/// The protocol of a shape.
+/// The protocol of a shape, its columns committed to as `opening` says.
 ///
 /// # Errors
 /// Never for a shape that is valid.
-pub fn protocol(shape: &Shape) -> Result<Protocol, ProtocolError> {
-    Protocol::new(&constraint_system(shape), &secret_columns(shape))
+pub fn protocol(shape: &Shape, opening: Opening) -> Result<Protocol, ProtocolError> {
+    Protocol::new(&constraint_system(shape), &secret_columns(shape), opening)
+}
+
+/// An engine for `protocol` on `2^k` rows. Bases that take long to compute are kept in
+/// `file`; see [`Srs::points`].
+///
+/// # Errors
+/// An SRS that is too small; options out of range.
+pub fn engine(
+    srs: &Srs,
+    protocol: &Protocol,
+    k: u32,
+    file: Option<&Path>,
+    options: Options,
+) -> Result<Engine, KeyError> {
+    let points = srs.points(protocol, k, file, &Silent)?;
+    Ok(Engine::from_points(&points, options)?)
 }
 
 /// A graph laid out, with its fixed columns.
@@ -88,14 +111,18 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(engine: &Engine, graph: IntegerGraph, shape: Shape) -> Result<Self, KeyError> {
+    fn new(
+        engine: &Engine,
+        graph: IntegerGraph,
+        shape: Shape,
+        protocol: Arc<Protocol>,
+    ) -> Result<Self, KeyError> {
         graph.validate(shape.accumulator_bits(), shape.value_bits())?;
         let layout = Arc::new(Layout::new(&graph, shape)?);
         let (expected, got) = (layout.k, engine.k());
         if expected != got {
             return Err(KeyError::SrsSize { expected, got });
         }
-        let protocol = Arc::new(protocol(&shape)?);
         let (cs, fixed) = fixed_columns(&layout);
         Ok(Self { graph, layout, protocol, cs, fixed })
     }
@@ -111,8 +138,7 @@ impl Columns {
         self.blind(&blinding)?;
         let Self { graph, layout, protocol, cs, fixed } = self;
         let proving = engine.keygen_from(cs, fixed)?;
-        let commitments = proving.get_vk().fixed_commitments().clone();
-        let verifying = VerifyingKey::new(protocol, layout.k, commitments)?;
+        let verifying = engine.verifying_key(protocol, &proving)?;
         Ok(Keys { graph, blinding, layout, proving, verifying })
     }
 }
@@ -126,10 +152,10 @@ impl Keys {
     pub fn new(
         engine: &Engine,
         graph: IntegerGraph,
-        shape: Shape,
+        (shape, opening): (Shape, Opening),
         rng: impl RngCore + CryptoRng,
     ) -> Result<Self, KeyError> {
-        let columns = Columns::new(engine, graph, shape)?;
+        let columns = Columns::new(engine, graph, shape, Arc::new(protocol(&shape, opening)?))?;
         let blinding = Blinding::random(&columns.protocol, rng);
         columns.keys(engine, blinding)
     }
@@ -141,10 +167,10 @@ impl Keys {
     pub fn again(
         engine: &Engine,
         graph: IntegerGraph,
-        shape: Shape,
+        (shape, opening): (Shape, Opening),
         blinding: &[u8],
     ) -> Result<Self, KeyError> {
-        let columns = Columns::new(engine, graph, shape)?;
+        let columns = Columns::new(engine, graph, shape, Arc::new(protocol(&shape, opening)?))?;
         let blinding = Blinding::from_bytes(&columns.protocol, blinding)?;
         columns.keys(engine, blinding)
     }
@@ -153,14 +179,20 @@ impl Keys {
     ///
     /// # Errors
     /// As [`Keys::new`].
-    pub fn public(engine: &Engine, graph: IntegerGraph, shape: Shape) -> Result<Self, KeyError> {
-        let columns = Columns::new(engine, graph, shape)?;
+    pub fn public(
+        engine: &Engine,
+        graph: IntegerGraph,
+        (shape, opening): (Shape, Opening),
+    ) -> Result<Self, KeyError> {
+        let columns = Columns::new(engine, graph, shape, Arc::new(protocol(&shape, opening)?))?;
         let blinding = Blinding::none(&columns.protocol);
         columns.keys(engine, blinding)
     }
 
     /// Restores the keys from a graph, its blinding (none for public weights) and its
-    /// verifying key, which are not checked against each other: proofs by a wrong pair do not verify.
+    /// verifying key, which are not checked against each other: proofs by a wrong pair do not
+    /// verify. halo2's key has no commitments to columns that are in groups: its own
+    /// verifier needs those of [`Keys::new`].
     ///
     /// # Errors
     /// The graph or the key does not fit the shape or the engine.
@@ -171,7 +203,8 @@ impl Keys {
         blinding: Option<&[u8]>,
         verifying: VerifyingKey,
     ) -> Result<Self, KeyError> {
-        let mut columns = Columns::new(engine, graph, shape)?;
+        let protocol = Arc::new(verifying.protocol().clone());
+        let mut columns = Columns::new(engine, graph, shape, protocol)?;
         let blinding = match blinding {
             Some(bytes) => Blinding::from_bytes(&columns.protocol, bytes)?,
             None => Blinding::none(&columns.protocol),
@@ -185,7 +218,7 @@ impl Keys {
         let (cs, _) = cs.directly_convert_selectors_to_fixed(Vec::new());
         let halo2 = Halo2Key::from_parts(
             EvaluationDomain::new(cs.degree() as u32, layout.k),
-            verifying.fixed_commitments().to_vec(),
+            column_commitments(&verifying),
             permutation::VerifyingKey::from_commitments(Vec::new()),
             cs,
             Vec::new(),
@@ -201,11 +234,30 @@ impl Keys {
     }
 }
 
+/// The commitments to single fixed columns that a key has; the others are left out.
+fn column_commitments(key: &VerifyingKey) -> Vec<G1Affine> {
+    let protocol = key.protocol();
+    let mut commitments = vec![G1Affine::identity(); protocol.num_fixed_columns];
+    for (group, commitment) in protocol.key_groups.iter().zip(key.groups()) {
+        if let [ColumnId::Fixed(column)] = group.columns[..] {
+            commitments[column] = *commitment;
+        }
+    }
+    for ((column, _), commitment) in protocol.secret_scalars.iter().zip(key.secret()) {
+        commitments[*column] = *commitment;
+    }
+    commitments
+}
+
 /// Reads a verifying key and checks that it has `shape`'s columns, `k`'s rows and
 /// points on the curve.
 ///
 /// # Errors
 /// The bytes are not such a key.
-pub fn read_verifying_key(bytes: &[u8], shape: &Shape, k: u32) -> Result<VerifyingKey, KeyError> {
-    Ok(VerifyingKey::from_bytes(Arc::new(protocol(shape)?), k, bytes)?)
+pub fn read_verifying_key(
+    bytes: &[u8],
+    (shape, opening): (&Shape, Opening),
+    k: u32,
+) -> Result<VerifyingKey, KeyError> {
+    Ok(VerifyingKey::from_bytes(Arc::new(protocol(shape, opening)?), k, bytes)?)
 }

@@ -3,17 +3,21 @@
 use halo2_proofs::{
     SerdeFormat,
     plonk::{ProvingKey, keygen_pk, keygen_vk},
-    poly::{commitment::Params, kzg::commitment::ParamsKZG},
+    poly::{
+        commitment::{Params, ParamsProver},
+        kzg::commitment::ParamsKZG,
+    },
     transcript::TranscriptReadBuffer,
 };
 use halo2curves::bn256::{Bn256, Fr, G1Affine};
 use rand::{SeedableRng, rngs::StdRng};
-use verdict_engine::{Engine, Options};
-use verdict_kzg::key;
+use verdict_engine::{Engine, Options, SrsPoints};
+use verdict_kzg::{key, protocol::Opening};
 use verdict_prover::{
     circuit::{Layout, ModelCircuit, PublicValues, secret_columns},
     integer::IntegerGraph,
-    keys::{KeyError, Keys, read_verifying_key},
+    keys::{KeyError, Keys, protocol, read_verifying_key},
+    plan::srs_k,
     prove::{Proof, prove, prove_reference},
     shape::{GraphShape, Shape},
     verify::{VerifyError, verify, verify_reference},
@@ -33,6 +37,14 @@ fn model(weight: i64) -> IntegerGraph {
     IntegerGraph::chain(18, 12, 2, layers)
 }
 
+fn columns() -> (Shape, Opening) {
+    (shape(), Opening::COLUMNS)
+}
+
+fn of(shape: &Shape) -> (&Shape, Opening) {
+    (shape, Opening::COLUMNS)
+}
+
 struct Setup {
     params: ParamsKZG<Bn256>,
     engine: Engine,
@@ -41,10 +53,19 @@ struct Setup {
 
 impl Setup {
     fn new(graph: IntegerGraph, shape: Shape) -> Self {
+        Self::opened(graph, shape, Opening::COLUMNS)
+    }
+
+    fn opened(graph: IntegerGraph, shape: Shape, opening: Opening) -> Self {
         let k = Layout::required_k(&graph, shape).expect("small");
-        let params = ParamsKZG::setup(k, StdRng::seed_from_u64(1));
-        let engine = Engine::new(&params, Options::default()).expect("engine");
-        let keys = Keys::new(&engine, graph, shape, StdRng::seed_from_u64(3)).expect("keys");
+        let protocol = protocol(&shape, opening).expect("supported");
+        // The same τ for every size.
+        let params = |k| ParamsKZG::<Bn256>::setup(k, StdRng::seed_from_u64(1));
+        let string = params(srs_k(&protocol, k));
+        let points = SrsPoints::new(string.get_g(), k, &protocol).expect("long enough");
+        let engine = Engine::from_points(&points, Options::default()).expect("engine");
+        let (params, rng) = (params(k), StdRng::seed_from_u64(3));
+        let keys = Keys::new(&engine, graph, (shape, opening), rng).expect("keys");
         Self { params, engine, keys }
     }
 
@@ -145,10 +166,40 @@ fn two_proofs_of_one_statement_differ() {
     assert!(first.bytes.chunks(64).zip(second.bytes.chunks(64)).all(|(a, b)| a != b));
 }
 
+/// Circuit and witness are the same, whatever the opening.
+#[test]
+fn a_folded_proof_states_the_same_in_fewer_commitments() {
+    let columns = Setup::new(model(777), shape());
+    let expected = columns.prove(&[5, 6]);
+    for max_fold in [1, 3, 8] {
+        let opening = Opening::folded(max_fold);
+        let setup = Setup::opened(model(777), shape(), opening);
+        let proof = setup.prove(&[5, 6]);
+        setup.verify(&proof.instances, &proof.bytes).expect("accepted");
+        assert_eq!(proof.instances, expected.instances);
+        assert!(setup.verify(&proof.instances, &expected.bytes).is_err());
+        let mut changed = proof.instances.clone();
+        changed[1] += Fr::one();
+        assert!(setup.verify(&changed, &proof.bytes).is_err());
+        let points = |setup: &Setup| setup.keys.verifying().protocol().num_points();
+        assert!(points(&setup) < points(&columns));
+        // Keys are restored from what is stored.
+        let (blinding, bytes) = (setup.keys.blinding.to_bytes(), setup.keys.verifying().to_bytes());
+        let k = setup.keys.layout.k;
+        let key = read_verifying_key(&bytes, (&shape(), opening), k).expect("own key");
+        assert!(read_verifying_key(&bytes, of(&shape()), k).is_err());
+        let graph = setup.keys.graph.clone();
+        let restored = Keys::restore(&setup.engine, graph, shape(), Some(&blinding), key);
+        let setup = Setup { keys: restored.expect("restored"), ..setup };
+        let again = setup.prove(&[5, 6]);
+        setup.verify(&again.instances, &again.bytes).expect("accepted");
+    }
+}
+
 #[test]
 fn keys_are_those_that_halo2_makes_of_the_circuit() {
     let setup = Setup::new(model(777), shape());
-    let public = Keys::public(&setup.engine, model(777), shape()).expect("keys");
+    let public = Keys::public(&setup.engine, model(777), columns()).expect("keys");
     let circuit = ModelCircuit::new(public.layout.clone());
     let vk = keygen_vk(&setup.params, &circuit).expect("halo2's key");
     let pk = keygen_pk(&setup.params, vk, &circuit).expect("halo2's key");
@@ -166,7 +217,7 @@ fn keys_survive_storage_and_foreign_ones_are_refused() {
     let setup = Setup::new(model(777), shape());
     let k = setup.params.k();
     let bytes = setup.keys.verifying().to_bytes();
-    let key = read_verifying_key(&bytes, &shape(), k).expect("own key");
+    let key = read_verifying_key(&bytes, of(&shape()), k).expect("own key");
     let blinding = setup.keys.blinding.to_bytes();
     let restore = |blinding: &[u8]| {
         Keys::restore(&setup.engine, model(777), shape(), Some(blinding), key.clone())
@@ -187,26 +238,26 @@ fn keys_survive_storage_and_foreign_ones_are_refused() {
     setup.verify(&proof.instances, &proof.bytes).expect("the same key");
 
     for length in 0..bytes.len() {
-        assert!(read_verifying_key(&bytes[..length], &shape(), k).is_err(), "{length} bytes");
+        assert!(read_verifying_key(&bytes[..length], of(&shape()), k).is_err(), "{length} bytes");
     }
     let wider = Shape { lanes: 3, ..shape() };
     assert!(matches!(
-        read_verifying_key(&bytes, &wider, k),
+        read_verifying_key(&bytes, of(&wider), k),
         Err(KeyError::Verifying(key::KeyError::Foreign { .. }))
     ));
     assert!(matches!(
-        read_verifying_key(&bytes, &shape(), k + 1),
+        read_verifying_key(&bytes, of(&shape()), k + 1),
         Err(KeyError::Verifying(key::KeyError::Foreign { .. }))
     ));
     let mut off_curve = bytes.clone();
     off_curve[20] ^= 1;
     assert!(matches!(
-        read_verifying_key(&off_curve, &shape(), k),
+        read_verifying_key(&off_curve, of(&shape()), k),
         Err(KeyError::Verifying(key::KeyError::Point(_)))
     ));
     let larger = ParamsKZG::setup(k + 1, StdRng::seed_from_u64(1));
     let larger = Engine::new(&larger, Options::default()).expect("engine");
-    let error = Keys::new(&larger, model(777), shape(), rng).expect_err("another size");
+    let error = Keys::new(&larger, model(777), columns(), rng).expect_err("another size");
     assert!(matches!(error, KeyError::SrsSize { .. }), "{error}");
 }
 
@@ -252,20 +303,20 @@ fn snark_verifier_accepts_the_same_proof_and_refuses_a_changed_one() {
 #[test]
 fn keys_of_one_model_hide_it_and_public_ones_can_be_computed_again() {
     let setup = Setup::new(model(777), shape());
-    let secret = secret_columns(&shape());
     let key = |seed| {
         let rng = StdRng::seed_from_u64(seed);
-        Keys::new(&setup.engine, model(777), shape(), rng).expect("keys")
+        Keys::new(&setup.engine, model(777), columns(), rng).expect("keys")
     };
-    let public = |weight| Keys::public(&setup.engine, model(weight), shape()).expect("keys");
+    let public = |weight| Keys::public(&setup.engine, model(weight), columns()).expect("keys");
     let (first, second, open) = (key(1), key(2), public(777));
-    for column in 0..first.verifying().fixed_commitments().len() {
-        let of = |keys: &Keys| keys.verifying().fixed_commitments()[column];
-        let hidden = secret.contains(&column);
-        assert_eq!(of(&first) != of(&second), hidden, "column {column}");
-        assert_eq!(of(&first) != of(&open), hidden, "column {column}");
-        assert_eq!(of(&open), of(&public(777)));
+    assert_eq!(first.verifying().secret().len(), secret_columns(&shape()).len());
+    for (index, commitment) in first.verifying().secret().iter().enumerate() {
+        assert_ne!(*commitment, second.verifying().secret()[index]);
+        assert_ne!(*commitment, open.verifying().secret()[index]);
     }
+    assert_eq!(first.verifying().groups(), second.verifying().groups());
+    assert_eq!(first.verifying().groups(), open.verifying().groups());
+    assert_eq!(open.verifying().to_bytes(), public(777).verifying().to_bytes());
     assert!(open.blinding.is_none() && !first.blinding.is_none());
     assert_ne!(open.verifying().to_bytes(), public(778).verifying().to_bytes());
 }

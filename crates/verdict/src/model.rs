@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rand::rngs::OsRng;
 use verdict_contracts::PublicValues;
-use verdict_engine::{Engine, Options};
+use verdict_engine::Options;
 use verdict_prover::{
     circuit,
     graph::Graph,
-    keys::Keys,
+    keys::{self, KeyError, Keys, protocol},
     onnx::{
         self, LoadOptions,
         crosscheck::{Reading, crosscheck},
@@ -21,7 +21,7 @@ use verdict_prover::{
     srs::Srs,
 };
 
-use crate::{error::Error, setup::Weights};
+use crate::{error::Error, setup::Weights, srs::bases_file};
 
 /// How the public values of a model's proofs are laid out, as contracts see it.
 pub(crate) fn public_values(
@@ -155,20 +155,25 @@ impl PlannedModel {
     /// Makes the model's keys; if they are to hide the weights, with fresh randomness.
     ///
     /// # Errors
-    /// The SRS has other rows than planned, or the engine fails.
+    /// The SRS has fewer powers than planned, or the engine fails.
     pub fn make_keys(&self, srs: &Srs, options: Options) -> Result<Keys, Error> {
-        self.make_keys_again(srs, options, None)
+        self.make_keys_again(srs, options, None, None)
     }
 
-    /// Makes the model's keys with the randomness that it had before, if it had one.
+    /// Makes the model's keys with the randomness that it had before, if it had one; what
+    /// the SRS is prepared to is kept for `bases`, the private part of a setup.
     pub(crate) fn make_keys_again(
         &self,
         srs: &Srs,
         options: Options,
         blinding: Option<&[u8]>,
+        bases: Option<&Path>,
     ) -> Result<Keys, Error> {
-        let engine = Engine::new(srs.params(), options)?;
-        let (graph, shape) = (self.plan.quantized.graph.clone(), self.plan.shape);
+        let Plan { shape, opening, k, .. } = self.plan;
+        let protocol = protocol(&shape, opening).map_err(KeyError::from)?;
+        let file = bases.and_then(|folder| bases_file(srs, folder, &protocol, k));
+        let engine = keys::engine(srs, &protocol, k, file.as_deref(), options)?;
+        let (graph, shape) = (self.plan.quantized.graph.clone(), (shape, opening));
         Ok(match (self.weights, blinding) {
             (Weights::Public, _) => Keys::public(&engine, graph, shape)?,
             (Weights::Hidden, Some(blinding)) => Keys::again(&engine, graph, shape, blinding)?,
@@ -179,10 +184,8 @@ impl PlannedModel {
 
 #[cfg(test)]
 mod tests {
-    use verdict_codegen::gas_estimate;
-    use verdict_prover::keys::protocol;
-
     use super::*;
+    use verdict_codegen::gas_estimate;
 
     /// The planner cannot ask the generator, which stands behind it; it has to agree with it.
     /// Prints both: cargo nextest run -p verdict --release the_gas_that --no-capture
@@ -200,20 +203,25 @@ mod tests {
             for candidate in &planned.plan().considered {
                 let shape = &candidate.shape;
                 // The number of rows and of packed weights do not matter.
-                let kind = (shape.limbs, shape.lanes, shape.graph.map(|graph| graph.limb_columns));
+                let columns = shape.graph.map(|graph| graph.limb_columns);
+                let kind = (shape.limbs, shape.lanes, columns, candidate.opening);
                 if !shapes.insert(kind) {
                     continue;
                 }
                 let input = &planned.plan().quantized.input;
                 let values = public_values(shape, input, &planned.plan().quantized.output);
-                let protocol = protocol(shape).expect("supported");
+                let protocol = protocol(shape, candidate.opening).expect("supported");
                 let estimate = gas_estimate(&protocol, values.count()) as f64;
                 let expected = candidate.gas;
                 println!(
-                    "{shape}: {expected:.0}, {estimate}, {} commitments, {} values, {} instances",
+                    "{shape}: {expected:.0}, {estimate}, {} multiplications, {} points, {} values, \
+                     {} queries, {} instances, {}",
                     protocol.multiplications(),
+                    protocol.num_points(),
                     protocol.num_evaluations(),
-                    values.count()
+                    protocol.advice_queries.len() + protocol.fixed_queries.len(),
+                    values.count(),
+                    candidate.opening
                 );
                 if (expected / estimate - 1.0).abs() > 0.02 {
                     wrong.push(shape.to_string());

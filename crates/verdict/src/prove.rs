@@ -18,7 +18,7 @@ use verdict_engine::{Engine, Options};
 use verdict_kzg::transcript::to_be_bytes;
 use verdict_prover::{
     circuit::PublicValues,
-    keys::Keys,
+    keys::{self, Keys},
     prove::{Proof, prove_batch, prove_reference},
     srs::Srs,
 };
@@ -27,6 +27,7 @@ use crate::{
     error::Error,
     request::ScoreRequest,
     setup::{Manifest, PrivatePart, PublicSetup, SetupError, Weights},
+    srs::bases_file,
     verify::{check_claims, check_proof, field_elements},
 };
 
@@ -70,18 +71,19 @@ impl Prover {
         let public = PublicSetup::open(folder)?;
         let private = PrivatePart::open(&public)?;
         let manifest = public.manifest();
+        let protocol = public.key().protocol();
+        let k = public.srs_k();
         let srs = match &options.srs {
-            Some(path) => Srs::load(path, Some(manifest.k))?,
-            None if manifest.srs.insecure => {
-                Srs::load(private.development_srs(), Some(manifest.k))?
-            }
+            Some(path) => Srs::load(path, Some(k))?,
+            None if manifest.srs.insecure => Srs::load(private.development_srs(), Some(k))?,
             None => {
                 let fingerprint = Some(hex::encode(manifest.srs.fingerprint));
-                return Err(SetupError::NoSrs { k: manifest.k, fingerprint }.into());
+                return Err(SetupError::NoSrs { k, fingerprint }.into());
             }
         };
         manifest.check_srs(&srs)?;
-        let engine = Engine::new(srs.params(), options.engine)?;
+        let file = bases_file(&srs, private.folder(), protocol, manifest.k);
+        let engine = keys::engine(&srs, protocol, manifest.k, file.as_deref(), options.engine)?;
         let (graph, key) = (private.graph()?, public.key().clone());
         let blinding = match manifest.weights {
             Weights::Hidden => Some(private.blinding()?),
@@ -162,8 +164,10 @@ impl Prover {
     /// As [`Self::prove`].
     pub fn time_reference(&self, input: &[f64]) -> Result<Duration, Error> {
         let inputs = self.public.manifest().input.encode(input)?;
+        let own = self.srs.truncated(self.public.manifest().k)?;
+        let params = own.params();
         let start = Instant::now();
-        prove_reference(self.srs.params(), &self.keys, &inputs, &[0; 32], OsRng)?;
+        prove_reference(params, &self.keys, &inputs, &[0; 32], OsRng)?;
         Ok(start.elapsed())
     }
 

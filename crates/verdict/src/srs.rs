@@ -1,10 +1,14 @@
 //! Where the structured reference string comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use verdict_kzg::protocol::Protocol;
 use verdict_prover::srs::{Silent, Srs, cache_dir};
 
-use crate::{error::Error, setup::SetupError};
+use crate::{
+    error::Error,
+    setup::{BASES, SetupError},
+};
 
 /// What is said wherever a development SRS is used.
 pub const INSECURE: &str =
@@ -13,14 +17,14 @@ pub const INSECURE: &str =
 /// Which SRS a setup is made with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SrsChoice {
-    /// A file made by [`Srs::save`] with at least as many rows as needed.
+    /// A file made by [`Srs::save`] with at least as many powers as needed.
     File(PathBuf),
     /// One that this machine makes, or has made before. **Insecure.**
     Development,
 }
 
 impl SrsChoice {
-    /// The SRS for 2^k rows.
+    /// The SRS with 2^k powers; [`Plan::srs_k`](crate::Plan::srs_k) says how many a plan takes.
     ///
     /// # Errors
     /// The file is none, or is too small; the cache cannot be used.
@@ -45,4 +49,21 @@ impl SrsChoice {
             (None, false) => Err(SetupError::NoSrs { k, fingerprint: None }),
         }
     }
+}
+
+/// Where the bases are kept that an SRS is prepared to for a protocol on `2^k` rows: in the
+/// private part of a setup with its development SRS, or among what can be made again.
+pub(crate) fn bases_file(
+    srs: &Srs,
+    private: &Path,
+    protocol: &Protocol,
+    k: u32,
+) -> Option<PathBuf> {
+    if srs.is_development() {
+        return Some(private.join(BASES));
+    }
+    let folds: Vec<String> = protocol.folds().iter().map(usize::to_string).collect();
+    let fingerprint = hex::encode(&srs.fingerprint()[..8]);
+    let name = format!("bases-{fingerprint}-{k}-{}.bin", folds.join("-"));
+    cache_dir().map(|folder| folder.join(name))
 }

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Inspect, ui: &Ui) -> Outcome {
 
 /// Gas of a transaction that verifies a proof.
 fn verification_gas(plan: &Plan) -> Outcome<u64> {
-    let protocol = protocol(&plan.shape)?;
+    let protocol = protocol(&plan.shape, plan.opening)?;
     Ok(verdict_codegen::gas_estimate(&protocol, plan.estimate.instances))
 }
 

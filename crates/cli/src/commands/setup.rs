@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use verdict::{INSECURE, ModelFile, Progress, PublicSetup, Srs, SrsChoice, Weights};
-use verdict_prover::onnx::LoadOptions;
+use verdict_prover::{keys::KeyError, onnx::LoadOptions};
 
 use super::inspect;
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
     let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
     let weights = if args.public_weights { Weights::Public } else { Weights::Hidden };
     let planned = planned.with_weights(weights);
-    let k = planned.plan().k;
+    let k = planned.plan().srs_k().map_err(KeyError::from)?;
     let choice =
         SrsChoice::new(args.srs.srs.clone(), args.dev_srs, k).map_err(verdict::Error::from)?;
     let srs = open_srs(&choice, k, ui)?;
@@ -44,7 +44,7 @@ fn check(args: &Setup, setup: &Path, ui: &Ui) -> Outcome {
     let public = PublicSetup::open(setup).map_err(verdict::Error::from)?;
     let load = LoadOptions { outputs: args.options.outputs(), dims: args.options.dims()? };
     let model = ModelFile::open(&args.model, &load)?;
-    let k = public.manifest().k;
+    let k = public.srs_k();
     let choice =
         SrsChoice::new(args.srs.srs.clone(), args.dev_srs, k).map_err(verdict::Error::from)?;
     let srs = open_srs(&choice, k, ui)?;
@@ -62,7 +62,7 @@ fn check(args: &Setup, setup: &Path, ui: &Ui) -> Outcome {
 pub(crate) fn open_srs(choice: &SrsChoice, k: u32, ui: &Ui) -> Outcome<Srs> {
     let title = match choice {
         SrsChoice::File(_) => "read the SRS".to_owned(),
-        SrsChoice::Development => format!("get a development SRS for 2^{k} rows"),
+        SrsChoice::Development => format!("get a development SRS of 2^{k} powers"),
     };
     let srs = ui.step(&title, || Ok(choice.open(k)?))?;
     if srs.is_development() {

@@ -2,9 +2,10 @@
 
 use halo2curves::bn256::Fr;
 use verdict_codegen::{compile::Bytecode, gas_estimate};
+use verdict_kzg::protocol::Opening;
 
 use crate::{
-    harness::{Proven, compile, prove, send},
+    harness::{OPENINGS, Proven, compile, prove, send},
     synthetic::{Spec, Synthetic},
 };
 
@@ -12,10 +13,10 @@ fn instances(count: usize) -> Vec<Fr> {
     (0..count as u64).map(|i| Fr::from(1000 + i * i)).collect()
 }
 
-fn proven(spec: &Spec, k: u32, num_instances: usize) -> Proven {
+fn proven(spec: &Spec, k: u32, num_instances: usize, opening: Opening) -> Proven {
     let instances = instances(num_instances);
     let circuit = Synthetic::new(spec, k, instances.clone(), 3);
-    prove(k, &circuit, &spec.secret_columns(), &instances)
+    prove(k, &circuit, (&spec.secret_columns(), opening), &instances)
 }
 
 fn accepted(bytecode: &Bytecode, proven: &Proven) -> u64 {
@@ -25,16 +26,23 @@ fn accepted(bytecode: &Bytecode, proven: &Proven) -> u64 {
     outcome.gas()
 }
 
-/// Proves at each (k, number of instances) and verifies with one contract.
+/// Proves at each (k, number of instances), its columns opened in each way, and verifies with
+/// one contract a way.
 fn all_accepted(spec: &Spec, circuits: &[(u32, usize)]) {
+    for opening in OPENINGS {
+        accepted_by_one(spec, circuits, opening);
+    }
+}
+
+fn accepted_by_one(spec: &Spec, circuits: &[(u32, usize)], opening: Opening) {
     let mut bytecode = None;
     for (k, num_instances) in circuits {
-        let proven = proven(spec, *k, *num_instances);
+        let proven = proven(spec, *k, *num_instances, opening);
         let bytecode = bytecode.get_or_insert_with(|| compile(&proven.verifier()));
         let gas = accepted(bytecode, &proven);
         let estimate = gas_estimate(proven.keys.vk.protocol(), *num_instances);
         let size = bytecode.runtime.len();
-        println!("{size} bytes of code, {gas} gas (estimate {estimate}): {spec:?}");
+        println!("{size} bytes of code, {gas} gas (estimate {estimate}), {opening}: {spec:?}");
         assert!(gas.abs_diff(estimate) * 100 < gas, "{gas} gas, estimate {estimate}: {spec:?}");
     }
 }
@@ -114,8 +122,10 @@ fn an_empty_secret_column_commits_to_infinity() {
     let instances = instances(1);
     let mut circuit = Synthetic::new(&spec, 5, instances.clone(), 3);
     circuit.empty_fixed = true;
-    let proven = prove(5, &circuit, &spec.secret_columns(), &instances);
-    accepted(&compile(&proven.verifier()), &proven);
+    for opening in OPENINGS {
+        let proven = prove(5, &circuit, (&spec.secret_columns(), opening), &instances);
+        accepted(&compile(&proven.verifier()), &proven);
+    }
 }
 
 #[test]
@@ -124,6 +134,8 @@ fn an_empty_fixed_column_commits_to_infinity() {
     let instances = instances(1);
     let mut circuit = Synthetic::new(&spec, 5, instances.clone(), 3);
     circuit.empty_fixed = true;
-    let proven = prove(5, &circuit, &spec.secret_columns(), &instances);
-    accepted(&compile(&proven.verifier()), &proven);
+    for opening in OPENINGS {
+        let proven = prove(5, &circuit, (&spec.secret_columns(), opening), &instances);
+        accepted(&compile(&proven.verifier()), &proven);
+    }
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use halo2_proofs::{
-    plonk::{Circuit, ProvingKey},
-    poly::kzg::commitment::ParamsKZG,
+    plonk::{Circuit, ConstraintSystem, ProvingKey},
+    poly::{commitment::ParamsProver, kzg::commitment::ParamsKZG},
 };
 use halo2curves::bn256::{Bn256, Fr, G1Affine};
 use rand::{SeedableRng, rngs::StdRng};
@@ -21,8 +21,15 @@ use verdict_codegen::{
     compile::{Bytecode, Settings, Solc},
     evm_proof, key_code, key_hash, key_payload, shape_verifier, verify_evm_proof,
 };
-use verdict_engine::{Engine, Options};
-use verdict_kzg::{key::VerifyingKey, protocol::Protocol, transcript::to_be_bytes};
+use verdict_engine::{Engine, Options, SrsPoints};
+use verdict_kzg::{
+    key::VerifyingKey,
+    protocol::{Opening, Protocol},
+    transcript::to_be_bytes,
+};
+
+/// Groups of several columns, and single ones.
+pub const OPENINGS: [Opening; 2] = [Opening::folded(8), Opening::COLUMNS];
 
 const CALLER: Address = Address::repeat_byte(0xca);
 const VERIFIER: Address = Address::repeat_byte(0x11);
@@ -56,6 +63,7 @@ pub fn params(k: u32) -> ParamsKZG<Bn256> {
 #[derive(Clone)]
 pub struct Keys {
     pub params: ParamsKZG<Bn256>,
+    pub engine: Arc<Engine>,
     pub pk: ProvingKey<G1Affine>,
     pub vk: VerifyingKey,
 }
@@ -78,27 +86,34 @@ pub struct Call {
 }
 
 /// Keys of a circuit whose fixed columns `secret` hold a model.
-pub fn keys<C: Circuit<Fr>>(k: u32, circuit: &C, secret: &[usize]) -> Keys {
-    let params = params(k);
-    let engine = Engine::new(&params, Options::default()).expect("an engine");
+pub fn keys<C: Circuit<Fr>>(k: u32, circuit: &C, secret: &[usize], opening: Opening) -> Keys {
+    let mut cs = ConstraintSystem::default();
+    C::configure_with_params(&mut cs, circuit.params());
+    let protocol = Arc::new(Protocol::new(&cs, secret, opening).expect("a supported circuit"));
+    // The same τ for every size.
+    let string = params(protocol.powers_needed(k).next_power_of_two().ilog2());
+    let points = SrsPoints::new(string.get_g(), k, &protocol).expect("long enough");
+    let engine = Engine::from_points(&points, Options::default()).expect("an engine");
     let pk = engine.keygen(circuit, false).expect("keys");
-    let protocol = Protocol::new(pk.get_vk().cs(), secret).expect("a supported circuit");
-    let commitments = pk.get_vk().fixed_commitments().clone();
-    let vk = VerifyingKey::new(Arc::new(protocol), k, commitments).expect("a key");
-    Keys { params, pk, vk }
+    let vk = engine.verifying_key(protocol, &pk).expect("a key");
+    Keys { params: params(k), engine: Arc::new(engine), pk, vk }
 }
 
 /// Keys and a proof in EVM form.
-pub fn prove<C: Circuit<Fr>>(k: u32, circuit: &C, secret: &[usize], instances: &[Fr]) -> Proven {
-    prove_with(keys(k, circuit, secret), circuit, instances)
+pub fn prove<C: Circuit<Fr>>(
+    k: u32,
+    circuit: &C,
+    (secret, opening): (&[usize], Opening),
+    instances: &[Fr],
+) -> Proven {
+    prove_with(keys(k, circuit, secret, opening), circuit, instances)
 }
 
 /// A proof for keys that exist.
 pub fn prove_with<C: Circuit<Fr>>(keys: Keys, circuit: &C, instances: &[Fr]) -> Proven {
-    let engine = Engine::new(&keys.params, Options::default()).expect("an engine");
     let rng = StdRng::seed_from_u64(2);
-    let proof =
-        engine.prove_circuit(&keys.vk, &keys.pk, circuit, instances, rng).expect("satisfied");
+    let proof = keys.engine.prove_circuit(&keys.vk, &keys.pk, circuit, instances, rng);
+    let proof = proof.expect("satisfied");
     proven(keys, instances, &proof)
 }
 

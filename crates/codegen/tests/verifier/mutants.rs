@@ -11,13 +11,14 @@ use verdict_codegen::{compile::Settings, key_hash};
 use verdict_kzg::{
     field::lagrange_basis,
     key::{VerifyingKey, g1_bytes},
+    protocol::Opening,
     transcript::{from_be_bytes, to_be_bytes},
     verify::{Challenges, Linearisation, read_proof},
 };
 
 use crate::{
-    dense::{dense, small_shape},
-    harness::{Call, Keys, Outcome, Proven, compile, compile_with, send},
+    dense::{dense, dense_opened, small_shape},
+    harness::{Call, Keys, OPENINGS, Outcome, Proven, compile, compile_with, prove, send},
     synthetic::{Spec, Synthetic},
 };
 
@@ -73,7 +74,7 @@ impl Layout {
     fn of(proven: &Proven) -> Self {
         let protocol = proven.keys.vk.protocol();
         Self {
-            leading_points: protocol.num_advice_columns() + protocol.quotient_pieces,
+            leading_points: protocol.num_advice_groups() + protocol.quotient_pieces,
             evaluations: protocol.num_evaluations(),
         }
     }
@@ -220,21 +221,25 @@ fn assert_agreement(proven: &Proven, runtime: &[u8], mutants: &[Mutant]) {
 
 #[test]
 fn rust_and_evm_refuse_every_mutant_of_a_dense_proof() {
-    let proven = dense(small_shape(), 4);
-    let runtime = compile(&proven.verifier()).runtime;
-    assert_agreement(&proven, &runtime, &proof_mutants(&proven));
-    assert_agreement(&proven, &runtime, &instance_mutants(&proven));
+    for opening in OPENINGS {
+        let proven = dense_opened(small_shape(), 4, opening);
+        let runtime = compile(&proven.verifier()).runtime;
+        assert_agreement(&proven, &runtime, &proof_mutants(&proven));
+        assert_agreement(&proven, &runtime, &instance_mutants(&proven));
+    }
 }
 
 #[test]
 fn rust_and_evm_refuse_every_mutant_of_a_proof_with_rotated_instances() {
     let spec = Spec { instance: Some(vec![0, 1]), challenges: 1, degree: 4, ..Spec::default() };
     let instances: Vec<Fr> = (0..4).map(|i| Fr::from(50 + i)).collect();
-    let proven =
-        crate::harness::prove(5, &Synthetic::new(&spec, 5, instances.clone(), 9), &[], &instances);
-    let runtime = compile(&proven.verifier()).runtime;
-    assert_agreement(&proven, &runtime, &proof_mutants(&proven));
-    assert_agreement(&proven, &runtime, &instance_mutants(&proven));
+    let circuit = Synthetic::new(&spec, 5, instances.clone(), 9);
+    for opening in OPENINGS {
+        let proven = prove(5, &circuit, (&[], opening), &instances);
+        let runtime = compile(&proven.verifier()).runtime;
+        assert_agreement(&proven, &runtime, &proof_mutants(&proven));
+        assert_agreement(&proven, &runtime, &instance_mutants(&proven));
+    }
 }
 
 #[test]
@@ -242,9 +247,10 @@ fn a_proof_for_other_instances_of_the_same_key_is_refused_for_these() {
     let spec = Spec::default();
     let instances = vec![Fr::from(5)];
     let circuit = Synthetic::new(&spec, 5, instances.clone(), 3);
-    let first = crate::harness::prove(5, &circuit, &[], &instances);
+    let first = prove(5, &circuit, (&[], Opening::COLUMNS), &instances);
     let others = vec![Fr::from(6)];
-    let second = crate::harness::prove(5, &circuit.with_witness(4, others.clone()), &[], &others);
+    let second =
+        prove(5, &circuit.with_witness(4, others.clone()), (&[], Opening::COLUMNS), &others);
     assert_eq!(first.call.key_hash, second.call.key_hash, "the witness is not in the key");
     let runtime = compile(&first.verifier()).runtime;
     let crossed = Call { instances: first.call.instances.clone(), ..second.call.clone() };
@@ -303,7 +309,12 @@ fn each_kind_of_fault_has_its_own_error() {
 /// linearisation stays what it was under the challenges there were.
 #[test]
 fn a_value_shifted_between_a_secret_column_and_the_quotient_is_refused() {
-    let proven = dense(small_shape(), 4);
+    for opening in OPENINGS {
+        shifted_is_refused(&dense_opened(small_shape(), 4, opening));
+    }
+}
+
+fn shifted_is_refused(proven: &Proven) {
     let runtime = compile(&proven.verifier()).runtime;
     let vk = &proven.keys.vk;
     let instances: Vec<Fr> = proven.call.instances.iter().filter_map(from_be_bytes).collect();
@@ -314,19 +325,20 @@ fn a_value_shifted_between_a_secret_column_and_the_quotient_is_refused() {
         let basis = lagrange_basis(vk.k(), *x);
         instances.iter().zip(basis).map(|(value, weight)| *value * weight).sum::<Fr>()
     };
-    let values = [&read.advice_values[..], &read.fixed_values, &[instance]];
-    let linear = Linearisation::new(vk.protocol(), circuit, *y, values);
-    let (column, factor) = linear.secret[0];
+    let [advice, fixed] = vk.protocol().query_values(&read.values);
+    let linear = Linearisation::new(vk.protocol(), circuit, *y, [&advice, &fixed, &[instance]]);
+    let (_, factor) = linear.secret[0];
     let x_to_n = x.pow_vartime([1u64 << vk.k()]);
     let shift = factor * (x_to_n - Fr::one()).invert().expect("x is outside the domain");
 
-    let mut fixed = vk.fixed_commitments().to_vec();
-    fixed[column] = (fixed[column] + G1Affine::generator()).into();
+    let mut secret = vk.secret().to_vec();
+    secret[0] = (secret[0] + G1Affine::generator()).into();
     let moved = (read.quotient[0] + G1Affine::generator() * shift).into();
     let mut proof = bare.to_vec();
-    let at = 64 * read.advice.len();
+    let at = 64 * read.groups.len();
     proof[at..at + 64].copy_from_slice(&g1_bytes(&moved));
-    let other = VerifyingKey::new(Arc::new(vk.protocol().clone()), vk.k(), fixed).expect("a key");
+    let (protocol, groups) = (Arc::new(vk.protocol().clone()), vk.groups().to_vec());
+    let other = VerifyingKey::new(protocol, vk.k(), groups, secret).expect("a key");
     for vk in [other, vk.clone()] {
         let keys = Keys { vk, ..proven.keys.clone() };
         let forged = crate::harness::proven(keys, &instances, &proof);

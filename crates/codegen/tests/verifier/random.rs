@@ -21,7 +21,7 @@ use verdict_prover::{
 
 use crate::{
     dense::small_shape,
-    harness::{compile, prove, send},
+    harness::{OPENINGS, compile, prove, send},
 };
 
 /// Σ |weight| of an equation: 2^7 times values of 16 bits stay within 24 bits.
@@ -262,11 +262,14 @@ fn the_circuit_accepts_what_a_random_graphs_run_gives_and_nothing_else() {
 
 #[test]
 fn both_verifiers_accept_what_a_random_graphs_run_gives_and_nothing_else() {
-    for seed in 100..102 {
+    for seed in 100..104 {
         let mut case = case(seed, 5);
         let secret = secret_columns(&case.shape);
-        let run =
-            |case: &Case| prove(case.layout.k, &case.circuit(), &secret, &case.witness.instances);
+        let opening = OPENINGS[seed as usize % 2];
+        let run = |case: &Case| {
+            let instances = &case.witness.instances;
+            prove(case.layout.k, &case.circuit(), (&secret, opening), instances)
+        };
         let honest = run(&case);
         let bytecode = compile(&honest.verifier());
         assert!(honest.accepts(&honest.call), "seed {seed}");

@@ -14,7 +14,7 @@ use verdict_codegen::{
     evm_proof, key_payload, verify_evm_proof,
 };
 use verdict_kzg::{
-    protocol::{Protocol, ProtocolError},
+    protocol::{Opening, Protocol, ProtocolError},
     verify::VerifyError,
 };
 
@@ -31,7 +31,7 @@ fn system(change: impl Fn(&mut ConstraintSystem<Fr>)) -> ConstraintSystem<Fr> {
 }
 
 fn unsupported(change: impl Fn(&mut ConstraintSystem<Fr>)) -> &'static str {
-    match Protocol::new(&system(change), &[]) {
+    match Protocol::new(&system(change), &[], Opening::COLUMNS) {
         Err(ProtocolError::Unsupported { feature, .. }) => feature,
         other => panic!("not refused: {other:?}"),
     }
@@ -71,7 +71,7 @@ fn a_selector_before_keygen_is_refused() {
             vec![meta.query_selector(selector) * meta.query_advice(column, Rotation::cur())]
         });
     });
-    let error = Protocol::new(&cs, &[]).expect_err("a selector");
+    let error = Protocol::new(&cs, &[], Opening::COLUMNS).expect_err("a selector");
     assert!(error.to_string().starts_with("gate `selected` uses a selector"), "{error}");
 }
 
@@ -84,16 +84,22 @@ fn a_gate_above_halo2s_degree_limit_is_refused() {
             vec![(0..5).fold(cell.clone(), |product, _| product * cell.clone())]
         });
     });
-    let error = Protocol::new(&cs, &[]).expect_err("degree 6");
+    let error = Protocol::new(&cs, &[], Opening::COLUMNS).expect_err("degree 6");
     assert!(matches!(error, ProtocolError::Degree { degree: 6, limit: 5, .. }), "{error}");
 }
 
 #[test]
 fn an_empty_constraint_system_is_refused() {
     let mut meta = ConstraintSystem::<Fr>::default();
-    assert!(matches!(Protocol::new(&meta, &[]), Err(ProtocolError::Empty("advice columns"))));
+    assert!(matches!(
+        Protocol::new(&meta, &[], Opening::COLUMNS),
+        Err(ProtocolError::Empty("advice columns"))
+    ));
     let _column = meta.advice_column_in(FirstPhase);
-    assert!(matches!(Protocol::new(&meta, &[]), Err(ProtocolError::Empty("advice queries"))));
+    assert!(matches!(
+        Protocol::new(&meta, &[], Opening::COLUMNS),
+        Err(ProtocolError::Empty("advice queries"))
+    ));
 }
 
 #[test]
@@ -107,7 +113,7 @@ fn secret_columns_must_be_linear_on_their_own_row_and_exist() {
             let product = cell * weight.clone();
             vec![if square { product * weight } else { product }]
         });
-        Protocol::new(&meta, &[0])
+        Protocol::new(&meta, &[0], Opening::COLUMNS)
     };
     assert!(secret_in(0, false).is_ok());
     let error = secret_in(0, true).expect_err("a square");
@@ -117,7 +123,7 @@ fn secret_columns_must_be_linear_on_their_own_row_and_exist() {
         matches!(error, ProtocolError::RotatedSecret { column: 0, rotation: 1, .. }),
         "{error}"
     );
-    let error = Protocol::new(&system(|_| ()), &[9]).expect_err("no such column");
+    let error = Protocol::new(&system(|_| ()), &[9], Opening::COLUMNS).expect_err("no such column");
     assert!(matches!(error, ProtocolError::UnknownSecret { column: 9, columns: 2 }), "{error}");
 }
 
@@ -130,11 +136,13 @@ fn the_shape_id_depends_on_gates_but_not_on_their_names() {
                 vec![meta.query_advice(column, Rotation::cur()) * Fr::from(factor)]
             });
         });
-        Protocol::new(&cs, &[]).expect("supported").shape_id()
+        Protocol::new(&cs, &[], Opening::COLUMNS).expect("supported").shape_id()
     };
     assert_eq!(with("a", 3), with("b", 3));
     assert_ne!(with("a", 3), with("a", 4));
-    let id = |secret: &[usize]| Protocol::new(&system(|_| ()), secret).expect("linear").shape_id();
+    let id = |secret: &[usize]| {
+        Protocol::new(&system(|_| ()), secret, Opening::COLUMNS).expect("linear").shape_id()
+    };
     assert_ne!(id(&[]), id(&[1]));
 }
 
@@ -142,7 +150,7 @@ fn the_shape_id_depends_on_gates_but_not_on_their_names() {
 fn keys_that_cannot_work_are_refused() {
     let instances = [Fr::from(5)];
     let circuit = Synthetic::new(&Spec::default(), 5, instances.to_vec(), 3);
-    let keys = crate::harness::keys(5, &circuit, &[]);
+    let keys = crate::harness::keys(5, &circuit, &[], Opening::COLUMNS);
     let (vk, params) = (&keys.vk, &keys.params);
     let (g2, s_g2) = (params.g2(), params.s_g2());
     let error = key_payload(vk, g2, s_g2, 40).expect_err("more instances than rows");
@@ -159,11 +167,11 @@ fn rotations_that_meet_at_this_k_are_refused() {
     let instances = [Fr::from(5)];
     // At k = 6, −16 and 16 differ by 32 of 64 rows.
     let circuit = Synthetic::new(&spec, 6, instances.to_vec(), 3);
-    let proven = prove(6, &circuit, &[], &instances);
+    let proven = prove(6, &circuit, (&[], Opening::COLUMNS), &instances);
     assert!(proven.accepts(&proven.call));
     // At k = 5 they are one point.
     let circuit = Synthetic::new(&spec, 5, instances.to_vec(), 3);
-    let Keys { params, vk, .. } = crate::harness::keys(5, &circuit, &[]);
+    let Keys { params, vk, .. } = crate::harness::keys(5, &circuit, &[], Opening::COLUMNS);
     let error = key_payload(&vk, params.g2(), params.s_g2(), 1).expect_err("one point");
     assert!(
         matches!(error, CodegenError::CoincidingRotations { first: -16, second: 16, k: 5 }),
@@ -175,7 +183,7 @@ fn rotations_that_meet_at_this_k_are_refused() {
 fn a_proof_of_wrong_length_or_content_has_no_evm_form() {
     let instances = [Fr::from(5)];
     let circuit = Synthetic::new(&Spec::default(), 5, instances.to_vec(), 3);
-    let proven = prove(5, &circuit, &[], &instances);
+    let proven = prove(5, &circuit, (&[], Opening::COLUMNS), &instances);
     let vk = &proven.keys.vk;
     let bare = &proven.call.proof[..proven.call.proof.len() - 32];
     for proof in [&[][..], &bare[1..], &proven.call.proof] {

@@ -14,7 +14,7 @@ use halo2_proofs::{
 };
 use halo2curves::{bn256::Fr, ff::Field};
 use rand::{SeedableRng, rngs::StdRng};
-use verdict_kzg::protocol::Protocol;
+use verdict_kzg::protocol::{Opening, Protocol};
 
 /// What the constraint system looks like.
 #[derive(Debug, Clone)]
@@ -151,7 +151,7 @@ impl Synthetic {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut meta = ConstraintSystem::default();
         Columns::configure(&mut meta, spec);
-        let protocol = Protocol::new(&meta, &[]).expect("a supported circuit");
+        let protocol = Protocol::new(&meta, &[], Opening::COLUMNS).expect("a supported circuit");
         let rows = (1 << k) - protocol.unusable_rows;
         let mut column = |_| (0..rows).map(|_| Fr::random(&mut rng)).collect::<Vec<_>>();
         let inputs = (0..spec.inputs).map(&mut column).collect();

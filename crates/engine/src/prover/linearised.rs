@@ -1,12 +1,12 @@
 //! Verdict's own protocol: secret columns and the quotient are not opened, one opening of
-//! their linearisation takes their place.
+//! their linearisation takes their place; columns are committed to in groups.
 //!
 //! What is committed, drawn and opened when is read from [`Protocol`]; randomness is drawn
 //! in this order: per phase the blinded rows of each column, then the blinds between the
-//! quotient's pieces.
+//! quotient's pieces if there are several.
 
 use super::advice::AdviceState;
-use super::opening::{self, Opening};
+use super::groups::{self, Combined};
 use super::witness::{self, WitnessSource};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -17,18 +17,18 @@ use crate::quotient::program::Program;
 use crate::quotient::{Sources, quotient};
 use ff::Field;
 use halo2_proofs::plonk::{Circuit, ProvingKey};
-use halo2_proofs::transcript::TranscriptWrite;
+use halo2_proofs::transcript::{TranscriptWrite, TranscriptWriterBuffer};
 use halo2curves::bn256::{Fr, G1Affine};
 use rand::RngCore;
 use rayon::prelude::*;
 use verdict_kzg::field::rotate;
 use verdict_kzg::key::VerifyingKey;
-use verdict_kzg::protocol::{Commitment, Evaluation, Protocol};
+use verdict_kzg::protocol::{ColumnId, Protocol};
 use verdict_kzg::transcript::{KeccakChallenge, KeccakTranscript};
 use verdict_kzg::verify::Linearisation;
 
-pub(super) type Transcript = KeccakTranscript<Vec<u8>>;
-pub(super) type State<'a, R> = AdviceState<'a, R, Transcript, KeccakChallenge>;
+type Transcript = KeccakTranscript<Vec<u8>>;
+type State<'a, R> = AdviceState<'a, R, Transcript, KeccakChallenge>;
 
 impl Engine {
     /// Proves what `source` gives as advice: the proof's bytes, for
@@ -81,17 +81,25 @@ impl Engine {
         let protocol = vk.protocol();
         let cs = pk.get_vk().cs();
         self.check(pk, &vec![instances; cs.num_instance_columns()])?;
+        self.check_string(protocol)?;
         let n = self.domain.size();
         let mut transcript = Transcript::new(Vec::new());
-        let transcript_ref = &mut transcript;
-        common(transcript_ref, vk.digest())?;
+        common(&mut transcript, vk.digest())?;
         for value in instances {
-            common(transcript_ref, *value)?;
+            common(&mut transcript, *value)?;
         }
 
         // Advice, phase by phase.
-        let mut state = AdviceState::new(self, cs, &mut rng, transcript_ref);
-        state.blind_at_least(protocol.blinding_rows());
+        let commit = |phase: u8, indices: &[usize], columns: &[Vec<Fr>]| {
+            let column = |of| {
+                let ColumnId::Advice(of) = of else { return &[][..] };
+                indices.iter().position(|index| *index == of).map_or(&[][..], |at| &columns[at][..])
+            };
+            self.commit_groups(&protocol.phases[usize::from(phase)].groups, column)
+        };
+        let mut state = AdviceState::new(self, cs, &mut rng, &mut transcript);
+        state.commit_by(&commit);
+        state.blind_at_least(protocol.unusable_rows);
         self.options.enter(Stage::Witness(0))?;
         witness(&mut state)?;
         let mut advice = std::mem::take(&mut state.columns);
@@ -115,7 +123,15 @@ impl Engine {
             let columns = Polynomials { pk, advice: &advice, instance: &instance };
             self.constraint_quotient(protocol, &columns, &challenges, y)
         });
-        let pieces = split(pieces, n, &mut rng);
+        let pieces = match protocol.quotient_pieces {
+            1 => {
+                let mut whole = pieces.concat();
+                // The degree of a constraint's quotient; the rest is zero.
+                whole.truncate(protocol.quotient_degree * (n - 1));
+                vec![whole]
+            }
+            _ => split(pieces, n, &mut rng),
+        };
         self.options.enter(Stage::QuotientCommitments)?;
         let commitments =
             self.pool.install(|| self.commit_coefficients(pieces.par_iter().map(Vec::as_slice)));
@@ -127,74 +143,79 @@ impl Engine {
         // Evaluations.
         self.options.enter(Stage::Evaluations)?;
         let omega = self.domain.omega();
-        let at = |rotation: i32| x * rotate(omega, self.k(), rotation);
-        let fixed: Vec<&[Fr]> = pk.fixed_polys().iter().map(|p| &p[..]).collect();
-        let [advice_values, fixed_values, instance_values] = self.pool.install(|| {
-            let of = |columns: &[&[Fr]], queries: &[(usize, i32)]| -> Vec<Fr> {
-                let value = |(column, rotation): &(usize, i32)| {
-                    evaluate(self.backend, columns[*column], at(*rotation))
-                };
-                queries.par_iter().map(value).collect()
-            };
-            let advice: Vec<&[Fr]> = advice.iter().map(Vec::as_slice).collect();
-            let instances: Vec<_> = protocol.instance_queries.iter().map(|r| (0, *r)).collect();
-            [
-                of(&advice, &protocol.advice_queries),
-                of(&fixed, &protocol.fixed_queries),
-                of(&[&instance], &instances),
-            ]
+        let point = |rotation: i32| x * rotate(omega, self.k(), rotation);
+        let column = |of: ColumnId| match of {
+            ColumnId::Advice(column) => &advice[column][..],
+            ColumnId::Fixed(column) => &pk.fixed_polys()[column][..],
+        };
+        let opened = protocol.groups().flat_map(|group| {
+            let rotations = group.rotations.iter();
+            group.columns.iter().flat_map(move |of| rotations.clone().map(move |at| (*of, *at)))
         });
-        for value in advice_values.iter().chain(&fixed_values) {
+        let opened: Vec<(&[Fr], Fr)> = opened.map(|(of, at)| (column(of), point(at))).collect();
+        let (values, instance_values): (Vec<Fr>, Vec<Fr>) = self.pool.install(|| {
+            let at = |(polynomial, point): &(&[Fr], Fr)| evaluate(self.backend, polynomial, *point);
+            let instances = protocol.instance_queries.iter();
+            let instances = instances.map(|at| evaluate(self.backend, &instance, point(*at)));
+            (opened.par_iter().map(at).collect(), instances.collect())
+        });
+        for value in &values {
             transcript.write_scalar(*value)?;
         }
 
         // The linearisation.
         self.options.enter(Stage::Opening)?;
-        let values = [&advice_values[..], &fixed_values, &instance_values];
-        let linear = Linearisation::new(protocol, &challenges, y, values);
+        let [advice_values, fixed_values] = protocol.query_values(&values);
+        let query_values = [&advice_values[..], &fixed_values, &instance_values];
+        let linear = Linearisation::new(protocol, &challenges, y, query_values);
         let x_to_n = x.pow_vartime([n as u64]);
         let step = x_to_n * x.invert().unwrap_or(Fr::ZERO);
         let (mut terms, mut factors): (Vec<&[Fr]>, Vec<Fr>) =
-            linear.secret.iter().map(|(column, factor)| (fixed[*column], *factor)).unzip();
+            linear.secret.iter().map(|(at, b)| (&pk.fixed_polys()[*at][..], *b)).unzip();
         let mut factor = Fr::ONE - x_to_n;
         for piece in &pieces {
             terms.push(piece);
             factors.push(factor);
             factor *= step;
         }
-        let mut linearisation = vec![Fr::ZERO; n];
+        let length = pieces.iter().map(Vec::len).max().unwrap_or(n).max(n);
+        let mut linearisation = vec![Fr::ZERO; length];
         self.pool
             .install(|| linear_combination(self.backend, &terms, &factors, &mut linearisation));
         drop(terms);
         drop(pieces);
 
-        let mut polynomials: Vec<&[Fr]> = advice.iter().map(Vec::as_slice).collect();
-        polynomials.extend(&fixed);
-        polynomials.push(&linearisation);
-        let mut openings = Vec::new();
-        for set in &protocol.sets {
-            for member in &set.members {
-                let polynomial = match member.commitment {
-                    Commitment::Advice(column) => column,
-                    Commitment::Fixed(column) => advice.len() + column,
-                    Commitment::Linearisation => advice.len() + fixed.len(),
-                };
-                for (rotation, evaluation) in set.rotations.iter().zip(&member.evaluations) {
-                    let value = match *evaluation {
-                        Evaluation::Advice(query) => advice_values[query],
-                        Evaluation::Fixed(query) => fixed_values[query],
-                        Evaluation::Linearisation => -linear.constant,
-                    };
-                    openings.push(Opening { polynomial, point: at(*rotation), value });
-                }
-            }
-        }
-        opening::open(self, &polynomials, &openings, &mut transcript)?;
-        Ok(halo2_proofs::transcript::TranscriptWriterBuffer::finalize(transcript))
+        // SHPLONK: classes of groups, then the linearisation.
+        let v = squeeze(&mut transcript);
+        let combined = self.pool.install(|| {
+            let mut combined = groups::combine(self.backend, protocol, column, &values, v);
+            let power = v.pow_vartime([protocol.groups().count() as u64]);
+            combined.push(Combined::of_one(linearisation, power, -linear.constant));
+            combined
+        });
+        let points = protocol.classes.iter().map(|class| class.rotations.clone()).chain([vec![0]]);
+        let points: Vec<Vec<Fr>> =
+            points.map(|rotations| rotations.into_iter().map(point).collect()).collect();
+        let w = self.pool.install(|| groups::quotient(self.backend, &combined, &points))?;
+        self.commit_to(&w, &mut transcript)?;
+        let u = squeeze(&mut transcript);
+        let w_prime =
+            self.pool.install(|| groups::opening(self.backend, &combined, &points, &w, u))?;
+        self.commit_to(&w_prime, &mut transcript)?;
+        Ok(transcript.finalize())
+    }
+
+    fn commit_to(
+        &self,
+        coefficients: &[Fr],
+        transcript: &mut Transcript,
+    ) -> Result<(), EngineError> {
+        let commitments = self.pool.install(|| self.commit_coefficients([coefficients]));
+        commitments.into_iter().try_for_each(|point| Ok(transcript.write_point(point)?))
     }
 
     /// The pieces of `Σ y^(m−1−j)·g_j / (X^n − 1)`, each of n coefficients.
-    pub(super) fn constraint_quotient(
+    fn constraint_quotient(
         &self,
         protocol: &Protocol,
         polynomials: &Polynomials<'_>,
@@ -222,16 +243,16 @@ impl Engine {
         let total = arena.group(total);
         let total = arena.intern(total);
         let program = Program::new(&arena, total, columns.len(), self.backend);
-        let pieces = protocol.quotient_pieces;
+        let pieces = protocol.quotient_degree;
         quotient(self.backend, &self.domain, &program, &Sources { columns }, pieces)
     }
 }
 
 /// Coefficients of all columns.
-pub(super) struct Polynomials<'a> {
-    pub(super) pk: &'a ProvingKey<G1Affine>,
-    pub(super) advice: &'a [Vec<Fr>],
-    pub(super) instance: &'a [Fr],
+struct Polynomials<'a> {
+    pk: &'a ProvingKey<G1Affine>,
+    advice: &'a [Vec<Fr>],
+    instance: &'a [Fr],
 }
 
 /// Splits the quotient `Σ X^(i·n)·pieces_i` into `Σ X^(i·(n−1))·H_i`. A quotient of degree
@@ -258,12 +279,12 @@ fn split(pieces: Vec<Vec<Fr>>, n: usize, mut rng: impl RngCore) -> Vec<Vec<Fr>> 
     split
 }
 
-pub(super) fn common(transcript: &mut Transcript, value: Fr) -> Result<(), EngineError> {
+fn common(transcript: &mut Transcript, value: Fr) -> Result<(), EngineError> {
     use halo2_proofs::transcript::Transcript as _;
     Ok(transcript.common_scalar(value)?)
 }
 
-pub(super) fn squeeze(transcript: &mut Transcript) -> Fr {
+fn squeeze(transcript: &mut Transcript) -> Fr {
     use halo2_proofs::transcript::{EncodedChallenge as _, Transcript as _};
     transcript.squeeze_challenge().get_scalar()
 }

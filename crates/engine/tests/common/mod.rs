@@ -275,3 +275,10 @@ impl Circuit<Fr> for Synthetic {
         )
     }
 }
+
+/// The circuit's constraint system, which has no selectors.
+pub fn constraint_system(circuit: &Synthetic) -> ConstraintSystem<Fr> {
+    let mut cs = ConstraintSystem::default();
+    Synthetic::configure_with_params(&mut cs, circuit.shape.clone());
+    cs
+}

@@ -10,12 +10,13 @@ use halo2_proofs::{dev::MockProver, plonk::Expression, poly::kzg::commitment::Pa
 use halo2curves::bn256::Bn256;
 use rand::{SeedableRng, rngs::StdRng};
 use verdict_engine::{Engine, Options};
-use verdict_kzg::key::VerifyingKey;
+use verdict_kzg::protocol::Opening;
 
 use super::*;
 use crate::{
     graph::{Convolution, Linear, LinearMap, SparseRows, TensorId},
     integer::{IntegerNode, IntegerTensor, Selected},
+    plan::OPENINGS,
     shape::GraphShape,
 };
 
@@ -59,9 +60,8 @@ fn verifier_accepts(circuit: &ModelCircuit) -> bool {
     let params = params(layout.k);
     let engine = Engine::new(&params, Options::default()).expect("an engine");
     let proving = engine.keygen(circuit, false).expect("keys");
-    let protocol = Arc::new(crate::keys::protocol(&layout.shape).expect("supported"));
-    let commitments = proving.get_vk().fixed_commitments().clone();
-    let key = VerifyingKey::new(protocol, layout.k, commitments).expect("a key");
+    let protocol = crate::keys::protocol(&layout.shape, Opening::COLUMNS).expect("supported");
+    let key = engine.verifying_key(Arc::new(protocol), &proving).expect("a key");
     let instances = &circuit.witness.as_ref().expect("a witness").instances;
     let rng = StdRng::seed_from_u64(2);
     let proof = engine.prove_circuit(&key, &proving, circuit, instances, rng).expect("a proof");
@@ -116,8 +116,10 @@ fn unusable_rows_suffice_for_halo2_and_for_hiding_the_witness() {
             None => chain::config::unusable_rows(&shape),
             Some(_) => graph::config::unusable_rows(&shape),
         };
-        let protocol = crate::keys::protocol(&shape).expect("supported");
-        assert_eq!(unusable, protocol.unusable_rows, "{shape}");
+        for opening in OPENINGS {
+            let protocol = crate::keys::protocol(&shape, opening).expect("supported");
+            assert_eq!(unusable, protocol.unusable_rows, "{shape}, {opening}");
+        }
     }
 }
 

@@ -6,11 +6,11 @@
 //! repeats.
 
 use serde::{Deserialize, Serialize};
-use verdict_kzg::protocol::ProtocolError;
+use verdict_kzg::protocol::{Opening, Protocol, ProtocolError};
 
 use super::Objective;
 use crate::{
-    circuit::{PublicValues, constraint_system},
+    circuit::{PublicValues, constraint_system, secret_columns},
     keys::protocol,
     shape::Shape,
 };
@@ -18,9 +18,13 @@ use crate::{
 /// Gas that every verification takes: the transaction, the pairing.
 const GAS_BASE: f64 = 127_300.0;
 /// Gas of a commitment that a verification multiplies: ecMul, ecAdd, calls.
-const GAS_PER_COMMITMENT: f64 = 6_556.0;
-/// Gas of a value that is opened: calldata, its point's calldata, gates, interpolation.
-const GAS_PER_VALUE: f64 = 1_878.0;
+const GAS_PER_MULTIPLICATION: f64 = 6_420.0;
+/// Gas of a point of the proof: calldata, hashing, the curve's equation.
+const GAS_PER_POINT: f64 = 1_150.0;
+/// Gas of a value that is opened: calldata, hashing, interpolation.
+const GAS_PER_VALUE: f64 = 560.0;
+/// Gas of a value that gates read.
+const GAS_PER_QUERY: f64 = 300.0;
 /// Gas of an instance: calldata, its Lagrange term.
 const GAS_PER_INSTANCE: f64 = 330.0;
 /// Seconds that a proof takes whatever the circuit.
@@ -33,6 +37,9 @@ const SECONDS_PER_FULL: f64 = 1.2e-6;
 const SECONDS_PER_SMALL: f64 = 5e-7;
 /// Seconds a row and fixed column.
 const SECONDS_PER_FIXED: f64 = 1.5e-7;
+/// Seconds a row and column of the largest group but its first: the opening's polynomials
+/// are as much longer.
+const SECONDS_PER_FOLD: f64 = 1e-6;
 /// Well below this many seconds, the balance does not pay for time with gas.
 const SHORT: f64 = 0.06;
 /// In the balance, halving a long proof's time is worth a third more gas: (4/3)^2.4 ≈ 2.
@@ -48,18 +55,21 @@ pub(super) struct Costs {
 }
 
 impl Costs {
-    pub(super) fn new(shape: &Shape, k: u32, public: &PublicValues) -> Self {
-        let columns = Columns::new(shape);
+    pub(super) fn new(columns: &Columns, k: u32, public: &PublicValues) -> Self {
+        let Columns { shape, protocol, advice, fixed } = columns;
         let gas = GAS_BASE
-            + GAS_PER_COMMITMENT * columns.commitments() as f64
-            + GAS_PER_VALUE * columns.values as f64
+            + GAS_PER_MULTIPLICATION * protocol.multiplications() as f64
+            + GAS_PER_POINT * protocol.num_points() as f64
+            + GAS_PER_VALUE * protocol.num_evaluations() as f64
+            + GAS_PER_QUERY * (protocol.advice_queries.len() + protocol.fixed_queries.len()) as f64
             + GAS_PER_INSTANCE * public.count() as f64;
         let small = 2 * shape.limb_columns();
-        let full = columns.advice.saturating_sub(small);
+        let full = advice.saturating_sub(small);
         let row = SECONDS_PER_ROW
             + SECONDS_PER_FULL * full as f64
             + SECONDS_PER_SMALL * small as f64
-            + SECONDS_PER_FIXED * columns.fixed as f64;
+            + SECONDS_PER_FIXED * *fixed as f64
+            + SECONDS_PER_FOLD * (protocol.max_fold() - 1) as f64;
         Self { gas, seconds: SECONDS_BASE + row * (1u64 << k) as f64 }
     }
 
@@ -74,29 +84,27 @@ impl Costs {
     }
 }
 
-/// A shape's columns, as its constraint system has them.
-struct Columns {
+/// A shape's columns as they are committed to.
+pub(super) struct Columns {
+    shape: Shape,
     advice: usize,
     fixed: usize,
-    /// Values that a proof opens: those of secret columns are not among them.
-    values: usize,
+    protocol: Protocol,
 }
 
 impl Columns {
-    fn new(shape: &Shape) -> Self {
-        let system = constraint_system(shape);
-        let queries = system.advice_queries().len() + system.fixed_queries().len();
-        Self {
-            advice: system.num_advice_columns(),
-            fixed: system.num_fixed_columns(),
-            values: queries - shape.lanes,
-        }
-    }
-
-    /// Commitments: those of the key and of the proof, two quotient pieces and two of the
-    /// opening among them.
-    fn commitments(&self) -> usize {
-        self.advice + self.fixed + 4
+    /// The columns of a shape under each opening.
+    pub(super) fn under(
+        shape: &Shape,
+        openings: &[Opening],
+    ) -> Result<Vec<(Opening, Self)>, ProtocolError> {
+        let (system, secret) = (constraint_system(shape), secret_columns(shape));
+        let (advice, fixed) = (system.num_advice_columns(), system.num_fixed_columns());
+        let under = |opening: &Opening| {
+            let protocol = Protocol::outline(&system, &secret, *opening)?;
+            Ok((*opening, Self { shape: *shape, advice, fixed, protocol }))
+        };
+        openings.iter().map(under).collect()
     }
 }
 
@@ -118,11 +126,16 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// What a model of this shape and size costs.
-    pub(super) fn new(shape: &Shape, k: u32, public: &PublicValues) -> Result<Self, ProtocolError> {
+    /// What a model of this shape, opening and size costs.
+    pub(super) fn new(
+        (shape, opening): (&Shape, Opening),
+        k: u32,
+        public: &PublicValues,
+    ) -> Result<Self, ProtocolError> {
         let rows = 1usize << k;
-        let (protocol, columns) = (protocol(shape)?, Columns::new(shape));
-        let columns = columns.advice + columns.fixed;
+        let (protocol, system) = (protocol(shape, opening)?, constraint_system(shape));
+        let columns = system.num_advice_columns() + system.num_fixed_columns();
+        let bases: usize = protocol.folds().iter().sum();
         Ok(Self {
             rows,
             columns,
@@ -130,8 +143,10 @@ impl Estimate {
             instances: public.count(),
             proof_bytes: protocol.proof_length(),
             // Values and coefficients of fixed and advice columns, their extension
-            // to twice the rows, and the SRS in both bases.
-            memory_bytes: rows * (32 * (4 * columns + 12) + 128) + (16 << 20),
+            // to twice the rows, and the SRS: powers, bases of groups.
+            memory_bytes: rows * (32 * (4 * columns + 12) + 64 * bases)
+                + 64 * protocol.powers_needed(k)
+                + (16 << 20),
         })
     }
 }

@@ -8,22 +8,26 @@
 
 mod cost;
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 
 use rayon::prelude::*;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use verdict_kzg::protocol::ProtocolError;
+use verdict_kzg::protocol::{Protocol, ProtocolError};
 
-use self::cost::Costs;
 pub use self::cost::Estimate;
+use self::cost::{Columns, Costs};
 use crate::{
-    circuit::{Layout, LayoutError, PublicValues},
+    circuit::{Layout, LayoutError, PublicValues, constraint_system, secret_columns},
     graph::Graph,
     quantize::{ErrorReport, Precision, QuantizeError, Quantized, Quantizer, Ranges},
     shape::{GraphShape, Shape, ShapeError},
 };
+pub use verdict_kzg::protocol::Opening;
 
 /// (bits of a limb, limbs dropped by the rescale, limbs) of the candidates.
 const FORMATS: [(u32, usize, usize); 11] = [
@@ -41,6 +45,9 @@ const FORMATS: [(u32, usize, usize); 11] = [
 ];
 /// Lane counts of the candidates.
 const LANES: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64];
+/// How columns may be committed to: each, or so many at most together.
+pub const OPENINGS: [Opening; 4] =
+    [Opening::COLUMNS, Opening::folded(4), Opening::folded(8), Opening::folded(16)];
 /// The error target of those who name none …
 const DEFAULT_TARGET: f64 = 1e-4;
 /// … and how far it gives way for models whose outputs may be large.
@@ -64,6 +71,16 @@ pub enum Objective {
     Time,
 }
 
+impl fmt::Display for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Balanced => "balanced",
+            Self::Gas => "gas",
+            Self::Time => "time",
+        })
+    }
+}
+
 /// What the user may choose.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanOptions {
@@ -85,6 +102,8 @@ pub struct PlanOptions {
 pub struct Plan {
     /// The chosen shape.
     pub shape: Shape,
+    /// How its columns are committed to.
+    pub opening: Opening,
     /// log2 of the rows.
     pub k: u32,
     /// How it was quantized.
@@ -104,6 +123,8 @@ pub struct Plan {
 pub struct Candidate {
     /// The shape.
     pub shape: Shape,
+    /// The cheapest way to commit to its columns.
+    pub opening: Opening,
     /// log2 of the rows.
     pub k: u32,
     /// Measured error.
@@ -117,10 +138,32 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    fn new(shape: Shape, k: u32, error: f64, public: &PublicValues, objective: Objective) -> Self {
-        let costs = Costs::new(&shape, k, public);
-        let Costs { gas, seconds } = costs;
-        Self { shape, k, error, gas, seconds, cost: costs.under(objective) }
+    /// The cheapest of the openings.
+    fn new(
+        shape: Shape,
+        openings: &[Opening],
+        (k, error): (u32, f64),
+        public: &PublicValues,
+        objective: Objective,
+    ) -> Result<Option<Self>, ProtocolError> {
+        let columns = Columns::under(&shape, openings)?.into_iter();
+        let candidates = columns.map(|(opening, columns)| {
+            let costs = Costs::new(&columns, k, public);
+            let Costs { gas, seconds } = costs;
+            Self { shape, opening, k, error, gas, seconds, cost: costs.under(objective) }
+        });
+        // Of equals the first, whose groups are smaller.
+        Ok(candidates.min_by(|a, b| a.cost.total_cmp(&b.cost)))
+    }
+}
+
+impl Objective {
+    /// The openings that it chooses from: time takes the quickest.
+    fn openings(self) -> &'static [Opening] {
+        match self {
+            Self::Time => &OPENINGS[..1],
+            Self::Balanced | Self::Gas => &OPENINGS,
+        }
     }
 }
 
@@ -217,14 +260,14 @@ impl Plan {
         finest.finish(target)
     }
 
-    /// Uses a shape of the caller's choice.
+    /// Uses a shape and an opening of the caller's choice.
     ///
     /// # Errors
     /// A shape that is none, or does not hold the model.
     pub fn with_shape(
         graph: &Graph,
         ranges: &Ranges,
-        shape: Shape,
+        (shape, opening): (Shape, Opening),
         precision: &Precision,
     ) -> Result<Self, PlanError> {
         shape.validate()?;
@@ -233,11 +276,28 @@ impl Plan {
         let error = quantizer.compare(&quantized)?;
         let k = Layout::required_k(&quantized.graph, shape)?;
         let public = public_values(&shape, &quantized);
-        let estimate = Estimate::new(&shape, k, &public)?;
-        let candidate = Candidate::new(shape, k, error.largest, &public, Objective::default());
-        let (precision, considered) = (*precision, vec![candidate]);
-        Ok(Self { shape, k, precision, quantized, error, estimate, considered })
+        let estimate = Estimate::new((&shape, opening), k, &public)?;
+        let size = (k, error.largest);
+        let candidate = Candidate::new(shape, &[opening], size, &public, Objective::default())?;
+        let (precision, considered) = (*precision, candidate.into_iter().collect());
+        Ok(Self { shape, opening, k, precision, quantized, error, estimate, considered })
     }
+}
+
+impl Plan {
+    /// log2 of the number of powers that the SRS must have for the keys and proofs.
+    ///
+    /// # Errors
+    /// Never for a plan that was made.
+    pub fn srs_k(&self) -> Result<u32, ProtocolError> {
+        let (system, secret) = (constraint_system(&self.shape), secret_columns(&self.shape));
+        Ok(srs_k(&Protocol::outline(&system, &secret, self.opening)?, self.k))
+    }
+}
+
+/// log2 of the number of powers of τ that keys and proofs of a protocol on `2^k` rows take.
+pub fn srs_k(protocol: &Protocol, k: u32) -> u32 {
+    protocol.powers_needed(k).next_power_of_two().ilog2()
 }
 
 impl Search {
@@ -292,16 +352,21 @@ impl Search {
                 match Layout::required_k(&quantized.graph, shape) {
                     Ok(k) => {
                         let public = public_values(&shape, &quantized);
-                        let candidate =
-                            Candidate::new(shape, k, error.largest, &public, options.objective);
-                        candidates.push((candidate, index));
+                        let (size, objective) = ((k, error.largest), options.objective);
+                        let openings = objective.openings();
+                        match Candidate::new(shape, openings, size, &public, objective) {
+                            Ok(candidate) => {
+                                candidates.extend(candidate.map(|candidate| (candidate, index)));
+                            }
+                            Err(error) => failure = Some(error.into()),
+                        }
                     }
-                    Err(error) => failure = Some(error),
+                    Err(error) => failure = Some(error.into()),
                 }
             }
             let mut search = lock();
             search.error = search.error.min(error.largest);
-            failure.into_iter().for_each(|error| search.fail(error.into()));
+            failure.into_iter().for_each(|error: PlanError| search.fail(error));
             let cheapest = candidates.iter().min_by(|(a, _), (b, _)| a.cost.total_cmp(&b.cost));
             if let Some((candidate, _)) = cheapest {
                 // Formats come in any order: ties are decided by theirs.
@@ -336,10 +401,11 @@ impl Search {
         let mut candidates = self.candidates;
         candidates.sort_by(|(a, i), (b, j)| a.cost.total_cmp(&b.cost).then(i.cmp(j)));
         let considered = candidates.into_iter().map(|(candidate, _)| candidate).collect();
-        let Candidate { shape, k, .. } = best;
-        let estimate = Estimate::new(&shape, k, &public_values(&shape, &quantized))?;
+        let Candidate { shape, opening, k, .. } = best;
+        let public = public_values(&shape, &quantized);
+        let estimate = Estimate::new((&shape, opening), k, &public)?;
         let precision = self.precision;
-        Ok(Plan { shape, k, precision, quantized, error, estimate, considered })
+        Ok(Plan { shape, opening, k, precision, quantized, error, estimate, considered })
     }
 }
 

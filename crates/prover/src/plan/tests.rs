@@ -177,7 +177,7 @@ fn public_inputs_are_counted_as_instances() {
 fn what_a_plan_estimates_is_what_the_protocol_says() {
     let plan = Plan::new(&score_card(), &Ranges::uniform(3, -2.0, 2.0), &PlanOptions::default());
     let plan = plan.expect("plans");
-    let protocol = crate::keys::protocol(&plan.shape).expect("supported");
+    let protocol = crate::keys::protocol(&plan.shape, plan.opening).expect("supported");
     assert_eq!(plan.estimate.proof_bytes, protocol.proof_length());
     assert_eq!(plan.estimate.commitments, protocol.multiplications());
     // Every candidate has its costs; the one chosen is the first.

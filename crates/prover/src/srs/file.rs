@@ -26,7 +26,6 @@ use std::{
     path::Path,
 };
 
-use halo2_proofs::poly::commitment::ParamsProver;
 use halo2curves::{
     bn256::{G1Affine, G2Affine},
     serde::SerdeObject,
@@ -37,7 +36,6 @@ use tempfile::NamedTempFile;
 use super::{
     MAX_K, MIN_K, Origin, Srs, ceremony, check,
     error::{Basis, FileProblem, SrsError},
-    lagrange,
     points::{self, G1_BYTES, G2_BYTES, ReadFailure},
     progress::{Progress, Step},
 };
@@ -129,7 +127,7 @@ fn save_error(source: io::Error, srs: &Srs, path: &Path) -> SrsError {
 }
 
 fn write(srs: &Srs, writer: &mut impl Write, progress: &dyn Progress) -> io::Result<()> {
-    let (powers, basis) = (srs.params().get_g(), srs.lagrange());
+    let (powers, basis) = (srs.powers(), srs.lagrange());
     let mut writer = BufWriter::with_capacity(CHUNK * G1_BYTES, writer);
     let mut head = Vec::with_capacity(head_bytes(srs.k()));
     head.extend_from_slice(MAGIC);
@@ -140,7 +138,7 @@ fn write(srs: &Srs, writer: &mut impl Write, progress: &dyn Progress) -> io::Res
     for range in levels(srs.k()) {
         head.extend_from_slice(&hash_points(&powers[range]));
     }
-    head.extend_from_slice(&hash_points(&basis));
+    head.extend_from_slice(&hash_points(basis));
     let digest = Sha256::digest(&head);
     head.extend_from_slice(&digest);
     writer.write_all(&head)?;
@@ -155,7 +153,7 @@ fn write(srs: &Srs, writer: &mut impl Write, progress: &dyn Progress) -> io::Res
     writer.flush()
 }
 
-fn raw(points: &[G1Affine]) -> Vec<u8> {
+pub(super) fn raw(points: &[G1Affine]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(points.len() * G1_BYTES);
     for point in points {
         // Writing to memory cannot fail.
@@ -212,9 +210,9 @@ fn parse(
     let basis = match hashes.last() {
         Some(expected) if k == largest => {
             let part = || "Lagrange points".to_string();
-            hashed_points(reader, (0..1 << k, Basis::Lagrange), expected, part, progress)?
+            Some(hashed_points(reader, (0..1 << k, Basis::Lagrange), expected, part, progress)?)
         }
-        _ => lagrange::from_powers(&powers, progress),
+        _ => None,
     };
     Ok(Srs::from_points(k, origin, powers, basis, s_g2))
 }

@@ -76,6 +76,6 @@ impl Parts {
         let commitment = check::powers(&powers, &s_g2, progress)?;
         let basis = lagrange.unwrap_or_else(|| lagrange::from_powers(&powers, progress));
         check::lagrange(&commitment, &basis, progress)?;
-        Ok(Srs::from_points(k, origin, powers, basis, s_g2))
+        Ok(Srs::from_points(k, origin, powers, Some(basis), s_g2))
     }
 }

@@ -23,7 +23,7 @@
 //! strings of one τ at different k have the same fingerprint.
 
 mod affine;
-mod basis;
+mod bases;
 mod cache;
 mod ceremony;
 mod check;
@@ -38,16 +38,10 @@ mod points;
 mod progress;
 mod ptau;
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, sync::OnceLock};
 
 use ff::PrimeField;
-use halo2_proofs::{
-    SerdeFormat,
-    poly::{
-        commitment::{Params, ParamsProver},
-        kzg::commitment::ParamsKZG,
-    },
-};
+use halo2_proofs::{SerdeFormat, poly::kzg::commitment::ParamsKZG};
 use halo2curves::{
     bn256::{Bn256, Fr, G1Affine, G2Affine},
     serde::SerdeObject,
@@ -94,11 +88,17 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A structured reference string: halo2's parameters and where they come from.
+/// A structured reference string: powers of τ and where they come from.
 #[derive(Clone)]
 pub struct Srs {
+    k: u32,
     origin: Origin,
-    params: ParamsKZG<Bn256>,
+    powers: Vec<G1Affine>,
+    s_g2: G2Affine,
+    /// Made when it is asked for, if it was not read.
+    lagrange: OnceLock<Vec<G1Affine>>,
+    /// Made when they are asked for.
+    params: OnceLock<ParamsKZG<Bn256>>,
 }
 
 impl fmt::Debug for Srs {
@@ -195,38 +195,28 @@ impl Srs {
     /// # Errors
     /// As [`check`](Self::check).
     pub fn check_with(&self, progress: &dyn Progress) -> Result<(), SrsError> {
-        let (powers, lagrange) = (self.params.get_g(), self.lagrange());
+        let (powers, lagrange) = (&self.powers, self.lagrange());
         check::g2_powers(&self.g2(), &self.s_g2())?;
         check::points(powers, Basis::Powers)?;
-        check::points(&lagrange, Basis::Lagrange)?;
+        check::points(lagrange, Basis::Lagrange)?;
         let commitment = check::powers(powers, &self.s_g2(), progress)?;
-        check::lagrange(&commitment, &lagrange, progress)?;
+        check::lagrange(&commitment, lagrange, progress)?;
         Ok(())
     }
 
-    /// The SRS of the same τ and origin for a smaller `k`; its Lagrange basis is computed.
+    /// The SRS of the same τ and origin for a smaller `k`.
     ///
     /// # Errors
     /// [`SrsError::TooSmall`] if `k` is larger than this one's, [`SrsError::KOutOfRange`].
     pub fn truncated(&self, k: u32) -> Result<Self, SrsError> {
-        self.truncated_with(k, &Silent)
-    }
-
-    /// [`truncated`](Self::truncated) with progress reports.
-    ///
-    /// # Errors
-    /// As [`truncated`](Self::truncated).
-    pub fn truncated_with(&self, k: u32, progress: &dyn Progress) -> Result<Self, SrsError> {
         check_range(k, MAX_K)?;
-        let powers = self.params.get_g();
-        let Some(powers) = powers.get(..1 << k) else {
+        let Some(powers) = self.powers.get(..1 << k) else {
             return Err(SrsError::TooSmall { k, largest: self.k() });
         };
         if k == self.k() {
             return Ok(self.clone());
         }
-        let lagrange = lagrange::from_powers(powers, progress);
-        Ok(Self::from_points(k, self.origin, powers.to_vec(), lagrange, self.s_g2()))
+        Ok(Self::from_points(k, self.origin, powers.to_vec(), None, self.s_g2()))
     }
 
     /// Writes a versioned, hash-checked file; `path` is either complete or untouched.
@@ -250,7 +240,7 @@ impl Srs {
     }
 
     /// Reads a file that [`save`](Self::save) wrote. With a `k` smaller than the file's
-    /// only the powers needed are read, and the Lagrange basis is computed.
+    /// only the powers needed are read.
     ///
     /// # Errors
     /// [`SrsError::File`] with what is wrong, [`SrsError::Io`].
@@ -273,7 +263,12 @@ impl Srs {
 
     /// The size exponent: there are `2^k` powers.
     pub fn k(&self) -> u32 {
-        self.params.k()
+        self.k
+    }
+
+    /// `τ^i·G1` for `i < 2^k`.
+    pub fn powers(&self) -> &[G1Affine] {
+        &self.powers
     }
 
     /// Where it comes from.
@@ -292,43 +287,47 @@ impl Srs {
         fingerprint(&self.s_g2())
     }
 
-    /// halo2's parameters, for keys, proofs and verification.
+    /// halo2's parameters, for its own keys, proofs and verifiers.
     pub fn params(&self) -> &ParamsKZG<Bn256> {
-        &self.params
+        self.params.get_or_init(|| {
+            let lagrange = Some(self.lagrange().to_vec());
+            any_params().from_parts(self.k, self.powers.clone(), lagrange, self.g2(), self.s_g2)
+        })
     }
 
-    /// A copy of the Lagrange points, which halo2's parameters do not give access to.
-    pub fn lagrange(&self) -> Vec<G1Affine> {
-        basis::lagrange(&self.params)
+    /// The Lagrange basis at τ; computed if the SRS is a part of a larger one, which takes
+    /// about 2 s of CPU time at k = 12.
+    pub fn lagrange(&self) -> &[G1Affine] {
+        self.lagrange.get_or_init(|| lagrange::from_powers(&self.powers, &Silent))
     }
 
     /// The generator of G2.
     pub fn g2(&self) -> G2Affine {
-        self.params.g2()
+        G2Affine::generator()
     }
 
     /// τ·G2.
     pub fn s_g2(&self) -> G2Affine {
-        self.params.s_g2()
+        self.s_g2
     }
 
     fn generate(k: u32, rng: &mut impl RngCore, progress: &dyn Progress) -> Result<Self, SrsError> {
         check_range(k, MAX_DEVELOPMENT_K)?;
         let points = development::generate(k, rng, progress);
         let development::Points { powers, lagrange, s_g2 } = points;
-        Ok(Self::from_points(k, Origin::Development, powers, lagrange, s_g2))
+        Ok(Self::from_points(k, Origin::Development, powers, Some(lagrange), s_g2))
     }
 
-    /// `powers` and `lagrange` have `2^k` points each.
+    /// `powers` and `lagrange`, if it is known, have `2^k` points each.
     fn from_points(
         k: u32,
         origin: Origin,
         powers: Vec<G1Affine>,
-        lagrange: Vec<G1Affine>,
+        lagrange: Option<Vec<G1Affine>>,
         s_g2: G2Affine,
     ) -> Self {
-        let g2 = G2Affine::generator();
-        Self { origin, params: any_params().from_parts(k, powers, Some(lagrange), g2, s_g2) }
+        let lagrange = lagrange.map_or_else(OnceLock::new, OnceLock::from);
+        Self { k, origin, powers, s_g2, lagrange, params: OnceLock::new() }
     }
 }
 

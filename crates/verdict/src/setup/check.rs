@@ -11,7 +11,6 @@ use serde::Serialize;
 use thiserror::Error;
 use verdict_engine::Options;
 use verdict_prover::{
-    circuit::secret_columns,
     graph::Graph,
     keys::Keys,
     plan::Plan,
@@ -95,7 +94,7 @@ pub fn check(
     let (input, grids) = (manifest.input.ranges.clone(), manifest.input.grids.clone());
     let ranges = Ranges { input, grids };
     let plan = step(progress, "plan the circuit as the setup says", || {
-        Plan::with_shape(model, &ranges, manifest.shape, &manifest.precision)
+        Plan::with_shape(model, &ranges, (manifest.shape, manifest.opening), &manifest.precision)
     });
     match plan {
         Err(error) => differences.0.push(format!("the setup's circuit does not hold it: {error}")),
@@ -154,21 +153,17 @@ impl Differences {
         }
     }
 
-    /// The key, column by column.
+    /// The key, commitment by commitment.
     fn of_keys(&mut self, setup: &PublicSetup, keys: &Keys) {
-        let secret = secret_columns(&setup.manifest().shape);
-        let theirs = setup.key().fixed_commitments();
-        let ours = keys.verifying().fixed_commitments();
-        let differs = |column: &usize| theirs.get(*column) != ours.get(*column);
-        let (weights, structure): (Vec<usize>, Vec<usize>) =
-            (0..ours.len().max(theirs.len())).filter(differs).partition(|c| secret.contains(c));
-        let (count, all) = (weights.len(), secret.len());
+        let (theirs, ours) = (setup.key(), keys.verifying());
+        let pairs = theirs.secret().iter().zip(ours.secret());
+        let (count, all) = (pairs.filter(|(a, b)| a != b).count(), ours.secret().len());
         if count > 0 {
             self.0.push(format!(
                 "the key commits to other weights, or hides them: {count} of {all} columns differ"
             ));
         }
-        if !structure.is_empty() {
+        if theirs.groups() != ours.groups() {
             self.0.push("the key is of another architecture".to_owned());
         }
     }

@@ -84,7 +84,7 @@ pub enum SetupError {
         got: String,
     },
     /// No SRS where one is needed.
-    #[error("no SRS given; the model needs one of at least 2^{k} rows")]
+    #[error("no SRS given; the model needs one of at least 2^{k} powers")]
     NoSrs {
         /// log2 of the rows.
         k: u32,

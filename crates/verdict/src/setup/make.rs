@@ -20,9 +20,9 @@ use verdict_prover::{
 };
 
 use super::{
-    DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
-    Manifest, ModelInfo, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError, SrsInfo,
-    VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, part,
+    BASES, DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST,
+    MAX_DEPLOYMENT_BYTES, Manifest, ModelInfo, PRIVATE, PUBLIC, PrivatePart, PublicSetup,
+    SetupError, SrsInfo, VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, part,
 };
 use crate::{
     error::Error,
@@ -83,8 +83,10 @@ pub fn setup(
         return Err(SetupError::TooManyValues { count }.into());
     }
     let blinding = kept_blinding(folder, planned, srs);
+    let private = folder.join(PRIVATE);
+    files::create_folder(&private, Access::Private).map_err(SetupError::from)?;
     let (keys, key_time) = timed_step(progress, "make the keys", || {
-        planned.make_keys_again(srs, options, blinding.as_deref())
+        planned.make_keys_again(srs, options, blinding.as_deref(), Some(&private))
     })?;
     let Described { manifest, source, payload } =
         step(progress, "generate the Solidity verifier", || describe(planned, srs, &keys))?;
@@ -125,7 +127,7 @@ fn kept_blinding(folder: &Path, planned: &PlannedModel, srs: &Srs) -> Option<Vec
     let private = PrivatePart::open(&public).ok()?;
     let (manifest, plan) = (public.manifest(), planned.plan());
     let same = (manifest.weights, planned.weights()) == (Weights::Hidden, Weights::Hidden)
-        && manifest.shape == plan.shape
+        && (manifest.shape, manifest.opening) == (plan.shape, plan.opening)
         && manifest.k == plan.k
         && manifest.check_srs(srs).is_ok()
         && private.graph().ok()? == plan.quantized.graph;
@@ -145,6 +147,7 @@ fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manife
             parameters: model.parameters(),
         },
         shape: plan.shape,
+        opening: plan.opening,
         k: plan.k,
         weights: planned.weights(),
         input: plan.quantized.input.clone(),
@@ -212,6 +215,7 @@ impl Writing<'_> {
             files::restrict(&srs_file).map_err(SetupError::from)?;
         } else {
             files::remove(&srs_file).map_err(SetupError::from)?;
+            files::remove(&private.join(BASES)).map_err(SetupError::from)?;
         }
         PrivatePart::write(&private, setup_id, self.keys)?;
         let payload = hex::encode(self.payload);

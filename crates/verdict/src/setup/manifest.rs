@@ -7,6 +7,7 @@ use halo2curves::{CurveAffine, bn256::G2Affine, serde::SerdeObject};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use verdict_contracts::PublicValues;
+use verdict_kzg::protocol::Opening;
 use verdict_prover::{
     onnx::crosscheck::Reading,
     quantize::{ErrorReport, InputSchema, OutputSchema, Precision},
@@ -31,6 +32,8 @@ pub struct Manifest {
     pub model: ModelInfo,
     /// The circuit's shape.
     pub shape: Shape,
+    /// How its columns are committed to and opened.
+    pub opening: Opening,
     /// log2 of its rows.
     pub k: u32,
     /// Whether the key hides the weights.
@@ -52,6 +55,9 @@ pub struct Manifest {
     /// SHA-256 of the other public files, by name.
     pub files: BTreeMap<String, String>,
 }
+
+/// More columns a commitment than any plan asks for.
+const MAX_FOLD: usize = 256;
 
 /// Whether a key hides the weights of its model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -128,6 +134,7 @@ struct Statement<'a> {
     domain: &'static str,
     model: &'a ModelInfo,
     shape: &'a Shape,
+    opening: Opening,
     k: u32,
     weights: Weights,
     input: &'a InputSchema,
@@ -141,9 +148,10 @@ impl Manifest {
     /// same about the same model, under the same key. Deployments and proofs carry it.
     pub fn setup_id(&self) -> B256 {
         let statement = Statement {
-            domain: "verdict.setup.v3",
+            domain: "verdict.setup.v4",
             model: &self.model,
             shape: &self.shape,
+            opening: self.opening,
             k: self.k,
             weights: self.weights,
             input: &self.input,
@@ -174,6 +182,7 @@ impl Manifest {
         let ranges =
             input.ranges.iter().all(|[lo, hi]| lo.is_finite() && hi.is_finite() && lo < hi);
         if manifest.k > verdict_prover::circuit::MAX_K
+            || !(1..=MAX_FOLD).contains(&manifest.opening.max_fold)
             || input.bits != manifest.shape.value_bits()
             || !ranges
             || numbers != input.ranges.len()

@@ -10,6 +10,7 @@
 //! | `private/circuit.bin` | the integer graph |
 //! | `private/blinding.bin` | what hides the graph in the verifying key, if it is hidden |
 //! | `private/srs.bin` | the development SRS, if the setup uses one |
+//! | `private/bases.bin` | what that SRS is prepared to for groups of columns; can be made again |
 //!
 //! The public part is all that verifying, deploying and submitting take, and may be given
 //! to anyone; the private part holds the model and is its owner's alone (mode 0600). The
@@ -30,7 +31,7 @@ use alloy::primitives::B256;
 use halo2curves::bn256::G2Affine;
 use verdict_codegen::{key_hash, key_payload};
 use verdict_kzg::key::VerifyingKey;
-use verdict_prover::{bounded::read_bounded, keys::read_verifying_key};
+use verdict_prover::{bounded::read_bounded, keys::read_verifying_key, plan::srs_k};
 
 pub(crate) use self::part::PrivatePart;
 pub use self::{
@@ -45,7 +46,7 @@ use crate::{
 };
 
 /// Version of the folder's format.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 
 /// Folder of what verifies.
 pub const PUBLIC: &str = "public";
@@ -69,6 +70,9 @@ pub const GRAPH: &str = "circuit.bin";
 pub const BLINDING: &str = "blinding.bin";
 /// Name of a development SRS.
 pub const DEVELOPMENT_SRS: &str = "srs.bin";
+
+/// Name of the bases made of a development SRS.
+pub(crate) const BASES: &str = "bases.bin";
 
 /// Largest manifest read.
 const MAX_MANIFEST_BYTES: u64 = 64 << 20;
@@ -104,7 +108,7 @@ impl PublicSetup {
         let bytes = read_bounded(&manifest_path, MAX_MANIFEST_BYTES)?;
         let manifest = Manifest::parse(&bytes, &manifest_path)?;
         let bytes = part::read(&folder, VERIFYING_KEY, &manifest.files, MAX_KEY_BYTES)?;
-        let key = read_verifying_key(&bytes, &manifest.shape, manifest.k)?;
+        let key = read_verifying_key(&bytes, (&manifest.shape, manifest.opening), manifest.k)?;
         let tau_g2 = manifest.tau_g2(&folder)?;
         let setup = Self { folder, manifest, key, tau_g2 };
         setup.check_key()?;
@@ -114,6 +118,11 @@ impl PublicSetup {
     /// The folder of the public part.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// log2 of the number of powers that an SRS must have to prove or check the setup.
+    pub fn srs_k(&self) -> u32 {
+        srs_k(self.key.protocol(), self.manifest.k)
     }
 
     /// What the setup is about.

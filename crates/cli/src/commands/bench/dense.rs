@@ -8,19 +8,20 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::OsRng, rngs::StdRng};
 use serde::Serialize;
 use verdict::SrsChoice;
-use verdict_engine::{Engine, Progress, Stage};
+use verdict_engine::{Engine, Options, Progress, Stage};
 use verdict_prover::{
     graph::{ElementKind, Function, Graph, Linear, LinearMap, Node, Op, Tensor, TensorId},
-    keys::Keys,
+    keys::{self, KeyError, Keys, protocol},
     plan::{Plan, PlanOptions},
     prove::{prove, prove_reference},
     quantize::Ranges,
+    srs::Srs,
     verify::verify,
 };
 
 use super::{backend, median_of, peak_memory};
 use crate::{
-    args::{Bench, LayerSizes},
+    args::{Bench, LayerSizes, Optimize},
     commands::setup::open_srs,
     failure::Outcome,
     ui::{Ui, bytes, grouped, seconds},
@@ -36,6 +37,7 @@ struct Row {
     parameters: usize,
     k: u32,
     shape: String,
+    opening: String,
     plan_seconds: f64,
     key_seconds: f64,
     proof_seconds_median: f64,
@@ -102,12 +104,13 @@ pub(super) fn run(args: &Bench, ui: &Ui) -> Outcome {
     let mut human = vec![format!("{threads} threads, {:?}, development SRS", backend(args))];
     for row in &models {
         human.push(format!(
-            "{} ({} parameters, 2^{} rows, {}): proof {}, halo2's own prover {} ({:.1} times; {} \
+            "{} ({} parameters, 2^{} rows, {}, {}): proof {}, halo2's own prover {} ({:.1} times; {} \
              runs), planned in {}, keys {}, {}, largest error {:.1e}{}",
             row.model,
             grouped(row.parameters as u64),
             row.k,
             row.shape,
+            row.opening,
             seconds(Duration::from_secs_f64(row.proof_seconds_median)),
             seconds(Duration::from_secs_f64(row.reference_seconds_median)),
             row.reference_seconds_median / row.proof_seconds_median,
@@ -171,20 +174,34 @@ pub(super) fn model(sizes: &[usize]) -> Graph {
     }
 }
 
+/// What generated models are planned for.
+pub(super) fn plan_options(args: &Bench) -> PlanOptions {
+    let objective = args.optimize.map(Optimize::objective).unwrap_or_default();
+    PlanOptions { objective, ..PlanOptions::default() }
+}
+
+/// A development SRS and an engine for a plan. Bases are not kept: this measures proofs.
+pub(super) fn engine_of(plan: &Plan, options: Options, ui: &Ui) -> Outcome<(Srs, Engine)> {
+    let srs = open_srs(&SrsChoice::Development, plan.srs_k().map_err(KeyError::from)?, ui)?;
+    let protocol = protocol(&plan.shape, plan.opening).map_err(KeyError::from)?;
+    let engine =
+        ui.step("prepare the SRS", || Ok(keys::engine(&srs, &protocol, plan.k, None, options)?))?;
+    Ok((srs, engine))
+}
+
 fn measure(args: &Bench, LayerSizes(sizes): &LayerSizes, ui: &Ui) -> Outcome<Row> {
     let model = model(sizes);
     ui.heading(&model.name);
     let ranges = Ranges::uniform(model.input_len(), -1.0, 1.0);
-    let (plan, plan_time) = ui.timed_step("plan the circuit", || {
-        Ok(Plan::new(&model, &ranges, &PlanOptions::default())?)
-    })?;
-    let srs = open_srs(&SrsChoice::Development, plan.k, ui)?;
+    let (plan, plan_time) =
+        ui.timed_step("plan the circuit", || Ok(Plan::new(&model, &ranges, &plan_options(args))?))?;
     let clock = Arc::new(StageClock::default());
     let mut options = args.computing.options();
     options.progress = Some(clock.clone());
-    let engine = Engine::new(srs.params(), options)?;
+    let (srs, engine) = engine_of(&plan, options, ui)?;
     let (keys, key_time) = ui.timed_step("make the keys", || {
-        Ok(Keys::new(&engine, plan.quantized.graph.clone(), plan.shape, OsRng)?)
+        let shape = (plan.shape, plan.opening);
+        Ok(Keys::new(&engine, plan.quantized.graph.clone(), shape, OsRng)?)
     })?;
     let input = ranges.samples(1).pop().unwrap_or_default();
     let inputs = plan.quantized.input.encode(&input)?;
@@ -210,9 +227,11 @@ fn measure(args: &Bench, LayerSizes(sizes): &LayerSizes, ui: &Ui) -> Outcome<Row
     let peak_memory_bytes = peak_memory();
 
     let mut reference = Vec::new();
+    let own = srs.truncated(plan.k)?;
+    own.params();
     while reference.len() < args.runs.max(1) {
         let ((), time) = ui.timed_step("prove with halo2's own prover", || {
-            prove_reference(srs.params(), &keys, &inputs, &[0; 32], OsRng)?;
+            prove_reference(own.params(), &keys, &inputs, &[0; 32], OsRng)?;
             Ok(())
         })?;
         reference.push(time);
@@ -225,6 +244,7 @@ fn measure(args: &Bench, LayerSizes(sizes): &LayerSizes, ui: &Ui) -> Outcome<Row
         parameters: model.parameters(),
         k: plan.k,
         shape: plan.shape.to_string(),
+        opening: plan.opening.to_string(),
         plan_seconds: plan_time.as_secs_f64(),
         key_seconds: key_time.as_secs_f64(),
         proof_seconds_median: proof_time.as_secs_f64(),

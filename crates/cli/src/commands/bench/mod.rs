@@ -18,7 +18,7 @@ use verdict::{
     submit, verify,
 };
 use verdict_engine::Backend;
-use verdict_prover::samples::InputTensor;
+use verdict_prover::{keys::KeyError, samples::InputTensor};
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use self::guard::{Baseline, Calibration, Comparison, Figures};
@@ -28,7 +28,7 @@ use super::{
     setup::open_srs,
 };
 use crate::{
-    args::Bench,
+    args::{Bench, ModelOptions, Optimize},
     failure::{Failure, Outcome},
     inputs::{plan, read_inputs},
     ui::{Ui, bytes, grouped, seconds},
@@ -43,6 +43,7 @@ struct Row {
     model: String,
     k: u32,
     shape: String,
+    opening: String,
     key_seconds_median: f64,
     proof_seconds_median: f64,
     reference_seconds_median: f64,
@@ -75,8 +76,12 @@ pub(crate) fn run(args: &Bench, ui: &Ui) -> Outcome {
     }
     let calibration = Calibration::new();
     let mut rows = Vec::new();
+    let objectives =
+        args.optimize.map_or(vec![Optimize::Balanced, Optimize::Time], |one| vec![one]);
     for model in MODELS {
-        rows.push(measure(args, model, &calibration, ui)?);
+        for objective in &objectives {
+            rows.push(measure(args, (model, *objective), &calibration, ui)?);
+        }
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let backend = format!("{:?}", backend(args));
@@ -135,12 +140,19 @@ fn line(comparison: &Comparison) -> String {
     )
 }
 
-fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outcome<Row> {
-    ui.heading(name);
+fn measure(
+    args: &Bench,
+    (name, optimize): (&str, Optimize),
+    calibration: &Calibration,
+    ui: &Ui,
+) -> Outcome<Row> {
+    let title = format!("{name}, {}", optimize.objective());
+    ui.heading(&title);
     let folder = TempDir::with_prefix("verdict-bench-")?;
-    let planned = plan(&args.example.join(name), &example_options(&args.example))?;
+    let options = ModelOptions { optimize, ..example_options(&args.example) };
+    let planned = plan(&args.example.join(name), &options)?;
     let (model, plan) = (planned.model(), planned.plan());
-    let srs = open_srs(&SrsChoice::Development, plan.k, ui)?;
+    let srs = open_srs(&SrsChoice::Development, plan.srs_k().map_err(KeyError::from)?, ui)?;
     verdict::setup(&planned, &srs, folder.path(), args.computing.options(), ui)?;
     let options = ProverOptions { engine: args.computing.options(), ..ProverOptions::default() };
     let prover = Prover::open(folder.path(), options)?;
@@ -178,10 +190,11 @@ fn measure(args: &Bench, name: &str, calibration: &Calibration, ui: &Ui) -> Outc
         guarded.insert("peak memory, MB".to_owned(), peak as f64 / 1e6);
     }
     Ok(Row {
-        model: name.to_owned(),
+        model: title,
         guarded,
         k: plan.k,
         shape: plan.shape.to_string(),
+        opening: plan.opening.to_string(),
         key_seconds_median: median_of(key_times).as_secs_f64(),
         proof_seconds_median: median_of(times).as_secs_f64(),
         reference_seconds_median: reference_median.as_secs_f64(),

@@ -8,19 +8,21 @@ use std::{
 
 use rand::rngs::OsRng;
 use serde::Serialize;
-use verdict::SrsChoice;
 use verdict_engine::Engine;
 use verdict_prover::{
-    keys::Keys,
-    plan::{Candidate, Plan, PlanOptions},
+    keys::{KeyError, Keys, protocol},
+    plan::{Candidate, OPENINGS, Opening, Plan},
     prove::{prove, prove_opened},
     quantize::Ranges,
+    shape::Shape,
 };
 
-use super::{dense::model, median_of};
+use super::{
+    dense::{engine_of, model, plan_options},
+    median_of,
+};
 use crate::{
     args::{Bench, LayerSizes},
-    commands::setup::open_srs,
     failure::Outcome,
     ui::{Ui, seconds},
 };
@@ -30,6 +32,7 @@ use crate::{
 struct Row {
     model: String,
     shape: String,
+    opening: String,
     k: u32,
     expected_gas: f64,
     expected_seconds: f64,
@@ -61,10 +64,11 @@ pub(super) fn run(args: &Bench, shapes: usize, ui: &Ui) -> Outcome {
     }
     let line = |row: &Row| {
         format!(
-            "{:<20} {:<34} 2^{:<2} {:>9.0} gas, expected {:>9}, median {:>9}, least {:>9}, \
+            "{:<20} {:<34} {:<46} 2^{:<2} {:>9.0} gas, expected {:>9}, median {:>9}, least {:>9}, \
              {:.3} of one that opens secret columns",
             row.model,
             row.shape,
+            row.opening,
             row.k,
             row.expected_gas,
             seconds(Duration::from_secs_f64(row.expected_seconds)),
@@ -88,24 +92,45 @@ fn chosen(considered: &[Candidate], count: usize) -> Vec<Candidate> {
     first.take(count).copied().collect()
 }
 
+/// The openings that group a shape's columns differently.
+fn openings(shape: &Shape) -> Outcome<Vec<Opening>> {
+    let mut found: Vec<(Opening, [u8; 32])> = Vec::new();
+    for opening in OPENINGS {
+        let id = protocol(shape, opening).map_err(KeyError::from)?.shape_id();
+        if found.iter().all(|(_, known)| *known != id) {
+            found.push((opening, id));
+        }
+    }
+    Ok(found.into_iter().map(|(opening, _)| opening).collect())
+}
+
 fn measure(args: &Bench, sizes: &[usize], shapes: usize, ui: &Ui) -> Outcome<Vec<Row>> {
     let model = model(sizes);
     ui.heading(&model.name);
     let ranges = Ranges::uniform(model.input_len(), -1.0, 1.0);
     let plan =
-        ui.step("plan the circuit", || Ok(Plan::new(&model, &ranges, &PlanOptions::default())?))?;
+        ui.step("plan the circuit", || Ok(Plan::new(&model, &ranges, &plan_options(args))?))?;
     let sample = ranges.samples(1).pop().unwrap_or_default();
     let mut contenders = Vec::new();
-    for candidate in chosen(&plan.considered, shapes) {
-        let plan = Plan::with_shape(&model, &ranges, candidate.shape, &plan.precision)?;
-        let srs = open_srs(&SrsChoice::Development, plan.k, ui)?;
-        let engine = Engine::new(srs.params(), args.computing.options())?;
-        let inputs = plan.quantized.input.encode(&sample)?;
-        let keys = ui.step(&format!("keys of {}", plan.shape), || {
-            Ok(Keys::new(&engine, plan.quantized.graph, plan.shape, OsRng)?)
-        })?;
-        let (times, to_opened) = (Vec::new(), Vec::new());
-        contenders.push(Contender { candidate, inputs, engine, keys, times, to_opened });
+    for Candidate { shape, .. } in chosen(&plan.considered, shapes) {
+        for opening in openings(&shape)? {
+            let of = (shape, opening);
+            let plan = Plan::with_shape(&model, &ranges, of, &plan.precision)?;
+            let (_, engine) = engine_of(&plan, args.computing.options(), ui)?;
+            let inputs = plan.quantized.input.encode(&sample)?;
+            let keys = ui.step(&format!("keys of {shape}, {opening}"), || {
+                Ok(Keys::new(&engine, plan.quantized.graph, of, OsRng)?)
+            })?;
+            let (times, to_opened) = (Vec::new(), Vec::new());
+            contenders.extend(plan.considered.first().map(|candidate| Contender {
+                candidate: *candidate,
+                inputs,
+                engine,
+                keys,
+                times,
+                to_opened,
+            }));
+        }
     }
     // In turn, so that a machine that slows down slows all of them down.
     for run in 0..=args.runs.max(1) {
@@ -126,6 +151,7 @@ fn measure(args: &Bench, sizes: &[usize], shapes: usize, ui: &Ui) -> Outcome<Vec
     let row = |mut contender: Contender| Row {
         model: model.name.clone(),
         shape: contender.candidate.shape.to_string(),
+        opening: contender.candidate.opening.to_string(),
         k: contender.candidate.k,
         expected_gas: contender.candidate.gas,
         expected_seconds: contender.candidate.seconds,

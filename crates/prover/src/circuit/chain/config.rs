@@ -64,10 +64,10 @@ pub struct Columns {
 /// Rows at the end of every column that hold random values.
 ///
 /// halo2 keeps the largest number of queries of one advice column (the limb column's), at
-/// least 3, plus 3; hiding a column takes two rows a query (and one, where no query is on
-/// the row itself). A test compares the figure with both.
+/// least 3, plus 3; hiding a column takes two rows a query and one for its commitment.
+/// A test compares the figure with both.
 pub fn unusable_rows(shape: &Shape) -> usize {
-    (shape.limbs.max(3) + 3).max(2 * shape.limbs)
+    (shape.limbs.max(3) + 3).max(2 * shape.limbs + 1)
 }
 
 /// Rotation from the last row of the domain to the last active row.

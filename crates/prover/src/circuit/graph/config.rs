@@ -92,7 +92,7 @@ pub struct Batch {
 /// Rows at the end of every column that hold random values; see
 /// [`crate::circuit::chain::config::unusable_rows`].
 pub fn unusable_rows(shape: &Shape) -> usize {
-    (shape.value_rows().max(3) + 3).max(2 * shape.value_rows())
+    (shape.value_rows().max(3) + 3).max(2 * shape.value_rows() + 1)
 }
 
 /// The same inference's row, `rows` rows of a value before.
