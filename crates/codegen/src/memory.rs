@@ -79,7 +79,7 @@ pub(crate) fn leaf_name(protocol: &Protocol, leaf: Leaf) -> String {
     };
     match leaf {
         Leaf::Advice(i) => value(ColumnId::Advice, protocol.advice_queries[i]),
-        Leaf::Fixed(i) => value(ColumnId::Fixed, protocol.fixed_queries[i]),
+        Leaf::Fixed(i) => value(|column| ColumnId::Fixed(column, 0), protocol.fixed_queries[i]),
         Leaf::Instance(i) => instance_name(protocol.instance_queries[i]),
         Leaf::Challenge(i) => format!("CHALLENGE_{i}"),
         Leaf::Y => "Y".to_owned(),
@@ -94,9 +94,9 @@ pub(crate) fn instance_name(rotation: i32) -> String {
 pub(crate) fn value_name(column: ColumnId, rotation: i32) -> String {
     let (kind, index) = match column {
         ColumnId::Advice(index) => ("ADVICE", index),
-        ColumnId::Fixed(index) => ("FIXED", index),
+        ColumnId::Fixed(index, _) => ("FIXED", index),
     };
-    format!("EVAL_{kind}_{index}{}", rotation_suffix(rotation))
+    format!("EVAL_{kind}_{index}{}", rotation_suffix(rotation + column.turn()))
 }
 
 /// The point of the group with this index among all groups.
@@ -111,7 +111,8 @@ pub(crate) fn group_name(protocol: &Protocol, index: usize) -> String {
 pub(crate) fn columns_of(group: &Group) -> String {
     let name = |column: &ColumnId| match column {
         ColumnId::Advice(index) => format!("advice {index}"),
-        ColumnId::Fixed(index) => format!("fixed {index}"),
+        ColumnId::Fixed(index, 0) => format!("fixed {index}"),
+        ColumnId::Fixed(index, turn) => format!("fixed {index} turned by {turn}"),
     };
     group.columns.iter().map(name).collect::<Vec<_>>().join(", ")
 }
@@ -460,12 +461,12 @@ pub(crate) fn rounds(protocol: &Protocol) -> Vec<Round> {
     for group in protocol.groups() {
         for column in &group.columns {
             for rotation in &group.rotations {
-                let (ColumnId::Advice(index) | ColumnId::Fixed(index)) = column;
-                let kind = match column {
-                    ColumnId::Advice(_) => "advice",
-                    ColumnId::Fixed(_) => "fixed",
+                let (kind, index) = match column {
+                    ColumnId::Advice(index) => ("advice", index),
+                    ColumnId::Fixed(index, _) => ("fixed", index),
                 };
-                let note = format!("{kind} column {index} at {}", rotation_point(*rotation));
+                let point = rotation_point(*rotation + column.turn());
+                let note = format!("{kind} column {index} at {point}");
                 round.scalar(value_name(*column, *rotation), note);
             }
         }

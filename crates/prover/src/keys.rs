@@ -239,7 +239,7 @@ fn column_commitments(key: &VerifyingKey) -> Vec<G1Affine> {
     let protocol = key.protocol();
     let mut commitments = vec![G1Affine::identity(); protocol.num_fixed_columns];
     for (group, commitment) in protocol.key_groups.iter().zip(key.groups()) {
-        if let [ColumnId::Fixed(column)] = group.columns[..] {
+        if let [ColumnId::Fixed(column, 0)] = group.columns[..] {
             commitments[column] = *commitment;
         }
     }

@@ -8,6 +8,7 @@ use ff::Field;
 use halo2_proofs::plonk::ProvingKey;
 use halo2curves::bn256::{Fr, G1, G1Affine};
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::sync::Arc;
 use verdict_kzg::field::interpolate;
 use verdict_kzg::key::VerifyingKey;
@@ -31,8 +32,14 @@ impl Engine {
         if expected != got {
             return Err(EngineError::FixedColumns { expected, got });
         }
+        let turned = Turned::new(&protocol, |column, turn| {
+            let values = &columns[column][..];
+            let (before, from) = values.split_at(turn.rem_euclid(values.len() as i32) as usize);
+            [from, before].concat()
+        });
         let column = |of| match of {
-            ColumnId::Fixed(column) => &columns[column][..],
+            ColumnId::Fixed(column, 0) => &columns[column][..],
+            ColumnId::Fixed(column, turn) => turned.get(column, turn),
             ColumnId::Advice(_) => &[],
         };
         let groups = self.commit_groups(&protocol.key_groups, column)?;
@@ -76,6 +83,30 @@ impl Engine {
             own.iter().sum()
         });
         Ok(affine(sums.collect()))
+    }
+}
+
+/// The fixed columns that are committed to turned: values or coefficients.
+pub(super) struct Turned(HashMap<(usize, i32), Vec<Fr>>);
+
+impl Turned {
+    /// `make` turns a column.
+    pub(super) fn new(
+        protocol: &Protocol,
+        make: impl Fn(usize, i32) -> Vec<Fr> + Sync + Send,
+    ) -> Self {
+        let members = protocol.key_groups.iter().flat_map(|group| &group.columns);
+        let turned: Vec<_> = members
+            .filter_map(|column| match column {
+                ColumnId::Fixed(column, turn) if *turn != 0 => Some((*column, *turn)),
+                _ => None,
+            })
+            .collect();
+        Self(turned.into_par_iter().map(|(at, turn)| ((at, turn), make(at, turn))).collect())
+    }
+
+    pub(super) fn get(&self, column: usize, turn: i32) -> &[Fr] {
+        self.0.get(&(column, turn)).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -6,7 +6,7 @@
 //! quotient's pieces if there are several.
 
 use super::advice::AdviceState;
-use super::groups::{self, Combined};
+use super::groups::{self, Combined, Turned};
 use super::witness::{self, WitnessSource};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -21,7 +21,7 @@ use halo2_proofs::transcript::{TranscriptWrite, TranscriptWriterBuffer};
 use halo2curves::bn256::{Fr, G1Affine};
 use rand::RngCore;
 use rayon::prelude::*;
-use verdict_kzg::field::rotate;
+use verdict_kzg::field::{powers, rotate};
 use verdict_kzg::key::VerifyingKey;
 use verdict_kzg::protocol::{ColumnId, Protocol};
 use verdict_kzg::transcript::{KeccakChallenge, KeccakTranscript};
@@ -144,9 +144,17 @@ impl Engine {
         self.options.enter(Stage::Evaluations)?;
         let omega = self.domain.omega();
         let point = |rotation: i32| x * rotate(omega, self.k(), rotation);
+        // f(ω^turn·X).
+        let turned = self.pool.install(|| {
+            Turned::new(protocol, |column, turn| {
+                let factors = powers(Fr::ONE, rotate(omega, self.k(), turn), n);
+                pk.fixed_polys()[column].iter().zip(factors).map(|(c, power)| c * power).collect()
+            })
+        });
         let column = |of: ColumnId| match of {
             ColumnId::Advice(column) => &advice[column][..],
-            ColumnId::Fixed(column) => &pk.fixed_polys()[column][..],
+            ColumnId::Fixed(column, 0) => &pk.fixed_polys()[column][..],
+            ColumnId::Fixed(column, turn) => turned.get(column, turn),
         };
         let opened = protocol.groups().flat_map(|group| {
             let rotations = group.rotations.iter();

@@ -194,9 +194,12 @@ impl Circuit<Fr> for Synthetic {
         }
         if let Some(instance) = instance {
             meta.create_gate("public", |meta| {
+                // The second says nothing new: it reads a structural column on another row.
+                let next = meta.query_fixed(public, Rotation::next());
                 let public = meta.query_fixed(public, Rotation::cur());
                 let data = meta.query_advice(data[0], Rotation::cur());
-                vec![public * (data - meta.query_instance(instance, Rotation::cur()))]
+                let equal = public * (data - meta.query_instance(instance, Rotation::cur()));
+                vec![equal.clone(), equal * next]
             });
         }
         let sum = (shape.weights > 0).then(|| {

@@ -12,7 +12,7 @@ use halo2_proofs::transcript::{
 use halo2curves::bn256::{Fr, G1, G1Affine, G2Affine};
 use rand::{SeedableRng, rngs::StdRng};
 use std::collections::HashMap;
-use verdict_kzg::field::{domain_generator, lagrange_basis, rotate};
+use verdict_kzg::field::{domain_generator, lagrange_basis, powers, rotate};
 use verdict_kzg::protocol::{ColumnId, Opening};
 use verdict_kzg::transcript::{KeccakChallenge, KeccakTranscript};
 use verdict_kzg::verify::{Linearisation, Remainder, VerifyError, read_proof};
@@ -76,8 +76,10 @@ fn the_reference_protocol_gives_a_model_away_after_as_many_proofs_as_rows() {
     let proofs: Vec<_> = (0..N as u64 + 4).map(|seed| setup.reference(seed)).collect();
     let queries = setup.pk.get_vk().cs().fixed_queries().clone();
     let mut found = 0;
-    for (index, (column, _)) in queries.iter().enumerate() {
-        let openings: Vec<_> = proofs.iter().map(|(x, values)| (*x, values[index])).collect();
+    for (index, (column, rotation)) in queries.iter().enumerate() {
+        let turn = rotate(domain_generator(K), K, rotation.0);
+        let openings: Vec<_> =
+            proofs.iter().map(|(x, values)| (*x * turn, values[index])).collect();
         let extracted = extract(&openings).expect("a fixed column is the same in every proof");
         assert_eq!(extracted[..], setup.pk.fixed_polys()[column.index()][..]);
         found += usize::from(secret.contains(&column.index()));
@@ -107,9 +109,15 @@ fn two_thousand_proofs_give_away_structural_columns_only() {
                     proofs.iter().map(|(x, values)| (*x * turn, values[index])).collect();
                 // Every word that is the same polynomial in all proofs is a structural column.
                 match (column, extract(&openings)) {
-                    (ColumnId::Fixed(column), Some(found)) => {
+                    (ColumnId::Fixed(column, turn), Some(found)) => {
                         assert!(!secret.contains(column));
-                        assert_eq!(found[..], setup.pk.fixed_polys()[*column][..]);
+                        let back = rotate(domain_generator(K), K, -turn);
+                        let straight: Vec<Fr> = found
+                            .iter()
+                            .zip(powers(Fr::ONE, back, N))
+                            .map(|(c, p)| c * p)
+                            .collect();
+                        assert_eq!(straight[..], setup.pk.fixed_polys()[*column][..]);
                     }
                     (ColumnId::Advice(_), None) => {}
                     (column, _) => panic!("{column:?} at {rotation}"),
@@ -198,7 +206,7 @@ fn simulate(setup: &Setup, tau: Fr, mut rng: StdRng) -> Vec<u8> {
     for group in protocol.groups() {
         for column in &group.columns {
             values.extend(group.rotations.iter().map(|rotation| match column {
-                ColumnId::Fixed(column) => fixed_at(*column, point(x, *rotation)),
+                ColumnId::Fixed(column, turn) => fixed_at(*column, point(x, *rotation + turn)),
                 ColumnId::Advice(_) => Fr::random(&mut rng),
             }));
         }

@@ -99,7 +99,7 @@ impl Textbook<'_> {
             for (index, group) in protocol.phases[phase].groups.iter().enumerate() {
                 let column = |of: &ColumnId| match of {
                     ColumnId::Advice(column) => &advice[*column],
-                    ColumnId::Fixed(_) => unreachable!("a phase has advice only"),
+                    ColumnId::Fixed(..) => unreachable!("a phase has advice only"),
                 };
                 let mut columns: Vec<&Poly> = group.columns.iter().map(column).collect();
                 if cheat.wider && (phase, index) == (0, 0) {
@@ -164,16 +164,16 @@ impl Textbook<'_> {
         let x = self.squeeze();
         let point = |rotation: i32| x * rotate(omega, K, rotation);
         let polynomial = |of: &ColumnId| match of {
-            ColumnId::Advice(column) => &advice[*column],
-            ColumnId::Fixed(column) => {
+            ColumnId::Advice(column) => advice[*column].clone(),
+            ColumnId::Fixed(column, turn) => {
                 assert!(!protocol.secret_columns.contains(column));
-                &fixed[*column]
+                turned(&fixed[*column], *turn)
             }
         };
         let mut values = Vec::new();
         for group in protocol.groups() {
             for of in &group.columns {
-                values.extend(group.rotations.iter().map(|r| at(polynomial(of), point(*r))));
+                values.extend(group.rotations.iter().map(|r| at(&polynomial(of), point(*r))));
             }
         }
         if let Some(change) = cheat.values {
@@ -189,7 +189,7 @@ impl Textbook<'_> {
                 'f' if protocol.secret_columns.contains(&column) => {
                     Fr::from(u64::from(chosen == Some(column)))
                 }
-                'f' => claimed(ColumnId::Fixed(column), rotation),
+                'f' => claimed(ColumnId::Fixed(column, 0), rotation),
                 'a' => claimed(ColumnId::Advice(column), rotation),
                 'i' => at(&instance, point(rotation)),
                 _ => challenge,
@@ -215,7 +215,8 @@ impl Textbook<'_> {
             let (own, behind) = rest.split_at(group.columns.len() * group.rotations.len());
             rest = behind;
             let points: Vec<Fr> = group.rotations.iter().map(|r| point(*r)).collect();
-            let columns: Vec<&Poly> = group.columns.iter().map(polynomial).collect();
+            let columns: Vec<Poly> = group.columns.iter().map(polynomial).collect();
+            let columns: Vec<&Poly> = columns.iter().collect();
             let lows: Vec<Poly> = own
                 .chunks(points.len())
                 .map(|values| lagrange_interpolate(&points, values))

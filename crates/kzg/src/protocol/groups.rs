@@ -52,8 +52,28 @@ impl fmt::Display for Opening {
 pub enum ColumnId {
     /// Advice column; its group's commitment is in the proof.
     Advice(usize),
-    /// Fixed column; its group's commitment is in the key.
-    Fixed(usize),
+    /// Fixed column f turned by a rotation r, `f(ω^r·X)`; its group's commitment is in the
+    /// key. What holds of the key needs no proof, so a column may be in it several times, each
+    /// turned to where a gate reads it: then all are opened at one point.
+    Fixed(usize, i32),
+}
+
+impl ColumnId {
+    /// Whether both are one column, however turned.
+    pub fn same(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Advice(a), Self::Advice(b)) | (Self::Fixed(a, _), Self::Fixed(b, _)) => a == b,
+            _ => false,
+        }
+    }
+
+    /// Its rotation in front of that of the opening.
+    pub fn turn(self) -> i32 {
+        match self {
+            Self::Advice(_) => 0,
+            Self::Fixed(_, turn) => turn,
+        }
+    }
 }
 
 /// Columns behind one commitment.
@@ -117,8 +137,24 @@ impl Protocol {
             groups(columns, advice, max_fold, hidden)
         });
         let phases: Vec<Vec<Group>> = phases.collect();
-        let key = (0..self.num_fixed_columns).map(ColumnId::Fixed);
-        self.key_groups = groups(key, fixed, max_fold, |_| true);
+        let columns = (0..self.num_fixed_columns).map(|column| ColumnId::Fixed(column, 0));
+        let straight = groups(columns, fixed, max_fold, |_| true);
+        let mut turned: Vec<Group> = Vec::new();
+        if max_fold > 1 && !fixed.is_empty() {
+            let mut queries = fixed.clone();
+            queries.sort_unstable();
+            let parts = queries.len().div_ceil(max_fold);
+            let part = queries.len().div_ceil(parts);
+            turned.extend(queries.chunks(part).map(|queries| {
+                let columns = queries.iter().map(|(column, at)| ColumnId::Fixed(*column, *at));
+                Group { columns: columns.collect(), rotations: vec![0] }
+            }));
+        }
+        let gas = |groups: &[Group]| -> usize {
+            groups.iter().map(|group| GROUP_GAS + EVALUATION_GAS * group.num_values()).sum()
+        };
+        let turns = !turned.is_empty() && gas(&turned) < gas(&straight);
+        self.key_groups = if turns { turned } else { straight };
         self.phases.iter_mut().zip(phases).for_each(|(phase, groups)| phase.groups = groups);
         let mut classes: Vec<Class> = Vec::new();
         for (index, group) in self.groups().enumerate() {
@@ -156,7 +192,7 @@ fn rows_to_hide(opened: usize, own: &[i32]) -> usize {
 
 /// Ascending rotations at which gates read a column.
 fn rotations_of(column: ColumnId, queries: &[(usize, i32)]) -> Vec<i32> {
-    let (ColumnId::Advice(index) | ColumnId::Fixed(index)) = column;
+    let (ColumnId::Advice(index) | ColumnId::Fixed(index, _)) = column;
     let of = queries.iter().filter(|query| query.0 == index);
     let mut rotations: Vec<i32> = of.map(|query| query.1).collect();
     rotations.sort_unstable();
@@ -230,7 +266,7 @@ mod tests {
         let columns = (0..columns.len()).map(ColumnId::Advice);
         let index = |column: &ColumnId| match column {
             ColumnId::Advice(index) => *index,
-            ColumnId::Fixed(_) => usize::MAX,
+            ColumnId::Fixed(..) => usize::MAX,
         };
         groups(columns, &queries, max_fold, |_| true)
             .into_iter()

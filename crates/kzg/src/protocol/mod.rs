@@ -265,16 +265,21 @@ impl Protocol {
             };
             queries.iter().filter_map(value).collect()
         };
-        [of(&self.advice_queries, ColumnId::Advice), of(&self.fixed_queries, ColumnId::Fixed)]
+        let fixed = |column| ColumnId::Fixed(column, 0);
+        [of(&self.advice_queries, ColumnId::Advice), of(&self.fixed_queries, fixed)]
     }
 
-    /// The place of a column's value among the values of a proof; every query has one.
+    /// The place of a column's value at a rotation among the values of a proof, in whatever
+    /// turn it is committed to; every query has one.
     pub fn value_index(&self, column: ColumnId, rotation: i32) -> Option<usize> {
         let mut before = 0;
+        let rotation = rotation + column.turn();
         for group in self.groups() {
-            if let Some(position) = group.columns.iter().position(|c| *c == column) {
-                let at = group.rotations.iter().position(|at| *at == rotation)?;
-                return Some(before + position * group.rotations.len() + at);
+            for (position, member) in group.columns.iter().enumerate() {
+                let found = group.rotations.iter().position(|at| at + member.turn() == rotation);
+                if let Some(at) = found.filter(|_| member.same(column)) {
+                    return Some(before + position * group.rotations.len() + at);
+                }
             }
             before += group.num_values();
         }
