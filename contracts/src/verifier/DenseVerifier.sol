@@ -3,14 +3,14 @@
 pragma solidity 0.8.34;
 
 /// @title Verifier of KZG proofs for one halo2 constraint system
-/// @notice 6 advice columns in 2 phases, 6 fixed columns of which 2 secret, 11 constraints, 2 quotient pieces; 4 rotation sets
+/// @notice 6 advice columns in 2 phases, 6 fixed columns of which 2 secret, 11 constraints; 5 commitments to columns, 1 to the quotient
 /// @dev The contract knows the gates, queries and rotations of a constraint system.
 /// The rest (number of rows, commitments to the fixed columns, number of instances,
 /// structured reference string) comes from a key contract, so that all circuits of
 /// this shape share one verifier. The constraints are halo2's; secret columns and the
 /// quotient are not opened, their linearisation is (Gabizon, Williamson, Ciobotaru 2019),
 /// with a Keccak-256 transcript and the SHPLONK opening (Boneh, Drake, Fisch, Gabizon
-/// 2020).
+/// 2020) of groups of columns (after fflonk: Gabizon, Williamson 2021).
 ///
 /// Memory is a fixed map of named words (see docs/verifier-memory-map.md), all of it
 /// behind the free memory pointer, which no code of this contract moves. Every word is
@@ -20,7 +20,7 @@ pragma solidity 0.8.34;
 /// any size, so sums stay unreduced (`add`) while they are at most 5·r, which is below
 /// 2^256. Yul evaluates arguments from right to left: where two precompile calls stand
 /// in one expression, the lower one is made first.
-contract Verifierb8bf7cca {
+contract Verifier4005fcfe {
     /// The proof is not PROOF_LENGTH bytes long.
     error InvalidProofLength();
     /// The calldata is not the one canonical ABI encoding of its arguments.
@@ -42,11 +42,11 @@ contract Verifierb8bf7cca {
     error PairingFailed();
 
     /// Keccak-256 of the constraint system's canonical description.
-    bytes32 public constant SHAPE_ID = 0xb8bf7cca4718d512a70a0e8035eb35c5684c0e9b6e45ce45e55a86b5fe974fa9;
+    bytes32 public constant SHAPE_ID = 0x4005fcfec89dc2aef7437ab3be8d00ef24514d39aa4ea277f7c11a191b051d2f;
     /// Bytes of a proof, the inverse hint included.
-    uint256 public constant PROOF_LENGTH = 0x0540;
+    uint256 public constant PROOF_LENGTH = 0x0460;
     /// @dev Bytes of a key's payload, which follows a STOP byte in the key's code.
-    uint256 private constant KEY_LENGTH = 0x0500;
+    uint256 private constant KEY_LENGTH = 0x0400;
 
     /// @dev Order of BN254: the modulus of scalars.
     uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
@@ -75,108 +75,106 @@ contract Verifierb8bf7cca {
     uint256 private constant KEY_SHIFT_PREV_2 = 0x09e0; // −ω^-2
     uint256 private constant KEY_SHIFT_PREV_1 = 0x0a00; // −ω^-1
     uint256 private constant KEY_SHIFT_NEXT_1 = 0x0a20; // −ω^1
-    uint256 private constant KEY_WEIGHT_0 = 0x0a40; // 1/Π (ω^0 − ω^other), others of set 0
-    uint256 private constant KEY_WEIGHT_0_NEXT_1 = 0x0a60; // 1/Π (ω^1 − ω^other), others of set 0
-    uint256 private constant KEY_WEIGHT_1_PREV_2 = 0x0a80; // 1/Π (ω^-2 − ω^other), others of set 1
-    uint256 private constant KEY_WEIGHT_1 = 0x0aa0; // 1/Π (ω^0 − ω^other), others of set 1
-    uint256 private constant KEY_WEIGHT_2_PREV_4 = 0x0ac0; // 1/Π (ω^-4 − ω^other), others of set 2
-    uint256 private constant KEY_WEIGHT_2_PREV_3 = 0x0ae0; // 1/Π (ω^-3 − ω^other), others of set 2
-    uint256 private constant KEY_WEIGHT_2_PREV_2 = 0x0b00; // 1/Π (ω^-2 − ω^other), others of set 2
-    uint256 private constant KEY_WEIGHT_2_PREV_1 = 0x0b20; // 1/Π (ω^-1 − ω^other), others of set 2
-    uint256 private constant KEY_WEIGHT_2 = 0x0b40; // 1/Π (ω^0 − ω^other), others of set 2
-    uint256 private constant KEY_FIXED_0 = 0x0b60; // commitment to fixed column 0
-    uint256 private constant KEY_FIXED_1 = 0x0ba0; // commitment to fixed column 1
-    uint256 private constant KEY_FIXED_2 = 0x0be0; // commitment to fixed column 2
-    uint256 private constant KEY_FIXED_3 = 0x0c20; // commitment to fixed column 3
-    uint256 private constant KEY_FIXED_4 = 0x0c60; // commitment to fixed column 4
-    uint256 private constant KEY_FIXED_5 = 0x0ca0; // commitment to fixed column 5
-    uint256 private constant KEY_DIGEST = 0x0ce0; // digest of the verifying key
+    uint256 private constant KEY_WEIGHT_0_PREV_4 = 0x0a40; // 1/Π (ω^-4 − ω^other), others of [-4, -3, -2, -1, 0]
+    uint256 private constant KEY_WEIGHT_0_PREV_3 = 0x0a60; // 1/Π (ω^-3 − ω^other), others of [-4, -3, -2, -1, 0]
+    uint256 private constant KEY_WEIGHT_0_PREV_2 = 0x0a80; // 1/Π (ω^-2 − ω^other), others of [-4, -3, -2, -1, 0]
+    uint256 private constant KEY_WEIGHT_0_PREV_1 = 0x0aa0; // 1/Π (ω^-1 − ω^other), others of [-4, -3, -2, -1, 0]
+    uint256 private constant KEY_WEIGHT_0 = 0x0ac0; // 1/Π (ω^0 − ω^other), others of [-4, -3, -2, -1, 0]
+    uint256 private constant KEY_WEIGHT_1 = 0x0ae0; // 1/Π (ω^0 − ω^other), others of [0, 1]
+    uint256 private constant KEY_WEIGHT_1_NEXT_1 = 0x0b00; // 1/Π (ω^1 − ω^other), others of [0, 1]
+    uint256 private constant KEY_GROUP_0 = 0x0b20; // commitment to fixed 2, fixed 3 turned by -2, fixed 3, fixed 4, fixed 5, fixed 5 turned by 1
+    uint256 private constant KEY_SECRET_0 = 0x0b60; // commitment to secret fixed column 0
+    uint256 private constant KEY_SECRET_1 = 0x0ba0; // commitment to secret fixed column 1
+    uint256 private constant KEY_DIGEST = 0x0be0; // digest of the verifying key
 
     // Proof, in transcript order; a digest in front of each round
-    uint256 private constant POINT_ADVICE_0 = 0x0d00; // commitment to advice column 0
-    uint256 private constant POINT_ADVICE_1 = 0x0d40; // commitment to advice column 1
-    uint256 private constant ROUND_1 = 0x0d80; // digest of the previous round
-    uint256 private constant POINT_ADVICE_2 = 0x0da0; // commitment to advice column 2
-    uint256 private constant POINT_ADVICE_3 = 0x0de0; // commitment to advice column 3
-    uint256 private constant POINT_ADVICE_4 = 0x0e20; // commitment to advice column 4
-    uint256 private constant POINT_ADVICE_5 = 0x0e60; // commitment to advice column 5
-    uint256 private constant ROUND_2 = 0x0ea0; // digest of the previous round
-    uint256 private constant POINT_QUOTIENT_0 = 0x0ec0; // commitment to piece 0 of the quotient
-    uint256 private constant POINT_QUOTIENT_1 = 0x0f00; // commitment to piece 1 of the quotient
-    uint256 private constant ROUND_3 = 0x0f40; // digest of the previous round
-    uint256 private constant EVAL_ADVICE_2 = 0x0f60; // advice column 2 at x
-    uint256 private constant EVAL_ADVICE_2_NEXT_1 = 0x0f80; // advice column 2 at ω·x
-    uint256 private constant EVAL_ADVICE_1 = 0x0fa0; // advice column 1 at x
-    uint256 private constant EVAL_ADVICE_3 = 0x0fc0; // advice column 3 at x
-    uint256 private constant EVAL_ADVICE_4 = 0x0fe0; // advice column 4 at x
-    uint256 private constant EVAL_ADVICE_4_NEXT_1 = 0x1000; // advice column 4 at ω·x
-    uint256 private constant EVAL_ADVICE_0 = 0x1020; // advice column 0 at x
-    uint256 private constant EVAL_ADVICE_0_PREV_1 = 0x1040; // advice column 0 at ω^-1·x
-    uint256 private constant EVAL_ADVICE_0_PREV_2 = 0x1060; // advice column 0 at ω^-2·x
-    uint256 private constant EVAL_ADVICE_0_PREV_3 = 0x1080; // advice column 0 at ω^-3·x
-    uint256 private constant EVAL_ADVICE_0_PREV_4 = 0x10a0; // advice column 0 at ω^-4·x
-    uint256 private constant EVAL_ADVICE_3_NEXT_1 = 0x10c0; // advice column 3 at ω·x
-    uint256 private constant EVAL_ADVICE_1_PREV_2 = 0x10e0; // advice column 1 at ω^-2·x
-    uint256 private constant EVAL_ADVICE_5 = 0x1100; // advice column 5 at x
-    uint256 private constant EVAL_ADVICE_5_NEXT_1 = 0x1120; // advice column 5 at ω·x
-    uint256 private constant EVAL_FIXED_5 = 0x1140; // fixed column 5 at x
-    uint256 private constant EVAL_FIXED_3 = 0x1160; // fixed column 3 at x
-    uint256 private constant EVAL_FIXED_4 = 0x1180; // fixed column 4 at x
-    uint256 private constant EVAL_FIXED_3_PREV_2 = 0x11a0; // fixed column 3 at ω^-2·x
-    uint256 private constant EVAL_FIXED_2 = 0x11c0; // fixed column 2 at x
-    uint256 private constant EVAL_FIXED_5_NEXT_1 = 0x11e0; // fixed column 5 at ω·x
-    uint256 private constant ROUND_4 = 0x1200; // digest of the previous round
-    uint256 private constant POINT_W = 0x1220; // first opening proof W
-    uint256 private constant POINT_W_PRIME = 0x1260; // second opening proof W'
+    uint256 private constant POINT_GROUP_0 = 0x0c00; // commitment to advice 0, advice 1
+    uint256 private constant ROUND_1 = 0x0c40; // digest of the previous round
+    uint256 private constant POINT_GROUP_1 = 0x0c60; // commitment to advice 2, advice 3, advice 4, advice 5
+    uint256 private constant ROUND_2 = 0x0ca0; // digest of the previous round
+    uint256 private constant POINT_QUOTIENT_0 = 0x0cc0; // commitment to the quotient
+    uint256 private constant ROUND_3 = 0x0d00; // digest of the previous round
+    uint256 private constant EVAL_ADVICE_0_PREV_4 = 0x0d20; // advice column 0 at ω^-4·x
+    uint256 private constant EVAL_ADVICE_0_PREV_3 = 0x0d40; // advice column 0 at ω^-3·x
+    uint256 private constant EVAL_ADVICE_0_PREV_2 = 0x0d60; // advice column 0 at ω^-2·x
+    uint256 private constant EVAL_ADVICE_0_PREV_1 = 0x0d80; // advice column 0 at ω^-1·x
+    uint256 private constant EVAL_ADVICE_0 = 0x0da0; // advice column 0 at x
+    uint256 private constant EVAL_ADVICE_1_PREV_4 = 0x0dc0; // advice column 1 at ω^-4·x
+    uint256 private constant EVAL_ADVICE_1_PREV_3 = 0x0de0; // advice column 1 at ω^-3·x
+    uint256 private constant EVAL_ADVICE_1_PREV_2 = 0x0e00; // advice column 1 at ω^-2·x
+    uint256 private constant EVAL_ADVICE_1_PREV_1 = 0x0e20; // advice column 1 at ω^-1·x
+    uint256 private constant EVAL_ADVICE_1 = 0x0e40; // advice column 1 at x
+    uint256 private constant EVAL_ADVICE_2 = 0x0e60; // advice column 2 at x
+    uint256 private constant EVAL_ADVICE_2_NEXT_1 = 0x0e80; // advice column 2 at ω·x
+    uint256 private constant EVAL_ADVICE_3 = 0x0ea0; // advice column 3 at x
+    uint256 private constant EVAL_ADVICE_3_NEXT_1 = 0x0ec0; // advice column 3 at ω·x
+    uint256 private constant EVAL_ADVICE_4 = 0x0ee0; // advice column 4 at x
+    uint256 private constant EVAL_ADVICE_4_NEXT_1 = 0x0f00; // advice column 4 at ω·x
+    uint256 private constant EVAL_ADVICE_5 = 0x0f20; // advice column 5 at x
+    uint256 private constant EVAL_ADVICE_5_NEXT_1 = 0x0f40; // advice column 5 at ω·x
+    uint256 private constant EVAL_FIXED_2 = 0x0f60; // fixed column 2 at x
+    uint256 private constant EVAL_FIXED_3_PREV_2 = 0x0f80; // fixed column 3 at ω^-2·x
+    uint256 private constant EVAL_FIXED_3 = 0x0fa0; // fixed column 3 at x
+    uint256 private constant EVAL_FIXED_4 = 0x0fc0; // fixed column 4 at x
+    uint256 private constant EVAL_FIXED_5 = 0x0fe0; // fixed column 5 at x
+    uint256 private constant EVAL_FIXED_5_NEXT_1 = 0x1000; // fixed column 5 at ω·x
+    uint256 private constant ROUND_4 = 0x1020; // digest of the previous round
+    uint256 private constant POINT_W = 0x1040; // first opening proof W
+    uint256 private constant POINT_W_PRIME = 0x1080; // second opening proof W'
 
     // Challenges
-    uint256 private constant CHALLENGE_0 = 0x12a0; // challenge 0, after phase 1
-    uint256 private constant CHALLENGE_1 = 0x12c0; // challenge 1, after phase 1
-    uint256 private constant Y = 0x12e0; // folds the constraints
-    uint256 private constant X = 0x1300; // where the polynomials are evaluated
-    uint256 private constant OPENING_Y = 0x1320; // combines the polynomials of a rotation set
-    uint256 private constant OPENING_V = 0x1340; // combines the rotation sets
-    uint256 private constant OPENING_U = 0x1360; // where the combination is opened
+    uint256 private constant CHALLENGE_0 = 0x10c0; // challenge 0, after phase 1
+    uint256 private constant CHALLENGE_1 = 0x10e0; // challenge 1, after phase 1
+    uint256 private constant Y = 0x1100; // folds the constraints
+    uint256 private constant X = 0x1120; // where the polynomials are evaluated
+    uint256 private constant OPENING_V = 0x1140; // combines the groups
+    uint256 private constant OPENING_U = 0x1160; // where the combination is opened
 
     // Values that only the verifier computes
-    uint256 private constant X_TO_N = 0x1380; // x^n
-    uint256 private constant DISTANCE = 0x13a0; // u − x
-    uint256 private constant DISTANCE_PREV_4 = 0x13c0; // u − ω^-4·x
-    uint256 private constant DISTANCE_PREV_3 = 0x13e0; // u − ω^-3·x
-    uint256 private constant DISTANCE_PREV_2 = 0x1400; // u − ω^-2·x
-    uint256 private constant DISTANCE_PREV_1 = 0x1420; // u − ω^-1·x
-    uint256 private constant DISTANCE_NEXT_1 = 0x1440; // u − ω·x
-    uint256 private constant INSTANCE_NUMERATOR = 0x1460; // Σ a_i/d_i, numerator
-    uint256 private constant INSTANCE_DENOMINATOR = 0x1480; // Σ a_i/d_i, denominator
-    uint256 private constant EVAL_INSTANCE = 0x14a0; // the instance polynomial's value
-    uint256 private constant INVERSE_INSTANCE = 0x14c0; // 1/(instances); before, the product of those above
-    uint256 private constant INVERSE_X = 0x14e0; // 1/(x); before, the product of those above
-    uint256 private constant INVERSE_DISTANCE = 0x1500; // 1/(u − x); before, the product of those above
-    uint256 private constant INVERSE_DISTANCE_PREV_4 = 0x1520; // 1/(u − ω^-4·x); before, the product of those above
-    uint256 private constant INVERSE_DISTANCE_PREV_3 = 0x1540; // 1/(u − ω^-3·x); before, the product of those above
-    uint256 private constant INVERSE_DISTANCE_PREV_2 = 0x1560; // 1/(u − ω^-2·x); before, the product of those above
-    uint256 private constant INVERSE_DISTANCE_PREV_1 = 0x1580; // 1/(u − ω^-1·x); before, the product of those above
-    uint256 private constant INVERSE_DISTANCE_NEXT_1 = 0x15a0; // 1/(u − ω·x); before, the product of those above
-    uint256 private constant INVERSE_X_4 = 0x15c0; // x^-4
-    uint256 private constant EVAL_LINEARISATION = 0x15e0; // what the gates say the linearisation is at x
-    uint256 private constant SECRET_SCALAR_0 = 0x1600; // factor of fixed column 0 in the linearisation
-    uint256 private constant SECRET_SCALAR_1 = 0x1620; // factor of fixed column 1 in the linearisation
-    uint256 private constant SET_SCALAR_1 = 0x1640; // weight of the rotation set
-    uint256 private constant SET_SCALAR_2 = 0x1660; // weight of the rotation set
-    uint256 private constant SET_SCALAR_3 = 0x1680; // weight of the rotation set
-    uint256 private constant OPENED_VALUE = 0x16a0; // minus the opened value at u
-    uint256 private constant SET_0_VANISHING = 0x16c0; // minus the product of u − point over set 0
-    uint256 private constant SHARED_0 = 0x16e0; // subexpression of the gates
-    uint256 private constant SHARED_1 = 0x1700; // subexpression of the gates
-    uint256 private constant SHARED_2 = 0x1720; // subexpression of the gates
+    uint256 private constant X_TO_N = 0x1180; // x^n
+    uint256 private constant DISTANCE = 0x11a0; // u − x
+    uint256 private constant DISTANCE_FOLD_2 = 0x11c0; // u^2 − x
+    uint256 private constant DISTANCE_FOLD_2_PREV_4 = 0x11e0; // u^2 − ω^-4·x
+    uint256 private constant DISTANCE_FOLD_2_PREV_3 = 0x1200; // u^2 − ω^-3·x
+    uint256 private constant DISTANCE_FOLD_2_PREV_2 = 0x1220; // u^2 − ω^-2·x
+    uint256 private constant DISTANCE_FOLD_2_PREV_1 = 0x1240; // u^2 − ω^-1·x
+    uint256 private constant DISTANCE_FOLD_4 = 0x1260; // u^4 − x
+    uint256 private constant DISTANCE_FOLD_4_NEXT_1 = 0x1280; // u^4 − ω·x
+    uint256 private constant DISTANCE_FOLD_6 = 0x12a0; // u^6 − x
+    uint256 private constant INSTANCE_NUMERATOR = 0x12c0; // Σ a_i/d_i, numerator
+    uint256 private constant INSTANCE_DENOMINATOR = 0x12e0; // Σ a_i/d_i, denominator
+    uint256 private constant EVAL_INSTANCE = 0x1300; // the instance polynomial's value
+    uint256 private constant INVERSE_INSTANCE = 0x1320; // 1/(instances); before, the product of those above
+    uint256 private constant INVERSE_X = 0x1340; // 1/(x); before, the product of those above
+    uint256 private constant INVERSE_DISTANCE = 0x1360; // 1/(u − x); before, the product of those above
+    uint256 private constant INVERSE_DISTANCE_FOLD_2 = 0x1380; // 1/(u^2 − x); before, the product of those above
+    uint256 private constant INVERSE_DISTANCE_FOLD_2_PREV_4 = 0x13a0; // 1/(u^2 − ω^-4·x); before, the product of those above
+    uint256 private constant INVERSE_DISTANCE_FOLD_2_PREV_3 = 0x13c0; // 1/(u^2 − ω^-3·x); before, the product of those above
+    uint256 private constant INVERSE_DISTANCE_FOLD_2_PREV_2 = 0x13e0; // 1/(u^2 − ω^-2·x); before, the product of those above
+    uint256 private constant INVERSE_DISTANCE_FOLD_2_PREV_1 = 0x1400; // 1/(u^2 − ω^-1·x); before, the product of those above
+    uint256 private constant INVERSE_DISTANCE_FOLD_4 = 0x1420; // 1/(u^4 − x); before, the product of those above
+    uint256 private constant INVERSE_DISTANCE_FOLD_4_NEXT_1 = 0x1440; // 1/(u^4 − ω·x); before, the product of those above
+    uint256 private constant INVERSE_DISTANCE_FOLD_6 = 0x1460; // 1/(u^6 − x); before, the product of those above
+    uint256 private constant INVERSE_X_4 = 0x1480; // x^-4
+    uint256 private constant EVAL_LINEARISATION = 0x14a0; // what the gates say the linearisation is at x
+    uint256 private constant SECRET_SCALAR_0 = 0x14c0; // factor of fixed column 0 in the linearisation
+    uint256 private constant SECRET_SCALAR_1 = 0x14e0; // factor of fixed column 1 in the linearisation
+    uint256 private constant CLASS_SCALAR_0 = 0x1500; // weight of the first group of class 0
+    uint256 private constant CLASS_SCALAR_1 = 0x1520; // weight of the first group of class 1
+    uint256 private constant CLASS_SCALAR_2 = 0x1540; // weight of the first group of class 2
+    uint256 private constant LINEARISATION_SCALAR = 0x1560; // weight of the linearisation
+    uint256 private constant OPENED_VALUE = 0x1580; // minus the opened value at u
+    uint256 private constant SHARED_0 = 0x15a0; // subexpression of the gates
+    uint256 private constant SHARED_1 = 0x15c0; // subexpression of the gates
+    uint256 private constant SHARED_2 = 0x15e0; // subexpression of the gates
 
     // Curve arithmetic: inputs and outputs of the precompiles
-    uint256 private constant ACCUMULATOR = 0x1740; // point to be multiplied
-    uint256 private constant SCALAR = 0x1780; // its factor
-    uint256 private constant PRODUCT = 0x17a0; // the product
-    uint256 private constant ADDEND = 0x17e0; // point to be added to it
-    uint256 private constant TOTAL = 0x1820; // sum over the rotation sets
-    uint256 private constant TERM = 0x1860; // next term of the sum
+    uint256 private constant ACCUMULATOR = 0x1600; // point to be multiplied
+    uint256 private constant SCALAR = 0x1640; // its factor
+    uint256 private constant PRODUCT = 0x1660; // the product
+    uint256 private constant ADDEND = 0x16a0; // point to be added to it
+    uint256 private constant TOTAL = 0x16e0; // sum so far
+    uint256 private constant TERM = 0x1720; // next term of the sum
 
     /// @notice Checks that `proof` proves `instances` under the key stored at `key`.
     /// @param key The key contract; its code is a STOP byte and the key's payload.
@@ -232,8 +230,8 @@ contract Verifierb8bf7cca {
             // Round 0; draws CHALLENGE_0, CHALLENGE_1.
             let size := shl(5, instances.length)
             calldatacopy(add(KEY_DIGEST, 0x20), instances.offset, size)
-            calldatacopy(add(add(KEY_DIGEST, 0x20), size), proof.offset, 0x80)
-            let digest := keccak256(KEY_DIGEST, add(size, 0xa0))
+            calldatacopy(add(add(KEY_DIGEST, 0x20), size), proof.offset, 0x40)
+            let digest := keccak256(KEY_DIGEST, add(size, 0x60))
             mstore(CHALLENGE_0, mod(digest, r))
             mstore(ROUND_1, digest)
             mstore8(add(ROUND_1, 0x20), 1)
@@ -241,30 +239,26 @@ contract Verifierb8bf7cca {
             mstore(CHALLENGE_1, mod(digest, r))
             mstore(ROUND_1, digest)
             // Round 1; draws Y.
-            calldatacopy(add(ROUND_1, 0x20), add(proof.offset, 0x0080), 0x100)
-            digest := keccak256(ROUND_1, 0x120)
+            calldatacopy(add(ROUND_1, 0x20), add(proof.offset, 0x0040), 0x40)
+            digest := keccak256(ROUND_1, 0x60)
             mstore(Y, mod(digest, r))
             mstore(ROUND_2, digest)
             // Round 2; draws X.
-            calldatacopy(add(ROUND_2, 0x20), add(proof.offset, 0x0180), 0x80)
-            digest := keccak256(ROUND_2, 0xa0)
+            calldatacopy(add(ROUND_2, 0x20), add(proof.offset, 0x0080), 0x40)
+            digest := keccak256(ROUND_2, 0x60)
             mstore(X, mod(digest, r))
             mstore(ROUND_3, digest)
-            // Round 3; draws OPENING_Y, OPENING_V.
-            calldatacopy(add(ROUND_3, 0x20), add(proof.offset, 0x0200), 0x2a0)
-            digest := keccak256(ROUND_3, 0x2c0)
-            mstore(OPENING_Y, mod(digest, r))
-            mstore(ROUND_4, digest)
-            mstore8(add(ROUND_4, 0x20), 1)
-            digest := keccak256(ROUND_4, 0x21)
+            // Round 3; draws OPENING_V.
+            calldatacopy(add(ROUND_3, 0x20), add(proof.offset, 0x00c0), 0x300)
+            digest := keccak256(ROUND_3, 0x320)
             mstore(OPENING_V, mod(digest, r))
             mstore(ROUND_4, digest)
             // Round 4; draws OPENING_U.
-            calldatacopy(add(ROUND_4, 0x20), add(proof.offset, 0x04a0), 0x80)
+            calldatacopy(add(ROUND_4, 0x20), add(proof.offset, 0x03c0), 0x80)
             digest := keccak256(ROUND_4, 0x60)
             mstore(OPENING_U, mod(digest, r))
             // The points of round 0, now at their own place.
-            calldatacopy(POINT_ADVICE_0, proof.offset, 0x80)
+            calldatacopy(POINT_GROUP_0, proof.offset, 0x40)
         }
 
         // 4. Proof: points are on the curve y² = x³ + 3 (which excludes the point at
@@ -273,50 +267,20 @@ contract Verifierb8bf7cca {
             let q := Q
             ok := 1
             {
-                let x := mload(POINT_ADVICE_0)
-                let y := mload(add(POINT_ADVICE_0, 0x20))
+                let x := mload(POINT_GROUP_0)
+                let y := mload(add(POINT_GROUP_0, 0x20))
                 let right := addmod(mulmod(mulmod(x, x, q), x, q), 3, q)
                 if iszero(and(and(lt(x, q), lt(y, q)), eq(mulmod(y, y, q), right))) { ok := 0 }
             }
             {
-                let x := mload(POINT_ADVICE_1)
-                let y := mload(add(POINT_ADVICE_1, 0x20))
-                let right := addmod(mulmod(mulmod(x, x, q), x, q), 3, q)
-                if iszero(and(and(lt(x, q), lt(y, q)), eq(mulmod(y, y, q), right))) { ok := 0 }
-            }
-            {
-                let x := mload(POINT_ADVICE_2)
-                let y := mload(add(POINT_ADVICE_2, 0x20))
-                let right := addmod(mulmod(mulmod(x, x, q), x, q), 3, q)
-                if iszero(and(and(lt(x, q), lt(y, q)), eq(mulmod(y, y, q), right))) { ok := 0 }
-            }
-            {
-                let x := mload(POINT_ADVICE_3)
-                let y := mload(add(POINT_ADVICE_3, 0x20))
-                let right := addmod(mulmod(mulmod(x, x, q), x, q), 3, q)
-                if iszero(and(and(lt(x, q), lt(y, q)), eq(mulmod(y, y, q), right))) { ok := 0 }
-            }
-            {
-                let x := mload(POINT_ADVICE_4)
-                let y := mload(add(POINT_ADVICE_4, 0x20))
-                let right := addmod(mulmod(mulmod(x, x, q), x, q), 3, q)
-                if iszero(and(and(lt(x, q), lt(y, q)), eq(mulmod(y, y, q), right))) { ok := 0 }
-            }
-            {
-                let x := mload(POINT_ADVICE_5)
-                let y := mload(add(POINT_ADVICE_5, 0x20))
+                let x := mload(POINT_GROUP_1)
+                let y := mload(add(POINT_GROUP_1, 0x20))
                 let right := addmod(mulmod(mulmod(x, x, q), x, q), 3, q)
                 if iszero(and(and(lt(x, q), lt(y, q)), eq(mulmod(y, y, q), right))) { ok := 0 }
             }
             {
                 let x := mload(POINT_QUOTIENT_0)
                 let y := mload(add(POINT_QUOTIENT_0, 0x20))
-                let right := addmod(mulmod(mulmod(x, x, q), x, q), 3, q)
-                if iszero(and(and(lt(x, q), lt(y, q)), eq(mulmod(y, y, q), right))) { ok := 0 }
-            }
-            {
-                let x := mload(POINT_QUOTIENT_1)
-                let y := mload(add(POINT_QUOTIENT_1, 0x20))
                 let right := addmod(mulmod(mulmod(x, x, q), x, q), 3, q)
                 if iszero(and(and(lt(x, q), lt(y, q)), eq(mulmod(y, y, q), right))) { ok := 0 }
             }
@@ -338,41 +302,47 @@ contract Verifierb8bf7cca {
             let r := R
             ok := 1
             ok := and(
-                lt(mload(EVAL_ADVICE_3), r),
-                and(
-                    lt(mload(EVAL_ADVICE_1), r),
-                    and(lt(mload(EVAL_ADVICE_2_NEXT_1), r), and(lt(mload(EVAL_ADVICE_2), r), ok))
-                )
-            )
-            ok := and(
                 lt(mload(EVAL_ADVICE_0_PREV_1), r),
                 and(
-                    lt(mload(EVAL_ADVICE_0), r),
-                    and(lt(mload(EVAL_ADVICE_4_NEXT_1), r), and(lt(mload(EVAL_ADVICE_4), r), ok))
+                    lt(mload(EVAL_ADVICE_0_PREV_2), r),
+                    and(lt(mload(EVAL_ADVICE_0_PREV_3), r), and(lt(mload(EVAL_ADVICE_0_PREV_4), r), ok))
                 )
             )
             ok := and(
-                lt(mload(EVAL_ADVICE_3_NEXT_1), r),
+                lt(mload(EVAL_ADVICE_1_PREV_2), r),
                 and(
-                    lt(mload(EVAL_ADVICE_0_PREV_4), r),
-                    and(lt(mload(EVAL_ADVICE_0_PREV_3), r), and(lt(mload(EVAL_ADVICE_0_PREV_2), r), ok))
+                    lt(mload(EVAL_ADVICE_1_PREV_3), r),
+                    and(lt(mload(EVAL_ADVICE_1_PREV_4), r), and(lt(mload(EVAL_ADVICE_0), r), ok))
                 )
             )
             ok := and(
-                lt(mload(EVAL_FIXED_5), r),
+                lt(mload(EVAL_ADVICE_2_NEXT_1), r),
                 and(
-                    lt(mload(EVAL_ADVICE_5_NEXT_1), r),
-                    and(lt(mload(EVAL_ADVICE_5), r), and(lt(mload(EVAL_ADVICE_1_PREV_2), r), ok))
+                    lt(mload(EVAL_ADVICE_2), r),
+                    and(lt(mload(EVAL_ADVICE_1), r), and(lt(mload(EVAL_ADVICE_1_PREV_1), r), ok))
                 )
             )
             ok := and(
-                lt(mload(EVAL_FIXED_2), r),
+                lt(mload(EVAL_ADVICE_4_NEXT_1), r),
                 and(
-                    lt(mload(EVAL_FIXED_3_PREV_2), r),
+                    lt(mload(EVAL_ADVICE_4), r),
+                    and(lt(mload(EVAL_ADVICE_3_NEXT_1), r), and(lt(mload(EVAL_ADVICE_3), r), ok))
+                )
+            )
+            ok := and(
+                lt(mload(EVAL_FIXED_3_PREV_2), r),
+                and(
+                    lt(mload(EVAL_FIXED_2), r),
+                    and(lt(mload(EVAL_ADVICE_5_NEXT_1), r), and(lt(mload(EVAL_ADVICE_5), r), ok))
+                )
+            )
+            ok := and(
+                lt(mload(EVAL_FIXED_5_NEXT_1), r),
+                and(
+                    lt(mload(EVAL_FIXED_5), r),
                     and(lt(mload(EVAL_FIXED_4), r), and(lt(mload(EVAL_FIXED_3), r), ok))
                 )
             )
-            ok := and(lt(mload(EVAL_FIXED_5_NEXT_1), r), ok)
         }
         if (!ok) revert ScalarOutOfRange();
 
@@ -402,7 +372,7 @@ contract Verifierb8bf7cca {
         }
         if (!ok) revert InstanceOutOfRange();
 
-        // 5b. Denominators: that of the instances, x, u − point for every opening
+        // 5b. Denominators: that of the instances, x, u^t − point for every opening
         // point. INVERSE words take the product of all denominators before theirs.
         // 6. One inversion: the proof's last word is the inverse of the whole product,
         // which one multiplication checks; it is taken apart in reverse (Montgomery).
@@ -457,6 +427,7 @@ contract Verifierb8bf7cca {
             let product := 1
             let u := mload(OPENING_U)
             let distance
+            let raised
             mstore(INVERSE_INSTANCE, product)
             product := mulmod(product, mload(INSTANCE_DENOMINATOR), r)
             mstore(INVERSE_X, product)
@@ -466,43 +437,73 @@ contract Verifierb8bf7cca {
             mstore(DISTANCE, distance)
             mstore(INVERSE_DISTANCE, product)
             product := mulmod(product, distance, r)
-            // u − ω^-4·x
-            distance := add(u, mulmod(x, mload(KEY_SHIFT_PREV_4), r))
-            mstore(DISTANCE_PREV_4, distance)
-            mstore(INVERSE_DISTANCE_PREV_4, product)
+            // u^2
+            raised := mulmod(u, u, r)
+            // u^2 − x
+            distance := add(raised, sub(r, x))
+            mstore(DISTANCE_FOLD_2, distance)
+            mstore(INVERSE_DISTANCE_FOLD_2, product)
             product := mulmod(product, distance, r)
-            // u − ω^-3·x
-            distance := add(u, mulmod(x, mload(KEY_SHIFT_PREV_3), r))
-            mstore(DISTANCE_PREV_3, distance)
-            mstore(INVERSE_DISTANCE_PREV_3, product)
+            // u^2 − ω^-4·x
+            distance := add(raised, mulmod(x, mload(KEY_SHIFT_PREV_4), r))
+            mstore(DISTANCE_FOLD_2_PREV_4, distance)
+            mstore(INVERSE_DISTANCE_FOLD_2_PREV_4, product)
             product := mulmod(product, distance, r)
-            // u − ω^-2·x
-            distance := add(u, mulmod(x, mload(KEY_SHIFT_PREV_2), r))
-            mstore(DISTANCE_PREV_2, distance)
-            mstore(INVERSE_DISTANCE_PREV_2, product)
+            // u^2 − ω^-3·x
+            distance := add(raised, mulmod(x, mload(KEY_SHIFT_PREV_3), r))
+            mstore(DISTANCE_FOLD_2_PREV_3, distance)
+            mstore(INVERSE_DISTANCE_FOLD_2_PREV_3, product)
             product := mulmod(product, distance, r)
-            // u − ω^-1·x
-            distance := add(u, mulmod(x, mload(KEY_SHIFT_PREV_1), r))
-            mstore(DISTANCE_PREV_1, distance)
-            mstore(INVERSE_DISTANCE_PREV_1, product)
+            // u^2 − ω^-2·x
+            distance := add(raised, mulmod(x, mload(KEY_SHIFT_PREV_2), r))
+            mstore(DISTANCE_FOLD_2_PREV_2, distance)
+            mstore(INVERSE_DISTANCE_FOLD_2_PREV_2, product)
             product := mulmod(product, distance, r)
-            // u − ω·x
-            distance := add(u, mulmod(x, mload(KEY_SHIFT_NEXT_1), r))
-            mstore(DISTANCE_NEXT_1, distance)
-            mstore(INVERSE_DISTANCE_NEXT_1, product)
+            // u^2 − ω^-1·x
+            distance := add(raised, mulmod(x, mload(KEY_SHIFT_PREV_1), r))
+            mstore(DISTANCE_FOLD_2_PREV_1, distance)
+            mstore(INVERSE_DISTANCE_FOLD_2_PREV_1, product)
             product := mulmod(product, distance, r)
-            let inverse := calldataload(add(proof.offset, 0x0520))
+            // u^4
+            raised := mulmod(u, u, r)
+            raised := mulmod(raised, raised, r)
+            // u^4 − x
+            distance := add(raised, sub(r, x))
+            mstore(DISTANCE_FOLD_4, distance)
+            mstore(INVERSE_DISTANCE_FOLD_4, product)
+            product := mulmod(product, distance, r)
+            // u^4 − ω·x
+            distance := add(raised, mulmod(x, mload(KEY_SHIFT_NEXT_1), r))
+            mstore(DISTANCE_FOLD_4_NEXT_1, distance)
+            mstore(INVERSE_DISTANCE_FOLD_4_NEXT_1, product)
+            product := mulmod(product, distance, r)
+            // u^6
+            raised := mulmod(u, u, r)
+            raised := mulmod(raised, u, r)
+            raised := mulmod(raised, raised, r)
+            // u^6 − x
+            distance := add(raised, sub(r, x))
+            mstore(DISTANCE_FOLD_6, distance)
+            mstore(INVERSE_DISTANCE_FOLD_6, product)
+            product := mulmod(product, distance, r)
+            let inverse := calldataload(add(proof.offset, 0x0440))
             ok := and(lt(inverse, r), eq(mulmod(product, inverse, r), 1))
-            mstore(INVERSE_DISTANCE_NEXT_1, mulmod(inverse, mload(INVERSE_DISTANCE_NEXT_1), r))
-            inverse := mulmod(inverse, mload(DISTANCE_NEXT_1), r)
-            mstore(INVERSE_DISTANCE_PREV_1, mulmod(inverse, mload(INVERSE_DISTANCE_PREV_1), r))
-            inverse := mulmod(inverse, mload(DISTANCE_PREV_1), r)
-            mstore(INVERSE_DISTANCE_PREV_2, mulmod(inverse, mload(INVERSE_DISTANCE_PREV_2), r))
-            inverse := mulmod(inverse, mload(DISTANCE_PREV_2), r)
-            mstore(INVERSE_DISTANCE_PREV_3, mulmod(inverse, mload(INVERSE_DISTANCE_PREV_3), r))
-            inverse := mulmod(inverse, mload(DISTANCE_PREV_3), r)
-            mstore(INVERSE_DISTANCE_PREV_4, mulmod(inverse, mload(INVERSE_DISTANCE_PREV_4), r))
-            inverse := mulmod(inverse, mload(DISTANCE_PREV_4), r)
+            mstore(INVERSE_DISTANCE_FOLD_6, mulmod(inverse, mload(INVERSE_DISTANCE_FOLD_6), r))
+            inverse := mulmod(inverse, mload(DISTANCE_FOLD_6), r)
+            mstore(INVERSE_DISTANCE_FOLD_4_NEXT_1, mulmod(inverse, mload(INVERSE_DISTANCE_FOLD_4_NEXT_1), r))
+            inverse := mulmod(inverse, mload(DISTANCE_FOLD_4_NEXT_1), r)
+            mstore(INVERSE_DISTANCE_FOLD_4, mulmod(inverse, mload(INVERSE_DISTANCE_FOLD_4), r))
+            inverse := mulmod(inverse, mload(DISTANCE_FOLD_4), r)
+            mstore(INVERSE_DISTANCE_FOLD_2_PREV_1, mulmod(inverse, mload(INVERSE_DISTANCE_FOLD_2_PREV_1), r))
+            inverse := mulmod(inverse, mload(DISTANCE_FOLD_2_PREV_1), r)
+            mstore(INVERSE_DISTANCE_FOLD_2_PREV_2, mulmod(inverse, mload(INVERSE_DISTANCE_FOLD_2_PREV_2), r))
+            inverse := mulmod(inverse, mload(DISTANCE_FOLD_2_PREV_2), r)
+            mstore(INVERSE_DISTANCE_FOLD_2_PREV_3, mulmod(inverse, mload(INVERSE_DISTANCE_FOLD_2_PREV_3), r))
+            inverse := mulmod(inverse, mload(DISTANCE_FOLD_2_PREV_3), r)
+            mstore(INVERSE_DISTANCE_FOLD_2_PREV_4, mulmod(inverse, mload(INVERSE_DISTANCE_FOLD_2_PREV_4), r))
+            inverse := mulmod(inverse, mload(DISTANCE_FOLD_2_PREV_4), r)
+            mstore(INVERSE_DISTANCE_FOLD_2, mulmod(inverse, mload(INVERSE_DISTANCE_FOLD_2), r))
+            inverse := mulmod(inverse, mload(DISTANCE_FOLD_2), r)
             mstore(INVERSE_DISTANCE, mulmod(inverse, mload(INVERSE_DISTANCE), r))
             inverse := mulmod(inverse, mload(DISTANCE), r)
             mstore(INVERSE_X, mulmod(inverse, mload(INVERSE_X), r))
@@ -700,11 +701,13 @@ contract Verifierb8bf7cca {
             mstore(SECRET_SCALAR_1, sub(r, mload(EVAL_FIXED_5)))
         }
 
-        // 8. Opening, scalars. Polynomials opened at the same points form a set; Z_i is
-        // the vanishing polynomial of set i's points. The claimed values of a set,
-        // combined by powers of OPENING_Y, are interpolated at u in Lagrange form:
-        // Z_i(u)·Σ value_p / ((u − p)·Π (p − p')), where Π (p − p') is a power of x times
-        // a constant of the key. Sets are combined by OPENING_V^i·Z_0(u)/Z_i(u).
+        // 8. Opening, scalars. A group of t columns is one polynomial, Σ X^i·f_i(X^t); it is
+        // opened at u against the values claimed. Groups of equal t, opened at the same points,
+        // form a class c; Z_c is the product of X^t − p over the points. What a class claims,
+        // combined by powers of OPENING_V, is interpolated at u in Lagrange form:
+        // Σ value_p/((u^t − p)·Π (p − p')), which is R_c(u)/Z_c(u), where Π (p − p') is a power
+        // of x times a constant of the key. The e-th group weighs OPENING_V^e/Z_c(u), the
+        // linearisation comes last.
         assembly ("memory-safe") {
             {
                 let r := R
@@ -716,132 +719,126 @@ contract Verifierb8bf7cca {
             }
             let opened
             let sum
+            let inner
+            let u := mload(OPENING_U)
             let value
+            let power
             let v := mload(OPENING_V)
-            let y := mload(OPENING_Y)
             let r := R
-            // Set 3, opened at x.
-            value := mload(EVAL_LINEARISATION)
-            value := add(mulmod(value, y, r), mload(EVAL_FIXED_2))
-            value := add(mulmod(value, y, r), mload(EVAL_FIXED_4))
-            opened := mulmod(value, mload(INVERSE_DISTANCE), r)
-            // Set 2, opened at ω^-4·x, ω^-3·x, ω^-2·x, ω^-1·x, x.
-            value := mload(EVAL_ADVICE_0_PREV_4)
-            sum := mulmod(mulmod(value, mload(INVERSE_DISTANCE_PREV_4), r), mload(KEY_WEIGHT_2_PREV_4), r)
-            value := mload(EVAL_ADVICE_0_PREV_3)
+            // Class 0, groups of 2 columns opened at ω^-4·x, ω^-3·x, ω^-2·x, ω^-1·x, x.
+            inner := mload(EVAL_ADVICE_1_PREV_4)
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_0_PREV_4))
+            value := inner
+            sum := mulmod(
+                mulmod(value, mload(INVERSE_DISTANCE_FOLD_2_PREV_4), r),
+                mload(KEY_WEIGHT_0_PREV_4),
+                r
+            )
+            inner := mload(EVAL_ADVICE_1_PREV_3)
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_0_PREV_3))
+            value := inner
             sum := add(
                 sum,
-                mulmod(mulmod(value, mload(INVERSE_DISTANCE_PREV_3), r), mload(KEY_WEIGHT_2_PREV_3), r)
+                mulmod(mulmod(value, mload(INVERSE_DISTANCE_FOLD_2_PREV_3), r), mload(KEY_WEIGHT_0_PREV_3), r)
             )
-            value := mload(EVAL_ADVICE_0_PREV_2)
+            inner := mload(EVAL_ADVICE_1_PREV_2)
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_0_PREV_2))
+            value := inner
             sum := add(
                 sum,
-                mulmod(mulmod(value, mload(INVERSE_DISTANCE_PREV_2), r), mload(KEY_WEIGHT_2_PREV_2), r)
+                mulmod(mulmod(value, mload(INVERSE_DISTANCE_FOLD_2_PREV_2), r), mload(KEY_WEIGHT_0_PREV_2), r)
             )
-            value := mload(EVAL_ADVICE_0_PREV_1)
+            inner := mload(EVAL_ADVICE_1_PREV_1)
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_0_PREV_1))
+            value := inner
             sum := add(
                 sum,
-                mulmod(mulmod(value, mload(INVERSE_DISTANCE_PREV_1), r), mload(KEY_WEIGHT_2_PREV_1), r)
+                mulmod(mulmod(value, mload(INVERSE_DISTANCE_FOLD_2_PREV_1), r), mload(KEY_WEIGHT_0_PREV_1), r)
             )
-            value := mload(EVAL_ADVICE_0)
-            sum := addmod(sum, mulmod(mulmod(value, mload(INVERSE_DISTANCE), r), mload(KEY_WEIGHT_2), r), r)
-            opened := add(mulmod(opened, v, r), mulmod(sum, mload(INVERSE_X_4), r))
-            // Set 1, opened at ω^-2·x, x.
-            value := mload(EVAL_FIXED_3_PREV_2)
-            value := add(mulmod(value, y, r), mload(EVAL_ADVICE_1_PREV_2))
-            sum := mulmod(mulmod(value, mload(INVERSE_DISTANCE_PREV_2), r), mload(KEY_WEIGHT_1_PREV_2), r)
-            value := mload(EVAL_FIXED_3)
-            value := add(mulmod(value, y, r), mload(EVAL_ADVICE_1))
-            sum := add(sum, mulmod(mulmod(value, mload(INVERSE_DISTANCE), r), mload(KEY_WEIGHT_1), r))
-            opened := add(mulmod(opened, v, r), mulmod(sum, mload(INVERSE_X), r))
-            // Set 0, opened at x, ω·x.
-            value := mload(EVAL_FIXED_5)
-            value := add(mulmod(value, y, r), mload(EVAL_ADVICE_5))
-            value := add(mulmod(value, y, r), mload(EVAL_ADVICE_4))
-            value := add(mulmod(value, y, r), mload(EVAL_ADVICE_3))
-            value := add(mulmod(value, y, r), mload(EVAL_ADVICE_2))
-            sum := mulmod(mulmod(value, mload(INVERSE_DISTANCE), r), mload(KEY_WEIGHT_0), r)
-            value := mload(EVAL_FIXED_5_NEXT_1)
-            value := add(mulmod(value, y, r), mload(EVAL_ADVICE_5_NEXT_1))
-            value := add(mulmod(value, y, r), mload(EVAL_ADVICE_4_NEXT_1))
-            value := add(mulmod(value, y, r), mload(EVAL_ADVICE_3_NEXT_1))
-            value := add(mulmod(value, y, r), mload(EVAL_ADVICE_2_NEXT_1))
+            inner := mload(EVAL_ADVICE_1)
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_0))
+            value := inner
+            sum := addmod(
+                sum,
+                mulmod(mulmod(value, mload(INVERSE_DISTANCE_FOLD_2), r), mload(KEY_WEIGHT_0), r),
+                r
+            )
+            mstore(
+                CLASS_SCALAR_0,
+                mulmod(
+                    mulmod(
+                        mulmod(
+                            mulmod(
+                                mload(INVERSE_DISTANCE_FOLD_2_PREV_4),
+                                mload(INVERSE_DISTANCE_FOLD_2_PREV_3),
+                                r
+                            ),
+                            mload(INVERSE_DISTANCE_FOLD_2_PREV_2),
+                            r
+                        ),
+                        mload(INVERSE_DISTANCE_FOLD_2_PREV_1),
+                        r
+                    ),
+                    mload(INVERSE_DISTANCE_FOLD_2),
+                    r
+                )
+            )
+            opened := mulmod(sum, mload(INVERSE_X_4), r)
+            power := v
+            // Class 1, groups of 4 columns opened at x, ω·x.
+            inner := mload(EVAL_ADVICE_5)
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_4))
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_3))
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_2))
+            value := inner
+            sum := mulmod(mulmod(value, mload(INVERSE_DISTANCE_FOLD_4), r), mload(KEY_WEIGHT_1), r)
+            inner := mload(EVAL_ADVICE_5_NEXT_1)
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_4_NEXT_1))
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_3_NEXT_1))
+            inner := add(mulmod(inner, u, r), mload(EVAL_ADVICE_2_NEXT_1))
+            value := inner
             sum := add(
                 sum,
-                mulmod(mulmod(value, mload(INVERSE_DISTANCE_NEXT_1), r), mload(KEY_WEIGHT_0_NEXT_1), r)
+                mulmod(mulmod(value, mload(INVERSE_DISTANCE_FOLD_4_NEXT_1), r), mload(KEY_WEIGHT_1_NEXT_1), r)
             )
-            opened := add(mulmod(opened, v, r), mulmod(sum, mload(INVERSE_X), r))
-            // Z_0(u)
-            let vanishing := mload(DISTANCE)
-            vanishing := mulmod(vanishing, mload(DISTANCE_NEXT_1), r)
-            mstore(SET_0_VANISHING, sub(r, vanishing))
-            mstore(OPENED_VALUE, sub(r, mulmod(opened, vanishing, r)))
-            let power_of_v := v
-            value := mulmod(power_of_v, mload(DISTANCE_NEXT_1), r)
-            value := mulmod(value, mload(INVERSE_DISTANCE_PREV_2), r)
-            mstore(SET_SCALAR_1, value)
-            power_of_v := mulmod(power_of_v, v, r)
-            value := mulmod(power_of_v, mload(DISTANCE_NEXT_1), r)
-            value := mulmod(value, mload(INVERSE_DISTANCE_PREV_4), r)
-            value := mulmod(value, mload(INVERSE_DISTANCE_PREV_3), r)
-            value := mulmod(value, mload(INVERSE_DISTANCE_PREV_2), r)
-            value := mulmod(value, mload(INVERSE_DISTANCE_PREV_1), r)
-            mstore(SET_SCALAR_2, value)
-            power_of_v := mulmod(power_of_v, v, r)
-            value := mulmod(power_of_v, mload(DISTANCE_NEXT_1), r)
-            mstore(SET_SCALAR_3, value)
+            mstore(
+                CLASS_SCALAR_1,
+                mulmod(
+                    mulmod(power, mload(INVERSE_DISTANCE_FOLD_4), r),
+                    mload(INVERSE_DISTANCE_FOLD_4_NEXT_1),
+                    r
+                )
+            )
+            opened := add(opened, mulmod(power, mulmod(sum, mload(INVERSE_X), r), r))
+            power := mulmod(power, v, r)
+            // Class 2, groups of 6 columns opened at x.
+            inner := mload(EVAL_FIXED_5_NEXT_1)
+            inner := add(mulmod(inner, u, r), mload(EVAL_FIXED_5))
+            inner := add(mulmod(inner, u, r), mload(EVAL_FIXED_4))
+            inner := add(mulmod(inner, u, r), mload(EVAL_FIXED_3))
+            inner := add(mulmod(inner, u, r), mload(EVAL_FIXED_3_PREV_2))
+            inner := add(mulmod(inner, u, r), mload(EVAL_FIXED_2))
+            value := inner
+            mstore(CLASS_SCALAR_2, mulmod(power, mload(INVERSE_DISTANCE_FOLD_6), r))
+            opened := add(opened, mulmod(power, mulmod(value, mload(INVERSE_DISTANCE_FOLD_6), r), r))
+            power := mulmod(power, v, r)
+            // The linearisation, opened at x.
+            value := mulmod(power, mload(INVERSE_DISTANCE), r)
+            mstore(LINEARISATION_SCALAR, value)
+            opened := add(mod(opened, r), mulmod(value, mload(EVAL_LINEARISATION), r))
+            mstore(OPENED_VALUE, sub(r, mod(opened, r)))
         }
 
-        // 9. Opening, points: F = Σ_i scalar_i·Σ_j y^j·C_ij − opened·G1 − Z_0(u)·W + u·W'.
+        // 9. Opening, points: F = Σ scalar_e·C_e − opened·G1 − W + u·W'.
         assembly ("memory-safe") {
             ok := 1
-            // Set 0: advice 2, advice 3, advice 4, advice 5, fixed 5.
-            mcopy(ACCUMULATOR, KEY_FIXED_5, 0x40)
-            mstore(SCALAR, mload(OPENING_Y))
-            mcopy(ADDEND, POINT_ADVICE_5, 0x40)
-            ok := and(
-                and(
-                    staticcall(gas(), EC_ADD, PRODUCT, 0x80, ACCUMULATOR, 0x40),
-                    staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, PRODUCT, 0x40)
-                ),
-                ok
-            )
-            mcopy(ADDEND, POINT_ADVICE_4, 0x40)
-            ok := and(
-                and(
-                    staticcall(gas(), EC_ADD, PRODUCT, 0x80, ACCUMULATOR, 0x40),
-                    staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, PRODUCT, 0x40)
-                ),
-                ok
-            )
-            mcopy(ADDEND, POINT_ADVICE_3, 0x40)
-            ok := and(
-                and(
-                    staticcall(gas(), EC_ADD, PRODUCT, 0x80, ACCUMULATOR, 0x40),
-                    staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, PRODUCT, 0x40)
-                ),
-                ok
-            )
-            mcopy(ADDEND, POINT_ADVICE_2, 0x40)
-            ok := and(
-                and(
-                    staticcall(gas(), EC_ADD, PRODUCT, 0x80, TOTAL, 0x40),
-                    staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, PRODUCT, 0x40)
-                ),
-                ok
-            )
-            // Set 1: advice 1, fixed 3.
-            mcopy(ACCUMULATOR, KEY_FIXED_3, 0x40)
-            mstore(SCALAR, mload(OPENING_Y))
-            mcopy(ADDEND, POINT_ADVICE_1, 0x40)
-            ok := and(
-                and(
-                    staticcall(gas(), EC_ADD, PRODUCT, 0x80, ACCUMULATOR, 0x40),
-                    staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, PRODUCT, 0x40)
-                ),
-                ok
-            )
-            mstore(SCALAR, mload(SET_SCALAR_1))
+            // Class 0: (advice 0, advice 1).
+            mcopy(ACCUMULATOR, POINT_GROUP_0, 0x40)
+            mstore(SCALAR, mload(CLASS_SCALAR_0))
+            ok := and(staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, TOTAL, 0x40), ok)
+            // Class 1: (advice 2, advice 3, advice 4, advice 5).
+            mcopy(ACCUMULATOR, POINT_GROUP_1, 0x40)
+            mstore(SCALAR, mload(CLASS_SCALAR_1))
             ok := and(
                 and(
                     staticcall(gas(), EC_ADD, TOTAL, 0x80, TOTAL, 0x40),
@@ -849,9 +846,9 @@ contract Verifierb8bf7cca {
                 ),
                 ok
             )
-            // Set 2: advice 0.
-            mcopy(ACCUMULATOR, POINT_ADVICE_0, 0x40)
-            mstore(SCALAR, mload(SET_SCALAR_2))
+            // Class 2: (fixed 2, fixed 3 turned by -2, fixed 3, fixed 4, fixed 5, fixed 5 turned by 1).
+            mcopy(ACCUMULATOR, KEY_GROUP_0, 0x40)
+            mstore(SCALAR, mload(CLASS_SCALAR_2))
             ok := and(
                 and(
                     staticcall(gas(), EC_ADD, TOTAL, 0x80, TOTAL, 0x40),
@@ -859,33 +856,11 @@ contract Verifierb8bf7cca {
                 ),
                 ok
             )
-            // Set 3: fixed 4, fixed 2, linearisation.
-            mcopy(ACCUMULATOR, KEY_FIXED_2, 0x40)
-            mstore(SCALAR, mload(OPENING_Y))
-            mcopy(ADDEND, KEY_FIXED_4, 0x40)
-            ok := and(
-                and(
-                    staticcall(gas(), EC_ADD, PRODUCT, 0x80, ACCUMULATOR, 0x40),
-                    staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, PRODUCT, 0x40)
-                ),
-                ok
-            )
-            mstore(SCALAR, mload(SET_SCALAR_3))
-            ok := and(
-                and(
-                    staticcall(gas(), EC_ADD, TOTAL, 0x80, TOTAL, 0x40),
-                    staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, TERM, 0x40)
-                ),
-                ok
-            )
-            // The linearisation: secret columns and the quotient's pieces.
+            // The linearisation: secret columns and the quotient.
             {
                 let r := R
-                let y := mload(OPENING_Y)
-                let weight := mload(SET_SCALAR_3)
-                weight := mulmod(weight, y, r)
-                weight := mulmod(weight, y, r)
-                mcopy(ACCUMULATOR, KEY_FIXED_0, 0x40)
+                let weight := mload(LINEARISATION_SCALAR)
+                mcopy(ACCUMULATOR, KEY_SECRET_0, 0x40)
                 mstore(SCALAR, mulmod(weight, mload(SECRET_SCALAR_0), r))
                 ok := and(
                     and(
@@ -894,7 +869,7 @@ contract Verifierb8bf7cca {
                     ),
                     ok
                 )
-                mcopy(ACCUMULATOR, KEY_FIXED_1, 0x40)
+                mcopy(ACCUMULATOR, KEY_SECRET_1, 0x40)
                 mstore(SCALAR, mulmod(weight, mload(SECRET_SCALAR_1), r))
                 ok := and(
                     and(
@@ -905,17 +880,6 @@ contract Verifierb8bf7cca {
                 )
                 weight := mulmod(weight, sub(add(r, 1), mload(X_TO_N)), r)
                 mcopy(ACCUMULATOR, POINT_QUOTIENT_0, 0x40)
-                mstore(SCALAR, weight)
-                ok := and(
-                    and(
-                        staticcall(gas(), EC_ADD, TOTAL, 0x80, TOTAL, 0x40),
-                        staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, TERM, 0x40)
-                    ),
-                    ok
-                )
-                let step := mulmod(mload(X_TO_N), mload(INVERSE_X), r)
-                weight := mulmod(weight, step, r)
-                mcopy(ACCUMULATOR, POINT_QUOTIENT_1, 0x40)
                 mstore(SCALAR, weight)
                 ok := and(
                     and(
@@ -936,16 +900,10 @@ contract Verifierb8bf7cca {
                 ),
                 ok
             )
-            // Minus Z_0(u)·W.
-            mcopy(ACCUMULATOR, POINT_W, 0x40)
-            mstore(SCALAR, mload(SET_0_VANISHING))
-            ok := and(
-                and(
-                    staticcall(gas(), EC_ADD, TOTAL, 0x80, TOTAL, 0x40),
-                    staticcall(gas(), EC_MUL, ACCUMULATOR, 0x60, TERM, 0x40)
-                ),
-                ok
-            )
+            // Minus W: no point of the curve has y = 0.
+            mstore(TERM, mload(POINT_W))
+            mstore(add(TERM, 0x20), sub(Q, mload(add(POINT_W, 0x20))))
+            ok := and(staticcall(gas(), EC_ADD, TOTAL, 0x80, TOTAL, 0x40), ok)
             // Plus u·W'; the sum F goes to its place in the pairing's input.
             mcopy(ACCUMULATOR, POINT_W_PRIME, 0x40)
             mstore(SCALAR, mload(OPENING_U))

@@ -2,11 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use halo2_proofs::{
-    plonk::{Circuit, ConstraintSystem, ProvingKey},
-    poly::{commitment::ParamsProver, kzg::commitment::ParamsKZG},
-};
-use halo2curves::bn256::{Bn256, Fr, G1Affine};
+use halo2_proofs::plonk::{Circuit, ConstraintSystem, ProvingKey};
+use halo2curves::bn256::{Fr, G1Affine};
 use rand::{SeedableRng, rngs::StdRng};
 use revm::{
     Context, ExecuteEvm, MainBuilder, MainContext,
@@ -21,12 +18,13 @@ use verdict_codegen::{
     compile::{Bytecode, Settings, Solc},
     evm_proof, key_code, key_hash, key_payload, shape_verifier, verify_evm_proof,
 };
-use verdict_engine::{Engine, Options, SrsPoints};
+use verdict_engine::{Engine, Options};
 use verdict_kzg::{
     key::VerifyingKey,
     protocol::{Opening, Protocol},
     transcript::to_be_bytes,
 };
+use verdict_prover::{keys::engine, plan::srs_k, srs::Srs};
 
 /// Groups of several columns, and single ones.
 pub const OPENINGS: [Opening; 2] = [Opening::folded(8), Opening::COLUMNS];
@@ -54,15 +52,15 @@ pub fn compile_with(verifier: &ShapeVerifier, settings: Settings) -> Bytecode {
         .unwrap_or_else(|error| panic!("{error}\n{}", verifier.source))
 }
 
-/// A development reference string.
-pub fn params(k: u32) -> ParamsKZG<Bn256> {
-    ParamsKZG::setup(k, StdRng::seed_from_u64(1))
+/// A development reference string, the same τ for every size.
+pub fn srs(k: u32) -> Srs {
+    Srs::development_from_seed(k, [1; 32]).expect("a size within bounds")
 }
 
 /// Keys of a circuit.
 #[derive(Clone)]
 pub struct Keys {
-    pub params: ParamsKZG<Bn256>,
+    pub srs: Srs,
     pub engine: Arc<Engine>,
     pub pk: ProvingKey<G1Affine>,
     pub vk: VerifyingKey,
@@ -90,13 +88,11 @@ pub fn keys<C: Circuit<Fr>>(k: u32, circuit: &C, secret: &[usize], opening: Open
     let mut cs = ConstraintSystem::default();
     C::configure_with_params(&mut cs, circuit.params());
     let protocol = Arc::new(Protocol::new(&cs, secret, opening).expect("a supported circuit"));
-    // The same τ for every size.
-    let string = params(protocol.powers_needed(k).next_power_of_two().ilog2());
-    let points = SrsPoints::new(string.get_g(), k, &protocol).expect("long enough");
-    let engine = Engine::from_points(&points, Options::default()).expect("an engine");
+    let srs = srs(srs_k(&protocol, k));
+    let engine = engine(&srs, &protocol, k, None, Options::default()).expect("an engine");
     let pk = engine.keygen(circuit, false).expect("keys");
     let vk = engine.verifying_key(protocol, &pk).expect("a key");
-    Keys { params: params(k), engine: Arc::new(engine), pk, vk }
+    Keys { srs, engine: Arc::new(engine), pk, vk }
 }
 
 /// Keys and a proof in EVM form.
@@ -119,9 +115,9 @@ pub fn prove_with<C: Circuit<Fr>>(keys: Keys, circuit: &C, instances: &[Fr]) -> 
 
 /// A proof with the call that brings it to the contract.
 pub fn proven(keys: Keys, instances: &[Fr], proof: &[u8]) -> Proven {
-    let (params, vk) = (&keys.params, &keys.vk);
+    let (srs, vk) = (&keys.srs, &keys.vk);
     let proof = evm_proof(vk, instances, proof).expect("a proof of this key");
-    let payload = key_payload(vk, params.g2(), params.s_g2(), instances.len()).expect("a key");
+    let payload = key_payload(vk, srs.g2(), srs.s_g2(), instances.len()).expect("a key");
     let call = Call {
         key_code: key_code(&payload),
         key_hash: key_hash(&payload),
@@ -141,7 +137,7 @@ impl Proven {
         let instances: Option<Vec<Fr>> =
             call.instances.iter().map(verdict_kzg::transcript::from_be_bytes).collect();
         instances.is_some_and(|instances| {
-            let (tau_g2, vk) = (self.keys.params.s_g2(), &self.keys.vk);
+            let (tau_g2, vk) = (self.keys.srs.s_g2(), &self.keys.vk);
             verify_evm_proof(&tau_g2, vk, self.num_instances, &instances, &call.proof).is_ok()
         })
     }

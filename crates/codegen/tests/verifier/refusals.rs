@@ -151,8 +151,8 @@ fn keys_that_cannot_work_are_refused() {
     let instances = [Fr::from(5)];
     let circuit = Synthetic::new(&Spec::default(), 5, instances.to_vec(), 3);
     let keys = crate::harness::keys(5, &circuit, &[], Opening::COLUMNS);
-    let (vk, params) = (&keys.vk, &keys.params);
-    let (g2, s_g2) = (params.g2(), params.s_g2());
+    let (vk, srs) = (&keys.vk, &keys.srs);
+    let (g2, s_g2) = (srs.g2(), srs.s_g2());
     let error = key_payload(vk, g2, s_g2, 40).expect_err("more instances than rows");
     assert!(matches!(error, CodegenError::TooManyInstances { given: 40, usable: 26 }), "{error}");
     let error = key_payload(vk, G2Affine::identity(), s_g2, 1).expect_err("no generator");
@@ -171,8 +171,8 @@ fn rotations_that_meet_at_this_k_are_refused() {
     assert!(proven.accepts(&proven.call));
     // At k = 5 they are one point.
     let circuit = Synthetic::new(&spec, 5, instances.to_vec(), 3);
-    let Keys { params, vk, .. } = crate::harness::keys(5, &circuit, &[], Opening::COLUMNS);
-    let error = key_payload(&vk, params.g2(), params.s_g2(), 1).expect_err("one point");
+    let Keys { srs, vk, .. } = crate::harness::keys(5, &circuit, &[], Opening::COLUMNS);
+    let error = key_payload(&vk, srs.g2(), srs.s_g2(), 1).expect_err("one point");
     assert!(
         matches!(error, CodegenError::CoincidingRotations { first: -16, second: 16, k: 5 }),
         "{error}"
@@ -198,7 +198,7 @@ fn a_proof_of_wrong_length_or_content_has_no_evm_form() {
         matches!(error, CodegenError::Proof(ProofError::Invalid(VerifyError::Malformed(_)))),
         "{error}"
     );
-    let tau_g2 = proven.keys.params.s_g2();
+    let tau_g2 = proven.keys.srs.s_g2();
     let error = verify_evm_proof(&tau_g2, vk, 2, &instances, &proven.call.proof);
     assert!(matches!(error, Err(ProofError::InstanceCount { expected: 2, got: 1 })));
 }
