@@ -18,6 +18,10 @@ import {IModelRegistry} from "./IModelRegistry.sol";
 /// For `verifyInference`, `output` is `abi.encode(int256[] values)` and `proof` is
 /// `abi.encode(address subject, uint256 nonce, uint64 deadline, uint256[] inputWords, bytes zkProof)`.
 /// Only the canonical encoding is accepted: one calldata for one statement.
+///
+/// A proof of a batch answers a list of requests to one model, one for each inference. Its first public value is
+/// `keccak256(abi.encode(BATCH_DOMAIN, commitments))`, the requests' commitments being a `bytes32[]` in their
+/// order. See `verifyInferenceBatch`.
 interface IInferenceOracle is IERCZKMLVerifier {
     /// @notice The latest score of a subject by a model; `updatedAt` is zero when there is none.
     /// @param score First output of the model, a fixed-point number with the model's decimals.
@@ -33,16 +37,9 @@ interface IInferenceOracle is IERCZKMLVerifier {
         address prover;
     }
 
-    /// @notice A new score of `subject` was recorded. `InferenceVerified`, emitted beside it, has all
-    /// outputs and the submitter.
-    event ScoreRecorded(
-        address indexed subject,
-        uint256 indexed modelId,
-        bytes32 indexed inputCommitment,
-        int256 score,
-        uint256 nonce,
-        uint256 deadline
-    );
+    /// @notice A new score of `subject` was recorded. `InferenceVerified`, emitted beside it once for a proof,
+    /// has the commitment, all outputs and the submitter.
+    event ScoreRecorded(address indexed subject, uint256 indexed modelId, int256 score, uint256 nonce);
     /// @notice Proofs of `modelId` are accepted from now on. Says all that was reviewed.
     event ModelApproved(
         uint256 indexed modelId,
@@ -93,6 +90,11 @@ interface IInferenceOracle is IERCZKMLVerifier {
     error NonceAlreadyUsed(address subject, uint256 given, uint256 last);
     /// @notice The nonce of a subject and model may grow by a bounded step only.
     error NonceTooFar(address subject, uint256 given, uint256 largest);
+    /// @notice Proofs of the model are of another number of inferences.
+    error BatchSizeMismatch(uint256 expected, uint256 given);
+    /// @notice One inference of a batch cannot be recorded, so none is. `reason` is the error that a call for
+    /// it alone would have ended with.
+    error InferenceRefused(uint256 index, bytes reason);
     /// @notice The model has another number of public input words.
     error InputCountMismatch(uint256 expected, uint256 given);
     /// @notice The model has another number of outputs.
@@ -118,6 +120,25 @@ interface IInferenceOracle is IERCZKMLVerifier {
         bytes calldata output,
         bytes calldata proof
     ) external view returns (address subject, int256 score);
+
+    /// @notice Checks the proof of a batch of inferences and records a score for each of its requests. One that
+    /// cannot be recorded fails the call with `InferenceRefused`, whatever the others are.
+    ///
+    /// `output` is `abi.encode(int256[] values)`: the first output of every inference, then the second of every
+    /// one, and so on. `proof` is `abi.encode(uint256[] requests, uint256[] inputWords, bytes zkProof)`, the
+    /// input words in the same order as the outputs. A request is one word: subject (160 bits), nonce (56),
+    /// deadline (40), the subject on top.
+    /// @dev Submitters only, as `verifyInference`. A batch is as large as the model says, 255 at most.
+    /// @param modelId Id of a model whose proofs are of as many inferences as there are requests.
+    /// @param inputCommitment Commitment of the batch.
+    /// @param output ABI-encoded outputs.
+    /// @param proof ABI-encoded proof.
+    function verifyInferenceBatch(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof
+    ) external;
 
     /// @notice Accepts proofs of a model, if it is exactly what was reviewed. Verification data and the
     /// verifier's code are pinned: should either ever differ, proofs are refused.
@@ -154,6 +175,12 @@ interface IInferenceOracle is IERCZKMLVerifier {
 
     /// @notice The record of a subject by a model, stale or not; all zero when there is none.
     function scoreOf(address subject, uint256 modelId) external view returns (ScoreRecord memory);
+
+    /// @notice The records of several subjects by a model, each as `scoreOf` gives it.
+    function scoresOf(address[] calldata subjects, uint256 modelId)
+        external
+        view
+        returns (ScoreRecord[] memory records);
 
     /// @notice Whether the subject has a score by the model that is not stale.
     function isFresh(address subject, uint256 modelId) external view returns (bool);

@@ -71,8 +71,9 @@ sol! {
         /// - `verifier`: Generated verifier of the model's shape.
         /// - `key`: Data contract holding the verifying key.
         /// - `keyHash`: Code hash of `key`; equals the commitment's `vkHash`.
-        /// - `publicInputs`: Number of public input words; zero when the inputs are private.
-        /// - `outputs`: Number of outputs, at least one.
+        /// - `publicInputs`: Public input words of one inference; zero when the inputs are private.
+        /// - `outputs`: Outputs of one inference, at least one.
+        /// - `batch`: Inferences that a proof is of, at least one.
         /// - `outputMin`: Smallest output. An output's instance word is the output minus `outputMin`.
         /// - `outputMax`: Largest output.
         /// - `decimals`: Outputs are fixed-point numbers with this many decimals.
@@ -83,6 +84,7 @@ sol! {
             bytes32 keyHash;
             uint16 publicInputs;
             uint16 outputs;
+            uint8 batch;
             int64 outputMin;
             int64 outputMax;
             uint8 decimals;
@@ -118,6 +120,8 @@ sol! {
         error KeyIsNotData(address key);
         /// A model needs at least one output.
         error NoOutputs();
+        /// A proof is of at least one inference.
+        error NoInferences();
         /// The smallest output is above the largest.
         error InvalidOutputRange(int64 outputMin, int64 outputMax);
         /// More decimals than a 64-bit output can have.
@@ -232,6 +236,7 @@ sol! {
             bytes32 keyHash;
             uint16 publicInputs;
             uint16 outputs;
+            uint8 batch;
             int64 outputMin;
             int64 outputMax;
             uint8 decimals;
@@ -252,15 +257,10 @@ sol! {
             address prover;
         }
 
-        /// A new score of `subject` was recorded. `InferenceVerified`, emitted beside it, has all
-        /// outputs and the submitter.
+        /// A new score of `subject` was recorded. `InferenceVerified`, emitted beside it once for a
+        /// proof, has the commitment, all outputs and the submitter.
         event ScoreRecorded(
-            address indexed subject,
-            uint256 indexed modelId,
-            bytes32 indexed inputCommitment,
-            int256 score,
-            uint256 nonce,
-            uint256 deadline
+            address indexed subject, uint256 indexed modelId, int256 score, uint256 nonce
         );
         /// Proofs of `modelId` are accepted from now on. Says all that was reviewed.
         event ModelApproved(
@@ -312,6 +312,11 @@ sol! {
         error NonceAlreadyUsed(address subject, uint256 given, uint256 last);
         /// The nonce of a subject and model may grow by a bounded step only.
         error NonceTooFar(address subject, uint256 given, uint256 largest);
+        /// Proofs of the model are of another number of inferences.
+        error BatchSizeMismatch(uint256 expected, uint256 given);
+        /// One inference of a batch cannot be recorded, so none is. `reason` is the error that a call
+        /// for it alone would have ended with.
+        error InferenceRefused(uint256 index, bytes reason);
         /// The model has another number of public input words.
         error InputCountMismatch(uint256 expected, uint256 given);
         /// The model has another number of outputs.
@@ -337,6 +342,21 @@ sol! {
             bytes output,
             bytes proof
         ) external view returns (address subject, int256 score);
+
+        /// Checks the proof of a batch of inferences and records a score for each of its requests. One
+        /// that cannot be recorded fails the call with `InferenceRefused`, whatever the others are.
+        /// - `modelId`: Id of a model whose proofs are of as many inferences as there are requests.
+        /// - `inputCommitment`: Commitment of the batch.
+        /// - `output`: `abi.encode(int256[] values)`: the first output of every inference, then the
+        ///   second of every one, and so on.
+        /// - `proof`: `abi.encode(uint256[] requests, uint256[] inputWords, bytes zkProof)`; a request is
+        ///   one word.
+        function verifyInferenceBatch(
+            uint256 modelId,
+            bytes32 inputCommitment,
+            bytes output,
+            bytes proof
+        ) external;
 
         /// Accepts proofs of a model, if it is exactly what was reviewed. Take the arguments from what was
         /// reviewed, never from the registry they are compared with.
@@ -371,6 +391,12 @@ sol! {
         /// The record of a subject by a model, stale or not; all zero when there is none.
         function scoreOf(address subject, uint256 modelId) external view returns (ScoreRecord);
 
+        /// The records of several subjects by a model, each as `scoreOf` gives it.
+        function scoresOf(address[] subjects, uint256 modelId)
+            external
+            view
+            returns (ScoreRecord[] records);
+
         /// Whether the subject has a score by the model that is not stale.
         function isFresh(address subject, uint256 modelId) external view returns (bool);
 
@@ -401,6 +427,8 @@ sol! {
 
         /// First word under every input commitment.
         function DOMAIN() external view returns (bytes32);
+        /// First word under a batch's commitment.
+        function BATCH_DOMAIN() external view returns (bytes32);
         /// The proof system of every model here.
         function PROOF_SYSTEM_ID() external view returns (bytes4);
         /// Longest time in seconds between recording and a request's deadline.
@@ -493,6 +521,7 @@ impl From<ModelRegistry::VerificationData> for InferenceOracle::VerificationData
             keyHash: data.keyHash,
             publicInputs: data.publicInputs,
             outputs: data.outputs,
+            batch: data.batch,
             outputMin: data.outputMin,
             outputMax: data.outputMax,
             decimals: data.decimals,

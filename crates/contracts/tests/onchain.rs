@@ -16,8 +16,8 @@ use revm::{ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm};
 use verdict_contracts::bindings::{InferenceOracle, ModelRegistry};
 use verdict_contracts::{
     FORMAT, InferenceRequest, MAX_NONCE_STEP, MAX_REQUEST_LIFETIME, ModelRef, PROOF_SYSTEM_ID,
-    ProofBundle, Revert, SrsRef, VERSION, calldata, decode_revert, deploy, inputs_hash,
-    verification_hash, verify_inference_calldata,
+    ProofBundle, Revert, SrsRef, VERSION, batch_commitment, calldata, context_word, decode_revert,
+    deploy, inputs_hash, of_inference, verification_hash, verify_inference_calldata,
 };
 
 type Db = CacheDB<EmptyDB>;
@@ -43,6 +43,11 @@ struct Chain {
 
 impl Chain {
     fn new() -> Self {
+        Self::of_batch(1)
+    }
+
+    /// With a model whose proofs are of `batch` inferences.
+    fn of_batch(batch: u8) -> Self {
         let context: MainnetContext<Db> =
             Context::mainnet().with_db(CacheDB::new(EmptyDB::default()));
         let context = context
@@ -55,11 +60,11 @@ impl Chain {
             verification_hash: B256::ZERO,
             model_id: 0,
         };
-        chain.set_up();
+        chain.set_up(batch);
         chain
     }
 
-    fn set_up(&mut self) {
+    fn set_up(&mut self, batch: u8) {
         let registry = self.create(deploy::model_registry_init_code().unwrap());
         let init = deploy::inference_oracle_init_code(registry, OWNER, 86_400).unwrap();
         self.oracle = self.create(init);
@@ -80,6 +85,7 @@ impl Chain {
             keyHash: key_hash,
             publicInputs: 2,
             outputs: 2,
+            batch,
             outputMin: -10,
             outputMax: 1_000_000,
             decimals: 6,
@@ -172,6 +178,83 @@ impl Chain {
             requests: vec![],
         }
     }
+}
+
+/// A batch of one inference for each nonce, about one subject each.
+fn batch(chain: &Chain, nonces: &[u64]) -> ProofBundle {
+    let word = |value: u64| B256::from(U256::from(value));
+    let size = nonces.len();
+    // Two input words and two outputs of each, word by word.
+    let inputs: Vec<_> = (0..2 * size as u64).map(|index| word(100 + index)).collect();
+    let one = chain.bundle(1, 600);
+    let mut requests = vec![];
+    for (index, &nonce) in nonces.iter().enumerate() {
+        requests.push(InferenceRequest {
+            subject: Address::repeat_byte(0x20 + index as u8),
+            nonce,
+            deadline: NOW + 600 + index as u64,
+            inputs: inputs_hash(&of_inference(&inputs, size, index)),
+            ..one.request.clone().unwrap()
+        });
+    }
+    let outputs: Vec<i128> = (0..2 * size as i128).map(|index| index - 5).collect();
+    let words = outputs.iter().map(|output| word((output + 10) as u64));
+    let commitment = batch_commitment(&requests);
+    let context = B256::from(context_word(commitment));
+    ProofBundle {
+        instances: [context].into_iter().chain(inputs.clone()).chain(words).collect(),
+        decoded: outputs.iter().map(|&output| output as f64 / 1e6).collect(),
+        outputs,
+        input_commitment: Some(commitment),
+        request: None,
+        requests,
+        ..one
+    }
+}
+
+#[test]
+fn the_oracle_records_each_inference_of_a_batch_that_this_crate_encodes() {
+    let mut chain = Chain::of_batch(3);
+    let bundle = batch(&chain, &[1, 7, 1000]);
+    chain.submit(OWNER, &bundle).unwrap();
+    let subjects = bundle.requests.iter().map(|request| request.subject).collect();
+    let read = InferenceOracle::scoresOfCall { subjects, modelId: U256::from(chain.model_id) };
+    let answer = chain.call(BORROWER, chain.oracle, read.abi_encode()).unwrap();
+    let records = InferenceOracle::scoresOfCall::abi_decode_returns(&answer).unwrap();
+    for (index, (record, request)) in records.iter().zip(&bundle.requests).enumerate() {
+        assert_eq!(i128::from(record.score), bundle.outputs[index]);
+        assert_eq!((record.nonce, record.prover), (request.nonce, OWNER));
+        assert_eq!(record.deadline.to::<u64>(), request.deadline);
+    }
+    assert_eq!(records.len(), 3);
+
+    // Once more: the first request that is stale is named.
+    let revert = chain.submit(OWNER, &bundle).unwrap_err();
+    let Revert::Inference { index, reason } = &revert else { panic!("{revert}") };
+    assert_eq!((index.to::<u64>(), reason.name()), (0, "NonceAlreadyUsed"));
+    let revert = chain.submit(OWNER, &batch(&chain, &[2, 8, 2001])).unwrap_err();
+    assert!(revert.to_string().starts_with("InferenceRefused(index: 2, reason: NonceTooFar("));
+    let other = Chain::of_batch(1).bundle(1, 600);
+    let revert = chain.submit(OWNER, &other).unwrap_err();
+    assert_eq!(revert.to_string(), "BatchSizeMismatch(expected: 3, given: 1)");
+}
+
+#[test]
+fn a_request_that_is_wider_than_its_word_is_never_encoded() {
+    let chain = Chain::of_batch(2);
+    let mut bundle = batch(&chain, &[1, 1 << 56]);
+    let told = verify_inference_calldata(&bundle).unwrap_err().to_string();
+    assert!(told.contains("nonce of request 1 is 72057594037927936"), "{told}");
+    bundle = batch(&chain, &[1, (1 << 56) - 1]);
+    bundle.requests[0].deadline = 1 << 40;
+    bundle.input_commitment = Some(batch_commitment(&bundle.requests));
+    bundle.instances[0] = context_word(bundle.input_commitment.unwrap()).into();
+    let told = verify_inference_calldata(&bundle).unwrap_err().to_string();
+    assert!(told.contains("deadline of request 0"), "{told}");
+    // Neither call takes what is the other's.
+    let single = chain.bundle(1, 600);
+    assert!(calldata::verify_inference_batch_call(&single).is_err());
+    assert!(calldata::verify_inference_call(&batch(&chain, &[1, 2])).is_err());
 }
 
 #[test]

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {IERCZKMLRegistry} from "../interfaces/IERCZKMLRegistry.sol";
+import {IERCZKMLVerifier} from "../interfaces/IERCZKMLVerifier.sol";
+import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
+import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {AccountCode} from "../libraries/AccountCode.sol";
+import {InferenceEncoding} from "../libraries/InferenceEncoding.sol";
+
+/// @title Models whose proofs an oracle accepts
+/// @notice An approval pins a model's verification data and its verifier's code, and the verifier checks the
+/// key's code: what was approved cannot change afterwards.
+abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
+    using AccountCode for address;
+
+    /// @inheritdoc IERCZKMLVerifier
+    address public immutable override registry;
+
+    /// @dev Hash of what was approved (see `_pin`), or zero.
+    mapping(uint256 modelId => bytes32) private _approved;
+
+    /// @param registry_ The model registry.
+    constructor(address registry_) {
+        if (registry_.code.length == 0) revert RegistryHasNoCode(registry_);
+        if (registry_.isDelegation()) revert DelegatedAccount(registry_);
+        registry = registry_;
+    }
+
+    /// @inheritdoc IInferenceOracle
+    function approveModel(
+        uint256 modelId,
+        IERCZKMLRegistry.ModelCommitment calldata commitment,
+        IModelRegistry.VerificationData calldata data,
+        bytes32 verifierCodeHash
+    ) external override onlyOwner {
+        if (_approved[modelId] != 0) {
+            revert ModelAlreadyApproved(modelId);
+        }
+        _requireReviewed(modelId, commitment, data);
+        _requireCode(data, verifierCodeHash);
+        _approved[modelId] = _pin(InferenceEncoding.hashVerification(data), verifierCodeHash);
+        emit ModelApproved(modelId, commitment, data, verifierCodeHash);
+    }
+
+    /// @inheritdoc IInferenceOracle
+    function revokeModel(uint256 modelId) external override onlyOwner {
+        if (_approved[modelId] == 0) revert ModelNotApproved(modelId);
+        _approved[modelId] = 0;
+        emit ModelRevoked(modelId);
+    }
+
+    /// @inheritdoc IInferenceOracle
+    function isModelApproved(uint256 modelId) external view override returns (bool) {
+        return _approved[modelId] != 0;
+    }
+
+    /// @inheritdoc IERCZKMLVerifier
+    function proofSystemOf(uint256 modelId) external view override returns (bytes4) {
+        (IModelRegistry.ModelCommitment memory commitment,,) = IModelRegistry(registry).getModel(modelId);
+        return commitment.proofSystemId;
+    }
+
+    /// @dev Fetches a model and makes sure that it still is what was approved.
+    function _approvedModel(uint256 modelId)
+        internal
+        view
+        returns (IModelRegistry.VerificationData memory model, bytes32 verificationHash)
+    {
+        bytes32 approved = _approved[modelId];
+        if (approved == 0) revert ModelNotApproved(modelId);
+        model = _activeModel(modelId);
+        verificationHash = InferenceEncoding.hashVerification(model);
+        if (_pin(verificationHash, model.verifier.codehash) != approved) revert ModelChanged(modelId);
+    }
+
+    function _activeModel(uint256 modelId) internal view returns (IModelRegistry.VerificationData memory) {
+        (IModelRegistry.VerificationData memory model, bool deprecated) =
+            IModelRegistry(registry).verificationOf(modelId);
+        if (deprecated) revert VerificationRefused_ModelDeprecated(modelId);
+        return model;
+    }
+
+    /// @dev The registry has what was reviewed.
+    function _requireReviewed(
+        uint256 modelId,
+        IERCZKMLRegistry.ModelCommitment calldata commitment,
+        IModelRegistry.VerificationData calldata data
+    ) private view {
+        bytes32 expected = InferenceEncoding.hashVerification(data);
+        bytes32 actual = InferenceEncoding.hashVerification(_activeModel(modelId));
+        if (actual != expected) revert VerificationDataMismatch(modelId, expected, actual);
+        (IERCZKMLRegistry.ModelCommitment memory registered,,) = IModelRegistry(registry).getModel(modelId);
+        (expected, actual) = (keccak256(abi.encode(commitment)), keccak256(abi.encode(registered)));
+        if (actual != expected) revert ModelCommitmentMismatch(modelId, expected, actual);
+    }
+
+    /// @dev Verifier and key have the code that was reviewed, and cannot get another.
+    function _requireCode(IModelRegistry.VerificationData calldata data, bytes32 verifierCodeHash)
+        private
+        view
+    {
+        if (data.verifier.isDelegation()) revert DelegatedAccount(data.verifier);
+        if (data.key.isDelegation()) revert DelegatedAccount(data.key);
+        bytes32 actual = data.verifier.codehash;
+        if (actual != verifierCodeHash) revert VerifierCodeMismatch(data.verifier, verifierCodeHash, actual);
+        actual = data.key.codehash;
+        if (actual != data.keyHash) revert KeyCodeMismatch(data.key, data.keyHash, actual);
+    }
+
+    /// @dev What an approval holds on to for every proof.
+    function _pin(bytes32 verificationHash, bytes32 verifierCodeHash) private pure returns (bytes32) {
+        return keccak256(abi.encode(verificationHash, verifierCodeHash));
+    }
+}
