@@ -59,10 +59,30 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
         bytes calldata proof
     ) external override whenNotPaused {
         uint256 submitter = _callerNumber();
-        (InferenceEncoding.Request memory request, int256 score) =
-            _check(modelId, inputCommitment, output, proof);
+        InferenceEncoding.Request memory request;
+        request.modelId = modelId;
+        int256 score = _check(request, false, inputCommitment, output, proof);
+        InferenceEncoding.requireCanonicalCall(output, proof);
         emit InferenceVerified(modelId, inputCommitment, output, msg.sender);
         _refuse(1, 0, _record(request, score, submitter));
+    }
+
+    /// @inheritdoc IInferenceOracle
+    function verifyAttestedInference(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof,
+        bytes calldata attestations
+    ) external override whenNotPaused {
+        uint256 witnesses = _callerNumber();
+        InferenceEncoding.Request memory request;
+        request.modelId = modelId;
+        int256 score = _check(request, true, inputCommitment, output, proof);
+        InferenceEncoding.requireCanonicalCall(output, proof, attestations);
+        witnesses |= _requireAttested(request, attestations) << 16;
+        emit InferenceVerified(modelId, inputCommitment, output, msg.sender);
+        _refuse(1, 0, _record(request, score, witnesses));
     }
 
     /// @inheritdoc IInferenceOracle
@@ -73,39 +93,30 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
         bytes calldata proof
     ) external view override returns (address subject, int256 score) {
         InferenceEncoding.Request memory request;
-        (request, score) = _check(modelId, inputCommitment, output, proof);
+        request.modelId = modelId;
+        score = _check(request, false, inputCommitment, output, proof);
+        InferenceEncoding.requireCanonicalCall(output, proof);
         subject = request.subject;
         _refuse(1, 0, _refusal(request, nonceOf(subject, modelId)));
     }
 
-    /// @dev Decodes the statement, and checks that its proof holds.
-    function _check(uint256 modelId, bytes32 inputCommitment, bytes calldata output, bytes calldata proof)
-        private
-        view
-        returns (InferenceEncoding.Request memory request, int256 score)
-    {
-        int256[] calldata values = InferenceEncoding.decodeOutput(output);
-        uint256[] calldata inputWords;
-        bytes calldata zkProof;
-        (request, inputWords, zkProof) = InferenceEncoding.decodeProof(proof);
-        InferenceEncoding.requireCanonicalCall(output, proof);
-
+    /// @dev Decodes the statement into `request`, which has the model's id, and checks that its proof holds.
+    function _check(
+        InferenceEncoding.Request memory request,
+        bool attested,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof
+    ) private view returns (int256) {
+        (uint256[] calldata inputWords, bytes calldata zkProof) =
+            InferenceEncoding.decodeProof(request, proof);
         request.inputs = InferenceEncoding.hashInputs(inputWords, 1, 0);
-        _verify(
-            _checkRequest(modelId, inputCommitment, request), inputCommitment, inputWords, values, zkProof
-        );
-        score = values[0];
-    }
-
-    /// @dev Fetches the model and checks that the commitment is the request's.
-    function _checkRequest(uint256 modelId, bytes32 inputCommitment, InferenceEncoding.Request memory request)
-        private
-        view
-        returns (IModelRegistry.VerificationData memory model)
-    {
-        model = _addressed(request, modelId);
+        IModelRegistry.VerificationData memory model = _addressed(request, attested);
         if (model.batch != 1) revert BatchSizeMismatch(model.batch, 1);
         if (inputCommitment != InferenceEncoding.commitment(request)) revert InputCommitmentMismatch();
+        int256[] calldata values = InferenceEncoding.decodeOutput(output);
+        _verify(model, inputCommitment, inputWords, values, zkProof);
+        return values[0];
     }
 
     // ------------------------------------------------------------------ batches
@@ -119,7 +130,8 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
     ) external override whenNotPaused {
         uint256 submitter = _callerNumber();
         InferenceEncoding.Request memory request;
-        _verifyBatch(_addressed(request, modelId), inputCommitment, output, proof);
+        request.modelId = modelId;
+        _verifyBatch(_addressed(request, false), inputCommitment, output, proof);
         // Decoded once more: all parts of the statement at once are too many for the stack.
         if (inputCommitment != _recordBatch(request, submitter, output, proof)) {
             revert InputCommitmentMismatch();
@@ -183,21 +195,20 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
     // ------------------------------------------------------------- every proof
 
     /// @dev Says to whom a request is, and fetches its model.
-    function _addressed(InferenceEncoding.Request memory request, uint256 modelId)
+    function _addressed(InferenceEncoding.Request memory request, bool attested)
         private
         view
         returns (IModelRegistry.VerificationData memory model)
     {
-        (model, request.verificationHash) = _approvedModel(modelId);
-        _address(request, modelId);
+        (model, request.verificationHash) = _approvedModel(request.modelId, attested);
+        _address(request);
     }
 
     /// @dev Says to whom a request is.
-    function _address(InferenceEncoding.Request memory request, uint256 modelId) private view {
+    function _address(InferenceEncoding.Request memory request) private view {
         request.domain = DOMAIN;
         request.chainId = block.chainid;
         request.oracle = address(this);
-        request.modelId = modelId;
     }
 
     /// @dev Packs the instances and calls the model's verifier.
@@ -285,7 +296,8 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
         bytes32 inputs
     ) external view override returns (bytes32) {
         InferenceEncoding.Request memory request;
-        _address(request, modelId);
+        _address(request);
+        request.modelId = modelId;
         request.verificationHash = InferenceEncoding.hashVerification(_activeModel(modelId));
         (request.subject, request.nonce, request.deadline) = (subject, nonce, deadline);
         request.inputs = inputs;

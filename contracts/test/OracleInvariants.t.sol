@@ -207,6 +207,7 @@ contract OracleHandler is BatchFixture {
             nonce: uint64(s.nonce),
             updatedAt: uint40(block.timestamp),
             deadline: uint40(s.deadline),
+            signers: 0,
             prover: sender
         });
     }

@@ -28,13 +28,26 @@ interface IInferenceOracle is IERCZKMLVerifier {
     /// @param nonce Nonce of the request.
     /// @param updatedAt Time of recording.
     /// @param deadline Time until which the request could be recorded.
+    /// @param signers Bitmap of the data providers who vouched for the inputs, by their indices in the registry
+    /// that the model's approval names.
     /// @param prover Submitter that brought the proof.
     struct ScoreRecord {
         int64 score;
         uint64 nonce;
         uint40 updatedAt;
         uint40 deadline;
+        uint32 signers;
         address prover;
+    }
+
+    /// @notice What an approval may demand beside proofs: statements of data providers.
+    /// @param signers Registry of the providers, an `ISignerRegistry`.
+    /// @param threshold How many have to vouch.
+    /// @param schema What the model's public input words mean.
+    struct AttestationPolicy {
+        address signers;
+        uint8 threshold;
+        bytes32 schema;
     }
 
     /// @notice A new score of `subject` was recorded. `InferenceVerified`, emitted beside it once for a proof,
@@ -46,6 +59,10 @@ interface IInferenceOracle is IERCZKMLVerifier {
         IERCZKMLRegistry.ModelCommitment commitment,
         IModelRegistry.VerificationData data,
         bytes32 verifierCodeHash
+    );
+    /// @notice Scores of `modelId`, approved beside this, need `threshold` statements of `signers` under `schema`.
+    event AttestationsDemanded(
+        uint256 indexed modelId, address indexed signers, bytes32 indexed schema, uint256 threshold
     );
     /// @notice Proofs of `modelId` are no longer accepted.
     event ModelRevoked(uint256 indexed modelId);
@@ -90,6 +107,16 @@ interface IInferenceOracle is IERCZKMLVerifier {
     error NonceAlreadyUsed(address subject, uint256 given, uint256 last);
     /// @notice The nonce of a subject and model may grow by a bounded step only.
     error NonceTooFar(address subject, uint256 given, uint256 largest);
+    /// @notice A score of the model is recorded with attestations only.
+    error AttestationsRequired(uint256 modelId);
+    /// @notice The model's approval demands no attestations.
+    error AttestationsNotDemanded(uint256 modelId);
+    /// @notice Nobody can vouch for the model's inputs: they are private, or its proofs are of batches.
+    error ModelNotAttestable(uint256 modelId);
+    /// @notice The number of statements demanded is zero or larger than the number of signers there can be.
+    error InvalidThreshold(uint256 threshold);
+    /// @notice Fewer signers vouch than the approval demands.
+    error TooFewAttestations(uint256 demanded, uint256 given);
     /// @notice Proofs of the model are of another number of inferences.
     error BatchSizeMismatch(uint256 expected, uint256 given);
     /// @notice One inference of a batch cannot be recorded, so none is. `reason` is the error that a call for
@@ -154,6 +181,26 @@ interface IInferenceOracle is IERCZKMLVerifier {
         bytes32 verifierCodeHash
     ) external;
 
+    /// @notice Like `approveModel`, and demands attestations for every score. Both are fixed until the model is
+    /// revoked.
+    function approveAttestedModel(
+        uint256 modelId,
+        IERCZKMLRegistry.ModelCommitment calldata commitment,
+        IModelRegistry.VerificationData calldata data,
+        bytes32 verifierCodeHash,
+        AttestationPolicy calldata policy
+    ) external;
+
+    /// @notice Like `verifyInference`, for a model whose approval demands attestations.
+    /// @param attestations As `ISignerRegistry.vouchersOf` takes them.
+    function verifyAttestedInference(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof,
+        bytes calldata attestations
+    ) external;
+
     /// @notice Stops accepting proofs of a model. Scores recorded before stay, and stay readable.
     function revokeModel(uint256 modelId) external;
 
@@ -194,6 +241,9 @@ interface IInferenceOracle is IERCZKMLVerifier {
 
     /// @notice Whether the oracle accepts proofs of the model.
     function isModelApproved(uint256 modelId) external view returns (bool);
+
+    /// @notice The attestations that the approval of a model demands; all zero if none.
+    function attestationPolicyOf(uint256 modelId) external view returns (AttestationPolicy memory policy);
 
     /// @notice Whether `submitter` may record scores.
     function isSubmitter(address submitter) external view returns (bool);

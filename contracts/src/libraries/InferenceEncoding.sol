@@ -35,8 +35,6 @@ library InferenceEncoding {
         bytes32 inputs;
     }
 
-    /// @dev Selector and four parameter words, then the length of `output`.
-    uint256 private constant OUTPUT_AT = 0x04 + 4 * 0x20 + 0x20;
     /// @dev Parameter words inside `proof`: subject, nonce, deadline and two offsets.
     uint256 private constant PROOF_HEAD = 5 * 0x20;
     /// @dev A proof with neither inputs nor zkProof: the head and two lengths.
@@ -48,18 +46,45 @@ library InferenceEncoding {
     /// @notice Reverts unless `output` and `proof`, both whole words long, lie where the layout says and the
     /// calldata ends with them.
     function requireCanonicalCall(bytes calldata output, bytes calldata proof) internal pure {
+        if (msg.data.length != _end(4, output, proof)) revert IInferenceOracle.MalformedCalldata();
+    }
+
+    /// @notice The same for a call with a fifth parameter, with which and whose zero padding it ends.
+    function requireCanonicalCall(bytes calldata output, bytes calldata proof, bytes calldata last)
+        internal
+        pure
+    {
+        uint256 at;
+        assembly ("memory-safe") {
+            at := last.offset
+        }
+        uint256 room = (last.length + 0x1f) / 0x20 * 0x20;
+        bool fits = at == _end(5, output, proof) + 0x20 && msg.data.length == at + room;
+        if (!fits) revert IInferenceOracle.MalformedCalldata();
+        if (room == last.length) return;
+        uint256 word;
+        assembly ("memory-safe") {
+            word := calldataload(sub(add(at, room), 0x20))
+        }
+        if (word << (8 * (0x20 - (room - last.length))) != 0) revert IInferenceOracle.MalformedCalldata();
+    }
+
+    /// @dev Where `proof` ends in a call with `parameters` parameters.
+    function _end(uint256 parameters, bytes calldata output, bytes calldata proof)
+        private
+        pure
+        returns (uint256)
+    {
         uint256 outputAt;
         uint256 proofAt;
         assembly ("memory-safe") {
             outputAt := output.offset
             proofAt := proof.offset
         }
-        if (
-            outputAt != OUTPUT_AT || proofAt != OUTPUT_AT + output.length + 0x20
-                || msg.data.length != proofAt + proof.length
-        ) {
+        if (outputAt != 0x04 + (parameters + 1) * 0x20 || proofAt != outputAt + output.length + 0x20) {
             revert IInferenceOracle.MalformedCalldata();
         }
+        return proofAt + proof.length;
     }
 
     /// @notice Decodes `abi.encode(int256[] values)`.
@@ -77,11 +102,11 @@ library InferenceEncoding {
     }
 
     /// @notice Decodes `abi.encode(address subject, uint256 nonce, uint64 deadline, uint256[] inputWords,
-    /// bytes zkProof)`.
-    function decodeProof(bytes calldata proof)
+    /// bytes zkProof)`, the first three into `request`.
+    function decodeProof(Request memory request, bytes calldata proof)
         internal
         pure
-        returns (Request memory request, uint256[] calldata inputWords, bytes calldata zkProof)
+        returns (uint256[] calldata inputWords, bytes calldata zkProof)
     {
         if (proof.length < PROOF_MIN || proof.length % 0x20 != 0) {
             revert IInferenceOracle.MalformedProof(proof.length);

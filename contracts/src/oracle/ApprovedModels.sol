@@ -6,6 +6,7 @@ import {IERCZKMLRegistry} from "../interfaces/IERCZKMLRegistry.sol";
 import {IERCZKMLVerifier} from "../interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {ISignerRegistry} from "../interfaces/ISignerRegistry.sol";
 import {AccountCode} from "../libraries/AccountCode.sol";
 import {InferenceEncoding} from "../libraries/InferenceEncoding.sol";
 
@@ -15,11 +16,17 @@ import {InferenceEncoding} from "../libraries/InferenceEncoding.sol";
 abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
     using AccountCode for address;
 
+    /// @dev The bit of an approval that says that attestations are demanded.
+    uint256 private constant ATTESTED = 1;
+    /// @dev A record has a bit for each signer.
+    uint256 private constant MAX_SIGNERS = 32;
+
     /// @inheritdoc IERCZKMLVerifier
     address public immutable override registry;
 
-    /// @dev Hash of what was approved (see `_pin`), or zero.
+    /// @dev Hash of what was approved (see `_pin`), or zero. Its lowest bit says whether attestations are demanded.
     mapping(uint256 modelId => bytes32) private _approved;
+    mapping(uint256 modelId => AttestationPolicy) private _policies;
 
     /// @param registry_ The model registry.
     constructor(address registry_) {
@@ -35,6 +42,64 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
         IModelRegistry.VerificationData calldata data,
         bytes32 verifierCodeHash
     ) external override onlyOwner {
+        _approve(modelId, commitment, data, verifierCodeHash);
+    }
+
+    /// @inheritdoc IInferenceOracle
+    function approveAttestedModel(
+        uint256 modelId,
+        IERCZKMLRegistry.ModelCommitment calldata commitment,
+        IModelRegistry.VerificationData calldata data,
+        bytes32 verifierCodeHash,
+        AttestationPolicy calldata policy
+    ) external override onlyOwner {
+        if (policy.threshold == 0 || policy.threshold > MAX_SIGNERS) {
+            revert InvalidThreshold(policy.threshold);
+        }
+        if (policy.signers.code.length == 0) revert RegistryHasNoCode(policy.signers);
+        if (policy.signers.isDelegation()) revert DelegatedAccount(policy.signers);
+        if (data.publicInputs == 0 || data.batch != 1) revert ModelNotAttestable(modelId);
+        _approve(modelId, commitment, data, verifierCodeHash);
+        _approved[modelId] |= bytes32(ATTESTED);
+        _policies[modelId] = policy;
+        emit AttestationsDemanded(modelId, policy.signers, policy.schema, policy.threshold);
+    }
+
+    /// @inheritdoc IInferenceOracle
+    function revokeModel(uint256 modelId) external override onlyOwner {
+        if (_approved[modelId] == 0) revert ModelNotApproved(modelId);
+        delete _approved[modelId];
+        delete _policies[modelId];
+        emit ModelRevoked(modelId);
+    }
+
+    /// @inheritdoc IInferenceOracle
+    function isModelApproved(uint256 modelId) external view override returns (bool) {
+        return _approved[modelId] != 0;
+    }
+
+    /// @inheritdoc IInferenceOracle
+    function attestationPolicyOf(uint256 modelId)
+        external
+        view
+        override
+        returns (AttestationPolicy memory policy)
+    {
+        return _policies[modelId];
+    }
+
+    /// @inheritdoc IERCZKMLVerifier
+    function proofSystemOf(uint256 modelId) external view override returns (bytes4) {
+        (IModelRegistry.ModelCommitment memory commitment,,) = IModelRegistry(registry).getModel(modelId);
+        return commitment.proofSystemId;
+    }
+
+    function _approve(
+        uint256 modelId,
+        IERCZKMLRegistry.ModelCommitment calldata commitment,
+        IModelRegistry.VerificationData calldata data,
+        bytes32 verifierCodeHash
+    ) private {
         if (_approved[modelId] != 0) {
             revert ModelAlreadyApproved(modelId);
         }
@@ -44,35 +109,36 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
         emit ModelApproved(modelId, commitment, data, verifierCodeHash);
     }
 
-    /// @inheritdoc IInferenceOracle
-    function revokeModel(uint256 modelId) external override onlyOwner {
-        if (_approved[modelId] == 0) revert ModelNotApproved(modelId);
-        _approved[modelId] = 0;
-        emit ModelRevoked(modelId);
-    }
-
-    /// @inheritdoc IInferenceOracle
-    function isModelApproved(uint256 modelId) external view override returns (bool) {
-        return _approved[modelId] != 0;
-    }
-
-    /// @inheritdoc IERCZKMLVerifier
-    function proofSystemOf(uint256 modelId) external view override returns (bytes4) {
-        (IModelRegistry.ModelCommitment memory commitment,,) = IModelRegistry(registry).getModel(modelId);
-        return commitment.proofSystemId;
-    }
-
     /// @dev Fetches a model and makes sure that it still is what was approved.
-    function _approvedModel(uint256 modelId)
+    /// @param attested Whether attestations are given, which has to be as the approval demands.
+    function _approvedModel(uint256 modelId, bool attested)
         internal
         view
         returns (IModelRegistry.VerificationData memory model, bytes32 verificationHash)
     {
         bytes32 approved = _approved[modelId];
         if (approved == 0) revert ModelNotApproved(modelId);
+        bool demanded = uint256(approved) & ATTESTED != 0;
+        if (demanded && !attested) revert AttestationsRequired(modelId);
+        if (attested && !demanded) revert AttestationsNotDemanded(modelId);
         model = _activeModel(modelId);
         verificationHash = InferenceEncoding.hashVerification(model);
-        if (_pin(verificationHash, model.verifier.codehash) != approved) revert ModelChanged(modelId);
+        bytes32 pin = _pin(verificationHash, model.verifier.codehash);
+        if (pin != approved & ~bytes32(ATTESTED)) revert ModelChanged(modelId);
+    }
+
+    /// @dev The signers who vouch for a request's inputs, as many as the model's policy demands.
+    function _requireAttested(InferenceEncoding.Request memory request, bytes calldata attestations)
+        internal
+        view
+        returns (uint256 signers)
+    {
+        AttestationPolicy memory policy = _policies[request.modelId];
+        uint256 count;
+        (signers, count) = ISignerRegistry(policy.signers)
+            .vouchersOf(request.subject, policy.schema, request.inputs, attestations);
+        if (count < policy.threshold) revert TooFewAttestations(policy.threshold, count);
+        return uint32(signers);
     }
 
     function _activeModel(uint256 modelId) internal view returns (IModelRegistry.VerificationData memory) {
@@ -111,6 +177,6 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
 
     /// @dev What an approval holds on to for every proof.
     function _pin(bytes32 verificationHash, bytes32 verifierCodeHash) private pure returns (bytes32) {
-        return keccak256(abi.encode(verificationHash, verifierCodeHash));
+        return keccak256(abi.encode(verificationHash, verifierCodeHash)) & ~bytes32(ATTESTED);
     }
 }

@@ -41,7 +41,8 @@ abstract contract ScoreRecords is Submitters {
 
     /// @dev Writes the record of a request, or says why that may not be recorded now: the error that says so,
     /// empty if all is well. The score was checked against its width.
-    function _record(InferenceEncoding.Request memory request, int256 score, uint256 submitter)
+    /// @param witnesses The submitter's number, and the bitmap of signers above its 16 bits.
+    function _record(InferenceEncoding.Request memory request, int256 score, uint256 witnesses)
         internal
         returns (bytes memory refusal)
     {
@@ -49,7 +50,7 @@ abstract contract ScoreRecords is Submitters {
         Place storage place = _places[modelId][subject];
         refusal = _refusal(request, place.record.nonce());
         if (refusal.length != 0) return refusal;
-        place.record = PackedRecords.pack(score, nonce, block.timestamp, request.deadline, submitter);
+        place.record = PackedRecords.pack(score, nonce, block.timestamp, request.deadline, witnesses);
         emit ScoreRecorded(subject, modelId, score, nonce);
     }
 
@@ -100,6 +101,7 @@ abstract contract ScoreRecords is Submitters {
             nonce: record.nonce(),
             updatedAt: record.updatedAt(),
             deadline: record.deadline(),
+            signers: record.signers(),
             prover: _submitterAt(record.submitter())
         });
     }

@@ -72,7 +72,14 @@ fn forger(chain: &Local, oracle: Address) -> Proxy {
     let record = scoresOfCall { subjects, modelId: one() };
     let wanted = hex::encode_prefixed(record.abi_encode());
     let (updated, prover) = (U40::from(1), Address::ZERO);
-    let forged = ScoreRecord { score: -6, nonce: 1, updatedAt: updated, deadline: updated, prover };
+    let forged = ScoreRecord {
+        score: -6,
+        nonce: 1,
+        updatedAt: updated,
+        deadline: updated,
+        signers: 0,
+        prover,
+    };
     let forged = hex::encode_prefixed(vec![forged].abi_encode());
     let (sent, url) = (Mutex::new(Vec::<B256>::new()), chain.anvil.url().to_owned());
     let template = Mutex::new(Value::Null);

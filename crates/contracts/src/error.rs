@@ -81,6 +81,26 @@ pub enum CalldataError {
         /// The largest.
         limit: u64,
     },
+    /// A data provider vouches once.
+    #[error("two attestations are of signer {index}; give one of each")]
+    SignerTwice {
+        /// The signer's index.
+        index: u8,
+    },
+    /// No signature is as long.
+    #[error("the signature of signer {index} is longer than 65535 bytes")]
+    SignatureTooLong {
+        /// The signer's index.
+        index: u8,
+    },
+    /// An attestation is not about what was proven.
+    #[error("the attestation of signer {index} is for another {what} than the proof")]
+    OtherStatement {
+        /// The signer's index.
+        index: u8,
+        /// What differs.
+        what: &'static str,
+    },
     /// An oracle's score has 64 bits.
     #[error("output {index} is {value}, outside the 64-bit range of on-chain outputs")]
     OutputTooLarge {

@@ -7,7 +7,7 @@ use alloy_sol_types::{Panic, Revert as StringRevert, SolError};
 
 use crate::bindings::{
     InferenceOracle::{self, InferenceRefused},
-    ModelRegistry, VerdictVerifier,
+    ModelRegistry, SignerRegistry, VerdictVerifier,
 };
 
 /// What a contract answered instead of doing as asked.
@@ -83,6 +83,12 @@ impl Revert {
             return reason.hint();
         }
         Some(match self.name() {
+            "AttestationsRequired" | "TooFewAttestations" => {
+                "the model's approval demands statements of data providers about the inputs"
+            }
+            "AttestationExpired" | "AttestationIsRevoked" | "SignerNotCounting" => {
+                "ask a data provider whose statements count for a new one"
+            }
             "BatchSizeMismatch" => "use the setup that the model was deployed with",
             "NonceAlreadyUsed" => {
                 "the request is recorded already or was overtaken; prove again with a greater nonce"
@@ -197,7 +203,7 @@ macro_rules! shown {
 }
 
 shown!("{}": Address, U256, I256, i64, u8);
-shown!("{:?}": FixedBytes<4>, FixedBytes<32>);
+shown!("{:?}": FixedBytes<4>, FixedBytes<32>, String);
 
 /// Declares `decode_custom`, which tries each error listed, and `KNOWN_ERRORS`, their signatures.
 macro_rules! custom_errors {
@@ -266,6 +272,11 @@ custom_errors! {
         DeadlineTooFar(deadline, latest),
         NonceAlreadyUsed(subject, given, last),
         NonceTooFar(subject, given, largest),
+        AttestationsRequired(modelId),
+        AttestationsNotDemanded(modelId),
+        ModelNotAttestable(modelId),
+        InvalidThreshold(threshold),
+        TooFewAttestations(demanded, given),
         BatchSizeMismatch(expected, given),
         InputCountMismatch(expected, given),
         OutputCountMismatch(expected, given),
@@ -280,6 +291,23 @@ custom_errors! {
         OwnableInvalidOwner(owner),
         EnforcedPause(),
         ExpectedPause(),
+    }
+    SignerRegistry {
+        SignerAlreadyKnown(account),
+        SignerUnknown(account),
+        TooManySigners(max),
+        MalformedAttestations(at),
+        SignersOutOfOrder(index),
+        SignerNotCounting(index),
+        AttestationNotYetValid(index, issuedAt),
+        AttestationExpired(index, validUntil),
+        AttestationIsRevoked(index, digest),
+        InvalidAttestation(index),
+        OwnershipCannotBeRenounced(),
+        OwnableUnauthorizedAccount(account),
+        OwnableInvalidOwner(owner),
+        InvalidShortString(),
+        StringTooLong(str),
     }
     VerdictVerifier {
         InvalidProofLength(),
@@ -308,6 +336,7 @@ mod tests {
         for (contract, abi) in [
             ("ModelRegistry", ModelRegistry::abi::contract()),
             ("InferenceOracle", InferenceOracle::abi::contract()),
+            ("SignerRegistry", SignerRegistry::abi::contract()),
             ("VerdictVerifier", VerdictVerifier::abi::contract()),
         ] {
             declared.extend(abi.errors().map(|error| (contract, error.signature())));

@@ -13,7 +13,11 @@ use revm::database::{CacheDB, EmptyDB};
 use revm::handler::MainnetContext;
 use revm::primitives::TxKind;
 use revm::{ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm};
-use verdict_contracts::bindings::{InferenceOracle, ModelRegistry};
+use verdict_contracts::attestation::{
+    Attestation, Statement, encode_attestations, verify_attested_inference_calldata,
+};
+use verdict_contracts::bindings::InferenceOracle::AttestationPolicy;
+use verdict_contracts::bindings::{InferenceOracle, ModelRegistry, SignerRegistry};
 use verdict_contracts::{
     FORMAT, InferenceRequest, MAX_NONCE_STEP, MAX_REQUEST_LIFETIME, ModelRef, PROOF_SYSTEM_ID,
     ProofBundle, Revert, SrsRef, VERSION, batch_commitment, calldata, context_word, decode_revert,
@@ -39,6 +43,8 @@ struct Chain {
     oracle: Address,
     verification_hash: B256,
     model_id: u64,
+    commitment: Option<InferenceOracle::ModelCommitment>,
+    data: Option<InferenceOracle::VerificationData>,
 }
 
 impl Chain {
@@ -59,6 +65,8 @@ impl Chain {
             oracle: Address::ZERO,
             verification_hash: B256::ZERO,
             model_id: 0,
+            commitment: None,
+            data: None,
         };
         chain.set_up(batch);
         chain
@@ -99,15 +107,34 @@ impl Chain {
         let id = ModelRegistry::registerVerifiableModelCall::abi_decode_returns(&answer).unwrap();
         self.model_id = id.to();
         self.verification_hash = verification_hash(&data);
-        let approve = InferenceOracle::approveModelCall {
-            modelId: id,
-            commitment: commitment.into(),
-            data: data.into(),
-            verifierCodeHash: keccak256(YES),
-        };
-        self.call(OWNER, self.oracle, approve.abi_encode()).unwrap();
+        (self.commitment, self.data) = (Some(commitment.into()), Some(data.into()));
+        self.approve(None);
         let add = InferenceOracle::addSubmitterCall { submitter: OWNER };
         self.call(OWNER, self.oracle, add.abi_encode()).unwrap();
+    }
+
+    /// Approves the model, with or without a demand for attestations.
+    fn approve(&mut self, policy: Option<AttestationPolicy>) {
+        let (commitment, data) = (self.commitment.clone().unwrap(), self.data.clone().unwrap());
+        let (model_id, code_hash) = (U256::from(self.model_id), keccak256(YES));
+        let call = match policy {
+            None => InferenceOracle::approveModelCall {
+                modelId: model_id,
+                commitment,
+                data,
+                verifierCodeHash: code_hash,
+            }
+            .abi_encode(),
+            Some(policy) => InferenceOracle::approveAttestedModelCall {
+                modelId: model_id,
+                commitment,
+                data,
+                verifierCodeHash: code_hash,
+                policy,
+            }
+            .abi_encode(),
+        };
+        self.call(OWNER, self.oracle, call).unwrap();
     }
 
     fn transact(&mut self, from: Address, kind: TxKind, data: Bytes) -> ExecutionResult {
@@ -355,4 +382,97 @@ fn refusals_are_decoded_with_their_arguments() {
     data.push(0);
     let revert = chain.call(OWNER, chain.oracle, data).unwrap_err();
     assert_eq!(revert.to_string(), "MalformedCalldata()");
+}
+
+/// Creation code of a contract that accepts to be a signer of `registry` and then calls every
+/// signature valid (ERC-1271).
+fn signer_init_code(registry: Address) -> Bytes {
+    let accept = SignerRegistry::acceptSignerCall::SELECTOR;
+    // PUSH4 · PUSH1 224 · SHL · PUSH0 · MSTORE, then CALL(gas, registry, 0, 0, 4, 0, 0), POP.
+    let call =
+        [&hex!("63")[..], &accept, &hex!("60e01b5f52 5f5f60045f5f73"), &registry.0.0].concat();
+    let call = [&call[..], &hex!("5af150")].concat();
+    // PUSH4 0x1626ba7e · PUSH1 224 · SHL · PUSH0 · MSTORE · PUSH1 32 · PUSH0 · RETURN.
+    let runtime = hex!("631626ba7e 60e01b5f52 60205ff3");
+    let at = (call.len() + 9) as u8;
+    let head = [0x60, runtime.len() as u8, 0x80, 0x60, at, 0x5f, 0x39, 0x5f, 0xf3];
+    [&call[..], &head, &runtime].concat().into()
+}
+
+#[test]
+fn a_provider_s_statement_is_checked_as_this_crate_makes_it() {
+    let mut chain = Chain::new();
+    let registry = chain.create(deploy::signer_registry_init_code(OWNER).unwrap());
+    // The signers' addresses are known before they are there: they have to be proposed first.
+    let nonce = chain.nonces[&OWNER];
+    for offset in 2..4 {
+        let account = OWNER.create(nonce + offset);
+        let propose = SignerRegistry::proposeSignerCall { account };
+        chain.call(OWNER, registry, propose.abi_encode()).unwrap();
+    }
+    for offset in 2..4 {
+        assert_eq!(chain.create(signer_init_code(registry)), OWNER.create(nonce + offset));
+    }
+    let revoke = InferenceOracle::revokeModelCall { modelId: U256::from(chain.model_id) };
+    chain.call(OWNER, chain.oracle, revoke.abi_encode()).unwrap();
+    let schema = B256::repeat_byte(0x5c);
+    chain.approve(Some(AttestationPolicy { signers: registry, threshold: 2, schema }));
+
+    let bundle = chain.bundle(1, 3 * 86_400);
+    let request = bundle.request.clone().unwrap();
+    let statement = Statement {
+        chain_id: CHAIN,
+        registry,
+        subject: BORROWER,
+        schema,
+        inputs: request.inputs,
+        issued_at: NOW - 10,
+        valid_until: NOW + 3 * 86_400,
+    };
+    let ask = SignerRegistry::attestationDigestCall {
+        subject: BORROWER,
+        schema,
+        inputs: request.inputs,
+        issuedAt: statement.issued_at,
+        validUntil: statement.valid_until,
+    };
+    let digest = chain.call(BORROWER, registry, ask.abi_encode()).unwrap();
+    assert_eq!(digest, Bytes::from(statement.digest().to_vec()), "both sides' digest");
+
+    let by = |index, length| Attestation {
+        statement: statement.clone(),
+        index,
+        signature: vec![0x77; length].into(),
+    };
+    // In any order; signatures of a contract may have any length.
+    let both = [by(1, 3), by(0, 70)];
+    let data = verify_attested_inference_calldata(&bundle, &both).unwrap().to_vec();
+    let revert = chain.call(OWNER, chain.oracle, data.clone()).unwrap_err();
+    assert_eq!(revert.to_string(), "SignerNotCounting(index: 0)", "the delay is not over");
+    chain.evm.ctx.block.timestamp = U256::from(NOW + 2 * 86_400);
+    let alone = verify_attested_inference_calldata(&bundle, &both[..1]).unwrap();
+    let revert = chain.call(OWNER, chain.oracle, alone.to_vec()).unwrap_err();
+    assert_eq!(revert.to_string(), "TooFewAttestations(demanded: 2, given: 1)");
+    assert!(revert.hint().is_some());
+    let revert = chain.submit(OWNER, &bundle).unwrap_err();
+    assert_eq!(revert.name(), "AttestationsRequired");
+    chain.call(OWNER, chain.oracle, data).unwrap();
+    let read =
+        InferenceOracle::scoreOfCall { subject: BORROWER, modelId: U256::from(chain.model_id) };
+    let answer = chain.call(BORROWER, chain.oracle, read.abi_encode()).unwrap();
+    assert_eq!(InferenceOracle::scoreOfCall::abi_decode_returns(&answer).unwrap().signers, 3);
+
+    // What the contract would refuse is refused before.
+    assert!(encode_attestations(&[by(1, 3), by(1, 4)]).is_err(), "twice");
+    assert!(encode_attestations(&[by(1, 1 << 16)]).is_err(), "a long signature");
+    for change in [
+        |statement: &mut Statement| statement.subject = OWNER,
+        |statement: &mut Statement| statement.inputs = B256::ZERO,
+        |statement: &mut Statement| statement.chain_id = 1,
+    ] {
+        let mut other = by(0, 65);
+        change(&mut other.statement);
+        let error = verify_attested_inference_calldata(&bundle, &[other]).unwrap_err();
+        assert!(error.to_string().contains("signer 0 is for another"), "{error}");
+    }
 }

@@ -309,8 +309,9 @@ impl Stated {
         for entry in &self.entries {
             let score = word(I256::try_from(entry.output).unwrap_or(I256::MIN));
             let nonce = word(I256::unchecked_from(entry.nonce));
-            // When it was recorded, until when it could be, and by whom, is not the proof's to say.
-            returns.extend([score, nonce, None, None, None]);
+            // When it was recorded, until when it could be, who vouched and who brought it, is not the
+            // proof's to say.
+            returns.extend([score, nonce, None, None, None, None]);
         }
         let (to, calldata) = (self.oracle, self.call().abi_encode().into());
         Effect::CallReturns { to, calldata, returns }
@@ -477,7 +478,7 @@ mod tests {
         let Effect::CallReturns { returns, .. } = stated.effect() else { panic!("records") };
         let record = |score, nonce| {
             let (time, prover) = (U40::from(9), Address::repeat_byte(3));
-            ScoreRecord { score, nonce, updatedAt: time, deadline: time, prover }
+            ScoreRecord { score, nonce, updatedAt: time, deadline: time, signers: 7, prover }
         };
         let words = vec![record(-7, 5), record(9, 8)].abi_encode();
         let (words, _) = words.as_chunks::<32>();
