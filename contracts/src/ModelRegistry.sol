@@ -28,6 +28,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         address verifier;
         int64 outputMin;
         uint16 outputs;
+        uint8 batch;
         Status status;
         // slot 1
         address key;
@@ -150,6 +151,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
             keyHash: stored.vkHash,
             publicInputs: stored.publicInputs,
             outputs: stored.outputs,
+            batch: stored.batch,
             outputMin: stored.outputMin,
             outputMax: stored.outputMax,
             decimals: stored.decimals,
@@ -213,6 +215,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         }
         if (data.key.code.length == 0 || data.key.code[0] != 0x00) revert KeyIsNotData(data.key);
         if (data.outputs == 0) revert NoOutputs();
+        if (data.batch == 0) revert NoInferences();
         if (data.outputMin > data.outputMax) revert InvalidOutputRange(data.outputMin, data.outputMax);
         if (data.decimals > MAX_DECIMALS) revert TooManyDecimals(data.decimals, MAX_DECIMALS);
 
@@ -220,6 +223,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
             verifier: data.verifier,
             outputMin: data.outputMin,
             outputs: data.outputs,
+            batch: data.batch,
             status: Status.Active,
             direction: data.direction,
             key: data.key,

@@ -4,10 +4,14 @@ pragma solidity 0.8.34;
 import {IERCZKMLRegistry} from "../src/interfaces/IERCZKMLRegistry.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {BatchFixture} from "./base/BatchFixture.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
 
 /// @notice Drives an oracle at random, honestly and not, and keeps its own account of what should be on it.
-contract OracleHandler is OracleFixture {
+contract OracleHandler is BatchFixture {
+    /// @dev Id of the model whose proofs are of two inferences.
+    uint256 private constant BATCHES = 4;
+
     address[3] public subjects = [named("alice"), named("bob"), named("carol")];
     address[3] public senders;
 
@@ -18,6 +22,7 @@ contract OracleHandler is OracleFixture {
     mapping(uint256 modelId => bytes32) private _modelState;
 
     uint256 public accepted;
+    uint256 public acceptedBatches;
     uint256 public refused;
     string public violation;
 
@@ -28,7 +33,8 @@ contract OracleHandler is OracleFixture {
         oracle.addSubmitter(senders[1]);
         approve(registerModel(verificationData("second", 0, 1, -1000, 1000)));
         registerModel(verificationData("unapproved", 0, 1, -1000, 1000));
-        for (uint256 id = 1; id <= 3; ++id) {
+        batchModel(2, 1, 1);
+        for (uint256 id = 1; id <= BATCHES; ++id) {
             _modelState[id] = stateOf(id);
         }
     }
@@ -63,6 +69,45 @@ contract OracleHandler is OracleFixture {
         bool honest = claimed == s.values[0];
         s.values[0] = claimed;
         _attempt(senders[who % 3], s, callWith(s, proof), honest);
+    }
+
+    /// @dev A batch about two subjects, perhaps one and the same, honest or with an output that was not proven.
+    function submitBatch(uint256 who, uint256 subject, uint256 nonceStep, uint256 age, uint256 tampered)
+        external
+    {
+        Batch memory b = batchOf(BATCHES, 2, 0);
+        b.values[0] = int256(tampered % 1_000_001);
+        for (uint256 i = 0; i < 2; ++i) {
+            b.subjects[i] = subjects[(subject >> (8 * i)) % 3];
+            uint256[6] memory steps = [uint256(1), 1, 2, 2, 0, oracle.MAX_NONCE_STEP() + 1];
+            b.nonces[i] = oracle.nonceOf(b.subjects[i], BATCHES) + steps[(nonceStep >> (8 * i)) % 6];
+            b.deadlines[i] = block.timestamp + 10 minutes - (age >> (8 * i)) % 11 minutes;
+        }
+        bytes memory data = batchCall(b);
+        bool honest = tampered % 8 != 0;
+        if (!honest) {
+            bytes memory proof = proveBatch(b);
+            b.values[tampered >> 4 & 1] += 1;
+            data = batchCallWith(b, proof);
+        }
+        bool should = honest && !oracle.paused() && oracle.isSubmitter(senders[who % 3]);
+        uint256[2] memory last;
+        for (uint256 i = 0; i < 2; ++i) {
+            last[i] = _expected[b.subjects[i]][BATCHES].nonce;
+        }
+        if (b.subjects[0] == b.subjects[1]) last[1] = b.nonces[0];
+        for (uint256 i = 0; i < 2; ++i) {
+            should = should && b.nonces[i] > last[i] && b.nonces[i] <= last[i] + oracle.MAX_NONCE_STEP()
+                && b.deadlines[i] >= block.timestamp && b.values[i] <= 1_000_000;
+        }
+        if (!_send(senders[who % 3], data, should)) return;
+        ++acceptedBatches;
+        for (uint256 i = 0; i < 2; ++i) {
+            Statement memory s = requestOf(b, i);
+            s.values = new int256[](1);
+            s.values[0] = b.values[i];
+            _expect(senders[who % 3], s);
+        }
     }
 
     /// @dev A call that was sent before, by whomever.
@@ -137,22 +182,32 @@ contract OracleHandler is OracleFixture {
             && oracle.isModelApproved(s.modelId) && s.nonce > last
             && s.nonce <= last + oracle.MAX_NONCE_STEP() && s.deadline >= block.timestamp
             && s.values[0] >= model.outputMin && s.values[0] <= model.outputMax;
-        (bool ok,) = send(sender, data);
+        if (_send(sender, data, should)) _expect(sender, s);
+    }
+
+    /// @dev Sends a call that should be accepted or not, and remembers it if it was.
+    function _send(address sender, bytes memory data, bool should) private returns (bool ok) {
+        (ok,) = send(sender, data);
         if (ok != should) {
             violation = ok ? "accepted what it should refuse" : "refused what it should accept";
         }
         if (!ok) {
             ++refused;
-            return;
+            return false;
         }
         ++accepted;
         acceptedBefore[keccak256(data)] = true;
         _history.push(data);
+    }
+
+    /// @dev What a statement that was accepted leaves.
+    function _expect(address sender, Statement memory s) private {
         _expected[s.subject][s.modelId] = IInferenceOracle.ScoreRecord({
             score: int64(s.values[0]),
             nonce: uint64(s.nonce),
             updatedAt: uint40(block.timestamp),
             deadline: uint40(s.deadline),
+            signers: 0,
             prover: sender
         });
     }
@@ -167,7 +222,7 @@ contract OracleHandler is OracleFixture {
 
     function checkRecords() external view {
         for (uint256 i = 0; i < subjects.length; ++i) {
-            for (uint256 id = 1; id <= 3; ++id) {
+            for (uint256 id = 1; id <= BATCHES; ++id) {
                 vm.assertEq(
                     abi.encode(oracle.scoreOf(subjects[i], id)),
                     abi.encode(_expected[subjects[i]][id]),
@@ -178,7 +233,7 @@ contract OracleHandler is OracleFixture {
     }
 
     function checkModels() external view {
-        for (uint256 id = 1; id <= 3; ++id) {
+        for (uint256 id = 1; id <= BATCHES; ++id) {
             vm.assertEq(stateOf(id), _modelState[id], "a registered model never changes");
         }
     }
@@ -200,7 +255,7 @@ contract OracleInvariantsTest is OracleFixture {
 
     /// @dev Tells forge which functions to call.
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](12);
+        bytes4[] memory selectors = new bytes4[](14);
         // Honest statements are the most interesting ones, so they come more often.
         for (uint256 i = 0; i < 4; ++i) {
             selectors[i] = handler.submit.selector;
@@ -213,6 +268,8 @@ contract OracleInvariantsTest is OracleFixture {
         selectors[9] = handler.updateModel.selector;
         selectors[10] = handler.meddle.selector;
         selectors[11] = handler.passTime.selector;
+        selectors[12] = handler.submitBatch.selector;
+        selectors[13] = handler.submitBatch.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(handler), selectors);
     }
@@ -237,9 +294,11 @@ contract OracleInvariantsTest is OracleFixture {
         for (uint256 i = 0; i < 64; ++i) {
             uint256 seed = uint256(keccak256(abi.encode(i)));
             handler.submit(seed, seed >> 8, seed >> 16, seed >> 24, int256(seed >> 32), seed >> 40);
+            handler.submitBatch(seed >> 48, seed >> 56, seed >> 80, seed >> 104, seed >> 128);
         }
         vm.assertTrue(handler.accepted() >= 5, "some are accepted");
         vm.assertTrue(handler.refused() >= 5, "some are refused");
+        vm.assertTrue(handler.acceptedBatches() >= 3, "some batches are accepted");
         vm.assertEq(handler.violation(), "", "violation");
     }
 }

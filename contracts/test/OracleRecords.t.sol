@@ -26,7 +26,7 @@ contract OracleRecordsTest is OracleFixture {
         vm.expectEmit(address(oracle));
         emit IERCZKMLVerifier.InferenceVerified(creditModel, commitment, abi.encode(s.values), submitter);
         vm.expectEmit(address(oracle));
-        emit IInferenceOracle.ScoreRecorded(borrower, creditModel, commitment, 123_456, 7, s.deadline);
+        emit IInferenceOracle.ScoreRecorded(borrower, creditModel, 123_456, 7);
         assertAccepted(data);
 
         IInferenceOracle.ScoreRecord memory record = oracle.scoreOf(borrower, creditModel);

@@ -3,7 +3,7 @@ pragma solidity 0.8.34;
 
 import {IVerdictVerifier} from "../src/interfaces/IVerdictVerifier.sol";
 import {IdealVerifier} from "./base/IdealVerifier.sol";
-import {OracleFixture} from "./base/OracleFixture.sol";
+import {BatchFixture} from "./base/BatchFixture.sol";
 
 /// @notice A verifier that costs next to nothing, so that what is measured is everything around it.
 contract FreeVerifier is IVerdictVerifier {
@@ -16,7 +16,7 @@ contract FreeVerifier is IVerdictVerifier {
 /// @notice Gas and code size, kept under contracts/snapshots; a test run fails when they change.
 /// @dev Regenerate with `FORGE_SNAPSHOT_CHECK=false forge test --match-contract Snapshots`.
 /// forge-config: default.isolate = true
-contract SnapshotsTest is OracleFixture {
+contract SnapshotsTest is BatchFixture {
     /// @dev Bytes of a typical proof: about forty words.
     uint256 private constant PROOF_BYTES = 1280;
     /// @dev What one transaction costs before anything runs.
@@ -47,6 +47,24 @@ contract SnapshotsTest is OracleFixture {
         vm.assertLe(first, 65_000, "registry and oracle, first score");
         uint256 later = submit(2, "verifyInference without the proof check, later score of a subject");
         vm.assertLe(later, 48_000, "registry and oracle, later score");
+    }
+
+    function submitBatch(uint256 nonce, string memory name) private returns (uint256 gasPerSubject) {
+        bytes memory zkProof = new bytes(PROOF_BYTES);
+        for (uint256 i = 0; i < PROOF_BYTES; ++i) {
+            zkProof[i] = 0x55;
+        }
+        assertAccepted(batchCallWith(batchOf(creditModel + 1, 64, nonce), zkProof));
+        return vm.snapshotGasLastCall(name) / 64;
+    }
+
+    /// @dev A proof of 64 inferences of the credit example takes 270,000 gas of its own: 4,250 a subject.
+    function test_GasOfABatchIsWithinBudget() public {
+        batchModel(64, 0, 1);
+        uint256 first = submitBatch(1, "verifyInferenceBatch of 64 without the proof check, first scores");
+        vm.assertLe(first, 32_000 - 4250, "a first score");
+        uint256 later = submitBatch(2, "verifyInferenceBatch of 64 without the proof check, later scores");
+        vm.assertLe(later, 15_000 - 4250, "a later score");
     }
 
     function test_GasOfReading() public {

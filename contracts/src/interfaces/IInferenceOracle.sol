@@ -18,37 +18,51 @@ import {IModelRegistry} from "./IModelRegistry.sol";
 /// For `verifyInference`, `output` is `abi.encode(int256[] values)` and `proof` is
 /// `abi.encode(address subject, uint256 nonce, uint64 deadline, uint256[] inputWords, bytes zkProof)`.
 /// Only the canonical encoding is accepted: one calldata for one statement.
+///
+/// A proof of a batch answers a list of requests to one model, one for each inference. Its first public value is
+/// `keccak256(abi.encode(BATCH_DOMAIN, commitments))`, the requests' commitments being a `bytes32[]` in their
+/// order. See `verifyInferenceBatch`.
 interface IInferenceOracle is IERCZKMLVerifier {
     /// @notice The latest score of a subject by a model; `updatedAt` is zero when there is none.
     /// @param score First output of the model, a fixed-point number with the model's decimals.
     /// @param nonce Nonce of the request.
     /// @param updatedAt Time of recording.
     /// @param deadline Time until which the request could be recorded.
+    /// @param signers Bitmap of the data providers who vouched for the inputs, by their indices in the registry
+    /// that the model's approval names.
     /// @param prover Submitter that brought the proof.
     struct ScoreRecord {
         int64 score;
         uint64 nonce;
         uint40 updatedAt;
         uint40 deadline;
+        uint32 signers;
         address prover;
     }
 
-    /// @notice A new score of `subject` was recorded. `InferenceVerified`, emitted beside it, has all
-    /// outputs and the submitter.
-    event ScoreRecorded(
-        address indexed subject,
-        uint256 indexed modelId,
-        bytes32 indexed inputCommitment,
-        int256 score,
-        uint256 nonce,
-        uint256 deadline
-    );
+    /// @notice What an approval may demand beside proofs: statements of data providers.
+    /// @param signers Registry of the providers, an `ISignerRegistry`.
+    /// @param threshold How many have to vouch.
+    /// @param schema What the model's public input words mean.
+    struct AttestationPolicy {
+        address signers;
+        uint8 threshold;
+        bytes32 schema;
+    }
+
+    /// @notice A new score of `subject` was recorded. `InferenceVerified`, emitted beside it once for a proof,
+    /// has the commitment, all outputs and the submitter.
+    event ScoreRecorded(address indexed subject, uint256 indexed modelId, int256 score, uint256 nonce);
     /// @notice Proofs of `modelId` are accepted from now on. Says all that was reviewed.
     event ModelApproved(
         uint256 indexed modelId,
         IERCZKMLRegistry.ModelCommitment commitment,
         IModelRegistry.VerificationData data,
         bytes32 verifierCodeHash
+    );
+    /// @notice Scores of `modelId`, approved beside this, need `threshold` statements of `signers` under `schema`.
+    event AttestationsDemanded(
+        uint256 indexed modelId, address indexed signers, bytes32 indexed schema, uint256 threshold
     );
     /// @notice Proofs of `modelId` are no longer accepted.
     event ModelRevoked(uint256 indexed modelId);
@@ -93,6 +107,21 @@ interface IInferenceOracle is IERCZKMLVerifier {
     error NonceAlreadyUsed(address subject, uint256 given, uint256 last);
     /// @notice The nonce of a subject and model may grow by a bounded step only.
     error NonceTooFar(address subject, uint256 given, uint256 largest);
+    /// @notice A score of the model is recorded with attestations only.
+    error AttestationsRequired(uint256 modelId);
+    /// @notice The model's approval demands no attestations.
+    error AttestationsNotDemanded(uint256 modelId);
+    /// @notice Nobody can vouch for the model's inputs: they are private, or its proofs are of batches.
+    error ModelNotAttestable(uint256 modelId);
+    /// @notice The number of statements demanded is zero or larger than the number of signers there can be.
+    error InvalidThreshold(uint256 threshold);
+    /// @notice Fewer signers vouch than the approval demands.
+    error TooFewAttestations(uint256 demanded, uint256 given);
+    /// @notice Proofs of the model are of another number of inferences.
+    error BatchSizeMismatch(uint256 expected, uint256 given);
+    /// @notice One inference of a batch cannot be recorded, so none is. `reason` is the error that a call for
+    /// it alone would have ended with.
+    error InferenceRefused(uint256 index, bytes reason);
     /// @notice The model has another number of public input words.
     error InputCountMismatch(uint256 expected, uint256 given);
     /// @notice The model has another number of outputs.
@@ -119,6 +148,25 @@ interface IInferenceOracle is IERCZKMLVerifier {
         bytes calldata proof
     ) external view returns (address subject, int256 score);
 
+    /// @notice Checks the proof of a batch of inferences and records a score for each of its requests. One that
+    /// cannot be recorded fails the call with `InferenceRefused`, whatever the others are.
+    ///
+    /// `output` is `abi.encode(int256[] values)`: the first output of every inference, then the second of every
+    /// one, and so on. `proof` is `abi.encode(uint256[] requests, uint256[] inputWords, bytes zkProof)`, the
+    /// input words in the same order as the outputs. A request is one word: subject (160 bits), nonce (56),
+    /// deadline (40), the subject on top.
+    /// @dev Submitters only, as `verifyInference`. A batch is as large as the model says, 255 at most.
+    /// @param modelId Id of a model whose proofs are of as many inferences as there are requests.
+    /// @param inputCommitment Commitment of the batch.
+    /// @param output ABI-encoded outputs.
+    /// @param proof ABI-encoded proof.
+    function verifyInferenceBatch(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof
+    ) external;
+
     /// @notice Accepts proofs of a model, if it is exactly what was reviewed. Verification data and the
     /// verifier's code are pinned: should either ever differ, proofs are refused.
     /// @dev A key holds τ·G2, so who makes up the key can forge proofs: the approval has to name its hash, which
@@ -131,6 +179,26 @@ interface IInferenceOracle is IERCZKMLVerifier {
         IERCZKMLRegistry.ModelCommitment calldata commitment,
         IModelRegistry.VerificationData calldata data,
         bytes32 verifierCodeHash
+    ) external;
+
+    /// @notice Like `approveModel`, and demands attestations for every score. Both are fixed until the model is
+    /// revoked.
+    function approveAttestedModel(
+        uint256 modelId,
+        IERCZKMLRegistry.ModelCommitment calldata commitment,
+        IModelRegistry.VerificationData calldata data,
+        bytes32 verifierCodeHash,
+        AttestationPolicy calldata policy
+    ) external;
+
+    /// @notice Like `verifyInference`, for a model whose approval demands attestations.
+    /// @param attestations As `ISignerRegistry.vouchersOf` takes them.
+    function verifyAttestedInference(
+        uint256 modelId,
+        bytes32 inputCommitment,
+        bytes calldata output,
+        bytes calldata proof,
+        bytes calldata attestations
     ) external;
 
     /// @notice Stops accepting proofs of a model. Scores recorded before stay, and stay readable.
@@ -155,6 +223,12 @@ interface IInferenceOracle is IERCZKMLVerifier {
     /// @notice The record of a subject by a model, stale or not; all zero when there is none.
     function scoreOf(address subject, uint256 modelId) external view returns (ScoreRecord memory);
 
+    /// @notice The records of several subjects by a model, each as `scoreOf` gives it.
+    function scoresOf(address[] calldata subjects, uint256 modelId)
+        external
+        view
+        returns (ScoreRecord[] memory records);
+
     /// @notice Whether the subject has a score by the model that is not stale.
     function isFresh(address subject, uint256 modelId) external view returns (bool);
 
@@ -167,6 +241,9 @@ interface IInferenceOracle is IERCZKMLVerifier {
 
     /// @notice Whether the oracle accepts proofs of the model.
     function isModelApproved(uint256 modelId) external view returns (bool);
+
+    /// @notice The attestations that the approval of a model demands; all zero if none.
+    function attestationPolicyOf(uint256 modelId) external view returns (AttestationPolicy memory policy);
 
     /// @notice Whether `submitter` may record scores.
     function isSubmitter(address submitter) external view returns (bool);

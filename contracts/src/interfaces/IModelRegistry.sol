@@ -25,8 +25,9 @@ interface IModelRegistry is IERCZKMLRegistry {
     /// @param verifier Generated verifier of the model's shape.
     /// @param key Data contract holding the verifying key.
     /// @param keyHash Code hash of `key`; equals the commitment's `vkHash`.
-    /// @param publicInputs Number of public input words; zero when the inputs are private.
-    /// @param outputs Number of outputs, at least one.
+    /// @param publicInputs Public input words of one inference; zero when the inputs are private.
+    /// @param outputs Outputs of one inference, at least one.
+    /// @param batch Inferences that a proof is of, at least one.
     /// @param outputMin Smallest output. An output's instance word is the output minus `outputMin`.
     /// @param outputMax Largest output.
     /// @param decimals Outputs are fixed-point numbers with this many decimals.
@@ -37,6 +38,7 @@ interface IModelRegistry is IERCZKMLRegistry {
         bytes32 keyHash;
         uint16 publicInputs;
         uint16 outputs;
+        uint8 batch;
         int64 outputMin;
         int64 outputMax;
         uint8 decimals;
@@ -72,6 +74,8 @@ interface IModelRegistry is IERCZKMLRegistry {
     error KeyIsNotData(address key);
     /// @notice A model needs at least one output.
     error NoOutputs();
+    /// @notice A proof is of at least one inference.
+    error NoInferences();
     /// @notice The smallest output is above the largest.
     error InvalidOutputRange(int64 outputMin, int64 outputMax);
     /// @notice More decimals than a 64-bit output can have.

@@ -8,6 +8,7 @@ pragma solidity ^0.8.24;
 ///     bits  128..167  updatedAt
 ///     bits  168..207  deadline
 ///     bits  208..223  submitter: index into the oracle's list, plus one
+///     bits  224..255  signers who vouched for the inputs, a bit for each
 type PackedRecord is uint256;
 
 using PackedRecords for PackedRecord global;
@@ -16,14 +17,15 @@ using PackedRecords for PackedRecord global;
 /// @notice Builds and takes apart the word, so that a record is written by one SSTORE and read by one SLOAD.
 library PackedRecords {
     /// @notice Packs a record. The caller has checked every value against its width.
-    function pack(int256 score_, uint256 nonce_, uint256 updatedAt_, uint256 deadline_, uint256 submitter_)
+    /// @param witnesses Who brought it and who vouched: the submitter, and above its 16 bits the signers.
+    function pack(int256 score_, uint256 nonce_, uint256 updatedAt_, uint256 deadline_, uint256 witnesses)
         internal
         pure
         returns (PackedRecord)
     {
         return PackedRecord.wrap(
             (uint256(score_) & type(uint64).max) | nonce_ << 64 | updatedAt_ << 128 | deadline_ << 168
-                | submitter_ << 208
+                | witnesses << 208
         );
     }
 
@@ -45,5 +47,9 @@ library PackedRecords {
 
     function submitter(PackedRecord record) internal pure returns (uint16) {
         return uint16(PackedRecord.unwrap(record) >> 208);
+    }
+
+    function signers(PackedRecord record) internal pure returns (uint32) {
+        return uint32(PackedRecord.unwrap(record) >> 224);
     }
 }

@@ -73,6 +73,7 @@ abstract contract OracleFixture is TestBase {
             keyHash: key.codehash,
             publicInputs: publicInputs,
             outputs: outputs,
+            batch: 1,
             outputMin: outputMin,
             outputMax: outputMax,
             decimals: 6,

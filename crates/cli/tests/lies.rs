@@ -22,7 +22,7 @@ use common::{
 };
 use serde_json::{Value, json as value};
 use verdict_contracts::bindings::{
-    InferenceOracle::{ScoreRecord, pauseCall, scoreOfCall, unpauseCall},
+    InferenceOracle::{ScoreRecord, pauseCall, scoreOfCall, scoresOfCall, unpauseCall},
     ModelRegistry::modelCountCall,
 };
 use verdict_relayer::fees::GWEI;
@@ -68,11 +68,19 @@ fn receipts_that_are_null_for_ever_cost_nothing_and_hide_nothing() {
 /// A node that takes transactions and drops them, shows receipts of them in the newest block,
 /// and the record that they would have made.
 fn forger(chain: &Local, oracle: Address) -> Proxy {
-    let record = scoreOfCall { subject: SUBJECT.parse().expect("an address"), modelId: one() };
+    let subjects = vec![SUBJECT.parse().expect("an address")];
+    let record = scoresOfCall { subjects, modelId: one() };
     let wanted = hex::encode_prefixed(record.abi_encode());
     let (updated, prover) = (U40::from(1), Address::ZERO);
-    let forged = ScoreRecord { score: -6, nonce: 1, updatedAt: updated, deadline: updated, prover };
-    let forged = hex::encode_prefixed(forged.abi_encode());
+    let forged = ScoreRecord {
+        score: -6,
+        nonce: 1,
+        updatedAt: updated,
+        deadline: updated,
+        signers: 0,
+        prover,
+    };
+    let forged = hex::encode_prefixed(vec![forged].abi_encode());
     let (sent, url) = (Mutex::new(Vec::<B256>::new()), chain.anvil.url().to_owned());
     let template = Mutex::new(Value::Null);
     Proxy::start(&url, move |request, ask| {

@@ -30,6 +30,12 @@ pub const INFERENCE_ORACLE: Artifact = Artifact {
     json: include_str!("../../../contracts/artifacts/InferenceOracle.json"),
 };
 
+/// The registry of data providers.
+pub const SIGNER_REGISTRY: Artifact = Artifact {
+    contract: "SignerRegistry",
+    json: include_str!("../../../contracts/artifacts/SignerRegistry.json"),
+};
+
 /// Creation bytecode of an artifact, without constructor arguments.
 pub fn creation_code(artifact: Artifact) -> Result<Bytes, DeployError> {
     #[derive(Deserialize)]

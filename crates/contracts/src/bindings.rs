@@ -71,8 +71,9 @@ sol! {
         /// - `verifier`: Generated verifier of the model's shape.
         /// - `key`: Data contract holding the verifying key.
         /// - `keyHash`: Code hash of `key`; equals the commitment's `vkHash`.
-        /// - `publicInputs`: Number of public input words; zero when the inputs are private.
-        /// - `outputs`: Number of outputs, at least one.
+        /// - `publicInputs`: Public input words of one inference; zero when the inputs are private.
+        /// - `outputs`: Outputs of one inference, at least one.
+        /// - `batch`: Inferences that a proof is of, at least one.
         /// - `outputMin`: Smallest output. An output's instance word is the output minus `outputMin`.
         /// - `outputMax`: Largest output.
         /// - `decimals`: Outputs are fixed-point numbers with this many decimals.
@@ -83,6 +84,7 @@ sol! {
             bytes32 keyHash;
             uint16 publicInputs;
             uint16 outputs;
+            uint8 batch;
             int64 outputMin;
             int64 outputMax;
             uint8 decimals;
@@ -118,6 +120,8 @@ sol! {
         error KeyIsNotData(address key);
         /// A model needs at least one output.
         error NoOutputs();
+        /// A proof is of at least one inference.
+        error NoInferences();
         /// The smallest output is above the largest.
         error InvalidOutputRange(int64 outputMin, int64 outputMax);
         /// More decimals than a 64-bit output can have.
@@ -232,6 +236,7 @@ sol! {
             bytes32 keyHash;
             uint16 publicInputs;
             uint16 outputs;
+            uint8 batch;
             int64 outputMin;
             int64 outputMax;
             uint8 decimals;
@@ -243,24 +248,31 @@ sol! {
         /// - `nonce`: Nonce of the request.
         /// - `updatedAt`: Time of recording.
         /// - `deadline`: Time until which the request could be recorded.
+        /// - `signers`: Bitmap of the data providers who vouched for the inputs.
         /// - `prover`: Submitter that brought the proof.
         struct ScoreRecord {
             int64 score;
             uint64 nonce;
             uint40 updatedAt;
             uint40 deadline;
+            uint32 signers;
             address prover;
         }
 
-        /// A new score of `subject` was recorded. `InferenceVerified`, emitted beside it, has all
-        /// outputs and the submitter.
+        /// What an approval may demand beside proofs: statements of data providers.
+        /// - `signers`: Registry of the providers, a `SignerRegistry`.
+        /// - `threshold`: How many have to vouch.
+        /// - `schema`: What the model's public input words mean.
+        struct AttestationPolicy {
+            address signers;
+            uint8 threshold;
+            bytes32 schema;
+        }
+
+        /// A new score of `subject` was recorded. `InferenceVerified`, emitted beside it once for a
+        /// proof, has the commitment, all outputs and the submitter.
         event ScoreRecorded(
-            address indexed subject,
-            uint256 indexed modelId,
-            bytes32 indexed inputCommitment,
-            int256 score,
-            uint256 nonce,
-            uint256 deadline
+            address indexed subject, uint256 indexed modelId, int256 score, uint256 nonce
         );
         /// Proofs of `modelId` are accepted from now on. Says all that was reviewed.
         event ModelApproved(
@@ -268,6 +280,14 @@ sol! {
             ModelCommitment commitment,
             VerificationData data,
             bytes32 verifierCodeHash
+        );
+        /// Scores of `modelId`, approved beside this, need `threshold` statements of `signers` under
+        /// `schema`.
+        event AttestationsDemanded(
+            uint256 indexed modelId,
+            address indexed signers,
+            bytes32 indexed schema,
+            uint256 threshold
         );
         /// Proofs of `modelId` are no longer accepted.
         event ModelRevoked(uint256 indexed modelId);
@@ -312,6 +332,21 @@ sol! {
         error NonceAlreadyUsed(address subject, uint256 given, uint256 last);
         /// The nonce of a subject and model may grow by a bounded step only.
         error NonceTooFar(address subject, uint256 given, uint256 largest);
+        /// A score of the model is recorded with attestations only.
+        error AttestationsRequired(uint256 modelId);
+        /// The model's approval demands no attestations.
+        error AttestationsNotDemanded(uint256 modelId);
+        /// Nobody can vouch for the model's inputs: they are private, or its proofs are of batches.
+        error ModelNotAttestable(uint256 modelId);
+        /// The number of statements demanded is zero or larger than the number of signers there can be.
+        error InvalidThreshold(uint256 threshold);
+        /// Fewer signers vouch than the approval demands.
+        error TooFewAttestations(uint256 demanded, uint256 given);
+        /// Proofs of the model are of another number of inferences.
+        error BatchSizeMismatch(uint256 expected, uint256 given);
+        /// One inference of a batch cannot be recorded, so none is. `reason` is the error that a call
+        /// for it alone would have ended with.
+        error InferenceRefused(uint256 index, bytes reason);
         /// The model has another number of public input words.
         error InputCountMismatch(uint256 expected, uint256 given);
         /// The model has another number of outputs.
@@ -338,6 +373,21 @@ sol! {
             bytes proof
         ) external view returns (address subject, int256 score);
 
+        /// Checks the proof of a batch of inferences and records a score for each of its requests. One
+        /// that cannot be recorded fails the call with `InferenceRefused`, whatever the others are.
+        /// - `modelId`: Id of a model whose proofs are of as many inferences as there are requests.
+        /// - `inputCommitment`: Commitment of the batch.
+        /// - `output`: `abi.encode(int256[] values)`: the first output of every inference, then the
+        ///   second of every one, and so on.
+        /// - `proof`: `abi.encode(uint256[] requests, uint256[] inputWords, bytes zkProof)`; a request is
+        ///   one word.
+        function verifyInferenceBatch(
+            uint256 modelId,
+            bytes32 inputCommitment,
+            bytes output,
+            bytes proof
+        ) external;
+
         /// Accepts proofs of a model, if it is exactly what was reviewed. Take the arguments from what was
         /// reviewed, never from the registry they are compared with.
         /// - `commitment`: The commitment that was reviewed.
@@ -348,6 +398,26 @@ sol! {
             ModelCommitment commitment,
             VerificationData data,
             bytes32 verifierCodeHash
+        ) external;
+
+        /// Like `approveModel`, and demands attestations for every score. Both are fixed until the model
+        /// is revoked.
+        function approveAttestedModel(
+            uint256 modelId,
+            ModelCommitment commitment,
+            VerificationData data,
+            bytes32 verifierCodeHash,
+            AttestationPolicy policy
+        ) external;
+
+        /// Like `verifyInference`, for a model whose approval demands attestations.
+        /// - `attestations`: As `SignerRegistry.vouchersOf` takes them.
+        function verifyAttestedInference(
+            uint256 modelId,
+            bytes32 inputCommitment,
+            bytes output,
+            bytes proof,
+            bytes attestations
         ) external;
 
         /// Stops accepting proofs of a model. Scores recorded before stay, and stay readable.
@@ -371,6 +441,12 @@ sol! {
         /// The record of a subject by a model, stale or not; all zero when there is none.
         function scoreOf(address subject, uint256 modelId) external view returns (ScoreRecord);
 
+        /// The records of several subjects by a model, each as `scoreOf` gives it.
+        function scoresOf(address[] subjects, uint256 modelId)
+            external
+            view
+            returns (ScoreRecord[] records);
+
         /// Whether the subject has a score by the model that is not stale.
         function isFresh(address subject, uint256 modelId) external view returns (bool);
 
@@ -383,6 +459,12 @@ sol! {
 
         /// Whether the oracle accepts proofs of the model.
         function isModelApproved(uint256 modelId) external view returns (bool);
+
+        /// The attestations that the approval of a model demands; all zero if none.
+        function attestationPolicyOf(uint256 modelId)
+            external
+            view
+            returns (AttestationPolicy policy);
 
         /// Whether `submitter` may record scores.
         function isSubmitter(address submitter) external view returns (bool);
@@ -401,6 +483,8 @@ sol! {
 
         /// First word under every input commitment.
         function DOMAIN() external view returns (bytes32);
+        /// First word under a batch's commitment.
+        function BATCH_DOMAIN() external view returns (bytes32);
         /// The proof system of every model here.
         function PROOF_SYSTEM_ID() external view returns (bytes4);
         /// Longest time in seconds between recording and a request's deadline.
@@ -431,6 +515,125 @@ sol! {
         /// Always reverts: ownership can only be handed over.
         function renounceOwnership() external view;
         function paused() external view returns (bool);
+    }
+}
+
+sol! {
+    /// Registry of data providers, whose statements about inputs count.
+    #[derive(Debug, PartialEq, Eq)]
+    #[sol(abi)]
+    contract SignerRegistry {
+        constructor(address initialOwner);
+
+        /// A provider whose statements count.
+        /// - `account`: Who signs: a key's account, or a contract that answers by ERC-1271.
+        /// - `countsFrom`: Time from which statements count; zero before the provider has accepted.
+        /// - `proposedAt`: Time of the last proposal.
+        /// - `removed`: Whether the owner has removed it.
+        struct Signer {
+            address account;
+            uint40 countsFrom;
+            uint40 proposedAt;
+            bool removed;
+        }
+
+        /// `account` may accept to be a signer, and counts from `countsFrom` at the earliest.
+        event SignerProposed(address indexed account, uint256 indexed index, uint256 countsFrom);
+        /// `account` has accepted.
+        event SignerAccepted(address indexed account, uint256 indexed index);
+        /// Statements of `account` do not count any more.
+        event SignerRemoved(address indexed account, uint256 indexed index);
+        /// `signer` takes back the statement with this EIP-712 digest.
+        event AttestationRevoked(address indexed signer, bytes32 indexed digest);
+        event EIP712DomainChanged();
+        event OwnershipTransferStarted(address indexed previousOwner, address indexed newOwner);
+        event OwnershipTransferred(address indexed previousOwner, address indexed newOwner);
+
+        /// The account signs already, or may accept to.
+        error SignerAlreadyKnown(address account);
+        /// The account is no signer, or was removed.
+        error SignerUnknown(address account);
+        /// Every index of the signer list is taken.
+        error TooManySigners(uint256 max);
+        /// The list of attestations is not as it should be; the first fault is at byte `at`.
+        error MalformedAttestations(uint256 at);
+        /// Signers are not in ascending order, each once.
+        error SignersOutOfOrder(uint256 index);
+        /// The signer does not exist, has not accepted, does not count yet, or was removed.
+        error SignerNotCounting(uint256 index);
+        /// The statement was issued in the future.
+        error AttestationNotYetValid(uint256 index, uint256 issuedAt);
+        /// The statement is no longer valid.
+        error AttestationExpired(uint256 index, uint256 validUntil);
+        /// The signer has taken the statement back.
+        error AttestationIsRevoked(uint256 index, bytes32 digest);
+        /// The signature is not the signer's of a statement about this subject and these inputs.
+        error InvalidAttestation(uint256 index);
+        /// Without an owner no signer could be removed.
+        error OwnershipCannotBeRenounced();
+        /// The caller is not the owner.
+        error OwnableUnauthorizedAccount(address account);
+        /// Nobody can own through this address.
+        error OwnableInvalidOwner(address owner);
+        /// Never thrown: the domain's name and version are short.
+        error InvalidShortString();
+        /// Never thrown either.
+        error StringTooLong(string str);
+
+        /// Offers an account to become a signer: the first of two steps. Owner only.
+        function proposeSigner(address account) external;
+        /// The second step, taken by the account itself. It counts `SIGNER_DELAY` after the proposal.
+        function acceptSigner() external;
+        /// Ends a signer's right at once. Owner only. Scores recorded before stay.
+        function removeSigner(address account) external;
+        /// Takes back a statement of the caller's, by its EIP-712 digest.
+        function revokeAttestation(bytes32 digest) external;
+        /// The signer at an index, which is its bit in a bitmap of signers.
+        function signerAt(uint256 index) external view returns (Signer signer);
+        /// Index of a signer.
+        function signerIndexOf(address account) external view returns (uint256 index);
+        /// Number of signers ever proposed; indices run from 0 to below this.
+        function signerCount() external view returns (uint256);
+        /// Which signers vouch for a subject's inputs. Reverts if any of the statements does not hold.
+        function vouchersOf(address subject, bytes32 schema, bytes32 inputs, bytes attestations)
+            external
+            view
+            returns (uint256 signers, uint256 count);
+        /// The EIP-712 digest that a provider signs.
+        function attestationDigest(
+            address subject,
+            bytes32 schema,
+            bytes32 inputs,
+            uint64 issuedAt,
+            uint64 validUntil
+        ) external view returns (bytes32);
+
+        /// EIP-712's type hash of a statement.
+        function ATTESTATION_TYPEHASH() external view returns (bytes32);
+        /// Seconds between a proposal and the first statement that counts.
+        function SIGNER_DELAY() external view returns (uint256);
+        /// Signers that there can be in the registry's life.
+        function MAX_SIGNERS() external view returns (uint256);
+
+        /// EIP-5267: the domain of the statements.
+        function eip712Domain()
+            external
+            view
+            returns (
+                bytes1 fields,
+                string name,
+                string version,
+                uint256 chainId,
+                address verifyingContract,
+                bytes32 salt,
+                uint256[] extensions
+            );
+        function owner() external view returns (address);
+        function pendingOwner() external view returns (address);
+        function transferOwnership(address newOwner) external;
+        function acceptOwnership() external;
+        /// Always reverts: ownership can only be handed over.
+        function renounceOwnership() external view;
     }
 }
 
@@ -493,6 +696,7 @@ impl From<ModelRegistry::VerificationData> for InferenceOracle::VerificationData
             keyHash: data.keyHash,
             publicInputs: data.publicInputs,
             outputs: data.outputs,
+            batch: data.batch,
             outputMin: data.outputMin,
             outputMax: data.outputMax,
             decimals: data.decimals,

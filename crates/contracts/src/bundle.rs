@@ -124,6 +124,11 @@ impl ProofBundle {
         Ok(bundle)
     }
 
+    /// The requests that the proof answers: one, or a batch's, or none.
+    pub fn answered(&self) -> &[InferenceRequest] {
+        self.request.as_ref().map_or(&self.requests, std::slice::from_ref)
+    }
+
     /// The bundle as JSON for people and programs.
     pub fn to_json(&self) -> Result<Vec<u8>, BundleError> {
         self.validate()?;
@@ -237,9 +242,10 @@ impl ProofBundle {
     }
 
     fn check_request(&self) -> Result<(), BundleError> {
-        let (requests, expected) = match &self.request {
-            Some(request) => (std::slice::from_ref(request), input_commitment(request)),
-            None => (&self.requests[..], batch_commitment(&self.requests)),
+        let requests = self.answered();
+        let expected = match &self.request {
+            Some(request) => input_commitment(request),
+            None => batch_commitment(requests),
         };
         if self.requests.len() == 1 || (self.request.is_some() && !self.requests.is_empty()) {
             let reason = "a proof answers one `request`, or two or more `requests` of a batch";

@@ -1,9 +1,11 @@
-//! Calldata of `verifyInference`, in the one encoding that the oracle accepts.
+//! Calldata of `verifyInference` and `verifyInferenceBatch`, in the one encoding that the oracle accepts.
 
 use alloy_primitives::{Address, B256, Bytes, I256, U256, keccak256};
 use alloy_sol_types::{SolCall, SolValue};
 
-use crate::bindings::InferenceOracle::{checkInferenceCall, verifyInferenceCall};
+use crate::bindings::InferenceOracle::{
+    checkInferenceCall, verifyInferenceBatchCall, verifyInferenceCall,
+};
 use crate::bundle::ProofBundle;
 use crate::error::CalldataError;
 use crate::request::InferenceRequest;
@@ -21,10 +23,65 @@ pub fn encode_proof(request: &InferenceRequest, input_words: &[B256], zk_proof: 
     (request.subject, nonce, request.deadline, words, zk_proof.clone()).abi_encode_params().into()
 }
 
-/// The call that makes the oracle verify and record a bundle's proof.
+/// ERC-7992's `proof` of a batch:
+/// `abi.encode(uint256[] requests, uint256[] inputWords, bytes zkProof)`, the requests packed by
+/// [`pack_request`].
+pub fn encode_batch_proof(requests: &[U256], input_words: &[B256], zk_proof: &Bytes) -> Bytes {
+    let words: Vec<U256> = input_words.iter().map(|word| U256::from_be_bytes(word.0)).collect();
+    (requests.to_vec(), words, zk_proof.clone()).abi_encode_params().into()
+}
+
+/// What is a request's own in a batch, as one word; from the top: subject (160 bits), nonce (56),
+/// deadline (40). `index` is the request's in its batch, for the error.
+pub fn pack_request(index: usize, request: &InferenceRequest) -> Result<U256, CalldataError> {
+    for (what, value, bits) in [("nonce", request.nonce, 56), ("deadline", request.deadline, 40)] {
+        let limit = (1 << bits) - 1;
+        if value > limit {
+            return Err(CalldataError::TooWide { what, index, value, limit });
+        }
+    }
+    let subject = U256::from_be_bytes(request.subject.into_word().0);
+    Ok((subject << 96) | (U256::from(request.nonce) << 40) | U256::from(request.deadline))
+}
+
+/// The call that makes the oracle verify and record a bundle's proof of one inference.
 pub fn verify_inference_call(bundle: &ProofBundle) -> Result<verifyInferenceCall, CalldataError> {
+    let (model_id, commitment, output) = statement(bundle)?;
+    let [request] = bundle.answered() else {
+        return Err(CalldataError::Requests { requests: bundle.answered().len() });
+    };
+    Ok(verifyInferenceCall {
+        modelId: model_id,
+        inputCommitment: commitment,
+        output,
+        proof: encode_proof(request, bundle.input_words(), &bundle.evm_proof),
+    })
+}
+
+/// The call that makes the oracle verify and record a bundle's proof of a batch.
+pub fn verify_inference_batch_call(
+    bundle: &ProofBundle,
+) -> Result<verifyInferenceBatchCall, CalldataError> {
+    let (model_id, commitment, output) = statement(bundle)?;
+    let requests = bundle.answered();
+    if requests.len() < 2 {
+        return Err(CalldataError::Requests { requests: requests.len() });
+    }
+    let pack = |(index, request)| pack_request(index, request);
+    let packed = requests.iter().enumerate().map(pack).collect::<Result<Vec<_>, _>>()?;
+    Ok(verifyInferenceBatchCall {
+        modelId: model_id,
+        inputCommitment: commitment,
+        output,
+        proof: encode_batch_proof(&packed, bundle.input_words(), &bundle.evm_proof),
+    })
+}
+
+/// Model id, commitment and encoded outputs of a checked bundle.
+fn statement(bundle: &ProofBundle) -> Result<(U256, B256, Bytes), CalldataError> {
     bundle.validate()?;
-    let (Some(request), Some(commitment)) = (&bundle.request, bundle.input_commitment) else {
+    let (Some(request), Some(commitment)) = (bundle.answered().first(), bundle.input_commitment)
+    else {
         return Err(CalldataError::NoRequest);
     };
     let mut outputs = Vec::with_capacity(bundle.outputs.len());
@@ -33,16 +90,15 @@ pub fn verify_inference_call(bundle: &ProofBundle) -> Result<verifyInferenceCall
             i64::try_from(value).map_err(|_| CalldataError::OutputTooLarge { index, value })?;
         outputs.push(I256::unchecked_from(value));
     }
-    Ok(verifyInferenceCall {
-        modelId: U256::from(request.model_id),
-        inputCommitment: commitment,
-        output: encode_output(&outputs),
-        proof: encode_proof(request, bundle.input_words(), &bundle.evm_proof),
-    })
+    Ok((U256::from(request.model_id), commitment, encode_output(&outputs)))
 }
 
-/// Calldata of [`verify_inference_call`].
+/// Calldata of [`verify_inference_call`], or of [`verify_inference_batch_call`] for a proof of
+/// several inferences.
 pub fn verify_inference_calldata(bundle: &ProofBundle) -> Result<Bytes, CalldataError> {
+    if bundle.answered().len() > 1 {
+        return Ok(verify_inference_batch_call(bundle)?.abi_encode().into());
+    }
     Ok(verify_inference_call(bundle)?.abi_encode().into())
 }
 

@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, address};
 use alloy_sol_types::SolConstructor;
 
 use crate::artifacts;
-use crate::bindings::InferenceOracle;
+use crate::bindings::{InferenceOracle, SignerRegistry};
 use crate::error::DeployError;
 
 /// The deterministic deployer.
@@ -28,6 +28,13 @@ pub fn create2_address(salt: B256, init_code: &[u8]) -> Address {
 /// Creation bytecode of the registry.
 pub fn model_registry_init_code() -> Result<Bytes, DeployError> {
     artifacts::creation_code(artifacts::MODEL_REGISTRY)
+}
+
+/// Creation bytecode of a registry of data providers with its constructor argument.
+pub fn signer_registry_init_code(owner: Address) -> Result<Bytes, DeployError> {
+    let arguments = SignerRegistry::constructorCall { initialOwner: owner };
+    let code = artifacts::creation_code(artifacts::SIGNER_REGISTRY)?;
+    Ok([code.as_ref(), &arguments.abi_encode()].concat().into())
 }
 
 /// Creation bytecode of the oracle with its constructor arguments.

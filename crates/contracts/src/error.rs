@@ -63,6 +63,44 @@ pub enum CalldataError {
     /// The proof was made without a request, so no oracle can accept it.
     #[error("the proof answers no request; prove again with a chain, oracle, subject and deadline")]
     NoRequest,
+    /// The other call takes it.
+    #[error("the proof answers {requests} requests, and the call takes {}", if *requests == 1 { "a batch" } else { "one" })]
+    Requests {
+        /// Requests of the bundle.
+        requests: usize,
+    },
+    /// A request of a batch is one word.
+    #[error("{what} of request {index} is {value}, at most {limit} in a batch")]
+    TooWide {
+        /// The number.
+        what: &'static str,
+        /// Index of the request.
+        index: usize,
+        /// The number's value.
+        value: u64,
+        /// The largest.
+        limit: u64,
+    },
+    /// A data provider vouches once.
+    #[error("two attestations are of signer {index}; give one of each")]
+    SignerTwice {
+        /// The signer's index.
+        index: u8,
+    },
+    /// No signature is as long.
+    #[error("the signature of signer {index} is longer than 65535 bytes")]
+    SignatureTooLong {
+        /// The signer's index.
+        index: u8,
+    },
+    /// An attestation is not about what was proven.
+    #[error("the attestation of signer {index} is for another {what} than the proof")]
+    OtherStatement {
+        /// The signer's index.
+        index: u8,
+        /// What differs.
+        what: &'static str,
+    },
     /// An oracle's score has 64 bits.
     #[error("output {index} is {value}, outside the 64-bit range of on-chain outputs")]
     OutputTooLarge {

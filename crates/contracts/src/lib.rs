@@ -11,6 +11,7 @@
 //! produced becomes [`Revert::Unknown`].
 
 pub mod artifacts;
+pub mod attestation;
 pub mod bindings;
 mod bundle;
 pub mod calldata;

@@ -5,7 +5,10 @@ use std::fmt;
 use alloy_primitives::{Address, Bytes, FixedBytes, I256, U256, hex};
 use alloy_sol_types::{Panic, Revert as StringRevert, SolError};
 
-use crate::bindings::{InferenceOracle, ModelRegistry, VerdictVerifier};
+use crate::bindings::{
+    InferenceOracle::{self, InferenceRefused},
+    ModelRegistry, SignerRegistry, VerdictVerifier,
+};
 
 /// What a contract answered instead of doing as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,13 @@ pub enum Revert {
         name: &'static str,
         /// The error's arguments in order: name and value as text.
         arguments: Vec<(&'static str, String)>,
+    },
+    /// One inference of a batch was refused, and with it the batch.
+    Inference {
+        /// Which one, from 0.
+        index: U256,
+        /// Why.
+        reason: Box<Revert>,
     },
     /// Solidity's `Error(string)`.
     Message(String),
@@ -39,6 +49,7 @@ impl Revert {
     pub fn name(&self) -> &str {
         match self {
             Self::Contract { name, .. } => name,
+            Self::Inference { .. } => "InferenceRefused",
             Self::Message(_) => "Error",
             Self::Panic(_) => "Panic",
             Self::Empty => "Empty",
@@ -68,7 +79,17 @@ impl Revert {
 
     /// What to do about it, where there is something to say.
     pub fn hint(&self) -> Option<&'static str> {
+        if let Self::Inference { reason, .. } = self {
+            return reason.hint();
+        }
         Some(match self.name() {
+            "AttestationsRequired" | "TooFewAttestations" => {
+                "the model's approval demands statements of data providers about the inputs"
+            }
+            "AttestationExpired" | "AttestationIsRevoked" | "SignerNotCounting" => {
+                "ask a data provider whose statements count for a new one"
+            }
+            "BatchSizeMismatch" => "use the setup that the model was deployed with",
             "NonceAlreadyUsed" => {
                 "the request is recorded already or was overtaken; prove again with a greater nonce"
             }
@@ -112,6 +133,9 @@ impl fmt::Display for Revert {
                 }
                 f.write_str(")")
             }
+            Self::Inference { index, reason } => {
+                write!(f, "InferenceRefused(index: {index}, reason: {reason})")
+            }
             Self::Message(message) => write!(f, "Error({message:?})"),
             Self::Panic(meaning) => write!(f, "Panic({meaning})"),
             Self::Empty => f.write_str("reverted without a reason"),
@@ -130,6 +154,16 @@ const MAX_SHOWN_BYTES: usize = 128;
 
 /// Decodes the data of a reverted call. Never fails: foreign data is [`Revert::Unknown`].
 pub fn decode_revert(data: &[u8]) -> Revert {
+    match InferenceRefused::abi_decode_validate(data) {
+        // Its reason is none of a batch again: what a contract returns cannot nest.
+        Ok(InferenceRefused { index, reason }) => {
+            Revert::Inference { index, reason: Box::new(decode_flat(&reason)) }
+        }
+        Err(_) => decode_flat(data),
+    }
+}
+
+fn decode_flat(data: &[u8]) -> Revert {
     if data.is_empty() {
         return Revert::Empty;
     }
@@ -169,7 +203,7 @@ macro_rules! shown {
 }
 
 shown!("{}": Address, U256, I256, i64, u8);
-shown!("{:?}": FixedBytes<4>, FixedBytes<32>);
+shown!("{:?}": FixedBytes<4>, FixedBytes<32>, String);
 
 /// Declares `decode_custom`, which tries each error listed, and `KNOWN_ERRORS`, their signatures.
 macro_rules! custom_errors {
@@ -209,6 +243,7 @@ custom_errors! {
         KeyHashMismatch(key, expected, actual),
         KeyIsNotData(key),
         NoOutputs(),
+        NoInferences(),
         InvalidOutputRange(outputMin, outputMax),
         TooManyDecimals(decimals, max),
         NotPendingModelOwner(modelId, caller),
@@ -237,6 +272,12 @@ custom_errors! {
         DeadlineTooFar(deadline, latest),
         NonceAlreadyUsed(subject, given, last),
         NonceTooFar(subject, given, largest),
+        AttestationsRequired(modelId),
+        AttestationsNotDemanded(modelId),
+        ModelNotAttestable(modelId),
+        InvalidThreshold(threshold),
+        TooFewAttestations(demanded, given),
+        BatchSizeMismatch(expected, given),
         InputCountMismatch(expected, given),
         OutputCountMismatch(expected, given),
         OutputOutOfRange(index, value, min, max),
@@ -250,6 +291,23 @@ custom_errors! {
         OwnableInvalidOwner(owner),
         EnforcedPause(),
         ExpectedPause(),
+    }
+    SignerRegistry {
+        SignerAlreadyKnown(account),
+        SignerUnknown(account),
+        TooManySigners(max),
+        MalformedAttestations(at),
+        SignersOutOfOrder(index),
+        SignerNotCounting(index),
+        AttestationNotYetValid(index, issuedAt),
+        AttestationExpired(index, validUntil),
+        AttestationIsRevoked(index, digest),
+        InvalidAttestation(index),
+        OwnershipCannotBeRenounced(),
+        OwnableUnauthorizedAccount(account),
+        OwnableInvalidOwner(owner),
+        InvalidShortString(),
+        StringTooLong(str),
     }
     VerdictVerifier {
         InvalidProofLength(),
@@ -272,11 +330,13 @@ mod tests {
 
     #[test]
     fn every_error_of_every_contract_is_decoded() {
-        let known: BTreeSet<_> = KNOWN_ERRORS.iter().copied().collect();
+        let mut known: BTreeSet<_> = KNOWN_ERRORS.iter().copied().collect();
+        known.insert(("InferenceOracle", InferenceRefused::SIGNATURE));
         let mut declared = BTreeSet::new();
         for (contract, abi) in [
             ("ModelRegistry", ModelRegistry::abi::contract()),
             ("InferenceOracle", InferenceOracle::abi::contract()),
+            ("SignerRegistry", SignerRegistry::abi::contract()),
             ("VerdictVerifier", VerdictVerifier::abi::contract()),
         ] {
             declared.extend(abi.errors().map(|error| (contract, error.signature())));
@@ -310,6 +370,28 @@ mod tests {
             last: U256::from(5),
         };
         assert!(decode_revert(&error.abi_encode()).is_already_recorded());
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_inference_of_a_batch_is_told_with_its_index() {
+        let reason =
+            InferenceOracle::DeadlineExpired { deadline: U256::from(5), timestamp: U256::from(6) };
+        let index = U256::from(3);
+        let refused = InferenceRefused { index, reason: reason.abi_encode().into() };
+        let revert = decode_revert(&refused.abi_encode());
+        assert_eq!(
+            revert.to_string(),
+            "InferenceRefused(index: 3, reason: DeadlineExpired(deadline: 5, timestamp: 6))"
+        );
+        assert_eq!(revert.hint(), decode_revert(&reason.abi_encode()).hint());
+        assert!(!revert.is_already_recorded());
+        // A contract of somebody else's may nest what it returns.
+        let mut nested = refused.abi_encode();
+        for _ in 0..50 {
+            nested = InferenceRefused { index, reason: nested.into() }.abi_encode();
+        }
+        let Revert::Inference { reason, .. } = decode_revert(&nested) else { panic!("a batch's") };
+        assert_eq!(reason.name(), "Unknown");
     }
 
     #[test]

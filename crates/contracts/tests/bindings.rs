@@ -6,7 +6,9 @@ use alloy_primitives::{FixedBytes, fixed_bytes};
 use alloy_sol_types::SolCall;
 use serde_json::Value;
 use verdict_contracts::artifacts::{self, Artifact};
-use verdict_contracts::bindings::{InferenceOracle, ModelRegistry, VerdictVerifier};
+use verdict_contracts::bindings::{
+    InferenceOracle, ModelRegistry, SignerRegistry, VerdictVerifier,
+};
 
 /// The entries of an ABI as text, without the compiler's type names.
 fn entries(abi: &Value) -> BTreeSet<String> {
@@ -50,6 +52,7 @@ fn bindings_match_the_compiled_contracts() {
     let json = |abi| serde_json::to_value(abi).expect("json");
     assert_matches(artifacts::MODEL_REGISTRY, json(ModelRegistry::abi::contract()));
     assert_matches(artifacts::INFERENCE_ORACLE, json(InferenceOracle::abi::contract()));
+    assert_matches(artifacts::SIGNER_REGISTRY, json(SignerRegistry::abi::contract()));
 }
 
 #[test]

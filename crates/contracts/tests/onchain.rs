@@ -13,11 +13,15 @@ use revm::database::{CacheDB, EmptyDB};
 use revm::handler::MainnetContext;
 use revm::primitives::TxKind;
 use revm::{ExecuteCommitEvm, MainBuilder, MainContext, MainnetEvm};
-use verdict_contracts::bindings::{InferenceOracle, ModelRegistry};
+use verdict_contracts::attestation::{
+    Attestation, Statement, encode_attestations, verify_attested_inference_calldata,
+};
+use verdict_contracts::bindings::InferenceOracle::AttestationPolicy;
+use verdict_contracts::bindings::{InferenceOracle, ModelRegistry, SignerRegistry};
 use verdict_contracts::{
     FORMAT, InferenceRequest, MAX_NONCE_STEP, MAX_REQUEST_LIFETIME, ModelRef, PROOF_SYSTEM_ID,
-    ProofBundle, Revert, SrsRef, VERSION, calldata, decode_revert, deploy, inputs_hash,
-    verification_hash, verify_inference_calldata,
+    ProofBundle, Revert, SrsRef, VERSION, batch_commitment, calldata, context_word, decode_revert,
+    deploy, inputs_hash, of_inference, verification_hash, verify_inference_calldata,
 };
 
 type Db = CacheDB<EmptyDB>;
@@ -39,10 +43,17 @@ struct Chain {
     oracle: Address,
     verification_hash: B256,
     model_id: u64,
+    commitment: Option<InferenceOracle::ModelCommitment>,
+    data: Option<InferenceOracle::VerificationData>,
 }
 
 impl Chain {
     fn new() -> Self {
+        Self::of_batch(1)
+    }
+
+    /// With a model whose proofs are of `batch` inferences.
+    fn of_batch(batch: u8) -> Self {
         let context: MainnetContext<Db> =
             Context::mainnet().with_db(CacheDB::new(EmptyDB::default()));
         let context = context
@@ -54,12 +65,14 @@ impl Chain {
             oracle: Address::ZERO,
             verification_hash: B256::ZERO,
             model_id: 0,
+            commitment: None,
+            data: None,
         };
-        chain.set_up();
+        chain.set_up(batch);
         chain
     }
 
-    fn set_up(&mut self) {
+    fn set_up(&mut self, batch: u8) {
         let registry = self.create(deploy::model_registry_init_code().unwrap());
         let init = deploy::inference_oracle_init_code(registry, OWNER, 86_400).unwrap();
         self.oracle = self.create(init);
@@ -80,6 +93,7 @@ impl Chain {
             keyHash: key_hash,
             publicInputs: 2,
             outputs: 2,
+            batch,
             outputMin: -10,
             outputMax: 1_000_000,
             decimals: 6,
@@ -93,15 +107,34 @@ impl Chain {
         let id = ModelRegistry::registerVerifiableModelCall::abi_decode_returns(&answer).unwrap();
         self.model_id = id.to();
         self.verification_hash = verification_hash(&data);
-        let approve = InferenceOracle::approveModelCall {
-            modelId: id,
-            commitment: commitment.into(),
-            data: data.into(),
-            verifierCodeHash: keccak256(YES),
-        };
-        self.call(OWNER, self.oracle, approve.abi_encode()).unwrap();
+        (self.commitment, self.data) = (Some(commitment.into()), Some(data.into()));
+        self.approve(None);
         let add = InferenceOracle::addSubmitterCall { submitter: OWNER };
         self.call(OWNER, self.oracle, add.abi_encode()).unwrap();
+    }
+
+    /// Approves the model, with or without a demand for attestations.
+    fn approve(&mut self, policy: Option<AttestationPolicy>) {
+        let (commitment, data) = (self.commitment.clone().unwrap(), self.data.clone().unwrap());
+        let (model_id, code_hash) = (U256::from(self.model_id), keccak256(YES));
+        let call = match policy {
+            None => InferenceOracle::approveModelCall {
+                modelId: model_id,
+                commitment,
+                data,
+                verifierCodeHash: code_hash,
+            }
+            .abi_encode(),
+            Some(policy) => InferenceOracle::approveAttestedModelCall {
+                modelId: model_id,
+                commitment,
+                data,
+                verifierCodeHash: code_hash,
+                policy,
+            }
+            .abi_encode(),
+        };
+        self.call(OWNER, self.oracle, call).unwrap();
     }
 
     fn transact(&mut self, from: Address, kind: TxKind, data: Bytes) -> ExecutionResult {
@@ -172,6 +205,83 @@ impl Chain {
             requests: vec![],
         }
     }
+}
+
+/// A batch of one inference for each nonce, about one subject each.
+fn batch(chain: &Chain, nonces: &[u64]) -> ProofBundle {
+    let word = |value: u64| B256::from(U256::from(value));
+    let size = nonces.len();
+    // Two input words and two outputs of each, word by word.
+    let inputs: Vec<_> = (0..2 * size as u64).map(|index| word(100 + index)).collect();
+    let one = chain.bundle(1, 600);
+    let mut requests = vec![];
+    for (index, &nonce) in nonces.iter().enumerate() {
+        requests.push(InferenceRequest {
+            subject: Address::repeat_byte(0x20 + index as u8),
+            nonce,
+            deadline: NOW + 600 + index as u64,
+            inputs: inputs_hash(&of_inference(&inputs, size, index)),
+            ..one.request.clone().unwrap()
+        });
+    }
+    let outputs: Vec<i128> = (0..2 * size as i128).map(|index| index - 5).collect();
+    let words = outputs.iter().map(|output| word((output + 10) as u64));
+    let commitment = batch_commitment(&requests);
+    let context = B256::from(context_word(commitment));
+    ProofBundle {
+        instances: [context].into_iter().chain(inputs.clone()).chain(words).collect(),
+        decoded: outputs.iter().map(|&output| output as f64 / 1e6).collect(),
+        outputs,
+        input_commitment: Some(commitment),
+        request: None,
+        requests,
+        ..one
+    }
+}
+
+#[test]
+fn the_oracle_records_each_inference_of_a_batch_that_this_crate_encodes() {
+    let mut chain = Chain::of_batch(3);
+    let bundle = batch(&chain, &[1, 7, 1000]);
+    chain.submit(OWNER, &bundle).unwrap();
+    let subjects = bundle.requests.iter().map(|request| request.subject).collect();
+    let read = InferenceOracle::scoresOfCall { subjects, modelId: U256::from(chain.model_id) };
+    let answer = chain.call(BORROWER, chain.oracle, read.abi_encode()).unwrap();
+    let records = InferenceOracle::scoresOfCall::abi_decode_returns(&answer).unwrap();
+    for (index, (record, request)) in records.iter().zip(&bundle.requests).enumerate() {
+        assert_eq!(i128::from(record.score), bundle.outputs[index]);
+        assert_eq!((record.nonce, record.prover), (request.nonce, OWNER));
+        assert_eq!(record.deadline.to::<u64>(), request.deadline);
+    }
+    assert_eq!(records.len(), 3);
+
+    // Once more: the first request that is stale is named.
+    let revert = chain.submit(OWNER, &bundle).unwrap_err();
+    let Revert::Inference { index, reason } = &revert else { panic!("{revert}") };
+    assert_eq!((index.to::<u64>(), reason.name()), (0, "NonceAlreadyUsed"));
+    let revert = chain.submit(OWNER, &batch(&chain, &[2, 8, 2001])).unwrap_err();
+    assert!(revert.to_string().starts_with("InferenceRefused(index: 2, reason: NonceTooFar("));
+    let other = Chain::of_batch(1).bundle(1, 600);
+    let revert = chain.submit(OWNER, &other).unwrap_err();
+    assert_eq!(revert.to_string(), "BatchSizeMismatch(expected: 3, given: 1)");
+}
+
+#[test]
+fn a_request_that_is_wider_than_its_word_is_never_encoded() {
+    let chain = Chain::of_batch(2);
+    let mut bundle = batch(&chain, &[1, 1 << 56]);
+    let told = verify_inference_calldata(&bundle).unwrap_err().to_string();
+    assert!(told.contains("nonce of request 1 is 72057594037927936"), "{told}");
+    bundle = batch(&chain, &[1, (1 << 56) - 1]);
+    bundle.requests[0].deadline = 1 << 40;
+    bundle.input_commitment = Some(batch_commitment(&bundle.requests));
+    bundle.instances[0] = context_word(bundle.input_commitment.unwrap()).into();
+    let told = verify_inference_calldata(&bundle).unwrap_err().to_string();
+    assert!(told.contains("deadline of request 0"), "{told}");
+    // Neither call takes what is the other's.
+    let single = chain.bundle(1, 600);
+    assert!(calldata::verify_inference_batch_call(&single).is_err());
+    assert!(calldata::verify_inference_call(&batch(&chain, &[1, 2])).is_err());
 }
 
 #[test]
@@ -272,4 +382,97 @@ fn refusals_are_decoded_with_their_arguments() {
     data.push(0);
     let revert = chain.call(OWNER, chain.oracle, data).unwrap_err();
     assert_eq!(revert.to_string(), "MalformedCalldata()");
+}
+
+/// Creation code of a contract that accepts to be a signer of `registry` and then calls every
+/// signature valid (ERC-1271).
+fn signer_init_code(registry: Address) -> Bytes {
+    let accept = SignerRegistry::acceptSignerCall::SELECTOR;
+    // PUSH4 · PUSH1 224 · SHL · PUSH0 · MSTORE, then CALL(gas, registry, 0, 0, 4, 0, 0), POP.
+    let call =
+        [&hex!("63")[..], &accept, &hex!("60e01b5f52 5f5f60045f5f73"), &registry.0.0].concat();
+    let call = [&call[..], &hex!("5af150")].concat();
+    // PUSH4 0x1626ba7e · PUSH1 224 · SHL · PUSH0 · MSTORE · PUSH1 32 · PUSH0 · RETURN.
+    let runtime = hex!("631626ba7e 60e01b5f52 60205ff3");
+    let at = (call.len() + 9) as u8;
+    let head = [0x60, runtime.len() as u8, 0x80, 0x60, at, 0x5f, 0x39, 0x5f, 0xf3];
+    [&call[..], &head, &runtime].concat().into()
+}
+
+#[test]
+fn a_provider_s_statement_is_checked_as_this_crate_makes_it() {
+    let mut chain = Chain::new();
+    let registry = chain.create(deploy::signer_registry_init_code(OWNER).unwrap());
+    // The signers' addresses are known before they are there: they have to be proposed first.
+    let nonce = chain.nonces[&OWNER];
+    for offset in 2..4 {
+        let account = OWNER.create(nonce + offset);
+        let propose = SignerRegistry::proposeSignerCall { account };
+        chain.call(OWNER, registry, propose.abi_encode()).unwrap();
+    }
+    for offset in 2..4 {
+        assert_eq!(chain.create(signer_init_code(registry)), OWNER.create(nonce + offset));
+    }
+    let revoke = InferenceOracle::revokeModelCall { modelId: U256::from(chain.model_id) };
+    chain.call(OWNER, chain.oracle, revoke.abi_encode()).unwrap();
+    let schema = B256::repeat_byte(0x5c);
+    chain.approve(Some(AttestationPolicy { signers: registry, threshold: 2, schema }));
+
+    let bundle = chain.bundle(1, 3 * 86_400);
+    let request = bundle.request.clone().unwrap();
+    let statement = Statement {
+        chain_id: CHAIN,
+        registry,
+        subject: BORROWER,
+        schema,
+        inputs: request.inputs,
+        issued_at: NOW - 10,
+        valid_until: NOW + 3 * 86_400,
+    };
+    let ask = SignerRegistry::attestationDigestCall {
+        subject: BORROWER,
+        schema,
+        inputs: request.inputs,
+        issuedAt: statement.issued_at,
+        validUntil: statement.valid_until,
+    };
+    let digest = chain.call(BORROWER, registry, ask.abi_encode()).unwrap();
+    assert_eq!(digest, Bytes::from(statement.digest().to_vec()), "both sides' digest");
+
+    let by = |index, length| Attestation {
+        statement: statement.clone(),
+        index,
+        signature: vec![0x77; length].into(),
+    };
+    // In any order; signatures of a contract may have any length.
+    let both = [by(1, 3), by(0, 70)];
+    let data = verify_attested_inference_calldata(&bundle, &both).unwrap().to_vec();
+    let revert = chain.call(OWNER, chain.oracle, data.clone()).unwrap_err();
+    assert_eq!(revert.to_string(), "SignerNotCounting(index: 0)", "the delay is not over");
+    chain.evm.ctx.block.timestamp = U256::from(NOW + 2 * 86_400);
+    let alone = verify_attested_inference_calldata(&bundle, &both[..1]).unwrap();
+    let revert = chain.call(OWNER, chain.oracle, alone.to_vec()).unwrap_err();
+    assert_eq!(revert.to_string(), "TooFewAttestations(demanded: 2, given: 1)");
+    assert!(revert.hint().is_some());
+    let revert = chain.submit(OWNER, &bundle).unwrap_err();
+    assert_eq!(revert.name(), "AttestationsRequired");
+    chain.call(OWNER, chain.oracle, data).unwrap();
+    let read =
+        InferenceOracle::scoreOfCall { subject: BORROWER, modelId: U256::from(chain.model_id) };
+    let answer = chain.call(BORROWER, chain.oracle, read.abi_encode()).unwrap();
+    assert_eq!(InferenceOracle::scoreOfCall::abi_decode_returns(&answer).unwrap().signers, 3);
+
+    // What the contract would refuse is refused before.
+    assert!(encode_attestations(&[by(1, 3), by(1, 4)]).is_err(), "twice");
+    assert!(encode_attestations(&[by(1, 1 << 16)]).is_err(), "a long signature");
+    for change in [
+        |statement: &mut Statement| statement.subject = OWNER,
+        |statement: &mut Statement| statement.inputs = B256::ZERO,
+        |statement: &mut Statement| statement.chain_id = 1,
+    ] {
+        let mut other = by(0, 65);
+        change(&mut other.statement);
+        let error = verify_attested_inference_calldata(&bundle, &[other]).unwrap_err();
+        assert!(error.to_string().contains("signer 0 is for another"), "{error}");
+    }
 }

@@ -116,15 +116,6 @@ pub struct Deployed {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DeployError {
-    /// A setup whose proofs are of several inferences.
-    #[error(
-        "the setup is for batches of {batch} inferences, and the oracle records one a proof: such \
-         proofs are verified by the verifier contract alone"
-    )]
-    Batch {
-        /// Inferences of a proof.
-        batch: usize,
-    },
     /// A development SRS on a public chain.
     #[error(
         "chain {chain_id} is not a development chain, and this setup's SRS is a development one: \
@@ -212,7 +203,6 @@ impl DeployError {
                     "the node may lag behind, or the contract refused its arguments; run it again"
                 }
                 Self::ForeignCode { .. } => "check the node, and the chain it is on",
-                Self::Batch { .. } => "set the model up without --batch",
                 Self::TooLarge { .. } => return None,
             }
             .to_owned(),
@@ -233,10 +223,6 @@ pub async fn deploy(
     progress: &dyn Progress,
 ) -> Result<Deployed, Error> {
     let chain_id = chain.chain_id();
-    let batch = setup.manifest().shape.batch();
-    if batch > 1 {
-        return Err(DeployError::Batch { batch }.into());
-    }
     if setup.is_insecure() && !is_development(chain_id) && !options.force_insecure_srs {
         return Err(DeployError::InsecureSrs { chain_id }.into());
     }

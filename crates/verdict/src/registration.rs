@@ -43,6 +43,8 @@ impl Registration {
     ) -> Result<Self, DeployError> {
         let key_hash = manifest.verifier.key_hash;
         let (layout, output) = (manifest.public_values(), &manifest.output);
+        // Of one inference; the manifest counts those of all.
+        let batch = manifest.shape.batch().max(1);
         let narrow = |what, value: usize| {
             let limit = u64::from(u16::MAX);
             u16::try_from(value).map_err(|_| DeployError::TooLarge {
@@ -51,11 +53,10 @@ impl Registration {
                 limit,
             })
         };
-        let decimals = u8::try_from(output.decimals).map_err(|_| DeployError::TooLarge {
-            what: "decimals",
-            value: u128::from(output.decimals),
-            limit: u64::from(u8::MAX),
-        })?;
+        let byte = |what, value: u128| {
+            let limit = u64::from(u8::MAX);
+            u8::try_from(value).map_err(|_| DeployError::TooLarge { what, value, limit })
+        };
         Ok(Self {
             commitment: ModelCommitment {
                 modelHash: manifest.model.sha256,
@@ -68,11 +69,12 @@ impl Registration {
                 verifier,
                 key,
                 keyHash: key_hash,
-                publicInputs: narrow("public inputs", layout.inputs)?,
-                outputs: narrow("outputs", layout.outputs)?,
+                publicInputs: narrow("public inputs", layout.inputs / batch)?,
+                outputs: narrow("outputs", layout.outputs / batch)?,
+                batch: byte("inferences of a proof", batch as u128)?,
                 outputMin: output.min,
                 outputMax: output.max,
-                decimals,
+                decimals: byte("decimals", u128::from(output.decimals))?,
                 direction: score.into(),
             },
         })
@@ -136,6 +138,7 @@ impl Registration {
             ("the proof system", commitment.proofSystemId == ours.proofSystemId),
             ("the number of public inputs", data.publicInputs == mine.publicInputs),
             ("the number of outputs", data.outputs == mine.outputs),
+            ("the number of inferences of a proof", data.batch == mine.batch),
             (
                 "the range of the outputs",
                 (data.outputMin, data.outputMax) == (mine.outputMin, mine.outputMax),

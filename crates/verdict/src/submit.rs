@@ -1,8 +1,9 @@
 //! Taking a proof to its oracle.
 //!
 //! A submission is done when the record on chain is the one that the proof states: its
-//! subject, model, nonce and output. Whatever else stands there is a failure that says so,
-//! also when the transaction succeeded or the contract answers that it has the request.
+//! subject, model, nonce and output; of a batch, when each record is. Whatever else stands
+//! there is a failure that says so, also when the transaction succeeded or the contract answers
+//! that it has the request.
 
 use alloy::{
     primitives::{Address, B256, Bytes, I256, U256, keccak256},
@@ -12,9 +13,9 @@ use serde::Serialize;
 use thiserror::Error;
 use verdict_contracts::{
     InferenceRequest, ProofBundle,
-    bindings::InferenceOracle::{InferenceVerified, ScoreRecord, scoreOfCall},
-    calldata::verify_inference_call,
-    idempotency_key,
+    bindings::InferenceOracle::{InferenceVerified, ScoreRecord, scoresOfCall},
+    calldata::encode_output,
+    idempotency_key, verify_inference_calldata,
 };
 use verdict_relayer::{Effect, SubmitRequest, TxReceipt};
 
@@ -27,12 +28,13 @@ use crate::{
     verify::verify,
 };
 
-/// A record on chain, and what brought it there.
+/// Records on chain, and what brought them there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Submitted {
-    /// The record, which is the one that the proof states.
-    pub record: Record,
-    /// The transaction that recorded it; `None` if somebody else's did, or an earlier one
+    /// The records, which are those that the proof states: one, or those of a batch in the order
+    /// of its requests. Of a subject that is in a batch twice there is the last one only.
+    pub records: Vec<Record>,
+    /// The transaction that recorded them; `None` if somebody else's did, or an earlier one
     /// that this database does not know.
     pub receipt: Option<TxReceipt>,
 }
@@ -166,15 +168,15 @@ pub async fn submit(
     progress: &dyn Progress,
 ) -> Result<Submitted, Error> {
     let deployment = setup.deployment()?;
-    let request = request_for(&deployment, bundle)?;
+    let requests = requests_for(&deployment, bundle)?;
     step(progress, "check the proof", || verify(setup, bundle))?;
-    check_model(&deployment, request)?;
+    check_model(&deployment, requests)?;
     chain.expect(deployment.chain_id)?;
-    let stated = Stated::new(&deployment, request, bundle);
+    let stated = Stated::new(&deployment, bundle);
     // A record that bars this one is found before anything is sent. One that is this one
     // may not be final yet: the relayer waits for it.
     stated.compare(&stated.read(chain).await?)?;
-    let transaction = transaction(request, bundle)?.with_effect(stated.effect());
+    let transaction = transaction(&deployment, bundle)?.with_effect(stated.effect());
     let title = "submit and wait until final";
     let sent = step_async(progress, title, chain.send(transaction)).await;
     let sent = match sent {
@@ -184,117 +186,148 @@ pub async fn submit(
         sent => sent,
     };
     // Whatever became of the transaction, what the chain holds decides.
-    match stated.compare(&stated.read(chain).await?)? {
-        Standing::Recorded(record) => {
+    let found = stated.read(chain).await?;
+    match stated.compare(&found)? {
+        Standing::Recorded => {
             let receipt = sent.unwrap_or_default();
-            stated.check_outputs(chain, bundle, &record).await?;
-            Ok(Submitted { record, receipt })
+            stated.check_outputs(chain, bundle, &found).await?;
+            Ok(Submitted { records: found, receipt })
         }
         Standing::Before => {
             sent?;
-            Err(SubmitError::NoRecord { subject: stated.subject }.into())
+            Err(SubmitError::NoRecord { subject: stated.subject() }.into())
         }
     }
 }
 
-/// The request of a bundle, if it is to this deployment.
-fn request_for<'a>(
+/// The requests of a bundle, if they are to this deployment.
+fn requests_for<'a>(
     deployment: &Deployment,
     bundle: &'a ProofBundle,
-) -> Result<&'a InferenceRequest, SubmitError> {
-    let request = bundle.request.as_ref().ok_or(SubmitError::NoRequest)?;
-    if request.oracle != deployment.oracle || request.chain_id != deployment.chain_id {
-        return Err(SubmitError::OtherOracle {
-            oracle: request.oracle,
-            chain_id: request.chain_id,
-            deployed: deployment.oracle,
-            deployed_chain_id: deployment.chain_id,
-        });
+) -> Result<&'a [InferenceRequest], SubmitError> {
+    let requests = bundle.answered();
+    if requests.is_empty() {
+        return Err(SubmitError::NoRequest);
     }
-    Ok(request)
+    for request in requests {
+        if request.oracle != deployment.oracle || request.chain_id != deployment.chain_id {
+            return Err(SubmitError::OtherOracle {
+                oracle: request.oracle,
+                chain_id: request.chain_id,
+                deployed: deployment.oracle,
+                deployed_chain_id: deployment.chain_id,
+            });
+        }
+    }
+    Ok(requests)
 }
 
-/// The model of a request is the deployed one. Asked after the proof was verified: a proof of
+/// The model of the requests is the deployed one. Asked after the proof was verified: a proof of
 /// another setup is that first of all.
-fn check_model(deployment: &Deployment, request: &InferenceRequest) -> Result<(), SubmitError> {
-    if request.model_id == deployment.model_id
-        && request.verification_hash == deployment.verification_hash
-    {
-        return Ok(());
+fn check_model(deployment: &Deployment, requests: &[InferenceRequest]) -> Result<(), SubmitError> {
+    for request in requests {
+        if request.model_id != deployment.model_id
+            || request.verification_hash != deployment.verification_hash
+        {
+            return Err(SubmitError::OtherModel {
+                model_id: request.model_id,
+                verification_hash: request.verification_hash,
+                deployed: deployment.model_id,
+                deployed_hash: deployment.verification_hash,
+            });
+        }
     }
-    Err(SubmitError::OtherModel {
-        model_id: request.model_id,
-        verification_hash: request.verification_hash,
-        deployed: deployment.model_id,
-        deployed_hash: deployment.verification_hash,
-    })
+    Ok(())
 }
 
-fn transaction(request: &InferenceRequest, bundle: &ProofBundle) -> Result<SubmitRequest, Error> {
-    let model_id = U256::from(request.model_id);
-    let calldata = Bytes::from(verify_inference_call(bundle)?.abi_encode());
-    let commitment = request.commitment();
-    let job = idempotency_key(request.chain_id, request.oracle, model_id, commitment);
+fn transaction(deployment: &Deployment, bundle: &ProofBundle) -> Result<SubmitRequest, Error> {
+    let model_id = U256::from(deployment.model_id);
+    let calldata = verify_inference_calldata(bundle)?;
+    let commitment = bundle.input_commitment.unwrap_or_default();
+    let job = idempotency_key(deployment.chain_id, deployment.oracle, model_id, commitment);
     // Two proofs may answer one request with different outputs: they are two jobs.
     let key = format!("{job}:{}", keccak256(&calldata));
+    let batch = bundle.answered().len() > 1;
+    let label = if batch { "verifyInferenceBatch" } else { "verifyInference" };
     Ok(SubmitRequest {
-        label: "verifyInference".into(),
-        ..SubmitRequest::call(request.oracle, calldata, key)
+        label: label.into(),
+        ..SubmitRequest::call(deployment.oracle, calldata, key)
     })
 }
 
-/// The record that a proof states.
+/// The records that a proof states.
 struct Stated {
     oracle: Address,
-    subject: Address,
     model_id: u64,
+    entries: Vec<Entry>,
+}
+
+/// One of them.
+#[derive(Clone, Copy)]
+struct Entry {
+    subject: Address,
     nonce: u64,
     output: i128,
 }
 
-/// How the record on chain stands to the one that a proof states.
+/// How the records on chain stand to those that a proof states.
+#[derive(Debug, PartialEq, Eq)]
 enum Standing {
-    /// It is that one.
-    Recorded(Record),
-    /// It is none or an earlier one, so that this one may follow.
+    /// They are those.
+    Recorded,
+    /// They are none or earlier ones, so that these may follow.
     Before,
 }
 
 impl Stated {
-    fn new(deployment: &Deployment, request: &InferenceRequest, bundle: &ProofBundle) -> Self {
-        Self {
-            oracle: deployment.oracle,
-            subject: request.subject,
-            model_id: deployment.model_id,
-            nonce: request.nonce,
-            output: bundle.outputs.first().copied().unwrap_or_default(),
+    fn new(deployment: &Deployment, bundle: &ProofBundle) -> Self {
+        // The first output of every inference comes before the second of any.
+        let mut entries: Vec<Entry> = Vec::new();
+        for (request, &output) in bundle.answered().iter().zip(&bundle.outputs) {
+            let (subject, nonce) = (request.subject, request.nonce);
+            // Of a subject that is there twice, the later request is what stands in the end.
+            entries.retain(|entry| entry.subject != subject);
+            entries.push(Entry { subject, nonce, output });
         }
+        Self { oracle: deployment.oracle, model_id: deployment.model_id, entries }
     }
 
-    fn call(&self) -> scoreOfCall {
-        scoreOfCall { subject: self.subject, modelId: U256::from(self.model_id) }
+    fn subject(&self) -> Address {
+        self.entries.first().map(|entry| entry.subject).unwrap_or_default()
     }
 
-    /// The record has this score for this request.
+    fn call(&self) -> scoresOfCall {
+        let subjects = self.entries.iter().map(|entry| entry.subject).collect();
+        scoresOfCall { subjects, modelId: U256::from(self.model_id) }
+    }
+
+    /// The records have these scores for these requests.
     fn effect(&self) -> Effect {
         let word = |number: I256| Some(B256::from(number.into_raw()));
-        let score = word(I256::try_from(self.output).unwrap_or(I256::MIN));
-        let nonce = word(I256::unchecked_from(self.nonce));
+        let count = |number: usize| Some(B256::from(U256::from(number)));
+        let mut returns = vec![count(0x20), count(self.entries.len())];
+        for entry in &self.entries {
+            let score = word(I256::try_from(entry.output).unwrap_or(I256::MIN));
+            let nonce = word(I256::unchecked_from(entry.nonce));
+            // When it was recorded, until when it could be, who vouched and who brought it, is not the
+            // proof's to say.
+            returns.extend([score, nonce, None, None, None, None]);
+        }
         let (to, calldata) = (self.oracle, self.call().abi_encode().into());
-        // When it was recorded, until when it could be, and by whom, is not the proof's to say.
-        Effect::CallReturns { to, calldata, returns: vec![score, nonce, None, None, None] }
+        Effect::CallReturns { to, calldata, returns }
     }
 
-    async fn read(&self, chain: &ChainReader) -> Result<Record, ChainError> {
-        let (subject, model_id) = (self.subject, self.model_id);
-        let record: ScoreRecord = chain.call(self.oracle, &self.call()).await?;
-        Ok(Record {
-            subject,
-            model_id,
+    /// The records of the stated subjects, in their order.
+    async fn read(&self, chain: &ChainReader) -> Result<Vec<Record>, ChainError> {
+        let records: Vec<ScoreRecord> = chain.call(self.oracle, &self.call()).await?;
+        let record = |(entry, record): (&Entry, ScoreRecord)| Record {
+            subject: entry.subject,
+            model_id: self.model_id,
             nonce: record.nonce,
             score: record.score,
             updated_at: record.updatedAt.to(),
-        })
+        };
+        Ok(self.entries.iter().zip(records).map(record).collect())
     }
 
     /// A record holds the first output only: the others stand in the event beside it.
@@ -302,44 +335,75 @@ impl Stated {
         &self,
         chain: &ChainReader,
         bundle: &ProofBundle,
-        record: &Record,
+        records: &[Record],
     ) -> Result<(), Error> {
-        if bundle.outputs.len() < 2 {
+        let (Some(first), Some(entry)) = (records.first(), self.entries.first()) else {
+            return Ok(());
+        };
+        if bundle.outputs.len() < 2 * bundle.answered().len() {
             return Ok(());
         }
-        let call = verify_inference_call(bundle)?;
         let topics = [
             Some(InferenceVerified::SIGNATURE_HASH),
-            Some(B256::from(call.modelId)),
-            Some(call.inputCommitment),
+            Some(B256::from(U256::from(self.model_id))),
+            bundle.input_commitment,
             None,
         ];
-        let blocks = chain.blocks_of(record.updated_at).await?;
+        let blocks = chain.blocks_of(first.updated_at).await?;
         let logs = chain.logs(self.oracle, topics, blocks).await?;
-        let stated = Bytes::from(call.output.abi_encode());
-        if logs.contains(&stated) {
+        let values: Vec<I256> = bundle
+            .outputs
+            .iter()
+            .map(|&value| I256::try_from(value).unwrap_or(I256::MIN))
+            .collect();
+        if logs.contains(&Bytes::from(encode_output(&values).abi_encode())) {
             return Ok(());
         }
-        Err(SubmitError::OtherOutputs { nonce: self.nonce, subject: self.subject }.into())
+        Err(SubmitError::OtherOutputs { nonce: entry.nonce, subject: entry.subject }.into())
     }
 
+    /// How the records of all stated subjects stand, `found` being those on chain in their order.
+    fn compare(&self, found: &[Record]) -> Result<Standing, SubmitError> {
+        let mut recorded = None;
+        let mut missing = self.entries.len() > found.len();
+        for (entry, found) in self.entries.iter().zip(found) {
+            match entry.compare(found)? {
+                Standing::Recorded => recorded = Some((entry, found)),
+                Standing::Before => missing = true,
+            }
+        }
+        match recorded {
+            // The proof's transaction records all or none, so another one has recorded this.
+            Some((entry, found)) if missing => {
+                Err(entry.other(found, "recorded without the rest of its batch"))
+            }
+            Some(_) => Ok(Standing::Recorded),
+            None => Ok(Standing::Before),
+        }
+    }
+}
+
+impl Entry {
     fn compare(&self, found: &Record) -> Result<Standing, SubmitError> {
         if found.updated_at == 0 || found.nonce < self.nonce {
             return Ok(Standing::Before);
         }
-        let what = if found.nonce > self.nonce {
-            "overtaken by a later request"
-        } else if i128::from(found.score) != self.output {
-            "made with other inputs"
-        } else {
-            return Ok(Standing::Recorded(found.clone()));
-        };
+        if found.nonce > self.nonce {
+            return Err(self.other(found, "overtaken by a later request"));
+        }
+        if i128::from(found.score) != self.output {
+            return Err(self.other(found, "made with other inputs"));
+        }
+        Ok(Standing::Recorded)
+    }
+
+    fn other(&self, found: &Record, what: &'static str) -> SubmitError {
         let (stated, nonce, found) = (self.output, self.nonce, found.clone());
-        Err(SubmitError::OtherRecord { stated, nonce, found, what })
+        SubmitError::OtherRecord { stated, nonce, found, what }
     }
 }
 
-/// What an oracle holds about the subject of a bundle.
+/// What an oracle holds about the subjects of a bundle, in the order of [`Submitted::records`].
 ///
 /// # Errors
 /// The node does not answer, or has no oracle there.
@@ -347,10 +411,9 @@ pub async fn recorded(
     chain: &ChainReader,
     deployment: &Deployment,
     bundle: &ProofBundle,
-) -> Result<Record, Error> {
-    let request = request_for(deployment, bundle)?;
-    check_model(deployment, request)?;
-    Ok(Stated::new(deployment, request, bundle).read(chain).await?)
+) -> Result<Vec<Record>, Error> {
+    check_model(deployment, requests_for(deployment, bundle)?)?;
+    Ok(Stated::new(deployment, bundle).read(chain).await?)
 }
 
 #[cfg(test)]
@@ -359,22 +422,28 @@ mod tests {
 
     use super::*;
 
-    fn stated() -> Stated {
-        let (oracle, subject) = (Address::ZERO, Address::repeat_byte(1));
-        Stated { oracle, subject, model_id: 2, nonce: 5, output: -7 }
+    fn entry(subject: u8, nonce: u64, output: i128) -> Entry {
+        Entry { subject: Address::repeat_byte(subject), nonce, output }
     }
 
-    fn found(model_id: u64, nonce: u64, score: i64, updated_at: u64) -> Record {
-        Record { subject: Address::repeat_byte(1), model_id, nonce, score, updated_at }
+    fn stated(entries: &[Entry]) -> Stated {
+        Stated { oracle: Address::ZERO, model_id: 2, entries: entries.to_vec() }
+    }
+
+    fn found(subject: u8, nonce: u64, score: i64, updated_at: u64) -> Record {
+        Record { subject: Address::repeat_byte(subject), model_id: 2, nonce, score, updated_at }
     }
 
     #[test]
     fn only_the_record_that_the_proof_states_counts_as_recorded() {
-        assert!(matches!(stated().compare(&found(2, 5, -7, 9)), Ok(Standing::Recorded(_))));
+        let stated = stated(&[entry(1, 5, -7)]);
+        assert!(matches!(stated.compare(&[found(1, 5, -7, 9)]), Ok(Standing::Recorded)));
         for (record, what) in
-            [(found(2, 5, 7, 9), "other inputs"), (found(2, 6, -7, 9), "overtaken")]
+            [(found(1, 5, 7, 9), "other inputs"), (found(1, 6, -7, 9), "overtaken")]
         {
-            let Err(error) = stated().compare(&record) else { panic!("{record:?} passed") };
+            let Err(error) = stated.compare(std::slice::from_ref(&record)) else {
+                panic!("{record:?} passed")
+            };
             let text = error.to_string();
             assert!(text.contains(what) && text.contains(&record.words()), "{text}");
             assert_eq!(error.kind(), Kind::Rejected);
@@ -382,21 +451,48 @@ mod tests {
     }
 
     #[test]
-    fn the_effect_looked_for_is_the_record_s_score_and_nonce() {
-        let Effect::CallReturns { returns, .. } = stated().effect() else { panic!("a record") };
-        let (time, prover) = (U40::from(9), Address::ZERO);
-        let record = ScoreRecord { score: -7, nonce: 5, updatedAt: time, deadline: time, prover };
-        let words = record.abi_encode();
+    fn a_batch_is_recorded_when_each_of_its_records_is() {
+        let stated = stated(&[entry(1, 5, -7), entry(2, 8, 9)]);
+        let (first, second) = (found(1, 5, -7, 9), found(2, 8, 9, 9));
+        let both = [first.clone(), second.clone()];
+        assert_eq!(stated.compare(&both).expect("recorded"), Standing::Recorded);
+        let none = [found(1, 4, 0, 9), found(2, 0, 0, 0)];
+        assert_eq!(stated.compare(&none).expect("before"), Standing::Before);
+        // One of them is what the proof states, or is not: never done, whichever it is.
+        for records in [
+            [first.clone(), found(2, 7, 9, 9)],
+            [found(1, 4, -7, 9), second.clone()],
+            [first.clone(), found(2, 8, 10, 9)],
+            [first.clone(), found(2, 9, 9, 9)],
+            [found(1, 5, -6, 9), second],
+        ] {
+            let error = stated.compare(&records).expect_err("not all");
+            assert!(matches!(error, SubmitError::OtherRecord { .. }), "{error}");
+        }
+        assert!(stated.compare(&[first]).is_err(), "an answer about one of two");
+    }
+
+    #[test]
+    fn the_effect_looked_for_is_each_record_s_score_and_nonce() {
+        let stated = stated(&[entry(1, 5, -7), entry(2, 8, 9)]);
+        let Effect::CallReturns { returns, .. } = stated.effect() else { panic!("records") };
+        let record = |score, nonce| {
+            let (time, prover) = (U40::from(9), Address::repeat_byte(3));
+            ScoreRecord { score, nonce, updatedAt: time, deadline: time, signers: 7, prover }
+        };
+        let words = vec![record(-7, 5), record(9, 8)].abi_encode();
         let (words, _) = words.as_chunks::<32>();
         assert_eq!(returns.len(), words.len());
-        assert_eq!(returns[..2], [Some(B256::from(words[0])), Some(B256::from(words[1]))]);
-        assert_eq!(returns[2..], [None; 3]);
+        let named: Vec<_> =
+            returns.iter().zip(words).filter(|(named, _)| named.is_some()).collect();
+        assert_eq!(named.len(), 6);
+        assert!(named.iter().all(|(named, word)| **named == Some(B256::from(**word))));
     }
 
     #[test]
     fn no_record_and_an_earlier_one_leave_room_for_this_one() {
-        for record in [found(2, 0, 0, 0), found(2, 4, -7, 9)] {
-            assert!(matches!(stated().compare(&record), Ok(Standing::Before)));
+        for record in [found(1, 0, 0, 0), found(1, 4, -7, 9)] {
+            assert!(matches!(stated(&[entry(1, 5, -7)]).compare(&[record]), Ok(Standing::Before)));
         }
     }
 }

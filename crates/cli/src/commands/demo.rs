@@ -189,9 +189,9 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
         .receipt
         .ok_or_else(|| Failure::new("a new chain cannot have recorded this before"))?;
     ui.note(&format!("transaction {}, {} gas", receipt.hash, grouped(receipt.gas_used)));
-    let record =
+    let records =
         ui.step("read the score back", || wait(runtime, recorded(&chain, &deployment, &bundle)))?;
-    if record != submitted.record {
+    if records != submitted.records {
         return Err(Failure::new("the chain holds another score than was submitted"));
     }
     let model_id = U256::from(deployment.model_id);

@@ -47,11 +47,9 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
         (
             "answers",
             match &bundle.request {
-                None if !bundle.requests.is_empty() => format!(
-                    "{} requests, in the order of the samples: it can be verified, but not \
-                     submitted",
-                    bundle.requests.len()
-                ),
+                None if !bundle.requests.is_empty() => {
+                    format!("{} requests, in the order of the samples", bundle.requests.len())
+                }
                 Some(r) => format!(
                     "request {} about {} to model {} of oracle {} on chain {}",
                     r.nonce, r.subject, r.model_id, r.oracle, r.chain_id

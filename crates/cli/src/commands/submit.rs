@@ -17,10 +17,24 @@ struct Report {
     transaction: Option<B256>,
     block: Option<u64>,
     gas: Option<u64>,
+    model_id: u64,
+    #[serde(flatten)]
+    scores: Scores,
+}
+
+/// One score, or those of a batch.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Scores {
+    One(Score),
+    Batch { records: Vec<Score> },
+}
+
+#[derive(Serialize)]
+struct Score {
     /// The score as a number.
     score: f64,
     nonce: u64,
-    model_id: u64,
     record: Record,
 }
 
@@ -28,21 +42,17 @@ pub(crate) fn run(args: &Submit, ui: &Ui) -> Outcome {
     let setup = PublicSetup::open(&args.setup).map_err(Error::from)?;
     let bundle = ProofBundle::read(&args.proof).map_err(Error::from)?;
     // Before the node is asked anything.
-    setup.deployment().map_err(Error::from)?;
+    let deployment = setup.deployment().map_err(Error::from)?;
     let runtime = runtime()?;
     let chain = connect(&runtime, &args.chain, Some(&args.setup))?;
     let submitted = wait(&runtime, verdict::submit(&setup, &bundle, &chain, ui))?;
-    let (record, receipt) = (submitted.record, submitted.receipt);
+    let receipt = submitted.receipt;
     let unit = 10f64.powi(setup.manifest().output.decimals as i32);
-    let report = Report {
-        transaction: receipt.as_ref().map(|receipt| receipt.hash),
-        block: receipt.as_ref().map(|receipt| receipt.block_number),
-        gas: receipt.as_ref().map(|receipt| receipt.gas_used),
-        score: record.score as f64 / unit,
-        nonce: record.nonce,
-        model_id: record.model_id,
-        record,
-    };
+    let score =
+        |record: Record| Score { score: record.score as f64 / unit, nonce: record.nonce, record };
+    let scores: Vec<_> = submitted.records.into_iter().map(score).collect();
+    let list =
+        |number: fn(&Score) -> String| scores.iter().map(number).collect::<Vec<_>>().join(", ");
     let transaction = receipt.as_ref().map_or_else(
         || "recorded, by one that no receipt is shown of or by somebody else's".to_owned(),
         |receipt| {
@@ -52,8 +62,19 @@ pub(crate) fn run(args: &Submit, ui: &Ui) -> Outcome {
     );
     let human = table(&[
         ("transaction", transaction),
-        ("score on chain", report.score.to_string()),
-        ("nonce", report.nonce.to_string()),
+        ("score on chain", list(|score| score.score.to_string())),
+        ("nonce", list(|score| score.nonce.to_string())),
     ]);
+    let report = Report {
+        transaction: receipt.as_ref().map(|receipt| receipt.hash),
+        block: receipt.as_ref().map(|receipt| receipt.block_number),
+        gas: receipt.as_ref().map(|receipt| receipt.gas_used),
+        model_id: deployment.model_id,
+        scores: match <[Score; 1]>::try_from(scores) {
+            Ok([score]) if bundle.request.is_some() => Scores::One(score),
+            Ok(one) => Scores::Batch { records: one.into() },
+            Err(records) => Scores::Batch { records },
+        },
+    };
     ui.result(&report, &human)
 }

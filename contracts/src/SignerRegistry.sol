@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {ISignerRegistry} from "./interfaces/ISignerRegistry.sol";
+
+/// @title Registry of data providers
+/// @notice The owner proposes a provider, the provider accepts, and a delay after the proposal lets everyone see
+/// it before its statements count. Removal is immediate. An index is given once and for all, so that old records
+/// keep their meaning.
+///
+/// Trust: the owner chooses who signs. Statements are bound to chain, registry, subject, schema and inputs;
+/// signatures with a high s and signers that stand twice are refused. Signers that are contracts are asked by
+/// STATICCALL (ERC-1271).
+contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
+    /// @notice EIP-712's type hash of a statement.
+    bytes32 public constant ATTESTATION_TYPEHASH = keccak256(
+        "Attestation(address subject,bytes32 schema,bytes32 inputs,uint64 issuedAt,uint64 validUntil)"
+    );
+    /// @notice Seconds between a proposal and the first statement that counts.
+    uint256 public constant SIGNER_DELAY = 2 days;
+    /// @notice Signers that there can be in the registry's life: a record has a bit for each.
+    uint256 public constant MAX_SIGNERS = 32;
+
+    /// @dev Index, two times and the length of a signature.
+    uint256 private constant HEAD = 1 + 8 + 8 + 2;
+
+    Signer[] private _signers;
+    /// @dev Index plus one.
+    mapping(address account => uint256) private _numberOf;
+    mapping(address account => mapping(bytes32 digest => bool)) private _revoked;
+
+    /// @param initialOwner Who chooses the signers.
+    constructor(address initialOwner) Ownable(initialOwner) EIP712("Verdict", "1") {}
+
+    // ------------------------------------------------------------------ signers
+
+    /// @inheritdoc ISignerRegistry
+    function proposeSigner(address account) external override onlyOwner {
+        uint256 number = _numberOf[account];
+        if (number == 0) {
+            if (_signers.length == MAX_SIGNERS) revert TooManySigners(MAX_SIGNERS);
+            _signers.push().account = account;
+            number = _signers.length;
+            _numberOf[account] = number;
+        } else if (!_signers[number - 1].removed) {
+            revert SignerAlreadyKnown(account);
+        }
+        _signers[number - 1] = Signer(account, 0, uint40(block.timestamp), false);
+        emit SignerProposed(account, number - 1, block.timestamp + SIGNER_DELAY);
+    }
+
+    /// @inheritdoc ISignerRegistry
+    function acceptSigner() external override {
+        Signer storage signer = _known(msg.sender);
+        if (signer.countsFrom != 0) revert SignerAlreadyKnown(msg.sender);
+        signer.countsFrom = uint40(signer.proposedAt + SIGNER_DELAY);
+        emit SignerAccepted(msg.sender, _numberOf[msg.sender] - 1);
+    }
+
+    /// @inheritdoc ISignerRegistry
+    function removeSigner(address account) external override onlyOwner {
+        _known(account).removed = true;
+        emit SignerRemoved(account, _numberOf[account] - 1);
+    }
+
+    /// @inheritdoc ISignerRegistry
+    function revokeAttestation(bytes32 digest) external override {
+        _revoked[msg.sender][digest] = true;
+        emit AttestationRevoked(msg.sender, digest);
+    }
+
+    /// @inheritdoc ISignerRegistry
+    function signerAt(uint256 index) external view override returns (Signer memory signer) {
+        return _signers[index];
+    }
+
+    /// @inheritdoc ISignerRegistry
+    function signerIndexOf(address account) external view override returns (uint256 index) {
+        index = _numberOf[account];
+        if (index == 0) revert SignerUnknown(account);
+        return index - 1;
+    }
+
+    /// @inheritdoc ISignerRegistry
+    function signerCount() external view override returns (uint256) {
+        return _signers.length;
+    }
+
+    // --------------------------------------------------------------- statements
+
+    /// @inheritdoc ISignerRegistry
+    function vouchersOf(address subject, bytes32 schema, bytes32 inputs, bytes calldata attestations)
+        external
+        view
+        override
+        returns (uint256 signers, uint256 count)
+    {
+        for (uint256 at = 0; at < attestations.length; ++count) {
+            if (attestations.length - at < HEAD) revert MalformedAttestations(at);
+            uint256 head = uint152(bytes19(attestations[at:at + HEAD]));
+            uint256 index = head >> 144;
+            // Those before have lower bits only.
+            if (signers >> index != 0) revert SignersOutOfOrder(index);
+            uint256 end = at + HEAD + uint16(head);
+            if (end > attestations.length) revert MalformedAttestations(at);
+            bytes32 digest = _digest(subject, schema, inputs, uint128(head >> 16));
+            _requireValid(index, uint128(head >> 16), digest, attestations[at + HEAD:end]);
+            signers |= 2 ** index;
+            at = end;
+        }
+    }
+
+    /// @inheritdoc ISignerRegistry
+    function attestationDigest(
+        address subject,
+        bytes32 schema,
+        bytes32 inputs,
+        uint64 issuedAt,
+        uint64 validUntil
+    ) external view override returns (bytes32) {
+        return _digest(subject, schema, inputs, uint256(issuedAt) << 64 | validUntil);
+    }
+
+    /// @param times When it was issued, in the upper 64 bits, and until when it is valid.
+    function _requireValid(uint256 index, uint256 times, bytes32 digest, bytes calldata signature)
+        private
+        view
+    {
+        address signer = _countingSigner(index);
+        if (times >> 64 > block.timestamp) revert AttestationNotYetValid(index, times >> 64);
+        if (uint64(times) < block.timestamp) revert AttestationExpired(index, uint64(times));
+        if (_revoked[signer][digest]) revert AttestationIsRevoked(index, digest);
+        if (!SignatureChecker.isValidSignatureNowCalldata(signer, digest, signature)) {
+            revert InvalidAttestation(index);
+        }
+    }
+
+    function _digest(address subject, bytes32 schema, bytes32 inputs, uint256 times)
+        private
+        view
+        returns (bytes32)
+    {
+        (uint256 issuedAt, uint256 validUntil) = (times >> 64, uint64(times));
+        bytes memory statement =
+            abi.encode(ATTESTATION_TYPEHASH, subject, schema, inputs, issuedAt, validUntil);
+        return _hashTypedDataV4(keccak256(statement));
+    }
+
+    /// @notice Always reverts: ownership can only be handed over.
+    function renounceOwnership() public view override onlyOwner {
+        revert OwnershipCannotBeRenounced();
+    }
+
+    /// @dev The account at `index`, if its statements count now.
+    function _countingSigner(uint256 index) private view returns (address) {
+        if (index >= _signers.length) revert SignerNotCounting(index);
+        Signer memory signer = _signers[index];
+        bool counts = signer.countsFrom != 0 && block.timestamp >= signer.countsFrom && !signer.removed;
+        if (!counts) revert SignerNotCounting(index);
+        return signer.account;
+    }
+
+    function _known(address account) private view returns (Signer storage signer) {
+        uint256 number = _numberOf[account];
+        if (number == 0) revert SignerUnknown(account);
+        signer = _signers[number - 1];
+        if (signer.removed) revert SignerUnknown(account);
+    }
+}

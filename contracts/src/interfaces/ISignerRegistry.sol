@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @title Whose data an inference was made on
+/// @notice A data provider states, by an EIP-712 signature, which public inputs a subject has. This registry
+/// knows which providers' statements count, and checks them for oracles.
+///
+/// The statement is `Attestation(address subject,bytes32 schema,bytes32 inputs,uint64 issuedAt,uint64
+/// validUntil)` under the domain (name "Verdict", version "1", chainId, verifyingContract), the contract being
+/// this registry. `inputs` is the keccak hash of the public input words, as in a request. `schema` names what the
+/// words mean: features, units and encoding. One statement serves every oracle that relies on the registry and
+/// every model whose approval names the schema, for any number of requests while it is valid.
+///
+/// What it adds: a provider whom the owner chose answers for the inputs. What it cannot: make a provider honest.
+interface ISignerRegistry {
+    /// @notice A provider whose statements count.
+    /// @param account Who signs: a key's account, or a contract that answers by ERC-1271.
+    /// @param countsFrom Time from which statements count; zero before the provider has accepted.
+    /// @param proposedAt Time of the last proposal.
+    /// @param removed Whether the owner has removed it.
+    struct Signer {
+        address account;
+        uint40 countsFrom;
+        uint40 proposedAt;
+        bool removed;
+    }
+
+    /// @notice `account` may accept to be a signer, and counts from `countsFrom` at the earliest.
+    event SignerProposed(address indexed account, uint256 indexed index, uint256 countsFrom);
+    /// @notice `account` has accepted.
+    event SignerAccepted(address indexed account, uint256 indexed index);
+    /// @notice Statements of `account` do not count any more.
+    event SignerRemoved(address indexed account, uint256 indexed index);
+    /// @notice `signer` takes back the statement with this EIP-712 digest.
+    event AttestationRevoked(address indexed signer, bytes32 indexed digest);
+    /// @notice The account signs already, or may accept to.
+    error SignerAlreadyKnown(address account);
+    /// @notice Without an owner no signer could be removed.
+    error OwnershipCannotBeRenounced();
+    /// @notice The account is no signer, or was removed.
+    error SignerUnknown(address account);
+    /// @notice Every index of the signer list is taken.
+    error TooManySigners(uint256 max);
+    /// @notice The list of attestations is not as it should be; the first fault is at byte `at`.
+    error MalformedAttestations(uint256 at);
+    /// @notice Signers are not in ascending order, each once.
+    error SignersOutOfOrder(uint256 index);
+    /// @notice The signer with this index does not exist, has not accepted, does not count yet, or was removed.
+    error SignerNotCounting(uint256 index);
+    /// @notice The statement was issued in the future.
+    error AttestationNotYetValid(uint256 index, uint256 issuedAt);
+    /// @notice The statement is no longer valid.
+    error AttestationExpired(uint256 index, uint256 validUntil);
+    /// @notice The signer has taken the statement back.
+    error AttestationIsRevoked(uint256 index, bytes32 digest);
+    /// @notice The signature is not the signer's of a statement about this subject and these inputs.
+    error InvalidAttestation(uint256 index);
+    /// @notice Offers an account to become a signer: the first of two steps. Owner only.
+    function proposeSigner(address account) external;
+
+    /// @notice The second step, taken by the account itself. It counts `SIGNER_DELAY` after the proposal.
+    function acceptSigner() external;
+
+    /// @notice Ends a signer's right at once. Owner only. Scores recorded before stay.
+    function removeSigner(address account) external;
+
+    /// @notice Takes back a statement of the caller's, by its EIP-712 digest.
+    function revokeAttestation(bytes32 digest) external;
+
+    /// @notice The signer at an index, which is its bit in a bitmap of signers.
+    function signerAt(uint256 index) external view returns (Signer memory signer);
+
+    /// @notice Index of a signer.
+    function signerIndexOf(address account) external view returns (uint256 index);
+
+    /// @notice Number of signers ever proposed; indices run from 0 to below this.
+    function signerCount() external view returns (uint256);
+
+    /// @notice Which signers vouch for a subject's inputs. Reverts if any of the statements does not hold.
+    /// @param attestations Packed, signer by signer in ascending order: index (1 byte), issuedAt (8), validUntil
+    /// (8), length of the signature (2), signature.
+    /// @return signers Bitmap of their indices.
+    /// @return count How many they are.
+    function vouchersOf(address subject, bytes32 schema, bytes32 inputs, bytes calldata attestations)
+        external
+        view
+        returns (uint256 signers, uint256 count);
+
+    /// @notice The EIP-712 digest that a provider signs.
+    function attestationDigest(
+        address subject,
+        bytes32 schema,
+        bytes32 inputs,
+        uint64 issuedAt,
+        uint64 validUntil
+    ) external view returns (bytes32);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {ISignerRegistry} from "../src/interfaces/ISignerRegistry.sol";
+import {AttestationFixture} from "./base/AttestationFixture.sol";
+
+/// @notice The list of data providers: two steps, a delay, removal, indices that stay.
+contract OracleSignersTest is AttestationFixture {
+    uint256 private constant CAROL = 0xca401;
+
+    function notCounting(uint256 index) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(ISignerRegistry.SignerNotCounting.selector, index);
+    }
+
+    /// @dev Carol, signer 3, beside Alice.
+    function carolCall(uint256 nonce) private view returns (bytes memory) {
+        Statement memory s = attested(nonce);
+        return attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, vouch(3, CAROL))));
+    }
+
+    function propose(address account) private {
+        vm.prank(owner);
+        signers.proposeSigner(account);
+    }
+
+    function test_ANewSignerCountsAfterItAcceptedAndTheDelayIsOver() public {
+        address carol = vm.addr(CAROL);
+        assertUnrecorded(carolCall(1), notCounting(3), "unknown");
+        vm.expectEmit(address(signers));
+        emit ISignerRegistry.SignerProposed(carol, 3, block.timestamp + signers.SIGNER_DELAY());
+        propose(carol);
+        uint256 start = block.timestamp;
+        vm.warp(start + 30 days);
+        assertUnrecorded(carolCall(1), notCounting(3), "has not accepted");
+        vm.warp(start);
+        vm.expectEmit(address(signers));
+        emit ISignerRegistry.SignerAccepted(carol, 3);
+        vm.prank(carol);
+        signers.acceptSigner();
+        vm.warp(start + signers.SIGNER_DELAY() - 1);
+        assertUnrecorded(carolCall(1), notCounting(3), "too early");
+        vm.warp(start + signers.SIGNER_DELAY());
+        assertAccepted(carolCall(1));
+        vm.assertEq(oracle.scoreOf(borrower, model).signers, 9, "signers 0 and 3");
+    }
+
+    function test_RemovalIsImmediateAndARemovedSignerWaitsAgain() public {
+        Statement memory s = attested(1);
+        bytes memory data =
+            attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, vouch(1, BOB))));
+        address bob = vm.addr(BOB);
+        vm.expectEmit(address(signers));
+        emit ISignerRegistry.SignerRemoved(bob, 1);
+        vm.prank(owner);
+        signers.removeSigner(bob);
+        assertUnrecorded(data, notCounting(1), "removed");
+        vm.expectRevert(abi.encodeWithSelector(ISignerRegistry.SignerUnknown.selector, bob));
+        vm.prank(bob);
+        signers.acceptSigner();
+        propose(bob);
+        vm.assertEq(signers.signerIndexOf(bob), 1, "the index stays");
+        vm.prank(bob);
+        signers.acceptSigner();
+        assertUnrecorded(data, notCounting(1), "the delay begins anew");
+        vm.warp(block.timestamp + signers.SIGNER_DELAY());
+        s = attested(1);
+        assertAccepted(attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, vouch(1, BOB)))));
+    }
+
+    function test_OnlyTheOwnerProposesAndRemovesAndOnlyTheSignerAccepts() public {
+        bytes memory unauthorized = abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", stranger);
+        vm.startPrank(stranger);
+        vm.expectRevert(unauthorized);
+        signers.proposeSigner(stranger);
+        vm.expectRevert(unauthorized);
+        signers.removeSigner(address(wallet));
+        vm.expectRevert(abi.encodeWithSelector(ISignerRegistry.SignerUnknown.selector, stranger));
+        signers.acceptSigner();
+        vm.stopPrank();
+        bytes memory known =
+            abi.encodeWithSelector(ISignerRegistry.SignerAlreadyKnown.selector, address(wallet));
+        vm.expectRevert(known);
+        vm.prank(owner);
+        signers.proposeSigner(address(wallet));
+        vm.expectRevert(known);
+        wallet.accept(signers);
+    }
+
+    function test_ThereAreThirtyTwoSignersAtMost() public {
+        for (uint160 i = 3; i < signers.MAX_SIGNERS(); ++i) {
+            propose(address(0x1000 + i));
+        }
+        vm.assertEq(signers.signerCount(), 32, "all");
+        vm.assertEq(signers.signerAt(31).account, address(0x1000 + 31), "the last");
+        vm.expectRevert(abi.encodeWithSelector(ISignerRegistry.TooManySigners.selector, 32));
+        propose(address(0x2000));
+    }
+}
