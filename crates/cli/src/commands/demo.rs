@@ -125,7 +125,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     ui.heading("1. The model: a trained network in an ONNX file, and the circuit it will become");
     let options = example_options(&args.example);
     let planned = ui.step("read and plan", || plan(&args.example.join(&args.model), &options))?;
-    let applicant = choose(&args.example, &planned.inputs(), args.id.as_deref())?;
+    let applicant = choose(&args.example, planned.inputs(), args.id.as_deref())?;
     inspect::summary(&planned)?.iter().for_each(|line| ui.note(line.trim_start()));
 
     ui.heading("2. Keys: commitments to the model's weights");
