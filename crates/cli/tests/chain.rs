@@ -76,7 +76,8 @@ fn a_pipeline_of_strings_and_trees_runs_from_file_to_recorded_score() {
     let text = std::fs::read_to_string(&applicants).expect("it is checked in");
     let unknown = place.path("unknown.json");
     std::fs::write(&unknown, text.replacen("\"A14\"", "\"A15\"", 1)).expect("it is written");
-    let error = place.failure(&["prove", &setup, "--input", &unknown, "--id", "A01"]);
+    let input = ["prove", &setup, "--input", &unknown, "--id", "A01", "--out", &out];
+    let error = place.failure(&input);
     assert!(error.contains("status_of_existing_checking_account"), "{error}");
     assert!(error.contains("the category \"A15\"; expected one of \"A11\""), "{error}");
 }

@@ -167,7 +167,8 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     prover.time_proof(&[&applicant.input])?;
     let (bundle, proof_time) =
         ui.timed_step("prove", || Ok(prover.prove(&applicant.input, Some(&request))?))?;
-    let float = model.run(&[&applicant.input])?.concat().first().copied().unwrap_or_default();
+    let float =
+        model.run(&model.split(&applicant.input))?.concat().first().copied().unwrap_or_default();
     ui.note(&format!(
         "score {}; the float model says {float:.6}",
         outputs(&bundle.decoded, 1, bundle.decimals.into())

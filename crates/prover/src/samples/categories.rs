@@ -213,7 +213,7 @@ fn declared(
         (None, _) => None,
         (Some(Value::Numbers(array)), Some(own)) if array.shape.is_empty() => {
             let admitted = array.values.first().is_some_and(|value| *value != 0.0);
-            admitted.then(|| own.names.len() as i64)
+            admitted.then_some(own.names.len() as i64)
         }
         (Some(value), Some(_)) => {
             return Err(wrong(value, &place.key("other"), "true or false"));

@@ -90,7 +90,7 @@ fn names_are_read_from_numpy() {
     let wide = |text: &str, order: fn(u32) -> [u8; 4]| {
         text.chars().flat_map(|c| order(u32::from(c))).collect::<Vec<u8>>()
     };
-    let text = "A31\0own\0A30\07\0\0\0";
+    let text = "A31\0own\0A30\0\x37\0\0\0";
     let bytes = text.as_bytes();
     for file in [
         npy("<U4", "(2, 2)", &wide(text, u32::to_le_bytes)),
