@@ -8,9 +8,11 @@ CARGO_FLAGS = --release --locked
 BUILD = cargo build $(CARGO_FLAGS) --workspace --bins --example bench_engine
 VERDICT = "$${CARGO_TARGET_DIR:-target}/release/verdict"
 
-# Everything on a local chain: model, keys, proof, Solidity verifier, transaction.
+# Everything on a local chain: model, keys, proof, Solidity verifier, transaction. MODEL is a
+# folder of examples.
+MODEL = credit
 demo: node_modules
-	$(BUILD) && $(VERDICT) demo
+	$(BUILD) && $(VERDICT) demo --example examples/$(MODEL)
 
 # Every test: Rust, Foundry, end to end.
 test: test-rust test-solidity

@@ -13,13 +13,13 @@ OUT = Path(__file__).resolve().parent.parent / "crates/prover/src/onnx/schema/ta
 OLDEST = {"": 7, "ai.onnx.ml": 1}
 OPERATORS = {
     "": """Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast CastLike Ceil Clip Concat Constant
-        ConstantOfShape Conv ConvTranspose DepthToSpace DequantizeLinear Div Dropout Equal Expand Flatten Floor
+        ConstantOfShape Conv ConvTranspose DepthToSpace DequantizeLinear Div Dropout Equal Exp Expand Flatten Floor
         Gather GatherElements Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual Identity LeakyRelu Less
-        LessOrEqual MatMul Max MaxPool Mean Min Mod Mul Neg Not Or PRelu Pad Pow Range ReduceMax ReduceMean
-        ReduceMin ReduceProd ReduceSum Relu Reshape Resize Shape Sigmoid Size Slice Softmax SpaceToDepth Split
-        Sqrt Squeeze Sub Sum Tile Transpose Unsqueeze Upsample Where Xor""",
+        LessOrEqual Log MatMul Max MaxPool Mean Min Mod Mul Neg Not Or PRelu Pad Pow Range Reciprocal ReduceLogSumExp ReduceMax ReduceMean
+        ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Shape Sigmoid Sign Size Slice Softmax Softplus SpaceToDepth Split
+        Sqrt Squeeze Sub Sum Tanh Tile Transpose Unsqueeze Upsample Where Xor""",
     "ai.onnx.ml": """ArrayFeatureExtractor Binarizer CategoryMapper FeatureVectorizer Imputer LabelEncoder
-        LinearClassifier LinearRegressor Normalizer OneHotEncoder Scaler TreeEnsemble TreeEnsembleClassifier
+        LinearClassifier LinearRegressor Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler TreeEnsemble TreeEnsembleClassifier
         TreeEnsembleRegressor ZipMap""",
 }
 UNBOUNDED = 2**31 - 1

@@ -5,7 +5,7 @@ use std::path::Path;
 use verdict::{Error, Graph, LoadOptions, ModelFile, PlanOptions, PlannedModel, Ranges};
 use verdict_prover::{
     onnx::OnnxError,
-    samples::{InputTensor, Samples, read_ranges},
+    samples::{Categories, InputTensor, Samples, read_ranges},
 };
 
 use crate::{
@@ -43,7 +43,8 @@ pub(crate) fn read_input(
     Ok(Applicant { id, input: values.unwrap_or_default() })
 }
 
-fn ranges(options: &ModelOptions, model: &Graph) -> Outcome<Ranges> {
+/// The ranges of a model's inputs, and its inputs with the categories that are declared.
+fn ranges(options: &ModelOptions, model: &Graph) -> Outcome<(Ranges, Vec<InputTensor>)> {
     let (tensors, inputs) = (InputTensor::of(model), model.input_len());
     if let Some(path) = &options.ranges {
         return read_ranges(path, &tensors).map_err(|error| {
@@ -54,10 +55,18 @@ fn ranges(options: &ModelOptions, model: &Graph) -> Outcome<Ranges> {
     if let Some(path) = &options.calibration {
         let samples: Vec<_> =
             read_inputs(path, &tensors)?.into_iter().map(|sample| sample.input).collect();
-        return Ok(Ranges::from_samples(&samples, inputs)?);
+        let mut ranges = Ranges::from_samples(&samples, inputs)?;
+        let own =
+            tensors.iter().flat_map(|tensor| (0..tensor.elements()).map(move |i| (tensor, i)));
+        for (range, (tensor, index)) in ranges.input.iter_mut().zip(own) {
+            if let Some(categories) = tensor.categories(index) {
+                *range = categories.range();
+            }
+        }
+        return Ok((ranges, tensors));
     }
-    if !options.range.is_empty() {
-        return given_ranges(&options.range, &tensors);
+    if !options.range.is_empty() || tensors.iter().all(InputTensor::takes_names_only) {
+        return Ok((given_ranges(&options.range, &tensors)?, tensors));
     }
     let failure = Failure::new("the inputs' ranges are not known");
     Err(failure.hint(
@@ -86,7 +95,8 @@ fn given_ranges(given: &[InputRange], tensors: &[InputTensor]) -> Outcome<Ranges
     let others = find(None)?;
     let mut input = Vec::new();
     for tensor in tensors {
-        let Some(ends) = find(Some(&tensor.name))?.or(others) else {
+        let strings = tensor.categories(0).filter(|own| own.only).map(Categories::range);
+        let Some(ends) = strings.or(find(Some(&tensor.name))?).or(others) else {
             let message = format!("the range of input {} is not known", tensor.name);
             return Err(Failure::new(message).hint(by_name(tensors)));
         };
@@ -112,7 +122,7 @@ fn by_name(tensors: &[InputTensor]) -> String {
 pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel> {
     let load = LoadOptions { outputs: options.outputs(), dims: options.dims()? };
     let file = ModelFile::open(path, &load).map_err(|error| hint(error, options))?;
-    let ranges = ranges(options, file.graph())?;
+    let (ranges, inputs) = ranges(options, file.graph())?;
     let plan_options = PlanOptions {
         target_error: options.target_error,
         public_inputs: options.public_inputs,
@@ -120,7 +130,7 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel>
         decimals: options.decimals,
         batch: options.batch,
     };
-    Ok(file.plan(&ranges, &plan_options)?)
+    Ok(file.plan(&ranges, &plan_options)?.with_categories(&inputs))
 }
 
 /// What an option of the command line does about an error of reading.

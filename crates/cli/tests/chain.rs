@@ -6,7 +6,7 @@ use std::process::Command;
 
 use alloy::primitives::U256;
 use common::{
-    Workplace, example,
+    Workplace, example, gbdt,
     local::{Local, SUBJECT, address, prove},
 };
 use serde_json::Value;
@@ -50,6 +50,36 @@ fn both_credit_models_run_from_file_to_recorded_score() {
         assert_eq!(submitted["score"], proof["decoded"][0]);
         assert_eq!(submitted["nonce"], 2);
     }
+}
+
+#[test]
+fn a_pipeline_of_strings_and_trees_runs_from_file_to_recorded_score() {
+    let place = Workplace::new();
+    let (setup, ranges) = (place.path("setup"), gbdt("ranges.json"));
+    let (model, applicants) = (gbdt("model.onnx"), gbdt("applicants.json"));
+    place.json(&["setup", &model, "--ranges", &ranges, "--dev-srs", "--out", &setup]);
+    let chain = Local::start(31_337);
+    chain.json(&place, &["deploy", &setup]);
+    let out = place.path("proof.json");
+    let options = ["--subject", SUBJECT, "--nonce", "1", "--out", &out];
+    let input = ["prove", &setup, "--input", &applicants, "--id", "A02"];
+    let proof = place.json(&[&input[..], &options].concat());
+    let submitted = chain.json(&place, &["submit", &setup, &out]);
+    assert_eq!(submitted["score"], proof["decoded"][0]);
+    let reference = std::fs::read_to_string(gbdt("reference.json")).expect("it is checked in");
+    let reference: Value = serde_json::from_str(&reference).expect("it is JSON");
+    let expected = reference["applicants"]["score"][1].as_f64().expect("a number");
+    let score = proof["decoded"][0].as_f64().expect("a number");
+    assert!((score - expected).abs() < 1e-4, "{score}, not {expected}");
+
+    // The setup knows the names; one that it doesn't know is refused by its place.
+    let text = std::fs::read_to_string(&applicants).expect("it is checked in");
+    let unknown = place.path("unknown.json");
+    std::fs::write(&unknown, text.replacen("\"A14\"", "\"A15\"", 1)).expect("it is written");
+    let input = ["prove", &setup, "--input", &unknown, "--id", "A01", "--out", &out];
+    let error = place.failure(&input);
+    assert!(error.contains("status_of_existing_checking_account"), "{error}");
+    assert!(error.contains("the category \"A15\"; expected one of \"A11\""), "{error}");
 }
 
 #[test]

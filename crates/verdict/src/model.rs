@@ -85,8 +85,7 @@ impl ModelFile {
     pub fn plan(self, ranges: &Ranges, options: &PlanOptions) -> Result<PlannedModel, Error> {
         let reading = self.check_reading(ranges)?;
         let plan = Plan::new(&self.graph, ranges, options)?;
-        let weights = Weights::default();
-        Ok(PlannedModel { model: self.graph, plan, reading, weights })
+        Ok(PlannedModel { reading, ..PlannedModel::new(self.graph, plan) })
     }
 }
 
@@ -97,6 +96,7 @@ pub struct PlannedModel {
     plan: Plan,
     reading: Reading,
     weights: Weights,
+    inputs: Vec<InputTensor>,
 }
 
 impl PlannedModel {
@@ -112,7 +112,8 @@ impl PlannedModel {
     /// A model that was made without a file, with its plan.
     pub fn new(model: Graph, plan: Plan) -> Self {
         let reading = Reading::unchecked("it was not read from a file");
-        Self { model, plan, reading, weights: Weights::default() }
+        let inputs = InputTensor::of(&model);
+        Self { model, plan, reading, weights: Weights::default(), inputs }
     }
 
     /// How the reading of its file was checked from outside.
@@ -142,8 +143,15 @@ impl PlannedModel {
     }
 
     /// The tensors it takes.
-    pub fn inputs(&self) -> Vec<InputTensor> {
-        InputTensor::of(&self.model)
+    pub fn inputs(&self) -> &[InputTensor] {
+        &self.inputs
+    }
+
+    /// Lets input files say the names of the categories that `declared` has for inputs of the
+    /// model's names and shapes; of strings, those that the model knows.
+    pub fn with_categories(self, declared: &[InputTensor]) -> Self {
+        let inputs = self.inputs.into_iter().map(|own| own.declared(declared)).collect();
+        Self { inputs, ..self }
     }
 
     /// How its proofs' public values are laid out.

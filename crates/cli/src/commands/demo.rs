@@ -125,7 +125,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     ui.heading("1. The model: a trained network in an ONNX file, and the circuit it will become");
     let options = example_options(&args.example);
     let planned = ui.step("read and plan", || plan(&args.example.join(&args.model), &options))?;
-    let applicant = choose(&args.example, &planned.inputs(), args.id.as_deref())?;
+    let applicant = choose(&args.example, planned.inputs(), args.id.as_deref())?;
     inspect::summary(&planned)?.iter().for_each(|line| ui.note(line.trim_start()));
 
     ui.heading("2. Keys: commitments to the model's weights");
@@ -168,7 +168,8 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     prover.time_proof(&[&applicant.input])?;
     let (bundle, proof_time) =
         ui.timed_step("prove", || Ok(prover.prove(&applicant.input, Some(&request))?))?;
-    let float = model.run(&[&applicant.input])?.concat().first().copied().unwrap_or_default();
+    let float =
+        model.run(&model.split(&applicant.input))?.concat().first().copied().unwrap_or_default();
     ui.note(&format!(
         "score {}; the float model says {float:.6}",
         outputs(&bundle.decoded, 1, bundle.decimals.into())

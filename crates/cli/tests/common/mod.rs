@@ -23,6 +23,11 @@ pub(crate) fn example(name: &str) -> String {
     root().join("examples/credit").join(name).display().to_string()
 }
 
+/// A file of the example with trees.
+pub(crate) fn gbdt(name: &str) -> String {
+    root().join("examples/credit-gbdt").join(name).display().to_string()
+}
+
 /// A temporary folder and the program run from the checkout, with a cache of its own.
 pub(crate) struct Workplace {
     pub(crate) folder: TempDir,

@@ -200,6 +200,7 @@ mod tests {
         Graph {
             name: "test".into(),
             sha256: [0; 32],
+            vocabulary: vec![],
             tensors: ["x", "h", "y"].map(tensor).to_vec(),
             nodes: vec![
                 node("scale", Op::Linear(scale), 0, 1),

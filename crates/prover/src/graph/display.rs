@@ -49,7 +49,11 @@ impl fmt::Display for Tensor {
     /// Name and dimensions, `scores[1×10]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dims: Vec<String> = self.dims.iter().map(usize::to_string).collect();
-        let kind = if self.kind == ElementKind::Integer { " integer" } else { "" };
+        let kind = match self.kind {
+            ElementKind::Real => "",
+            ElementKind::Integer => " integer",
+            ElementKind::Category => " category",
+        };
         write!(f, "{}[{}]{kind}", self.name, dims.join("×"))
     }
 }

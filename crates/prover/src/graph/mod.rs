@@ -40,6 +40,8 @@ pub struct Graph {
     pub inputs: Vec<TensorId>,
     /// The outputs that are to be proven, in the file's order.
     pub outputs: Vec<TensorId>,
+    /// The names that categories stand for, by their numbers.
+    pub vocabulary: Vec<String>,
 }
 
 /// Name, dimensions and kind of a tensor.
@@ -60,6 +62,9 @@ pub enum ElementKind {
     Real,
     /// Integers; they are proven exactly.
     Integer,
+    /// Strings of the file, as integers: positions in [`Graph::vocabulary`], which holds all
+    /// that the model tells apart. Any other integer is a string that it does not know.
+    Category,
 }
 
 /// One operation.

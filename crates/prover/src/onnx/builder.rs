@@ -19,6 +19,8 @@ pub(super) struct Builder {
     pub(super) scaled: HashMap<TensorId, Scaled>,
     /// Tensors that a Cast says are integers, whose elements still have fractions.
     pub(super) uncut: HashSet<TensorId>,
+    /// The number of each name in the graph's vocabulary.
+    codes: HashMap<String, usize>,
 }
 
 /// (x − offset)·scale of another tensor's elements, both operations rounded to float32.
@@ -37,8 +39,10 @@ impl Builder {
             nodes: vec![],
             inputs: vec![],
             outputs: vec![],
+            vocabulary: vec![],
         };
-        Self { graph, budget, scaled: HashMap::new(), uncut: HashSet::new() }
+        let (scaled, uncut, codes) = (HashMap::new(), HashSet::new(), HashMap::new());
+        Self { graph, budget, scaled, uncut, codes }
     }
 
     /// An input of the model.
@@ -49,9 +53,25 @@ impl Builder {
     }
 
     fn tensor(&mut self, name: String, dims: Vec<usize>, dtype: DType) -> TensorId {
-        let kind = if dtype.is_float() { ElementKind::Real } else { ElementKind::Integer };
+        let kind = match dtype {
+            DType::String => ElementKind::Category,
+            dtype if dtype.is_float() => ElementKind::Real,
+            _ => ElementKind::Integer,
+        };
         self.graph.tensors.push(graph::Tensor { name, dims, kind });
         TensorId(self.graph.tensors.len() - 1)
+    }
+
+    /// The number that stands for a name of a category.
+    pub(super) fn code(&mut self, node: &str, name: &str) -> Result<usize, OnnxError> {
+        if let Some(code) = self.codes.get(name) {
+            return Ok(*code);
+        }
+        self.budget.elements(node, &[name.len() / 4 + 16])?;
+        let code = self.graph.vocabulary.len();
+        self.graph.vocabulary.push(name.to_owned());
+        self.codes.insert(name.to_owned(), code);
+        Ok(code)
     }
 
     /// Adds a node to the graph, or computes it at once where its operands are constants.

@@ -2,7 +2,7 @@
 
 use tract_onnx::pb::tensor_proto::DataType;
 
-/// An element type that constants may have.
+/// An element type that tensors may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DType {
     Float32,
@@ -18,6 +18,8 @@ pub(super) enum DType {
     UInt16,
     UInt32,
     UInt64,
+    /// Names of categories; constants of them are read by their operators only.
+    String,
 }
 
 impl DType {
@@ -37,6 +39,7 @@ impl DType {
             DataType::Uint16 => Self::UInt16,
             DataType::Uint32 => Self::UInt32,
             DataType::Uint64 => Self::UInt64,
+            DataType::String => Self::String,
             _ => return None,
         })
     }

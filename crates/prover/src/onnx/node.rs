@@ -62,6 +62,26 @@ const READ_UNCUT: [&str; 7] = [
     "ai.onnx.ml.OneHotEncoder",
 ];
 
+/// Operators that read strings: those that only move them, and encoders.
+const READ_STRINGS: [&str; 16] = [
+    "Concat",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "GatherElements",
+    "Identity",
+    "Reshape",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+    "ai.onnx.ml.ArrayFeatureExtractor",
+    "ai.onnx.ml.CategoryMapper",
+    "ai.onnx.ml.LabelEncoder",
+    "ai.onnx.ml.OneHotEncoder",
+];
+
 /// Shape and elements of a constant of integers.
 type Indices = (Vec<usize>, Vec<i64>);
 
@@ -121,6 +141,11 @@ impl<'a> Node<'a> {
             && !READ_UNCUT.contains(&self.operator().as_str())
         {
             return Err(self.unsupported("it reads floats that were cut off to integers"));
+        }
+        if value.as_ref().is_some_and(|value| value.dtype() == DType::String)
+            && !READ_STRINGS.contains(&self.operator().as_str())
+        {
+            return Err(self.unsupported("it reads strings, which only encoders do here"));
         }
         if let Some(Value::Const(Tensor { data: Data::Float(values), .. })) = &value
             && let Some((index, &value)) = values.iter().enumerate().find(|(_, v)| !v.is_finite())
@@ -243,11 +268,6 @@ impl<'a> Node<'a> {
         self.attribute(name).map(|attribute| attribute.strings.as_slice()).unwrap_or_default()
     }
 
-    /// Whether an attribute is given.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.attribute(name).is_some()
-    }
-
     pub(super) fn tensor(&self, name: &str) -> Option<&'a TensorProto> {
         self.attribute(name).and_then(|attribute| attribute.t.as_ref())
     }
@@ -288,6 +308,14 @@ impl<'a> Node<'a> {
     /// Whether a tensor's elements are meant cut off to integers, which they are not yet.
     pub(super) fn is_uncut(&self, value: &Value) -> bool {
         matches!(value, Value::Signal(signal) if self.builder.uncut.contains(&signal.id))
+    }
+
+    /// The number that stands for a name of a category, which is text in the file.
+    pub(super) fn code(&mut self, name: &[u8]) -> Result<f64, OnnxError> {
+        match std::str::from_utf8(name) {
+            Ok(text) => Ok(self.builder.code(&self.name, text)? as f64),
+            Err(_) => Err(self.malformed("a category's name is not UTF-8".into())),
+        }
     }
 
     /// Notes that a tensor's elements are meant cut off to integers.

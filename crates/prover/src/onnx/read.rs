@@ -7,6 +7,7 @@ use tract_onnx::pb::{GraphProto, NodeProto, SparseTensorProto, TensorProto, Valu
 use super::{
     LoadOptions,
     builder::Builder,
+    dtype::DType,
     error::OnnxError,
     interface::{self, Bindings},
     node::{Node, Signal, Value, display_name, printable},
@@ -208,6 +209,10 @@ impl<'a> Reader<'a> {
         };
         if self.builder.uncut.contains(&signal.id) {
             let detail = "it is cut off to integers, which only encoders are".into();
+            return Err(OnnxError::BadTensor { tensor: name, detail });
+        }
+        if signal.dtype == DType::String {
+            let detail = "it is strings; prove the tensor of numbers they are chosen by".into();
             return Err(OnnxError::BadTensor { tensor: name, detail });
         }
         interface::check_output(info, signal.dtype, &signal.shape)?;

@@ -68,7 +68,7 @@ impl Tensor {
             return Err(bad("it is stored in segments".into()));
         }
         let shape = dims(&proto.dims).map_err(bad)?;
-        let Some(dtype) = DType::of(proto.data_type) else {
+        let Some(dtype) = DType::of(proto.data_type).filter(|d| *d != DType::String) else {
             let dtype = type_name(proto.data_type);
             return Err(OnnxError::WrongType { tensor: name.into(), dtype });
         };
@@ -164,6 +164,7 @@ fn from_raw(dtype: DType, raw: &[u8]) -> Result<Data, String> {
             let values = chunks(raw, |b| i64::try_from(u64::from_le_bytes(b)).ok())?;
             Data::Int(values.into_iter().collect::<Option<_>>().ok_or("a number over 2^63")?)
         }
+        DType::String => return Err("strings in raw_data".into()),
     })
 }
 

@@ -13,6 +13,7 @@ fn graph(weights: Vec<f64>, following: Vec<Op>) -> Graph {
     Graph {
         name: "linear".into(),
         sha256: [0; 32],
+        vocabulary: vec![],
         tensors: (0..=ops.len()).map(|i| tensor(if i == 0 { inputs } else { 1 })).collect(),
         inputs: vec![TensorId(0)],
         outputs: vec![TensorId(ops.len())],

@@ -101,7 +101,7 @@ impl Ranges {
         for (index, kind) in kinds.enumerate() {
             let [lo, hi] = self.input[index];
             let grid = match (kind, self.grid(index)) {
-                (ElementKind::Integer, _) => {
+                (ElementKind::Integer | ElementKind::Category, _) => {
                     if let Some(value) = [lo, hi].into_iter().find(|end| end.fract() != 0.0) {
                         return Err(SchemaError::NotInteger { element: element(index), value });
                     }

@@ -317,7 +317,7 @@ impl InputTensor {
         let describe = |tensor: &Tensor| Self {
             name: tensor.name.clone(),
             dims: tensor.dims.clone(),
-            integer: tensor.kind == ElementKind::Integer,
+            integer: tensor.kind != ElementKind::Real,
         };
         tensors.map(describe).collect()
     }

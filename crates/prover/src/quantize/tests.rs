@@ -21,6 +21,7 @@ impl Model {
         let mut model = Self(Graph {
             name: "m".into(),
             sha256: [0; 32],
+            vocabulary: vec![],
             tensors: vec![],
             nodes: vec![],
             inputs: vec![],

@@ -1,9 +1,9 @@
 //! Arrays of numbers and how they fill a model's inputs.
 
-use crate::graph::Graph;
 use serde::{Deserialize, Serialize};
 
-use super::{error::Problem, place::Place};
+use super::{categories::Categories, error::Problem, place::Place};
+use crate::graph::{ElementKind, Graph, Tensor};
 
 /// Numbers that one file may hold: 256 MiB as 64-bit floats.
 pub(super) const MAX_NUMBERS: usize = 1 << 25;
@@ -19,13 +19,65 @@ pub struct InputTensor {
     pub name: String,
     /// Dimensions, the batch dimension included. A scalar has none.
     pub shape: Vec<usize>,
+    /// The categories of each element that has any, or one entry for all elements; none of
+    /// them has where this is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<Option<Categories>>,
 }
 
 impl InputTensor {
+    /// An input of numbers.
+    pub fn new(name: impl Into<String>, shape: Vec<usize>) -> Self {
+        Self { name: name.into(), shape, categories: vec![] }
+    }
+
     /// The inputs of a model, in its order.
     pub fn of(model: &Graph) -> Vec<Self> {
         let tensors = model.inputs.iter().filter_map(|id| model.tensors.get(id.0));
-        tensors.map(|t| Self { name: t.name.clone(), shape: t.dims.clone() }).collect()
+        let of = |tensor: &Tensor| {
+            let categories = match tensor.kind {
+                ElementKind::Category => vec![Some(Categories::of(&model.vocabulary))],
+                _ => vec![],
+            };
+            Self { name: tensor.name.clone(), shape: tensor.dims.clone(), categories }
+        };
+        tensors.map(of).collect()
+    }
+
+    /// The categories of element `index`.
+    pub fn categories(&self, index: usize) -> Option<&Categories> {
+        match self.categories.as_slice() {
+            [all] => all.as_ref(),
+            each => each.get(index)?.as_ref(),
+        }
+    }
+
+    /// Whether it takes strings.
+    pub fn takes_names_only(&self) -> bool {
+        self.categories(0).is_some_and(|own| own.only)
+    }
+
+    /// The categories that were declared for a tensor of this name and shape: of numbers as
+    /// they are, of strings those that the model knows by the same numbers.
+    pub fn declared(mut self, declared: &[Self]) -> Self {
+        let same = |other: &&Self| other.name == self.name && other.shape == self.shape;
+        let Some(declared) = declared.iter().find(same) else { return self };
+        let Some(own) = self.categories(0).filter(|own| own.only).cloned() else {
+            self.categories.clone_from(&declared.categories);
+            return self;
+        };
+        let narrowed = |categories: &Option<Categories>| {
+            let mut categories = categories.clone().filter(|categories| categories.only)?;
+            categories.names.retain(|name, code| own.names.get(name) == Some(code));
+            let others = own.names.len() as i64;
+            categories.other = categories.other.filter(|other| *other == others);
+            Some(categories)
+        };
+        let narrowed: Vec<_> = declared.categories.iter().map(narrowed).collect();
+        if !narrowed.is_empty() && narrowed.iter().all(Option::is_some) {
+            self.categories = narrowed;
+        }
+        self
     }
 
     /// Number of elements, at most `usize::MAX`.
@@ -52,6 +104,23 @@ impl<'a> Target<'a> {
     /// Number of elements in all.
     pub(super) fn elements(&self) -> usize {
         self.tensors.iter().fold(0, |sum, tensor| sum.saturating_add(tensor.elements()))
+    }
+
+    /// The categories of element `index` of all of them.
+    pub(super) fn categories(&self, index: usize) -> Option<&'a Categories> {
+        let mut at = index;
+        for tensor in self.tensors {
+            match at.checked_sub(tensor.elements()) {
+                Some(rest) => at = rest,
+                None => return tensor.categories(at),
+            }
+        }
+        None
+    }
+
+    /// Whether any element has categories.
+    pub(super) fn has_categories(&self) -> bool {
+        self.tensors.iter().any(|tensor| tensor.categories.iter().any(Option::is_some))
     }
 
     /// Each tensor as a target of its own.
@@ -180,7 +249,7 @@ mod tests {
     use super::*;
 
     fn tensor(name: &str, shape: &[usize]) -> InputTensor {
-        InputTensor { name: name.into(), shape: shape.to_vec() }
+        InputTensor::new(name, shape.to_vec())
     }
 
     fn count(tensors: &[InputTensor], shape: &[usize]) -> Result<usize, String> {

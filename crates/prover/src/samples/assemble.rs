@@ -3,6 +3,7 @@
 use super::{
     Sample,
     array::{Array, Target},
+    categories::{self, no_numbers},
     error::Problem,
     json::Value,
     place::{Place, shortened},
@@ -20,8 +21,14 @@ pub(super) fn samples(
     target: Target<'_>,
     place: &Place,
 ) -> Result<Vec<Sample>, Problem> {
+    if let Some(array) = categories::array(&value, target, place)? {
+        return Ok(unnamed(target.samples(array, place)?));
+    }
     match value {
-        Value::Numbers(array) => Ok(unnamed(target.samples(array, place)?)),
+        Value::Numbers(array) => {
+            no_numbers(target, place)?;
+            Ok(unnamed(target.samples(array, place)?))
+        }
         Value::List(items) => list(items, target, place),
         Value::Object(fields) => object(fields, target, place),
         Value::Wrong(problem) => Err(*problem),
@@ -37,7 +44,12 @@ fn unnamed(samples: Vec<Vec<f64>>) -> Vec<Sample> {
 
 /// A list that is not one array: of objects, or of one array for each input.
 fn list(items: Vec<Value>, target: Target<'_>, place: &Place) -> Result<Vec<Sample>, Problem> {
-    let items = match one_for_each(items, target) {
+    if !target.has_categories()
+        && let Some(problem) = text_among_numbers(&items, place)
+    {
+        return Err(problem);
+    }
+    let items = match one_for_each(items, target, place)? {
         Ok(arrays) => return Ok(unnamed(join(arrays, target, place)?)),
         Err(items) => items,
     };
@@ -58,21 +70,42 @@ fn list(items: Vec<Value>, target: Target<'_>, place: &Place) -> Result<Vec<Samp
     Ok(all)
 }
 
-/// Takes a list as one array for each of several inputs, or gives it back.
-fn one_for_each(items: Vec<Value>, target: Target<'_>) -> Result<Vec<Array>, Vec<Value>> {
-    let fits = items.len() == target.tensors.len()
-        && items.iter().zip(target.each()).all(|(item, target)| match item {
-            Value::Numbers(array) => target.fits(&array.shape),
-            _ => false,
-        });
-    if !fits {
-        return Err(items);
-    }
-    let array = |item| match item {
-        Value::Numbers(array) => Some(array),
+/// The first string that stands among numbers.
+fn text_among_numbers(items: &[Value], place: &Place) -> Option<Problem> {
+    let number = |item: &Value| matches!(item, Value::Numbers(array) if array.shape.is_empty());
+    let mixed = items.iter().any(number);
+    items.iter().enumerate().find_map(|(index, item)| match item {
+        Value::Text(_) if mixed => {
+            let expected = "a number, as the values before it";
+            Some(Problem::value(&place.index(index), item.describe(), expected))
+        }
+        Value::List(items) => text_among_numbers(items, &place.index(index)),
         _ => None,
-    };
-    Ok(items.into_iter().filter_map(array).collect())
+    })
+}
+
+/// Takes a list as one array for each of several inputs, or gives it back.
+fn one_for_each(
+    items: Vec<Value>,
+    target: Target<'_>,
+    place: &Place,
+) -> Result<Result<Vec<Array>, Vec<Value>>, Problem> {
+    let mut arrays = Vec::with_capacity(target.tensors.len());
+    if items.len() != target.tensors.len() {
+        return Ok(Err(items));
+    }
+    for ((index, item), one) in items.iter().enumerate().zip(target.each()) {
+        let place = place.index(index);
+        let array = match item {
+            Value::Numbers(array) if no_numbers(one, &place).is_ok() => Some(array.clone()),
+            item => categories::array(item, one, &place)?,
+        };
+        match array.filter(|array| one.fits(&array.shape)) {
+            Some(array) => arrays.push(array),
+            None => return Ok(Err(items)),
+        }
+    }
+    Ok(Ok(arrays))
 }
 
 /// Why a list is no array: an element that is no number, or lists of unequal lengths.
@@ -179,8 +212,19 @@ fn by_name(
     Ok(unnamed(zip(parts, target, place)?))
 }
 
-/// A value that has to be numbers.
+/// A value that has to be numbers, or names of categories.
 pub(super) fn array(value: Value, target: Target<'_>, place: &Place) -> Result<Array, Problem> {
+    if let Some(array) = categories::array(&value, target, place)? {
+        return Ok(array);
+    }
+    if let Value::Numbers(_) = value {
+        no_numbers(target, place)?;
+    }
+    numbers(value, target, place)
+}
+
+/// A value that has to be numbers.
+pub(super) fn numbers(value: Value, target: Target<'_>, place: &Place) -> Result<Array, Problem> {
     match value {
         Value::Numbers(array) => Ok(array),
         Value::List(items) => Err(not_an_array(&items, target, place)),
@@ -192,6 +236,9 @@ pub(super) fn array(value: Value, target: Target<'_>, place: &Place) -> Result<A
 /// EZKL's form: a list for each of the model's inputs, each with the numbers of one
 /// sample or of several, one after the other.
 fn ezkl(value: Value, target: Target<'_>, place: &Place) -> Result<Vec<Sample>, Problem> {
+    if let Value::Numbers(_) = value {
+        no_numbers(target, place)?;
+    }
     let items = match value {
         Value::Numbers(array) if target.fits(&array.shape) && array.shape.len() <= 1 => {
             return Ok(unnamed(vec![array.values]));

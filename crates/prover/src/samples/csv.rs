@@ -41,7 +41,8 @@ impl Table {
         let skipped = text.lines().take_while(|line| line.starts_with("# ")).count();
         let start: usize = text.split_inclusive('\n').take(skipped).map(str::len).sum();
         let text = text.get(start..).unwrap_or("");
-        let mut builder = Builder { target, table: Self::default(), columns: 0, first: true };
+        let mut builder =
+            Builder { target, table: Self::default(), columns: 0, first: true, elements: None };
         match delimiter(text) {
             // Nothing is quoted: fields are what stands between delimiters.
             Some(delimiter) if !text.contains(['"', '\r']) => {
@@ -143,6 +144,8 @@ struct Builder<'a> {
     table: Table,
     columns: usize,
     first: bool,
+    /// The element that each column fills, where columns are named as inputs are.
+    elements: Option<Vec<usize>>,
 }
 
 impl Builder<'_> {
@@ -150,10 +153,18 @@ impl Builder<'_> {
         if std::mem::take(&mut self.first) {
             self.columns = cells.len();
             self.table.width = cells.len();
-            if is_header(cells) {
+            // A line that fills the target is no header, whatever its categories are called.
+            let fills = |cells: &[&str]| {
+                self.target.has_categories()
+                    && cells.len() == self.target.elements()
+                    && cells.iter().enumerate().all(|(at, cell)| self.cell(at, cell).is_ok())
+            };
+            let (whole, behind_id) = (fills(cells), fills(cells.get(1..).unwrap_or_default()));
+            if !whole && !behind_id && is_header(cells) {
                 return self.header(line, cells);
             }
-            if cells.first().is_some_and(|cell| is_text(cell)) && cells.len() > 1 {
+            let text = cells.first().is_some_and(|cell| is_text(cell)) && cells.len() > 1;
+            if !whole && (behind_id || text) {
                 self.identify();
             }
         }
@@ -169,7 +180,7 @@ impl Builder<'_> {
             ids.push((*id).to_owned());
         }
         for (column, cell) in values.iter().enumerate() {
-            let value = read(cell).map_err(|(found, expected)| {
+            let value = self.cell(self.element(column), cell).map_err(|(found, expected)| {
                 let name = self.table.header.as_ref().and_then(|header| header.get(column));
                 let number = column + 1 + usize::from(self.table.ids.is_some());
                 let column = match name {
@@ -186,6 +197,28 @@ impl Builder<'_> {
             return Err(Problem::TooMany { place, what: "numbers", limit: MAX_NUMBERS });
         }
         Ok(())
+    }
+
+    /// The element of the target that a column of values fills, if it does.
+    fn element(&self, column: usize) -> usize {
+        match &self.elements {
+            None => column,
+            Some(elements) => elements.get(column).copied().unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The number of a field, which may be a category's name.
+    fn cell(&self, element: usize, cell: &str) -> Result<f64, (String, String)> {
+        let number = |cell| read(cell).map_err(|(found, expected)| (found, expected.to_owned()));
+        match self.target.categories(element) {
+            None => number(cell),
+            Some(categories) if categories.only => categories.read(cell),
+            Some(categories) => match categories.names.get(cell) {
+                Some(code) => Ok(*code as f64),
+                None if is_text(cell) => categories.read(cell),
+                None => number(cell),
+            },
+        }
     }
 
     /// Takes the first column as ids.
@@ -217,6 +250,13 @@ impl Builder<'_> {
             return Err(Problem::Unsupported { what, hint });
         }
         self.table.header = Some(names);
+        if self.target.has_categories()
+            && let Some(columns) = self.table.by_name(self.target)
+        {
+            let mut elements = vec![usize::MAX; self.columns];
+            columns.iter().enumerate().for_each(|(element, column)| elements[*column] = element);
+            self.elements = Some(elements);
+        }
         Ok(())
     }
 }

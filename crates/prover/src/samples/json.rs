@@ -284,11 +284,13 @@ impl Items {
                 values.extend_from_slice(&array.values);
                 (Self::Dense { shape, count: count + 1, values }, 0)
             }
-            (Self::Dense { shape, .. }, value) if shape.is_empty() => {
+            (Self::Dense { shape, .. }, value)
+                if shape.is_empty() && !matches!(value, Value::Text(_)) =>
+            {
                 let expected = "a number, as the values before it";
                 (Self::Wrong(Box::new(Problem::value(place, value.describe(), expected))), 0)
             }
-            (Self::Dense { .. }, value) if value.is_single() => {
+            (Self::Dense { shape, .. }, value) if value.is_single() && !shape.is_empty() => {
                 let expected = "a list, as the values before it";
                 (Self::Wrong(Box::new(Problem::value(place, value.describe(), expected))), 0)
             }

@@ -13,6 +13,9 @@
 //! dimensions of one left out or added, or one list of as many numbers, is one sample; one
 //! dimension more in front makes several. Nothing is cut, padded or transposed.
 //!
+//! Where a model takes strings, or its ranges name categories, a file says their names
+//! ([`Categories`]); what is proven about are their numbers.
+//!
 //! **Ranges.** `[[lo, hi], …]`, `{"min": …, "max": …}`, for all inputs or by name, as JSON. With
 //! `decimals` beside `min` and `max`, inputs are taken exactly.
 //!
@@ -22,6 +25,7 @@
 
 mod array;
 mod assemble;
+mod categories;
 mod csv;
 mod decimals;
 mod error;
@@ -40,6 +44,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::{
     array::InputTensor,
+    categories::Categories,
     error::{Problem, SampleError},
     place::Place,
 };
@@ -162,11 +167,15 @@ impl<'a> IntoIterator for &'a Samples {
 }
 
 /// Reads the declared range [lo, hi] of each number that a model of these inputs takes:
-/// lo < hi, both finite and their difference too; and its decimals, where they are given.
+/// lo < hi, both finite and their difference too; and its decimals, where they are given. Also
+/// gives the tensors with the categories that are declared.
 ///
 /// # Errors
 /// [`SampleError`], as [`Samples::read`].
-pub fn read_ranges(path: &Path, tensors: &[InputTensor]) -> Result<Ranges, SampleError> {
+pub fn read_ranges(
+    path: &Path,
+    tensors: &[InputTensor],
+) -> Result<(Ranges, Vec<InputTensor>), SampleError> {
     let bytes = read_bounded(path, MAX_FILE_BYTES)?;
     parse_ranges(&bytes, tensors).map_err(|problem| content(path, problem))
 }
@@ -175,13 +184,17 @@ fn content(path: &Path, problem: Problem) -> SampleError {
     SampleError::Content { path: path.to_owned(), problem }
 }
 
-fn parse_ranges(bytes: &[u8], tensors: &[InputTensor]) -> Result<Ranges, Problem> {
+fn parse_ranges(
+    bytes: &[u8],
+    tensors: &[InputTensor],
+) -> Result<(Ranges, Vec<InputTensor>), Problem> {
     if let Format::Npy | Format::Npz = sniff(bytes, Some(Format::Json))? {
         let what = "it is a file of NumPy".to_owned();
         return Err(Problem::Unsupported { what, hint: "ranges are given as JSON" });
     }
     let text = sniff::text(bytes)?;
     let (mut value, target) = (json::parse(text)?, Target { tensors });
+    let categories = categories::take(&mut value, target, &Place::default())?;
     let decimals = decimals::take(&mut value, target, &Place::default())?;
     let input = ranges::ranges(value, target)?;
     let exact = |decimals: Option<u32>| decimals.map(|decimals| Grid { decimals, exact: true });
@@ -189,7 +202,15 @@ fn parse_ranges(bytes: &[u8], tensors: &[InputTensor]) -> Result<Ranges, Problem
         true => decimals.into_iter().map(exact).collect(),
         false => Vec::new(),
     };
-    Ok(Ranges { input, grids })
+    let mut categories = categories.into_iter();
+    let tensors = tensors.iter().map(|tensor| {
+        let mut own: Vec<_> = categories.by_ref().take(tensor.elements()).collect();
+        if own.windows(2).all(|pair| pair[0] == pair[1]) {
+            own.truncate(usize::from(own.first().is_some_and(Option::is_some)));
+        }
+        InputTensor { categories: own, ..tensor.clone() }
+    });
+    Ok((Ranges { input, grids }, tensors.collect()))
 }
 
 /// The samples of a file's content; `said` is what its name says of its format.
@@ -205,7 +226,9 @@ fn parse(
     };
     let samples: Vec<Sample> = match sniff(bytes, said)? {
         Format::Json => assemble::samples(json::parse(sniff::text(bytes)?)?, target, &root)?,
-        Format::Npy => unnamed(target.samples(npy::parse(bytes, &root, MAX_NUMBERS)?, &root)?),
+        Format::Npy => {
+            unnamed(target.samples(npy::parse(bytes, target, &root, MAX_NUMBERS)?, &root)?)
+        }
         Format::Npz => unnamed(archive(bytes, target)?),
         Format::Table => csv::samples(sniff::text(bytes)?, target)?,
     };
@@ -235,7 +258,7 @@ fn archive(bytes: &[u8], target: Target<'_>) -> Result<Vec<Vec<f64>>, Problem> {
     let mut left = MAX_NUMBERS;
     let mut parts = Vec::with_capacity(chosen.len());
     for (entry, one) in chosen.into_iter().zip(target.each()) {
-        let array = entry.array(left)?;
+        let array = entry.array(one, left)?;
         left = left.saturating_sub(array.values.len());
         parts.push(one.samples(array, &root.key(&entry.name))?);
     }

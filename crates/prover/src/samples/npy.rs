@@ -3,7 +3,8 @@
 //! Format: numpy/lib/format.py, versions 1.0 to 3.0.
 
 use super::{
-    array::{Array, product},
+    array::{Array, Target, product},
+    categories::no_numbers,
     error::Problem,
     place::{Place, shortened},
 };
@@ -15,12 +16,23 @@ const MAX_HEADER: usize = 10_000;
 /// NumPy's own limit.
 const MAX_DIMENSIONS: usize = 64;
 
-/// Reads the content of a .npy file of at most `limit` numbers, named `place` within a
-/// larger one.
-pub(super) fn parse(bytes: &[u8], place: &Place, limit: usize) -> Result<Array, Problem> {
+/// Reads the content of a .npy file of at most `limit` numbers, or names of the target's
+/// categories, named `place` within a larger one.
+pub(super) fn parse(
+    bytes: &[u8],
+    target: Target<'_>,
+    place: &Place,
+    limit: usize,
+) -> Result<Array, Problem> {
     let (header, data) = split(bytes, place)?;
     let header = Header::parse(header)
         .ok_or_else(|| damaged(place, &format!("its header is \"{}\"", shortened(header))))?;
+    if target.has_categories()
+        && let Some(text) = Text::of(&header.descr)
+    {
+        return names(&header, text, data, target, place, limit);
+    }
+    no_numbers(target, place)?;
     let element = element(&header.descr).ok_or_else(|| unsupported(&header.descr, place))?;
     let count = product(&header.shape);
     if count > limit {
@@ -256,6 +268,86 @@ fn unsupported(descr: &str, place: &Place) -> Problem {
         _ => "save it as float64, float32, an integer type or bool",
     };
     Problem::Unsupported { what: format!("{place} has the type {}", shortened(descr)), hint }
+}
+
+/// How strings are stored: each as many bytes, filled up with zeros.
+#[derive(Clone, Copy)]
+struct Text {
+    size: usize,
+    /// UTF-32 of this byte order; bytes of UTF-8 where there is none.
+    wide: Option<fn([u8; 4]) -> u32>,
+}
+
+impl Text {
+    /// Of a type string, as `<U3` or `|S3`.
+    fn of(descr: &str) -> Option<Self> {
+        let rest = descr.strip_prefix(['<', '>', '|', '='])?;
+        let length = |digits: &str| digits.parse::<usize>().ok().filter(|n| (1..=4096).contains(n));
+        if let Some(digits) = rest.strip_prefix('S') {
+            return Some(Self { size: length(digits)?, wide: None });
+        }
+        let wide = match descr.chars().next()? {
+            '<' => u32::from_le_bytes,
+            '>' => u32::from_be_bytes,
+            _ => return None,
+        };
+        Some(Self { size: 4 * length(rest.strip_prefix('U')?)?, wide: Some(wide) })
+    }
+
+    fn read(self, bytes: &[u8]) -> Option<String> {
+        let text = match self.wide {
+            None => std::str::from_utf8(bytes).ok()?.to_owned(),
+            Some(wide) => {
+                let (chars, _) = bytes.as_chunks::<4>();
+                chars.iter().map(|c| char::from_u32(wide(*c))).collect::<Option<String>>()?
+            }
+        };
+        Some(text.trim_end_matches('\0').to_owned())
+    }
+}
+
+/// An array of names, as their numbers.
+fn names(
+    header: &Header,
+    text: Text,
+    data: &[u8],
+    target: Target<'_>,
+    place: &Place,
+    limit: usize,
+) -> Result<Array, Problem> {
+    let count = product(&header.shape);
+    if count > limit {
+        return Err(Problem::TooMany { place: place.clone(), what: "names", limit });
+    }
+    if count.checked_mul(text.size) != Some(data.len()) {
+        let what = format!(
+            "shape {:?} of type {} does not fit its {} bytes",
+            header.shape,
+            shortened(&header.descr),
+            data.len()
+        );
+        return Err(damaged(place, &what));
+    }
+    let mut order = Order::new(&header.shape, header.fortran);
+    let mut values = vec![0.0; count];
+    for bytes in data.chunks_exact(text.size) {
+        let at = order.next();
+        let name = text.read(bytes);
+        let read = match (name, target.categories(at % target.elements().max(1))) {
+            (None, _) => Err(("no text".to_owned(), "a category's name".to_owned())),
+            (Some(name), Some(categories)) => categories.read(&name),
+            (Some(name), None) => {
+                Err((format!("the string \"{}\"", shortened(&name)), "a number".to_owned()))
+            }
+        };
+        let value = read.map_err(|(found, expected)| {
+            Problem::value(&order.place(at, &header.shape, place), found, expected)
+        })?;
+        if let Some(slot) = values.get_mut(at) {
+            *slot = value;
+        }
+    }
+    Ok(Array { shape: header.shape.clone(), values })
 }
 
 /// Where the elements of a file go, in row-major order.

@@ -4,8 +4,8 @@
 //! checked against the file. Zip64's fields are read, since NumPy writes them; archives
 //! of many disks, encryption and compression are refused.
 
-use super::array::Array;
 use super::{
+    array::{Array, Target},
     error::Problem,
     npy,
     place::{Place, shortened},
@@ -28,14 +28,14 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Reads the array, of at most `limit` numbers.
-    pub(super) fn array(&self, limit: usize) -> Result<Array, Problem> {
+    /// Reads the array for a target, of at most `limit` numbers.
+    pub(super) fn array(&self, target: Target<'_>, limit: usize) -> Result<Array, Problem> {
         let place = Place::default().key(&self.name);
         let bytes = self.content.clone()?;
         if crc32(bytes) != self.crc {
             return Err(Problem::Damaged(format!("{place} is damaged: its checksum is wrong")));
         }
-        npy::parse(bytes, &place, limit)
+        npy::parse(bytes, target, &place, limit)
     }
 }
 

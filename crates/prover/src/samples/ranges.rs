@@ -2,7 +2,7 @@
 
 use super::{
     array::{Array, Target},
-    assemble::{array, listed, not_an_array},
+    assemble::{listed, not_an_array, numbers},
     error::Problem,
     json::Value,
     place::{Place, shortened},
@@ -217,7 +217,8 @@ fn min_and_max(
     }
     match (min, max, others) {
         (Some(min), Some(max), false) => {
-            Ok((array(min, target, &place.key("min"))?, array(max, target, &place.key("max"))?))
+            let end = |value, key| numbers(value, target, &place.key(key));
+            Ok((end(min, "min")?, end(max, "max")?))
         }
         _ => {
             let expected = "\"min\" and \"max\", and no other".into();

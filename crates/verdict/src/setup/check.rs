@@ -102,7 +102,9 @@ pub fn check(
             differences.compare("log2 of the rows", &manifest.k, &plan.k)
         }
         Ok(plan) => {
-            let planned = PlannedModel::new(model.clone(), plan).with_weights(Weights::Public);
+            let planned = PlannedModel::new(model.clone(), plan)
+                .with_weights(Weights::Public)
+                .with_categories(&manifest.model.inputs);
             let keys = step(progress, "make the key again", || planned.make_keys(srs, options))?;
             let made = describe(&planned, srs, &keys)?.manifest;
             differences.of_manifests(manifest, &made);

@@ -142,7 +142,7 @@ fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manife
         model: ModelInfo {
             name: model.name.clone(),
             sha256: model.sha256.into(),
-            inputs: planned.inputs(),
+            inputs: planned.inputs().to_vec(),
             output: names(model, &model.outputs),
             parameters: model.parameters(),
         },

@@ -115,6 +115,7 @@ mod tests {
         Graph {
             name: "chain".into(),
             sha256: [0; 32],
+            vocabulary: vec![],
             tensors,
             inputs: vec![TensorId(0)],
             outputs: vec![output],

@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::{LoadOptions, MAX_FILE_BYTES, OnnxError};
 use crate::{
     bounded::read_bounded,
-    graph::{Graph, GraphError, RunError},
+    graph::{ElementKind, Graph, GraphError, RunError, TensorId},
 };
 
 /// How a model's reading was checked from outside.
@@ -122,6 +122,10 @@ pub fn crosscheck(
         samples.iter().filter_map(|sample| single_precision(graph, sample)).collect();
     if samples.is_empty() {
         return Ok(Reading::unchecked("the inputs' ranges go beyond float32"));
+    }
+    let category = |id: &TensorId| graph.tensors[id.0].kind == ElementKind::Category;
+    if graph.inputs.iter().any(category) {
+        return Ok(Reading::unchecked("tract takes no strings"));
     }
     let mut model = super::decode(&bytes, Some(folder))?.model;
     tract::prepare(&mut model, &plain)?;

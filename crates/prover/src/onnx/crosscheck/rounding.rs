@@ -157,7 +157,8 @@ mod tests {
         }
         let outputs = vec![TensorId(nodes.len())];
         let (name, sha256) = ("g".into(), [0; 32]);
-        Graph { name, sha256, tensors, nodes, inputs: vec![TensorId(0)], outputs }
+        let (inputs, vocabulary) = (vec![TensorId(0)], vec![]);
+        Graph { name, sha256, tensors, nodes, inputs, outputs, vocabulary }
     }
 
     fn last(graph: &Graph, x: &[f64]) -> Vec<f64> {

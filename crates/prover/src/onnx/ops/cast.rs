@@ -34,6 +34,10 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
     if from == to {
         return Ok(value);
     }
+    if from == DType::String || to == DType::String {
+        let (from, to) = (from.name(), to.name());
+        return Err(node.unsupported(format!("it converts {from} to {to}")));
+    }
     let lossy = |node: &Node<'_>| {
         node.unsupported(format!("it converts {} to {}, which rounds", from.name(), to.name()))
     };

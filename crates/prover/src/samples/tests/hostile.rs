@@ -49,7 +49,7 @@ fn survives(bytes: &[u8]) -> bool {
                 }
             }
         }
-        if let Ok(ranges) = parse_ranges(bytes, tensors) {
+        if let Ok((ranges, _)) = parse_ranges(bytes, tensors) {
             assert!(ranges.input.iter().all(|[lo, hi]| lo < hi && (hi - lo).is_finite()));
         }
     }

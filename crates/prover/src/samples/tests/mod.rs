@@ -1,5 +1,6 @@
 //! What files are taken for, and what is said of those that are refused.
 
+mod categories;
 mod hostile;
 mod numpy;
 mod ranges;
@@ -11,7 +12,7 @@ mod variants;
 use super::*;
 
 fn tensor(name: &str, shape: &[usize]) -> InputTensor {
-    InputTensor { name: name.into(), shape: shape.to_vec() }
+    InputTensor::new(name, shape.to_vec())
 }
 
 /// The values of a JSON file's samples, or what is said of it.

@@ -4,7 +4,7 @@ use super::*;
 
 fn ranges(content: &str, tensors: &[InputTensor]) -> Result<Vec<[f64; 2]>, String> {
     let read = parse_ranges(content.as_bytes(), tensors);
-    read.map(|ranges| ranges.input).map_err(|problem| problem.to_string())
+    read.map(|(ranges, _)| ranges.input).map_err(|problem| problem.to_string())
 }
 
 fn three(content: &str) -> Result<Vec<[f64; 2]>, String> {
@@ -43,7 +43,7 @@ fn every_shape_of_ranges_is_read() {
 fn decimals_stand_beside_ranges() {
     let decimals = |content: &str| {
         let read = parse_ranges(content.as_bytes(), &[tensor("x", &[1, 3])]);
-        let read = read.map(|ranges| {
+        let read = read.map(|(ranges, _)| {
             ranges.grids.iter().map(|grid| grid.map(|grid| grid.decimals)).collect::<Vec<_>>()
         });
         read.map_err(|problem| problem.to_string())

@@ -45,6 +45,7 @@ fn quantized(shape: &Shape) -> Quantized {
     let graph = Graph {
         name: "trees".into(),
         sha256: [0; 32],
+        vocabulary: vec![],
         tensors: vec![tensor("x", 2), tensor("y", 1)],
         nodes: vec![GraphNode {
             name: "trees".into(),

@@ -1,6 +1,7 @@
 //! Operators of `ai.onnx.ml`: tree ensembles, linear classifiers, and what pipelines put
 //! before them. What they mean where the standard is vague is what onnxruntime does.
 
+mod categories;
 mod encode;
 mod ensemble;
 mod forest;
@@ -23,10 +24,10 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Vec<Value>, O
         "ArrayFeatureExtractor" => super::pieces::array_feature_extractor(node),
         "FeatureVectorizer" => encode::feature_vectorizer(node),
         "Binarizer" => encode::binarizer(node),
-        "CategoryMapper" => encode::category_mapper(node),
+        "CategoryMapper" => categories::category_mapper(node),
         "Imputer" => encode::imputer(node),
-        "LabelEncoder" => encode::label_encoder(node),
-        "OneHotEncoder" => encode::one_hot(node),
+        "LabelEncoder" => categories::label_encoder(node),
+        "OneHotEncoder" => categories::one_hot(node),
         "Normalizer" => Err(node.unsupported("it divides each row by a norm of the row itself")),
         "LinearRegressor" => super::matrix::linear_regressor(node),
         "Scaler" => super::normalize::scaler(node),
