@@ -54,7 +54,9 @@ impl Costs {
             + GAS_PER_COMMITMENT * columns.commitments() as f64
             + GAS_PER_VALUE * columns.values as f64
             + GAS_PER_INSTANCE * public.count() as f64;
-        let small = 2 * shape.limb_columns();
+        // Cells of paths are small, and most of them 0.
+        let paths = if shape.node_lanes() > 0 { 6 + 2 * shape.node_lanes() } else { 0 };
+        let small = 2 * shape.limb_columns() + paths;
         let full = columns.advice.saturating_sub(small);
         let row = SECONDS_PER_ROW
             + SECONDS_PER_FULL * full as f64
@@ -89,7 +91,7 @@ impl Columns {
         Self {
             advice: system.num_advice_columns(),
             fixed: system.num_fixed_columns(),
-            values: queries - shape.lanes,
+            values: queries - shape.secret_columns(),
         }
     }
 
