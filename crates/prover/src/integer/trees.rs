@@ -12,8 +12,6 @@
 //! z_o = c_o + Σ name of the leaf of each tree of o,      x'_o = max(0, ⌊z_o / 2^n⌋)
 //! ```
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Interval, Selected};
@@ -80,19 +78,21 @@ impl Tree {
         (path, name)
     }
 
-    /// The names of all leaves; none if a path ends early.
-    fn leaves(&self) -> Option<BTreeSet<i64>> {
-        let mut names = BTreeSet::from([0]);
+    /// The names of all leaves, in ascending order; none if a path ends early.
+    fn leaves(&self) -> Option<Vec<i64>> {
+        let mut names = vec![0];
         for _ in 0..self.depth {
-            let mut next = BTreeSet::new();
+            let mut next = Vec::with_capacity(2 * names.len());
             for name in names {
                 let node = &self.nodes[self.find(name)?];
-                // What never holds leads nowhere.
+                // No value is below 0.
                 if node.threshold > 0 {
-                    next.insert(name + 1);
+                    next.push(name + 1);
                 }
-                next.insert(node.right);
+                next.push(node.right);
             }
+            next.sort_unstable();
+            next.dedup();
             names = next;
         }
         Some(names)
@@ -169,5 +169,66 @@ impl Trees {
     /// Thresholds, names and biases.
     pub(super) fn parameters(&self) -> usize {
         self.bias.len() + self.trees.iter().map(|tree| 2 * tree.nodes.len()).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: i64, feature: usize, threshold: i64, right: i64) -> TreeNode {
+        TreeNode { name, feature, threshold, right }
+    }
+
+    /// x < 10 ? (y < 5 ? 2 : 70) : 400, where 400 waits.
+    fn trees() -> Trees {
+        let nodes = vec![node(0, 0, 10, 400), node(1, 1, 5, 70), node(400, 0, 0, 400)];
+        let features = vec![Selected { input: 0, index: 2 }, Selected { input: 1, index: 0 }];
+        let trees = vec![Tree { output: 1, depth: 2, nodes }];
+        Trees { features, bias: vec![7, -1], trees }
+    }
+
+    #[test]
+    fn a_path_leads_to_its_leaf() {
+        for (x, y, leaf) in [(9, 4, 2), (9, 5, 70), (10, 4, 400), (255, 0, 400), (0, 255, 70)] {
+            let feature = |at: &Selected| if at.input == 0 { x } else { y };
+            assert_eq!(trees().run(feature), [7, leaf - 1], "{x}, {y}");
+        }
+        assert_eq!(trees().bounds(), [(7, 7), (1, 399)]);
+    }
+
+    #[test]
+    fn what_is_no_tree_is_refused_by_what_is_wrong_with_it() {
+        let misfit = |change: &dyn Fn(&mut Trees)| {
+            let mut trees = trees();
+            change(&mut trees);
+            trees.misfit(8, &[3, 1], 2)
+        };
+        assert_eq!(misfit(&|_| {}), None);
+        type Change = Box<dyn Fn(&mut Trees)>;
+        let of_node = |at: usize, new: TreeNode| -> Change {
+            Box::new(move |trees| trees.trees[0].nodes[at] = new)
+        };
+        let cases: Vec<(Change, &str)> = vec![
+            (Box::new(|t| t.features[1].index = 1), "feature 1 is no element"),
+            (Box::new(|t| t.features[0].input = 2), "feature 0 is no element"),
+            (Box::new(|t| t.bias.push(0)), "3 biases for 2 outputs"),
+            (Box::new(|t| t.trees[0].output = 2), "tree 0: it adds to output 2"),
+            (Box::new(|t| t.trees[0].depth = 0), "tree 0: its paths are of 0 steps"),
+            (Box::new(|t| t.trees[0].depth = usize::MAX), "its paths are of"),
+            (Box::new(|t| t.trees[0].depth = 3), "one of its paths ends at no node"),
+            (Box::new(|t| drop(t.trees[0].nodes.pop())), "one of its paths ends at no node"),
+            (Box::new(|t| t.trees[0].nodes.swap(0, 1)), "not in the order of their names"),
+            (of_node(1, node(0, 1, 5, 70)), "not in the order of their names"),
+            (of_node(1, node(1, 2, 5, 70)), "its node 1 has a number out of range"),
+            (of_node(1, node(1, 1, 257, 70)), "its node 1 has a number out of range"),
+            (of_node(1, node(1, 1, -1, 70)), "its node 1 has a number out of range"),
+            (of_node(1, node(1, 1, 5, i64::MAX)), "its node 1 has a number out of range"),
+            (of_node(1, node(i64::MIN, 1, 5, 7)), "its node 1 has a number out of range"),
+        ];
+        for (change, expected) in cases {
+            let cause = misfit(&change).expect(expected);
+            assert!(cause.contains(expected), "{cause}, not {expected}");
+        }
     }
 }

@@ -109,45 +109,44 @@ fn named(
     threshold: &impl Fn(usize, &Cut) -> i64,
 ) -> Result<Tree, QuantizeError> {
     let nodes = &tree.nodes;
-    // Steps from the root; children stand after their parent.
-    let mut level = vec![0usize; nodes.len()];
-    for (place, node) in nodes.iter().enumerate() {
-        if let PathNode::Split { below, behind, .. } = node {
-            (level[*below], level[*behind]) = (level[place] + 1, level[place] + 1);
-        }
-    }
-    let depth = level.iter().copied().max().unwrap_or(0);
-    // The nodes from one down to the left, the leaf last, and the leaf's weight.
+    let (depth, soonest) = (depth(nodes), soonest(nodes));
+    // The nodes from one down to the left; the last is a leaf, or another node once more.
     let chain = |from: usize| {
-        let (mut chain, mut at) = (vec![from], from);
-        loop {
-            match nodes[at] {
-                PathNode::Leaf(weight) => return (chain, weight),
-                PathNode::Split { below, .. } => {
-                    at = below;
-                    chain.push(at);
-                }
-            }
+        let mut chain = vec![from];
+        while let PathNode::Split { below, .. } = nodes[chain[chain.len() - 1]] {
+            chain.push(below);
         }
+        let last = chain[chain.len() - 1];
+        (chain, last)
     };
-    let (first, leftmost) = chain(0);
+    let (first, last) = chain(0);
+    let leftmost = if let PathNode::Leaf(weight) = nodes[last] { weight } else { 0.0 };
     let turns = first.len() - 1;
     constants[tree.output] += leftmost * scale - turns as f64;
+    let mut below = vec![false; nodes.len()];
+    for node in nodes {
+        if let PathNode::Split { below: left, .. } = node {
+            below[*left] = true;
+        }
+    }
     let (mut taken, mut hints) = (HashSet::new(), HashMap::new());
-    let mut made = Vec::with_capacity(nodes.len());
     let mut names = vec![0i64; nodes.len()];
-    // Chains to name: the first node, and where that should start.
-    let mut open = vec![0];
-    while let Some(from) = open.pop() {
-        let (chain, weight) = chain(from);
+    let mut made = Vec::with_capacity(nodes.len());
+    // The root's chain comes first, and starts at 0.
+    for head in (0..nodes.len()).filter(|place| !below[*place]) {
+        let (chain, last) = chain(head);
         let turns_here = chain.len() as i64 - 1;
-        let target =
-            integer(name, (weight - leftmost) * scale)?.saturating_add(turns as i64 - turns_here);
         // A leaf that is reached early is a node as well.
-        let waits = chain.last().is_some_and(|leaf| level[*leaf] < depth);
+        let (target, waits) = match nodes[last] {
+            PathNode::Leaf(weight) => {
+                let target = integer(name, (weight - leftmost) * scale)?;
+                (target.saturating_add(turns as i64 - turns_here), soonest[last] < depth)
+            }
+            _ => (0, true),
+        };
         let count = turns_here + i64::from(waits);
         let hint = hints.get(&target).filter(|_| count > 0);
-        let mut start = hint.copied().unwrap_or(target);
+        let mut start: i64 = hint.copied().unwrap_or(target);
         while let Some(clash) = (start..start + count).rev().find(|name| taken.contains(name)) {
             start = clash + 1;
         }
@@ -155,27 +154,68 @@ fn named(
             hints.insert(target, start + count);
             taken.extend(start..start + count);
         }
-        for (name, place) in (start..).zip(&chain) {
-            names[*place] = name;
-            match nodes[*place] {
-                PathNode::Split { behind, .. } => open.push(behind),
-                PathNode::Leaf(_) if waits => {
-                    made.push(TreeNode { name, feature: 0, threshold: 0, right: name });
-                }
-                PathNode::Leaf(_) => {}
-            }
+        (start..).zip(&chain).for_each(|(name, place)| names[*place] = name);
+        if waits && matches!(nodes[last], PathNode::Leaf(_)) {
+            let name = names[last];
+            made.push(TreeNode { name, feature: 0, threshold: 0, right: name });
         }
     }
-    for (place, node) in nodes.iter().enumerate() {
-        if let PathNode::Split { element, cut, behind, .. } = node {
-            made.push(TreeNode {
-                name: names[place],
-                feature: *element,
-                threshold: threshold(*element, cut),
-                right: names[*behind],
-            });
+    for (node, name) in nodes.iter().zip(&names) {
+        let (name, right) = (*name, |place: usize| names[place]);
+        match node {
+            PathNode::Leaf(_) => {}
+            PathNode::Same(other) => {
+                made.push(TreeNode { name, feature: 0, threshold: 0, right: right(*other) });
+            }
+            PathNode::Split { element, cut, behind, .. } => {
+                let threshold = threshold(*element, cut);
+                made.push(TreeNode { name, feature: *element, threshold, right: right(*behind) });
+            }
         }
     }
     made.sort_unstable_by_key(|node| node.name);
     Ok(Tree { output: tree.output, depth, nodes: made })
+}
+
+/// Where a node leads.
+fn children(node: &PathNode) -> impl Iterator<Item = usize> + use<> {
+    let children = match *node {
+        PathNode::Leaf(_) => [None, None],
+        PathNode::Same(other) => [Some(other), None],
+        PathNode::Split { below, behind, .. } => [Some(below), Some(behind)],
+    };
+    children.into_iter().flatten()
+}
+
+/// The most steps from the root to a leaf.
+fn depth(nodes: &[PathNode]) -> usize {
+    let mut heights: Vec<Option<usize>> = vec![None; nodes.len()];
+    let mut open = vec![0];
+    while let Some(place) = open.last().copied() {
+        let unknown: Vec<usize> =
+            children(&nodes[place]).filter(|child| heights[*child].is_none()).collect();
+        if unknown.is_empty() {
+            let below = children(&nodes[place]).filter_map(|child| heights[child]).max();
+            heights[place] = Some(below.map_or(0, |height| height + 1));
+            open.pop();
+        }
+        open.extend(unknown);
+    }
+    heights.first().copied().flatten().unwrap_or(0)
+}
+
+/// The least steps from the root to each node.
+fn soonest(nodes: &[PathNode]) -> Vec<usize> {
+    let mut levels = vec![usize::MAX; nodes.len()];
+    let (mut level, mut reached) = (0, vec![0]);
+    while !reached.is_empty() {
+        reached.retain(|place| {
+            let new = levels[*place] == usize::MAX;
+            levels[*place] = levels[*place].min(level);
+            new
+        });
+        reached = reached.iter().flat_map(|place| children(&nodes[*place])).collect();
+        level += 1;
+    }
+    levels
 }

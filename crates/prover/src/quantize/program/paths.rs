@@ -1,9 +1,9 @@
 //! Decision trees by the paths that are taken: what [`crate::integer::Trees`] proves.
 //!
-//! Every test becomes one comparison x ≥ cut, by the same cuts as decisions have; a test that
-//! always or never holds is left out. A tree whose leaves add to several scores is one for
-//! each of them, less what makes no difference to it. Where a test needs more than one cut
-//! (equality in the middle of a range, sets), the trees are made of decisions instead.
+//! Every test becomes comparisons x ≥ cut, by the same cuts as decisions have: one, or as many
+//! as the set has in which it holds, one after the other. A test that always or never holds
+//! is left out. A tree whose leaves add to several scores is one for each of them, less what
+//! makes no difference to it.
 
 use std::collections::HashMap;
 
@@ -36,26 +36,32 @@ pub(in crate::quantize) enum PathNode {
         element: usize,
         /// With what.
         cut: Cut,
-        /// Where to go before the cut …
+        /// Where to go before the cut: a node that no other goes to so …
         below: usize,
         /// … and behind it.
         behind: usize,
     },
+    /// What another node is.
+    Same(usize),
 }
 
-/// A tree of one position.
-#[derive(Clone, Copy)]
+/// What a child of a branch is in one position.
+#[derive(Debug, Clone)]
 enum Made {
     Leaf(usize),
-    Split {
+    /// Where the source lies before the first cut, or between the next two, and so on, the
+    /// path goes on at the first child, elsewhere at the second.
+    Cuts {
         source: usize,
-        cut: Cut,
-        below: Child,
-        behind: Child,
+        cuts: Vec<Cut>,
+        children: [Child; 2],
     },
     /// The same as one of its children.
     Same(Child),
 }
+
+/// One comparison of a branch: with the cut of this index.
+type Place = (Child, usize);
 
 impl Lowering<'_> {
     /// The scores as a step of paths, if the ensemble suits.
@@ -72,10 +78,14 @@ impl Lowering<'_> {
         let (mut elements, mut places) = (Vec::new(), HashMap::new());
         let mut made: Vec<PathTree> = Vec::new();
         for position in 0..trees.positions {
-            let splits = self.splits(trees, position, &features, &sources)?;
+            let branches: Vec<Made> = trees
+                .branches
+                .iter()
+                .map(|b| self.made(trees, position, b, &features, &sources))
+                .collect();
             let of = |child: Child| match child {
                 Child::Leaf(leaf) => Made::Leaf(leaf),
-                Child::Branch(branch) => splits[branch],
+                Child::Branch(branch) => branches[branch].clone(),
             };
             for root in &trees.roots {
                 for output in 0..trees.outputs {
@@ -107,36 +117,33 @@ impl Lowering<'_> {
         Some(View::identity(step, len))
     }
 
-    /// Every branch as one comparison; none if one is more than that.
-    fn splits(
+    /// A branch as comparisons.
+    fn made(
         &self,
         trees: &TreeEnsemble,
         position: usize,
+        branch: &Branch,
         features: &[usize],
         sources: &[Source],
-    ) -> Option<Vec<Made>> {
-        let split = |branch: &Branch| {
-            let source = features[position * trees.features + branch.feature];
-            let set = self.set(&sources[source], &branch.test, trees);
-            let (holds, fails) = (branch.holds, branch.fails);
-            match set.as_slice() {
-                [] => Some(Made::Same(fails)),
-                [whole] if *whole == ENDS => Some(Made::Same(holds)),
-                [[from, cut]] if *from == ENDS[0] => {
-                    Some(Made::Split { source, cut: *cut, below: holds, behind: fails })
-                }
-                [[cut, to]] if *to == ENDS[1] => {
-                    Some(Made::Split { source, cut: *cut, below: fails, behind: holds })
-                }
-                [[from, before], [cut, to]]
-                    if *from == ENDS[0] && *to == ENDS[1] && before == cut =>
-                {
-                    Some(Made::Same(holds))
-                }
-                _ => None,
+    ) -> Made {
+        let source = features[position * trees.features + branch.feature];
+        let set = self.set(&sources[source], &branch.test, trees);
+        let (holds, fails) = (branch.holds, branch.fails);
+        // Where one interval ends and the next begins, nothing changes.
+        let mut cuts: Vec<Cut> = Vec::new();
+        for cut in set.iter().flatten().filter(|cut| !ENDS.contains(cut)) {
+            match cuts.last() {
+                Some(last) if last == cut => drop(cuts.pop()),
+                _ => cuts.push(*cut),
             }
-        };
-        trees.branches.iter().map(split).collect()
+        }
+        let starts = set.first().is_some_and(|[from, _]| *from == ENDS[0]);
+        match (cuts.is_empty(), starts) {
+            (true, true) => Made::Same(holds),
+            (true, false) => Made::Same(fails),
+            (false, true) => Made::Cuts { source, cuts, children: [holds, fails] },
+            (false, false) => Made::Cuts { source, cuts, children: [fails, holds] },
+        }
     }
 
     /// The element of a step that a source is.
@@ -172,59 +179,82 @@ fn one_score(
         weights.iter().filter(|(own, _)| *own == output).map(|(_, w)| *w).sum::<f64>()
     };
     let follow = |mut child: Child| {
-        loop {
-            match of(child) {
-                Made::Same(other) => child = other,
-                made => return (child, made),
-            }
+        while let Made::Same(other) = of(child) {
+            child = other;
         }
+        child
     };
     // Parents before children, then what they are from the children on.
     let mut order = vec![follow(root)];
     let mut at = 0;
     while at < order.len() {
-        if let Made::Split { below, behind, .. } = order[at].1 {
-            order.extend([below, behind].map(follow));
+        if let Made::Cuts { children, .. } = of(order[at]) {
+            order.extend(children.map(follow));
         }
         at += 1;
     }
-    let mut leaf: HashMap<Child, f64> = HashMap::new();
-    for (child, made) in order.iter().rev() {
-        match made {
+    let mut leaves: HashMap<Child, f64> = HashMap::new();
+    for child in order.into_iter().rev() {
+        match of(child) {
             Made::Leaf(index) => {
-                leaf.insert(*child, weight(*index));
+                leaves.insert(child, weight(index));
             }
-            Made::Split { below, behind, .. } => {
-                let sides = [below, behind].map(|side| leaf.get(&follow(*side).0).copied());
+            Made::Cuts { children, .. } => {
+                let sides = children.map(|side| leaves.get(&follow(side)).copied());
                 if let [Some(a), Some(b)] = sides
                     && a == b
                 {
-                    leaf.insert(*child, a);
+                    leaves.insert(child, a);
                 }
             }
             Made::Same(_) => {}
         }
     }
-    let mut nodes = Vec::new();
-    let mut open = vec![(follow(root), None::<(usize, bool)>)];
-    while let Some(((child, made), parent)) = open.pop() {
-        let place = nodes.len();
-        match parent {
-            Some((parent, side)) => {
-                if let Some(PathNode::Split { below, behind, .. }) = nodes.get_mut(parent) {
-                    *(if side { behind } else { below }) = place;
+    // A node to the left of its parent is placed right after it, so that both are named
+    // together; a child that has its place already is referred to.
+    let mut nodes: Vec<PathNode> = Vec::new();
+    let mut places: HashMap<Place, usize> = HashMap::new();
+    let mut open: Vec<(Place, Option<usize>)> = vec![((follow(root), 0), None)];
+    while let Some((place, behind_of)) = open.pop() {
+        if let Some(parent) = behind_of {
+            let known = places.get(&place).copied();
+            let at = known.unwrap_or(nodes.len());
+            if let PathNode::Split { behind, .. } = &mut nodes[parent] {
+                *behind = at;
+            }
+            if known.is_some() {
+                continue;
+            }
+        }
+        let mut place = place;
+        // Down to the left.
+        loop {
+            let at = nodes.len();
+            if let Some(other) = places.get(&place) {
+                nodes.push(PathNode::Same(*other));
+                break;
+            }
+            places.insert(place, at);
+            let (child, index) = place;
+            match (leaves.get(&child), of(child)) {
+                (Some(weight), _) => {
+                    nodes.push(PathNode::Leaf(*weight));
+                    break;
+                }
+                (None, Made::Cuts { source, cuts, children }) => {
+                    let side = |index: usize| (follow(children[index % 2]), 0);
+                    let cut = cuts[index];
+                    nodes.push(PathNode::Split { element: source, cut, below: at + 1, behind: 0 });
+                    let last = index + 1 == cuts.len();
+                    open.push((if last { side(index + 1) } else { (child, index + 1) }, Some(at)));
+                    place = side(index);
+                }
+                // No leaf is left.
+                (None, _) => {
+                    nodes.push(PathNode::Leaf(0.0));
+                    break;
                 }
             }
-            None => {}
-        }
-        match (leaf.get(&child), made) {
-            (Some(weight), _) => nodes.push(PathNode::Leaf(*weight)),
-            (None, Made::Split { source, cut, below, behind }) => {
-                nodes.push(PathNode::Split { element: source, cut, below: 0, behind: 0 });
-                open.push((follow(behind), Some((place, true))));
-                open.push((follow(below), Some((place, false))));
-            }
-            (None, _) => nodes.push(PathNode::Leaf(0.0)),
         }
     }
     nodes
