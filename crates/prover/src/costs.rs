@@ -80,6 +80,11 @@ impl Costs {
             });
         }
         let mut rows = usage.nodes.iter().copied();
+        let trees = graph.nodes.iter().filter_map(|node| match &node.op {
+            IntegerOp::Trees(trees) => Some(&trees.trees),
+            _ => None,
+        });
+        let all_steps: usize = trees.flatten().map(|tree| tree.depth + 1).sum();
         for node in &graph.nodes {
             let (form, parameters, rows) = match &node.op {
                 IntegerOp::Linear(linear) => {
@@ -88,10 +93,11 @@ impl Costs {
                     (maps.join(" + "), weights + linear.bias.len(), rows.next().unwrap_or(0))
                 }
                 IntegerOp::Trees(trees) => {
-                    let steps: usize = trees.trees.iter().map(|tree| tree.depth).sum();
                     let nodes: usize = trees.trees.iter().map(|tree| tree.nodes.len()).sum();
                     let form = format!("{} paths of {nodes} tree nodes", trees.trees.len());
-                    let paths = plan.shape.batch() * (steps + trees.trees.len());
+                    // Paths of several ensembles share their rows by depth.
+                    let own = trees.trees.iter().map(|tree| tree.depth + 1).sum::<usize>();
+                    let paths = usage.paths * own / all_steps.max(1);
                     (form, 2 * nodes + trees.bias.len(), rows.next().unwrap_or(0) + paths)
                 }
                 IntegerOp::Select(selected) => (format!("select {}", selected.len()), 0, 0),

@@ -44,12 +44,15 @@ pub struct GraphShape {
     /// nodes. 0 without such trees.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub node_lanes: usize,
+    /// Paths side by side, P, where there are any.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub path_lanes: usize,
 }
 
 impl GraphShape {
     /// The parameters of a circuit of one inference.
     pub fn new(limb_columns: usize, packed: usize) -> Self {
-        Self { limb_columns, packed, batch: 1, node_lanes: 0 }
+        Self { limb_columns, packed, batch: 1, node_lanes: 0, path_lanes: 1 }
     }
 }
 
@@ -116,11 +119,13 @@ impl Shape {
             check((1..=MAX_BATCH).contains(&graph.batch), "batch", graph.batch, "from 1 to 4096")?;
             let lanes = graph.node_lanes;
             check(lanes <= 64, "node_lanes", lanes, "at most 64")?;
+            let paths = graph.path_lanes;
+            check((1..=16).contains(&paths), "path_lanes", paths, "1 to 16")?;
             check(
-                lanes == 0 || graph.limb_columns >= self.limbs - self.shift_limbs,
+                lanes == 0 || graph.limb_columns >= paths * self.value_limbs(),
                 "limb_columns",
                 graph.limb_columns,
-                "as many as a value has limbs, where paths of trees are proven",
+                "as many as values have limbs of which paths side by side compare one each",
             )?;
             return check(
                 (1..=self.most_packed()).contains(&graph.packed),
@@ -170,6 +175,11 @@ impl Shape {
     /// Lanes of the node table, W; 0 in circuits that prove no paths of trees.
     pub fn node_lanes(&self) -> usize {
         self.graph.map_or(0, |graph| graph.node_lanes)
+    }
+
+    /// Paths side by side, P; 0 in circuits that prove no paths of trees.
+    pub fn path_lanes(&self) -> usize {
+        self.graph.filter(|graph| graph.node_lanes > 0).map_or(0, |graph| graph.path_lanes)
     }
 
     /// Limbs of a value after the rescale.
@@ -223,13 +233,16 @@ impl fmt::Display for Shape {
         let Self { limb_bits, limbs, shift_limbs, lanes, public_inputs, graph } = self;
         let kind = if graph.is_some() { "graph" } else { "dense" };
         write!(f, "{kind}-b{limb_bits}-r{limbs}-n{shift_limbs}-c{lanes}")?;
-        if let Some(GraphShape { limb_columns, packed, batch, node_lanes }) = graph {
+        if let Some(GraphShape { limb_columns, packed, batch, node_lanes, path_lanes }) = graph {
             write!(f, "-m{limb_columns}-e{packed}")?;
             if *batch > 1 {
                 write!(f, "-t{batch}")?;
             }
             if *node_lanes > 0 {
                 write!(f, "-w{node_lanes}")?;
+            }
+            if *path_lanes > 1 {
+                write!(f, "-p{path_lanes}")?;
             }
         }
         if *public_inputs { f.write_str("-public") } else { Ok(()) }

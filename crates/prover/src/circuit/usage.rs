@@ -62,7 +62,7 @@ impl Layout {
             Rows::Graph(layout) => {
                 // The first block begins on the row of the last swap.
                 let first = layout.swaps.last().copied().unwrap_or(0);
-                let trees = layout.paths.trees.iter().map(|tree| tree.depth + 1);
+                let trees = layout.paths.groups().map(|tree| tree.depth + 1);
                 usage.paths = self.shape.batch() * trees.sum::<usize>();
                 usage.shared = first - usage.paths;
                 let mut start = first.saturating_sub(1);

@@ -217,7 +217,7 @@ mod tests {
             (Box::new(|t| t.trees[0].depth = 0), "tree 0: its paths are of 0 steps"),
             (Box::new(|t| t.trees[0].depth = usize::MAX), "its paths are of"),
             (Box::new(|t| t.trees[0].depth = 3), "one of its paths ends at no node"),
-            (Box::new(|t| drop(t.trees[0].nodes.pop())), "one of its paths ends at no node"),
+            (Box::new(|t| t.trees[0].nodes.truncate(2)), "one of its paths ends at no node"),
             (Box::new(|t| t.trees[0].nodes.swap(0, 1)), "not in the order of their names"),
             (of_node(1, node(0, 1, 5, 70)), "not in the order of their names"),
             (of_node(1, node(1, 2, 5, 70)), "its node 1 has a number out of range"),

@@ -55,7 +55,7 @@ impl Costs {
             + GAS_PER_VALUE * columns.values as f64
             + GAS_PER_INSTANCE * public.count() as f64;
         // Cells of paths are small, and most of them 0.
-        let paths = if shape.node_lanes() > 0 { 6 + 2 * shape.node_lanes() } else { 0 };
+        let paths = (7 * shape.path_lanes()).saturating_sub(1) + 2 * shape.node_lanes();
         let small = 2 * shape.limb_columns() + paths;
         let full = columns.advice.saturating_sub(small);
         let row = SECONDS_PER_ROW

@@ -43,6 +43,8 @@ const FORMATS: [(u32, usize, usize); 11] = [
 const LANES: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64];
 /// Lanes of the candidates' node tables, for trees whose paths are proven.
 const NODE_LANES: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+/// Paths side by side.
+const PATH_LANES: [usize; 2] = [1, 2];
 /// An ensemble of more comparisons is proven by its paths if it can be: as decisions and leaves
 /// it would take several times the rows.
 const MOST_DECISIONS: usize = 2048;
@@ -387,13 +389,17 @@ fn shapes_of(format: &Shape, batch: usize, has_paths: bool) -> Vec<Shape> {
     let chain = chain.iter().map(|lanes| Shape { lanes: *lanes, ..*format });
     // As many weights in a cell as it holds; limbs in as few rows as a column more saves.
     let packed = format.most_packed();
-    let least = if has_paths { format.value_limbs() } else { 1 };
-    let columns = (least..=format.limbs)
-        .filter(|m| *m == least || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1));
-    let tables = if has_paths { &NODE_LANES[..] } else { &[0] };
-    let graph = columns.flat_map(|limb_columns| {
-        tables.iter().flat_map(move |node_lanes| {
-            let graph = Some(GraphShape { limb_columns, packed, batch, node_lanes: *node_lanes });
+    let tables: Vec<(usize, usize)> = match has_paths {
+        true => NODE_LANES.iter().flat_map(|w| PATH_LANES.map(|p| (*w, p))).collect(),
+        false => vec![(0, 1)],
+    };
+    let graph = tables.into_iter().flat_map(|(node_lanes, path_lanes)| {
+        let least = if has_paths { path_lanes * format.value_limbs() } else { 1 };
+        let columns = (least..=format.limbs).filter(move |m| {
+            *m == least || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1)
+        });
+        columns.flat_map(move |limb_columns| {
+            let graph = Some(GraphShape { limb_columns, packed, batch, node_lanes, path_lanes });
             LANES.iter().map(move |lanes| Shape { lanes: *lanes, graph, ..*format })
         })
     });

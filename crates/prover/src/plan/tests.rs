@@ -274,27 +274,26 @@ fn forest(count: usize, depth: usize, features: usize) -> Graph {
 /// cargo nextest run --release -p verdict-prover large_ensembles_take --no-capture
 #[test]
 fn large_ensembles_take_few_rows_by_their_paths() {
-    use Objective::{Balanced, Time};
-    for (count, depth, k, batch, objective) in [
-        (20, 5, 10, 1, Time),
-        (50, 4, 10, 1, Time),
-        (100, 6, 12, 1, Balanced),
-        (100, 6, 16, 64, Time),
-    ] {
+    for (batch, k, objective) in [(1, 12, Objective::Balanced), (64, 15, Objective::Time)] {
+        let mut model = forest(100, 6, 24);
+        if batch > 1 {
+            // The score: knots of sigmoids are values, each of which takes 128 rows.
+            model.nodes.pop();
+            model.outputs = vec![TensorId(1)];
+        }
         let grids = vec![Some(crate::quantize::Grid { decimals: 2, exact: true }); 24];
         let ranges = Ranges { input: vec![[0.0, 1.0]; 24], grids };
         let options = PlanOptions { batch: Some(batch), objective, ..PlanOptions::default() };
-        let plan = Plan::new(&forest(count, depth, 24), &ranges, &options).expect("plans");
+        let plan = Plan::new(&model, &ranges, &options).expect("plans");
         let Candidate { gas, seconds, .. } = plan.considered[0];
         let (shape, error) = (plan.shape, plan.error.largest);
         println!(
-            "{count} × {depth}: {shape} of 2^{}, {gas:.0} gas, {seconds:.3} s, error {error:.1e}",
+            "100 × 6, batch of {batch}: {shape} of 2^{}, {gas:.0} gas, {seconds:.3} s, error {error:.1e}",
             plan.k
         );
         assert!(plan.k <= k, "{shape} 2^{}", plan.k);
         assert!(shape.node_lanes() > 0, "{shape}");
-        // No more than all commitments of a shape without folding may cost.
-        assert!(objective == Time || gas <= 420_000.0, "{gas}");
+        assert!(batch > 1 || gas <= 420_000.0, "{gas}");
         assert!(error < 1e-4, "{error}");
     }
 }

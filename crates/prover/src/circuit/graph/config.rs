@@ -114,7 +114,7 @@ impl Columns {
         let limb_columns = shape.limb_columns();
         let limbs = (0..limb_columns).map(|_| meta.advice_column_in(FirstPhase)).collect();
         let cells = meta.advice_column_in(FirstPhase);
-        let path_cells = PathColumns::first_phase(meta, shape);
+        let path_cells = PathColumns::first_phase(meta, shape, cells);
         let beta = meta.challenge_usable_after(FirstPhase);
         let gamma = meta.challenge_usable_after(FirstPhase);
         let rho = meta.challenge_usable_after(FirstPhase);
@@ -204,8 +204,8 @@ impl Columns {
             let z = magnitude + (cell.clone() - Expression::Constant(Fr::one())) * offset;
             // A leaf counts where its tree's equation meets the constant 1.
             let mut constant = swap.clone();
-            if let Some(paths) = &self.paths {
-                constant = constant + swap * meta.query_advice(paths.name, Rotation::cur());
+            if let Some(leaves) = self.leaves(meta) {
+                constant = constant + swap * leaves;
             }
             vec![
                 active.clone() * (next - balance) - end * (reading.clone() * z)

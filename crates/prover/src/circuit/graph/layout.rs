@@ -283,7 +283,7 @@ impl Cells {
         self.tree(row, place.stripe);
     }
 
-    /// Steps of a path, which have no weights, have their tree's number instead of a stripe.
+    /// Steps of paths, which have no weights, have their group's number instead of a stripe.
     fn tree(&mut self, row: usize, number: u32) {
         if self.stripes.len() <= row {
             self.stripes.resize(row + 1, 0);
@@ -321,19 +321,15 @@ impl Layout {
             }
             value += node.bias.len();
         }
-        let mut placed = schedule.paths.trees.iter();
-        for ensemble in &claims.ensembles {
-            for (tree, placed) in ensemble.trees.iter().zip(&mut placed) {
-                let place = schedule.nodes[ensemble.node].place(tree.output);
-                let unit = powers[place.packed];
-                cells.add(placed.first - 1, place, -unit);
-                // The swap on a leaf's row counts the constant 1 as well.
-                cells.add(first_bias + place.stripe as usize, place, unit);
-            }
-        }
-        for (index, tree) in schedule.paths.trees.iter().enumerate() {
+        let groups = schedule.paths.groups().zip(&schedule.paths.outputs);
+        for (group, (tree, (node, output))) in (1..).zip(groups) {
+            let place = schedule.nodes[*node].place(*output);
+            let unit = powers[place.packed];
+            cells.add(tree.first - 1, place, -unit);
+            // The swap on a leaf's row counts the constant 1 as well.
+            cells.add(first_bias + place.stripe as usize, place, unit);
             for row in (0..batch).flat_map(|t| tree.start(t)..tree.start(t) + tree.depth) {
-                cells.tree(row, index as u32 + 1);
+                cells.tree(row, group);
             }
         }
         let mut next: Vec<usize> = value_rows
@@ -362,7 +358,7 @@ impl Layout {
         let table = free.zip(1..shape.table_size() as u64).collect();
         let instances = 1 + first_bias;
         let bias_swap = schedule.bias_swap();
-        let leaves = schedule.paths.trees.iter().flat_map(|tree| tree.leaves(batch));
+        let leaves = schedule.paths.groups().flat_map(|tree| tree.leaves(batch));
         let swaps = (0..instances).chain(bias_swap..bias_swap + batch).chain(leaves).collect();
         let paths = schedule.paths;
         let Cells { weights, stripes } = cells;
@@ -402,7 +398,7 @@ impl Layout {
         let biases = self.swaps.get(self.instances).copied();
         let values = self.value_rows.iter().flat_map(move |row| [*row, row + batch]);
         let runs = instances.chain(biases).chain(values);
-        let leaves = self.paths.trees.iter().flat_map(move |tree| tree.leaves(batch - 1));
+        let leaves = self.paths.groups().flat_map(move |tree| tree.leaves(batch - 1));
         runs.flat_map(move |first| first..first + batch - 1).chain(leaves)
     }
 

@@ -93,13 +93,16 @@ impl FirstPhase {
             cells[end] = sign;
             elsewhere += i128::from(x) + i128::from(sign);
         }
-        let paths = PathCells::new(layout, integers, |row, sign, mut difference| {
-            for limb in limbs.iter_mut().take(shape.value_limbs()) {
+        let paths = PathCells::new(layout, integers, |row, lane, sign, mut difference| {
+            let own = lane * shape.value_limbs()..(lane + 1) * shape.value_limbs();
+            for limb in &mut limbs[own] {
                 limb[row] = (difference & mask) as u32;
                 difference >>= shape.limb_bits;
             }
-            cells[row] = sign;
-            elsewhere += i128::from(sign);
+            if lane == 0 {
+                cells[row] = sign;
+                elsewhere += i128::from(sign);
+            }
         });
         let mut counts = vec![0i64; shape.table_size()];
         limbs.iter().flatten().for_each(|limb| counts[*limb as usize] += 1);
@@ -156,8 +159,8 @@ impl FirstPhase {
             step[end] += reading[end] * self.pre_activation(&layout.shape, end);
         }
         for row in &layout.swaps {
-            let leaf = self.paths.name.get(*row).copied().unwrap_or(Fr::zero());
-            step[*row] += reading[*row] * (Fr::one() + leaf);
+            let leaves: Fr = self.paths.lanes.iter().map(|lane| lane.name[*row]).sum();
+            step[*row] += reading[*row] * (Fr::one() + leaves);
         }
         for (row, instance) in instances.iter().enumerate() {
             step[row] += reading[row] * instance;

@@ -133,7 +133,9 @@ impl Lowering<'_> {
         let mut cuts: Vec<Cut> = Vec::new();
         for cut in set.iter().flatten().filter(|cut| !ENDS.contains(cut)) {
             match cuts.last() {
-                Some(last) if last == cut => drop(cuts.pop()),
+                Some(last) if last == cut => {
+                    cuts.pop();
+                }
                 _ => cuts.push(*cut),
             }
         }

@@ -12,28 +12,21 @@ use halo2curves::bn256::Fr;
 
 use super::{FEATURE, NAME, THRESHOLD, TREE};
 use crate::{
-    circuit::{chain::config::limb_sum, graph::Columns},
+    circuit::{
+        chain::config::{limb_sum, sum},
+        graph::Columns,
+    },
     shape::Shape,
 };
 
 /// The columns of paths and of the node table.
 #[derive(Debug, Clone)]
 pub struct PathColumns {
-    /// Names of nodes; on a path's last row its leaf's.
-    pub name: Column<Advice>,
-    /// The number of the feature that is compared.
-    pub feature: Column<Advice>,
-    /// What it is compared with.
-    pub threshold: Column<Advice>,
-    /// The name of the right child; on value rows, how often the value is compared.
-    pub right: Column<Advice>,
-    /// How often each node is visited, a column a lane.
+    /// Those of the paths side by side.
+    pub lanes: Vec<PathLane>,
+    /// How often each node is visited, a column a lane of the table.
     pub counts: Vec<Column<Advice>>,
-    /// 1 / (β + node) on steps.
-    pub visited: Column<Advice>,
-    /// 1 / (β + feature) on steps, −count / (β + feature) on value rows.
-    pub compared: Column<Advice>,
-    /// count / (β + node), a column a lane.
+    /// count / (β + node), a column a lane of the table.
     pub offered: Vec<Column<Advice>>,
     /// 1 on steps.
     pub step: Column<Fixed>,
@@ -46,32 +39,59 @@ pub struct PathColumns {
     pub delta: Challenge,
 }
 
+/// The columns of one of the paths side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct PathLane {
+    /// Names of nodes; on a path's last row its leaf's.
+    pub name: Column<Advice>,
+    /// The number of the feature that is compared.
+    pub feature: Column<Advice>,
+    /// What it is compared with.
+    pub threshold: Column<Advice>,
+    /// The name of the right child; of the first lane, on value rows, how often the value is
+    /// compared.
+    pub right: Column<Advice>,
+    /// Signs; those of the first lane stand among values and signs.
+    pub sign: Column<Advice>,
+    /// 1 / (β + node) on steps.
+    pub visited: Column<Advice>,
+    /// 1 / (β + feature) on steps; of the first lane −count / (β + feature) on value rows.
+    pub compared: Column<Advice>,
+}
+
 /// 2^exponent.
 pub(super) fn power_of_two(exponent: u32) -> Fr {
     Fr::from(2).pow_vartime([u64::from(exponent)])
 }
 
 impl PathColumns {
-    /// Adds those of the first phase and the challenge; `second_phase` adds the others.
+    /// Adds those of the first phase, after `cells`; [`First::second_phase`] adds the others.
     pub(in crate::circuit::graph) fn first_phase(
         meta: &mut ConstraintSystem<Fr>,
         shape: &Shape,
+        cells: Column<Advice>,
     ) -> Option<First> {
+        let lane = |index: usize, meta: &mut ConstraintSystem<Fr>| {
+            let own = std::array::from_fn(|_| meta.advice_column_in(FirstPhase));
+            (own, if index == 0 { cells } else { meta.advice_column_in(FirstPhase) })
+        };
         (shape.node_lanes() > 0).then(|| First {
-            cells: std::array::from_fn(|_| meta.advice_column_in(FirstPhase)),
+            lanes: (0..shape.path_lanes()).map(|index| lane(index, meta)).collect(),
             counts: (0..shape.node_lanes()).map(|_| meta.advice_column_in(FirstPhase)).collect(),
         })
     }
 
-    /// The columns in the order of their index: advice of the first phase, of the second,
-    /// structural fixed columns, secret ones.
+    /// The advice columns of each phase in the order of their index.
     pub(in crate::circuit::graph) fn advice(&self) -> [Vec<Column<Advice>>; 2] {
-        let first = [self.name, self.feature, self.threshold, self.right];
-        let second = [self.visited, self.compared];
-        [
-            first.into_iter().chain(self.counts.iter().copied()).collect(),
-            second.into_iter().chain(self.offered.iter().copied()).collect(),
-        ]
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for (index, lane) in self.lanes.iter().enumerate() {
+            first.extend([lane.name, lane.feature, lane.threshold, lane.right]);
+            first.extend((index > 0).then_some(lane.sign));
+            second.extend([lane.visited, lane.compared]);
+        }
+        first.extend(&self.counts);
+        second.extend(&self.offered);
+        [first, second]
     }
 
     /// The secret columns in the order of their index.
@@ -80,9 +100,9 @@ impl PathColumns {
     }
 }
 
-/// The columns of the first phase.
+/// The columns of the first phase: of each path, and the counts.
 pub(in crate::circuit::graph) struct First {
-    cells: [Column<Advice>; 4],
+    lanes: Vec<([Column<Advice>; 4], Column<Advice>)>,
     counts: Vec<Column<Advice>>,
 }
 
@@ -93,20 +113,20 @@ impl First {
         meta: &mut ConstraintSystem<Fr>,
         delta: Challenge,
     ) -> PathColumns {
-        let [name, feature, threshold, right] = self.cells;
-        let lanes = self.counts.len();
+        let lane = |(cells, sign): ([Column<Advice>; 4], Column<Advice>)| {
+            let [name, feature, threshold, right] = cells;
+            let [visited, compared] = std::array::from_fn(|_| meta.advice_column_in(SecondPhase));
+            PathLane { name, feature, threshold, right, sign, visited, compared }
+        };
+        let lanes = self.lanes.into_iter().map(lane).collect();
+        let count = self.counts.len();
         PathColumns {
-            name,
-            feature,
-            threshold,
-            right,
+            lanes,
             counts: self.counts,
-            visited: meta.advice_column_in(SecondPhase),
-            compared: meta.advice_column_in(SecondPhase),
-            offered: (0..lanes).map(|_| meta.advice_column_in(SecondPhase)).collect(),
+            offered: (0..count).map(|_| meta.advice_column_in(SecondPhase)).collect(),
             step: meta.fixed_column(),
             number: meta.fixed_column(),
-            table: (0..lanes).map(|_| [meta.fixed_column(), meta.fixed_column()]).collect(),
+            table: (0..count).map(|_| [meta.fixed_column(), meta.fixed_column()]).collect(),
             delta,
         }
     }
@@ -120,68 +140,13 @@ impl Columns {
         shape: &Shape,
     ) {
         let Some(paths) = &self.paths else { return };
-        let one = || Expression::Constant(Fr::one());
+        for (index, lane) in paths.lanes.iter().enumerate() {
+            self.path_gate(meta, paths, lane);
+            self.node_gate(meta, paths, lane, index);
+            self.feature_gate(meta, shape, paths, index);
+        }
         let (beta, delta) = (self.beta.expr(), paths.delta.expr());
-        let square = delta.clone() * delta.clone();
-        let cube = square.clone() * delta.clone();
-
-        meta.create_gate("a path goes on where its comparison says", |meta| {
-            let active = meta.query_fixed(self.active, Rotation::cur());
-            let step = meta.query_fixed(paths.step, Rotation::cur());
-            let sign = meta.query_advice(self.cells, Rotation::cur());
-            let name = meta.query_advice(paths.name, Rotation::cur());
-            let next = meta.query_advice(paths.name, Rotation::next());
-            let right = meta.query_advice(paths.right, Rotation::cur());
-            let left = name + one();
-            let child = left.clone() + sign.clone() * (right - left);
-            vec![active * next - step.clone() * child, step * (sign.clone() * sign.clone() - sign)]
-        });
-
-        meta.create_gate("a step is at a node of its tree", |meta| {
-            let active = meta.query_fixed(self.active, Rotation::cur());
-            let step = meta.query_fixed(paths.step, Rotation::cur());
-            let tree = meta.query_fixed(self.stripe, Rotation::cur());
-            let name = meta.query_advice(paths.name, Rotation::cur());
-            let feature = meta.query_advice(paths.feature, Rotation::cur());
-            let threshold = meta.query_advice(paths.threshold, Rotation::cur());
-            let right = meta.query_advice(paths.right, Rotation::cur());
-            let visited = meta.query_advice(paths.visited, Rotation::cur());
-            let node = name
-                + Expression::Constant(power_of_two(NAME))
-                + tree * power_of_two(TREE)
-                + feature * power_of_two(FEATURE)
-                + threshold * power_of_two(THRESHOLD)
-                + delta.clone() * right
-                + cube.clone();
-            // Inactive rows are free.
-            vec![
-                step.clone() * (visited.clone() * (beta.clone() + node) - one())
-                    + (active - step) * visited,
-            ]
-        });
-
-        meta.create_gate("a step compares the value of the feature it names", |meta| {
-            let active = meta.query_fixed(self.active, Rotation::cur());
-            let step = meta.query_fixed(paths.step, Rotation::cur());
-            let value = meta.query_fixed(self.value, Rotation::cur());
-            let number = meta.query_fixed(paths.number, Rotation::cur());
-            // A step's sign, a value row's value.
-            let cell = meta.query_advice(self.cells, Rotation::cur());
-            let feature = meta.query_advice(paths.feature, Rotation::cur());
-            let threshold = meta.query_advice(paths.threshold, Rotation::cur());
-            let count = meta.query_advice(paths.right, Rotation::cur());
-            let compared = meta.query_advice(paths.compared, Rotation::cur());
-            let difference = self.difference(meta, shape, cell.clone());
-            let any = beta.clone() + number + square.clone();
-            let read = any.clone() + feature + delta.clone() * (threshold + difference);
-            let offered = any + delta.clone() * cell;
-            vec![
-                step.clone() * (compared.clone() * read - one())
-                    + value.clone() * (compared.clone() * offered + count)
-                    + (active - step - value) * compared,
-            ]
-        });
-
+        let cube = delta.clone() * delta.clone() * delta.clone();
         for ((count, offered), columns) in paths.counts.iter().zip(&paths.offered).zip(&paths.table)
         {
             meta.create_gate("a node is offered as often as it is counted", |meta| {
@@ -196,18 +161,116 @@ impl Columns {
         }
     }
 
+    /// A path goes on where its comparison says.
+    fn path_gate(&self, meta: &mut ConstraintSystem<Fr>, paths: &PathColumns, lane: &PathLane) {
+        meta.create_gate("a path goes on where its comparison says", |meta| {
+            let active = meta.query_fixed(self.active, Rotation::cur());
+            let step = meta.query_fixed(paths.step, Rotation::cur());
+            let sign = meta.query_advice(lane.sign, Rotation::cur());
+            let name = meta.query_advice(lane.name, Rotation::cur());
+            let next = meta.query_advice(lane.name, Rotation::next());
+            let right = meta.query_advice(lane.right, Rotation::cur());
+            let left = name + one();
+            let child = left.clone() + sign.clone() * (right - left);
+            vec![active * next - step.clone() * child, step * (sign.clone() * sign.clone() - sign)]
+        });
+    }
+
+    /// A step's node is one of its tree.
+    fn node_gate(
+        &self,
+        meta: &mut ConstraintSystem<Fr>,
+        paths: &PathColumns,
+        lane: &PathLane,
+        index: usize,
+    ) {
+        let (beta, delta) = (self.beta.expr(), paths.delta.expr());
+        meta.create_gate("a step is at a node of its tree", |meta| {
+            let active = meta.query_fixed(self.active, Rotation::cur());
+            let step = meta.query_fixed(paths.step, Rotation::cur());
+            let row = meta.query_fixed(self.stripe, Rotation::cur());
+            let name = meta.query_advice(lane.name, Rotation::cur());
+            let feature = meta.query_advice(lane.feature, Rotation::cur());
+            let threshold = meta.query_advice(lane.threshold, Rotation::cur());
+            let right = meta.query_advice(lane.right, Rotation::cur());
+            let visited = meta.query_advice(lane.visited, Rotation::cur());
+            // Side by side are trees of consecutive numbers.
+            let tree = row * Fr::from(paths.lanes.len() as u64)
+                + Expression::Constant(Fr::from(index as u64));
+            let node = name
+                + Expression::Constant(power_of_two(NAME))
+                + tree * power_of_two(TREE)
+                + feature * power_of_two(FEATURE)
+                + threshold * power_of_two(THRESHOLD)
+                + delta.clone() * (right + delta.clone() * delta.clone());
+            // Inactive rows are free.
+            vec![
+                step.clone() * (visited.clone() * (beta.clone() + node) - one())
+                    + (active - step) * visited,
+            ]
+        });
+    }
+
+    /// A step compares the value of the feature that it names.
+    fn feature_gate(
+        &self,
+        meta: &mut ConstraintSystem<Fr>,
+        shape: &Shape,
+        paths: &PathColumns,
+        index: usize,
+    ) {
+        let lane = &paths.lanes[index];
+        let (beta, delta) = (self.beta.expr(), paths.delta.expr());
+        meta.create_gate("a step compares the value of the feature it names", |meta| {
+            let active = meta.query_fixed(self.active, Rotation::cur());
+            let step = meta.query_fixed(paths.step, Rotation::cur());
+            let number = meta.query_fixed(paths.number, Rotation::cur());
+            let sign = meta.query_advice(lane.sign, Rotation::cur());
+            let feature = meta.query_advice(lane.feature, Rotation::cur());
+            let threshold = meta.query_advice(lane.threshold, Rotation::cur());
+            let compared = meta.query_advice(lane.compared, Rotation::cur());
+            let difference = self.difference(meta, shape, index, sign);
+            let any = beta.clone() + number + delta.clone() * delta.clone();
+            let read = any.clone() + feature + delta.clone() * (threshold + difference);
+            let looked_up = step.clone() * (compared.clone() * read - one());
+            if index > 0 {
+                return vec![looked_up + (active - step) * compared];
+            }
+            let value = meta.query_fixed(self.value, Rotation::cur());
+            let cell = meta.query_advice(self.cells, Rotation::cur());
+            let count = meta.query_advice(lane.right, Rotation::cur());
+            let offered = any + delta.clone() * cell;
+            vec![
+                looked_up
+                    + value.clone() * (compared.clone() * offered + count)
+                    + (active - step - value) * compared,
+            ]
+        });
+    }
+
     /// What a row's paths add to the sum of all look-ups.
     pub(in crate::circuit::graph) fn path_lookups(
         &self,
         meta: &mut VirtualCells<'_, Fr>,
     ) -> Option<Expression<Fr>> {
         let paths = self.paths.as_ref()?;
-        let visited = meta.query_advice(paths.visited, Rotation::cur());
-        let compared = meta.query_advice(paths.compared, Rotation::cur());
-        let sum = paths.offered.iter().fold(visited + compared, |sum, offered| {
-            sum - meta.query_advice(*offered, Rotation::cur())
-        });
-        Some(sum)
+        let looked_up = paths.lanes.iter().flat_map(|lane| [lane.visited, lane.compared]);
+        let looked_up = sum(looked_up.map(|column| meta.query_advice(column, Rotation::cur())));
+        Some(
+            paths
+                .offered
+                .iter()
+                .fold(looked_up, |sum, offered| sum - meta.query_advice(*offered, Rotation::cur())),
+        )
+    }
+
+    /// The names on a row, which are leaves' where a swap counts them.
+    pub(in crate::circuit::graph) fn leaves(
+        &self,
+        meta: &mut VirtualCells<'_, Fr>,
+    ) -> Option<Expression<Fr>> {
+        let lanes = self.paths.as_ref()?.lanes.iter();
+        Some(sum(lanes.map(|lane| meta.query_advice(lane.name, Rotation::cur()))))
     }
 
     /// x − t of a step, from its limbs and sign: a − 2^V·(1 − s), a in [0, 2^V).
@@ -215,13 +278,17 @@ impl Columns {
         &self,
         meta: &mut VirtualCells<'_, Fr>,
         shape: &Shape,
+        lane: usize,
         sign: Expression<Fr>,
     ) -> Expression<Fr> {
-        let limbs: Vec<_> = self.limbs[..shape.value_limbs()]
-            .iter()
-            .map(|limb| meta.query_advice(*limb, Rotation::cur()))
-            .collect();
+        let own = lane * shape.value_limbs()..(lane + 1) * shape.value_limbs();
+        let limbs: Vec<_> =
+            self.limbs[own].iter().map(|limb| meta.query_advice(*limb, Rotation::cur())).collect();
         let offset = Fr::from(1u64 << shape.value_bits());
-        limb_sum(&limbs, shape.limb_bits) + (sign - Expression::Constant(Fr::one())) * offset
+        limb_sum(&limbs, shape.limb_bits) + (sign - one()) * offset
     }
+}
+
+fn one() -> Expression<Fr> {
+    Expression::Constant(Fr::one())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{FEATURE, INFERENCE, NAME, THRESHOLD, TREE, config::power_of_two};
 use crate::{
     circuit::{field, graph::claims::Claims},
+    integer::TreeNode,
     shape::Shape,
 };
 use halo2curves::bn256::Fr;
@@ -12,12 +13,15 @@ use halo2curves::bn256::Fr;
 /// The paths of all trees, in rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Paths {
-    /// The trees, in the order of their rows.
+    /// The trees, in the order of their rows; of those side by side, in that of their lanes.
     pub trees: Vec<PlacedTree>,
     /// The values that are compared, with their numbers, from 1 on.
     pub numbers: Vec<(usize, u64)>,
     /// Nodes of all trees.
     pub nodes: usize,
+    /// For each group of trees side by side the node of the claims and the output whose
+    /// equation their leaves join.
+    pub outputs: Vec<(usize, usize)>,
 }
 
 /// A tree in rows.
@@ -26,6 +30,8 @@ pub struct PlacedTree {
     /// The row of the first step, of the first inference; the leaf's row comes after the last
     /// step, then the next inference's first step.
     pub first: usize,
+    /// Which of the paths side by side.
+    pub lane: usize,
     /// Steps of a path.
     pub depth: usize,
     /// Its nodes, by name.
@@ -83,11 +89,11 @@ impl Paths {
                 }
             }
         }
-        let (mut last, mut entry) = (last, 0);
-        let mut trees = Vec::new();
+        // Those side by side are of one equation and one depth.
+        let mut groups: BTreeMap<(usize, usize, usize), Vec<Vec<PlacedNode>>> = BTreeMap::new();
         for ensemble in &claims.ensembles {
             for tree in ensemble.trees {
-                let node = |node: &crate::integer::TreeNode| {
+                let node = |node: &TreeNode| {
                     let value = ensemble.values[node.feature];
                     PlacedNode {
                         name: node.name,
@@ -97,22 +103,53 @@ impl Paths {
                         right: node.right,
                     }
                 };
-                let nodes: Vec<PlacedNode> = tree.nodes.iter().map(node).collect();
-                let (first, depth, count) = (last + 1, tree.depth, nodes.len());
-                trees.push(PlacedTree { first, depth, nodes, entry });
+                let group = groups.entry((ensemble.node, tree.output, tree.depth)).or_default();
+                group.push(tree.nodes.iter().map(node).collect());
+            }
+        }
+        let lanes = shape.path_lanes().max(1);
+        let (mut last, mut entry) = (last, 0);
+        let (mut trees, mut outputs) = (Vec::new(), Vec::new());
+        for ((node, output, depth), mut group) in groups {
+            // A lane that is left has a tree of one leaf, 0, where all paths wait.
+            let waits = group.first().and_then(|tree| tree.first()).map(|any| PlacedNode {
+                name: 0,
+                threshold: 0,
+                right: 0,
+                ..*any
+            });
+            group.resize(group.len().next_multiple_of(lanes), waits.into_iter().collect());
+            let mut group = group.into_iter().peekable();
+            while group.peek().is_some() {
+                for (lane, nodes) in group.by_ref().take(lanes).enumerate() {
+                    let (first, count) = (last + 1, nodes.len());
+                    trees.push(PlacedTree { first, lane, depth, nodes, entry });
+                    entry += count;
+                }
+                outputs.push((node, output));
                 last += shape.batch() * (depth + 1);
-                entry += count;
             }
         }
         let numbers = numbers.into_iter().map(|(value, number)| (value as usize, number));
-        (Self { trees, numbers: numbers.collect(), nodes: entry }, last)
+        (Self { trees, numbers: numbers.collect(), nodes: entry, outputs }, last)
+    }
+
+    /// The first tree of each group side by side, in the order of their rows.
+    pub fn groups(&self) -> impl Iterator<Item = &PlacedTree> {
+        self.trees.iter().filter(|tree| tree.lane == 0)
     }
 
     /// Rows of all steps, which hold signs, for all inferences.
     pub fn steps(&self, batch: usize) -> impl Iterator<Item = usize> {
-        self.trees.iter().flat_map(move |tree| {
+        self.groups().flat_map(move |tree| {
             (0..batch).flat_map(move |t| tree.start(t)..tree.start(t) + tree.depth)
         })
+    }
+
+    /// The number of a tree: its group's, from 1 on, times the lanes, and its lane.
+    pub(super) fn number(&self, tree: usize) -> Fr {
+        let lanes = self.trees.iter().map(|tree| tree.lane + 1).max().unwrap_or(1);
+        Fr::from((tree + lanes) as u64)
     }
 
     /// (row, lane, cells) of the nodes in a table of `lanes` lanes.
@@ -122,7 +159,7 @@ impl Paths {
     ) -> impl Iterator<Item = (usize, usize, [Fr; 2])> {
         let units = [TREE, FEATURE, THRESHOLD].map(power_of_two);
         self.trees.iter().enumerate().flat_map(move |(index, tree)| {
-            let tree_number = Fr::from(index as u64 + 1) * units[0] + power_of_two(NAME);
+            let tree_number = self.number(index) * units[0] + power_of_two(NAME);
             tree.nodes.iter().enumerate().map(move |(place, node)| {
                 let entry = tree.entry + place;
                 let cell = tree_number

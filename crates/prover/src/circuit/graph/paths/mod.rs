@@ -6,7 +6,10 @@
 //! in the limb columns, V being the bits of a value, so that x is linear in the cells. The
 //! next row's name is name + 1 if s = 0, else that of the right child; a name that follows no
 //! step is 0, which is the root's. The leaf's row is a swap: the tree's equation, times
-//! 1 + the name there, joins the balance, and its bias takes the 1 back.
+//! 1 + the name there, joins the balance, and its bias takes the 1 back. P paths of trees of one
+//! equation and one depth stand side by side, in columns and limb columns of their own; their
+//! leaves add up. Which P trees they are follows from the row's number, in the column of
+//! stripes, since steps have no weights.
 //!
 //! **Look-ups**, all in the sum of the range argument. After everything is committed, a
 //! challenge δ makes one number of each of
@@ -25,7 +28,7 @@
 //! *Why a path is what it says.* The δ-polynomials of limbs, nodes and features differ in
 //! degree, so that none passes for another; all cells are committed before δ and β, so that
 //! each look-up equals an entry as a polynomial in δ, but for a probability below (rows ·
-//! (limbs + W + 4) · 3) / p. From (feature, x): the feature's number is one of those below 2^28,
+//! (limbs + W + 4·P) · 3) / p. From (feature, x): the feature's number is one of those below 2^28,
 //! counted from its own inference's, and x is that value, so that the threshold
 //! x − a + 2^V·(1 − s) is an integer below 2^63. From (node, right): by induction along the path the
 //! name is one of the table's, of 62 bits; `tree` is fixed. So the number before δ is one of less
@@ -34,19 +37,20 @@
 //! s says whether x ≥ threshold, and the name after D steps is the leaf's. What a prover
 //! may choose is nothing; which path it was stands in committed cells only.
 //!
-//! **Size.** T·(D + 1) rows a tree, and ⌈nodes / W⌉ rows, which are the same rows: the table
+//! **Size.** T·(D + 1) rows for P trees, and ⌈nodes / W⌉ rows, which are the same rows: the table
 //! has columns of its own. So 100 trees of depth 6 take 700 rows of paths, and 6,300 nodes
-//! 3,150 rows at W = 2: 2^12 in all. A circuit has 6 + 2·W advice columns more, and 2 + 2·W
-//! fixed ones, of which 2·W are secret.
+//! 3,150 rows at W = 2: 2^12 in all. Of a batch of 64, 44,800 rows, and half of that with two
+//! side by side. A circuit has 7·P − 1 + 2·W advice columns more, and 2 + 2·W fixed ones, of which
+//! 2·W are secret.
 
 mod config;
 mod layout;
 mod witness;
 
 pub use self::{
-    config::PathColumns,
+    config::{PathColumns, PathLane},
     layout::{Paths, PlacedNode, PlacedTree},
-    witness::{PathCells, PathSums},
+    witness::{LaneCells, PathCells, PathSums},
 };
 
 /// 2^NAME makes names positive.

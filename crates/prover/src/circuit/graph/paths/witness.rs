@@ -17,50 +17,66 @@ use crate::{
 /// The first-phase columns of paths; empty in circuits without.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathCells {
+    /// Those of the paths side by side.
+    pub lanes: Vec<LaneCells>,
+    /// How often nodes are visited, by lane of the table.
+    pub counts: Vec<Vec<Fr>>,
+}
+
+/// The first-phase columns of one of the paths side by side.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LaneCells {
     /// Names of nodes and leaves.
     pub name: Vec<Fr>,
     /// Numbers of features.
     pub feature: Vec<Fr>,
     /// Thresholds.
     pub threshold: Vec<Fr>,
-    /// Names of right children; on value rows, how often values are compared.
+    /// Names of right children; in the first lane, on value rows, how often values are compared.
     pub right: Vec<Fr>,
-    /// How often nodes are visited, by lane.
-    pub counts: Vec<Vec<Fr>>,
+    /// Signs; empty in the first lane, whose stand among values and signs.
+    pub sign: Vec<Fr>,
 }
 
 /// The second-phase columns of paths; empty in circuits without.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathSums {
-    /// 1 / (β + node) of each step.
-    pub visited: Vec<Fr>,
-    /// 1 / (β + feature) of each step, −count / (β + feature) of each value.
-    pub compared: Vec<Fr>,
+    /// For each path side by side 1 / (β + node) of each step, and 1 / (β + feature), which in
+    /// the first lane is −count / (β + feature) of each value.
+    pub looked_up: Vec<[Vec<Fr>; 2]>,
     /// count / (β + node) of the node table, by lane.
     pub offered: Vec<Vec<Fr>>,
 }
 
+impl LaneCells {
+    fn columns(&self) -> impl Iterator<Item = &Vec<Fr>> {
+        let sign = Some(&self.sign).filter(|sign| !sign.is_empty());
+        [&self.name, &self.feature, &self.threshold, &self.right].into_iter().chain(sign)
+    }
+}
+
 impl PathCells {
     /// Walks all paths on the values of all inferences, those of a value one after the other.
-    /// `step` is told the row, the sign and the limbs' sum of every step.
+    /// `step` is told the row, the lane, the sign and the limbs' sum of every step.
     pub(in crate::circuit::graph) fn new(
         layout: &Layout,
         integers: &[(i64, i64)],
-        mut step: impl FnMut(usize, i64, u64),
+        mut step: impl FnMut(usize, usize, i64, u64),
     ) -> Self {
         let (shape, paths) = (&layout.shape, &layout.paths);
         let (lanes, batch, rows) = (shape.node_lanes(), shape.batch(), layout.active_rows());
-        if lanes == 0 {
-            return Self::default();
-        }
-        let column = || vec![Fr::zero(); rows];
-        let mut cells = Self {
+        let column = |there: bool| vec![Fr::zero(); if there { rows } else { 0 }];
+        let lane = |index: usize| LaneCells {
             // Names go on to the row after the last.
             name: vec![Fr::zero(); rows + 1],
-            feature: column(),
-            threshold: column(),
-            right: column(),
-            counts: vec![column(); lanes],
+            feature: column(true),
+            threshold: column(true),
+            right: column(true),
+            sign: column(index > 0),
+        };
+        let mut cells = Self {
+            lanes: (0..shape.path_lanes()).map(lane).collect(),
+            counts: vec![column(true); lanes],
         };
         let offset = 1i64 << shape.value_bits();
         for tree in &paths.trees {
@@ -72,18 +88,24 @@ impl PathCells {
                     let node = &tree.nodes[place];
                     let (_, x) = integers[node.value * batch + inference];
                     let sign = i64::from(x >= node.threshold);
-                    step(row, sign, (x - node.threshold + (1 - sign) * offset) as u64);
-                    cells.name[row] = field(name);
-                    cells.feature[row] = Fr::from(node.number);
-                    cells.threshold[row] = field(node.threshold);
-                    cells.right[row] = field(node.right);
+                    let difference = (x - node.threshold + (1 - sign) * offset) as u64;
+                    step(row, tree.lane, sign, difference);
+                    let lane = &mut cells.lanes[tree.lane];
+                    lane.name[row] = field(name);
+                    lane.feature[row] = Fr::from(node.number);
+                    lane.threshold[row] = field(node.threshold);
+                    lane.right[row] = field(node.right);
+                    if let Some(cell) = lane.sign.get_mut(row) {
+                        *cell = field(sign);
+                    }
                     let entry = tree.entry + place;
                     cells.counts[entry % lanes][entry / lanes] += Fr::one();
-                    cells.right[layout.value_rows[node.value] + inference] += Fr::one();
+                    let value_row = layout.value_rows[node.value] + inference;
+                    cells.lanes[0].right[value_row] += Fr::one();
                     name = if sign == 1 { node.right } else { name + 1 };
                     row += 1;
                 }
-                cells.name[row] = field(name);
+                cells.lanes[tree.lane].name[row] = field(name);
             }
         }
         cells
@@ -91,54 +113,54 @@ impl PathCells {
 
     /// The columns in the order of their index.
     pub(in crate::circuit) fn columns(&self) -> impl Iterator<Item = &Vec<Fr>> {
-        let none = self.counts.is_empty();
-        let cells = [&self.name, &self.feature, &self.threshold, &self.right];
-        cells.into_iter().filter(move |_| !none).chain(&self.counts)
+        self.lanes.iter().flat_map(LaneCells::columns).chain(&self.counts)
     }
 
     /// Fills the second-phase columns, from the cells as they are, honest or not. `limbs` and
-    /// `signs` are the circuit's limb columns and cells.
+    /// `cells` are the circuit's limb columns and values and signs.
     pub(in crate::circuit::graph) fn sums(
         &self,
         layout: &Layout,
         limbs: &[Vec<Fr>],
-        signs: &[Fr],
+        cells: &[Fr],
         challenges: &Challenges,
     ) -> PathSums {
         let (shape, paths) = (&layout.shape, &layout.paths);
-        if self.counts.is_empty() {
-            return PathSums::default();
-        }
+        let Some(first) = self.lanes.first() else { return PathSums::default() };
         let (rows, batch) = (layout.active_rows(), shape.batch());
         let Challenges { beta, delta, .. } = *challenges;
         let (square, cube) = (delta.square(), delta.square() * delta);
-        let mut visited = vec![Fr::zero(); rows];
-        let mut compared = vec![Fr::zero(); rows];
+        let mut looked_up =
+            vec![[vec![Fr::zero(); rows], vec![Fr::zero(); rows]]; self.lanes.len()];
         let units = [TREE, FEATURE, THRESHOLD].map(power_of_two);
         let number = numbers(paths, layout, batch);
         for (index, tree) in paths.trees.iter().enumerate() {
-            let fixed = Fr::from(index as u64 + 1) * units[0] + power_of_two(NAME) + beta + cube;
+            let fixed = paths.number(index) * units[0] + power_of_two(NAME) + beta + cube;
+            let (lane, sums) = (&self.lanes[tree.lane], &mut looked_up[tree.lane]);
+            let signs = if tree.lane == 0 { cells } else { &lane.sign };
+            let own = tree.lane * shape.value_limbs()..(tree.lane + 1) * shape.value_limbs();
             for row in (0..batch).flat_map(|t| tree.start(t)..tree.start(t) + tree.depth) {
-                visited[row] = fixed
-                    + self.name[row]
-                    + self.feature[row] * units[1]
-                    + self.threshold[row] * units[2]
-                    + delta * self.right[row];
-                let x = self.threshold[row] + difference(shape, limbs, signs[row], row);
-                compared[row] = beta + square + number[row] + self.feature[row] + delta * x;
+                sums[0][row] = fixed
+                    + lane.name[row]
+                    + lane.feature[row] * units[1]
+                    + lane.threshold[row] * units[2]
+                    + delta * lane.right[row];
+                let difference = difference(shape, &limbs[own.clone()], signs[row], row);
+                let x = lane.threshold[row] + difference;
+                sums[1][row] = beta + square + number[row] + lane.feature[row] + delta * x;
             }
         }
         let offers: Vec<usize> = layout
             .value_rows
             .iter()
             .flat_map(|row| *row..row + batch)
-            .filter(|row| self.right[*row] != Fr::zero())
+            .filter(|row| first.right[*row] != Fr::zero())
             .collect();
         for row in &offers {
-            compared[*row] = beta + square + number[*row] + delta * signs[*row];
+            looked_up[0][1][*row] = beta + square + number[*row] + delta * cells[*row];
         }
-        visited.iter_mut().chain(&mut compared).batch_invert();
-        offers.iter().for_each(|row| compared[*row] *= -self.right[*row]);
+        looked_up.iter_mut().flatten().flatten().batch_invert();
+        offers.iter().for_each(|row| looked_up[0][1][*row] *= -first.right[*row]);
         let mut offered = vec![vec![Fr::zero(); rows]; self.counts.len()];
         // Entries that are none can be counted by a cheating prover only.
         for (lane, counts) in self.counts.iter().enumerate() {
@@ -154,24 +176,21 @@ impl PathCells {
         for (offered, counts) in offered.iter_mut().zip(&self.counts) {
             offered.iter_mut().zip(counts).for_each(|(sum, count)| *sum *= count);
         }
-        PathSums { visited, compared, offered }
+        PathSums { looked_up, offered }
     }
 }
 
 impl PathSums {
     /// What a row's paths add to the sum of all look-ups.
     pub(in crate::circuit::graph) fn step(&self, row: usize) -> Fr {
-        if self.offered.is_empty() {
-            return Fr::zero();
-        }
+        let looked_up: Fr = self.looked_up.iter().flatten().map(|column| column[row]).sum();
         let offered: Fr = self.offered.iter().map(|column| column[row]).sum();
-        self.visited[row] + self.compared[row] - offered
+        looked_up - offered
     }
 
     /// The columns in the order of their index.
     pub(in crate::circuit::graph) fn into_columns(self) -> impl Iterator<Item = Vec<Fr>> {
-        let none = self.offered.is_empty();
-        [self.visited, self.compared].into_iter().filter(move |_| !none).chain(self.offered)
+        self.looked_up.into_iter().flatten().chain(self.offered)
     }
 }
 
@@ -201,7 +220,7 @@ impl Paths {
                 let steps = |tree: &super::PlacedTree| {
                     tree.start(inference)..tree.start(inference) + tree.depth
                 };
-                self.trees.iter().flat_map(steps).for_each(|row| each(row, base));
+                self.groups().flat_map(steps).for_each(|row| each(row, base));
             }
         }
     }
@@ -210,7 +229,6 @@ impl Paths {
 /// x − t of a step.
 fn difference(shape: &Shape, limbs: &[Vec<Fr>], sign: Fr, row: usize) -> Fr {
     let base = Fr::from(shape.table_size() as u64);
-    let value = limbs[..shape.value_limbs()].iter().rev();
-    let sum = value.fold(Fr::zero(), |sum, limb| sum * base + limb[row]);
+    let sum = limbs.iter().rev().fold(Fr::zero(), |sum, limb| sum * base + limb[row]);
     sum + (sign - Fr::one()) * Fr::from(1u64 << shape.value_bits())
 }

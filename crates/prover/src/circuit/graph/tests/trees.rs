@@ -115,7 +115,10 @@ fn sets() -> TreeEnsemble {
 #[test]
 fn paths_lead_where_the_trees_do() {
     let graph = Some(GraphShape { node_lanes: 1, ..GraphShape::new(4, 3) });
-    for shape in shapes().map(|shape| Shape { graph, ..shape }) {
+    // Scores are values: the rescale must leave their readers' weights some bits.
+    let formats = [(5, 3, 6), (6, 2, 5)];
+    for (limb_bits, shift_limbs, limbs) in formats {
+        let shape = Shape { limb_bits, limbs, shift_limbs, graph, ..shapes()[0] };
         for trees in [ensemble(), sets()] {
             let quantized = quantized_of(trees.clone(), &shape);
             let claims = Claims::graph(&quantized.graph, &shape);
