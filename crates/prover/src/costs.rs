@@ -18,8 +18,9 @@ pub struct Costs {
     pub nodes: Vec<NodeCost>,
     /// Rows of public values, biases and the ends of layers.
     pub shared_rows: usize,
-    /// Rows that the range table needs: its entries, and the two of every value, on which
-    /// none can stand. They share rows with weights.
+    /// Rows that tables need: the range table's entries, the two of every value and a path's
+    /// steps, on which none can stand; or rows of the node table. They share rows with
+    /// weights.
     pub table_rows: usize,
     /// Rows that are left.
     pub free_rows: usize,
@@ -56,8 +57,8 @@ impl Costs {
     pub fn of(model: &Graph, plan: &Plan) -> Result<Self, LayoutError> {
         let graph = &plan.quantized.graph;
         let layout = Layout::new(graph, plan.shape)?;
-        let linear = graph.nodes.iter().filter(|node| matches!(node.op, IntegerOp::Linear(_)));
-        let lengths: Vec<usize> = linear.map(|node| graph.len(node.output)).collect();
+        let makers = graph.nodes.iter().filter(|node| node.op.makes_values());
+        let lengths: Vec<usize> = makers.map(|node| graph.len(node.output)).collect();
         let usage = layout.usage(graph.input_len(), &lengths);
         let unit = |tensor: usize| plan.quantized.units.get(tensor).copied().unwrap_or([1.0; 2]);
         let mut nodes = Vec::with_capacity(graph.inputs.len() + graph.nodes.len());
@@ -79,12 +80,25 @@ impl Costs {
             });
         }
         let mut rows = usage.nodes.iter().copied();
+        let trees = graph.nodes.iter().filter_map(|node| match &node.op {
+            IntegerOp::Trees(trees) => Some(&trees.trees),
+            _ => None,
+        });
+        let all_steps: usize = trees.flatten().map(|tree| tree.depth + 1).sum();
         for node in &graph.nodes {
             let (form, parameters, rows) = match &node.op {
                 IntegerOp::Linear(linear) => {
                     let maps: Vec<String> = linear.maps.iter().map(LinearMap::to_string).collect();
                     let weights: usize = linear.maps.iter().map(LinearMap::coefficients).sum();
                     (maps.join(" + "), weights + linear.bias.len(), rows.next().unwrap_or(0))
+                }
+                IntegerOp::Trees(trees) => {
+                    let nodes: usize = trees.trees.iter().map(|tree| tree.nodes.len()).sum();
+                    let form = format!("{} paths of {nodes} tree nodes", trees.trees.len());
+                    // Paths of several ensembles share their rows by depth.
+                    let own = trees.trees.iter().map(|tree| tree.depth + 1).sum::<usize>();
+                    let paths = usage.paths * own / all_steps.max(1);
+                    (form, 2 * nodes + trees.bias.len(), rows.next().unwrap_or(0) + paths)
                 }
                 IntegerOp::Select(selected) => (format!("select {}", selected.len()), 0, 0),
             };
@@ -122,7 +136,7 @@ impl Costs {
     /// What decides how many rows the circuit has.
     pub fn dominant(&self) -> String {
         if self.table_rows > self.taken() {
-            return format!("the range table, which needs {} rows", self.table_rows);
+            return format!("the tables, which need {} rows", self.table_rows);
         }
         let most = self.nodes.iter().max_by_key(|node| node.rows);
         match most.filter(|node| node.rows >= self.shared_rows) {

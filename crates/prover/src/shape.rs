@@ -40,12 +40,19 @@ pub struct GraphShape {
     /// Inferences that one proof is of, T: weights are read once for all of them.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub batch: usize,
+    /// Lanes of the node table of decision trees whose paths are proven, W: a row holds W
+    /// nodes. 0 without such trees.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub node_lanes: usize,
+    /// Paths side by side, P, where there are any.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub path_lanes: usize,
 }
 
 impl GraphShape {
     /// The parameters of a circuit of one inference.
     pub fn new(limb_columns: usize, packed: usize) -> Self {
-        Self { limb_columns, packed, batch: 1 }
+        Self { limb_columns, packed, batch: 1, node_lanes: 0, path_lanes: 1 }
     }
 }
 
@@ -56,6 +63,11 @@ fn one() -> usize {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_one(batch: &usize) -> bool {
     *batch == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Most inferences of one proof.
@@ -105,6 +117,16 @@ impl Shape {
                 "from 1 to the number of limbs",
             )?;
             check((1..=MAX_BATCH).contains(&graph.batch), "batch", graph.batch, "from 1 to 4096")?;
+            let lanes = graph.node_lanes;
+            check(lanes <= 64, "node_lanes", lanes, "at most 64")?;
+            let paths = graph.path_lanes;
+            check((1..=16).contains(&paths), "path_lanes", paths, "1 to 16")?;
+            check(
+                lanes == 0 || graph.limb_columns >= paths * self.value_limbs(),
+                "limb_columns",
+                graph.limb_columns,
+                "as many as values have limbs of which paths side by side compare one each",
+            )?;
             return check(
                 (1..=self.most_packed()).contains(&graph.packed),
                 "packed",
@@ -150,6 +172,26 @@ impl Shape {
         self.graph.map_or(1, |graph| graph.batch)
     }
 
+    /// Lanes of the node table, W; 0 in circuits that prove no paths of trees.
+    pub fn node_lanes(&self) -> usize {
+        self.graph.map_or(0, |graph| graph.node_lanes)
+    }
+
+    /// Paths side by side, P; 0 in circuits that prove no paths of trees.
+    pub fn path_lanes(&self) -> usize {
+        self.graph.filter(|graph| graph.node_lanes > 0).map_or(0, |graph| graph.path_lanes)
+    }
+
+    /// Limbs of a value after the rescale.
+    pub fn value_limbs(&self) -> usize {
+        self.limbs - self.shift_limbs
+    }
+
+    /// Fixed columns that hold the model: weights, and two a lane of the node table.
+    pub fn secret_columns(&self) -> usize {
+        self.lanes + 2 * self.node_lanes()
+    }
+
     /// The most weights that one cell holds: below p/2 with the differences of their
     /// outputs, which take one bit more than a pre-activation.
     pub fn most_packed(&self) -> usize {
@@ -191,10 +233,16 @@ impl fmt::Display for Shape {
         let Self { limb_bits, limbs, shift_limbs, lanes, public_inputs, graph } = self;
         let kind = if graph.is_some() { "graph" } else { "dense" };
         write!(f, "{kind}-b{limb_bits}-r{limbs}-n{shift_limbs}-c{lanes}")?;
-        if let Some(GraphShape { limb_columns, packed, batch }) = graph {
+        if let Some(GraphShape { limb_columns, packed, batch, node_lanes, path_lanes }) = graph {
             write!(f, "-m{limb_columns}-e{packed}")?;
             if *batch > 1 {
                 write!(f, "-t{batch}")?;
+            }
+            if *node_lanes > 0 {
+                write!(f, "-w{node_lanes}")?;
+            }
+            if *path_lanes > 1 {
+                write!(f, "-p{path_lanes}")?;
             }
         }
         if *public_inputs { f.write_str("-public") } else { Ok(()) }

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use serde::Deserialize;
 use verdict_prover::{
     graph::{ElementKind, Graph, Op},
+    integer::{IntegerNode, IntegerOp},
     onnx::{self, LoadOptions},
     quantize::{Grid, Precision, Quantized, Ranges},
     shape::{GraphShape, Shape},
@@ -117,19 +118,20 @@ fn every_ensemble_is_read_as_onnxruntime_runs_it() {
 /// inputs without the bits below their grid.
 #[test]
 fn every_decision_in_integers_is_onnxruntimes() {
-    let graph_shape = Some(GraphShape::new(1, 1));
-    let shapes =
-        [(12, 2, 4), (10, 2, 5), (8, 3, 7), (9, 2, 5)].map(|(limb_bits, shift_limbs, limbs)| {
-            Shape {
-                limb_bits,
-                limbs,
-                shift_limbs,
-                lanes: 4,
-                public_inputs: false,
-                graph: graph_shape,
-            }
-        });
-    let mut all = Vec::new();
+    // By decisions, and by paths where these can be.
+    let shapes = [0, 1].into_iter().flat_map(|node_lanes| {
+        let formats = [(12, 2, 4), (10, 2, 5), (8, 3, 7), (9, 2, 5)];
+        formats.map(|(limb_bits, shift_limbs, limbs)| Shape {
+            limb_bits,
+            limbs,
+            shift_limbs,
+            lanes: 4,
+            public_inputs: false,
+            graph: Some(GraphShape { node_lanes, ..GraphShape::new(limbs, 1) }),
+        })
+    });
+    let shapes: Vec<Shape> = shapes.collect();
+    let (mut all, mut by_paths) = (Vec::new(), 0);
     for (name, case, graph) in cases() {
         for shape in &shapes {
             let precision = Precision { function_tolerance: 1e-5, ..Precision::default() };
@@ -140,6 +142,8 @@ fn every_decision_in_integers_is_onnxruntimes() {
                     continue;
                 }
             };
+            let is_trees = |node: &IntegerNode| matches!(node.op, IntegerOp::Trees(_));
+            by_paths += usize::from(quantized.graph.nodes.iter().any(is_trees));
             let tolerance = 1e-4;
             for sample in &case.samples {
                 let got = quantized.run(&sample.numbers(&graph).concat()).expect("it is in range");
@@ -152,6 +156,7 @@ fn every_decision_in_integers_is_onnxruntimes() {
         }
     }
     assert!(all.is_empty(), "{} faults:\n{}", all.len(), all[..all.len().min(30)].join("\n"));
+    assert!(by_paths >= 60, "only {by_paths} circuits of paths");
 }
 
 #[test]

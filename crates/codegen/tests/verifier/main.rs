@@ -10,3 +10,4 @@ mod mutants;
 mod random;
 mod refusals;
 mod synthetic;
+mod trees;

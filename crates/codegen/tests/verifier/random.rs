@@ -211,6 +211,8 @@ fn case(seed: u64, nodes: usize) -> Case {
         limb_columns: rng.gen_range(1..=6),
         packed: rng.gen_range(1..=10),
         batch: rng.gen_range(1..=3),
+        node_lanes: 0,
+        path_lanes: 1,
     };
     let public_inputs = rng.gen_bool(0.5);
     let lanes = rng.gen_range(1..=4);

@@ -27,7 +27,7 @@ use self::graph::Claims;
 pub use self::public::PublicValues;
 pub use self::usage::Usage;
 use crate::{
-    integer::{IntegerError, IntegerGraph, IntegerOp, Trace},
+    integer::{IntegerError, IntegerGraph, Trace},
     shape::{Shape, ShapeError},
 };
 
@@ -54,6 +54,9 @@ pub enum LayoutError {
     /// A graph in the shape of a chain circuit.
     #[error("the model is no chain of layers, and the circuit's shape is for chains only")]
     NoChain,
+    /// A graph with trees in a shape whose circuit proves no paths.
+    #[error("the model has decision trees, and the circuit's shape has no node table")]
+    NoPaths,
     /// The shape is not supported.
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -211,18 +214,14 @@ impl Witness {
         match (phase, &self.first, &layout.rows, challenges) {
             (0, First::Chain(first), ..) => Some(vec![first.limbs.clone(), first.signs.clone()]),
             (0, First::Graph(first), ..) => {
-                Some(first.limbs.iter().chain([&first.cells]).cloned().collect())
+                let cells = first.limbs.iter().chain([&first.cells]);
+                Some(cells.chain(first.paths.columns()).cloned().collect())
             }
             (1, First::Chain(first), Rows::Chain(rows), [beta, rho]) => {
                 Some(first.second_phase(rows, &self.instances, *beta, *rho).into_columns())
             }
-            (1, First::Graph(first), Rows::Graph(rows), [beta, gamma, rho, batch @ ..]) => {
-                let sigma = match (batch, layout.shape.batch()) {
-                    ([], 1) => Fr::zero(),
-                    ([sigma], 2..) => *sigma,
-                    _ => return None,
-                };
-                let challenges = graph::Challenges { beta: *beta, gamma: *gamma, rho: *rho, sigma };
+            (1, First::Graph(first), Rows::Graph(rows), known) => {
+                let challenges = graph::Challenges::new(&layout.shape, known)?;
                 Some(first.second_phase(rows, &self.instances, challenges).into_columns())
             }
             _ => None,
@@ -388,7 +387,7 @@ fn integers(graph: &IntegerGraph, shape: &Shape, inputs: &[i64], trace: &Trace) 
     let given = inputs.iter().map(|x| (x << shape.shift_bits(), *x));
     let nodes = graph.nodes.iter().zip(&trace.accumulators);
     let made = nodes
-        .filter(|(node, _)| matches!(node.op, IntegerOp::Linear(_)))
+        .filter(|(node, _)| node.op.makes_values())
         .flat_map(|(node, z)| z.iter().copied().zip(trace.values[node.output.0].iter().copied()));
     given.chain(made).collect()
 }

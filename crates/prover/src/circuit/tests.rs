@@ -15,7 +15,7 @@ use verdict_kzg::protocol::Opening;
 use super::*;
 use crate::{
     graph::{Convolution, Linear, LinearMap, SparseRows, TensorId},
-    integer::{IntegerNode, IntegerTensor, Selected},
+    integer::{IntegerNode, IntegerOp, IntegerTensor, Selected},
     plan::OPENINGS,
     shape::GraphShape,
 };
@@ -91,6 +91,16 @@ fn shapes() -> impl Iterator<Item = Shape> {
         Shape { graph: graph(5, 3), public_inputs: true, ..private },
         Shape { graph: Some(GraphShape { batch: 3, ..GraphShape::new(2, 4) }), ..private },
         Shape { graph: Some(GraphShape { batch: 64, ..GraphShape::new(5, 4) }), ..private },
+        Shape { graph: Some(GraphShape { node_lanes: 1, ..GraphShape::new(3, 4) }), ..private },
+        Shape {
+            graph: Some(GraphShape { node_lanes: 3, batch: 5, ..GraphShape::new(5, 4) }),
+            ..private
+        },
+        Shape {
+            limbs: 4,
+            graph: Some(GraphShape { node_lanes: 2, path_lanes: 2, ..GraphShape::new(4, 4) }),
+            ..private
+        },
     ]
     .into_iter()
 }
@@ -143,7 +153,7 @@ fn degree_in(expression: &Expression<Fr>, secret: &[usize]) -> usize {
 fn every_gate_is_linear_in_the_secret_columns() {
     for shape in shapes() {
         let secret = secret_columns(&shape);
-        assert_eq!(secret.len(), shape.lanes);
+        assert_eq!(secret.len(), shape.secret_columns());
         for gate in constraint_system(&shape).gates() {
             for polynomial in gate.polynomials() {
                 assert!(degree_in(polynomial, &secret) <= 1, "{shape}: {}", gate.name());

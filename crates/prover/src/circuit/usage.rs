@@ -11,8 +11,10 @@ pub struct Usage {
     pub nodes: Vec<usize>,
     /// Rows of what belongs to no value: instances, biases, the ends of layers.
     pub shared: usize,
-    /// Rows that the range table needs: its entries, and the two of every value, on which
-    /// none can stand.
+    /// Rows of paths through decision trees.
+    pub paths: usize,
+    /// Rows that the range table needs: its entries, the two of every value and a path's
+    /// steps, on which none can stand; or rows of the node table, if these are more.
     pub table: usize,
     /// Rows that no gate, or nothing, uses.
     pub free: usize,
@@ -21,16 +23,22 @@ pub struct Usage {
 impl Usage {
     /// Rows that values, weights and biases take.
     pub fn taken(&self) -> usize {
-        self.inputs + self.nodes.iter().sum::<usize>() + self.shared
+        self.inputs + self.nodes.iter().sum::<usize>() + self.shared + self.paths
     }
 }
 
 impl Layout {
-    /// Values that are committed to.
-    fn values(&self) -> usize {
+    /// Rows that tables need.
+    fn table_rows(&self) -> usize {
+        let range = self.shape.table_size();
         match &self.rows {
-            Rows::Graph(layout) => layout.value_rows.len(),
-            Rows::Chain(layout) => layout.blocks.len(),
+            Rows::Graph(layout) => {
+                let batch = self.shape.batch();
+                let taken = 2 * layout.value_rows.len() * batch + layout.paths.steps(batch).count();
+                let lanes = self.shape.node_lanes().max(1);
+                (range + taken).max(layout.paths.nodes.div_ceil(lanes))
+            }
+            Rows::Chain(layout) => range + 2 * layout.blocks.len(),
         }
     }
 
@@ -41,7 +49,8 @@ impl Layout {
             inputs: 0,
             nodes: vec![0; nodes.len()],
             shared: 0,
-            table: self.shape.table_size() + 2 * self.values(),
+            paths: 0,
+            table: self.table_rows(),
             free: 0,
         };
         // Values are numbered: the inputs, then every node's results.
@@ -53,7 +62,9 @@ impl Layout {
             Rows::Graph(layout) => {
                 // The first block begins on the row of the last swap.
                 let first = layout.swaps.last().copied().unwrap_or(0);
-                usage.shared = first;
+                let trees = layout.paths.groups().map(|tree| tree.depth + 1);
+                usage.paths = self.shape.batch() * trees.sum::<usize>();
+                usage.shared = first - usage.paths;
                 let mut start = first.saturating_sub(1);
                 for (value, row) in layout.value_rows.iter().enumerate() {
                     usage.add(owner(value), row - start);

@@ -217,6 +217,13 @@ impl IntegerGraph {
                     None => Ok(()),
                 }
             }
+            IntegerOp::Trees(trees) => {
+                let inputs: Vec<usize> = node.inputs.iter().map(|input| self.len(*input)).collect();
+                match trees.misfit(self.input_bits, &inputs, self.len(node.output)) {
+                    Some(cause) => Err(IntegerError::Node { node: node.name.clone(), cause }),
+                    None => Ok(()),
+                }
+            }
             IntegerOp::Select(elements) => {
                 let expected = self.len(node.output);
                 if elements.len() != expected {

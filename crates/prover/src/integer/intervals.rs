@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    IntegerError, IntegerGraph, IntegerOp, Selected,
+    IntegerError, IntegerGraph, IntegerNode, IntegerOp, Selected,
     boxes::{self, Sides},
 };
 use crate::graph::{Linear, LinearMap, TensorId};
@@ -53,14 +53,14 @@ impl IntegerGraph {
             match &node.op {
                 IntegerOp::Linear(linear) => {
                     let bounds = analysis.linear(&node.inputs, linear);
-                    for (index, bounds) in bounds.iter().enumerate() {
-                        let bits = bits_of(*bounds);
-                        if bits > accumulator_bits {
-                            let (node, limit) = (node.name.clone(), accumulator_bits);
-                            return Err(IntegerError::Overflow { node, index, bits, limit });
-                        }
-                    }
+                    self.check_bounds(node, &bounds, accumulator_bits)?;
                     analysis.add_linear(node.output, &node.inputs, linear, &bounds);
+                    accumulators.push(bounds);
+                }
+                IntegerOp::Trees(trees) => {
+                    let bounds = trees.bounds();
+                    self.check_bounds(node, &bounds, accumulator_bits)?;
+                    analysis.add_trees(node.output, &bounds);
                     accumulators.push(bounds);
                 }
                 IntegerOp::Select(elements) => {
@@ -72,6 +72,22 @@ impl IntegerGraph {
         let tensors = (0..self.tensors.len()).map(TensorId);
         let values = tensors.map(|tensor| analysis.bounds(tensor).to_vec()).collect();
         Ok(Intervals { accumulators, values })
+    }
+
+    fn check_bounds(
+        &self,
+        node: &IntegerNode,
+        bounds: &[Interval],
+        limit: u32,
+    ) -> Result<(), IntegerError> {
+        for (index, bounds) in bounds.iter().enumerate() {
+            let bits = bits_of(*bounds);
+            if bits > limit {
+                let node = node.name.clone();
+                return Err(IntegerError::Overflow { node, index, bits, limit });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -179,9 +195,20 @@ impl Analysis {
         bounds: &[Interval],
     ) {
         let derived = self.derive(inputs, linear);
-        let rescale = |z: &i128| (z >> self.shift_bits).max(0);
-        let bounds = bounds.iter().map(|(lo, hi)| (rescale(lo), rescale(hi))).collect();
+        let bounds = self.rescaled(bounds);
         self.add(tensor, Known { bounds, roots: None, derived });
+    }
+
+    /// Adds the output of a node of trees whose z have `bounds`.
+    pub(crate) fn add_trees(&mut self, tensor: TensorId, bounds: &[Interval]) {
+        let bounds = self.rescaled(bounds);
+        self.add(tensor, Known { bounds, roots: None, derived: Vec::new() });
+    }
+
+    /// Bounds of values from those of their z.
+    fn rescaled(&self, bounds: &[Interval]) -> Vec<Interval> {
+        let rescale = |z: &i128| (z >> self.shift_bits).max(0);
+        bounds.iter().map(|(lo, hi)| (rescale(lo), rescale(hi))).collect()
     }
 
     pub(crate) fn add_select(

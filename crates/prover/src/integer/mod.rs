@@ -1,12 +1,13 @@
 //! The integer graph: the specification of a proven inference.
 //!
-//! A graph of two kinds of nodes on integers. A *linear* node reads tensors x_i and makes
+//! A graph of three kinds of nodes on integers. A *linear* node reads tensors x_i and makes
 //!
 //! ```text
 //! z = Σ M_i·x_i + c,      x' = max(0, ⌊z / 2^n⌋),
 //! ```
 //!
-//! a *select* node names elements again. So values are never negative; whatever can be is
+//! a *select* node names elements again, and a *trees* node makes z of the leaves that paths
+//! through decision trees lead to ([`trees`]). So values are never negative; whatever can be is
 //! stored with a shift that its readers take back. Everything the quantizer reads is brought
 //! to this form: an identity is a linear node whose bias keeps z non-negative, a
 //! piecewise-linear function is a node of ReLUs at its knots, a maximum is
@@ -21,6 +22,7 @@ mod intervals;
 mod run;
 #[cfg(test)]
 mod tests;
+pub mod trees;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,7 @@ pub use self::{
     check::IntegerError,
     intervals::{Interval, Intervals},
     run::Trace,
+    trees::{Tree, TreeNode, Trees},
 };
 use crate::graph::{Linear, LinearMap, TensorId};
 
@@ -79,9 +82,18 @@ pub enum IntegerOp {
     Linear(Linear<i64>),
     /// Elements named again; costs nothing.
     Select(Vec<Selected>),
+    /// Sums of leaves of decision trees, rescaled as those of a linear node.
+    Trees(Trees),
 }
 
-/// Where an element of an [`IntegerOp::Select`] comes from.
+impl IntegerOp {
+    /// Whether it makes values of its own, by equations.
+    pub fn makes_values(&self) -> bool {
+        !matches!(self, Self::Select(_))
+    }
+}
+
+/// An element of one of a node's inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selected {
     /// Which of the node's inputs.
@@ -131,20 +143,21 @@ impl IntegerGraph {
         self.outputs.iter().map(|tensor| self.len(*tensor)).sum()
     }
 
-    /// Number of values that need a range check: inputs and what linear nodes make.
+    /// Number of values that need a range check: inputs and what nodes make.
     pub fn value_count(&self) -> usize {
-        let linear = |node: &&IntegerNode| matches!(node.op, IntegerOp::Linear(_));
-        let made = self.nodes.iter().filter(linear).map(|node| self.len(node.output));
+        let makers = self.nodes.iter().filter(|node| node.op.makes_values());
+        let made = makers.map(|node| self.len(node.output));
         self.input_len() + made.sum::<usize>()
     }
 
-    /// Number of weights and biases.
+    /// Number of weights, biases and numbers of trees.
     pub fn parameter_count(&self) -> usize {
         let count = |node: &IntegerNode| match &node.op {
             IntegerOp::Linear(linear) => {
                 let weights = linear.maps.iter().map(|map| map.coefficients());
                 weights.sum::<usize>() + linear.bias.len()
             }
+            IntegerOp::Trees(trees) => trees.parameters(),
             IntegerOp::Select(_) => 0,
         };
         self.nodes.iter().map(count).sum()

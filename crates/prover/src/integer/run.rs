@@ -51,6 +51,11 @@ impl IntegerGraph {
                     let x = z.iter().map(|z| (z >> self.shift_bits).max(0)).collect();
                     (z, x)
                 }
+                IntegerOp::Trees(trees) => {
+                    let z = trees.run(|at| values[node.inputs[at.input].0][at.index]);
+                    let x = z.iter().map(|z| (z >> self.shift_bits).max(0)).collect();
+                    (z, x)
+                }
                 IntegerOp::Select(elements) => {
                     let element = |at: &super::Selected| values[node.inputs[at.input].0][at.index];
                     (Vec::new(), elements.iter().map(element).collect())

@@ -63,7 +63,9 @@ impl Costs {
             + GAS_PER_VALUE * protocol.num_evaluations() as f64
             + GAS_PER_QUERY * (protocol.advice_queries.len() + protocol.fixed_queries.len()) as f64
             + GAS_PER_INSTANCE * public.count() as f64;
-        let small = 2 * shape.limb_columns();
+        // Cells of paths are small, and most of them 0.
+        let paths = (7 * shape.path_lanes()).saturating_sub(1) + 2 * shape.node_lanes();
+        let small = 2 * shape.limb_columns() + paths;
         let full = advice.saturating_sub(small);
         let row = SECONDS_PER_ROW
             + SECONDS_PER_FULL * full as f64

@@ -23,8 +23,8 @@ pub use self::cost::Estimate;
 use self::cost::{Columns, Costs};
 use crate::{
     circuit::{Layout, LayoutError, PublicValues, constraint_system, secret_columns},
-    graph::Graph,
-    quantize::{ErrorReport, Precision, QuantizeError, Quantized, Quantizer, Ranges},
+    graph::{Graph, Node, Op},
+    quantize::{ErrorReport, Functions, Precision, QuantizeError, Quantized, Quantizer, Ranges},
     shape::{GraphShape, Shape, ShapeError},
 };
 pub use verdict_kzg::protocol::Opening;
@@ -48,6 +48,13 @@ const LANES: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64];
 /// How columns may be committed to: each, or so many at most together.
 pub const OPENINGS: [Opening; 4] =
     [Opening::COLUMNS, Opening::folded(4), Opening::folded(8), Opening::folded(16)];
+/// Lanes of the candidates' node tables, for trees whose paths are proven.
+const NODE_LANES: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+/// Paths side by side.
+const PATH_LANES: [usize; 2] = [1, 2];
+/// An ensemble of more comparisons is proven by its paths if it can be: as decisions and leaves
+/// it would take several times the rows.
+const MOST_DECISIONS: usize = 2048;
 /// The error target of those who name none …
 const DEFAULT_TARGET: f64 = 1e-4;
 /// … and how far it gives way for models whose outputs may be large.
@@ -243,19 +250,19 @@ impl Plan {
         if let Some(decimals) = options.decimals.filter(|_| rounding > target) {
             return Err(PlanError::Decimals { decimals, rounding, target });
         }
-        let quantizer = Quantizer::new(graph, ranges)?;
-        let search = Search::new(&quantizer, options, target, target);
+        let quantizers = &quantizers(graph, ranges)?[..];
+        let search = Search::new(quantizers, options, target, target);
         if search.best.is_some() || !search.error.is_finite() {
             return search.finish(target);
         }
         // Functions approximated for this target say little about what can be had.
-        let finest = Search::new(&quantizer, options, FINEST_TARGET, target);
+        let finest = Search::new(quantizers, options, FINEST_TARGET, target);
         if finest.best.is_some() {
             return finest.finish(target);
         }
         let reached = 2.0 * finest.error;
         if options.target_error.is_none() && reached <= LARGEST_DEFAULT_TARGET {
-            return Search::new(&quantizer, options, reached, reached).finish(reached);
+            return Search::new(quantizers, options, reached, reached).finish(reached);
         }
         finest.finish(target)
     }
@@ -271,7 +278,7 @@ impl Plan {
         precision: &Precision,
     ) -> Result<Self, PlanError> {
         shape.validate()?;
-        let quantizer = Quantizer::new(graph, ranges)?;
+        let quantizer = Quantizer::suited(graph, ranges, &shape)?;
         let quantized = quantizer.quantize(&shape, &quantizer.functions(precision))?;
         let error = quantizer.compare(&quantized)?;
         let k = Layout::required_k(&quantized.graph, shape)?;
@@ -301,10 +308,10 @@ pub fn srs_k(protocol: &Protocol, k: u32) -> u32 {
 }
 
 impl Search {
-    /// Tries every format, functions approximated for `functions_target`, and keeps those
-    /// whose error is at most `target`.
+    /// Tries every format with each quantizer, functions approximated for `functions_target`,
+    /// and keeps those whose error is at most `target`.
     fn new(
-        quantizer: &Quantizer<'_>,
+        quantizers: &[Quantizer<'_>],
         options: &PlanOptions,
         functions_target: f64,
         target: f64,
@@ -313,7 +320,12 @@ impl Search {
             decimals: options.decimals,
             function_tolerance: FUNCTIONS_SHARE * functions_target.max(1e-12),
         };
-        let functions = quantizer.functions(&precision);
+        let functions: Vec<Functions> =
+            quantizers.iter().map(|quantizer| quantizer.functions(&precision)).collect();
+        let tried: Vec<_> = FORMATS
+            .iter()
+            .flat_map(|format| quantizers.iter().zip(&functions).map(move |q| (*format, q)))
+            .collect();
         let search = Mutex::new(Self {
             precision,
             best: None,
@@ -321,17 +333,18 @@ impl Search {
             error: f64::INFINITY,
             failure: None,
         });
-        FORMATS.par_iter().enumerate().for_each(|(index, (limb_bits, shift_limbs, limbs))| {
+        tried.into_par_iter().enumerate().for_each(|(index, (format, (quantizer, functions)))| {
+            let (limb_bits, shift_limbs, limbs) = format;
             let format = Shape {
-                limb_bits: *limb_bits,
-                limbs: *limbs,
-                shift_limbs: *shift_limbs,
+                limb_bits,
+                limbs,
+                shift_limbs,
                 lanes: 1,
                 public_inputs: options.public_inputs,
                 graph: None,
             };
             let measured = quantizer
-                .quantize(&format, &functions)
+                .quantize(&format, functions)
                 .and_then(|quantized| Ok((quantizer.compare(&quantized)?, quantized)));
             let lock = || search.lock().unwrap_or_else(PoisonError::into_inner);
             let (error, quantized) = match measured {
@@ -348,7 +361,7 @@ impl Search {
             }
             let mut candidates = Vec::new();
             let mut failure = None;
-            for shape in shapes_of(&format, options.batch.unwrap_or(1)) {
+            for shape in shapes_of(&format, options.batch.unwrap_or(1), quantizer.has_paths()) {
                 match Layout::required_k(&quantized.graph, shape) {
                     Ok(k) => {
                         let public = public_values(&shape, &quantized);
@@ -413,22 +426,48 @@ fn public_values(shape: &Shape, quantized: &Quantized) -> PublicValues {
     PublicValues::new(shape, quantized.graph.input_len(), quantized.output.count)
 }
 
-/// The chain circuit's and the graph circuit's shapes of a format.
-fn shapes_of(format: &Shape, batch: usize) -> Vec<Shape> {
-    let chain = match (batch, format.public_inputs) {
-        (1, true) => &LANES[..1],
-        (1, false) => &LANES[..],
-        // The chain circuit is of one inference.
+/// How a graph may be quantized: ensembles of trees by their paths, and by their decisions.
+fn quantizers<'a>(graph: &'a Graph, ranges: &Ranges) -> Result<Vec<Quantizer<'a>>, QuantizeError> {
+    let branches = |node: &Node| match &node.op {
+        Op::Trees(trees) => trees.branches.len(),
+        _ => 0,
+    };
+    let branches = graph.nodes.iter().map(branches).max().unwrap_or(0);
+    if branches == 0 {
+        return Ok(vec![Quantizer::new(graph, ranges)?]);
+    }
+    let paths = Quantizer::by_paths(graph, ranges)?;
+    Ok(match (paths.has_paths(), branches > MOST_DECISIONS) {
+        (false, _) => vec![paths],
+        (true, true) => vec![paths],
+        (true, false) => vec![paths, Quantizer::new(graph, ranges)?],
+    })
+}
+
+/// The chain circuit's and the graph circuit's shapes of a format, with node tables or without.
+fn shapes_of(format: &Shape, batch: usize, has_paths: bool) -> Vec<Shape> {
+    let chain = match (batch, format.public_inputs, has_paths) {
+        (1, true, false) => &LANES[..1],
+        (1, false, false) => &LANES[..],
+        // The chain circuit is of one inference, and of no paths.
         _ => &[],
     };
     let chain = chain.iter().map(|lanes| Shape { lanes: *lanes, ..*format });
     // As many weights in a cell as it holds; limbs in as few rows as a column more saves.
     let packed = format.most_packed();
-    let columns = (1..=format.limbs)
-        .filter(|m| *m == 1 || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1));
-    let graph = columns.flat_map(|limb_columns| {
-        let graph = Some(GraphShape { limb_columns, packed, batch });
-        LANES.iter().map(move |lanes| Shape { lanes: *lanes, graph, ..*format })
+    let tables: Vec<(usize, usize)> = match has_paths {
+        true => NODE_LANES.iter().flat_map(|w| PATH_LANES.map(|p| (*w, p))).collect(),
+        false => vec![(0, 1)],
+    };
+    let graph = tables.into_iter().flat_map(|(node_lanes, path_lanes)| {
+        let least = if has_paths { path_lanes * format.value_limbs() } else { 1 };
+        let columns = (least..=format.limbs).filter(move |m| {
+            *m == least || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1)
+        });
+        columns.flat_map(move |limb_columns| {
+            let graph = Some(GraphShape { limb_columns, packed, batch, node_lanes, path_lanes });
+            LANES.iter().map(move |lanes| Shape { lanes: *lanes, graph, ..*format })
+        })
     });
     chain.chain(graph).collect()
 }

@@ -1,7 +1,10 @@
 //! What the planner chooses, and what it refuses.
 
 use super::*;
-use crate::graph::{ElementKind, Function, Linear, LinearMap, Node, Op, Tensor, TensorId};
+use crate::graph::{
+    Branch, Child, ElementKind, Function, Leaf, Linear, LinearMap, Node, Op, Tensor, TensorId,
+    Test, TreeEnsemble,
+};
 
 /// Σ weights·x + 0.25, and what follows it.
 fn graph(weights: Vec<f64>, following: Vec<Op>) -> Graph {
@@ -205,4 +208,93 @@ fn an_mlp_of_100_000_parameters_takes_few_rows() {
     };
     assert!(plan(Objective::Balanced).k <= 13);
     assert!(plan(Objective::Time).k <= 12);
+}
+
+/// Full trees over features with two decimals, each leaf with a value of its own.
+fn forest(count: usize, depth: usize, features: usize) -> Graph {
+    let mut state = 1u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (state >> 33) % below
+    };
+    let (inner, ends) = ((1 << depth) - 1, 1 << depth);
+    let (mut branches, mut leaves) = (Vec::new(), Vec::new());
+    for tree in 0..count {
+        let child = |place: usize| match place.checked_sub(inner) {
+            Some(leaf) => Child::Leaf(tree * ends + leaf),
+            None => Child::Branch(tree * inner + place),
+        };
+        for place in 0..inner {
+            branches.push(Branch {
+                feature: draw(features as u64) as usize,
+                test: Test::AtMost(draw(100) as f64 / 100.0),
+                holds: child(2 * place + 1),
+                fails: child(2 * place + 2),
+                missing_holds: false,
+            });
+        }
+        leaves
+            .extend((0..ends).map(|_| Leaf { weights: vec![(0, draw(2000) as f64 / 1e4 - 0.1)] }));
+    }
+    let roots = (0..count).map(|tree| Child::Branch(tree * inner)).collect();
+    let tensor =
+        |name: &str, len| Tensor { name: name.into(), dims: vec![1, len], kind: ElementKind::Real };
+    Graph {
+        name: "forest".into(),
+        sha256: [0; 32],
+        tensors: vec![tensor("x", features), tensor("y", 1), tensor("p", 1)],
+        inputs: vec![TensorId(0)],
+        outputs: vec![TensorId(2)],
+        nodes: vec![
+            Node {
+                name: "trees".into(),
+                op: Op::Trees(TreeEnsemble {
+                    positions: 1,
+                    features,
+                    outputs: 1,
+                    double: false,
+                    branches,
+                    leaves,
+                    roots,
+                    base: vec![0.125],
+                }),
+                inputs: vec![TensorId(0)],
+                output: TensorId(1),
+            },
+            Node {
+                name: "sigmoid".into(),
+                op: Op::Function(Function::Sigmoid),
+                inputs: vec![TensorId(1)],
+                output: TensorId(2),
+            },
+        ],
+    }
+}
+
+/// Prints what ensembles take:
+/// cargo nextest run --release -p verdict-prover large_ensembles_take --no-capture
+#[test]
+fn large_ensembles_take_few_rows_by_their_paths() {
+    for (batch, k, objective) in [(1, 12, Objective::Balanced), (64, 15, Objective::Time)] {
+        let mut model = forest(100, 6, 24);
+        if batch > 1 {
+            // The score: knots of sigmoids are values, each of which takes 128 rows.
+            model.nodes.pop();
+            model.outputs = vec![TensorId(1)];
+        }
+        let grids = vec![Some(crate::quantize::Grid { decimals: 2, exact: true }); 24];
+        let ranges = Ranges { input: vec![[0.0, 1.0]; 24], grids };
+        let options = PlanOptions { batch: Some(batch), objective, ..PlanOptions::default() };
+        let plan = Plan::new(&model, &ranges, &options).expect("plans");
+        let Candidate { gas, seconds, .. } = plan.considered[0];
+        let (shape, error) = (plan.shape, plan.error.largest);
+        println!(
+            "100 × 6, batch of {batch}: {shape} of 2^{}, {gas:.0} gas, {seconds:.3} s, error {error:.1e}",
+            plan.k
+        );
+        assert!(plan.k <= k, "{shape} 2^{}", plan.k);
+        assert!(shape.node_lanes() > 0, "{shape}");
+        assert!(batch > 1 || gas <= 420_000.0, "{gas}");
+        assert!(error < 1e-4, "{error}");
+    }
 }

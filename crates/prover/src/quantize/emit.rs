@@ -1,5 +1,6 @@
 //! Steps as integer nodes, for a circuit of given bits.
 
+mod paths;
 mod trees;
 
 use super::{
@@ -154,6 +155,9 @@ impl<'a> Emitter<'a> {
             Kind::Kink { source, at } => self.kink(step, *source, at),
             Kind::Exact { rows, constants, like } => Ok(self.exact(step, rows, constants, *like)),
             Kind::Decisions { source, cuts } => self.decisions(step, program, *source, cuts),
+            Kind::Paths { elements, trees, bias } => {
+                self.paths(step, program, elements, trees, bias)
+            }
             Kind::Sigmoid { source, .. } => self.sigmoids(step, *source, &self.fitted[index]),
             Kind::Select(elements) => Ok(self.select(step, elements)),
         }
@@ -193,22 +197,21 @@ impl<'a> Emitter<'a> {
     ///
     /// A weight between values of b and b' fraction bits has n + b' − b of its own, so
     /// equal steps give the weights of all nodes the same precision.
-    fn fraction_bits(
-        &self,
-        step: &Step,
-        view: &View,
-        magnitude: f64,
-    ) -> Result<i32, QuantizeError> {
+    fn fraction_bits(&self, step: &Step, read: i32, magnitude: f64) -> Result<i32, QuantizeError> {
         let largest = ((1u64 << self.value_bits) - 4) as f64;
         let bits = (largest / magnitude.max(1e-9)).log2().floor() as i32;
         if bits < MIN_FRACTION_BITS || !magnitude.is_finite() {
             let node = step.name.clone();
             return Err(QuantizeError::TooWide { node, magnitude, fraction_bits: bits });
         }
-        let read = view.parts.iter().map(|part| self.made[part.step].bits).min();
-        let read = read.unwrap_or(self.output_bits);
         let down = (read - self.output_bits) / step.remaining.max(1);
         Ok(bits.min(read - down).max(MIN_FRACTION_BITS))
+    }
+
+    /// The least fraction bits of what a view reads.
+    fn read_bits(&self, view: &View) -> i32 {
+        let read = view.parts.iter().map(|part| self.made[part.step].bits).min();
+        read.unwrap_or(self.output_bits)
     }
 
     /// The bits that the circuit lacks for some bounds.
@@ -220,7 +223,7 @@ impl<'a> Emitter<'a> {
     fn relu(&mut self, step: &Step, view: &View) -> Result<Made, QuantizeError> {
         // What is cut off below 0 has to fit the accumulator only, which is seen below.
         let magnitude = step.bounds.iter().map(|(_, hi)| *hi).fold(0.0, f64::max);
-        let mut bits = self.fraction_bits(step, view, magnitude)?;
+        let mut bits = self.fraction_bits(step, self.read_bits(view), magnitude)?;
         let offsets = vec![0.0; step.len];
         let scaled = loop {
             let scaled = self.scale(&step.name, view, &offsets, exp2(bits))?;
@@ -241,7 +244,7 @@ impl<'a> Emitter<'a> {
         let lowest = lowest(&step.bounds);
         let base = |lo: f64| if uniform { lowest } else { lo };
         let width = step.bounds.iter().map(|(lo, hi)| hi - base(*lo)).fold(0.0, f64::max);
-        let mut bits = self.fraction_bits(step, view, width)?;
+        let mut bits = self.fraction_bits(step, self.read_bits(view), width)?;
         let (scaled, offsets) = loop {
             // On the grid, so that 0 and other bends of functions are.
             let snapped = |(lo, _): &(f64, f64)| (base(*lo) * exp2(bits)).floor() * exp2(-bits);

@@ -170,17 +170,43 @@ fn too_large(decimals: u32) -> String {
 }
 
 impl<'a> Quantizer<'a> {
-    /// Takes `graph` apart for inputs within `ranges`.
+    /// Takes `graph` apart for inputs within `ranges`; ensembles of trees are made of decisions.
     ///
     /// # Errors
     /// A graph or ranges that are not consistent, or values that may overflow f64.
     pub fn new(graph: &'a Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
+        Self::make(graph, ranges, false)
+    }
+
+    /// The same, but that ensembles of trees are proven by the paths that are taken, as far as
+    /// they can be. See [`Self::has_paths`].
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn by_paths(graph: &'a Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
+        Self::make(graph, ranges, true)
+    }
+
+    /// Whether there are paths to be proven: in circuits with a node table only.
+    pub fn has_paths(&self) -> bool {
+        self.program.has_paths()
+    }
+
+    /// A quantizer for a circuit: by paths if that proves them.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn suited(graph: &'a Graph, ranges: &Ranges, shape: &Shape) -> Result<Self, QuantizeError> {
+        Self::make(graph, ranges, shape.node_lanes() > 0)
+    }
+
+    fn make(graph: &'a Graph, ranges: &Ranges, by_paths: bool) -> Result<Self, QuantizeError> {
         graph.check()?;
         let ranges = ranges.resolve(graph)?;
         if graph.nodes.is_empty() {
             return Err(QuantizeError::Empty);
         }
-        let program = Program::new(graph, &ranges)?;
+        let program = Program::new(graph, &ranges, by_paths)?;
         let reference = Reference::new(graph, &ranges)?;
         let functions = program.steps.iter().any(|step| matches!(step.kind, Kind::Sigmoid { .. }));
         let gains = if functions {
@@ -275,7 +301,7 @@ impl Quantized {
         shape: &Shape,
         precision: &Precision,
     ) -> Result<Self, QuantizeError> {
-        let quantizer = Quantizer::new(graph, ranges)?;
+        let quantizer = Quantizer::suited(graph, ranges, shape)?;
         quantizer.quantize(shape, &quantizer.functions(precision))
     }
 

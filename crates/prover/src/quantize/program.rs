@@ -7,10 +7,14 @@
 
 mod functions;
 mod order;
+mod paths;
 mod trees;
 
-pub(super) use self::trees::Cut;
 use self::trees::Known;
+pub(super) use self::{
+    paths::{PathNode, PathTree},
+    trees::Cut,
+};
 use super::{
     QuantizeError, Ranges,
     bounds::bounds,
@@ -67,6 +71,9 @@ pub(super) enum Kind {
     Exact { rows: Vec<Terms>, constants: Vec<i64>, like: usize },
     /// Of each (element, cut) of a step: 1 where the element is not below the cut, else 0.
     Decisions { source: usize, cuts: Vec<(usize, Cut)> },
+    /// Scores of trees by their paths, which compare `elements` of steps: base values and what
+    /// leaves add to them.
+    Paths { elements: Vec<(usize, usize)>, trees: Vec<PathTree>, bias: Vec<f64> },
     /// Sigmoids of a step's elements, as ReLUs at their knots. `tensor` is the graph's.
     Sigmoid { source: usize, tensor: TensorId },
     /// Elements named again.
@@ -96,6 +103,8 @@ struct Lowering<'a> {
     /// Bounds by the graph's tensor.
     bounds: Vec<Vec<(f64, f64)>>,
     ranges: &'a Ranges,
+    /// Whether ensembles of trees are proven by their paths where they can be.
+    by_paths: bool,
     decisions: Known,
     steps: Vec<Step>,
     /// The view of each tensor of the graph.
@@ -107,7 +116,12 @@ struct Lowering<'a> {
 }
 
 impl Program {
-    pub(super) fn new(graph: &Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
+    /// Ensembles of trees by their paths where `by_paths`, as far as they can be.
+    pub(super) fn new(
+        graph: &Graph,
+        ranges: &Ranges,
+        by_paths: bool,
+    ) -> Result<Self, QuantizeError> {
         let mut uses = vec![0; graph.tensors.len()];
         let reads = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
         reads.for_each(|tensor| uses[tensor.0] += 1);
@@ -115,6 +129,7 @@ impl Program {
             graph,
             bounds: bounds(graph, &ranges.input)?,
             ranges,
+            by_paths,
             decisions: Known::default(),
             steps: Vec::new(),
             views: vec![None; graph.tensors.len()],
@@ -133,6 +148,11 @@ impl Program {
         program.drop_unused();
         program.count_roundings();
         Ok(program)
+    }
+
+    /// Whether any trees are proven by their paths.
+    pub(super) fn has_paths(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.kind, Kind::Paths { .. }))
     }
 
     /// Whether a step's elements are all that a view reads.
@@ -179,7 +199,8 @@ impl Program {
             }
         }
         for (index, step) in self.steps.iter_mut().enumerate().rev() {
-            let rounds = matches!(step.kind, Kind::Relu(_) | Kind::Shifted { .. });
+            let rounds =
+                matches!(step.kind, Kind::Relu(_) | Kind::Shifted { .. } | Kind::Paths { .. });
             step.remaining = remaining[index] + i32::from(rounds);
             for source in step.kind.sources() {
                 remaining[source] = remaining[source].min(step.remaining);
@@ -204,7 +225,9 @@ impl Kind {
                 steps.push(*like);
                 steps
             }
-            Self::Select(elements) => elements.iter().map(|element| element.0).collect(),
+            Self::Select(elements) | Self::Paths { elements, .. } => {
+                elements.iter().map(|element| element.0).collect()
+            }
         }
     }
 
@@ -221,7 +244,9 @@ impl Kind {
                 let terms = rows.iter_mut().flatten().map(|term| &mut term.0);
                 terms.chain(std::iter::once(like)).collect()
             }
-            Self::Select(elements) => elements.iter_mut().map(|element| &mut element.0).collect(),
+            Self::Select(elements) | Self::Paths { elements, .. } => {
+                elements.iter_mut().map(|element| &mut element.0).collect()
+            }
         }
     }
 }
@@ -341,7 +366,11 @@ impl Lowering<'_> {
     /// Whether all elements of a step have one unit and one shift.
     fn is_uniform(&self, step: usize) -> bool {
         match &self.steps[step].kind {
-            Kind::Relu(_) | Kind::Kink { .. } | Kind::Exact { .. } | Kind::Decisions { .. } => true,
+            Kind::Relu(_)
+            | Kind::Kink { .. }
+            | Kind::Exact { .. }
+            | Kind::Decisions { .. }
+            | Kind::Paths { .. } => true,
             Kind::Shifted { uniform, .. } => *uniform,
             Kind::Input { first } => {
                 let all = *first..*first + self.steps[step].len;

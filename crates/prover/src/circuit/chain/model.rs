@@ -47,7 +47,8 @@ impl<'a> Chain<'a> {
         let stated = (0..public).chain(inputs);
         let as_stated = claims.words.iter().map(Vec::as_slice).eq(stated.map(|value| [value]));
         let (inputs, words) = (claims.inputs, claims.words.len());
-        (as_stated && !layers.is_empty()).then_some(Self { inputs, words, layers })
+        let linear = claims.ensembles.is_empty() && !layers.is_empty();
+        (as_stated && linear).then_some(Self { inputs, words, layers })
     }
 
     /// The numbers of the last layer's values.

@@ -6,7 +6,10 @@
 
 use std::borrow::Cow;
 
-use crate::graph::{LinearMap, SparseRows};
+use crate::{
+    graph::{LinearMap, SparseRows},
+    integer::Tree,
+};
 
 /// Everything a proof of a model states.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,9 +18,23 @@ pub struct Claims<'a> {
     pub inputs: usize,
     /// The nodes, in topological order.
     pub nodes: Vec<Node<'a>>,
+    /// Trees whose leaves join the equations of some nodes.
+    pub ensembles: Vec<Ensemble<'a>>,
     /// The public words after the context. A word states its values, the first in the
     /// lowest bits.
     pub words: Vec<Vec<u32>>,
+}
+
+/// Trees whose leaves join a node's equations: `z_o = Σ A·x + c_o + Σ leaf` over the trees
+/// of output o.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ensemble<'a> {
+    /// The node, by index.
+    pub node: usize,
+    /// The value of each feature.
+    pub values: Vec<u32>,
+    /// The trees.
+    pub trees: &'a [Tree],
 }
 
 /// One node's equations.

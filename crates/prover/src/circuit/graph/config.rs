@@ -22,6 +22,11 @@
 //! the other, an inference each: what is one row above a row in a circuit of one inference
 //! is T rows above it. `step` is 1 where a sum goes on to the next inference, times σ.
 //!
+//! Where paths of decision trees are proven, columns and gates of their own do it: [`paths`].
+//! Their look-ups join the sum of the range argument, their leaves the balance.
+//!
+//! [`paths`]: super::paths
+//!
 //! Every gate has degree 3 or lower, so the quotient has two pieces.
 
 use halo2_proofs::{
@@ -33,6 +38,7 @@ use halo2_proofs::{
 };
 use halo2curves::bn256::Fr;
 
+use super::paths::PathColumns;
 use crate::{
     circuit::chain::config::{limb_sum, sum},
     shape::Shape,
@@ -69,6 +75,8 @@ pub struct Columns {
     pub stripe: Column<Fixed>,
     /// What carries a sum from one inference of a batch to the next; none for a single one.
     pub batch: Option<Batch>,
+    /// Paths of decision trees; none in circuits of models without.
+    pub paths: Option<PathColumns>,
     /// Context, public inputs, outputs.
     pub instance: Column<Instance>,
     /// Challenge of the range argument.
@@ -106,11 +114,13 @@ impl Columns {
         let limb_columns = shape.limb_columns();
         let limbs = (0..limb_columns).map(|_| meta.advice_column_in(FirstPhase)).collect();
         let cells = meta.advice_column_in(FirstPhase);
+        let path_cells = PathColumns::first_phase(meta, shape, cells);
         let beta = meta.challenge_usable_after(FirstPhase);
         let gamma = meta.challenge_usable_after(FirstPhase);
         let rho = meta.challenge_usable_after(FirstPhase);
         let sigma = (shape.batch() > 1).then(|| meta.challenge_usable_after(FirstPhase));
-        let columns = Self {
+        let delta = path_cells.is_some().then(|| meta.challenge_usable_after(FirstPhase));
+        let mut columns = Self {
             limbs,
             cells,
             coefficient: meta.advice_column_in(SecondPhase),
@@ -125,15 +135,19 @@ impl Columns {
             active: meta.fixed_column(),
             stripe: meta.fixed_column(),
             batch: sigma.map(|sigma| Batch { step: meta.fixed_column(), sigma }),
+            paths: None,
             instance: meta.instance_column(),
             beta,
             gamma,
             rho,
         };
+        let paths = path_cells.zip(delta);
+        columns.paths = paths.map(|(first, delta)| first.second_phase(meta, delta));
         columns.reading_gates(meta, shape);
         columns.balance_gate(meta, shape);
         columns.value_gates(meta, shape);
         columns.range_gates(meta);
+        columns.path_gates(meta, shape);
         columns.boundary_gates(meta);
         columns
     }
@@ -188,10 +202,15 @@ impl Columns {
             let offset = Fr::from(1u64 << shape.accumulator_bits());
             let magnitude = limb_sum(&self.limb_window(meta, shape), shape.limb_bits);
             let z = magnitude + (cell.clone() - Expression::Constant(Fr::one())) * offset;
+            // A leaf counts where its tree's equation meets the constant 1.
+            let mut constant = swap.clone();
+            if let Some(leaves) = self.leaves(meta) {
+                constant = constant + swap * leaves;
+            }
             vec![
                 active.clone() * (next - balance) - end * (reading.clone() * z)
                     + value * (reading.clone() * cell)
-                    - reading * (instance + swap),
+                    - reading * (instance + constant),
             ]
         });
     }
@@ -235,6 +254,9 @@ impl Columns {
                 step = step - meta.query_advice(*inverse, Rotation::cur());
             }
             let looked_up = beta.clone() + limb;
+            if let Some(paths) = self.path_lookups(meta) {
+                step = step - paths;
+            }
             // Zero on inactive rows, so the gate needs no selector.
             let entry = active.clone() * beta + table;
             vec![

@@ -23,6 +23,7 @@
 //! ```text
 //! rows 0 … m       instances: each row holds the place of the next one's equation
 //! rows m …         the biases of every stripe, then a swap, which counts them
+//! paths            of each tree the steps, then a swap, which counts the leaf; see `paths`
 //! blocks           inputs, then results in the order of the nodes; the end row of one
 //!                  block may be the first row of the next
 //! ```
@@ -34,7 +35,7 @@
 use ff::Field;
 use halo2curves::bn256::Fr;
 
-use super::{claims::Claims, config::unusable_rows};
+use super::{claims::Claims, config::unusable_rows, paths::Paths};
 use crate::{
     circuit::{LayoutError, MAX_K, field},
     shape::Shape,
@@ -59,6 +60,8 @@ pub struct Layout {
     pub weights: Vec<Vec<Fr>>,
     /// (row, entry) of the range table; entries absent here are 0.
     pub table: Vec<(usize, u64)>,
+    /// Paths of decision trees.
+    pub paths: Paths,
     /// The free row that balances the multiplicity of the entry 0.
     pub zero_row: usize,
 }
@@ -131,6 +134,9 @@ struct Schedule<'a> {
     stripes: usize,
     /// Stripes that read each value.
     readers: Vec<u32>,
+    paths: Paths,
+    /// The row with whose lanes the blocks start.
+    first_block: usize,
 }
 
 /// No stripe yet.
@@ -143,7 +149,12 @@ impl<'a> Schedule<'a> {
         let words = claims.words.iter().map(|_| places.take(1).place(0)).collect();
         let nodes = claims.nodes.iter().map(|node| places.take(node.bias.len())).collect();
         let stripes = places.stripes();
-        let mut schedule = Self { claims, shape, words, nodes, stripes, readers: Vec::new() };
+        let (readers, paths) = (Vec::new(), Paths::default());
+        let mut schedule =
+            Self { claims, shape, words, nodes, stripes, readers, paths, first_block: 0 };
+        // Paths start on the row of the last bias swap, blocks on that of the last leaf.
+        let last_swap = schedule.bias_swap() + shape.batch() - 1;
+        (schedule.paths, schedule.first_block) = Paths::new(claims, &shape, last_swap);
         let mut readers = vec![0; claims.values()];
         let mut last = vec![NONE; claims.values()];
         schedule.read(true, |value, place, _| {
@@ -211,7 +222,7 @@ impl<'a> Schedule<'a> {
         self.claims.words.len() * self.shape.batch()
     }
 
-    /// The first row of the bias swap, with whose last the blocks start.
+    /// The first row of the bias swap.
     fn bias_swap(&self) -> usize {
         self.first_bias() + self.stripes
     }
@@ -226,7 +237,7 @@ impl<'a> Schedule<'a> {
     /// The first value row of every value, and the row after the last block.
     fn value_rows(&self) -> (Vec<usize>, usize) {
         let batch = self.shape.batch();
-        let mut start = self.bias_swap() + batch - 1;
+        let mut start = self.first_block;
         let rows = self.readers.iter().map(|readers| {
             let row = start + self.above(*readers);
             // The last end row may be the first of the next block.
@@ -238,8 +249,13 @@ impl<'a> Schedule<'a> {
 
     fn k(&self) -> Result<u32, LayoutError> {
         let needed = self.value_rows().1 + 1;
-        let table = self.shape.table_size() + 2 * self.readers.len() * self.shape.batch();
-        let rows = needed.max(table);
+        let batch = self.shape.batch();
+        let taken = 2 * self.readers.len() * batch + self.paths.steps(batch).count();
+        let nodes = match (self.paths.nodes, self.shape.node_lanes()) {
+            (1.., 0) => return Err(LayoutError::NoPaths),
+            (nodes, lanes) => nodes.div_ceil(lanes.max(1)),
+        };
+        let rows = needed.max(self.shape.table_size() + taken).max(nodes);
         (1..=MAX_K)
             .find(|k| active_rows(&self.shape, *k) >= rows)
             .ok_or(LayoutError::TooLarge { rows, limit: MAX_K })
@@ -264,10 +280,15 @@ impl Cells {
             column.resize(row + 1, Fr::zero());
         }
         column[row] += weight;
+        self.tree(row, place.stripe);
+    }
+
+    /// Steps of paths, which have no weights, have their group's number instead of a stripe.
+    fn tree(&mut self, row: usize, number: u32) {
         if self.stripes.len() <= row {
             self.stripes.resize(row + 1, 0);
         }
-        self.stripes[row] = place.stripe;
+        self.stripes[row] = number;
     }
 }
 
@@ -300,6 +321,17 @@ impl Layout {
             }
             value += node.bias.len();
         }
+        let groups = schedule.paths.groups().zip(&schedule.paths.outputs);
+        for (group, (tree, (node, output))) in (1..).zip(groups) {
+            let place = schedule.nodes[*node].place(*output);
+            let unit = powers[place.packed];
+            cells.add(tree.first - 1, place, -unit);
+            // The swap on a leaf's row counts the constant 1 as well.
+            cells.add(first_bias + place.stripe as usize, place, unit);
+            for row in (0..batch).flat_map(|t| tree.start(t)..tree.start(t) + tree.depth) {
+                cells.tree(row, group);
+            }
+        }
         let mut next: Vec<usize> = value_rows
             .iter()
             .zip(&schedule.readers)
@@ -319,15 +351,29 @@ impl Layout {
         for row in &value_rows {
             taken[*row..*row + 2 * batch].fill(true);
         }
+        schedule.paths.steps(batch).for_each(|row| taken[row] = true);
         let mut free = (0..active).filter(|row| !taken[*row]);
         // `k` left a free row for every entry.
         let zero_row = free.next().unwrap_or_default();
         let table = free.zip(1..shape.table_size() as u64).collect();
         let instances = 1 + first_bias;
         let bias_swap = schedule.bias_swap();
-        let swaps = (0..instances).chain(bias_swap..bias_swap + batch).collect();
+        let leaves = schedule.paths.groups().flat_map(|tree| tree.leaves(batch));
+        let swaps = (0..instances).chain(bias_swap..bias_swap + batch).chain(leaves).collect();
+        let paths = schedule.paths;
         let Cells { weights, stripes } = cells;
-        Ok(Self { shape, k, instances, value_rows, swaps, stripes, weights, table, zero_row })
+        Ok(Self {
+            shape,
+            k,
+            instances,
+            value_rows,
+            swaps,
+            stripes,
+            weights,
+            table,
+            paths,
+            zero_row,
+        })
     }
 
     /// log2 of the rows the claims need, without laying them out.
@@ -352,7 +398,8 @@ impl Layout {
         let biases = self.swaps.get(self.instances).copied();
         let values = self.value_rows.iter().flat_map(move |row| [*row, row + batch]);
         let runs = instances.chain(biases).chain(values);
-        runs.flat_map(move |first| first..first + batch - 1)
+        let leaves = self.paths.groups().flat_map(move |tree| tree.leaves(batch - 1));
+        runs.flat_map(move |first| first..first + batch - 1).chain(leaves)
     }
 
     /// Rows on which the gates apply: 0 to `active_rows` − 1.

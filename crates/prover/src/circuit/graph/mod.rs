@@ -15,6 +15,7 @@ pub mod claims;
 pub mod config;
 pub mod layout;
 mod model;
+pub mod paths;
 #[cfg(test)]
 mod tests;
 pub mod witness;
@@ -23,7 +24,7 @@ use halo2_proofs::plonk::{Column, Fixed};
 use halo2curves::bn256::Fr;
 
 pub use self::{
-    claims::{Claims, Map, Node},
+    claims::{Claims, Ensemble, Map, Node},
     config::Columns,
     layout::Layout,
     witness::{Challenges, FirstPhase, SecondPhase},
@@ -36,13 +37,23 @@ impl Columns {
     pub fn by_index(self) -> super::Columns {
         let structural = [self.table, self.value, self.swap, self.active, self.stripe];
         let (step, sigma) = (self.batch.map(|batch| batch.step), self.batch.map(|b| b.sigma));
-        let first = self.limbs.into_iter().chain([self.cells]).collect();
+        let [path_cells, path_sums] = self.paths.as_ref().map(|p| p.advice()).unwrap_or_default();
+        let first = self.limbs.into_iter().chain([self.cells]).chain(path_cells).collect();
         let second = [self.coefficient, self.reading, self.balance, self.logup];
+        let second = second.into_iter().chain(self.inverses).chain(path_sums).collect();
+        let nodes = self.paths.as_ref().map(|paths| paths.secret()).unwrap_or_default();
+        let in_paths = self.paths.as_ref().map(|paths| [paths.step, paths.number]);
+        let delta = self.paths.as_ref().map(|paths| paths.delta);
+        let own = self.weights.iter().copied().chain(structural).chain(step);
         super::Columns {
-            advice: vec![first, second.into_iter().chain(self.inverses).collect()],
-            fixed: self.weights.iter().copied().chain(structural).chain(step).collect(),
-            secret: self.weights,
-            challenges: [self.beta, self.gamma, self.rho].into_iter().chain(sigma).collect(),
+            advice: vec![first, second],
+            fixed: own.chain(in_paths.into_iter().flatten()).chain(nodes.clone()).collect(),
+            secret: self.weights.iter().copied().chain(nodes).collect(),
+            challenges: [self.beta, self.gamma, self.rho]
+                .into_iter()
+                .chain(sigma)
+                .chain(delta)
+                .collect(),
         }
     }
 }
@@ -64,6 +75,15 @@ impl Layout {
         (0..self.active_rows()).for_each(|row| set(columns.active, row, Fr::one()));
         for (row, stripe) in self.stripes.iter().enumerate().filter(|(_, stripe)| **stripe != 0) {
             set(columns.stripe, row, Fr::from(u64::from(*stripe)));
+        }
+        let Some(paths) = &columns.paths else { return };
+        let batch = self.shape.batch();
+        self.paths.steps(batch).for_each(|row| set(paths.step, row, Fr::one()));
+        self.paths.for_each_number(&self.value_rows, batch, |row, number| {
+            set(paths.number, row, Fr::from(number));
+        });
+        for (row, lane, cells) in self.paths.table(paths.table.len()) {
+            paths.table[lane].iter().zip(cells).for_each(|(column, cell)| set(*column, row, cell));
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::claims::{Claims, Map, Node, Rows};
+use super::claims::{Claims, Ensemble, Map, Node, Rows};
 use crate::{
     circuit::PublicValues,
     graph::{Convolution, LinearMap, TensorId},
-    integer::{IntegerGraph, IntegerOp},
+    integer::{IntegerGraph, IntegerOp, Selected},
     shape::Shape,
 };
 
@@ -25,6 +25,7 @@ impl<'a> Claims<'a> {
             elements[tensor.0] = number(*tensor);
         }
         let mut nodes = Vec::with_capacity(graph.nodes.len());
+        let mut ensembles = Vec::new();
         for node in &graph.nodes {
             elements[node.output.0] = match &node.op {
                 IntegerOp::Linear(linear) => {
@@ -47,9 +48,16 @@ impl<'a> Claims<'a> {
                     nodes.push(Node { bias: Cow::Borrowed(&linear.bias), maps, order, alike });
                     number(node.output)
                 }
+                IntegerOp::Trees(trees) => {
+                    let value = |at: &Selected| elements[node.inputs[at.input].0][at.index];
+                    let values = trees.features.iter().map(value).collect();
+                    ensembles.push(Ensemble { node: nodes.len(), values, trees: &trees.trees });
+                    let bias = Cow::Borrowed(&trees.bias[..]);
+                    nodes.push(Node { bias, maps: Vec::new(), order: None, alike: 1 });
+                    number(node.output)
+                }
                 IntegerOp::Select(selected) => {
-                    let element =
-                        |at: &crate::integer::Selected| elements[node.inputs[at.input].0][at.index];
+                    let element = |at: &Selected| elements[node.inputs[at.input].0][at.index];
                     selected.iter().map(element).collect()
                 }
             };
@@ -58,7 +66,7 @@ impl<'a> Claims<'a> {
         let outputs = graph.outputs.iter().flat_map(|tensor| &elements[tensor.0]).copied();
         let numbers: Vec<u32> = (0..inputs as u32).collect();
         let words = PublicValues::new(shape, inputs, graph.output_len()).stated(&numbers, outputs);
-        Self { inputs, nodes, words }
+        Self { inputs, nodes, ensembles, words }
     }
 }
 

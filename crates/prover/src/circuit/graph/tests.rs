@@ -3,6 +3,7 @@
 //! verifier of real proofs.
 
 mod batches;
+mod paths;
 mod trees;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{claims::Rows as Terms, *};
+use super::{claims::Rows as Terms, paths::PathSums, *};
 use crate::{
     circuit::{
         self, First, Rows, interleave,
@@ -119,6 +120,7 @@ fn claims() -> Claims<'static> {
                 )
             },
         ],
+        ensembles: vec![],
         words: vec![vec![0, 2], vec![9], vec![11], vec![12]],
     }
 }
@@ -242,6 +244,7 @@ fn on_columns(
             balance: next(),
             logup: next(),
             inverses: vec![],
+            paths: PathSums::default(),
         };
         second.inverses = std::mem::take(columns);
         tamper(&mut second);
@@ -503,7 +506,7 @@ fn random_claims() -> impl Strategy<Value = (Claims<'static>, Vec<i64>)> {
             };
             let given = (0..inputs).map(|_| random(1 << 16) as i64).collect();
             let mut count = inputs;
-            let mut claims = Claims { inputs, nodes: vec![], words: vec![] };
+            let mut claims = Claims { inputs, nodes: vec![], ensembles: vec![], words: vec![] };
             for (results, _, dense, turned) in nodes {
                 let values: Vec<u32> =
                     (0..1 + random(8)).map(|_| random(count as u64) as u32).collect();

@@ -4,7 +4,10 @@ use ff::{BatchInvert, PrimeField};
 use halo2curves::bn256::Fr;
 use rayon::prelude::*;
 
-use super::layout::Layout;
+use super::{
+    layout::Layout,
+    paths::{PathCells, PathSums},
+};
 use crate::{
     circuit::{field, small},
     shape::Shape,
@@ -17,6 +20,8 @@ pub struct FirstPhase {
     pub limbs: Vec<Vec<Fr>>,
     /// Values, signs, multiplicities.
     pub cells: Vec<Fr>,
+    /// Paths of decision trees.
+    pub paths: PathCells,
 }
 
 /// The columns that depend on the challenges: active rows and, but for `coefficient` and
@@ -33,6 +38,8 @@ pub struct SecondPhase {
     pub logup: Vec<Fr>,
     /// 1 / (β + limb) for every limb column but the first.
     pub inverses: Vec<Vec<Fr>>,
+    /// Look-ups of paths.
+    pub paths: PathSums,
 }
 
 /// The challenges of the graph circuit.
@@ -46,6 +53,20 @@ pub struct Challenges {
     pub rho: Fr,
     /// Separates the inferences of a batch; 0 without one.
     pub sigma: Fr,
+    /// Makes one number of what a path looks up; 0 without paths.
+    pub delta: Fr,
+}
+
+impl Challenges {
+    /// Those of a circuit, in their order; none if they are not as many.
+    pub fn new(shape: &Shape, known: &[Fr]) -> Option<Self> {
+        let [beta, gamma, rho, rest @ ..] = known else { return None };
+        let mut rest = rest.iter().copied();
+        let mut next = |there: bool| if there { rest.next() } else { Some(Fr::zero()) };
+        let (sigma, delta) = (next(shape.batch() > 1)?, next(shape.node_lanes() > 0)?);
+        let all = rest.next().is_none();
+        all.then_some(Self { beta: *beta, gamma: *gamma, rho: *rho, sigma, delta })
+    }
 }
 
 impl FirstPhase {
@@ -72,13 +93,24 @@ impl FirstPhase {
             cells[end] = sign;
             elsewhere += i128::from(x) + i128::from(sign);
         }
+        let paths = PathCells::new(layout, integers, |row, lane, sign, mut difference| {
+            let own = lane * shape.value_limbs()..(lane + 1) * shape.value_limbs();
+            for limb in &mut limbs[own] {
+                limb[row] = (difference & mask) as u32;
+                difference >>= shape.limb_bits;
+            }
+            if lane == 0 {
+                cells[row] = sign;
+                elsewhere += i128::from(sign);
+            }
+        });
         let mut counts = vec![0i64; shape.table_size()];
         limbs.iter().flatten().for_each(|limb| counts[*limb as usize] += 1);
         for (row, entry) in &layout.table {
             cells[*row] = counts[*entry as usize];
         }
         let mut cells: Vec<Fr> = cells.into_par_iter().map(field).collect();
-        // What stands on value and end rows counts as multiplicity of the entry 0.
+        // What stands on value and end rows and on steps counts as multiplicity of the entry 0.
         let zeros = i128::from(counts[0]) - elsewhere;
         let magnitude = Fr::from_u128(zeros.unsigned_abs());
         cells[layout.zero_row] = if zeros < 0 { -magnitude } else { magnitude };
@@ -86,7 +118,7 @@ impl FirstPhase {
             .into_par_iter()
             .map(|column| column.into_iter().map(|limb| Fr::from(u64::from(limb))).collect())
             .collect();
-        Self { limbs, cells }
+        Self { limbs, cells, paths }
     }
 
     /// Fills the second-phase columns. They follow the gates row by row, so they satisfy
@@ -102,9 +134,10 @@ impl FirstPhase {
         let reading = readings(layout, &coefficient, challenges);
         let balance = self.balance(layout, instances, &reading);
         let looked_up = self.inverses(layout, challenges.beta);
-        let logup = self.logup(layout, &looked_up, challenges.beta);
+        let paths = self.paths.sums(layout, &self.limbs, &self.cells, &challenges);
+        let logup = self.logup(layout, &looked_up, &paths, challenges.beta);
         let inverses = looked_up.into_iter().skip(1).collect();
-        SecondPhase { coefficient, reading, balance, logup, inverses }
+        SecondPhase { coefficient, reading, balance, logup, inverses, paths }
     }
 
     /// z of the pre-activation that ends on `end`, from its limbs and sign.
@@ -126,7 +159,8 @@ impl FirstPhase {
             step[end] += reading[end] * self.pre_activation(&layout.shape, end);
         }
         for row in &layout.swaps {
-            step[*row] += reading[*row];
+            let leaves: Fr = self.paths.lanes.iter().map(|lane| lane.name[*row]).sum();
+            step[*row] += reading[*row] * (Fr::one() + leaves);
         }
         for (row, instance) in instances.iter().enumerate() {
             step[row] += reading[row] * instance;
@@ -145,7 +179,7 @@ impl FirstPhase {
         self.limbs.iter().map(|column| column.par_iter().map(inverse).collect()).collect()
     }
 
-    fn logup(&self, layout: &Layout, looked_up: &[Vec<Fr>], beta: Fr) -> Vec<Fr> {
+    fn logup(&self, layout: &Layout, looked_up: &[Vec<Fr>], paths: &PathSums, beta: Fr) -> Vec<Fr> {
         let inverses = table(layout, beta);
         let mut entries = vec![0; layout.active_rows()];
         for (row, entry) in &layout.table {
@@ -155,7 +189,7 @@ impl FirstPhase {
             .into_par_iter()
             .map(|row| {
                 let limbs: Fr = looked_up.iter().map(|column| column[row]).sum();
-                limbs - inverses[entries[row]] * self.cells[row]
+                limbs + paths.step(row) - inverses[entries[row]] * self.cells[row]
             })
             .collect();
         running_sum(step)
@@ -166,7 +200,7 @@ impl SecondPhase {
     /// The columns in the order of their index.
     pub fn into_columns(self) -> Vec<Vec<Fr>> {
         let columns = [self.coefficient, self.reading, self.balance, self.logup];
-        columns.into_iter().chain(self.inverses).collect()
+        columns.into_iter().chain(self.inverses).chain(self.paths.into_columns()).collect()
     }
 }
 

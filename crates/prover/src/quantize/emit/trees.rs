@@ -41,15 +41,9 @@ impl Emitter<'_> {
                 }
             }
             _ => {
-                let Meaning::Affine { units, offsets, .. } = &self.made[source].meaning else {
-                    return Err(QuantizeError::Empty);
-                };
-                let places = cuts.iter().map(|(index, cut)| {
-                    let place = (cut.at - offsets[*index]) / units[*index];
-                    // Where it lies behind the cut, the value is decided as its integer is.
-                    let place = if cut.above { place.floor() + 1.0 } else { place.ceil() };
-                    (*index, place.clamp(0.0, 2f64.powi(self.value_bits as i32)) as i64)
-                });
+                let places = cuts
+                    .iter()
+                    .map(|(index, cut)| (*index, self.threshold(program, source, *index, cut)));
                 self.compare(step, self.made[source].tensor, places.collect())
             }
         };

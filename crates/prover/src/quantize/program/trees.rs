@@ -29,11 +29,11 @@ pub(in crate::quantize) struct Cut {
 }
 
 /// Before and behind everything.
-const ENDS: [Cut; 2] =
+pub(super) const ENDS: [Cut; 2] =
     [Cut { at: f64::NEG_INFINITY, above: false }, Cut { at: f64::INFINITY, above: true }];
 
 /// Intervals between cuts, in order, that do not touch.
-type Set = Vec<[Cut; 2]>;
+pub(super) type Set = Vec<[Cut; 2]>;
 
 /// Where a decision stands: (step, element, cut).
 type Key = (usize, usize, u64, bool);
@@ -47,7 +47,7 @@ pub(super) struct Known {
 
 /// What a feature is.
 #[derive(Debug, Clone, PartialEq)]
-enum Source {
+pub(super) enum Source {
     Constant(f64),
     /// factor·x + offset of an input element.
     Input {
@@ -80,6 +80,9 @@ struct Path {
 
 impl Lowering<'_> {
     pub(super) fn trees(&mut self, node: &Node, trees: &TreeEnsemble) -> View {
+        if let Some(view) = self.by_paths.then(|| self.paths(node, trees)).flatten() {
+            return view;
+        }
         let (features, sources) = self.features(node, trees);
         let mut rows =
             vec![BTreeMap::<(usize, usize), f64>::new(); trees.positions * trees.outputs];
@@ -108,7 +111,11 @@ impl Lowering<'_> {
     }
 
     /// The source of each feature of each row, by index among all different ones.
-    fn features(&mut self, node: &Node, trees: &TreeEnsemble) -> (Vec<usize>, Vec<Source>) {
+    pub(super) fn features(
+        &mut self,
+        node: &Node,
+        trees: &TreeEnsemble,
+    ) -> (Vec<usize>, Vec<Source>) {
         let tensor = node.inputs[0];
         let view = self.views[tensor.0].clone();
         let view = view.unwrap_or_else(|| View { parts: Vec::new(), bias: Vec::new() });
@@ -179,7 +186,7 @@ impl Lowering<'_> {
     }
 
     /// Where a test of a source holds.
-    fn set(&self, source: &Source, test: &Test, trees: &TreeEnsemble) -> Set {
+    pub(super) fn set(&self, source: &Source, test: &Test, trees: &TreeEnsemble) -> Set {
         let everything = |holds: bool| if holds { vec![ENDS] } else { vec![] };
         let points = |last: i64, value: &dyn Fn(i64) -> f64| {
             let value = |point: i64| trees.rounded(value(point));

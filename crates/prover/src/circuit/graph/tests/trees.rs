@@ -40,6 +40,10 @@ fn ensemble() -> TreeEnsemble {
 }
 
 fn quantized(shape: &Shape) -> Quantized {
+    quantized_of(ensemble(), shape)
+}
+
+fn quantized_of(trees: TreeEnsemble, shape: &Shape) -> Quantized {
     let tensor =
         |name: &str, len| Tensor { name: name.into(), dims: vec![1, len], kind: ElementKind::Real };
     let graph = Graph {
@@ -49,7 +53,7 @@ fn quantized(shape: &Shape) -> Quantized {
         tensors: vec![tensor("x", 2), tensor("y", 1)],
         nodes: vec![GraphNode {
             name: "trees".into(),
-            op: Op::Trees(ensemble()),
+            op: Op::Trees(trees),
             inputs: vec![TensorId(0)],
             output: TensorId(1),
         }],
@@ -87,6 +91,50 @@ fn every_point_of_the_grid_is_proven_as_the_trees_decide_it() {
             if (a + b) % 7 == 0 {
                 let inputs = quantized.input.encode(&inputs).expect("in range");
                 assert!(Setting::of(&claims, &[inputs], shape).accepts());
+            }
+        }
+    }
+}
+
+/// Tests of sets and of equality, whose sides several comparisons lead to.
+fn sets() -> TreeEnsemble {
+    let single = |x: f32| f64::from(x);
+    let mut trees = ensemble();
+    let tests = [
+        Test::Member(vec![single(0.2), single(0.5), single(0.6), single(1.5)]),
+        Test::Equal(single(0.4)),
+        Test::NotEqual(single(0.7)),
+        Test::Member(vec![single(0.0), single(0.9)]),
+        Test::AtLeast(single(0.3)),
+    ];
+    trees.branches.iter_mut().zip(tests).for_each(|(branch, test)| branch.test = test);
+    // The sides of one of them are the same.
+    trees.leaves[3] = trees.leaves[2].clone();
+    trees
+}
+
+#[test]
+fn paths_lead_where_the_trees_do() {
+    let graph = Some(GraphShape { node_lanes: 1, ..GraphShape::new(4, 3) });
+    // Scores are values: the rescale must leave their readers' weights some bits.
+    let formats = [(5, 3, 6), (6, 2, 5)];
+    for (limb_bits, shift_limbs, limbs) in formats {
+        let shape = Shape { limb_bits, limbs, shift_limbs, graph, ..shapes()[0] };
+        for trees in [ensemble(), sets()] {
+            let quantized = quantized_of(trees.clone(), &shape);
+            let claims = Claims::graph(&quantized.graph, &shape);
+            assert_eq!(claims.ensembles.len(), 1);
+            for (a, b) in (0..16).flat_map(|a| (0..16).map(move |b| (a, b))) {
+                let inputs = [f64::from(a) / 10.0, f64::from(b) / 10.0];
+                let expected = trees.run(&inputs)[0];
+                assert_eq!(quantized.run(&inputs).expect("in range"), [expected], "{inputs:?}");
+                if (a + 5 * b) % 37 == 0 {
+                    let layout = circuit::Layout::new(&quantized.graph, shape).expect("small");
+                    let inputs = quantized.input.encode(&inputs).expect("in range");
+                    let witness =
+                        circuit::Witness::new(&layout, &quantized.graph, &inputs, Fr::one());
+                    assert!(mock_accepts(layout, witness.expect("in range"), |_| {}));
+                }
             }
         }
     }
