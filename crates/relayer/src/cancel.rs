@@ -123,9 +123,8 @@ impl Core {
         Ok(fees)
     }
 
-    /// Notes a cap that keeps a job from being sent.
-    pub(crate) async fn note_cap(&self, job: &Job, cap: &FeeError) -> Result<()> {
-        let note = cap.to_string();
+    /// Notes what keeps a job from being sent.
+    pub(crate) async fn note(&self, job: &Job, note: String) -> Result<()> {
         if job.note.as_deref() != Some(note.as_str()) {
             self.storage.set_note(job.id, Some(&note)).await?;
         }
