@@ -6,6 +6,9 @@
 //! model in it, [`verify`] checks proofs. [`folding`] is the same with one commitment for a
 //! group of columns. [`field`] is arithmetic on lists of scalars.
 
+// Bad input is an error, never the end of the process.
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 pub mod blinding;
 pub mod expression;
 pub mod field;
