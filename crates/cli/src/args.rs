@@ -117,6 +117,11 @@ pub(crate) struct ModelOptions {
     /// Make one proof of N inferences, which `prove --batch` takes together
     #[arg(long, value_name = "N")]
     pub(crate) batch: Option<usize>,
+    /// Do not let tract run the file as well and compare: for a model that tract itself gets
+    /// wrong. Nothing else tells then that what is proven is what the file means, and the
+    /// setup's manifest says so
+    #[arg(long)]
+    pub(crate) no_crosscheck: bool,
     /// What to optimize the circuit for
     #[arg(long, value_enum, default_value_t = Optimize::Balanced)]
     pub(crate) optimize: Optimize,
@@ -382,12 +387,17 @@ pub(crate) struct Request {
     pub(crate) subject: Option<Address>,
     /// Must exceed the last nonce recorded for the subject and the model, by 1000 at most
     /// (default: the next one, which the chain is asked for)
-    #[arg(long, requires = "subject")]
+    #[arg(long, requires = "subject", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) nonce: Option<u64>,
     #[command(flatten)]
     pub(crate) node: Node,
     /// Seconds for which the proof may be recorded
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 3600,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     pub(crate) valid_for: u64,
 }
 
@@ -466,8 +476,13 @@ pub(crate) struct Deploy {
     /// An oracle of yours that exists already
     #[arg(long, value_name = "ADDRESS", requires = "registry")]
     pub(crate) oracle: Option<Address>,
-    /// Seconds for which a recorded score counts as fresh
-    #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+    /// Seconds for which a recorded score counts as fresh, a year at most
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 86_400,
+        value_parser = clap::value_parser!(u64).range(1..=365 * 86_400)
+    )]
     pub(crate) time_to_live: u64,
     /// Which way the first output is to be read as a score. It is registered with the model
     /// for good, and a contract that ranks by the score refuses a model that doesn't say

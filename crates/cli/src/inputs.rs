@@ -122,6 +122,7 @@ fn by_name(tensors: &[InputTensor]) -> String {
 pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel> {
     let load = LoadOptions { outputs: options.outputs(), dims: options.dims()? };
     let file = ModelFile::open(path, &load).map_err(|error| hint(error, options))?;
+    let file = if options.no_crosscheck { file.without_crosscheck() } else { file };
     let (ranges, inputs) = ranges(options, file.graph())?;
     let plan_options = PlanOptions {
         target_error: options.target_error,

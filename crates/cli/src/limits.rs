@@ -24,7 +24,8 @@ pub(crate) struct Limits {
     /// Most ether that one transaction may cost (default: 1)
     #[arg(long, value_name = "ETHER", value_parser = ether)]
     pub(crate) max_cost: Option<U256>,
-    /// How many times its first offer a transaction's replacements may pay (default: 10)
+    /// How many times the price of its first offer a transaction's replacements may pay
+    /// (default: 10)
     #[arg(long, value_name = "TIMES")]
     pub(crate) max_raise: Option<u32>,
     /// How many gaps in the sender's nonces to fill with self-transfers (default: 16)

@@ -6,6 +6,9 @@
 //! result, or `{"error": {"kind", "exit_code", "message", "hint"}}`. The exit codes are in
 //! `--help` and in `docs/command-line.md`.
 
+// Bad input is an error, never the end of the process.
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 mod args;
 mod commands;
 mod failure;
@@ -47,9 +50,13 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
     }
     let text = error.to_string();
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let message = lines.next().unwrap_or_default().trim_start_matches("error: ");
-    let failure = failure::Failure::usage(message).hint("see `verdict --help`");
+    let lines = text.lines().map(str::trim);
+    let told =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
+    let message = told.join(" ");
+    let failure =
+        failure::Failure::usage(message.trim_start_matches("error: ")).hint("see `verdict --help`");
     ui::Ui::new(true).failure(&failure);
     ExitCode::from(failure.exit_code)
 }

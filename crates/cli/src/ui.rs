@@ -1,7 +1,7 @@
 //! What a person sees: steps with their times, results, errors.
 
 use std::{
-    io::Write,
+    io::{ErrorKind, Write},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -115,16 +115,18 @@ impl Ui {
 
     /// The result of a command: a JSON object, or the lines of `human`.
     pub(crate) fn result(&self, value: &impl Serialize, human: &[String]) -> Outcome {
-        let mut out = std::io::stdout().lock();
-        if self.json {
-            serde_json::to_writer_pretty(&mut out, value)?;
-            writeln!(out)?;
+        let text = if self.json {
+            let mut text = serde_json::to_string_pretty(value)?;
+            text.push('\n');
+            text
         } else {
-            for line in human {
-                writeln!(out, "{line}")?;
-            }
+            human.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+        };
+        match std::io::stdout().lock().write_all(text.as_bytes()) {
+            // Whoever reads has seen enough, as `head` has.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
         }
-        Ok(())
     }
 
     /// What a failed command ends with: a line and perhaps a hint, or a JSON object on

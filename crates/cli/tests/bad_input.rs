@@ -267,16 +267,6 @@ fn a_full_disk_leaves_nothing_half_written() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_named() {
-    let place = Workplace::new();
-    let setup = place.setup("logistic.onnx", &[]);
-    let input = example("applicants.json");
-    let out = place.path("no/such/folder/proof.json");
-    let error = place.failure(&["prove", &setup, "--input", &input, "--id", "A01", "--out", &out]);
-    assert!(error.contains("proof.json"), "{error}");
-}
-
-#[test]
 fn wrong_usage_exits_with_two() {
     let place = Workplace::new();
     for args in [
@@ -330,4 +320,98 @@ fn endless_files_are_refused_wherever_one_is_read() {
         fs::remove_file(&path).expect("removed");
         fs::write(&path, good).expect("written");
     }
+}
+
+#[test]
+fn where_a_result_goes_is_looked_at_before_it_is_made() {
+    let place = Workplace::new();
+    let setup = place.setup("logistic.onnx", &[]);
+    let (input, folder) = (place.path("input.json"), place.path("folder"));
+    fs::write(&input, "[0]").expect("written");
+    fs::create_dir(&folder).expect("made");
+    let below_a_file = format!("{input}/proof.json");
+    // The input would be refused, later.
+    for out in [&folder, &below_a_file] {
+        let error = place.failure(&["prove", &setup, "--input", &input, "--out", out]);
+        assert!(error.contains(out.as_str()) && !error.contains(".verdict-"), "{error}");
+    }
+    let model = example("logistic.onnx");
+    let ranges = example("ranges.json");
+    let args = ["setup", &model, "--ranges", &ranges, "--dev-srs", "--out", &input];
+    assert!(place.failure(&args).contains("it is a file, not a folder"));
+    assert!(place.failure(&["srs", "dev", "--k", "4", "--out", &folder]).contains("a folder"));
+    // A folder that is missing is made.
+    let applicants = example("applicants.json");
+    let out = place.path("some/where/proof.json");
+    place.json(&["prove", &setup, "--input", &applicants, "--id", "A01", "--out", &out]);
+    place.json(&["verify", &setup, &out]);
+}
+
+/// Pad to a million elements and Relu, in 102 bytes.
+const MILLION_OUTPUTS: &str = "08063a5e0a310a017812017022035061642a130a047061647340004000400040c0843da0\
+     01072a0f0a046d6f6465220465646765a001030a0c0a0170120179220452656c751201675a130a0178120e0a0c0801120\
+     80a0208010a02080462030a017942021009";
+
+#[test]
+fn more_outputs_than_a_proof_can_state_are_refused_before_anything_is_planned() {
+    let place = Workplace::new();
+    let model = place.path("pad.onnx");
+    fs::write(&model, alloy::primitives::hex::decode(MILLION_OUTPUTS).expect("hex"))
+        .expect("written");
+    let start = std::time::Instant::now();
+    let error = place.failure(&["inspect", &model, "--range=-1,1"]);
+    assert!(error.contains("1000005 public values"), "{error}");
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_missing_compiler_is_said_to_be_missing() {
+    let place = Workplace::new();
+    let setup = place.setup("logistic.onnx", &[]);
+    let mut command = place.command(&["codegen", &setup]);
+    let nowhere = place.folder.path();
+    let output = command.current_dir(nowhere).env("PATH", nowhere).env("HOME", nowhere).output();
+    let error = common::failure(&["codegen"], output.expect("starts"), 1);
+    assert!(error.contains("there is none on PATH") && error.contains("--solc"), "{error}");
+}
+
+#[test]
+fn numbers_that_nothing_can_hold_are_refused_by_name() {
+    let place = Workplace::new();
+    let (model, setup) = (example("logistic.onnx"), place.setup("logistic.onnx", &[]));
+    let ranges = example("ranges.json");
+    for decimals in ["19", "2147483648", "4294967295"] {
+        let args = ["inspect", &model, "--ranges", &ranges, "--decimals", decimals];
+        let error = place.failure(&args);
+        assert!(error.contains(&format!("too large for {decimals} decimals")), "{error}");
+    }
+    // What no oracle takes is no request.
+    let applicants = example("applicants.json");
+    let prove = ["prove", &setup, "--input", &applicants, "--id", "A01", "--out", "o", "--subject"];
+    let prove = [&prove[..], &["0x00000000000000000000000000000000000000aa"]].concat();
+    for wrong in [&["--nonce", "0"][..], &["--nonce", "1", "--valid-for", "0"]] {
+        place.fails_with(2, &[&prove[..], wrong].concat());
+    }
+    for seconds in ["0", "31536001", "18446744073709551615"] {
+        place.fails_with(2, &["deploy", &setup, "--time-to-live", seconds]);
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_named_as_what_it_is() {
+    let place = Workplace::new();
+    let setup = place.setup("logistic.onnx", &[]);
+    let error = place.failure(&["verify", &format!("{setup}/private"), "proof.json"]);
+    assert!(error.contains("is the private part of a setup"), "{error}");
+    // A key must not end up in the password's place.
+    let keystore = place.path("keystore.json");
+    fs::write(&keystore, "{}").expect("written");
+    let mut command = place.command(&["deploy", &setup, "--keystore", &keystore]);
+    let output = command.env_remove("VERDICT_KEYSTORE_PASSWORD").output().expect("starts");
+    let error = common::failure(&["deploy"], output, 1);
+    assert!(error.contains("password") && !error.contains("private key"), "{error}");
+    let output = place.run(&["prove", &setup, "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let message = told["error"]["message"].as_str().expect("words");
+    assert!(message.contains("--out") && message.contains("--input"), "{message}");
 }

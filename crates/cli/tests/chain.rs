@@ -7,7 +7,7 @@ use std::process::Command;
 use alloy::primitives::U256;
 use common::{
     Workplace, example, gbdt,
-    local::{Local, SUBJECT, address, prove},
+    local::{Local, SUBJECT, address, prove, small_setup},
 };
 use serde_json::Value;
 use verdict_contracts::bindings::{
@@ -344,4 +344,15 @@ fn an_interrupted_demo_stops_its_chain_and_removes_its_files() {
     assert!(std::net::TcpStream::connect(url).is_err(), "the chain is stopped");
     let left: Vec<_> = std::fs::read_dir(&temporary).expect("a folder").collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_a_deployment_is_given_is_looked_at_before_anything_is_paid_for() {
+    let place = Workplace::new();
+    let setup = small_setup(&place, "setup");
+    let chain = Local::start(31_337);
+    let nobody = "0x0000000000000000000000000000000000000b0b";
+    let error = chain.failure(&place, &["deploy", &setup, "--registry", nobody]);
+    assert!(error.contains("does not answer modelCount()"), "{error}");
+    assert_eq!(chain.sent(), 0);
 }

@@ -187,3 +187,15 @@ fn limits_out_of_their_range_are_refused_before_anything_is_sent() {
         assert!(error.contains(field), "{flag}: {error}");
     }
 }
+
+#[test]
+fn whoever_reads_may_stop_reading() {
+    let place = Workplace::new();
+    let mut command = place.command(&["inspect", &common::example("logistic.onnx"), "--json"]);
+    command.args(["--range", "0,1"]).stdout(std::process::Stdio::piped());
+    let mut running = command.stderr(std::process::Stdio::piped()).spawn().expect("starts");
+    drop(running.stdout.take());
+    let output = running.wait_with_output().expect("ends");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !told.contains("roken pipe"), "{told}");
+}

@@ -279,3 +279,59 @@ fn a_job_whose_call_would_fail_by_now_is_cancelled_and_not_outbid() {
     let error = failure(&["submit"], running.wait_with_output().expect("ends"), 3);
     assert!(!error.contains("recorded"), "{error}");
 }
+
+#[test]
+fn what_a_lost_database_left_in_the_pool_is_not_sent_again() {
+    let place = Workplace::new();
+    let setup = small_setup(&place, "setup");
+    let chain = Local::start(31_337);
+    let registry = address(&chain.json(&place, &["deploy", &setup]), "registry");
+    // Another direction is another registration, which nothing but the registry knows of.
+    std::fs::remove_file(format!("{setup}/public/deployment.json")).expect("there");
+    let args = |database: &str| {
+        let database = place.path(database);
+        let args =
+            ["deploy", &setup, "--score", "higher-is-better", "--database", &database, "--json"];
+        let mut command = chain.command(&place, &args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+    };
+    let sent = chain.sent();
+    chain.rpc("evm_setAutomine", value!([false]));
+    let mut first = args("one.db");
+    let waiting = || chain.rpc("txpool_status", value!([]))["pending"] == "0x1";
+    let seen = (0..300).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        waiting()
+    });
+    assert!(seen, "a registration is in the pool");
+    first.kill().expect("killed");
+    first.wait().expect("ended");
+    let second = args("two.db");
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(waiting(), "one, and no more");
+    chain.rpc("evm_setAutomine", value!([true]));
+    chain.rpc("anvil_mine", value!(["0x1"]));
+    let deployed = json(second.wait_with_output().expect("ends"));
+    assert_eq!(deployed["deployment"]["model_id"], 2);
+    assert_eq!(chain.call(registry, &modelCountCall {}), U256::from(2));
+    assert_eq!(chain.sent(), sent + 2, "a registration and its approval");
+}
+
+#[test]
+fn a_deployment_is_done_when_it_is_final_whoever_made_it() {
+    let place = Workplace::new();
+    let setup = small_setup(&place, "setup");
+    let chain = Local::start(31_337);
+    chain.json(&place, &["deploy", &setup]);
+    let deployment = format!("{setup}/public/deployment.json");
+    std::fs::remove_file(&deployment).expect("there");
+    let sent = chain.sent();
+    let mut command = chain.command(&place, &["deploy", &setup, "--confirmations", "5", "--json"]);
+    let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(!std::path::Path::new(&deployment).exists(), "the newest block may be undone");
+    chain.rpc("anvil_mine", value!(["0x5"]));
+    json(running.wait_with_output().expect("ends"));
+    assert!(std::path::Path::new(&deployment).exists());
+    assert_eq!(chain.sent(), sent);
+}

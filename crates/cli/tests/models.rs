@@ -120,3 +120,19 @@ fn setup_says_how_the_reading_was_checked_and_warns_where_it_was_not() {
     let manifest: Value = serde_json::from_slice(&manifest.expect("written")).expect("JSON");
     assert_eq!(manifest["reading"], report["reading"]);
 }
+
+#[test]
+fn a_reading_that_was_not_checked_is_written_down() {
+    let place = Workplace::new();
+    let (model, out) = (fixture("good/mlp.onnx"), place.path("setup"));
+    let args = ["setup", &model, "--range=-1,1", "--target-error", "0.1", "--decimals", "1"];
+    let args = [&args[..], &["--dev-srs", "--no-crosscheck", "--out", &out]].concat();
+    let output = place.run(&args);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("warning: the reading of the model was not checked"), "{told}");
+    let manifest = std::fs::read(format!("{out}/public/manifest.json")).expect("there");
+    let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
+    let reason = manifest["reading"]["unchecked"]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("as was asked for"), "{reason}");
+}

@@ -25,8 +25,8 @@ pub const MAX_CODE_BYTES: usize = 24_576;
 pub enum CompileError {
     /// No compiler of the pinned version.
     #[error(
-        "solc {SOLC_VERSION} not found (tried: {tried}): install it (`svm install {SOLC_VERSION}` \
-         or `npm ci`) or give its path"
+        "solc {SOLC_VERSION} not found ({tried}): install it (`svm install {SOLC_VERSION}`), or give \
+         its path with --solc; a checkout of Verdict has one as scripts/solc after `npm ci`"
     )]
     SolcNotFound {
         /// What was tried, with what came of it.
@@ -112,7 +112,11 @@ impl Solc {
                 Err(reason) => tried.push(format!("{} {reason}", path.display())),
             }
         }
-        Err(CompileError::SolcNotFound { tried: tried.join("; ") })
+        let tried = match tried.is_empty() {
+            true => "there is none on PATH, of svm's, or in a checkout around this folder".into(),
+            false => tried.join("; "),
+        };
+        Err(CompileError::SolcNotFound { tried })
     }
 
     /// Where it is.

@@ -21,6 +21,9 @@
 //!
 //! Everything but `compile` is a pure function.
 
+// Bad input is an error, never the end of the process.
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 pub mod compile;
 mod error;
 mod estimate;

@@ -5,7 +5,7 @@
 //! either whole or absent.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
 use alloy_primitives::{B256, Bytes, U256};
@@ -135,28 +135,6 @@ impl ProofBundle {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
         Ok(bytes)
-    }
-
-    /// Writes the bundle, replacing `path` only when everything is on disk.
-    pub fn write(&self, path: &Path) -> Result<(), BundleError> {
-        let bytes = self.to_json()?;
-        let io = |source| BundleError::Io { action: "write", path: path.to_owned(), source };
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".verdict-proof-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o644));
-        }
-        let mut file = builder.tempfile_in(folder).map_err(io)?;
-        file.write_all(&bytes).map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(path).map_err(|error| io(error.error))?;
-        Ok(())
     }
 
     /// The public input words; empty when the inputs are private.

@@ -8,7 +8,7 @@ pub enum BundleError {
     /// The file system refused.
     #[error("cannot {action} proof bundle {}: {source}", path.display())]
     Io {
-        /// What was tried: "read" or "write".
+        /// What was tried.
         action: &'static str,
         /// The bundle's path.
         path: PathBuf,

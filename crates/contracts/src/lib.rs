@@ -10,6 +10,9 @@
 //! with a [`BundleError`] or [`CalldataError`], and revert data that no contract of ours could have
 //! produced becomes [`Revert::Unknown`].
 
+// Bad input is an error, never the end of the process.
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 pub mod artifacts;
 pub mod attestation;
 pub mod bindings;

@@ -116,6 +116,8 @@ impl Revert {
             "VerificationRefused_ModelDeprecated" => "use the model's successor",
             "EnforcedPause" => "the oracle is paused; its owner can resume with unpause",
             "OwnableUnauthorizedAccount" => "send this from the owner's account",
+            "RegistryHasNoCode" => "check the registry's address, and the chain it is on",
+            "InvalidTimeToLive" => "give from 1 second to 365 days",
             "Empty" => "check the contract's address and the gas limit",
             _ => return None,
         })

@@ -14,6 +14,9 @@
 //!
 //! Not supported: built-in lookups (refused by name) and several circuits a proof.
 
+// Bad input is an error, never the end of the process.
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 mod engine;
 mod error;
 mod fft;

@@ -5,6 +5,9 @@
 //! its gates as one graph. [`key`] is the verifying key, [`blinding`] hides a
 //! model in it, [`verify`] checks proofs. [`field`] is arithmetic on lists of scalars.
 
+// Bad input is an error, never the end of the process.
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 pub mod blinding;
 pub mod expression;
 pub mod field;

@@ -3,6 +3,9 @@
 //! A model's [`graph`], read by [`onnx`], becomes an [`integer`] graph, whose
 //! run is the specification; it becomes a [`circuit`].
 
+// Bad input is an error, never the end of the process.
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 pub mod bounded;
 pub mod circuit;
 pub mod costs;

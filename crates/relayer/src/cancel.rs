@@ -9,7 +9,7 @@ use crate::{
     backend::{BlockRef, Call, Simulated},
     drive::{Core, Result, call_of},
     error::RelayerError,
-    fees::{self, FeeError, Fees},
+    fees::{self, Fees},
     job::{Attempt, JobState, Rejection},
     storage::{Job, JobKind},
 };
@@ -117,15 +117,16 @@ impl Core {
             return Ok(fees);
         }
         let value = job.request.value;
-        let offered = fees::cost(first.fees, first.gas_limit, value);
+        // The first offer was for as much gas as was asked for then. What the call needs may have
+        // changed, or a node have said too little: the price is what must not run away.
+        let offered = fees::cost(first.fees, gas_limit.max(first.gas_limit), value);
         let fees = fees::bump(last.fees, market, &policy.after(first.fees))?;
         policy.check_cost(fees::cost(fees, gas_limit, value), Some(offered))?;
         Ok(fees)
     }
 
-    /// Notes a cap that keeps a job from being sent.
-    pub(crate) async fn note_cap(&self, job: &Job, cap: &FeeError) -> Result<()> {
-        let note = cap.to_string();
+    /// Notes what keeps a job from being sent.
+    pub(crate) async fn note(&self, job: &Job, note: String) -> Result<()> {
         if job.note.as_deref() != Some(note.as_str()) {
             self.storage.set_note(job.id, Some(&note)).await?;
         }

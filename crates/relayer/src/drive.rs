@@ -82,7 +82,7 @@ impl Core {
             }
         };
         if let Err(RelayerError::Fees(cap)) = &step {
-            self.note_cap(&job, cap).await?;
+            self.note(&job, cap.to_string()).await?;
         }
         let state = step?;
         if state.name() != before {
@@ -123,6 +123,10 @@ impl Core {
     /// Queued: look whether it is done, simulate, price, reserve a nonce, sign, store,
     /// broadcast.
     async fn prepare(&self, job: &Job) -> Result<JobState> {
+        // Before the effect is looked for: what is mined in between is seen then.
+        if job.nonce.is_none() && self.waits_for_others(job).await? {
+            return Ok(JobState::Queued);
+        }
         if self.effect_at_head(job).await? {
             return if self.effect_for_good(job).await? {
                 self.set_state(job.id, JobState::Finalized, None).await

@@ -26,6 +26,9 @@
 //! The chain is behind [`backend::ChainBackend`] and time behind [`clock::Clock`], so that
 //! every scenario in `tests/` runs against a scripted chain without waiting.
 
+// Bad input is an error, never the end of the process.
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 pub mod backend;
 pub mod clock;
 pub mod devchain;

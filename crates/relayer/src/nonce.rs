@@ -9,7 +9,7 @@
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{drive::Core, error::RelayerError};
+use crate::{backend::BlockRef, drive::Core, error::RelayerError, storage::Job};
 
 /// Gives out the nonces of one sender.
 #[derive(Debug, Default)]
@@ -30,10 +30,56 @@ impl Reservation<'_> {
     }
 }
 
+/// How many transactions the sender has, as far as anybody knows.
+struct Counts {
+    /// In blocks.
+    used: u64,
+    /// In blocks and in the node's pool.
+    pooled: u64,
+    /// Below the next nonce of the database.
+    stored: u64,
+}
+
 impl Core {
     /// Waits for the turn and finds the next nonce.
     pub(crate) async fn reserve(&self) -> Result<Reservation<'_>, RelayerError> {
         let turn = self.nonces.turn.lock().await;
-        Ok(Reservation { nonce: self.next_nonce().await?, _turn: turn })
+        let Counts { used, pooled, stored } = self.counts().await?;
+        Ok(Reservation { nonce: used.max(pooled).max(stored), _turn: turn })
+    }
+
+    /// Whether a job has to wait for transactions of its sender that are in the node's pool
+    /// and not in the database, and notes that it does.
+    ///
+    /// They may be the job's own, sent before the database was lost, and the chain shows what
+    /// they do only once they are mined. Waiting costs nothing: no later nonce is mined before
+    /// theirs.
+    pub(crate) async fn waits_for_others(&self, job: &Job) -> Result<bool, RelayerError> {
+        let Counts { used, pooled, stored } = self.counts().await?;
+        let others = pooled.saturating_sub(used.max(stored));
+        if others == 0 {
+            return Ok(false);
+        }
+        let note = format!(
+            "the node's pool has {others} transactions of {} that this database does not know; \
+             they may be this job's, so that it waits until they are mined or gone",
+            self.scope.sender
+        );
+        self.note(job, note).await?;
+        Ok(true)
+    }
+
+    /// The counts, if they are not too far apart to be believed.
+    async fn counts(&self) -> Result<Counts, RelayerError> {
+        let sender = self.scope.sender;
+        let used = self.backend.nonce(sender, BlockRef::Latest).await?;
+        let pooled = self.backend.nonce(sender, BlockRef::Pending).await?;
+        let stored = self.storage.next_nonce(self.scope).await?;
+        // A key that is new here may have any history; one that is known has this one.
+        if stored > 0 {
+            self.check_distance(used, stored)?;
+        }
+        self.check_distance(pooled, used.max(stored))?;
+        Ok(Counts { used, pooled, stored })
     }
 }

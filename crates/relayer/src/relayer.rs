@@ -106,6 +106,19 @@ impl Relayer {
         self.core.scope.chain_id
     }
 
+    /// Its settings.
+    pub fn config(&self) -> &RelayerConfig {
+        &self.core.config
+    }
+
+    /// Height of the newest block that counts as final; `None` on a chain too young for one.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn final_height(&self) -> Result<Option<u64>> {
+        Ok(self.core.final_height(0).await?)
+    }
+
     /// Stores a job. When this returns, the job survives the process. A second submission
     /// with the same key returns the first one's id, and changes nothing while it is pending:
     /// proofs are randomized, so call data may differ for the same effect.

@@ -63,18 +63,4 @@ impl Core {
             limit: self.config.max_nonce_distance,
         }
     }
-
-    /// The next nonce; the caller holds the turn.
-    pub(crate) async fn next_nonce(&self) -> Result<u64, RelayerError> {
-        let sender = self.scope.sender;
-        let used = self.backend.nonce(sender, BlockRef::Latest).await?;
-        let pooled = self.backend.nonce(sender, BlockRef::Pending).await?;
-        let stored = self.storage.next_nonce(self.scope).await?;
-        // A key that is new here may have any history; one that is known has this one.
-        if stored > 0 {
-            self.check_distance(used, stored)?;
-        }
-        self.check_distance(pooled, used.max(stored))?;
-        Ok(used.max(pooled).max(stored))
-    }
 }

@@ -28,6 +28,11 @@ pub enum SignerError {
         "the environment variable {0} is not set; put the sender's private key (0x and 64 hex digits) into it"
     )]
     MissingVariable(String),
+    /// The environment variable with a keystore's password is not set.
+    #[error(
+        "the environment variable {0} is not set; put the keystore's password into it, or name a file that holds it (--password-file)"
+    )]
+    MissingPassword(String),
     /// The text is not a private key. The text itself is never shown.
     #[error("{source_name} does not hold a private key (0x and 64 hex digits, not zero)")]
     NotAKey {
@@ -108,7 +113,7 @@ impl RelayerSigner {
     pub fn from_keystore(path: &Path, password: &PasswordSource) -> Result<Self, SignerError> {
         let password = match password {
             PasswordSource::Env(name) => {
-                env::var(name).map_err(|_| SignerError::MissingVariable(name.clone()))?
+                env::var(name).map_err(|_| SignerError::MissingPassword(name.clone()))?
             }
             PasswordSource::File(file) => {
                 let text = read_small(file)?;

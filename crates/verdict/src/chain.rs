@@ -1,6 +1,6 @@
 //! A chain: contracts are asked through a node, transactions go through the relayer.
 
-use std::{fmt, ops::RangeInclusive, path::PathBuf, sync::Arc};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
@@ -130,6 +130,8 @@ pub struct ChainReader {
     chain_id: u64,
     /// In whose name contracts are asked.
     from: Address,
+    /// In which state.
+    at: BlockRef,
 }
 
 impl fmt::Debug for ChainReader {
@@ -149,7 +151,7 @@ impl ChainReader {
 
     async fn of(node: Arc<dyn ChainBackend>, from: Address) -> Result<Self, ChainError> {
         let chain_id = node.chain_id().await?;
-        Ok(Self { node, chain_id, from })
+        Ok(Self { node, chain_id, from, at: BlockRef::Latest })
     }
 
     /// The chain's id.
@@ -186,8 +188,22 @@ impl ChainReader {
         calldata: Bytes,
         what: &str,
     ) -> Result<Bytes, ChainError> {
-        let call = Call { from: self.from, to: Some(to), data: calldata, value: U256::ZERO };
-        match self.node.call(&call, BlockRef::Latest).await? {
+        self.simulate(Some(to), calldata, what).await
+    }
+
+    /// Creates a contract without a transaction; what its constructor refuses is an error.
+    pub(crate) async fn create(&self, init_code: Bytes, what: &str) -> Result<Bytes, ChainError> {
+        self.simulate(None, init_code, what).await
+    }
+
+    async fn simulate(
+        &self,
+        to: Option<Address>,
+        data: Bytes,
+        what: &str,
+    ) -> Result<Bytes, ChainError> {
+        let call = Call { from: self.from, to, data, value: U256::ZERO };
+        match self.node.call(&call, self.at).await? {
             Simulated::Ok(data) => Ok(data),
             Simulated::Reverted(data) => {
                 Err(ChainError::Reverted { what: what.to_owned(), revert: decode_revert(&data) })
@@ -210,9 +226,13 @@ impl ChainReader {
         Ok(self.node.block(BlockRef::Latest).await?.map_or(0, |block| block.number))
     }
 
-    /// Whether an effect is seen in the newest block's state.
+    /// Whether an effect is seen.
     pub(crate) async fn shows(&self, effect: &Effect) -> Result<bool, ChainError> {
-        Ok(effect.is_there(self.node.as_ref(), self.head().await?).await?)
+        let height = match self.at {
+            BlockRef::Number(height) => height,
+            _ => self.head().await?,
+        };
+        Ok(effect.is_there(self.node.as_ref(), height).await?)
     }
 
     /// The blocks of one second. They are searched for, because nodes do not list the logs of
@@ -242,7 +262,7 @@ impl ChainReader {
 
     /// The code at an address; empty if there is none.
     pub(crate) async fn code(&self, address: Address) -> Result<Bytes, ChainError> {
-        Ok(self.node.code(address, BlockRef::Latest).await?)
+        Ok(self.node.code(address, self.at).await?)
     }
 
     /// Whether there is a contract at an address.
@@ -325,6 +345,27 @@ impl Chain {
     /// The account that sends.
     pub fn sender(&self) -> Address {
         self.relayer.sender()
+    }
+
+    /// The chain as it is after the newest block.
+    pub(crate) fn newest(&self) -> ChainReader {
+        self.reader.clone()
+    }
+
+    /// The chain as it is after the newest block that counts as final, if there is one.
+    pub(crate) async fn settled(&self) -> Result<Option<ChainReader>, ChainError> {
+        let height = self.relayer.final_height().await?;
+        Ok(height.map(|height| ChainReader { at: BlockRef::Number(height), ..self.newest() }))
+    }
+
+    /// How long something on chain is waited for; `None`: for ever.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.relayer.config().wait_timeout
+    }
+
+    /// How often the chain is looked at meanwhile.
+    pub(crate) fn poll_interval(&self) -> Duration {
+        self.relayer.config().poll_interval
     }
 
     /// Sends a transaction, unless the chain shows its effect, and waits until it is final.

@@ -185,6 +185,12 @@ impl Error {
                  and give `prove --batch` a file of N samples"
                     .into(),
             ),
+            Self::Reading(CrosscheckError::Differs { .. }) => Some(
+                "compare with a third runtime, and report it. If it is tract that is wrong, \
+                 --no-crosscheck leaves the comparison out: nobody else has run the model then, \
+                 and the setup says so"
+                    .into(),
+            ),
             Self::Verify(VerifyError::Differs { .. } | VerifyError::Count { .. }) => {
                 Some("verify it with the setup it was made with".into())
             }

@@ -50,6 +50,9 @@
 //! # }
 //! ```
 
+// Bad input is an error, never the end of the process.
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
+
 mod attach;
 mod chain;
 mod contracts;
@@ -77,7 +80,7 @@ pub use self::{
     deploy::{DeployError, DeployOptions, DeployStep, Deployed, ScoreDirection, deploy},
     deployment::Deployment,
     error::{Error, Kind},
-    files::FileError,
+    files::{FileError, check_writable, write_bundle},
     model::{ModelFile, PlannedModel},
     progress::{Progress, Silent, step, timed_step},
     prove::{OwnProofError, Prover, ProverOptions},

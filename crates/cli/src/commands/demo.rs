@@ -106,6 +106,7 @@ pub(crate) fn example_options(example: &Path) -> ModelOptions {
         target_error: None,
         decimals: None,
         batch: None,
+        no_crosscheck: false,
         optimize: Optimize::Balanced,
     }
 }

@@ -1,11 +1,9 @@
 //! `verdict prove`.
 
-use std::path::Path;
-
 use alloy::primitives::Address;
 use verdict::{
     ChainReader, Deployment, Error, Progress, Prover, ProverOptions, PublicSetup, ScoreRequest,
-    next_nonce, of_inference, read_bounded,
+    check_writable, next_nonce, of_inference, read_bounded, write_bundle,
 };
 
 use super::chain::{runtime, wait};
@@ -20,6 +18,7 @@ use crate::{
 const MAX_REQUESTS_BYTES: u64 = 1 << 20;
 
 pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
+    check_writable(&args.out, false).map_err(Error::from)?;
     let mut engine = args.computing.options();
     engine.progress = Some(ui.stages());
     let options = ProverOptions { srs: args.srs.srs.clone(), engine };
@@ -39,7 +38,7 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     };
     let inputs: Vec<_> = samples.iter().map(|sample| &sample.input).collect();
     let bundle = ui.step(&title, || Ok(prover.prove_batch(&inputs, &requests)?))?;
-    write(&bundle, &args.out)?;
+    write_bundle(&bundle, &args.out)?;
     let output = outputs(&bundle.decoded, samples.len(), u32::from(bundle.decimals));
     let human = table(&[
         ("output", output),
@@ -59,10 +58,6 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
         ),
     ]);
     ui.result(&bundle, &human)
-}
-
-fn write(bundle: &verdict::ProofBundle, out: &Path) -> Outcome {
-    Ok(bundle.write(out).map_err(Error::from)?)
 }
 
 /// Outputs for a person, those of each inference of a batch apart from the next's.

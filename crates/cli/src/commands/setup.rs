@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use verdict::{INSECURE, ModelFile, Progress, PublicSetup, Srs, SrsChoice, Weights};
+use verdict::{
+    INSECURE, ModelFile, Progress, PublicSetup, Srs, SrsChoice, Weights, check_writable,
+};
 use verdict_prover::{keys::KeyError, onnx::LoadOptions};
 
 use super::inspect;
@@ -19,6 +21,7 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
         (Some(out), None) => out,
         (None, None) => return Err(Failure::usage("give --out FOLDER, or --check SETUP")),
     };
+    check_writable(out, true).map_err(verdict::Error::from)?;
     let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
     let weights = if args.public_weights { Weights::Public } else { Weights::Hidden };
     let planned = planned.with_weights(weights);

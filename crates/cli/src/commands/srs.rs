@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use verdict::{INSECURE, Progress};
+use verdict::{Error, INSECURE, Progress, check_writable};
 use verdict_prover::srs::{Import, Srs};
 
 use crate::{
@@ -24,11 +24,13 @@ struct Report {
 pub(crate) fn run(command: &SrsCommand, ui: &Ui) -> Outcome {
     let srs = match command {
         SrsCommand::Dev { k, out } => {
+            check_writable(out, false).map_err(Error::from)?;
             let srs = ui.step("make a development SRS", || Ok(Srs::development(*k)?))?;
             save(&srs, out, ui)?;
             srs
         }
         SrsCommand::Import { file, k, out, allow_unknown } => {
+            check_writable(out, false).map_err(Error::from)?;
             let import = Import { k: *k, allow_unknown: *allow_unknown, ..Import::default() };
             let is_ptau = starts_with(file, b"ptau")?;
             let srs = ui.step("import and check the powers of tau", || {

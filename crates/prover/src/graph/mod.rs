@@ -162,13 +162,15 @@ impl Graph {
         result
     }
 
-    /// Multiplications that a run takes, about.
+    /// Multiplications that a run takes, about; a function of an element counts for several.
     pub fn multiplications(&self) -> usize {
+        const FUNCTION: usize = 8;
         let of = |node: &Node| match &node.op {
             Op::Linear(linear) => {
                 linear.maps.iter().map(LinearMap::term_count).fold(0, usize::saturating_add)
             }
             Op::Trees(trees) => trees.positions.saturating_mul(trees.roots.len().saturating_mul(8)),
+            Op::Function(_) => self.tensors[node.output.0].len().saturating_mul(FUNCTION),
             _ => self.tensors[node.output.0].len(),
         };
         self.nodes.iter().map(of).fold(0, usize::saturating_add)

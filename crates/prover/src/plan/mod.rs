@@ -241,8 +241,8 @@ impl Plan {
     /// A model that no candidate holds, or none as precisely as asked for.
     pub fn new(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Self, PlanError> {
         // Decimals that are asked for are meant, and what rounding to them costs is accepted.
-        let rounding =
-            options.decimals.map_or(0.0, |decimals| 0.5 * 10f64.powi(-(decimals as i32)));
+        let power = |decimals| -i32::try_from(decimals).unwrap_or(i32::MAX);
+        let rounding = options.decimals.map_or(0.0, |decimals| 0.5 * 10f64.powi(power(decimals)));
         let target = options.target_error.unwrap_or(DEFAULT_TARGET + rounding);
         if !(target > 0.0 && target.is_finite()) {
             return Err(PlanError::Target { target });

@@ -23,6 +23,8 @@ const MIN_FRACTION_BITS: i32 = 8;
 pub(super) const DEFAULT_DECIMALS: u32 = 6;
 /// Most knots of all functions of a step.
 const MAX_KNOTS: usize = 1 << 22;
+/// Most decimals of an output, those that contracts take.
+const MAX_OUTPUT_DECIMALS: u32 = 18;
 
 /// What a step's integers stand for.
 enum Meaning {
@@ -377,6 +379,13 @@ impl<'a> Emitter<'a> {
         let Meaning::Affine { units, offsets, .. } = &self.made[source].meaning else {
             return Err(QuantizeError::Empty);
         };
+        // Counted before any is placed.
+        let knots =
+            fitted.iter().map(|fitted| fitted.points().len()).fold(0, usize::saturating_add);
+        if knots > MAX_KNOTS {
+            let node = step.name.clone();
+            return Err(QuantizeError::TooManyKnots { node, functions: step.len, knots });
+        }
         let one = 1i64 << self.graph.shift_bits;
         let mut functions = Vec::with_capacity(step.len);
         let mut rows = SparseRows { starts: vec![0], terms: Vec::new() };
@@ -402,10 +411,6 @@ impl<'a> Emitter<'a> {
                 rows.terms.push((index, one));
                 rows.starts.push(rows.terms.len());
                 bias.push(integer(&step.name, -(at as f64) * one as f64)?);
-            }
-            if bias.len() > MAX_KNOTS {
-                let (node, knots) = (step.name.clone(), bias.len());
-                return Err(QuantizeError::TooManyKnots { node, functions: step.len, knots });
             }
         }
         let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias };
@@ -539,7 +544,9 @@ impl<'a> Emitter<'a> {
         let lowest = if positive { 0.0 } else { bounds().map(|b| b.0).fold(f64::MAX, f64::min) };
         let magnitude = bounds().map(|(_, hi)| hi - lowest).fold(0.0, f64::max);
         let largest = ((1u64 << self.value_bits) - 4) as f64;
-        let fits = |decimals: u32| magnitude * 10f64.powi(decimals as i32) < largest;
+        let fits = |decimals: u32| {
+            decimals <= MAX_OUTPUT_DECIMALS && magnitude * 10f64.powi(decimals as i32) < largest
+        };
         let chosen = match decimals {
             Some(decimals) if fits(decimals) => decimals,
             Some(decimals) => return Err(QuantizeError::Decimals { magnitude, decimals }),

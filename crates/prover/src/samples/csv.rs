@@ -47,7 +47,7 @@ impl Table {
             // Nothing is quoted: fields are what stands between delimiters.
             Some(delimiter) if !text.contains(['"', '\r']) => {
                 for (line, content) in (1 + skipped as u64..).zip(text.lines()) {
-                    if !content.is_empty() {
+                    if !content.is_empty() && !builder.numbers(content, delimiter)? {
                         let cells = content.split(char::from(delimiter)).map(str::trim);
                         builder.line(line, &cells.collect::<Vec<_>>())?;
                     }
@@ -76,6 +76,9 @@ impl Table {
             }
             None => {
                 for (line, content) in (1 + skipped as u64..).zip(text.lines()) {
+                    if builder.numbers(content, b' ')? {
+                        continue;
+                    }
                     let cells: Vec<&str> = content.split_whitespace().collect();
                     if !cells.is_empty() {
                         builder.line(line, &cells)?;
@@ -191,6 +194,48 @@ impl Builder<'_> {
             })?;
             self.table.values.push(value);
         }
+        self.end_row()
+    }
+
+    /// Adds a line of numbers in JSON's notation and delimiters alone, as long files are full
+    /// of. Any other line, and what is wrong with it, is left to [`Self::line`].
+    fn numbers(&mut self, content: &str, delimiter: u8) -> Result<bool, Problem> {
+        if self.table.ids.is_some() {
+            return Ok(false);
+        }
+        let before = self.table.values.len();
+        if !self.read_numbers(content, delimiter) {
+            self.table.values.truncate(before);
+            return Ok(false);
+        }
+        let columns = self.table.values.len() - before;
+        if std::mem::take(&mut self.first) {
+            (self.columns, self.table.width) = (columns, columns);
+        }
+        if columns != self.columns {
+            self.table.values.truncate(before);
+            return Ok(false);
+        }
+        self.end_row()?;
+        Ok(true)
+    }
+
+    /// Reads numbers up to the end of the line; false if something else is there.
+    fn read_numbers(&mut self, content: &str, delimiter: u8) -> bool {
+        let mut rest = content;
+        loop {
+            let (word, after) = rest.split_at(number_length(rest.as_bytes()));
+            let Ok(value) = number(word) else { return false };
+            self.table.values.push(value);
+            match after.as_bytes() {
+                [] => return true,
+                [next, ..] if *next == delimiter => rest = &after[1..],
+                _ => return false,
+            }
+        }
+    }
+
+    fn end_row(&mut self) -> Result<(), Problem> {
         self.table.rows += 1;
         if self.table.values.len() > MAX_NUMBERS {
             let place = Place::default();

@@ -99,6 +99,7 @@ pub(super) fn save(
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    std::fs::create_dir_all(folder).map_err(failed)?;
     let mut file = NamedTempFile::new_in(folder).map_err(failed)?;
     write(srs, file.as_file_mut(), progress).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;

@@ -43,6 +43,39 @@ async fn without_its_database_a_relayer_does_not_repeat_what_is_there() {
 }
 
 #[tokio::test]
+async fn without_its_database_a_relayer_waits_for_what_it_left_in_the_pool() {
+    let bench = Bench::new();
+    let relayer = bench.open().await;
+    let id = relayer.submit(seen("a")).await.unwrap();
+    bench.chain.faults("send", [Fault::HangAfter]);
+    bench.kill_when_hung(relayer, id).await;
+    let bench = Bench { folder: tempfile::tempdir().unwrap(), ..bench };
+    let relayer = bench.open().await;
+    relayer.resume().await.unwrap();
+    assert_finalized(&bench.run(&relayer, seen("a")).await);
+    assert_eq!(bench.counts(b"a"), (1, 1));
+}
+
+#[tokio::test]
+async fn a_job_says_what_it_waits_for_and_is_sent_when_that_is_gone() {
+    let bench = Bench::new();
+    // Too cheap to be mined.
+    bench.chain.state().mined_from_tip = u128::MAX;
+    bench.chain.foreign_transaction(0);
+    let relayer = bench.open().await;
+    let id = relayer.submit(call("a")).await.unwrap();
+    let error = relayer.run_to_completion(id).await.unwrap_err();
+    let told = error.to_string().contains("1 transactions of");
+    assert!(matches!(error, RelayerError::Timeout { .. }) && told, "{error}");
+    assert!(relayer.status(id).await.unwrap().note.is_some());
+    assert!(bench.chain.state().sends.is_empty());
+    bench.chain.state().mined_from_tip = 0;
+    bench.chain.state().forget_pool();
+    assert_finalized(&relayer.run_to_completion(id).await.unwrap());
+    assert_eq!(bench.counts(b"a"), (1, 1));
+}
+
+#[tokio::test]
 async fn an_effect_in_a_block_that_is_not_final_is_waited_for() {
     let bench = Bench::new();
     bench.chain.state().recorded_elsewhere = Some(0);

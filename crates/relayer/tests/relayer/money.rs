@@ -29,9 +29,11 @@ async fn gaps_are_filled_up_to_the_number_allowed_and_counted_before() {
     let mut bench = Bench::new();
     let relayer = bench.open().await;
     let id = relayer.submit(call("a")).await.unwrap();
-    // Near enough to be believed.
+    // Of a key that is new here, anything may have been mined.
+    bench.chain.state().latest_lie = 40;
     bench.chain.state().pending_lie = 40;
     relayer.run_to_completion(id).await.unwrap_err();
+    bench.chain.state().latest_lie = 0;
     bench.chain.state().pending_lie = 0;
     assert_eq!(relayer.status(id).await.unwrap().nonce, Some(40));
     drop(relayer);
@@ -189,6 +191,24 @@ async fn replacements_end_at_a_multiple_of_the_first_offer_and_the_job_says_so()
     assert!(status.attempts.len() > 5);
     assert!(status.attempts.iter().all(|attempt| attempt.fees.max_fee <= 2 * first));
     assert!(status.note.unwrap().contains("--max-raise"));
+    bench.chain.state().mined_from_tip = 0;
+    assert_finalized(&relayer.run_to_completion(id).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_estimate_that_was_too_low_does_not_hold_the_nonce_for_ever() {
+    let bench = Bench::new();
+    bench.chain.state().mined_from_tip = u128::MAX;
+    bench.chain.state().gas_needed = 21_000;
+    let relayer = bench.open().await;
+    let id = relayer.submit(call("a")).await.unwrap();
+    relayer.run_to_completion(id).await.unwrap_err();
+    // More than ten times what was offered first.
+    let needed = 400_000;
+    bench.chain.state().gas_needed = needed;
+    relayer.run_to_completion(id).await.unwrap_err();
+    let last = relayer.status(id).await.unwrap().attempts.pop().unwrap();
+    assert!(last.gas_limit >= needed, "{last:?}");
     bench.chain.state().mined_from_tip = 0;
     assert_finalized(&relayer.run_to_completion(id).await.unwrap());
 }

@@ -28,6 +28,12 @@ pub enum SetupError {
     /// No manifest.
     #[error("{} is not a setup folder: it has no {MANIFEST}", .0.display())]
     NotASetup(PathBuf),
+    /// The private part where the public one is needed.
+    #[error(
+        "{} is the private part of a setup; give the setup's folder, or its public part",
+        .0.display()
+    )]
+    OnlyPrivate(PathBuf),
     /// Only what verifies is there.
     #[error("{} has no private part, so nothing can be proven with it", .0.display())]
     NoPrivatePart(PathBuf),

@@ -219,6 +219,9 @@ fn public_folder(path: &Path) -> Result<PathBuf, SetupError> {
     if !manifest.is_file() {
         return Err(SetupError::NotASetup(path.to_owned()));
     }
+    if path.join(GRAPH).is_file() {
+        return Err(SetupError::OnlyPrivate(path.to_owned()));
+    }
     // A folder of version 1 has its manifest here too.
     manifest::check_version(&read_bounded(&manifest, MAX_MANIFEST_BYTES)?, &manifest)?;
     Ok(path.to_owned())

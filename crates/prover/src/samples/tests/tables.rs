@@ -44,6 +44,28 @@ fn headers_ids_and_delimiters_are_recognized() {
 }
 
 #[test]
+fn lines_of_numbers_alone_are_read_as_any_others() {
+    for (plain, other) in [
+        ("1,2.5,3\n4,-5,6\n", "1, 2.5,3\n4 ,-5,6\n"),
+        ("1,2.5,3\n4,-5,6\n", "1,2.5,3\n4, -5,6\n"),
+        ("1 2.5 3\n4 -5 6\n", "1  2.5 3\n 4 -5 6\n"),
+    ] {
+        assert_eq!(three(plain).map(|samples| samples.len()), Ok(2), "{plain:?}");
+        assert_eq!(three(plain), three(other), "{other:?}");
+    }
+    for (content, part) in [
+        ("1,2,3\n4,5\n", "line 2 has 2 fields"),
+        ("1,2,3\n4,5,6,7\n", "line 2 has 4 fields"),
+        ("1,2,3\n4,5,9007199254740993\n", "line 2, column 3 is the integer 9007199254740993"),
+        ("1,2,3\n4,5,1e999\n", "line 2, column 3 is 1e999"),
+        ("1 2 3\n4 5 x\n", "line 2, column 3 is \"x\""),
+    ] {
+        let error = three(content).unwrap_err();
+        assert!(error.contains(part), "{content:?}: {error}");
+    }
+}
+
+#[test]
 fn columns_of_single_inputs_are_found_by_name() {
     let columns = [tensor("age", &[1, 1]), tensor("income", &[1, 1])];
     let content = "id,income,target,age\nA,100,1,30\nB,200,0,40\n";

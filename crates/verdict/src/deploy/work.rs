@@ -1,0 +1,131 @@
+//! The steps of a deployment: what each sends, and how the chain shows that it has happened.
+
+use alloy::{
+    primitives::{Address, B256, Bytes, U256, keccak256},
+    sol_types::SolCall,
+};
+use verdict_contracts::{
+    bindings::{
+        InferenceOracle::{
+            addSubmitterCall, approveModelCall, isModelApprovedCall, isSubmitterCall,
+        },
+        ModelRegistry::registerVerifiableModelCall,
+    },
+    deploy::{CREATE2_DEPLOYER, create2_address, create2_calldata},
+};
+use verdict_relayer::{Effect, SubmitRequest};
+
+use super::{DeployStep, ensure::ensure};
+use crate::{
+    chain::{Chain, ChainError, ChainReader},
+    contracts::Contracts,
+    error::Error,
+    progress::Progress,
+    registration::Registration,
+};
+
+/// A deployment being made.
+pub(super) struct Work<'a> {
+    chain: &'a Chain,
+    progress: &'a dyn Progress,
+    pub(super) steps: Vec<DeployStep>,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(chain: &'a Chain, progress: &'a dyn Progress) -> Self {
+        Self { chain, progress, steps: Vec::new() }
+    }
+
+    /// A step with an effect that the relayer can see by itself.
+    async fn ensure(
+        &mut self,
+        step: &'static str,
+        request: SubmitRequest,
+        effect: &Effect,
+    ) -> Result<(), Error> {
+        let request = request.with_effect(effect.clone());
+        let look = |chain: ChainReader| async move { Ok(chain.shows(effect).await?.then_some(())) };
+        let ((), done) = ensure(self.chain, self.progress, step, request, look).await?;
+        self.steps.push(done);
+        Ok(())
+    }
+
+    /// Creates a contract at the address that its code and salt decide.
+    pub(super) async fn create(
+        &mut self,
+        step: &'static str,
+        salt: B256,
+        code: &[u8],
+    ) -> Result<Address, Error> {
+        let address = create2_address(salt, code);
+        let calldata = create2_calldata(salt, code);
+        let request = SubmitRequest::call(CREATE2_DEPLOYER, calldata, format!("create:{address}"));
+        let ensured = self.ensure(step, request, &Effect::CodeAt { address }).await;
+        if let Err(Error::Chain(error)) = &ensured
+            && matches!(**error, ChainError::Reverted { .. })
+        {
+            // The deployer does not hand on what a constructor says.
+            self.chain.create(code.to_vec().into(), step).await?;
+        }
+        ensured?;
+        self.progress.note(&address.to_string());
+        Ok(address)
+    }
+
+    pub(super) async fn register(
+        &mut self,
+        registry: Address,
+        model: &Registration,
+    ) -> Result<u64, Error> {
+        let call = registerVerifiableModelCall {
+            commitment: model.commitment.clone(),
+            data: model.data.clone(),
+        };
+        let key = format!("register:{registry}:{}", keccak256(call.abi_encode()));
+        // Only the registry chooses the id, so that the event has to be looked for: after the
+        // block in which no such model is found, or one that was deprecated would count.
+        let from_block = self.chain.head().await?.saturating_add(1);
+        let request = SubmitRequest::call(registry, encode(&call), key)
+            .with_effect(model.registered(registry, from_block));
+        let owner = self.chain.sender();
+        let look = |chain: ChainReader| async move { model.find(&chain, registry, owner).await };
+        let step = "register the model";
+        let (id, done) = ensure(self.chain, self.progress, step, request, look).await?;
+        self.steps.push(done);
+        self.progress.note(&format!("model id {id}"));
+        Ok(id)
+    }
+
+    pub(super) async fn approve(
+        &mut self,
+        oracle: Address,
+        model_id: u64,
+        model: &Registration,
+        contracts: &Contracts,
+    ) -> Result<(), Error> {
+        let id = U256::from(model_id);
+        // All of it from the setup, nothing from the registry that it will be compared with.
+        let call = approveModelCall {
+            modelId: id,
+            commitment: model.commitment.clone().into(),
+            data: model.data.clone().into(),
+            verifierCodeHash: contracts.verifier_code_hash(),
+        };
+        let key = format!("approve:{oracle}:{model_id}");
+        let request = SubmitRequest::call(oracle, encode(&call), key);
+        let approved = Effect::is_set(oracle, encode(&isModelApprovedCall { modelId: id }));
+        self.ensure("approve the model", request, &approved).await
+    }
+
+    pub(super) async fn allow(&mut self, oracle: Address) -> Result<(), Error> {
+        let submitter = self.chain.sender();
+        let key = format!("allow:{oracle}:{submitter}");
+        let request = SubmitRequest::call(oracle, encode(&addSubmitterCall { submitter }), key);
+        let allowed = Effect::is_set(oracle, encode(&isSubmitterCall { submitter }));
+        self.ensure("allow the submitter", request, &allowed).await
+    }
+}
+
+fn encode(call: &impl SolCall) -> Bytes {
+    call.abi_encode().into()
+}
