@@ -61,7 +61,7 @@ impl Core {
             return Ok(false);
         }
         let note = format!(
-            "the node's pool has {others} transactions of {} that this database does not know; \
+            "the node's pool holds transactions of {} that this database does not know ({others}); \
              they may be this job's, so that it waits until they are mined or gone",
             self.scope.sender
         );

@@ -230,7 +230,7 @@ fn groups(
         })
         .collect();
     let allowed = |group: &Group| group.fold() <= max_fold && allowed(group);
-    while let Some((i, j, merged)) = best_union(&groups, &allowed) {
+    while let Some((i, j, merged)) = best_union(&groups, allowed) {
         groups[i] = merged;
         groups.remove(j);
     }

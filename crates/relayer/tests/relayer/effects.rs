@@ -65,7 +65,7 @@ async fn a_job_says_what_it_waits_for_and_is_sent_when_that_is_gone() {
     let relayer = bench.open().await;
     let id = relayer.submit(call("a")).await.unwrap();
     let error = relayer.run_to_completion(id).await.unwrap_err();
-    let told = error.to_string().contains("1 transactions of");
+    let told = error.to_string().contains("does not know (1)");
     assert!(matches!(error, RelayerError::Timeout { .. }) && told, "{error}");
     assert!(relayer.status(id).await.unwrap().note.is_some());
     assert!(bench.chain.state().sends.is_empty());
