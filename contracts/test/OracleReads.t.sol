@@ -2,6 +2,7 @@
 pragma solidity 0.8.34;
 
 import {CreditLine} from "../src/examples/CreditLine.sol";
+import {ScoreConsumer} from "../src/examples/ScoreConsumer.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
@@ -88,7 +89,7 @@ contract OracleReadsTest is OracleFixture {
             data.direction = wrong[i];
             uint256 id = registerModel(data);
             approve(id);
-            vm.expectRevert(abi.encodeWithSelector(CreditLine.WrongScoreDirection.selector, id, wrong[i]));
+            vm.expectRevert(abi.encodeWithSelector(ScoreConsumer.WrongScoreDirection.selector, id, wrong[i]));
             new CreditLine(oracle, id);
         }
     }
@@ -100,7 +101,7 @@ contract OracleReadsTest is OracleFixture {
         vm.assertEq(new CreditLine(oracle, id).one(), 1000, "three decimals");
         data.outputs = 2;
         id = registerModel(data);
-        vm.expectRevert(abi.encodeWithSelector(CreditLine.NotOneOutput.selector, id, 2));
+        vm.expectRevert(abi.encodeWithSelector(ScoreConsumer.NotOneOutput.selector, id, 2));
         new CreditLine(oracle, id);
     }
 
@@ -111,12 +112,12 @@ contract OracleReadsTest is OracleFixture {
         Statement memory s = statement(1, -1);
         s.modelId = id;
         assertAccepted(callOf(s));
-        vm.expectRevert(abi.encodeWithSelector(CreditLine.ScoreOutOfScale.selector, int256(-1)));
+        vm.expectRevert(abi.encodeWithSelector(ScoreConsumer.ScoreOutOfScale.selector, int256(-1)));
         line.collateralPercent(borrower);
         s = statement(2, 1_000_001);
         s.modelId = id;
         assertAccepted(callOf(s));
-        vm.expectRevert(abi.encodeWithSelector(CreditLine.ScoreOutOfScale.selector, int256(1_000_001)));
+        vm.expectRevert(abi.encodeWithSelector(ScoreConsumer.ScoreOutOfScale.selector, int256(1_000_001)));
         line.collateralPercent(borrower);
     }
 }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
+import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+
+/// @title One subject's score as a price feed is read
+/// @notice Has the functions of Chainlink's AggregatorV3Interface, for contracts that know these. A round is a
+/// record and its id the request's nonce; rounds are not contiguous, and the latest one only is kept.
+/// @dev Like a price feed it returns stale answers with the time they were made: readers compare `updatedAt`. It
+/// says nothing of which way a score is to be read.
+contract ScoreFeed {
+    /// @notice No such round is kept; Chainlink's own words for it.
+    error NoDataPresent(uint80 roundId);
+
+    /// @notice Version of the feed.
+    uint256 public constant version = 1;
+
+    /// @notice Where scores come from.
+    IInferenceOracle public immutable oracle;
+    /// @notice Whom the score is about.
+    address public immutable subject;
+    /// @notice The model version whose scores are read.
+    uint256 public immutable modelId;
+    /// @notice Decimals of an answer.
+    uint8 public immutable decimals;
+
+    /// @param oracle_ The oracle.
+    /// @param subject_ Whom the score is about.
+    /// @param modelId_ The model version to read.
+    constructor(IInferenceOracle oracle_, address subject_, uint256 modelId_) {
+        (IModelRegistry.VerificationData memory model,) =
+            IModelRegistry(oracle_.registry()).verificationOf(modelId_);
+        oracle = oracle_;
+        subject = subject_;
+        modelId = modelId_;
+        decimals = model.decimals;
+    }
+
+    /// @notice What the feed is of.
+    function description() external pure returns (string memory) {
+        return "Proven model score";
+    }
+
+    /// @notice The latest record.
+    function latestRoundData()
+        external
+        view
+        returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        IInferenceOracle.ScoreRecord memory record = oracle.scoreOf(subject, modelId);
+        if (record.updatedAt == 0) revert NoDataPresent(0);
+        return (record.nonce, record.score, record.updatedAt, record.updatedAt, record.nonce);
+    }
+
+    /// @notice The record with this nonce, if it is the latest.
+    function getRoundData(uint80 roundId)
+        external
+        view
+        returns (uint80, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound)
+    {
+        IInferenceOracle.ScoreRecord memory record = oracle.scoreOf(subject, modelId);
+        if (record.updatedAt == 0 || record.nonce != roundId) revert NoDataPresent(roundId);
+        return (roundId, record.score, record.updatedAt, record.updatedAt, roundId);
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {IVerdictVerifier} from "../interfaces/IVerdictVerifier.sol";
+
+/// @title A verifier that can be stopped once and for all
+/// @notice Stands before one verifier. Its guardian, the owner, can stop it when the verifier is found to be
+/// faulty; nobody can start it again. The guardian can do nothing else.
+contract VerifierEmergencyStop is IVerdictVerifier, Ownable2Step {
+    /// @notice The verifier accepts no proof any more.
+    event Stopped(address indexed guardian);
+
+    /// @notice The verifier was stopped.
+    error VerifierStopped();
+    /// @notice Without a guardian nobody could stop it.
+    error GuardianCannotBeRenounced();
+
+    /// @notice The verifier behind.
+    IVerdictVerifier public immutable verifier;
+    /// @notice Whether it was stopped.
+    bool public stopped;
+
+    /// @param verifier_ The verifier behind.
+    /// @param guardian Who may stop it.
+    constructor(IVerdictVerifier verifier_, address guardian) Ownable(guardian) {
+        verifier = verifier_;
+    }
+
+    /// @notice Stops the verifier for ever. Guardian only.
+    function stop() external onlyOwner {
+        if (stopped) revert VerifierStopped();
+        stopped = true;
+        emit Stopped(msg.sender);
+    }
+
+    /// @inheritdoc IVerdictVerifier
+    function verify(address key, bytes32 keyHash, uint256[] calldata instances, bytes calldata proof)
+        external
+        view
+        override
+        returns (bool)
+    {
+        if (stopped) revert VerifierStopped();
+        return verifier.verify(key, keyHash, instances, proof);
+    }
+
+    /// @notice Always reverts: the guardian's part can only be handed over.
+    function renounceOwnership() public view override onlyOwner {
+        revert GuardianCannotBeRenounced();
+    }
+}

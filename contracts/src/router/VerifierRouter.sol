@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {IVerdictVerifier} from "../interfaces/IVerdictVerifier.sol";
+import {AccountCode} from "../libraries/AccountCode.sol";
+
+/// @title One address for all verifiers
+/// @notice The first four bytes of a proof name its verifier: by convention those of the circuit shape's id. For
+/// contracts that check proofs themselves and want to follow new shapes without a change of their own. An oracle
+/// needs none: it pins each model's verifier.
+///
+/// Trust: the owner adds verifiers, which is to decide what counts as proven from then on. A selector is given
+/// once: a removed one leaves a tombstone, so that it never comes to mean another verifier.
+contract VerifierRouter is IVerdictVerifier, Ownable2Step {
+    using AccountCode for address;
+
+    /// @notice Proofs that begin with `selector` are checked by `verifier` from now on.
+    event VerifierAdded(bytes4 indexed selector, address indexed verifier);
+    /// @notice Proofs that begin with `selector` are refused from now on, for ever.
+    event VerifierRemoved(bytes4 indexed selector, address indexed verifier);
+
+    /// @notice No verifier has this selector.
+    error SelectorUnknown(bytes4 selector);
+    /// @notice A verifier has this selector.
+    error SelectorInUse(bytes4 selector);
+    /// @notice The verifier with this selector was removed.
+    error SelectorRemoved(bytes4 selector);
+    /// @notice There is no contract at the address, or one whose code a private key can change.
+    error NoVerifier(address verifier);
+    /// @notice The proof has no selector.
+    error ProofTooShort(uint256 length);
+
+    /// @dev Stands where a removed verifier stood. No contract can be there: the address is a precompile's.
+    address private constant TOMBSTONE = address(1);
+
+    mapping(bytes4 selector => address) private _verifiers;
+
+    /// @param initialOwner Who adds and removes verifiers.
+    constructor(address initialOwner) Ownable(initialOwner) {}
+
+    /// @notice Adds a verifier. Owner only.
+    function addVerifier(bytes4 selector, address verifier) external onlyOwner {
+        address current = _verifiers[selector];
+        if (current == TOMBSTONE) revert SelectorRemoved(selector);
+        if (current != address(0)) revert SelectorInUse(selector);
+        if (verifier.code.length == 0 || verifier.isDelegation()) revert NoVerifier(verifier);
+        _verifiers[selector] = verifier;
+        emit VerifierAdded(selector, verifier);
+    }
+
+    /// @notice Removes a verifier for ever. Owner only.
+    function removeVerifier(bytes4 selector) external onlyOwner {
+        address verifier = verifierOf(selector);
+        _verifiers[selector] = TOMBSTONE;
+        emit VerifierRemoved(selector, verifier);
+    }
+
+    /// @inheritdoc IVerdictVerifier
+    /// @dev The verifier gets the proof without its selector.
+    function verify(address key, bytes32 keyHash, uint256[] calldata instances, bytes calldata proof)
+        external
+        view
+        override
+        returns (bool)
+    {
+        if (proof.length < 4) revert ProofTooShort(proof.length);
+        IVerdictVerifier verifier = IVerdictVerifier(verifierOf(bytes4(proof[:4])));
+        return verifier.verify(key, keyHash, instances, proof[4:]);
+    }
+
+    /// @notice The verifier with a selector.
+    function verifierOf(bytes4 selector) public view returns (address verifier) {
+        verifier = _verifiers[selector];
+        if (verifier == TOMBSTONE) revert SelectorRemoved(selector);
+        if (verifier == address(0)) revert SelectorUnknown(selector);
+    }
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {ScoreFeed} from "../src/adapters/ScoreFeed.sol";
+import {ClassifierMarket} from "../src/examples/ClassifierMarket.sol";
+import {FraudGate} from "../src/examples/FraudGate.sol";
+import {ScoreConsumer} from "../src/examples/ScoreConsumer.sol";
+import {ScoreVotes} from "../src/examples/ScoreVotes.sol";
+import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
+import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {OracleFixture} from "./base/OracleFixture.sol";
+
+/// @notice A token to send about.
+contract Coin is ERC20("Coin", "COIN") {
+    function mint(address to, uint256 amount) external {
+        _mint(to, amount);
+    }
+}
+
+/// @notice Takes no ether while it is told so, and tries to be paid twice.
+contract Better {
+    ClassifierMarket private immutable market;
+    bool public again;
+
+    constructor(ClassifierMarket market_) payable {
+        market = market_;
+        market.bet{value: msg.value}(true);
+    }
+
+    function claim(bool again_) external {
+        again = again_;
+        market.claim();
+    }
+
+    receive() external payable {
+        if (again) market.claim();
+    }
+}
+
+/// @notice Contracts that read scores: what they let pass, and what they refuse.
+contract ConsumersTest is OracleFixture {
+    uint256 private fraudModel;
+    Coin private coin;
+
+    function setUp() public override {
+        super.setUp();
+        IModelRegistry.VerificationData memory data = verificationData("fraud", 0, 1, 0, 1_000_000);
+        data.direction = IModelRegistry.ScoreDirection.LowerIsBetter;
+        fraudModel = registerModel(data);
+        approve(fraudModel);
+        coin = new Coin();
+    }
+
+    /// @dev Records a score with the subject's next nonce.
+    function score(address subject, uint256 modelId, int256 value) private {
+        Statement memory s = statement(oracle.nonceOf(subject, modelId) + 1, value);
+        (s.subject, s.modelId) = (subject, modelId);
+        assertAccepted(callOf(s));
+    }
+
+    function wrongDirection(uint256 id) private view returns (bytes memory) {
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(id);
+        return abi.encodeWithSelector(ScoreConsumer.WrongScoreDirection.selector, id, data.direction);
+    }
+
+    function test_EachConsumerRefusesAModelThatIsReadTheOtherWay() public {
+        vm.expectRevert(wrongDirection(creditModel));
+        new FraudGate(oracle, creditModel, coin, owner);
+        vm.expectRevert(wrongDirection(fraudModel));
+        new ScoreVotes(oracle, fraudModel);
+        vm.expectRevert(wrongDirection(fraudModel));
+        new ClassifierMarket(oracle, fraudModel, borrower, block.timestamp + 1);
+    }
+
+    // -------------------------------------------------------------- fraud gate
+
+    function gateWith(uint256 amount) private returns (FraudGate gate) {
+        gate = new FraudGate(oracle, fraudModel, coin, owner);
+        coin.mint(borrower, amount);
+        vm.prank(borrower);
+        coin.approve(address(gate), type(uint256).max);
+    }
+
+    function test_AGoodSendersTransferPassesAtOnce() public {
+        FraudGate gate = gateWith(100);
+        score(borrower, fraudModel, 99_999);
+        vm.expectEmit(address(gate));
+        emit FraudGate.Passed(borrower, stranger, 60);
+        vm.prank(borrower);
+        vm.assertTrue(gate.send(stranger, 60), "passed");
+        vm.assertEq(coin.balanceOf(stranger), 60, "arrived");
+        vm.expectRevert(abi.encodeWithSelector(FraudGate.NothingToTransfer.selector));
+        vm.prank(borrower);
+        gate.send(stranger, 0);
+    }
+
+    function testFuzz_EverythingElseIsHeldAndEndsOnce(uint256 how, bool pass) public {
+        FraudGate gate = gateWith(100);
+        // Suspicious, never rated, or rated too long ago.
+        if (how % 3 == 0) score(borrower, fraudModel, 100_000);
+        if (how % 3 == 1) {
+            score(borrower, fraudModel, 0);
+            vm.warp(block.timestamp + TTL + 1);
+        }
+        vm.prank(borrower);
+        vm.assertFalse(gate.send(stranger, 100), "held");
+        vm.assertEq(coin.balanceOf(address(gate)), 100, "with the gate");
+        vm.expectRevert(abi.encodeWithSelector(FraudGate.NotTheReviewer.selector, borrower));
+        vm.prank(borrower);
+        gate.decide(0, true);
+        uint256 until = block.timestamp + gate.HOLD();
+        vm.warp(until - 1);
+        vm.expectRevert(abi.encodeWithSelector(FraudGate.NotYetYours.selector, 0, until));
+        vm.prank(borrower);
+        gate.takeBack(0);
+        if (how % 2 == 0) {
+            vm.prank(owner);
+            gate.decide(0, pass);
+            vm.assertEq(coin.balanceOf(pass ? stranger : borrower), 100, "as decided");
+        } else {
+            vm.warp(until);
+            vm.expectRevert(abi.encodeWithSelector(FraudGate.NotYetYours.selector, 0, until));
+            vm.prank(stranger);
+            gate.takeBack(0);
+            vm.prank(borrower);
+            gate.takeBack(0);
+            vm.assertEq(coin.balanceOf(borrower), 100, "back");
+        }
+        vm.expectRevert(abi.encodeWithSelector(FraudGate.NothingToTransfer.selector));
+        vm.prank(owner);
+        gate.decide(0, true);
+        vm.assertEq(coin.balanceOf(address(gate)), 0, "nothing stays");
+    }
+
+    // ------------------------------------------------------------------- votes
+
+    function test_VotesWeighAsMuchAsScores() public {
+        ScoreVotes votes = new ScoreVotes(oracle, creditModel);
+        bytes32 first = keccak256("first");
+        score(borrower, creditModel, 600_000);
+        score(stranger, creditModel, 500_000);
+        score(owner, creditModel, 200_000);
+        vm.prank(borrower);
+        votes.propose(first);
+        vm.expectRevert(abi.encodeWithSelector(ScoreVotes.AlreadyProposed.selector, first));
+        vm.prank(borrower);
+        votes.propose(first);
+        vm.prank(borrower);
+        votes.vote(first, true);
+        vm.prank(stranger);
+        votes.vote(first, false);
+        vm.expectRevert(abi.encodeWithSelector(ScoreVotes.AlreadyVoted.selector, first, stranger));
+        vm.prank(stranger);
+        votes.vote(first, false);
+        uint256 end = block.timestamp + votes.PERIOD();
+        vm.expectRevert(abi.encodeWithSelector(ScoreVotes.StillOpen.selector, first, end));
+        votes.accepted(first);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.NoScore.selector, modelOwner, creditModel));
+        vm.prank(modelOwner);
+        votes.vote(first, false);
+        vm.prank(owner);
+        votes.vote(first, false);
+        vm.warp(end);
+        vm.assertFalse(votes.accepted(first), "0.6 against 0.7");
+        vm.expectRevert(abi.encodeWithSelector(ScoreVotes.NotOpen.selector, first));
+        vm.prank(submitter);
+        votes.vote(first, true);
+        vm.expectRevert(abi.encodeWithSelector(ScoreVotes.NotOpen.selector, bytes32(0)));
+        votes.accepted(bytes32(0));
+    }
+
+    // ------------------------------------------------------------------ market
+
+    function market() private returns (ClassifierMarket m) {
+        m = new ClassifierMarket(oracle, creditModel, borrower, block.timestamp + 1 days);
+        (bool ok,) = payable(stranger).call{value: 3 ether}("");
+        (bool too,) = payable(owner).call{value: 1 ether}("");
+        vm.assertTrue(ok && too, "funded");
+        vm.prank(stranger);
+        m.bet{value: 3 ether}(true);
+        vm.prank(owner);
+        m.bet{value: 1 ether}(false);
+    }
+
+    function testFuzz_WinnersShareWhatWasBetAndNoMore(int256 value) public {
+        value = bound(value, 0, 1_000_000);
+        ClassifierMarket m = market();
+        score(borrower, creditModel, 1_000_000 - value);
+        vm.expectRevert(
+            abi.encodeWithSelector(ClassifierMarket.WrongTime.selector, block.timestamp, m.closes())
+        );
+        m.resolve();
+        vm.warp(m.closes());
+        vm.expectRevert(abi.encodeWithSelector(ClassifierMarket.NoRecordYet.selector, START, m.closes()));
+        m.resolve();
+        score(borrower, creditModel, value);
+        m.resolve();
+        bool yes = value >= 500_000;
+        vm.assertEq(uint256(m.outcome()), yes ? 1 : 2, "outcome");
+        (address winner, address loser) = yes ? (stranger, owner) : (owner, stranger);
+        vm.prank(winner);
+        m.claim();
+        vm.assertEq(winner.balance, 4 ether, "all of it");
+        vm.expectRevert(abi.encodeWithSelector(ClassifierMarket.NothingDue.selector, loser));
+        vm.prank(loser);
+        m.claim();
+        vm.expectRevert(abi.encodeWithSelector(ClassifierMarket.NothingDue.selector, winner));
+        vm.prank(winner);
+        m.claim();
+        // A later record decides nothing any more.
+        vm.expectRevert(abi.encodeWithSelector(ClassifierMarket.WrongState.selector, m.outcome()));
+        m.resolve();
+    }
+
+    function test_BetsComeBackWhenNothingIsRecordedInTime() public {
+        ClassifierMarket m = market();
+        vm.expectRevert(abi.encodeWithSelector(ClassifierMarket.WrongState.selector, m.outcome()));
+        m.claim();
+        vm.warp(m.closes() + m.RESOLUTION_PERIOD());
+        score(borrower, creditModel, 1);
+        m.resolve();
+        vm.prank(stranger);
+        m.claim();
+        vm.prank(owner);
+        m.claim();
+        vm.assertEq(stranger.balance, 3 ether, "back");
+        vm.assertEq(owner.balance, 1 ether, "back");
+        vm.expectRevert(
+            abi.encodeWithSelector(ClassifierMarket.WrongTime.selector, block.timestamp, m.closes())
+        );
+        m.bet(true);
+    }
+
+    function test_ABetterCannotBePaidTwice() public {
+        ClassifierMarket m = market();
+        Better greedy = new Better{value: 1 ether}(m);
+        vm.warp(m.closes());
+        score(borrower, creditModel, 1_000_000);
+        m.resolve();
+        vm.expectRevert(abi.encodeWithSelector(ClassifierMarket.PaymentFailed.selector, address(greedy)));
+        greedy.claim(true);
+        greedy.claim(false);
+        vm.assertEq(address(greedy).balance, 1.25 ether, "a fourth of five");
+        vm.assertEq(address(m).balance, 3.75 ether, "the rest is the others'");
+    }
+
+    function test_AMarketWithoutAWinnerIsVoid() public {
+        ClassifierMarket m = new ClassifierMarket(oracle, creditModel, borrower, block.timestamp + 1);
+        m.bet{value: 1 ether}(false);
+        vm.warp(m.closes());
+        score(borrower, creditModel, 500_000);
+        m.resolve();
+        vm.assertEq(uint256(m.outcome()), 3, "void");
+        vm.expectRevert(
+            abi.encodeWithSelector(ClassifierMarket.WrongTime.selector, block.timestamp, block.timestamp)
+        );
+        new ClassifierMarket(oracle, creditModel, borrower, block.timestamp);
+    }
+
+    // -------------------------------------------------------------------- feed
+
+    function test_AFeedReadsTheLatestRecordOfItsSubject() public {
+        ScoreFeed feed = new ScoreFeed(oracle, borrower, creditModel);
+        vm.expectRevert(abi.encodeWithSelector(ScoreFeed.NoDataPresent.selector, 0));
+        feed.latestRoundData();
+        score(borrower, creditModel, 123);
+        vm.warp(block.timestamp + 1);
+        score(borrower, creditModel, 456);
+        (uint80 round, int256 answer, uint256 started, uint256 updated, uint80 answered) =
+            feed.latestRoundData();
+        vm.assertEq(answer, 456, "answer");
+        vm.assertEq(uint256(round), 2, "round");
+        vm.assertEq(uint256(answered), 2, "answered in");
+        vm.assertEq(updated, block.timestamp, "updated");
+        vm.assertEq(started, updated, "started");
+        (, answer,,,) = feed.getRoundData(2);
+        vm.assertEq(answer, 456, "by its id");
+        vm.expectRevert(abi.encodeWithSelector(ScoreFeed.NoDataPresent.selector, 1));
+        feed.getRoundData(1);
+        vm.assertEq(uint256(feed.decimals()), 6, "the model's decimals");
+        vm.assertEq(feed.description(), "Proven model score", "description");
+        // What a price feed's readers have to look at themselves.
+        vm.warp(block.timestamp + TTL + 1);
+        (,,, updated,) = feed.latestRoundData();
+        vm.assertTrue(updated < block.timestamp - TTL, "stale, and it says so");
+    }
+}
