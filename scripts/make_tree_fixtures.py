@@ -458,8 +458,6 @@ def main():
             # Without the maps that skl2onnx makes of an SVM's scores.
             chosen = [o.name for o in session.get_outputs() if o.type.startswith("tensor")]
             chosen = None if len(chosen) == len(session.get_outputs()) else chosen
-            # Their labels go through floats and are cut off to integers again, which only encoders may read.
-            chosen = ["probabilities"] if name in ("naive_bayes", "voting_soft") else chosen
             samples = []
             for row in rows:
                 outputs = session.run(chosen, {session.get_inputs()[0].name: np.array([row], dtype=dtype)})

@@ -11,7 +11,7 @@ use super::{
     shape,
     tensor::{Data, Tensor},
 };
-use crate::graph::{self, Element, Graph, Linear, LinearMap, Op, TensorId};
+use crate::graph::{self, Element, ElementKind, Graph, Linear, LinearMap, Op, TensorId};
 
 /// A tensor of the file.
 #[derive(Clone, Debug)]
@@ -329,6 +329,11 @@ impl<'a> Node<'a> {
             Ok(text) => Ok(self.builder.code(&self.name, text)? as f64),
             Err(_) => Err(self.malformed("a category's name is not UTF-8".into())),
         }
+    }
+
+    /// Whether a tensor was made of integers, as floats or not.
+    pub(super) fn is_whole(&self, tensor: TensorId) -> bool {
+        self.builder.graph.tensors[tensor.0].kind == ElementKind::Integer
     }
 
     /// Notes that a tensor's elements are meant cut off to integers.
