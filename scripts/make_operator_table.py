@@ -15,7 +15,7 @@ OPERATORS = {
     "": """Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast CastLike Ceil Clip Concat Constant
         ConstantOfShape Conv ConvTranspose DepthToSpace DequantizeLinear Div Dropout Equal Exp Expand Flatten Floor
         Gather GatherElements Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual Identity LeakyRelu Less
-        LessOrEqual Log MatMul Max MaxPool Mean Min Mod Mul Neg Not Or PRelu Pad Pow Range Reciprocal ReduceLogSumExp ReduceMax ReduceMean
+        LessOrEqual Log LpNormalization MatMul Max MaxPool Mean Min Mod Mul Neg Not Or PRelu Pad Pow Range Reciprocal ReduceLogSumExp ReduceMax ReduceMean
         ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Shape Sigmoid Sign Size Slice Softmax Softplus SpaceToDepth Split
         Sqrt Squeeze Sub Sum Tanh Tile Transpose Unsqueeze Upsample Where Xor""",
     "ai.onnx.ml": """ArrayFeatureExtractor Binarizer CategoryMapper FeatureVectorizer Imputer LabelEncoder

@@ -1,39 +1,72 @@
-"""Writes models with decision trees, and what onnxruntime computes on grids of inputs.
+"""Writes models with decision trees and what pipelines put around them, and other models of credit
+scores, and what onnxruntime computes on grids of inputs.
 
     python scripts/make_tree_fixtures.py            # the recorded cases
     python scripts/make_tree_fixtures.py DIR 10000  # the same models with more inputs, elsewhere
 
 trees/*.onnx are read, run and quantized by crates/prover/tests/trees.rs; expected.json holds
 for each the features' ranges and decimals, and inputs on that grid with the outputs. Most
-inputs stand on a threshold or next to one. Needs scripts/requirements-trees.txt.
+inputs stand on a threshold or next to one. Needs scripts/requirements-trees.txt. With the folder of
+a second run, VERDICT_TREE_CASES=DIR makes the tests take that.
 """
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
+import catboost
 import lightgbm
 import numpy as np
+import onnx
 import onnxmltools
 import onnxruntime
 import xgboost
 from onnx import TensorProto, helper, numpy_helper
 from onnxmltools.convert.common.data_types import FloatTensorType as MLFloat
 from skl2onnx import convert_sklearn, update_registered_converter
-from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
+from skl2onnx.common.data_types import FloatTensorType
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import (ExtraTreesRegressor, GradientBoostingClassifier, RandomForestClassifier,
-                              RandomForestRegressor)
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import (BaggingClassifier, ExtraTreesRegressor, GradientBoostingClassifier,
+                              GradientBoostingRegressor, HistGradientBoostingClassifier,
+                              HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor,
+                              StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor)
+from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
+from sklearn.mixture import GaussianMixture
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Binarizer, OneHotEncoder, StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.preprocessing import Binarizer, MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.svm import SVC, SVR, OneClassSVM
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 OUT = Path(__file__).resolve().parent.parent / "crates" / "prover" / "tests" / "fixtures" / "trees"
 RNG = np.random.default_rng(3)
 # Least, greatest, decimals of each feature.
 GRID = [(-1, 1, 2), (0, 100, 0), (0, 20, 1), (-5, 5, 3)]
 MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
+
+# Names of categories, and others.
+NAMES = ["A30", "A31", "A32", "own", "rent", "7", "ärmlich"]
+# What a case of strings may be: the range of their numbers.
+CODES = [0, 15]
+# Models whose scores are large sums of float32 in between.
+ROUGH = {"naive_bayes": 1e-4, "mixture": 1e-4, "svc_rbf": 1e-5, "svc_poly": 1e-4, "svr": 1e-5, "poisson": 1e-5,
+         "network_tanh": 1e-5, "network3": 1e-5}
+
+
+def plain(make):
+    """HistGradientBoosting's converter hands arrays on, which onnx no longer takes."""
+    def attribute(key, value, *rest, **more):
+        if isinstance(value, (list, np.ndarray)):
+            value = [v.item() if isinstance(v, np.generic) else v for v in value]
+            value = [int(v) if isinstance(v, bool) else v for v in value]
+        return make(key, value, *rest, **more)
+    return attribute
+
+
+helper.make_attribute = plain(helper.make_attribute)
 
 
 def grid_value(feature, rng=RNG):
@@ -195,7 +228,7 @@ def data(count=600):
 
 def sklearn_model(fitted, **options):
     kind = [("x", FloatTensorType([1, len(GRID)]))]
-    if hasattr(fitted, "predict_proba"):
+    if hasattr(fitted, "predict_proba") and not hasattr(getattr(fitted, "steps", [[fitted]])[-1][-1], "means_"):
         options = {"options": {id(fitted): {"zipmap": False}} if not hasattr(fitted, "steps") else {"zipmap": False}}
     return convert_sklearn(fitted, initial_types=kind, target_opset={"": 17, "ai.onnx.ml": 3}, **options)
 
@@ -233,6 +266,110 @@ def trained():
     yield "lightgbm_regression", onnxmltools.convert_lightgbm(light, initial_types=ml, target_opset=15)
 
 
+def cat(fitted):
+    """As CatBoost exports it, without the map of probabilities."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        fitted.save_model(str(path), format="onnx")
+        built = onnx.load(path)
+    graph = built.graph
+    graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    for node in [node for node in graph.node if node.op_type == "ZipMap"]:
+        graph.node.remove(node)
+        for index, output in enumerate(graph.output):
+            if output.name == node.output[0]:
+                del graph.output[index]
+                graph.output.append(helper.make_tensor_value_info(node.input[0], TensorProto.FLOAT, None))
+    return built
+
+
+def exporters():
+    """More of what exporters write: gradient boosting by others, and what combines models."""
+    x, score = data()
+    two, three = (score > np.median(score)).astype(int), np.digitize(score, [-0.5, 1.0])
+    yield "hist", sklearn_model(HistGradientBoostingClassifier(max_iter=8, max_leaf_nodes=12).fit(x, two))
+    yield "hist3", sklearn_model(HistGradientBoostingClassifier(max_iter=4, max_leaf_nodes=8).fit(x, three))
+    yield "hist_regression", sklearn_model(HistGradientBoostingRegressor(max_iter=6, max_leaf_nodes=12).fit(x, score))
+    yield "boosted_regression", sklearn_model(GradientBoostingRegressor(n_estimators=6, random_state=0).fit(x, score))
+    options = {"iterations": 8, "depth": 4, "verbose": 0, "random_seed": 0, "allow_writing_files": False}
+    yield "catboost", cat(catboost.CatBoostClassifier(**options).fit(x, two))
+    yield "catboost3", cat(catboost.CatBoostClassifier(**options | {"iterations": 4}).fit(x, three))
+    yield "catboost_regression", cat(catboost.CatBoostRegressor(**options).fit(x, score))
+    light = lightgbm.LGBMClassifier(n_estimators=3, num_leaves=7, verbose=-1).fit(x, three)
+    yield "lightgbm3", onnxmltools.convert_lightgbm(light, initial_types=[("x", MLFloat([1, len(GRID)]))],
+                                                    target_opset=15, zipmap=False)
+    forest, small = RandomForestClassifier(4, max_depth=4, random_state=0), DecisionTreeClassifier(max_depth=4, random_state=0)
+    logistic = make_pipeline(StandardScaler(), LogisticRegression())
+    yield "bagging", sklearn_model(BaggingClassifier(small, n_estimators=3, random_state=0).fit(x, two))
+    yield "calibrated", sklearn_model(CalibratedClassifierCV(forest, cv=2).fit(x, two))
+    members = [("a", forest), ("b", small), ("c", DecisionTreeClassifier(max_depth=2))]
+    yield "voting_soft", sklearn_model(VotingClassifier(members, voting="soft", flatten_transform=False).fit(x, two))
+    yield "voting_regression", sklearn_model(VotingRegressor(
+        [("a", LinearRegression()), ("b", DecisionTreeRegressor(max_depth=4))]).fit(x, score))
+    yield "stacking", sklearn_model(StackingClassifier([("a", logistic), ("b", small)], cv=2).fit(x, two))
+    yield "stacking_regression", sklearn_model(StackingRegressor(
+        [("a", LinearRegression()), ("b", DecisionTreeRegressor(max_depth=4))], cv=2).fit(x, score))
+
+
+def smooth():
+    """Models without trees, or with other functions than the logistic one."""
+    x, score = data()
+    two, three = (score > np.median(score)).astype(int), np.digitize(score, [-0.5, 1.0])
+    scaled = lambda model, y: sklearn_model(make_pipeline(MinMaxScaler(), model).fit(x, y))
+    yield "logistic3", scaled(LogisticRegression(), three)
+    yield "network3", scaled(MLPClassifier((6,), max_iter=80, random_state=0), three)
+    yield "network_tanh", scaled(MLPClassifier((6,), activation="tanh", max_iter=80, random_state=0), two)
+    yield "poisson", scaled(PoissonRegressor(), np.abs(score))
+    yield "naive_bayes", scaled(GaussianNB(), two)
+    yield "mixture", scaled(GaussianMixture(2, random_state=0), two)
+    # Few rows are few support vectors.
+    few = lambda model, y: sklearn_model(make_pipeline(MinMaxScaler(), model).fit(x[:60], y[:60]))
+    for kernel in ("linear", "poly", "rbf", "sigmoid"):
+        yield f"svc_{kernel}", few(SVC(kernel=kernel, degree=2, C=0.5), two)
+    yield "svc3", few(SVC(kernel="linear"), three)
+    yield "svr", few(SVR(kernel="rbf", C=0.1), score)
+
+
+def of_strings(nodes, elements, opset=3, constants=(), features=2):
+    graph = helper.make_graph(nodes, "strings", [helper.make_tensor_value_info("x", TensorProto.STRING, [1, features])],
+                              [helper.make_tensor_value_info("y", elements, None)], initializer=list(constants))
+    return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17),
+                                                                 helper.make_opsetid("ai.onnx.ml", opset)])
+
+
+def strings():
+    ml = {"domain": "ai.onnx.ml"}
+    keys = NAMES[:5]
+    # Every second element one-hot, the other one's label; trees compare all of it.
+    reshape = numpy_helper.from_array(np.array([1, -1], dtype=np.int64), "flat")
+    trees = several(4, 4, weights(0))
+    listed = attributes(trees, "target")
+    listed["nodes_featureids"] = [int(f) + 6 * int(RNG.integers(2)) for f in listed["nodes_featureids"]]
+    listed["nodes_values"] = [float(RNG.choice([0.0, 0.5, 1.0, 2.0])) for _ in listed["nodes_values"]]
+    yield "names_encoded", of_strings([
+        helper.make_node("OneHotEncoder", ["x"], ["one"], cats_strings=keys, zeros=1, **ml),
+        helper.make_node("Reshape", ["one", "flat"], ["columns"]),
+        helper.make_node("LabelEncoder", ["x"], ["numbers"], keys_strings=NAMES, default_float=-3.0,
+                         values_floats=[0.5 * i for i in range(len(NAMES))], **ml),
+        helper.make_node("Concat", ["columns", "numbers"], ["all"], axis=1),
+        helper.make_node("TreeEnsembleRegressor", ["all"], ["y"], n_targets=1, **listed, **ml),
+    ], TensorProto.FLOAT, constants=[reshape])
+    yield "names_labelled", of_strings([helper.make_node(
+        "LabelEncoder", ["x"], ["y"], classes_strings=keys, default_int64=-9, **ml)], TensorProto.INT64, opset=1)
+    yield "names_mapped", of_strings([helper.make_node(
+        "CategoryMapper", ["x"], ["y"], cats_strings=keys, cats_int64s=[4, -2, 0, 11, 3], default_int64=-1, **ml)],
+        TensorProto.INT64)
+    renamed = helper.make_node("LabelEncoder", ["x"], ["other"], keys_strings=keys[:4],
+                               values_strings=["own", "rent", "A30", "new"], default_string="A31", **ml)
+    yield "names_renamed", of_strings([renamed, helper.make_node(
+        "LabelEncoder", ["other"], ["y"], keys_strings=["own", "rent", "A30", "A31"], values_int64s=[1, 2, 3, 4],
+        default_int64=0, **ml)], TensorProto.INT64)
+    yield "names_of_tensors", of_strings([helper.make_node(
+        "LabelEncoder", ["x"], ["y"], keys_tensor=helper.make_tensor("k", TensorProto.STRING, [3], [n.encode() for n in keys[:3]]),
+        values_tensor=numpy_helper.from_array(np.array([1.5, -2.0, 0.25], dtype=np.float32)),
+        default_tensor=numpy_helper.from_array(np.array([7.0], dtype=np.float32)), **ml)], TensorProto.FLOAT, opset=4)
+
+
 def thresholds(built):
     """(feature, threshold) of all trees that compare the inputs themselves."""
     found = []
@@ -249,6 +386,8 @@ def thresholds(built):
 
 def inputs(built, count, integers):
     """Half of them random, half with features next to thresholds."""
+    if built.graph.input[0].type.tensor_type.elem_type == TensorProto.STRING:
+        return [[str(RNG.choice([*NAMES, "unknown", ""])) for _ in range(2)] for _ in range(count)]
     near = thresholds(built)
     rows = []
     for index in range(count):
@@ -303,7 +442,7 @@ def main():
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 32
     out.mkdir(parents=True, exist_ok=True)
     cases = {}
-    for make in (by_hand, trained):
+    for make in (by_hand, trained, exporters, smooth, strings):
         for name, built in make():
             for node in built.graph.node:
                 for attribute in [a for a in node.attribute if a.name == "nodes_hitrates"]:
@@ -313,16 +452,25 @@ def main():
             (out / f"{name}.onnx").write_bytes(built.SerializeToString())
             session = onnxruntime.InferenceSession(built.SerializeToString(), providers=["CPUExecutionProvider"])
             elements = session.get_inputs()[0].type
-            dtype = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}[elements]
+            dtype = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64,
+                     "tensor(string)": object}[elements]
             rows = inputs(built, count, dtype == np.int64)
-            # Softmax over three classes cannot be expressed yet; the label can.
-            chosen = ["label"] if name in ("sklearn_boosted3", "xgboost3") else None
+            # Without the maps that skl2onnx makes of an SVM's scores.
+            chosen = [o.name for o in session.get_outputs() if o.type.startswith("tensor")]
+            chosen = None if len(chosen) == len(session.get_outputs()) else chosen
             samples = []
             for row in rows:
                 outputs = session.run(chosen, {session.get_inputs()[0].name: np.array([row], dtype=dtype)})
                 samples.append({"inputs": [row], "outputs": [np.asarray(o, dtype=float).ravel().tolist() for o in outputs]})
             decimals = [0 if dtype == np.int64 else d for _, _, d in GRID]
-            cases[name] = {"ranges": [[low, high] for low, high, _ in GRID], "decimals": decimals, "chosen": chosen, "samples": samples}
+            ranges = [[low, high] for low, high, _ in GRID]
+            if dtype is object:
+                ranges, decimals = [CODES] * 2, [0] * 2
+            cases[name] = {"ranges": ranges, "decimals": decimals, "chosen": chosen, "samples": samples}
+            if make is smooth or "regression" in name:
+                cases[name]["rounding"] = 5e-4
+            if name in ROUGH:
+                cases[name]["tolerance"] = ROUGH[name]
             print(name, (out / f"{name}.onnx").stat().st_size)
     if len(sys.argv) == 1:
         (out / "refused").mkdir(exist_ok=True)

@@ -16,7 +16,6 @@ struct Case {
 /// Cases that are refused, with words of the reason.
 const REFUSED: &[(&str, &str)] = &[
     ("05-elu", "operator Elu"),
-    ("05-tanh", "operator Tanh"),
     (
         "06-ncf-int64-embedding",
         "operator Gather (node Gather#0) is not supported: its input 1 is not",
@@ -25,7 +24,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("16d-bn-train9-min", "it is in training mode"),
     ("16e-bn-train7-batch1", "it is in training mode"),
     ("36-gated", "both of its operands depend on the model's input"),
-    ("44b-softmax3", "3 classes"),
     ("45c-attention", "both of its operands depend on the model's input"),
     ("46b-matmulinteger", "operator DynamicQuantizeLinear"),
     ("48c-opset99", "operator set ai.onnx 99 is not supported; export with 7 to 28"),

@@ -122,6 +122,10 @@ impl fmt::Display for Function {
             Self::Abs => f.write_str("abs"),
             Self::Clip { low, high } => write!(f, "clip {low} to {high}"),
             Self::Sigmoid => f.write_str("sigmoid"),
+            Self::Exp => f.write_str("exp"),
+            Self::Log => f.write_str("log"),
+            Self::Power(exponent) => write!(f, "power {exponent}"),
+            Self::SoftplusRest => f.write_str("log(1 + exp(-|x|))"),
         }
     }
 }

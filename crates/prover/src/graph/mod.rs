@@ -142,6 +142,24 @@ pub enum Function {
     },
     /// 1 / (1 + exp(−x)).
     Sigmoid,
+    /// exp(x).
+    Exp,
+    /// The natural logarithm, of positive numbers.
+    Log,
+    /// x to a constant power: of any number if that is a whole number from 0, of numbers other
+    /// than 0 if it is a negative one, else of positive numbers.
+    Power(f64),
+    /// ln(1 + exp(−|x|)), which is softplus without its straight part: ln(exp(a) + exp(b)) is
+    /// max(a, b) and this of a − b.
+    SoftplusRest,
+}
+
+impl Function {
+    /// Whether it is curved, and so approximated by straight pieces.
+    pub fn is_curve(&self) -> bool {
+        use Function::{Exp, Log, Power, Sigmoid, SoftplusRest};
+        matches!(self, Sigmoid | Exp | Log | Power(_) | SoftplusRest)
+    }
 }
 
 impl Graph {

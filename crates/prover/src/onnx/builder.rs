@@ -19,6 +19,10 @@ pub(super) struct Builder {
     pub(super) scaled: HashMap<TensorId, Scaled>,
     /// Tensors that a Cast says are integers, whose elements still have fractions.
     pub(super) uncut: HashSet<TensorId>,
+    /// Of each tensor that is ln Σ exp(x): x, and which of its elements each sum is over.
+    pub(super) log_sums: HashMap<TensorId, (TensorId, Vec<Vec<usize>>)>,
+    /// Tensors whose rows, along their last dimension, are probabilities that add up to 1.
+    pub(super) normalized: HashSet<TensorId>,
     /// The number of each name in the graph's vocabulary.
     codes: HashMap<String, usize>,
 }
@@ -42,7 +46,8 @@ impl Builder {
             vocabulary: vec![],
         };
         let (scaled, uncut, codes) = (HashMap::new(), HashSet::new(), HashMap::new());
-        Self { graph, budget, scaled, uncut, codes }
+        let (log_sums, normalized) = (HashMap::new(), HashSet::new());
+        Self { graph, budget, scaled, uncut, log_sums, normalized, codes }
     }
 
     /// An input of the model.

@@ -121,11 +121,15 @@ pub(super) fn check_output(
         return Err(OnnxError::BadTensor { tensor: name, detail });
     }
     let agrees = declared.dims.is_none_or(|dims| {
-        dims.len() == shape.len()
-            && dims.iter().zip(shape).all(|(declared, &computed)| match declared {
-                Ok(dim) => usize::try_from(*dim) == Ok(computed),
-                Err(_) => true,
-            })
+        // CatBoost declares a single score with a dimension less than its operator gives it.
+        let single = shape.iter().all(|&dim| dim == 1)
+            && dims.iter().all(|dim| dim.is_err() || *dim == Ok(1));
+        single
+            || dims.len() == shape.len()
+                && dims.iter().zip(shape).all(|(declared, &computed)| match declared {
+                    Ok(dim) => usize::try_from(*dim) == Ok(computed),
+                    Err(_) => true,
+                })
     });
     match agrees {
         true => Ok(()),

@@ -11,7 +11,7 @@ use super::{
     shape,
     tensor::{Data, Tensor},
 };
-use crate::graph::{Element, Graph, Linear, LinearMap, Op, TensorId};
+use crate::graph::{self, Element, ElementKind, Graph, Linear, LinearMap, Op, TensorId};
 
 /// A tensor of the file.
 #[derive(Clone, Debug)]
@@ -153,6 +153,11 @@ impl<'a> Node<'a> {
             return Err(OnnxError::NotFinite { node: self.name.clone(), index, value });
         }
         Ok(value)
+    }
+
+    /// The input at `index`, left where it is.
+    pub(super) fn peek(&self, index: usize) -> Option<&Value> {
+        self.inputs.get(index)?.as_ref()
     }
 
     /// The input at `index` whatever its elements: bounds may be infinite.
@@ -305,6 +310,14 @@ impl<'a> Node<'a> {
         (&self.builder.graph, &self.builder.scaled)
     }
 
+    /// The operation that makes a tensor, unless it is an input.
+    pub(super) fn maker(&self, tensor: TensorId) -> Option<&graph::Node> {
+        // Tensors are numbered in the order in which nodes make them.
+        let nodes = &self.builder.graph.nodes;
+        let at = nodes.binary_search_by_key(&tensor, |node| node.output).ok()?;
+        nodes.get(at)
+    }
+
     /// Whether a tensor's elements are meant cut off to integers, which they are not yet.
     pub(super) fn is_uncut(&self, value: &Value) -> bool {
         matches!(value, Value::Signal(signal) if self.builder.uncut.contains(&signal.id))
@@ -318,9 +331,36 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether a tensor was made of integers, as floats or not.
+    pub(super) fn is_whole(&self, tensor: TensorId) -> bool {
+        self.builder.graph.tensors[tensor.0].kind == ElementKind::Integer
+    }
+
     /// Notes that a tensor's elements are meant cut off to integers.
     pub(super) fn note_uncut(&mut self, tensor: TensorId) {
         self.builder.uncut.insert(tensor);
+    }
+
+    /// Notes that a tensor is ln Σ exp of groups of another's elements.
+    pub(super) fn note_log_sum(&mut self, made: TensorId, of: TensorId, groups: Vec<Vec<usize>>) {
+        self.builder.log_sums.insert(made, (of, groups));
+    }
+
+    /// What a tensor is ln Σ exp of.
+    pub(super) fn log_sum(&self, of: TensorId) -> Option<(TensorId, &[Vec<usize>])> {
+        self.builder.log_sums.get(&of).map(|(x, groups)| (*x, groups.as_slice()))
+    }
+
+    /// Notes that a tensor's rows are probabilities.
+    pub(super) fn note_normalized(&mut self, value: &Value) {
+        if let Value::Signal(signal) = value {
+            self.builder.normalized.insert(signal.id);
+        }
+    }
+
+    /// Whether a tensor's rows are probabilities that add up to 1.
+    pub(super) fn is_normalized(&self, value: &Value) -> bool {
+        matches!(value, Value::Signal(signal) if self.builder.normalized.contains(&signal.id))
     }
 
     /// Notes that a tensor is another one scaled in float32.

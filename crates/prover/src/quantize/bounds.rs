@@ -26,6 +26,14 @@ pub(super) fn bounds(
     Ok(bounds)
 }
 
+/// The interval of two values; everything where the function is not defined.
+fn between((a, b): (&f64, &f64)) -> (f64, f64) {
+    match a.is_nan() || b.is_nan() {
+        true => (f64::NEG_INFINITY, f64::INFINITY),
+        false => (a.min(*b), a.max(*b)),
+    }
+}
+
 fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
     let inputs: Vec<&Vec<(f64, f64)>> = node.inputs.iter().map(|input| &bounds[input.0]).collect();
     match &node.op {
@@ -57,14 +65,22 @@ fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
                 evaluate(op, &[&x])
             };
             let (at_lo, at_hi) = (end(|x| x.0), end(|x| x.1));
-            let bends = matches!(op, Op::Function(Function::Abs | Function::LeakyRelu { .. }));
-            let mut result: Vec<(f64, f64)> =
-                at_lo.iter().zip(&at_hi).map(|(a, b)| (a.min(*b), a.max(*b))).collect();
+            let bends = matches!(
+                op,
+                Op::Function(
+                    Function::Abs
+                        | Function::LeakyRelu { .. }
+                        | Function::Power(_)
+                        | Function::SoftplusRest
+                )
+            );
+            let mut result: Vec<(f64, f64)> = at_lo.iter().zip(&at_hi).map(between).collect();
             if bends {
-                // Both are 0 at 0.
-                for (bounds, x) in result.iter_mut().zip(inputs[0]) {
-                    if x.0 < 0.0 && x.1 > 0.0 {
-                        *bounds = (bounds.0.min(0.0), bounds.1.max(0.0));
+                // They bend at 0, or have a pole there.
+                let at_zero = evaluate(op, &[&vec![0.0; inputs[0].len()]]);
+                for ((bounds, x), at_zero) in result.iter_mut().zip(inputs[0]).zip(at_zero) {
+                    if x.0 <= 0.0 && x.1 >= 0.0 {
+                        *bounds = (bounds.0.min(at_zero), bounds.1.max(at_zero));
                     }
                 }
             }

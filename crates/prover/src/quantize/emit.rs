@@ -160,7 +160,7 @@ impl<'a> Emitter<'a> {
             Kind::Paths { elements, trees, bias } => {
                 self.paths(step, program, elements, trees, bias)
             }
-            Kind::Sigmoid { source, .. } => self.sigmoids(step, *source, &self.fitted[index]),
+            Kind::Curve { source, .. } => self.curves(step, *source, &self.fitted[index]),
             Kind::Select(elements) => Ok(self.select(step, elements)),
         }
     }
@@ -370,7 +370,7 @@ impl<'a> Emitter<'a> {
         Made { tensor, bits, meaning: Meaning::Affine { units, offsets, middles } }
     }
 
-    fn sigmoids(
+    fn curves(
         &mut self,
         step: &Step,
         source: usize,

@@ -38,10 +38,10 @@ use self::{
     compare::Reference,
     emit::{DEFAULT_DECIMALS, Emitted, Emitter},
     program::{Kind, Program},
-    pwl::{PiecewiseLinear, sigmoid},
+    pwl::PiecewiseLinear,
 };
 use crate::{
-    graph::{ElementKind, Graph, GraphError, RunError},
+    graph::{ElementKind, Function, Graph, GraphError, RunError, run::curve_value},
     integer::{IntegerError, IntegerGraph},
     shape::Shape,
 };
@@ -208,7 +208,7 @@ impl<'a> Quantizer<'a> {
         }
         let program = Program::new(graph, &ranges, by_paths)?;
         let reference = Reference::new(graph, &ranges)?;
-        let functions = program.steps.iter().any(|step| matches!(step.kind, Kind::Sigmoid { .. }));
+        let functions = program.steps.iter().any(|step| matches!(step.kind, Kind::Curve { .. }));
         let gains = if functions {
             let values = reference
                 .some_inputs()
@@ -224,31 +224,37 @@ impl<'a> Quantizer<'a> {
     /// Approximates the functions: each as closely as its share of what an output's error
     /// may be demands, after all that follows it.
     pub fn functions(&self, precision: &Precision) -> Functions {
-        let sigmoids = || {
-            self.program.steps.iter().filter_map(|step| match step.kind {
-                Kind::Sigmoid { tensor, .. } => Some(tensor),
-                _ => None,
-            })
-        };
-        let share = precision.function_tolerance / sigmoids().count().max(1) as f64;
-        let mut cache: Vec<((f64, f64, f64), PiecewiseLinear)> = Vec::new();
+        let curves = self.program.steps.iter();
+        let curves = curves.filter(|step| matches!(step.kind, Kind::Curve { .. })).count();
+        let share = precision.function_tolerance / curves.max(1) as f64;
+        let mut cache: Vec<(Function, (f64, f64, f64), PiecewiseLinear)> = Vec::new();
         let fitted = self.program.steps.iter().map(|step| {
-            let Kind::Sigmoid { tensor, source } = step.kind else { return Vec::new() };
+            let Kind::Curve { function, source, tensor, .. } = &step.kind else {
+                return Vec::new();
+            };
+            let source = *source;
             let gain = self.gains[tensor.0].max(1e-6);
             // At least 0 for NaN.
             let tolerance = (share / gain).max(TOLERANCES.0).min(TOLERANCES.1);
-            // Beyond ±end the sigmoid is within the tolerance of its limit.
+            // Beyond these ends a function is within the tolerance of its limit.
             let end = (1.0 / tolerance).ln();
+            let (first, last) = match function {
+                Function::Sigmoid | Function::SoftplusRest => (-end, end),
+                Function::Exp => (-end, f64::INFINITY),
+                _ => (f64::NEG_INFINITY, f64::INFINITY),
+            };
+            let value = |x: f64| curve_value(function, x);
             let bounds = &self.program.steps[source].bounds;
             let mut fit = |(lo, hi): &(f64, f64)| {
-                let from = lo.clamp(-end, end);
-                let to = hi.clamp(-end, end).max(from);
+                let from = lo.clamp(first, last);
+                let to = hi.clamp(first, last).max(from);
                 let key = (from, to, tolerance);
-                if let Some((_, fitted)) = cache.iter().find(|(other, _)| *other == key) {
+                let same = |(of, other, _): &&(Function, _, _)| of == function && *other == key;
+                if let Some((.., fitted)) = cache.iter().find(same) {
                     return fitted.clone();
                 }
-                let fitted = PiecewiseLinear::fit(sigmoid, from, to, tolerance);
-                cache.push((key, fitted.clone()));
+                let fitted = PiecewiseLinear::fit(value, from, to, tolerance);
+                cache.push((function.clone(), key, fitted.clone()));
                 fitted
             };
             bounds.iter().map(&mut fit).collect()
@@ -269,7 +275,10 @@ impl<'a> Quantizer<'a> {
         let decimals = f64::from(functions.decimals.unwrap_or(DEFAULT_DECIMALS));
         // What follows a function multiplies the rounding of what it is a function of.
         let gain = self.program.steps.iter().map(|step| match step.kind {
-            Kind::Sigmoid { tensor, .. } => self.gains[tensor.0],
+            Kind::Curve { function: Function::Sigmoid, tensor, .. } => self.gains[tensor.0],
+            Kind::Curve { tensor, argument, .. } => {
+                self.gains[tensor.0].max(self.gains[argument.0])
+            }
             _ => 1.0,
         });
         let gain = gain.fold(1.0, f64::max).min(1e9);

@@ -74,8 +74,9 @@ pub(super) enum Kind {
     /// Scores of trees by their paths, which compare `elements` of steps: base values and what
     /// leaves add to them.
     Paths { elements: Vec<(usize, usize)>, trees: Vec<PathTree>, bias: Vec<f64> },
-    /// Sigmoids of a step's elements, as ReLUs at their knots. `tensor` is the graph's.
-    Sigmoid { source: usize, tensor: TensorId },
+    /// A curve of a step's elements, as ReLUs at its knots. `argument` and `tensor`, what is
+    /// made of it, are the graph's.
+    Curve { function: Function, source: usize, argument: TensorId, tensor: TensorId },
     /// Elements named again.
     Select(Vec<(usize, usize)>),
 }
@@ -157,7 +158,7 @@ impl Program {
 
     /// Whether a step's elements are all that a view reads.
     pub(super) fn reads_functions_only(&self, view: &View) -> bool {
-        view.parts.iter().all(|part| matches!(self.steps[part.step].kind, Kind::Sigmoid { .. }))
+        view.parts.iter().all(|part| matches!(self.steps[part.step].kind, Kind::Curve { .. }))
     }
 
     /// Removes steps that no output depends on.
@@ -218,7 +219,7 @@ impl Kind {
                 view.parts.iter().map(|part| part.step).collect()
             }
             Self::Kink { source, .. }
-            | Self::Sigmoid { source, .. }
+            | Self::Curve { source, .. }
             | Self::Decisions { source, .. } => vec![*source],
             Self::Exact { rows, like, .. } => {
                 let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
@@ -238,7 +239,7 @@ impl Kind {
                 view.parts.iter_mut().map(|part| &mut part.step).collect()
             }
             Self::Kink { source, .. }
-            | Self::Sigmoid { source, .. }
+            | Self::Curve { source, .. }
             | Self::Decisions { source, .. } => vec![source],
             Self::Exact { rows, like, .. } => {
                 let terms = rows.iter_mut().flatten().map(|term| &mut term.0);
@@ -352,7 +353,7 @@ impl Lowering<'_> {
         let view = view.unwrap_or_else(|| View { parts: Vec::new(), bias: Vec::new() });
         if let Some(step) = view.is_identity() {
             let fits = match &self.steps[step].kind {
-                Kind::Sigmoid { .. } => false,
+                Kind::Curve { .. } => false,
                 _ => !uniform || self.is_uniform(step),
             };
             if fits {
@@ -376,7 +377,7 @@ impl Lowering<'_> {
                 let all = *first..*first + self.steps[step].len;
                 all.clone().all(|index| self.ranges.same_unit(index, all.start))
             }
-            Kind::Sigmoid { .. } => false,
+            Kind::Curve { .. } => false,
             Kind::Select(elements) => {
                 elements.iter().all(|(step, _)| *step == elements[0].0)
                     && self.is_uniform(elements[0].0)
@@ -430,7 +431,7 @@ impl Lowering<'_> {
         let mut parts = Vec::with_capacity(view.parts.len());
         for part in &view.parts {
             let len = self.steps[part.step].len;
-            if matches!(self.steps[part.step].kind, Kind::Sigmoid { .. }) {
+            if matches!(self.steps[part.step].kind, Kind::Curve { .. }) {
                 let few = match map {
                     LinearMap::Dense { positions, outputs, .. } => {
                         *positions == 1 && *outputs <= MAX_KNOT_READERS
@@ -448,7 +449,7 @@ impl Lowering<'_> {
             }
             // A window over elements from elsewhere: name them again, side by side.
             let (factor, elements) = selection(&part.map)?;
-            if part.raw || matches!(self.steps[part.step].kind, Kind::Sigmoid { .. }) {
+            if part.raw || matches!(self.steps[part.step].kind, Kind::Curve { .. }) {
                 return None;
             }
             let elements: Vec<(usize, usize)> =
@@ -499,7 +500,7 @@ impl Lowering<'_> {
         }
         let mut elements = vec![None; view.len()];
         for part in &view.parts {
-            if part.raw || matches!(self.steps[part.step].kind, Kind::Sigmoid { .. }) {
+            if part.raw || matches!(self.steps[part.step].kind, Kind::Curve { .. }) {
                 return None;
             }
             if !matches!(part.map, LinearMap::Diagonal(_) | LinearMap::Sparse(_)) {
@@ -569,11 +570,12 @@ impl Lowering<'_> {
             let name = maker.next().map_or(&self.graph.tensors[tensor.0].name, |node| &node.name);
             let view = self.view(*tensor);
             let relu = self.cut[tensor.0];
-            let sigmoids = view
+            let curves = view
                 .is_identity()
-                .is_some_and(|step| matches!(self.steps[step].kind, Kind::Sigmoid { .. }));
+                .is_some_and(|step| matches!(self.steps[step].kind, Kind::Curve { .. }));
             let bounds = self.bounds[tensor.0].clone();
-            let (positive, name) = (relu || sigmoids, name.clone());
+            let positive = relu || curves && bounds.iter().all(|(lo, _)| *lo >= 0.0);
+            let name = name.clone();
             self.uses[tensor.0] -= 1;
             outputs.push(Output { view, relu, positive, bounds, name });
         }

@@ -1,5 +1,8 @@
 //! Piecewise-linear approximation of a function of one variable.
 
+/// Most points of a function.
+pub const MAX_POINTS: usize = 1 << 13;
+
 /// A piecewise-linear function: linear between its points, constant outside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PiecewiseLinear {
@@ -13,8 +16,20 @@ impl PiecewiseLinear {
     /// tolerance to one side and are shifted by half of it.
     ///
     /// From the left, every segment is made as long as the tolerance allows, so
-    /// that segments are short only where the function bends.
+    /// that segments are short only where the function bends. Where that takes more than
+    /// [`MAX_POINTS`], the tolerance is widened until it does not.
     pub fn fit(function: impl Fn(f64) -> f64, lo: f64, hi: f64, tolerance: f64) -> Self {
+        let mut tolerance = tolerance;
+        loop {
+            match Self::within(&function, lo, hi, tolerance) {
+                Some(fitted) => return fitted,
+                None => tolerance *= 16.0,
+            }
+        }
+    }
+
+    /// As [`fit`](Self::fit), or nothing where it takes too many points.
+    fn within(function: impl Fn(f64) -> f64, lo: f64, hi: f64, tolerance: f64) -> Option<Self> {
         let chord_error = |a: f64, b: f64| {
             let (fa, fb) = (function(a), function(b));
             let deviation = |i: u32| {
@@ -44,6 +59,9 @@ impl PiecewiseLinear {
                 }
                 end = if short > start { short } else { long };
             }
+            if points.len() == MAX_POINTS {
+                return None;
+            }
             shifts.push(chord_error(start, end) / 2.0);
             points.push((end, function(end)));
             start = end;
@@ -56,7 +74,7 @@ impl PiecewiseLinear {
                 point.1 += if left.abs() < right.abs() { left } else { right };
             }
         }
-        Self { points }
+        Some(Self { points })
     }
 
     /// A function given by its points; `None` unless x ascends strictly.

@@ -1,4 +1,4 @@
-//! How much the outputs depend on a tensor's elements.
+//! How much the outputs depend on a tensor's elements, and decisions on what they are made of.
 
 use crate::graph::{Element, Extremum, Function, Graph, Op, TensorId, run::evaluate};
 
@@ -58,8 +58,23 @@ fn back(op: &Op, position: usize, x: &[f64], output: &[f64], input: &mut [f64]) 
                 input[group[at]] += output;
             }
         }
-        // A step has no slope.
-        Op::ArgExtremum(_) | Op::Trees(_) => {}
+        // A step has no slope, but what it decides about has to be as close as an output.
+        Op::ArgExtremum(extremum) => {
+            for (group, output) in extremum.groups.iter().zip(output) {
+                group.iter().for_each(|index| input[*index] += output.abs());
+            }
+        }
+        Op::Trees(trees) => {
+            let rows = input.chunks_exact_mut(trees.features.max(1));
+            for (row, output) in rows.zip(output.chunks_exact(trees.outputs.max(1))) {
+                let largest = output.iter().fold(0.0f64, |most, g| most.max(g.abs()));
+                let mut compared = vec![false; row.len()];
+                trees.branches.iter().for_each(|branch| compared[branch.feature] = true);
+                for (gradient, _) in row.iter_mut().zip(compared).filter(|(_, yes)| *yes) {
+                    *gradient += largest;
+                }
+            }
+        }
         Op::Select(elements) => {
             for (element, output) in elements.iter().zip(output) {
                 match element {
@@ -87,5 +102,9 @@ fn slope(function: &Function, index: usize, x: f64) -> f64 {
             let value = super::pwl::sigmoid(x);
             value * (1.0 - value)
         }
+        Function::Exp => x.exp(),
+        Function::Log => x.recip(),
+        Function::Power(exponent) => exponent * x.powf(exponent - 1.0),
+        Function::SoftplusRest => -x.signum() * super::pwl::sigmoid(-x.abs()),
     }
 }

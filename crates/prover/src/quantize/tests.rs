@@ -383,3 +383,5 @@ fn a_function_that_is_scaled_afterwards_is_approximated_as_closely_as_that_deman
     let (_, report) = error(&hidden.0, 1.0, &fine);
     assert!(report.largest < 1e-4, "{report:?}");
 }
+
+mod curves;

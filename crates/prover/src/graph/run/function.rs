@@ -14,7 +14,24 @@ pub(super) fn run(function: &Function, x: &[f64]) -> Vec<f64> {
         }
         Function::Abs => apply(&f64::abs),
         Function::Clip { low, high } => apply(&|v| v.max(*low).min(*high)),
-        Function::Sigmoid => apply(&sigmoid),
+        curve => apply(&|v| value(curve, v)),
+    }
+}
+
+/// The value of a curve at x; of any other function, x.
+pub(crate) fn value(curve: &Function, x: f64) -> f64 {
+    match curve {
+        Function::Sigmoid => sigmoid(x),
+        Function::Exp => x.exp(),
+        Function::Log => x.ln(),
+        Function::Power(exponent) => match *exponent {
+            -1.0 => x.recip(),
+            0.5 => x.sqrt(),
+            2.0 => x * x,
+            exponent => x.powf(exponent),
+        },
+        Function::SoftplusRest => (-x.abs()).exp().ln_1p(),
+        Function::Relu | Function::LeakyRelu { .. } | Function::Abs | Function::Clip { .. } => x,
     }
 }
 
@@ -37,6 +54,17 @@ mod tests {
         assert_eq!(run(&Function::LeakyRelu { slopes }, &x), [-6.0, 0.0, 3.0]);
         let clip = Function::Clip { low: f64::NEG_INFINITY, high: 1.0 };
         assert_eq!(run(&clip, &x), [-2.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn the_logarithm_of_a_sum_of_exponentials_is_the_greater_and_the_rest() {
+        for (a, b) in [(0.5f64, -2.0f64), (-30.0, 40.0), (1.0, 1.0), (700.0, 720.0)] {
+            let rest = run(&Function::SoftplusRest, &[a - b])[0];
+            let shifted = ((a - a.max(b)).exp() + (b - a.max(b)).exp()).ln() + a.max(b);
+            assert!((a.max(b) + rest - shifted).abs() < 1e-12, "{a} {b}");
+        }
+        assert_eq!(run(&Function::Power(2.0), &[-3.0, 2.0]), [9.0, 4.0]);
+        assert_eq!(run(&Function::Power(-1.0), &[-4.0, 2.0]), [-0.25, 0.5]);
     }
 
     #[test]

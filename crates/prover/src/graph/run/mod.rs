@@ -5,7 +5,7 @@ mod function;
 mod linear;
 mod select;
 
-pub(crate) use self::linear::add;
+pub(crate) use self::{function::value as curve_value, linear::add};
 
 use thiserror::Error;
 

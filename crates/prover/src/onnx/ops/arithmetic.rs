@@ -1,10 +1,11 @@
 //! Add, Sub, Mul, Div, Neg, Sum and Mean with broadcasting, as long as the result is affine.
 
 use crate::{
-    graph::{Linear, LinearMap, Op},
+    graph::{Function, Linear, LinearMap, Op},
     onnx::{
         error::OnnxError,
         node::{Node, Value},
+        ops::{activation, curves},
         tensor::{Data, Tensor},
     },
 };
@@ -41,6 +42,19 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
                 None => node.scale(x, |i| (1.0 / c[i], 0.0)),
             }
         }
+        ("Div", Value::Const(c), y) => match curves::logistic(node, &y)? {
+            Some(sigmoid) => {
+                let c = floats(c);
+                node.scale(sigmoid, |i| (c[i], 0.0))
+            }
+            None if !y.dtype().is_float() => {
+                Err(node.unsupported("it divides integers, which rounds"))
+            }
+            None => {
+                let (c, inverse) = (floats(c), activation::apply(node, Function::Power(-1.0), y)?);
+                node.scale(inverse, |i| (c[i], 0.0))
+            }
+        },
         ("Div", ..) => Err(node.unsupported("it divides by a value that is not a constant")),
         _ => Err(node.unsupported("both of its operands depend on the model's input")),
     }

@@ -49,6 +49,10 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
                 (Some((low, high)), Some((least, greatest))) => low >= least && high <= greatest,
                 (None, Some(_)) => false,
             };
+            if from.is_float() && to == DType::Int64 && node.is_whole(signal.id) {
+                signal.dtype = to;
+                return Ok(Value::Signal(signal));
+            }
             if from.computes() && from.is_float() && to == DType::Int64 {
                 // Encoders cut off themselves what they read; nothing else may read it.
                 let elements = (0..signal.shape.iter().product())

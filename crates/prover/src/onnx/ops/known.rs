@@ -1,5 +1,5 @@
-//! Operators that are computed while reading: on constants only, as exporters use them for
-//! shapes and masks. Where also chooses between tensors, if its condition is a constant.
+//! Operators that are computed while reading, on constants, as exporters use them for shapes
+//! and masks. Comparisons, Not and Where also take what depends on the input.
 
 use crate::{
     graph::{Element, Op},
@@ -7,13 +7,27 @@ use crate::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value},
+        ops::{compare, curves},
         tensor::{Data, Tensor},
     },
 };
 
+/// Comparisons of numbers.
+const COMPARISONS: [&str; 5] = ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"];
+
 pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
     let count = node.input_count();
-    let values = (0..count).map(|i| node.take(i)).collect::<Result<Vec<_>, _>>()?;
+    let mut values = (0..count).map(|i| node.take(i)).collect::<Result<Vec<_>, _>>()?;
+    if values.iter().any(|value| matches!(value, Value::Signal(_))) {
+        match (operator, values.pop(), values.pop()) {
+            ("Not", Some(x), None) => return compare::not(node, x),
+            ("Pow", Some(exponent), Some(x)) => return curves::power(node, x, exponent),
+            (_, Some(b), Some(a)) if COMPARISONS.contains(&operator) => {
+                return compare::lower(node, operator, a, b);
+            }
+            (_, b, a) => values.extend(a.into_iter().chain(b)),
+        }
+    }
     if values.iter().any(|value| matches!(value, Value::Signal(_))) {
         return Err(node.unsupported("it depends on the model's input; only constants can be"));
     }
@@ -37,7 +51,6 @@ fn one(node: &Node<'_>, operator: &str, x: &Tensor) -> Result<Value, OnnxError> 
         }
         (Data::Float(v), "Floor") => Data::Float(v.iter().map(|v| v.floor()).collect()),
         (Data::Float(v), "Ceil") => Data::Float(v.iter().map(|v| v.ceil()).collect()),
-        (Data::Float(v), "Sqrt") => Data::Float(v.iter().map(|v| v.sqrt()).collect()),
         _ => return Err(node.malformed(format!("its input has type {}", x.dtype.name()))),
     };
     Ok(Value::Const(Tensor { shape: x.shape.clone(), dtype: x.dtype, data }))
@@ -118,13 +131,19 @@ fn two(node: &Node<'_>, operator: &str, a: &Tensor, b: &Tensor) -> Result<Value,
     }
 }
 
-/// Where: elements of one tensor or the other, by a constant condition.
+/// Where: elements of one tensor or the other, by a constant condition; constants by any.
 pub(super) fn choose(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let values = vec![node.take(0)?, node.take(1)?, node.take(2)?];
     let mut values = node.broadcast(values)?;
     let (Some(b), Some(a), Some(condition)) = (values.pop(), values.pop(), values.pop()) else {
         return Err(node.malformed("it has no operands".into()));
     };
+    if let (Value::Signal(_), Value::Const(a), Value::Const(b)) = (&condition, &a, &b)
+        && a.dtype == b.dtype
+        && condition.dtype() == DType::Bool
+    {
+        return compare::choose(node, condition.clone(), a, b);
+    }
     let Value::Const(Tensor { data: Data::Int(condition), dtype: DType::Bool, shape }) = condition
     else {
         return Err(node.unsupported("its condition is not a constant"));

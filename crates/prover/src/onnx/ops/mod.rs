@@ -7,9 +7,11 @@
 mod activation;
 mod arithmetic;
 mod cast;
+mod compare;
 mod constant;
 mod conv;
 mod conv_transpose;
+mod curves;
 mod depth;
 mod extremum;
 mod known;
@@ -40,6 +42,13 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let value = match operator.as_str() {
         "Split" => return pieces::split(node),
         ml if ml.starts_with(ML) => return ml::lower(node, &ml[ML.len()..]),
+        "Exp" | "Log" | "Reciprocal" | "Softplus" | "Sqrt" | "Tanh" => {
+            curves::lower(node, &operator)
+        }
+        "ReduceLogSumExp" => curves::reduce_log_sum_exp(node),
+        "ReduceSumSquare" => curves::reduce_sum_square(node),
+        "LpNormalization" => ml::lp(node),
+        "Sign" => compare::sign(node),
         "Abs" | "LeakyRelu" | "PRelu" | "Relu" | "Sigmoid" => activation::lower(node, &operator),
         "Clip" => activation::clip(node),
         "Add" | "Div" | "Mul" | "Sub" => arithmetic::lower(node, &operator),
@@ -68,9 +77,7 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "CastLike" => cast::cast_like(node),
         "DequantizeLinear" => quantize::dequantize(node),
         "And" | "Ceil" | "Equal" | "Floor" | "Greater" | "GreaterOrEqual" | "Less"
-        | "LessOrEqual" | "Mod" | "Not" | "Or" | "Pow" | "Sqrt" | "Xor" => {
-            known::lower(node, &operator)
-        }
+        | "LessOrEqual" | "Mod" | "Not" | "Or" | "Pow" | "Xor" => known::lower(node, &operator),
         "Where" => known::choose(node),
         "Identity" => node.take(0),
         "Dropout" => layout::dropout(node),

@@ -2,10 +2,11 @@
 //! and its relatives.
 
 use crate::{
-    graph::{Element, Op},
+    graph::{Element, Op, Test},
     onnx::{
         error::OnnxError,
         node::{Node, Value},
+        ops::ml,
         shape,
         tensor::{Data, Tensor},
     },
@@ -242,12 +243,39 @@ pub(super) fn array_feature_extractor(node: &mut Node<'_>) -> Result<Value, Onnx
     if let &[n] = value.shape() {
         value = node.reshape(value, vec![1, n])?;
     }
+    if let (Value::Const(table), [1, _]) = (&value, value.shape())
+        && let Some(Value::Signal(_)) = node.peek(1)
+    {
+        return looked_up(node, table);
+    }
     let rank = value.shape().len();
     let lead = value.shape().get(..rank.saturating_sub(1)).unwrap_or_default().to_vec();
     let axis = node.axis(-1, rank)?;
     let picked = along(node, value, axis)?;
     let columns = picked.len() / lead.iter().product::<usize>().max(1);
     node.reshape(picked, [&lead[..], &[columns]].concat())
+}
+
+/// Elements of a list of constants by a position that depends on the input, as labels are by
+/// the greatest score: a step at every position.
+fn looked_up(node: &mut Node<'_>, table: &Tensor) -> Result<Value, OnnxError> {
+    let at = node.take(1)?;
+    let values: Vec<f64> = match &table.data {
+        Data::Float(values) => values.clone(),
+        Data::Int(values) => values.iter().map(|value| *value as f64).collect(),
+    };
+    let Some(first) = values.first().copied() else {
+        return Err(node.malformed("it chooses among no constants".into()));
+    };
+    if at.dtype().is_float() {
+        return Err(node.malformed(format!("its positions have type {}", at.dtype().name())));
+    }
+    let steps = values.windows(2).enumerate();
+    let steps =
+        steps.map(|(place, pair)| (Test::AtLeast((place + 1) as f64), pair[1] - pair[0])).collect();
+    let count = at.len();
+    let found = ml::step_function(node, at, first, steps, false, table.dtype)?;
+    node.reshape(found, vec![1, count])
 }
 
 /// The elements of `value` at all combinations of the chosen coordinates.

@@ -13,22 +13,31 @@ use crate::{
 
 pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
-    let rank = x.shape().len();
     let since = if operator == "ReduceSum" { 13 } else { 18 };
+    let Some((axes, keep)) = axes(node, x.shape().len(), since)? else { return Ok(x) };
+    if !x.dtype().computes() || (operator == "ReduceMean" && !x.dtype().is_float()) {
+        return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
+    }
+    reduce(node, x, &axes, keep, operator)
+}
+
+/// The axes to reduce, an input since operator set `since`, and whether they are kept as ones;
+/// nothing where nothing is reduced.
+pub(super) fn axes(
+    node: &mut Node<'_>,
+    rank: usize,
+    since: i64,
+) -> Result<Option<(Vec<usize>, bool)>, OnnxError> {
     let axes = match node.opset < since {
         true => node.ints("axes").map(<[i64]>::to_vec),
         false => node.take_ints(1)?,
     };
     let axes = match axes {
         Some(axes) if !axes.is_empty() => node.axes(&axes, rank)?,
-        _ if node.flag("noop_with_empty_axes", false)? => return Ok(x),
+        _ if node.flag("noop_with_empty_axes", false)? => return Ok(None),
         _ => (0..rank).collect(),
     };
-    let keep = node.flag("keepdims", true)?;
-    if !x.dtype().computes() || (operator == "ReduceMean" && !x.dtype().is_float()) {
-        return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
-    }
-    reduce(node, x, &axes, keep, operator)
+    Ok(Some((axes, node.flag("keepdims", true)?)))
 }
 
 /// The sum, mean, maximum, minimum or product over some axes.
@@ -98,7 +107,7 @@ pub(super) fn arg(node: &mut Node<'_>, minimum: bool) -> Result<Value, OnnxError
 }
 
 /// The shape after a reduction, and for each of its elements those it is taken over.
-fn groups(
+pub(super) fn groups(
     node: &mut Node<'_>,
     from: &[usize],
     axes: &[usize],

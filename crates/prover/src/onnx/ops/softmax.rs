@@ -1,7 +1,7 @@
-//! Softmax over two classes, which is the sigmoid of the differences: exp(x)/(exp(x) +
-//! exp(y)) = 1/(1 + exp(−(x − y))).
+//! Softmax. Over two classes it is the sigmoid of the differences: exp(x)/(exp(x) + exp(y)) =
+//! 1/(1 + exp(−(x − y))); over more, exp(x − ln Σ exp(x)).
 
-use super::activation::apply;
+use super::{activation::apply, curves};
 use crate::{
     graph::{Function, Linear, LinearMap, Op, SparseRows},
     onnx::{
@@ -32,15 +32,27 @@ pub(super) fn over(
 ) -> Result<Value, OnnxError> {
     let (shape, dtype) = (x.shape().to_vec(), x.dtype());
     if classes != 2 {
-        return Err(node.unsupported(format!(
-            "it normalises over {classes} classes, only two can be expressed exactly; end the \
-             model at the scores before it"
-        )));
+        let place =
+            |group: usize, class: usize| (group / inner * classes + class) * inner + group % inner;
+        let count = x.len() / classes.max(1);
+        node.pay(&[count, classes, 2])?;
+        let groups: Vec<Vec<usize>> = (0..count)
+            .map(|group| (0..classes).map(|class| place(group, class)).collect())
+            .collect();
+        let probabilities = curves::softmax(node, x, &groups)?;
+        if inner == 1 {
+            node.note_normalized(&probabilities);
+        }
+        return Ok(probabilities);
     }
     let len = node.pay(&[x.len(), 4])? / 4;
     let partner = |i: usize| if (i / inner).is_multiple_of(2) { i + inner } else { i - inner };
     let rows = SparseRows::from_rows((0..len).map(|i| [(i, 1.0), (partner(i), -1.0)]));
     let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; len] };
     let difference = node.emit(Op::Linear(linear), vec![x], shape, dtype)?;
-    apply(node, Function::Sigmoid, difference)
+    let probabilities = apply(node, Function::Sigmoid, difference)?;
+    if inner == 1 {
+        node.note_normalized(&probabilities);
+    }
+    Ok(probabilities)
 }

@@ -9,12 +9,6 @@ impl Lowering<'_> {
         let len = self.bounds[tensor.0].len();
         match function {
             Function::Relu => self.relu(node),
-            Function::Sigmoid => {
-                let source = self.argument(node);
-                let kind = Kind::Sigmoid { source, tensor: node.output };
-                let step = self.add_step(node.name.clone(), node.output, kind);
-                View::identity(step, len)
-            }
             Function::LeakyRelu { slopes } => {
                 let slope = |index: usize| slopes.get(index).or(slopes.first()).map_or(0.0, |s| *s);
                 let slopes: Vec<f64> = (0..len).map(slope).collect();
@@ -42,6 +36,17 @@ impl Lowering<'_> {
                 let bends = [(*low, vec![1.0; len]), (*high, vec![-1.0; len])];
                 let bends = &bends[..1 + usize::from(high.is_finite())];
                 self.bent(node, vec![0.0; len], bends, *low)
+            }
+            Function::Sigmoid
+            | Function::Exp
+            | Function::Log
+            | Function::Power(_)
+            | Function::SoftplusRest => {
+                let source = self.argument(node);
+                let (function, argument) = (function.clone(), tensor);
+                let kind = Kind::Curve { function, source, argument, tensor: node.output };
+                let step = self.add_step(node.name.clone(), node.output, kind);
+                View::identity(step, len)
             }
         }
     }

@@ -93,7 +93,7 @@ pub(super) fn steps(
 }
 
 /// Adds a tree of one comparison, whose leaf adds weights where it holds.
-pub(super) fn push_step(
+pub(in crate::onnx::ops) fn push_step(
     trees: &mut TreeEnsemble,
     feature: usize,
     test: Test,

@@ -6,9 +6,12 @@ mod encode;
 mod ensemble;
 mod forest;
 mod linear;
+mod normalizer;
 mod scores;
+mod svm;
 mod trace;
 
+pub(super) use self::{encode::push_step, normalizer::lp, scores::step_function};
 use super::super::{
     error::OnnxError,
     node::{Node, Value},
@@ -19,6 +22,8 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Vec<Value>, O
     let value = match operator {
         "TreeEnsembleClassifier" => return ensemble::classifier(node),
         "LinearClassifier" => return linear::classifier(node),
+        "SVMClassifier" => return svm::classifier(node),
+        "SVMRegressor" => svm::regressor(node),
         "TreeEnsembleRegressor" => ensemble::regressor(node),
         "TreeEnsemble" => ensemble::ensemble(node),
         "ArrayFeatureExtractor" => super::pieces::array_feature_extractor(node),
@@ -28,7 +33,7 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Vec<Value>, O
         "Imputer" => encode::imputer(node),
         "LabelEncoder" => categories::label_encoder(node),
         "OneHotEncoder" => categories::one_hot(node),
-        "Normalizer" => Err(node.unsupported("it divides each row by a norm of the row itself")),
+        "Normalizer" => normalizer::lower(node),
         "LinearRegressor" => super::matrix::linear_regressor(node),
         "Scaler" => super::normalize::scaler(node),
         // A dictionary of the columns: the columns themselves are proven.

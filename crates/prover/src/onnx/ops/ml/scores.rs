@@ -138,7 +138,7 @@ pub(super) fn above(
 }
 
 /// constant + Σ weight where its test holds, element by element.
-pub(super) fn step_function(
+pub(in crate::onnx::ops) fn step_function(
     node: &mut Node<'_>,
     x: Value,
     constant: f64,

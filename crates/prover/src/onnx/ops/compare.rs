@@ -1,0 +1,126 @@
+//! Comparisons with constants, Sign, Not, and Where by what they give: steps, decided as the
+//! file's own floating point decides them.
+
+use super::ml::push_step;
+use crate::{
+    graph::{Op, Test, TreeEnsemble},
+    onnx::{
+        dtype::DType,
+        error::OnnxError,
+        node::{Node, Value},
+        ops::arithmetic::add,
+        tensor::{Data, Tensor},
+    },
+};
+
+/// x compared with constants: 1 where it holds.
+pub(super) fn lower(
+    node: &mut Node<'_>,
+    operator: &str,
+    a: Value,
+    b: Value,
+) -> Result<Value, OnnxError> {
+    if a.dtype() != b.dtype() {
+        let (a, b) = (a.dtype().name(), b.dtype().name());
+        return Err(node.malformed(format!("its operands have types {a} and {b}")));
+    }
+    let mut both = node.broadcast(vec![a, b])?;
+    let (x, tensor, turned) = match (both.pop(), both.pop()) {
+        (Some(Value::Const(tensor)), Some(x @ Value::Signal(_))) => (x, tensor, false),
+        (Some(x @ Value::Signal(_)), Some(Value::Const(tensor))) => (x, tensor, true),
+        (Some(b @ Value::Signal(_)), Some(a @ Value::Signal(_))) => {
+            // a − b compared with 0: in float32 a difference of two floats is 0 only if they
+            // are equal, and has the sign of the exact one.
+            let shape = a.shape().to_vec();
+            let difference = add(node, vec![(a, 1.0), (b, -1.0)])?;
+            let zeros = Tensor::floats(shape.clone(), vec![0.0; shape.iter().product()]);
+            (difference, zeros, false)
+        }
+        _ => return Err(node.malformed("it has no operands".into())),
+    };
+    let values: Vec<f64> = match tensor.data {
+        Data::Float(values) => values,
+        Data::Int(values) => values.into_iter().map(|v| v as f64).collect(),
+    };
+    let test: fn(f64) -> Test = match (operator, turned) {
+        ("Equal", _) => Test::Equal,
+        ("Greater", false) | ("Less", true) => Test::Above,
+        ("GreaterOrEqual", false) | ("LessOrEqual", true) => Test::AtLeast,
+        ("Less", false) | ("Greater", true) => Test::Below,
+        ("LessOrEqual", false) | ("GreaterOrEqual", true) => Test::AtMost,
+        _ => return Err(node.unsupported("it depends on the model's input; only constants can be")),
+    };
+    let steps = |at: usize| vec![(test(values[at]), 1.0)];
+    each(node, x, 0.0, steps, DType::Bool)
+}
+
+/// −1, 0 or 1.
+pub(super) fn sign(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    let dtype = x.dtype();
+    if !dtype.computes() {
+        return Err(node.unsupported(format!("its input has type {}", dtype.name())));
+    }
+    each(node, x, -1.0, |_| vec![(Test::AtLeast(0.0), 1.0), (Test::Above(0.0), 1.0)], dtype)
+}
+
+/// 1 − x of what is 0 or 1.
+pub(super) fn not(node: &mut Node<'_>, x: Value) -> Result<Value, OnnxError> {
+    match x.dtype() == DType::Bool {
+        true => node.scale(x, |_| (-1.0, 1.0)),
+        false => Err(node.malformed(format!("its input has type {}", x.dtype().name()))),
+    }
+}
+
+/// Constants of one tensor or the other, by a condition that depends on the input.
+pub(super) fn choose(
+    node: &mut Node<'_>,
+    condition: Value,
+    a: &Tensor,
+    b: &Tensor,
+) -> Result<Value, OnnxError> {
+    let numbers = |tensor: &Tensor| match &tensor.data {
+        Data::Float(values) => values.clone(),
+        Data::Int(values) => values.iter().map(|v| *v as f64).collect(),
+    };
+    let (a_values, b_values) = (numbers(a), numbers(b));
+    let chosen = node.scale(condition, |at| (a_values[at] - b_values[at], b_values[at]))?;
+    Ok(match chosen {
+        Value::Signal(mut signal) => {
+            signal.dtype = a.dtype;
+            Value::Signal(signal)
+        }
+        constant => constant,
+    })
+}
+
+/// constant + Σ weight where its test holds, of each element with its own tests.
+fn each(
+    node: &mut Node<'_>,
+    x: Value,
+    constant: f64,
+    steps: impl Fn(usize) -> Vec<(Test, f64)>,
+    dtype: DType,
+) -> Result<Value, OnnxError> {
+    let (shape, double) = (x.shape().to_vec(), x.dtype() != DType::Float32);
+    let len = node.pay(&shape)?;
+    node.pay(&[len, 16])?;
+    let base = vec![constant; len];
+    let (branches, leaves, roots) = (Vec::new(), Vec::new(), Vec::new());
+    let mut trees = TreeEnsemble {
+        positions: 1,
+        features: len,
+        outputs: len,
+        double,
+        branches,
+        leaves,
+        roots,
+        base,
+    };
+    for at in 0..len {
+        for (test, weight) in steps(at) {
+            push_step(&mut trees, at, test, vec![(at, weight)]);
+        }
+    }
+    node.emit(Op::Trees(trees), vec![x], shape, dtype)
+}
