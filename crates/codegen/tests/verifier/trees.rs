@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use halo2curves::bn256::Fr;
+use verdict_kzg::protocol::Opening;
 use verdict_prover::{
     circuit::{Layout, ModelCircuit, Witness, secret_columns},
     graph::TensorId,
@@ -67,7 +68,11 @@ fn shape(node_lanes: usize, batch: usize) -> Shape {
     Shape { graph, ..small_shape() }
 }
 
-fn proven(shape: Shape, inputs: &[Vec<i64>], change: Option<usize>) -> Proven {
+fn proven(
+    (shape, opening): (Shape, Opening),
+    inputs: &[Vec<i64>],
+    change: Option<usize>,
+) -> Proven {
     let model = forest(&shape);
     let layout = Arc::new(Layout::new(&model, shape).expect("small"));
     let mut witness = Witness::batch(&layout, &model, inputs, Fr::from(7)).expect("in range");
@@ -80,37 +85,38 @@ fn proven(shape: Shape, inputs: &[Vec<i64>], change: Option<usize>) -> Proven {
     }
     let instances = witness.instances.clone();
     let circuit = ModelCircuit::with_witness(layout.clone(), Arc::new(witness));
-    prove(layout.k, &circuit, &secret_columns(&shape), &instances)
+    prove(layout.k, &circuit, (&secret_columns(&shape), opening), &instances)
 }
 
 #[test]
 fn paths_are_verified_on_chain_and_show_nothing_but_the_scores() {
-    for (node_lanes, batch) in [(1, 1), (2, 2)] {
+    let (columns, folded) = (Opening::COLUMNS, Opening::folded(8));
+    for (node_lanes, batch, opening) in [(1, 1, columns), (1, 1, folded), (2, 2, folded)] {
         let shape = shape(node_lanes, batch);
         let inputs = |seed: i64| -> Vec<Vec<i64>> {
             let input = |t: i64| (0..4).map(|i| (seed + 9973 * (i + t) * seed) % 65_536).collect();
             (0..batch as i64).map(input).collect()
         };
-        let proofs = [11, 5, 901].map(|seed| proven(shape, &inputs(seed), None));
+        let proofs = [11, 901].map(|seed| proven((shape, opening), &inputs(seed), None));
         let bytecode = compile(&proofs[0].verifier());
         assert!(bytecode.runtime.len() <= 16 * 1024, "{} bytes", bytecode.runtime.len());
         for proof in &proofs {
             assert!(proof.accepts(&proof.call));
             let outcome = send(&bytecode.runtime, &proof.call);
             assert!(outcome.accepted(), "{shape}");
-            println!("{shape}: {} gas, {} bytes", outcome.gas(), bytecode.runtime.len());
+            println!("{shape} {opening}: {} gas, {} bytes", outcome.gas(), bytecode.runtime.len());
             // One key, one contract, one length of everything that is sent.
             assert_eq!(proof.verifier(), proofs[0].verifier());
             assert_eq!(proof.call.calldata().len(), proofs[0].call.calldata().len());
             assert_eq!(proof.keys.vk.to_bytes(), proofs[0].keys.vk.to_bytes());
         }
         // Nodes of trees are in secret columns, which no proof opens.
-        let protocol = verdict_prover::keys::protocol(&shape).expect("supported");
+        let protocol = verdict_prover::keys::protocol(&shape, opening).expect("supported");
         let secret = secret_columns(&shape);
         assert_eq!(secret.len(), shape.lanes + 2 * node_lanes);
         assert!(protocol.fixed_queries.iter().all(|(column, _)| !secret.contains(column)));
         for index in 1..=2 * batch {
-            let proof = proven(shape, &inputs(11), Some(index));
+            let proof = proven((shape, opening), &inputs(11), Some(index));
             assert!(!proof.accepts(&proof.call), "score {index}");
             assert!(!send(&bytecode.runtime, &proof.call).accepted(), "score {index}");
         }

@@ -164,6 +164,18 @@ impl Candidate {
     }
 }
 
+impl Candidate {
+    /// Whether this, with paths, takes no more columns than another shape and no more rows.
+    fn outdoes(&self, other: &Shape, k: u32) -> bool {
+        let tables = self.shape.node_lanes() > 0 && self.shape.node_lanes() <= other.node_lanes();
+        tables
+            && self.k <= k
+            && self.shape.lanes <= other.lanes
+            && self.shape.path_lanes() <= other.path_lanes()
+            && self.shape.limb_columns() <= other.limb_columns()
+    }
+}
+
 impl Objective {
     /// The openings that it chooses from: time takes the quickest.
     fn openings(self) -> &'static [Opening] {
@@ -359,10 +371,12 @@ impl Search {
                 search.error = search.error.min(error.largest);
                 return;
             }
-            let mut candidates = Vec::new();
+            let mut candidates: Vec<(Candidate, usize)> = Vec::new();
             let mut failure = None;
             for shape in shapes_of(&format, options.batch.unwrap_or(1), quantizer.has_paths()) {
                 match Layout::required_k(&quantized.graph, shape) {
+                    // Tables are of many sizes: more columns than others for as many rows.
+                    Ok(k) if candidates.iter().any(|(other, _)| other.outdoes(&shape, k)) => {}
                     Ok(k) => {
                         let public = public_values(&shape, &quantized);
                         let (size, objective) = ((k, error.largest), options.objective);

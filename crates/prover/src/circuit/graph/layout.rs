@@ -35,7 +35,11 @@
 use ff::Field;
 use halo2curves::bn256::Fr;
 
-use super::{claims::Claims, config::unusable_rows, paths::Paths};
+use super::{
+    claims::Claims,
+    config::unusable_rows,
+    paths::{Extent, Paths},
+};
 use crate::{
     circuit::{LayoutError, MAX_K, field},
     shape::Shape,
@@ -134,9 +138,8 @@ struct Schedule<'a> {
     stripes: usize,
     /// Stripes that read each value.
     readers: Vec<u32>,
-    paths: Paths,
-    /// The row with whose lanes the blocks start.
-    first_block: usize,
+    /// What paths take.
+    paths: Extent,
 }
 
 /// No stripe yet.
@@ -149,12 +152,8 @@ impl<'a> Schedule<'a> {
         let words = claims.words.iter().map(|_| places.take(1).place(0)).collect();
         let nodes = claims.nodes.iter().map(|node| places.take(node.bias.len())).collect();
         let stripes = places.stripes();
-        let (readers, paths) = (Vec::new(), Paths::default());
-        let mut schedule =
-            Self { claims, shape, words, nodes, stripes, readers, paths, first_block: 0 };
-        // Paths start on the row of the last bias swap, blocks on that of the last leaf.
-        let last_swap = schedule.bias_swap() + shape.batch() - 1;
-        (schedule.paths, schedule.first_block) = Paths::new(claims, &shape, last_swap);
+        let (readers, paths) = (Vec::new(), Paths::extent(claims, &shape));
+        let mut schedule = Self { claims, shape, words, nodes, stripes, readers, paths };
         let mut readers = vec![0; claims.values()];
         let mut last = vec![NONE; claims.values()];
         schedule.read(true, |value, place, _| {
@@ -227,6 +226,11 @@ impl<'a> Schedule<'a> {
         self.first_bias() + self.stripes
     }
 
+    /// The last row of the bias swap, with which paths start.
+    fn last_swap(&self) -> usize {
+        self.bias_swap() + self.shape.batch() - 1
+    }
+
     /// The rows of a block above its value rows: for its weights, and for the limbs that
     /// stand above those next to the value.
     fn above(&self, readers: u32) -> usize {
@@ -237,7 +241,8 @@ impl<'a> Schedule<'a> {
     /// The first value row of every value, and the row after the last block.
     fn value_rows(&self) -> (Vec<usize>, usize) {
         let batch = self.shape.batch();
-        let mut start = self.first_block;
+        // On the row of the last leaf, if there are paths.
+        let mut start = self.last_swap() + self.paths.rows;
         let rows = self.readers.iter().map(|readers| {
             let row = start + self.above(*readers);
             // The last end row may be the first of the next block.
@@ -250,7 +255,7 @@ impl<'a> Schedule<'a> {
     fn k(&self) -> Result<u32, LayoutError> {
         let needed = self.value_rows().1 + 1;
         let batch = self.shape.batch();
-        let taken = 2 * self.readers.len() * batch + self.paths.steps(batch).count();
+        let taken = 2 * self.readers.len() * batch + self.paths.steps;
         let nodes = match (self.paths.nodes, self.shape.node_lanes()) {
             (1.., 0) => return Err(LayoutError::NoPaths),
             (nodes, lanes) => nodes.div_ceil(lanes.max(1)),
@@ -321,7 +326,8 @@ impl Layout {
             }
             value += node.bias.len();
         }
-        let groups = schedule.paths.groups().zip(&schedule.paths.outputs);
+        let paths = Paths::new(claims, &shape, schedule.last_swap());
+        let groups = paths.groups().zip(&paths.outputs);
         for (group, (tree, (node, output))) in (1..).zip(groups) {
             let place = schedule.nodes[*node].place(*output);
             let unit = powers[place.packed];
@@ -351,16 +357,15 @@ impl Layout {
         for row in &value_rows {
             taken[*row..*row + 2 * batch].fill(true);
         }
-        schedule.paths.steps(batch).for_each(|row| taken[row] = true);
+        paths.steps(batch).for_each(|row| taken[row] = true);
         let mut free = (0..active).filter(|row| !taken[*row]);
         // `k` left a free row for every entry.
         let zero_row = free.next().unwrap_or_default();
         let table = free.zip(1..shape.table_size() as u64).collect();
         let instances = 1 + first_bias;
         let bias_swap = schedule.bias_swap();
-        let leaves = schedule.paths.groups().flat_map(|tree| tree.leaves(batch));
+        let leaves = paths.groups().flat_map(|tree| tree.leaves(batch));
         let swaps = (0..instances).chain(bias_swap..bias_swap + batch).chain(leaves).collect();
-        let paths = schedule.paths;
         let Cells { weights, stripes } = cells;
         Ok(Self {
             shape,

@@ -55,6 +55,17 @@ pub struct PlacedNode {
     pub right: i64,
 }
 
+/// How much paths take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::circuit::graph) struct Extent {
+    /// Rows of steps and leaves.
+    pub(in crate::circuit::graph) rows: usize,
+    /// Rows of steps.
+    pub(in crate::circuit::graph) steps: usize,
+    /// Nodes of all trees.
+    pub(in crate::circuit::graph) nodes: usize,
+}
+
 impl PlacedTree {
     /// The row of the first step of an inference's path.
     pub fn start(&self, inference: usize) -> usize {
@@ -73,13 +84,8 @@ impl PlacedTree {
 }
 
 impl Paths {
-    /// Places the paths of all claims on the rows after `last`, and says which the last of
-    /// them is. The place of each tree's equation stands on the row before its first step.
-    pub(in crate::circuit::graph) fn new(
-        claims: &Claims<'_>,
-        shape: &Shape,
-        last: usize,
-    ) -> (Self, usize) {
+    /// Places the paths of all claims on the rows after `last`. The place of each tree's equation stands on the row before its first step.
+    pub(in crate::circuit::graph) fn new(claims: &Claims<'_>, shape: &Shape, last: usize) -> Self {
         let mut numbers: BTreeMap<u32, u64> = BTreeMap::new();
         for ensemble in &claims.ensembles {
             for tree in ensemble.trees {
@@ -131,7 +137,29 @@ impl Paths {
             }
         }
         let numbers = numbers.into_iter().map(|(value, number)| (value as usize, number));
-        (Self { trees, numbers: numbers.collect(), nodes: entry, outputs }, last)
+        Self { trees, numbers: numbers.collect(), nodes: entry, outputs }
+    }
+
+    /// What [`Self::new`] comes to, without the nodes.
+    pub(in crate::circuit::graph) fn extent(claims: &Claims<'_>, shape: &Shape) -> Extent {
+        let mut groups: BTreeMap<(usize, usize, usize), usize> = BTreeMap::new();
+        let mut nodes = 0;
+        for ensemble in &claims.ensembles {
+            for tree in ensemble.trees {
+                *groups.entry((ensemble.node, tree.output, tree.depth)).or_default() += 1;
+                nodes += tree.nodes.len();
+            }
+        }
+        let lanes = shape.path_lanes().max(1);
+        let (mut rows, mut steps) = (0, 0);
+        for ((_, _, depth), trees) in groups {
+            let side_by_side = trees.div_ceil(lanes);
+            rows += side_by_side * (depth + 1) * shape.batch();
+            steps += side_by_side * depth * shape.batch();
+            // A lane that is left has a tree of one node.
+            nodes += side_by_side * lanes - trees;
+        }
+        Extent { rows, steps, nodes }
     }
 
     /// The first tree of each group side by side, in the order of their rows.

@@ -47,6 +47,7 @@ mod config;
 mod layout;
 mod witness;
 
+pub(in crate::circuit::graph) use self::layout::Extent;
 pub use self::{
     config::{PathColumns, PathLane},
     layout::{Paths, PlacedNode, PlacedTree},

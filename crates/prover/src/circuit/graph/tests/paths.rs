@@ -599,8 +599,10 @@ fn neither_path_nor_table_shows() {
     let shape = paths_shape(2, 1);
     let secret = circuit::secret_columns(&shape);
     assert_eq!(secret.len(), 2 + 4);
-    let protocol = crate::keys::protocol(&shape).expect("supported");
-    assert!(protocol.fixed_queries.iter().all(|(column, _)| !secret.contains(column)));
+    for opening in crate::plan::OPENINGS {
+        let protocol = crate::keys::protocol(&shape, opening).expect("supported");
+        assert!(protocol.fixed_queries.iter().all(|(column, _)| !secret.contains(column)));
+    }
     let runs = INPUTS.map(|inputs| Run::new(shape, &[inputs]));
     let fixed = runs.each_ref().map(|run| circuit::fixed_columns(&run.layout).1);
     let form = runs.each_ref().map(|run| {
