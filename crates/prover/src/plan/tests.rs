@@ -242,6 +242,7 @@ fn forest(count: usize, depth: usize, features: usize) -> Graph {
     Graph {
         name: "forest".into(),
         sha256: [0; 32],
+        vocabulary: vec![],
         tensors: vec![tensor("x", features), tensor("y", 1), tensor("p", 1)],
         inputs: vec![TensorId(0)],
         outputs: vec![TensorId(2)],
