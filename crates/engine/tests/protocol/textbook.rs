@@ -18,19 +18,19 @@ use verdict_kzg::protocol::ColumnId;
 use verdict_kzg::transcript::{KeccakChallenge, KeccakTranscript};
 
 /// Changes claimed values.
-pub type Change<'a> = &'a dyn Fn(&mut Vec<Fr>);
+pub(super) type Change<'a> = &'a dyn Fn(&mut Vec<Fr>);
 
 /// What a dishonest prover does.
 #[derive(Default)]
-pub struct Cheat<'a> {
+pub(super) struct Cheat<'a> {
     /// Changes the values that the proof claims.
-    pub values: Option<Change<'a>>,
+    pub(super) values: Option<Change<'a>>,
     /// Adds to the coefficients of the first advice column.
-    pub column: Poly,
+    pub(super) column: Poly,
     /// Folds one column more into the first group.
-    pub wider: bool,
+    pub(super) wider: bool,
     /// Adds to the quotient once everything else of it is known, from x.
-    pub quotient: Poly,
+    pub(super) quotient: Poly,
 }
 
 struct Textbook<'a> {
@@ -52,7 +52,7 @@ fn fold(columns: &[&Poly]) -> Poly {
 }
 
 /// A proof of the setup's circuit.
-pub fn prove(setup: &Setup, rng: StdRng, cheat: &Cheat<'_>) -> Vec<u8> {
+pub(super) fn prove(setup: &Setup, rng: StdRng, cheat: &Cheat<'_>) -> Vec<u8> {
     Textbook { setup, transcript: KeccakTranscript::new(Vec::new()) }.prove(rng, cheat)
 }
 
