@@ -114,8 +114,8 @@ fn public_inputs_are_bound_on_chain_too() {
     chain.json(&place, &["deploy", &setup]);
     let bundle = place.path("proof.json");
     let proof = prove(&place, &setup, "A01", "1", &bundle);
-    // The context, twenty inputs in two words, the score.
-    assert_eq!(proof["instances"].as_array().expect("words").len(), 4);
+    // The context, twenty inputs in two or three words, the score.
+    assert!((4..=5).contains(&proof["instances"].as_array().expect("words").len()));
     let submitted = chain.json(&place, &["submit", &setup, &bundle]);
     assert_eq!(submitted["score"], proof["decoded"][0]);
 }

@@ -33,7 +33,7 @@
 //! let planned = PlannedModel::load(&model, &ranges, &PlanOptions::default())?;
 //!
 //! // A development SRS: for trying things out only.
-//! let srs = SrsChoice::Development.open(planned.plan().k)?;
+//! let srs = SrsChoice::Development.open(planned.plan().estimate.srs_k)?;
 //! verdict::setup(&planned, &srs, &out, Default::default(), &Silent)?;
 //!
 //! // The lowest value of each feature, and what the model says about it.

@@ -186,21 +186,19 @@ impl PlannedModel {
     /// # Errors
     /// The SRS has fewer powers than planned, or the engine fails.
     pub fn make_keys(&self, srs: &Srs, options: Options) -> Result<Keys, Error> {
-        self.make_keys_again(srs, options, None, None)
+        self.make_keys_again(srs, options, None)
     }
 
-    /// Makes the model's keys with the randomness that it had before, if it had one; what
-    /// the SRS is prepared to is kept for `bases`, the private part of a setup.
+    /// Makes the model's keys with the randomness that it had before, if it had one.
     pub(crate) fn make_keys_again(
         &self,
         srs: &Srs,
         options: Options,
         blinding: Option<&[u8]>,
-        bases: Option<&Path>,
     ) -> Result<Keys, Error> {
         let Plan { shape, opening, k, .. } = self.plan;
         let protocol = protocol(&shape, opening).map_err(KeyError::from)?;
-        let file = bases.and_then(|folder| bases_file(srs, folder, &protocol, k));
+        let file = bases_file(srs, &protocol, k);
         let engine = keys::engine(srs, &protocol, k, file.as_deref(), options)?;
         let (graph, shape) = (self.plan.quantized.graph.clone(), (shape, opening));
         Ok(match (self.weights, blinding) {

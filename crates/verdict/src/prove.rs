@@ -82,7 +82,7 @@ impl Prover {
             }
         };
         manifest.check_srs(&srs)?;
-        let file = bases_file(&srs, private.folder(), protocol, manifest.k);
+        let file = bases_file(&srs, protocol, manifest.k);
         let engine = keys::engine(&srs, protocol, manifest.k, file.as_deref(), options.engine)?;
         let (graph, key) = (private.graph()?, public.key().clone());
         let blinding = match manifest.weights {

@@ -1,14 +1,11 @@
 //! Where the structured reference string comes from.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use verdict_kzg::protocol::Protocol;
 use verdict_prover::srs::{Silent, Srs, cache_dir};
 
-use crate::{
-    error::Error,
-    setup::{BASES, SetupError},
-};
+use crate::{error::Error, setup::SetupError};
 
 /// What is said wherever a development SRS is used.
 pub const INSECURE: &str =
@@ -24,7 +21,7 @@ pub enum SrsChoice {
 }
 
 impl SrsChoice {
-    /// The SRS with 2^k powers; [`Plan::srs_k`](crate::Plan::srs_k) says how many a plan takes.
+    /// The SRS with 2^k powers; a plan's estimate says how many it takes.
     ///
     /// # Errors
     /// The file is none, or is too small; the cache cannot be used.
@@ -51,17 +48,9 @@ impl SrsChoice {
     }
 }
 
-/// Where the bases are kept that an SRS is prepared to for a protocol on `2^k` rows: in the
-/// private part of a setup with its development SRS, or among what can be made again.
-pub(crate) fn bases_file(
-    srs: &Srs,
-    private: &Path,
-    protocol: &Protocol,
-    k: u32,
-) -> Option<PathBuf> {
-    if srs.is_development() {
-        return Some(private.join(BASES));
-    }
+/// Where the bases are kept that an SRS is prepared to for a protocol on `2^k` rows: among
+/// what can be made again.
+pub(crate) fn bases_file(srs: &Srs, protocol: &Protocol, k: u32) -> Option<PathBuf> {
     let folds: Vec<String> = protocol.folds().iter().map(usize::to_string).collect();
     let fingerprint = hex::encode(&srs.fingerprint()[..8]);
     let name = format!("bases-{fingerprint}-{k}-{}.bin", folds.join("-"));

@@ -61,7 +61,7 @@ fn make(model: &str, public_inputs: bool, folder: &Path) -> Result<SetupReport, 
 }
 
 fn make_of(planned: &PlannedModel, folder: &Path) -> Result<SetupReport, Error> {
-    let srs = SrsChoice::Development.open(planned.plan().k)?;
+    let srs = SrsChoice::Development.open(planned.plan().estimate.srs_k)?;
     setup(planned, &srs, folder, Default::default(), &Silent)
 }
 
@@ -309,7 +309,7 @@ fn a_model_that_gives_its_input_back_is_proven() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let ranges = Ranges::uniform(2, -1.0, 1.0);
     let planned = PlannedModel::load(&path, &ranges, &PlanOptions::default()).expect("a plan");
-    let srs = SrsChoice::Development.open(planned.plan().k).expect("an SRS");
+    let srs = SrsChoice::Development.open(planned.plan().estimate.srs_k).expect("an SRS");
     let report = setup(&planned, &srs, folder.path(), Default::default(), &Silent);
     let report = report.expect("a setup");
     let Reading::Checked(difference) = report.reading else { panic!("{:?}", report.reading) };

@@ -16,7 +16,7 @@ use verdict::{
     recorded, submit, verify,
 };
 use verdict_contracts::{bindings::InferenceOracle::latestScoreOfCall, verify_inference_calldata};
-use verdict_prover::{keys::KeyError, samples::InputTensor};
+use verdict_prover::samples::InputTensor;
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use super::{
@@ -131,7 +131,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
 
     ui.heading("2. Keys: commitments to the model's weights");
     let model = planned.model();
-    let k = planned.plan().srs_k().map_err(KeyError::from)?;
+    let k = planned.plan().estimate.srs_k;
     let srs = open_srs(&SrsChoice::Development, k, ui)?;
     let keys = verdict::setup(&planned, &srs, &setup, EngineOptions::default(), ui)?;
     for (name, size) in &keys.files {

@@ -5,7 +5,7 @@ use std::path::Path;
 use verdict::{
     INSECURE, ModelFile, Progress, PublicSetup, Srs, SrsChoice, Weights, check_writable,
 };
-use verdict_prover::{keys::KeyError, onnx::LoadOptions};
+use verdict_prover::onnx::LoadOptions;
 
 use super::inspect;
 use crate::{
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
     let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
     let weights = if args.public_weights { Weights::Public } else { Weights::Hidden };
     let planned = planned.with_weights(weights);
-    let k = planned.plan().srs_k().map_err(KeyError::from)?;
+    let k = planned.plan().estimate.srs_k;
     let choice =
         SrsChoice::new(args.srs.srs.clone(), args.dev_srs, k).map_err(verdict::Error::from)?;
     let srs = open_srs(&choice, k, ui)?;

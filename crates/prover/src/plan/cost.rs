@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use verdict_kzg::protocol::{Opening, Protocol, ProtocolError};
 
-use super::Objective;
+use super::{Objective, srs_k};
 use crate::{
     circuit::{PublicValues, constraint_system, secret_columns},
     keys::protocol,
@@ -16,17 +16,15 @@ use crate::{
 };
 
 /// Gas that every verification takes: the transaction, the pairing.
-const GAS_BASE: f64 = 127_300.0;
+const GAS_BASE: f64 = 145_670.9;
 /// Gas of a commitment that a verification multiplies: ecMul, ecAdd, calls.
-const GAS_PER_MULTIPLICATION: f64 = 6_420.0;
+const GAS_PER_MULTIPLICATION: f64 = 6_539.0;
 /// Gas of a point of the proof: calldata, hashing, the curve's equation.
-const GAS_PER_POINT: f64 = 1_150.0;
-/// Gas of a value that is opened: calldata, hashing, interpolation.
-const GAS_PER_VALUE: f64 = 560.0;
-/// Gas of a value that gates read.
-const GAS_PER_QUERY: f64 = 300.0;
+const GAS_PER_POINT: f64 = 951.4;
+/// Gas of a value that is opened: calldata, hashing, gates, interpolation.
+const GAS_PER_VALUE: f64 = 572.7;
 /// Gas of an instance: calldata, its Lagrange term.
-const GAS_PER_INSTANCE: f64 = 330.0;
+const GAS_PER_INSTANCE: f64 = 357.7;
 /// Seconds that a proof takes whatever the circuit.
 const SECONDS_BASE: f64 = 0.004;
 /// Seconds a row: quotient and opening.
@@ -61,7 +59,6 @@ impl Costs {
             + GAS_PER_MULTIPLICATION * protocol.multiplications() as f64
             + GAS_PER_POINT * protocol.num_points() as f64
             + GAS_PER_VALUE * protocol.num_evaluations() as f64
-            + GAS_PER_QUERY * (protocol.advice_queries.len() + protocol.fixed_queries.len()) as f64
             + GAS_PER_INSTANCE * public.count() as f64;
         // Cells of paths are small, and most of them 0.
         let paths = (7 * shape.path_lanes()).saturating_sub(1) + 2 * shape.node_lanes();
@@ -115,6 +112,8 @@ impl Columns {
 pub struct Estimate {
     /// Rows, 2^k.
     pub rows: usize,
+    /// log2 of the number of powers of τ that the SRS must have.
+    pub srs_k: u32,
     /// Advice and fixed columns.
     pub columns: usize,
     /// Commitments a verifier multiplies: proof, key and quotient pieces.
@@ -140,6 +139,7 @@ impl Estimate {
         let bases: usize = protocol.folds().iter().sum();
         Ok(Self {
             rows,
+            srs_k: srs_k(&protocol, k),
             columns,
             commitments: protocol.multiplications(),
             instances: public.count(),

@@ -22,7 +22,7 @@ use verdict_kzg::protocol::{Protocol, ProtocolError};
 pub use self::cost::Estimate;
 use self::cost::{Columns, Costs};
 use crate::{
-    circuit::{Layout, LayoutError, PublicValues, constraint_system, secret_columns},
+    circuit::{Layout, LayoutError, PublicValues},
     graph::{Graph, Node, Op},
     quantize::{ErrorReport, Functions, Precision, QuantizeError, Quantized, Quantizer, Ranges},
     shape::{GraphShape, Shape, ShapeError},
@@ -300,17 +300,6 @@ impl Plan {
         let candidate = Candidate::new(shape, &[opening], size, &public, Objective::default())?;
         let (precision, considered) = (*precision, candidate.into_iter().collect());
         Ok(Self { shape, opening, k, precision, quantized, error, estimate, considered })
-    }
-}
-
-impl Plan {
-    /// log2 of the number of powers that the SRS must have for the keys and proofs.
-    ///
-    /// # Errors
-    /// Never for a plan that was made.
-    pub fn srs_k(&self) -> Result<u32, ProtocolError> {
-        let (system, secret) = (constraint_system(&self.shape), secret_columns(&self.shape));
-        Ok(srs_k(&Protocol::outline(&system, &secret, self.opening)?, self.k))
     }
 }
 

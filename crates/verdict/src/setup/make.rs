@@ -20,9 +20,9 @@ use verdict_prover::{
 };
 
 use super::{
-    BASES, DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST,
-    MAX_DEPLOYMENT_BYTES, Manifest, ModelInfo, PRIVATE, PUBLIC, PrivatePart, PublicSetup,
-    SetupError, SrsInfo, VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, part,
+    DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
+    Manifest, ModelInfo, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError, SrsInfo,
+    VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, part,
 };
 use crate::{
     error::Error,
@@ -83,10 +83,8 @@ pub fn setup(
         return Err(SetupError::TooManyValues { count }.into());
     }
     let blinding = kept_blinding(folder, planned, srs);
-    let private = folder.join(PRIVATE);
-    files::create_folder(&private, Access::Private).map_err(SetupError::from)?;
     let (keys, key_time) = timed_step(progress, "make the keys", || {
-        planned.make_keys_again(srs, options, blinding.as_deref(), Some(&private))
+        planned.make_keys_again(srs, options, blinding.as_deref())
     })?;
     let Described { manifest, source, payload } =
         step(progress, "generate the Solidity verifier", || describe(planned, srs, &keys))?;
@@ -215,7 +213,6 @@ impl Writing<'_> {
             files::restrict(&srs_file).map_err(SetupError::from)?;
         } else {
             files::remove(&srs_file).map_err(SetupError::from)?;
-            files::remove(&private.join(BASES)).map_err(SetupError::from)?;
         }
         PrivatePart::write(&private, setup_id, self.keys)?;
         let payload = hex::encode(self.payload);

@@ -10,7 +10,6 @@
 //! | `private/circuit.bin` | the integer graph |
 //! | `private/blinding.bin` | what hides the graph in the verifying key, if it is hidden |
 //! | `private/srs.bin` | the development SRS, if the setup uses one |
-//! | `private/bases.bin` | what that SRS is prepared to for groups of columns; can be made again |
 //!
 //! The public part is all that verifying, deploying and submitting take, and may be given
 //! to anyone; the private part holds the model and is its owner's alone (mode 0600). The
@@ -70,9 +69,6 @@ pub const GRAPH: &str = "circuit.bin";
 pub const BLINDING: &str = "blinding.bin";
 /// Name of a development SRS.
 pub const DEVELOPMENT_SRS: &str = "srs.bin";
-
-/// Name of the bases made of a development SRS.
-pub(crate) const BASES: &str = "bases.bin";
 
 /// Largest manifest read.
 const MAX_MANIFEST_BYTES: u64 = 64 << 20;

@@ -125,11 +125,6 @@ impl PrivatePart {
         read(&self.folder, BLINDING, &self.manifest.files, MAX_BLINDING_BYTES)
     }
 
-    /// The folder.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Where the development SRS is, if the setup uses one.
     pub(crate) fn development_srs(&self) -> PathBuf {
         self.folder.join(DEVELOPMENT_SRS)

@@ -183,7 +183,7 @@ pub(super) fn plan_options(args: &Bench) -> PlanOptions {
 
 /// A development SRS and an engine for a plan. Bases are not kept: this measures proofs.
 pub(super) fn engine_of(plan: &Plan, options: Options, ui: &Ui) -> Outcome<(Srs, Engine)> {
-    let srs = open_srs(&SrsChoice::Development, plan.srs_k().map_err(KeyError::from)?, ui)?;
+    let srs = open_srs(&SrsChoice::Development, plan.estimate.srs_k, ui)?;
     let protocol = protocol(&plan.shape, plan.opening).map_err(KeyError::from)?;
     let engine =
         ui.step("prepare the SRS", || Ok(keys::engine(&srs, &protocol, plan.k, None, options)?))?;

@@ -18,7 +18,7 @@ use verdict::{
     submit, verify,
 };
 use verdict_engine::Backend;
-use verdict_prover::{keys::KeyError, samples::InputTensor};
+use verdict_prover::samples::InputTensor;
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use self::guard::{Baseline, Calibration, Comparison, Figures};
@@ -152,7 +152,7 @@ fn measure(
     let options = ModelOptions { optimize, ..example_options(&args.example) };
     let planned = plan(&args.example.join(name), &options)?;
     let (model, plan) = (planned.model(), planned.plan());
-    let srs = open_srs(&SrsChoice::Development, plan.srs_k().map_err(KeyError::from)?, ui)?;
+    let srs = open_srs(&SrsChoice::Development, plan.estimate.srs_k, ui)?;
     verdict::setup(&planned, &srs, folder.path(), args.computing.options(), ui)?;
     let options = ProverOptions { engine: args.computing.options(), ..ProverOptions::default() };
     let prover = Prover::open(folder.path(), options)?;
