@@ -187,7 +187,11 @@ fn a_folded_proof_states_the_same_in_fewer_commitments() {
         let (blinding, bytes) = (setup.keys.blinding.to_bytes(), setup.keys.verifying().to_bytes());
         let k = setup.keys.layout.k;
         let key = read_verifying_key(&bytes, (&shape(), opening), k).expect("own key");
-        assert!(read_verifying_key(&bytes, of(&shape()), k).is_err());
+        // As many points may be read as a key of single columns, but not as the same key.
+        if let Ok(other) = read_verifying_key(&bytes, of(&shape()), k) {
+            assert_eq!(max_fold, 1);
+            assert_ne!(other.digest(), key.digest());
+        }
         let graph = setup.keys.graph.clone();
         let restored = Keys::restore(&setup.engine, graph, shape(), Some(&blinding), key);
         let setup = Setup { keys: restored.expect("restored"), ..setup };

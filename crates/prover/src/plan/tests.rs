@@ -173,7 +173,10 @@ fn public_inputs_are_counted_as_instances() {
     let options = PlanOptions { public_inputs: true, ..PlanOptions::default() };
     let plan =
         Plan::new(&linear(vec![0.3, 0.7]), &Ranges::uniform(2, 0.0, 1.0), &options).expect("plans");
-    assert_eq!(plan.estimate.instances, 4);
+    // The context, the inputs in one word or two, the output.
+    let public = PublicValues::new(&plan.shape, 2, 1);
+    assert!((1..=2).contains(&public.input_words()));
+    assert_eq!(plan.estimate.instances, 2 + public.input_words());
     assert_eq!(plan.shape.lanes, 1);
 }
 

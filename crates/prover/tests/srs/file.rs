@@ -178,13 +178,14 @@ fn saving_replaces_a_file_and_leaves_nothing_when_it_fails() {
     srs.save(&path).unwrap();
     assert_eq!(Srs::load(&path, None).unwrap().fingerprint(), srs.fingerprint());
 
-    let error = srs.save(folder.path("missing/a.srs")).unwrap_err();
-    assert!(error.to_string().contains("missing/a.srs"), "{error}");
+    srs.save(folder.path("missing/a.srs")).unwrap();
+    let error = srs.save(folder.path("a.srs/b.srs")).unwrap_err();
+    assert!(error.to_string().contains("a.srs"), "{error}");
     std::fs::create_dir(folder.path("folder.srs")).unwrap();
     assert!(matches!(srs.save(folder.path("folder.srs")), Err(SrsError::Io { .. })));
     let mut names = folder.names();
     names.sort();
-    assert_eq!(names, ["a.srs", "folder.srs"]);
+    assert_eq!(names, ["a.srs", "folder.srs", "missing"]);
 }
 
 #[test]
