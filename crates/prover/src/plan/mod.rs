@@ -55,6 +55,9 @@ const PATH_LANES: [usize; 2] = [1, 2];
 /// An ensemble of more comparisons is proven by its paths if it can be: as decisions and leaves
 /// it would take several times the rows.
 const MOST_DECISIONS: usize = 2048;
+/// The most rows, as 2^k, of which a balance folds columns: beyond, preparing an SRS for it,
+/// once, takes half a minute and more.
+const MOST_BALANCED_FOLD_K: u32 = 12;
 /// The error target of those who name none …
 const DEFAULT_TARGET: f64 = 1e-4;
 /// … and how far it gives way for models whose outputs may be large.
@@ -177,11 +180,13 @@ impl Candidate {
 }
 
 impl Objective {
-    /// The openings that it chooses from: time takes the quickest.
-    fn openings(self) -> &'static [Opening] {
+    /// The openings that it chooses from for `2^k` rows: time takes the quickest, a balance
+    /// does not fold where preparing the SRS for it takes long.
+    fn openings(self, k: u32) -> &'static [Opening] {
         match self {
-            Self::Time => &OPENINGS[..1],
-            Self::Balanced | Self::Gas => &OPENINGS,
+            Self::Balanced if k <= MOST_BALANCED_FOLD_K => &OPENINGS,
+            Self::Time | Self::Balanced => &OPENINGS[..1],
+            Self::Gas => &OPENINGS,
         }
     }
 }
@@ -369,7 +374,7 @@ impl Search {
                     Ok(k) => {
                         let public = public_values(&shape, &quantized);
                         let (size, objective) = ((k, error.largest), options.objective);
-                        let openings = objective.openings();
+                        let openings = objective.openings(k);
                         match Candidate::new(shape, openings, size, &public, objective) {
                             Ok(candidate) => {
                                 candidates.extend(candidate.map(|candidate| (candidate, index)));
