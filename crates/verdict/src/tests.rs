@@ -506,6 +506,32 @@ fn a_setup_that_tells_a_smaller_error_than_there_is_is_found_out() {
     assert!(text.contains("largest error") && !text.contains("weights"), "{text}");
 }
 
+/// Files whose hashes follow, as a forger would have it.
+#[test]
+fn a_contract_or_payload_that_is_not_the_keys_is_found_out() {
+    for name in ["Verifier.sol", "key.hex"] {
+        let (fixture, model) = inspectable();
+        let path = fixture.path().join("public").join(name);
+        let mut bytes = fs::read(&path).expect("a file");
+        bytes.extend(b"00");
+        fs::write(&path, &bytes).expect("written");
+        let hash = hex::encode(Sha256::digest(&bytes));
+        let public = altered(&fixture, |manifest| manifest["files"][name] = hash.into());
+        let text = differences(&model, &public);
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[test]
+fn a_manifest_that_calls_a_development_srs_secure_is_found_out() {
+    let (fixture, model) = inspectable();
+    let public = altered(&fixture, |manifest| manifest["srs"]["insecure"] = false.into());
+    let error = checked(&model, &public).expect_err("it is insecure");
+    let security = |development| matches!(&error, Error::Setup(SetupError::Security { development: is }) if *is == development);
+    assert!(security(true), "{error}");
+    assert!(error.to_string().contains("a development SRS"), "{error}");
+}
+
 #[test]
 fn a_hidden_key_is_refused_with_the_reason_and_cannot_pass_for_a_public_one() {
     let fixture = Fixture::new(false);

@@ -124,6 +124,18 @@ fn gas_and_code_size_are_as_estimated() {
     }
 }
 
+/// What the planner takes for the credit models with `--optimize gas`, in an EVM.
+#[test]
+fn a_folded_credit_model_is_verified_for_the_gas_promised() {
+    let shape = Shape { limb_bits: 9, limbs: 4, lanes: 1, ..small_shape() };
+    let proven = dense(shape, 4);
+    let bytecode = compile(&proven.verifier());
+    let gas = send(&bytecode.runtime, &proven.call).gas();
+    println!("{shape}: {gas} gas, {} instances", proven.num_instances);
+    assert!(gas <= 212_000, "{gas}");
+    assert!(bytecode.runtime.len() <= 12 * 1024);
+}
+
 #[test]
 fn the_widest_dense_shape_fits_a_contract() {
     for opening in OPENINGS {

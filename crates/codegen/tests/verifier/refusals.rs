@@ -1,7 +1,7 @@
 //! What the generator does not support is refused with a typed error.
 
 use halo2_proofs::{
-    plonk::{ConstraintSystem, FirstPhase},
+    plonk::{ConstraintSystem, FirstPhase, SecondPhase},
     poly::Rotation,
 };
 use halo2curves::{
@@ -19,7 +19,7 @@ use verdict_kzg::{
 };
 
 use crate::{
-    harness::{Keys, prove, solc},
+    harness::{Keys, OPENINGS, prove, solc},
     synthetic::{Columns, Spec, Synthetic},
 };
 
@@ -100,6 +100,21 @@ fn an_empty_constraint_system_is_refused() {
         Protocol::new(&meta, &[], Opening::COLUMNS),
         Err(ProtocolError::Empty("advice queries"))
     ));
+}
+
+#[test]
+fn challenges_after_a_phase_that_no_gate_reads_are_refused() {
+    let mut meta = ConstraintSystem::<Fr>::default();
+    let _unread = meta.advice_column_in(FirstPhase);
+    let challenge = meta.challenge_usable_after(FirstPhase);
+    let column = meta.advice_column_in(SecondPhase);
+    meta.create_gate("second", |meta| {
+        vec![meta.query_advice(column, Rotation::cur()) * meta.query_challenge(challenge)]
+    });
+    for opening in OPENINGS {
+        let error = Protocol::new(&meta, &[], opening).expect_err("nothing before it");
+        assert!(matches!(error, ProtocolError::Empty(_)), "{error}");
+    }
 }
 
 #[test]

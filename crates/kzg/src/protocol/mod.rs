@@ -174,6 +174,11 @@ impl Protocol {
         };
         protocol.unusable_rows = (cs.blinding_factors() + 1).max(protocol.rows_to_hide());
         protocol.group(opening);
+        // Its challenges would bind nothing that the proof sends.
+        let first = protocol.phases.first();
+        if first.is_some_and(|phase| phase.groups.is_empty() && !phase.challenges.is_empty()) {
+            return Err(ProtocolError::Empty("advice queries in the phase before its challenges"));
+        }
         Ok(protocol)
     }
 

@@ -358,6 +358,11 @@ fn inconsistent(path: &Path, error: Inconsistency) -> SrsError {
     SrsError::File { path: path.into(), problem: error.into() }
 }
 
+/// Whether a point can be an SRS's τ·G2: on the curve, in the right group, not at infinity.
+pub fn is_tau_g2(point: &G2Affine) -> bool {
+    check::g2_powers(&G2Affine::generator(), point).is_ok()
+}
+
 /// Fingerprint of an SRS: identifies its τ·G2.
 pub fn fingerprint(s_g2: &G2Affine) -> [u8; 32] {
     let mut hasher = Sha256::new();

@@ -3,7 +3,7 @@ use halo2curves::{
     serde::SerdeObject,
 };
 use verdict_prover::srs::{
-    Basis, FileProblem, Import, Inconsistency, Origin, Srs, SrsError, ceremony_tau_g2,
+    Basis, FileProblem, Import, Inconsistency, Origin, Srs, SrsError, ceremony_tau_g2, is_tau_g2,
 };
 
 use crate::support::{
@@ -153,6 +153,7 @@ fn powers_that_start_elsewhere_are_refused() {
 
 #[test]
 fn a_tau_g2_outside_the_subgroup_is_refused() {
+    assert!(!is_tau_g2(&outside_the_subgroup()) && is_tau_g2(&ceremony_tau_g2()));
     let mut file = Ptau::prepared(3, tau());
     file.section(3)[128..256].copy_from_slice(&outside_the_subgroup().to_raw_bytes());
     let problem = problem(file.import(&unknown_allowed()));

@@ -18,7 +18,10 @@ use verdict_prover::{
     srs::Srs,
 };
 
-use super::{Manifest, PublicSetup, Weights, make::describe};
+use super::{
+    KEY_PAYLOAD, MAX_KEY_BYTES, Manifest, PublicSetup, VERIFIER_SOURCE, Weights, make::describe,
+    part,
+};
 use crate::{
     error::Error,
     model::PlannedModel,
@@ -106,9 +109,15 @@ pub fn check(
                 .with_weights(Weights::Public)
                 .with_categories(&manifest.model.inputs);
             let keys = step(progress, "make the key again", || planned.make_keys(srs, options))?;
-            let made = describe(&planned, srs, &keys)?.manifest;
-            differences.of_manifests(manifest, &made);
+            let made = describe(&planned, srs, &keys)?;
+            differences.of_manifests(manifest, &made.manifest);
             differences.of_keys(setup, &keys);
+            let (source, payload) = (made.source.into_bytes(), hex::encode(made.payload));
+            for (name, expected) in [(VERIFIER_SOURCE, source), (KEY_PAYLOAD, payload.into_bytes())]
+            {
+                let found = part::read(setup.folder(), name, &manifest.files, MAX_KEY_BYTES)?;
+                differences.same(&format!("the contents of {name}"), &found, &expected);
+            }
         }
     }
     if !differences.0.is_empty() {

@@ -107,6 +107,16 @@ pub enum SetupError {
         /// The SRS's.
         got: String,
     },
+    /// The manifest says another thing of the SRS's security than the SRS.
+    #[error(
+        "the manifest says that the SRS is {}, it is {}: the manifest was changed",
+        if *development { "secure" } else { "insecure" },
+        if *development { "a development SRS" } else { "none of development" }
+    )]
+    Security {
+        /// Whether it is a development SRS.
+        development: bool,
+    },
     /// The setup is on no chain.
     #[error("{} is not deployed", .0.display())]
     NotDeployed(PathBuf),

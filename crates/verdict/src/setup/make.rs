@@ -103,8 +103,8 @@ pub fn setup(
 /// What a setup's public part says.
 pub(super) struct Described {
     pub(super) manifest: Manifest,
-    source: String,
-    payload: Vec<u8>,
+    pub(super) source: String,
+    pub(super) payload: Vec<u8>,
 }
 
 /// Describes the setup of a model and its keys.

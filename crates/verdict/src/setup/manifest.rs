@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, path::Path};
 
 use alloy::primitives::B256;
-use halo2curves::{CurveAffine, bn256::G2Affine, serde::SerdeObject};
+use halo2curves::{bn256::G2Affine, serde::SerdeObject};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use verdict_contracts::PublicValues;
@@ -13,7 +13,7 @@ use verdict_prover::{
     quantize::{ErrorReport, InputSchema, OutputSchema, Precision},
     samples::InputTensor,
     shape::Shape,
-    srs::{Srs, fingerprint},
+    srs::{Srs, ceremony_tau_g2, fingerprint, is_tau_g2},
 };
 
 use super::{FORMAT_VERSION, MANIFEST, SetupError};
@@ -195,14 +195,19 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Checks that an SRS is the one the key was made with.
+    /// Checks that an SRS is the one the key was made with, and as secure as is said.
     pub(crate) fn check_srs(&self, srs: &Srs) -> Result<(), SetupError> {
         let got = B256::from(srs.fingerprint());
-        if got == self.srs.fingerprint {
-            return Ok(());
+        if got != self.srs.fingerprint {
+            let expected = hex::encode(self.srs.fingerprint);
+            return Err(SetupError::Srs { expected, got: hex::encode(got) });
         }
-        let expected = hex::encode(self.srs.fingerprint);
-        Err(SetupError::Srs { expected, got: hex::encode(got) })
+        let development = srs.is_development();
+        if development == self.srs.insecure {
+            Ok(())
+        } else {
+            Err(SetupError::Security { development })
+        }
     }
 
     /// The part of the SRS that a verifier needs: τ·G2.
@@ -211,8 +216,11 @@ impl Manifest {
             .ok()
             .filter(|bytes| bytes.len() == 128)
             .and_then(|bytes| G2Affine::from_raw_bytes(&bytes))
-            .filter(|point| bool::from(point.is_on_curve()));
+            .filter(is_tau_g2);
         match point {
+            Some(point) if self.srs.insecure && point == ceremony_tau_g2() => {
+                Err(SetupError::Security { development: false })
+            }
             Some(point) if B256::from(fingerprint(&point)) == self.srs.fingerprint => Ok(point),
             _ => Err(SetupError::Malformed {
                 path: folder.join(MANIFEST),
