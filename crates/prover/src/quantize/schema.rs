@@ -272,7 +272,10 @@ impl InputSchema {
             if !value.is_finite() {
                 return Err(SchemaError::NotFinite { element: self.element(index), value });
             }
-            if value < lo || value > hi {
+            // The float32 of a point is that point: an end of the range, too.
+            let held = self.grid(index).filter(|grid| grid.holds(value));
+            let point = held.map_or(value, |grid| grid.value(grid.nearest(value)));
+            if point < lo || point > hi {
                 return Err(SchemaError::OutOfRange {
                     element: self.element(index),
                     value,
@@ -400,6 +403,22 @@ mod tests {
         let error = schema.encode(&[0.295, 0.0]);
         assert!(matches!(error, Err(SchemaError::NotOnGrid { decimals: 2, .. })));
         assert_eq!(schema.encode(&[0.0, 0.297]), schema.encode(&[0.0, 0.3]));
+    }
+
+    /// 7.9 in float32 is 7.900000095: above the range's end as a number, the end as a point.
+    #[test]
+    fn the_float32_of_a_ranges_end_is_its_end() {
+        let mut schema = schema();
+        schema.ranges = vec![[0.1, 7.9], [0.0, 1000.0]];
+        schema.grids = vec![Some(Grid { decimals: 1, exact: true }), None];
+        assert!(f64::from(7.9_f32) > 7.9);
+        for end in [0.1, 7.9] {
+            let float32 = f64::from(end as f32);
+            assert_eq!(schema.encode(&[float32, 0.0]), schema.encode(&[end, 0.0]));
+        }
+        for beyond in [0.0, 0.099, 7.901, 8.0] {
+            assert!(schema.encode(&[beyond, 0.0]).is_err(), "{beyond}");
+        }
     }
 
     #[test]
