@@ -36,7 +36,7 @@ pub use error::EngineError;
 pub use fft::{Domain, Twiddles};
 pub use field::Backend;
 pub use limits::{product_nanoseconds, products_so_far};
-pub use msm::Bases;
+pub use msm::{Bases, lagrange_points};
 pub use options::{Options, Progress, Stage};
 pub use prover::{WitnessSource, create_proof};
 pub use self_check::differential_trial;

@@ -4,7 +4,7 @@
 use crate::fft::Domain;
 use crate::field::operations::{check_base, check_scalar};
 use crate::field::{Backend, Base, Modulus, Scalar, Words, from_words};
-use crate::msm::{Bases, Job, Lower, Point, add_pairs, classify};
+use crate::msm::{Bases, Job, Lower, Point, add_pairs, classify, multiples};
 use ff::{Field, PrimeField, WithSmallOrderMulGroup};
 use group::prime::PrimeCurveAffine;
 use group::{Curve, Group};
@@ -195,7 +195,7 @@ fn transforms(backend: Backend, rng: &mut StdRng) -> Result<(), String> {
     Ok(())
 }
 
-/// A multiplication against halo2curves'.
+/// A multiplication and the multiples that it sums against halo2curves'.
 fn multiplication(backend: Backend, rng: &mut StdRng) -> Result<(), String> {
     let n = rng.gen_range(0..600);
     let infinity = rng.r#gen();
@@ -204,6 +204,11 @@ fn multiplication(backend: Backend, rng: &mut StdRng) -> Result<(), String> {
     let expected = halo2curves::msm::msm_parallel(&scalars, &points);
     if Bases::new(&points, backend).msm(&scalars) != expected {
         return Err(format!("a multiplication of {n} points with {backend:?}"));
+    }
+    let products = multiples(backend, &points, &scalars);
+    let each = points.iter().zip(&scalars).map(|(point, scalar)| (point * scalar).to_affine());
+    if !each.eq(products) {
+        return Err(format!("multiples of {n} points with {backend:?}"));
     }
     Ok(())
 }

@@ -2,10 +2,8 @@
 
 use crate::error::EngineError;
 use crate::field::Backend;
-use crate::msm::{Bases, differences, repeated};
-use group::prime::PrimeCurveAffine;
+use crate::msm::{Bases, differences, lagrange_points, repeated};
 use halo2_proofs::SerdeFormat;
-use halo2_proofs::arithmetic::g_to_lagrange;
 use halo2_proofs::poly::commitment::{Params, ParamsProver};
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2curves::bn256::{Bn256, Fq, Fr, G1, G1Affine};
@@ -137,8 +135,8 @@ impl Srs {
 
 /// `τ^i·L_j(τ^fold)` for the `2^k` rows j, from at least `fold·2^k` powers of τ.
 fn residue_class(powers: &[G1Affine], k: u32, fold: usize, i: usize) -> Vec<G1Affine> {
-    let class = powers.iter().skip(i).step_by(fold).take(1 << k);
-    g_to_lagrange(class.map(PrimeCurveAffine::to_curve).collect(), k)
+    let class: Vec<G1Affine> = powers.iter().skip(i).step_by(fold).take(1 << k).copied().collect();
+    lagrange_points(&class, Backend::detect(), &|_| {})
 }
 
 /// A writer that keeps `take` raw points after `skip` bytes.

@@ -24,7 +24,7 @@ pub(crate) struct Job {
 }
 
 /// Additions that share one inversion.
-const CHUNK: usize = 1024;
+pub(super) const CHUNK: usize = 1024;
 
 /// Vectors of pairs whose points are fetched into the cache before their turn.
 const AHEAD: usize = 4;
@@ -88,7 +88,7 @@ dispatch! {
 }
 
 /// Inverts the raised elements of all lanes; `None` when one is zero.
-fn invert_raised(lanes: &mut [Words], shift: u32) -> Option<()> {
+pub(super) fn invert_raised(lanes: &mut [Words], shift: u32) -> Option<()> {
     let mut product = Fq::ONE;
     let mut prefixes = [Fq::ONE; 16];
     for (prefix, words) in prefixes.iter_mut().zip(&*lanes) {

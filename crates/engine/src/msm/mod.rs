@@ -9,7 +9,10 @@
 
 mod add;
 mod digits;
+mod double;
 mod groups;
+mod lagrange;
+mod multiples;
 mod point;
 mod repeated;
 mod split;
@@ -22,6 +25,8 @@ pub(crate) use digits::classify;
 use group::Group;
 use groups::{Groups, sum_groups};
 use halo2curves::bn256::{Fr, G1, G1Affine};
+pub use lagrange::lagrange_points;
+pub(crate) use multiples::multiples;
 pub(crate) use point::{Lower, Point};
 use rayon::prelude::*;
 pub(crate) use repeated::repeated;

@@ -7,7 +7,10 @@
 //! `(B, C)`; subtracting from `(k, 0)` its multiples next to it, rounded down, leaves
 //! less than 1.2 times the basis' entries, below 2^127.
 
-use crate::field::Words;
+use crate::field::portable::{geq, sub};
+use crate::field::{Modulus, Scalar, Words};
+use ff::PrimeField;
+use halo2curves::bn256::Fr;
 
 const A: u128 = 0x6f4d8248eeb859fc8211bbeb7d4f1128;
 const B: u64 = 0x89d3256894d213e3;
@@ -31,6 +34,16 @@ pub(super) fn split(k: &Words) -> [i128; 2] {
     [k1 as i128, k2 as i128]
 }
 
+/// `[k1, k2]` for any scalar; both are below 2^127 in magnitude.
+pub(super) fn halves(scalar: &Fr) -> [i128; 2] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(scalar.to_repr().as_ref().chunks(8)) {
+        *word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    }
+    let (opposite, _) = sub(&Scalar::P, &words);
+    if geq(&opposite, &words) { split(&words) } else { split(&opposite).map(|half| -half) }
+}
+
 /// `k · factor / 2^256`, rounded down.
 #[inline(always)]
 fn quotient<const N: usize>(k: &Words, factor: &[u64; N]) -> [u64; 2] {
@@ -50,8 +63,7 @@ fn quotient<const N: usize>(k: &Words, factor: &[u64; N]) -> [u64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ff::{Field, PrimeField, WithSmallOrderMulGroup};
-    use halo2curves::bn256::Fr;
+    use ff::{Field, WithSmallOrderMulGroup};
     use rand::{Rng, SeedableRng, rngs::StdRng};
 
     fn field(value: i128) -> Fr {

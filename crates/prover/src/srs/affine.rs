@@ -83,22 +83,6 @@ pub(super) fn double_assign(points: &mut [G1Affine], scratch: &mut Scratch) {
     }
 }
 
-/// `(left[i], right[i]) = (left[i] + right[i], left[i] − right[i])`.
-pub(super) fn butterfly(left: &mut [G1Affine], right: &mut [G1Affine], scratch: &mut Scratch) {
-    debug_assert_eq!(left.len(), right.len());
-    scratch.invert(left.iter().zip(right.iter()).map(|(l, r)| r.x - l.x));
-    for ((l, r), inverse) in left.iter_mut().zip(right).zip(&scratch.denominators) {
-        (*l, *r) = if l.x == r.x || is_infinity(l) || is_infinity(r) {
-            let (p, q) = (l.to_curve(), r.to_curve());
-            ((p + q).to_affine(), (p - q).to_affine())
-        } else {
-            let sum = chord(l, &r.x, &((r.y - l.y) * inverse));
-            let difference = chord(l, &r.x, &(-(r.y + l.y) * inverse));
-            (sum, difference)
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use group::Group;
@@ -131,17 +115,5 @@ mod tests {
         let expected: Vec<_> = points.iter().map(|p| p.to_curve().double().to_affine()).collect();
         double_assign(&mut points, &mut Scratch::default());
         assert_eq!(points, expected);
-    }
-
-    #[test]
-    fn a_butterfly_gives_sum_and_difference_in_every_special_case() {
-        let (mut left, mut right) = pairs();
-        let expected: Vec<_> = left
-            .iter()
-            .zip(&right)
-            .map(|(l, r)| ((l.to_curve() + r).to_affine(), (l.to_curve() - r).to_affine()))
-            .collect();
-        butterfly(&mut left, &mut right, &mut Scratch::default());
-        assert_eq!(left.into_iter().zip(right).collect::<Vec<_>>(), expected);
     }
 }

@@ -44,8 +44,7 @@ type Folds = BTreeMap<usize, Vec<Vec<G1Affine>>>;
 
 impl Srs {
     /// The points that an engine takes for `protocol` on `2^k` rows. Bases that are not
-    /// the SRS's own Lagrange basis are read from `file`, or computed and kept there; that
-    /// takes about 2 s of CPU time a column of the groups at k = 12.
+    /// the SRS's own Lagrange basis are read from `file`, or computed and kept there.
     ///
     /// # Errors
     /// [`SrsError::TooSmall`] if the SRS has fewer powers than commitments take.

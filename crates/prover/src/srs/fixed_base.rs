@@ -93,12 +93,12 @@ struct Buffers {
 }
 
 /// Windows for scalars of 254 bits and the carry of the last but one.
-pub(super) fn window_count(width: usize) -> usize {
+fn window_count(width: usize) -> usize {
     (Fr::NUM_BITS as usize + 1).div_ceil(width)
 }
 
 /// Appends the signed digits of `scalar` in base `2^width`, least significant first.
-pub(super) fn signed_digits(scalar: &Fr, width: usize, digits: &mut Vec<i32>) {
+fn signed_digits(scalar: &Fr, width: usize, digits: &mut Vec<i32>) {
     let bytes = scalar.to_repr();
     let mut carry = 0;
     for j in 0..window_count(width) {
