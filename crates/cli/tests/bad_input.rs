@@ -156,10 +156,13 @@ fn a_setup_is_held_against_its_model_or_refused_with_the_reason() {
     assert_eq!(report["equal"], true);
     let other = place.failure(&["setup", &example("model.onnx"), "--check", &public, "--dev-srs"]);
     assert!(
-        other.contains("is not the setup of this model") && other.contains("SHA-256"),
+        other.contains("is not the setup of this model")
+            && other.contains("the hash of the model's file"),
         "{other}"
     );
     place.setup("logistic.onnx", &[]);
+    assert_eq!(place.json(&check)["equal"], true, "with the private part at hand");
+    std::fs::rename(format!("{setup}/private"), place.path("private")).expect("renamed");
     let hidden = place.failure(&check);
     assert!(
         hidden.contains("hides its weights") && hidden.contains("--public-weights"),

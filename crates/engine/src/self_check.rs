@@ -205,8 +205,9 @@ fn multiplication(backend: Backend, rng: &mut StdRng) -> Result<(), String> {
     if Bases::new(&points, backend).msm(&scalars) != expected {
         return Err(format!("a multiplication of {n} points with {backend:?}"));
     }
-    let products = multiples(backend, &points, &scalars);
-    let each = points.iter().zip(&scalars).map(|(point, scalar)| (point * scalar).to_affine());
+    let n = n.min(40);
+    let products = multiples(backend, &points[..n], &scalars[..n]);
+    let each = points[..n].iter().zip(&scalars).map(|(point, scalar)| (point * scalar).to_affine());
     if !each.eq(products) {
         return Err(format!("multiples of {n} points with {backend:?}"));
     }

@@ -212,7 +212,7 @@ impl Prover {
             model: ModelRef {
                 setup_id: self.public.id(),
                 name: manifest.model.name.clone(),
-                model_hash: manifest.model.sha256,
+                model_hash: manifest.model.hash,
                 shape_id: manifest.verifier.shape_id,
                 key_hash: manifest.verifier.key_hash,
             },

@@ -59,7 +59,7 @@ impl Registration {
         };
         Ok(Self {
             commitment: ModelCommitment {
-                modelHash: manifest.model.sha256,
+                modelHash: manifest.model.hash,
                 circuitHash: manifest.verifier.shape_id,
                 vkHash: key_hash,
                 proofSystemId: PROOF_SYSTEM_ID,

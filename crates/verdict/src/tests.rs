@@ -289,7 +289,7 @@ fn the_id_of_a_setup_is_the_same_when_read_and_changes_with_its_statement() {
     let mut range = manifest.clone();
     range.input.ranges[2][1] = 2.0;
     let mut model = manifest.clone();
-    model.model.sha256 = B256::ZERO;
+    model.model.hash = B256::ZERO;
     let mut key = manifest.clone();
     key.verifier.key_hash = B256::ZERO;
     let mut weights = manifest.clone();
@@ -471,7 +471,7 @@ fn a_setup_of_another_model_is_told_from_this_ones() {
     let (fixture, _) = inspectable();
     let other = planned("mlp_sigmoid.onnx", false, None).expect("plans");
     let text = differences(other.model(), &fixture.public());
-    assert!(text.contains("SHA-256"), "{text}");
+    assert!(text.contains("the hash of the model's file"), "{text}");
 }
 
 #[test]
@@ -523,6 +523,33 @@ fn a_contract_or_payload_that_is_not_the_keys_is_found_out() {
 }
 
 #[test]
+fn who_has_the_private_part_makes_a_hidden_key_again() {
+    let fixture = Fixture::new(false);
+    let model = planned("mlp.onnx", false, None).expect("plans").model().clone();
+    let own = checked(&model, &fixture.public()).expect("the model's");
+    assert_eq!((own.setup_id, own.key_hash), (fixture.report.setup_id, fixture.report.key_hash));
+    let other = planned("mlp_sigmoid.onnx", false, None).expect("plans").model().clone();
+    assert!(differences(&other, &fixture.public()).contains("the hash of the model's file"));
+}
+
+/// Nothing of the public part that can be computed from the model says that it is this one:
+/// not its file's hash, and no figure to more than a digit.
+#[test]
+fn a_public_part_confirms_no_guess_of_hidden_weights() {
+    let planned = planned("mlp.onnx", false, None).expect("plans");
+    let [a, b] = [(); 2].map(|()| Fixture::new(false));
+    let hash = |fixture: &Fixture| fixture.public().manifest().model.hash;
+    let file = B256::from(planned.model().sha256);
+    assert!(hash(&a) != hash(&b) && hash(&a) != file && hash(&b) != file);
+    let exact = planned.plan().error;
+    let told = a.public().manifest().error;
+    for (told, exact) in [(told.largest, exact.largest), (told.mean, exact.mean)] {
+        assert!(told >= exact && told <= 2.0 * exact, "{told} for {exact}");
+        assert!(format!("{told:e}").split_once('e').is_some_and(|(digits, _)| digits.len() == 1));
+    }
+}
+
+#[test]
 fn a_manifest_that_calls_a_development_srs_secure_is_found_out() {
     let (fixture, model) = inspectable();
     let public = altered(&fixture, |manifest| manifest["srs"]["insecure"] = false.into());
@@ -536,7 +563,11 @@ fn a_manifest_that_calls_a_development_srs_secure_is_found_out() {
 fn a_hidden_key_is_refused_with_the_reason_and_cannot_pass_for_a_public_one() {
     let fixture = Fixture::new(false);
     let model = planned("mlp.onnx", false, None).expect("plans").model().clone();
+    let private = fixture.path().join("private");
+    let away = fixture.path().join("away");
+    fs::rename(&private, &away).expect("renamed");
     let error = checked(&model, &fixture.public()).expect_err("hidden");
+    fs::rename(&away, &private).expect("renamed");
     assert!(matches!(error, Error::Check(CheckError::Hidden(_))), "{error}");
     assert_eq!(error.kind(), Kind::Failed);
     assert!(error.hint().is_some_and(|hint| hint.contains("--public-weights")));

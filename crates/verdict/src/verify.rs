@@ -111,7 +111,7 @@ pub(crate) fn check_claims(
     }
     let verified = Verified {
         model: manifest.model.name.clone(),
-        model_hash: manifest.model.sha256,
+        model_hash: manifest.model.hash,
         setup_id: setup.id(),
         batch,
         outputs,
@@ -149,7 +149,7 @@ fn check_model(
     let hash = |field, bundle: B256, setup: B256| same(field, &bundle, &setup);
     hash("the key's hash", told.key_hash, manifest.verifier.key_hash)?;
     hash("the shape's id", told.shape_id, manifest.verifier.shape_id)?;
-    hash("the model's hash", told.model_hash, model.sha256)?;
+    hash("the model's hash", told.model_hash, model.hash)?;
     same("the model's name", &format!("{:?}", told.name), &format!("{:?}", model.name))?;
     hash("the SRS's fingerprint", bundle.srs.fingerprint, manifest.srs.fingerprint)?;
     same("`srs.insecure`", &bundle.srs.insecure, &manifest.srs.insecure)?;

@@ -42,6 +42,8 @@ const SECONDS_PER_FOLD: f64 = 1e-6;
 const SHORT: f64 = 0.06;
 /// In the balance, halving a long proof's time is worth a third more gas: (4/3)^2.4 ≈ 2.
 const GAS_AGAINST_TIME: f64 = 2.4;
+/// Of the least gas, halving a long proof's time is worth 7 % more gas: 2^0.1 ≈ 1.07.
+const TIME_AGAINST_GAS: f64 = 0.1;
 
 /// What a proof of a shape costs, about.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,7 +79,7 @@ impl Costs {
         let Self { gas, seconds } = self;
         match objective {
             Objective::Balanced => GAS_AGAINST_TIME * gas.ln() + (SHORT + seconds).ln(),
-            Objective::Gas => gas + seconds,
+            Objective::Gas => gas.ln() + TIME_AGAINST_GAS * (SHORT + seconds).ln(),
             Objective::Time => seconds + gas * 1e-12,
         }
     }

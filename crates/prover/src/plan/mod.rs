@@ -56,8 +56,8 @@ const PATH_LANES: [usize; 2] = [1, 2];
 /// it would take several times the rows.
 const MOST_DECISIONS: usize = 2048;
 /// The most rows, as 2^k, of which a balance folds columns: beyond, preparing an SRS for it,
-/// once, takes half a minute and more.
-const MOST_BALANCED_FOLD_K: u32 = 12;
+/// once, takes many seconds.
+const MOST_BALANCED_FOLD_K: u32 = 13;
 /// The error target of those who name none …
 const DEFAULT_TARGET: f64 = 1e-4;
 /// … and how far it gives way for models whose outputs may be large.
@@ -75,7 +75,7 @@ pub enum Objective {
     /// A balance: halving a long proof's time is worth a third more gas.
     #[default]
     Balanced,
-    /// The least gas, whatever the time.
+    /// The least gas, but for a few percent where they make a long proof several times shorter.
     Gas,
     /// The least time, whatever the gas.
     Time,

@@ -1,8 +1,8 @@
 //! Whether a setup is that of a model: its key, made again from the ONNX file.
 //!
-//! Only keys of public weights can be made again: what hides the others is in the private
-//! part. Ranges, shape and precision are taken from the setup, so that what comes out is
-//! the same to the bit, on this version of the program.
+//! A key that hides the weights is made again with what hides them, from the private part.
+//! Ranges, shape and precision are taken from the setup, so that what comes out is the same
+//! to the bit, on this version of the program.
 
 use std::path::PathBuf;
 
@@ -19,8 +19,8 @@ use verdict_prover::{
 };
 
 use super::{
-    KEY_PAYLOAD, MAX_KEY_BYTES, Manifest, PublicSetup, VERIFIER_SOURCE, Weights, make::describe,
-    part,
+    KEY_PAYLOAD, MAX_KEY_BYTES, Manifest, PrivatePart, PublicSetup, SetupError, VERIFIER_SOURCE,
+    Weights, hidden, make::describe, part,
 };
 use crate::{
     error::Error,
@@ -39,7 +39,7 @@ pub struct Checked {
     pub equal: bool,
     /// Identifies the setup.
     pub setup_id: B256,
-    /// SHA-256 of the ONNX file.
+    /// SHA-256 of the ONNX file; salted with the private part of hidden weights.
     pub model_hash: B256,
     /// EXTCODEHASH of the key contract.
     pub key_hash: B256,
@@ -51,10 +51,10 @@ pub struct Checked {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CheckError {
-    /// The key hides the weights.
+    /// The key hides the weights, and what hides them is not there.
     #[error(
-        "{} hides its weights: its key cannot be made again from the model, which is what hiding \
-         is for", .0.display()
+        "{} hides its weights: without its private part its key cannot be made again from the \
+         model, which is what hiding is for", .0.display()
     )]
     Hidden(PathBuf),
     /// Something is not as the model has it.
@@ -70,15 +70,15 @@ pub enum CheckError {
 impl CheckError {
     pub(crate) fn hint(&self) -> Option<String> {
         let Self::Hidden(_) = self else { return None };
-        Some("only a setup made with --public-weights can be checked against its model".into())
+        Some("whoever made it can check it; anyone can check a setup with --public-weights".into())
     }
 }
 
 /// Makes the key of `model` again as the setup says it was made, and compares everything.
 ///
 /// # Errors
-/// [`CheckError`] if the key hides its weights or something differs; the SRS is not the
-/// setup's; the engine fails.
+/// [`CheckError`] if something differs, or the key hides its weights and the private part is
+/// missing; the SRS is not the setup's; the engine fails.
 pub fn check(
     model: &Graph,
     setup: &PublicSetup,
@@ -87,13 +87,19 @@ pub fn check(
     progress: &dyn Progress,
 ) -> Result<Checked, Error> {
     let manifest = setup.manifest();
-    if manifest.weights == Weights::Hidden {
-        return Err(CheckError::Hidden(setup.folder().to_owned()).into());
-    }
+    let blinding = match manifest.weights {
+        Weights::Public => None,
+        Weights::Hidden => match PrivatePart::open(setup) {
+            Err(SetupError::NoPrivatePart(_)) => {
+                return Err(CheckError::Hidden(setup.folder().to_owned()).into());
+            }
+            private => Some(private?.blinding()?),
+        },
+    };
     manifest.check_srs(srs)?;
     let mut differences = Differences(Vec::new());
-    let hash: B256 = model.sha256.into();
-    differences.compare("the model file's SHA-256", &manifest.model.sha256, &hash);
+    let hash = hidden::model_hash(model.sha256, blinding.as_deref());
+    differences.compare("the hash of the model's file", &manifest.model.hash, &hash);
     let (input, grids) = (manifest.input.ranges.clone(), manifest.input.grids.clone());
     let ranges = Ranges { input, grids };
     let plan = step(progress, "plan the circuit as the setup says", || {
@@ -106,9 +112,11 @@ pub fn check(
         }
         Ok(plan) => {
             let planned = PlannedModel::new(model.clone(), plan)
-                .with_weights(Weights::Public)
+                .with_weights(manifest.weights)
                 .with_categories(&manifest.model.inputs);
-            let keys = step(progress, "make the key again", || planned.make_keys(srs, options))?;
+            let keys = step(progress, "make the key again", || {
+                planned.make_keys_again(srs, options, blinding.as_deref())
+            })?;
             let made = describe(&planned, srs, &keys)?;
             differences.of_manifests(manifest, &made.manifest);
             differences.of_keys(setup, &keys);
@@ -127,7 +135,7 @@ pub fn check(
     Ok(Checked {
         equal: true,
         setup_id: setup.id(),
-        model_hash: manifest.model.sha256,
+        model_hash: manifest.model.hash,
         key_hash: manifest.verifier.key_hash,
         insecure_srs: setup.is_insecure(),
     })

@@ -22,7 +22,7 @@ use verdict_prover::{
 use super::{
     DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
     Manifest, ModelInfo, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError, SrsInfo,
-    VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, part,
+    VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, hidden, part,
 };
 use crate::{
     error::Error,
@@ -114,7 +114,7 @@ pub(super) fn describe(planned: &PlannedModel, srs: &Srs, keys: &Keys) -> Result
     let payload = key_payload(keys.verifying(), srs.g2(), srs.s_g2(), instances)?;
     let info =
         VerifierInfo { shape_id: verifier.shape_id.into(), key_hash: key_hash(&payload).into() };
-    let manifest = settled(manifest(planned, srs, info))?;
+    let manifest = settled(manifest(planned, srs, keys, info))?;
     Ok(Described { manifest, source: verifier.source, payload })
 }
 
@@ -132,14 +132,19 @@ fn kept_blinding(folder: &Path, planned: &PlannedModel, srs: &Srs) -> Option<Vec
     if same { private.blinding().ok() } else { None }
 }
 
-fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manifest {
+fn manifest(planned: &PlannedModel, srs: &Srs, keys: &Keys, verifier: VerifierInfo) -> Manifest {
     let (model, plan) = (planned.model(), planned.plan());
+    let blinding = (!keys.blinding.is_none()).then(|| keys.blinding.to_bytes());
+    let (mut error, mut reading) = (plan.error, planned.reading().clone());
+    if planned.weights() == Weights::Hidden {
+        (error, reading) = (hidden::coarse_error(error), hidden::coarse_reading(reading));
+    }
     Manifest {
         format_version: FORMAT_VERSION,
         written_by: format!("verdict {}", env!("CARGO_PKG_VERSION")),
         model: ModelInfo {
             name: model.name.clone(),
-            sha256: model.sha256.into(),
+            hash: hidden::model_hash(model.sha256, blinding.as_deref()),
             inputs: planned.inputs().to_vec(),
             output: names(model, &model.outputs),
             parameters: model.parameters(),
@@ -151,8 +156,8 @@ fn manifest(planned: &PlannedModel, srs: &Srs, verifier: VerifierInfo) -> Manife
         input: plan.quantized.input.clone(),
         output: plan.quantized.output.clone(),
         precision: plan.precision,
-        error: plan.error,
-        reading: planned.reading().clone(),
+        error,
+        reading,
         srs: SrsInfo::new(srs),
         verifier,
         files: BTreeMap::new(),

@@ -85,8 +85,9 @@ impl fmt::Display for Weights {
 pub struct ModelInfo {
     /// Its name.
     pub name: String,
-    /// SHA-256 of the ONNX file.
-    pub sha256: B256,
+    /// Of public weights the SHA-256 of the ONNX file; of hidden ones a hash of that and a
+    /// salt of the private part, which confirms no guess.
+    pub hash: B256,
     /// Its inputs, in the order in which a sample lists their elements.
     pub inputs: Vec<InputTensor>,
     /// Name of its output.
@@ -148,7 +149,7 @@ impl Manifest {
     /// same about the same model, under the same key. Deployments and proofs carry it.
     pub fn setup_id(&self) -> B256 {
         let statement = Statement {
-            domain: "verdict.setup.v4",
+            domain: "verdict.setup.v5",
             model: &self.model,
             shape: &self.shape,
             opening: self.opening,

@@ -20,6 +20,7 @@
 
 mod check;
 mod error;
+mod hidden;
 mod make;
 mod manifest;
 mod part;
@@ -45,7 +46,7 @@ use crate::{
 };
 
 /// Version of the folder's format.
-pub const FORMAT_VERSION: u32 = 5;
+pub const FORMAT_VERSION: u32 = 6;
 
 /// Folder of what verifies.
 pub const PUBLIC: &str = "public";
