@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     circuit::{Layout, LayoutError},
     graph::{Graph, LinearMap},
-    integer::{IntegerNode, IntegerOp},
+    integer::{IntegerNode, IntegerOp, Maxima},
     plan::Plan,
 };
 
@@ -91,6 +91,13 @@ impl Costs {
                     let maps: Vec<String> = linear.maps.iter().map(LinearMap::to_string).collect();
                     let weights: usize = linear.maps.iter().map(LinearMap::coefficients).sum();
                     (maps.join(" + "), weights + linear.bias.len(), rows.next().unwrap_or(0))
+                }
+                IntegerOp::Maxima(Maxima { linear, windows }) => {
+                    let maps: Vec<String> = linear.maps.iter().map(LinearMap::to_string).collect();
+                    let weights: usize = linear.maps.iter().map(LinearMap::coefficients).sum();
+                    let widest = windows.iter().map(Vec::len).max().unwrap_or(0);
+                    let form = format!("maximum of {widest} of {}", maps.join(" + "));
+                    (form, weights + linear.bias.len(), rows.next().unwrap_or(0))
                 }
                 IntegerOp::Trees(trees) => {
                     let nodes: usize = trees.trees.iter().map(|tree| tree.nodes.len()).sum();

@@ -47,12 +47,16 @@ pub struct GraphShape {
     /// Paths side by side, P, where there are any.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub path_lanes: usize,
+    /// Whether maxima over windows of pre-activations are proven. A pre-activation's limbs
+    /// stand in one row then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub windows: bool,
 }
 
 impl GraphShape {
     /// The parameters of a circuit of one inference.
     pub fn new(limb_columns: usize, packed: usize) -> Self {
-        Self { limb_columns, packed, batch: 1, node_lanes: 0, path_lanes: 1 }
+        Self { limb_columns, packed, batch: 1, node_lanes: 0, path_lanes: 1, windows: false }
     }
 }
 
@@ -68,6 +72,11 @@ fn is_one(batch: &usize) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(there: &bool) -> bool {
+    !there
 }
 
 /// Most inferences of one proof.
@@ -127,11 +136,17 @@ impl Shape {
                 graph.limb_columns,
                 "as many as values have limbs of which paths side by side compare one each",
             )?;
+            check(
+                !graph.windows || graph.limb_columns == self.limbs,
+                "limb_columns",
+                graph.limb_columns,
+                "the number of limbs where maxima over windows are proven",
+            )?;
             return check(
                 (1..=self.most_packed()).contains(&graph.packed),
                 "packed",
                 graph.packed,
-                "at least 1, and packed × (accumulator bits + 1) at most 252",
+                "at least 1, and packed × (accumulator bits + 1, or + 2 with windows) at most 252",
             );
         }
         check(
@@ -182,6 +197,17 @@ impl Shape {
         self.graph.filter(|graph| graph.node_lanes > 0).map_or(0, |graph| graph.path_lanes)
     }
 
+    /// Whether maxima over windows of pre-activations are proven.
+    pub fn windows(&self) -> bool {
+        self.graph.is_some_and(|graph| graph.windows)
+    }
+
+    /// Bits of the difference between both sides of an equation: a pre-activation's and one
+    /// more, and another where the left side is a maximum less a gap.
+    pub(crate) fn difference_bits(&self) -> u32 {
+        self.accumulator_bits() + 1 + u32::from(self.windows())
+    }
+
     /// Limbs of a value after the rescale.
     pub fn value_limbs(&self) -> usize {
         self.limbs - self.shift_limbs
@@ -193,9 +219,9 @@ impl Shape {
     }
 
     /// The most weights that one cell holds: below p/2 with the differences of their
-    /// outputs, which take one bit more than a pre-activation.
+    /// outputs.
     pub fn most_packed(&self) -> usize {
-        CELL_BITS / (self.accumulator_bits() as usize + 1)
+        CELL_BITS / self.difference_bits() as usize
     }
 
     /// Rows that a pre-activation's limbs take.
@@ -233,7 +259,8 @@ impl fmt::Display for Shape {
         let Self { limb_bits, limbs, shift_limbs, lanes, public_inputs, graph } = self;
         let kind = if graph.is_some() { "graph" } else { "dense" };
         write!(f, "{kind}-b{limb_bits}-r{limbs}-n{shift_limbs}-c{lanes}")?;
-        if let Some(GraphShape { limb_columns, packed, batch, node_lanes, path_lanes }) = graph {
+        if let Some(graph) = graph {
+            let GraphShape { limb_columns, packed, batch, node_lanes, path_lanes, windows } = graph;
             write!(f, "-m{limb_columns}-e{packed}")?;
             if *batch > 1 {
                 write!(f, "-t{batch}")?;
@@ -243,6 +270,9 @@ impl fmt::Display for Shape {
             }
             if *path_lanes > 1 {
                 write!(f, "-p{path_lanes}")?;
+            }
+            if *windows {
+                f.write_str("-max")?;
             }
         }
         if *public_inputs { f.write_str("-public") } else { Ok(()) }

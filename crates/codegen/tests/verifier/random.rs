@@ -1,8 +1,8 @@
 //! Random integer graphs: the circuit accepts exactly what their run gives.
 //!
 //! A graph has residuals, branches, joins, values read several times, elements named again,
-//! maxima, and convolutions of any strides, pads, dilations and groups; a proof is of one
-//! inference or of several.
+//! maxima of two and over windows, and convolutions of any strides, pads, dilations and groups;
+//! a proof is of one inference or of several.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use verdict_prover::{
     circuit::{Layout, ModelCircuit, Witness, secret_columns},
     graph::{Convolution, Linear, LinearMap, SparseRows, TensorId},
-    integer::{IntegerGraph, IntegerNode, IntegerOp, IntegerTensor, Selected},
+    integer::{IntegerGraph, IntegerNode, IntegerOp, IntegerTensor, Maxima, Selected},
     shape::{GraphShape, Shape},
 };
 
@@ -32,6 +32,8 @@ struct Making<'a> {
     rng: &'a mut StdRng,
     graph: IntegerGraph,
     dims: Vec<[usize; 3]>,
+    /// Whether there are maxima over windows.
+    windows: bool,
 }
 
 impl Making<'_> {
@@ -56,10 +58,38 @@ impl Making<'_> {
         self.graph.nodes.push(IntegerNode { name, op, inputs, output });
     }
 
+    /// A linear node, or maxima of what it would make.
     fn linear(&mut self, maps: Vec<LinearMap<i64>>, inputs: Vec<TensorId>, dims: [usize; 3]) {
         let len = dims.iter().product();
         let bias = (0..len).map(|_| self.rng.gen_range(-100_000..400_000)).collect();
-        self.node(IntegerOp::Linear(Linear { maps, bias }), inputs, dims);
+        let linear = Linear { maps, bias };
+        if self.windows && self.rng.gen_bool(0.6) {
+            let (windows, dims) = self.windows(dims);
+            self.node(IntegerOp::Maxima(Maxima { linear, windows }), inputs, dims);
+        } else {
+            self.node(IntegerOp::Linear(linear), inputs, dims);
+        }
+    }
+
+    /// Windows of any size up to 2 × 2 and strides over every channel, cut off at the last row
+    /// and column; they may overlap, or leave elements out.
+    fn windows(&mut self, [channels, height, width]: [usize; 3]) -> (Vec<Vec<usize>>, [usize; 3]) {
+        let mut pick = || [self.rng.gen_range(1..=2), self.rng.gen_range(1..=3)];
+        let ([kernel_h, stride_h], [kernel_w, stride_w]) = (pick(), pick());
+        let mut windows = vec![];
+        for channel in 0..channels {
+            for top in (0..height).step_by(stride_h) {
+                for left in (0..width).step_by(stride_w) {
+                    let rows = top..(top + kernel_h).min(height);
+                    let columns = left..(left + kernel_w).min(width);
+                    let row = |row| {
+                        columns.clone().map(move |column| (channel * height + row) * width + column)
+                    };
+                    windows.push(rows.flat_map(row).collect());
+                }
+            }
+        }
+        (windows, [channels, height.div_ceil(stride_h), width.div_ceil(stride_w)])
     }
 
     /// Weights of which `terms` at a time stay within `budget`.
@@ -174,7 +204,7 @@ fn graph(rng: &mut StdRng, shape: &Shape, nodes: usize) -> IntegerGraph {
         nodes: vec![],
         outputs: vec![],
     };
-    let mut making = Making { rng, graph, dims: vec![] };
+    let mut making = Making { rng, graph, dims: vec![], windows: shape.windows() };
     for _ in 0..making.rng.gen_range(1..=2) {
         let mut pick = |most: usize| making.rng.gen_range(1..=most);
         let dims = [pick(2), pick(5), pick(5)];
@@ -207,15 +237,18 @@ struct Case {
 
 fn case(seed: u64, nodes: usize) -> Case {
     let mut rng = StdRng::seed_from_u64(seed);
+    // Gaps have their limbs in one row, and a row holds the places of a window's equations.
+    let windows = rng.gen_bool(0.5);
     let parameters = GraphShape {
-        limb_columns: rng.gen_range(1..=6),
-        packed: rng.gen_range(1..=10),
+        limb_columns: if windows { 6 } else { rng.gen_range(1..=6) },
+        packed: if windows { rng.gen_range(1..=9) } else { rng.gen_range(1..=10) },
         batch: rng.gen_range(1..=3),
-        node_lanes: 0,
-        path_lanes: 1,
+        windows,
+        ..GraphShape::new(1, 1)
     };
     let public_inputs = rng.gen_bool(0.5);
-    let lanes = rng.gen_range(1..=4);
+    let least = if windows { 4usize.div_ceil(parameters.packed) } else { 1 };
+    let lanes = rng.gen_range(least..=4);
     let shape = Shape { lanes, public_inputs, graph: Some(parameters), ..small_shape() };
     let graph = graph(&mut rng, &shape, nodes);
     let inputs: Vec<Vec<i64>> = (0..shape.batch())

@@ -57,6 +57,18 @@ pub enum LayoutError {
     /// A graph with trees in a shape whose circuit proves no paths.
     #[error("the model has decision trees, and the circuit's shape has no node table")]
     NoPaths,
+    /// A graph with maxima in a shape whose circuit does not prove them, or whose stripes
+    /// hold too few equations.
+    #[error(
+        "the model takes maxima of {window} values; the circuit's shape must prove maxima and \
+         have as many weights a row, it has {stripe}"
+    )]
+    NoWindows {
+        /// Values of the widest window.
+        window: usize,
+        /// Weights that a row holds.
+        stripe: usize,
+    },
     /// The shape is not supported.
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -190,17 +202,21 @@ impl Witness {
             return Err(WrongBatch { expected, got }.into());
         }
         let mut values = Vec::with_capacity(expected);
+        let mut gaps = Vec::with_capacity(expected);
         let mut outputs = Vec::with_capacity(expected);
         for inputs in inputs {
             let inputs = inputs.as_ref();
             let trace = graph.run(inputs)?;
             values.push(integers(graph, shape, inputs, &trace));
+            gaps.push(trace.gaps);
             outputs.push(trace.outputs);
         }
         let (integers, outputs) = (interleave(&values), interleave(&outputs));
         let first = match &layout.rows {
             Rows::Chain(rows) => First::Chain(chain::FirstPhase::new(rows, &integers)),
-            Rows::Graph(rows) => First::Graph(graph::FirstPhase::new(rows, &integers)),
+            Rows::Graph(rows) => {
+                First::Graph(graph::FirstPhase::new(rows, &integers, &interleave(&gaps)))
+            }
         };
         let each = inputs.first().map_or(0, |inputs| inputs.as_ref().len());
         let public = PublicValues::new(shape, each, outputs.len() / expected);

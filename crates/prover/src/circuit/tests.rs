@@ -96,6 +96,16 @@ fn shapes() -> impl Iterator<Item = Shape> {
             graph: Some(GraphShape { node_lanes: 3, batch: 5, ..GraphShape::new(5, 4) }),
             ..private
         },
+        Shape { graph: Some(GraphShape { windows: true, ..GraphShape::new(5, 4) }), ..private },
+        Shape {
+            graph: Some(GraphShape {
+                windows: true,
+                batch: 3,
+                node_lanes: 1,
+                ..GraphShape::new(5, 4)
+            }),
+            ..private
+        },
         Shape {
             limbs: 4,
             graph: Some(GraphShape { node_lanes: 2, path_lanes: 2, ..GraphShape::new(4, 4) }),

@@ -13,7 +13,7 @@ pub struct Usage {
     pub shared: usize,
     /// Rows of paths through decision trees.
     pub paths: usize,
-    /// Rows that the range table needs: its entries, the two of every value and a path's
+    /// Rows that the range table needs: its entries, the two of every value, gaps and a path's
     /// steps, on which none can stand; or rows of the node table, if these are more.
     pub table: usize,
     /// Rows that no gate, or nothing, uses.
@@ -34,7 +34,8 @@ impl Layout {
         match &self.rows {
             Rows::Graph(layout) => {
                 let batch = self.shape.batch();
-                let taken = 2 * layout.value_rows.len() * batch + layout.paths.steps(batch).count();
+                let values = 2 * layout.value_rows.len() + layout.gaps().count();
+                let taken = values * batch + layout.paths.steps(batch).count();
                 let lanes = self.shape.node_lanes().max(1);
                 (range + taken).max(layout.paths.nodes.div_ceil(lanes))
             }
@@ -66,9 +67,12 @@ impl Layout {
                 usage.paths = self.shape.batch() * trees.sum::<usize>();
                 usage.shared = first - usage.paths;
                 let mut start = first.saturating_sub(1);
+                let mut windows = layout.windows.iter().peekable();
                 for (value, row) in layout.value_rows.iter().enumerate() {
-                    usage.add(owner(value), row - start);
-                    start = *row;
+                    let window = windows.next_if(|(maximum, _)| *maximum == value);
+                    let gaps = window.map_or(0, |(_, gaps)| gaps * self.shape.batch());
+                    usage.add(owner(value), row + gaps - start);
+                    start = row + gaps;
                 }
             }
             Rows::Chain(layout) => {

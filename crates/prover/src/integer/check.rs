@@ -3,7 +3,10 @@
 use thiserror::Error;
 
 use super::{IntegerGraph, IntegerNode, IntegerOp, Intervals};
-use crate::{circuit::WrongBatch, graph::TensorId};
+use crate::{
+    circuit::WrongBatch,
+    graph::{Linear, TensorId},
+};
 
 /// Most elements of all tensors: more than any circuit has rows.
 const MAX_ELEMENTS: usize = 1 << 28;
@@ -201,18 +204,10 @@ impl IntegerGraph {
 
     fn check_node(&self, node: &IntegerNode) -> Result<(), IntegerError> {
         match &node.op {
-            IntegerOp::Linear(linear) => {
-                let inputs: Vec<usize> = node.inputs.iter().map(|input| self.len(*input)).collect();
-                let outputs = self.len(node.output);
-                let misfit = if linear.maps.len() != inputs.len() {
-                    Some(format!("{} maps for {} inputs", linear.maps.len(), inputs.len()))
-                } else if linear.bias.len() != outputs {
-                    Some(format!("{} biases for {outputs} outputs", linear.bias.len()))
-                } else {
-                    let mut maps = linear.maps.iter().zip(&inputs);
-                    maps.find_map(|(map, inputs)| map.misfit(*inputs, outputs))
-                };
-                match misfit {
+            IntegerOp::Linear(linear) => self.check_linear(node, linear, self.len(node.output)),
+            IntegerOp::Maxima(maxima) => {
+                self.check_linear(node, &maxima.linear, maxima.linear.bias.len())?;
+                match maxima.misfit(self.len(node.output)) {
                     Some(cause) => Err(IntegerError::Node { node: node.name.clone(), cause }),
                     None => Ok(()),
                 }
@@ -243,6 +238,30 @@ impl IntegerGraph {
                     None => Ok(()),
                 }
             }
+        }
+    }
+
+    /// Maps must fit the inputs and make `rows` sums.
+    fn check_linear(
+        &self,
+        node: &IntegerNode,
+        linear: &Linear<i64>,
+        rows: usize,
+    ) -> Result<(), IntegerError> {
+        let inputs: Vec<usize> = node.inputs.iter().map(|input| self.len(*input)).collect();
+        let misfit = if linear.maps.len() != inputs.len() {
+            Some(format!("{} maps for {} inputs", linear.maps.len(), inputs.len()))
+        } else if linear.bias.len() != rows {
+            Some(format!("{} biases for {rows} outputs", linear.bias.len()))
+        } else if rows > MAX_ELEMENTS {
+            Some(format!("{rows} sums, at most {MAX_ELEMENTS} are supported"))
+        } else {
+            let mut maps = linear.maps.iter().zip(&inputs);
+            maps.find_map(|(map, inputs)| map.misfit(*inputs, rows))
+        };
+        match misfit {
+            Some(cause) => Err(IntegerError::Node { node: node.name.clone(), cause }),
+            None => Ok(()),
         }
     }
 

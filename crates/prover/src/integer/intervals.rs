@@ -32,7 +32,8 @@ pub type Interval = (i128, i128);
 /// Bounds of all integers of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intervals {
-    /// [lo, hi] of every z, by node; empty for those that only name elements again.
+    /// [lo, hi] of the z of every element made, by node; empty for nodes that only name
+    /// elements again.
     pub accumulators: Vec<Vec<Interval>>,
     /// [lo, hi] of every tensor's elements, by tensor.
     pub values: Vec<Vec<Interval>>,
@@ -57,10 +58,18 @@ impl IntegerGraph {
                     analysis.add_linear(node.output, &node.inputs, linear, &bounds);
                     accumulators.push(bounds);
                 }
+                IntegerOp::Maxima(maxima) => {
+                    let z = analysis.linear(&node.inputs, &maxima.linear);
+                    self.check_bounds(node, &z, accumulator_bits)?;
+                    self.check_bounds(node, &maxima.gaps(&z), accumulator_bits)?;
+                    let bounds = maxima.bounds(&z);
+                    analysis.add_plain(node.output, &bounds);
+                    accumulators.push(bounds);
+                }
                 IntegerOp::Trees(trees) => {
                     let bounds = trees.bounds();
                     self.check_bounds(node, &bounds, accumulator_bits)?;
-                    analysis.add_trees(node.output, &bounds);
+                    analysis.add_plain(node.output, &bounds);
                     accumulators.push(bounds);
                 }
                 IntegerOp::Select(elements) => {
@@ -199,8 +208,8 @@ impl Analysis {
         self.add(tensor, Known { bounds, roots: None, derived });
     }
 
-    /// Adds the output of a node of trees whose z have `bounds`.
-    pub(crate) fn add_trees(&mut self, tensor: TensorId, bounds: &[Interval]) {
+    /// Adds the output of a node whose z have `bounds`, of which nothing else is known.
+    pub(crate) fn add_plain(&mut self, tensor: TensorId, bounds: &[Interval]) {
         let bounds = self.rescaled(bounds);
         self.add(tensor, Known { bounds, roots: None, derived: Vec::new() });
     }

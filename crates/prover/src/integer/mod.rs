@@ -1,12 +1,13 @@
 //! The integer graph: the specification of a proven inference.
 //!
-//! A graph of three kinds of nodes on integers. A *linear* node reads tensors x_i and makes
+//! A graph of four kinds of nodes on integers. A *linear* node reads tensors x_i and makes
 //!
 //! ```text
 //! z = Σ M_i·x_i + c,      x' = max(0, ⌊z / 2^n⌋),
 //! ```
 //!
-//! a *select* node names elements again, and a *trees* node makes z of the leaves that paths
+//! a *maxima* node makes x' of the greatest z of each of its windows, a *select* node names
+//! elements again, and a *trees* node makes z of the leaves that paths
 //! through decision trees lead to ([`trees`]). So values are never negative; whatever can be is
 //! stored with a shift that its readers take back. Everything the quantizer reads is brought
 //! to this form: an identity is a linear node whose bias keeps z non-negative, a
@@ -19,6 +20,7 @@
 mod boxes;
 mod check;
 mod intervals;
+mod maxima;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,7 @@ pub(crate) use self::intervals::{Analysis, bits_of};
 pub use self::{
     check::IntegerError,
     intervals::{Interval, Intervals},
+    maxima::Maxima,
     run::Trace,
     trees::{Tree, TreeNode, Trees},
 };
@@ -80,6 +83,8 @@ pub enum IntegerOp {
     /// x' = max(0, ⌊(Σ M_i·x_i + c) / 2^n⌋). c includes half a unit of the rescale where the
     /// result is to be rounded to the nearest.
     Linear(Linear<i64>),
+    /// Maxima of a linear node's z, rescaled as they are.
+    Maxima(Maxima),
     /// Elements named again; costs nothing.
     Select(Vec<Selected>),
     /// Sums of leaves of decision trees, rescaled as those of a linear node.
@@ -152,11 +157,13 @@ impl IntegerGraph {
 
     /// Number of weights, biases and numbers of trees.
     pub fn parameter_count(&self) -> usize {
+        let of = |linear: &Linear<i64>| {
+            let weights = linear.maps.iter().map(|map| map.coefficients());
+            weights.sum::<usize>() + linear.bias.len()
+        };
         let count = |node: &IntegerNode| match &node.op {
-            IntegerOp::Linear(linear) => {
-                let weights = linear.maps.iter().map(|map| map.coefficients());
-                weights.sum::<usize>() + linear.bias.len()
-            }
+            IntegerOp::Linear(linear) => of(linear),
+            IntegerOp::Maxima(maxima) => of(&maxima.linear),
             IntegerOp::Trees(trees) => trees.parameters(),
             IntegerOp::Select(_) => 0,
         };

@@ -1,12 +1,16 @@
 //! The run of an integer graph.
 
-use super::{IntegerError, IntegerGraph, IntegerOp};
+use super::{IntegerError, IntegerGraph, IntegerNode, IntegerOp};
+use crate::graph::Linear;
 
 /// Everything one run computes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
-    /// z of every node, by node; empty for those that only name elements again.
+    /// z of every element made, by node; empty for nodes that only name elements again.
     pub accumulators: Vec<Vec<i64>>,
+    /// How far each z of a window is below the greatest, window by window, of all nodes of
+    /// maxima, one after the other.
+    pub gaps: Vec<i64>,
     /// Every tensor's elements, by tensor.
     pub values: Vec<Vec<i64>>,
     /// The elements of all outputs, one output after the other.
@@ -37,23 +41,24 @@ impl IntegerGraph {
             rest = others;
         }
         let mut accumulators = Vec::with_capacity(self.nodes.len());
+        let mut gaps = Vec::new();
+        let rescale = |z: &i64| (z >> self.shift_bits).max(0);
         for node in &self.nodes {
             let (z, x) = match &node.op {
-                // Intermediate sums may wrap; the result does not, since the intervals
-                // bound it, and addition modulo 2^64 is associative.
                 IntegerOp::Linear(linear) => {
-                    let mut z = linear.bias.clone();
-                    for (map, input) in linear.maps.iter().zip(&node.inputs) {
-                        map.fold(&values[input.0], &mut z, |z, w, x: i64| {
-                            z.wrapping_add(w.wrapping_mul(x))
-                        });
-                    }
-                    let x = z.iter().map(|z| (z >> self.shift_bits).max(0)).collect();
+                    let z = sums(linear, node, &values);
+                    let x = z.iter().map(rescale).collect();
+                    (z, x)
+                }
+                IntegerOp::Maxima(maxima) => {
+                    let (z, own) = maxima.run(&sums(&maxima.linear, node, &values));
+                    gaps.extend(own);
+                    let x = z.iter().map(rescale).collect();
                     (z, x)
                 }
                 IntegerOp::Trees(trees) => {
                     let z = trees.run(|at| values[node.inputs[at.input].0][at.index]);
-                    let x = z.iter().map(|z| (z >> self.shift_bits).max(0)).collect();
+                    let x = z.iter().map(rescale).collect();
                     (z, x)
                 }
                 IntegerOp::Select(elements) => {
@@ -65,6 +70,16 @@ impl IntegerGraph {
             values[node.output.0] = x;
         }
         let outputs = self.outputs.iter().flat_map(|tensor| &values[tensor.0]).copied().collect();
-        Ok(Trace { accumulators, values, outputs })
+        Ok(Trace { accumulators, gaps, values, outputs })
     }
+}
+
+/// Σ M_i·x_i + c. Intermediate sums may wrap; the result does not, since the intervals bound
+/// it, and addition modulo 2^64 is associative.
+fn sums(linear: &Linear<i64>, node: &IntegerNode, values: &[Vec<i64>]) -> Vec<i64> {
+    let mut z = linear.bias.clone();
+    for (map, input) in linear.maps.iter().zip(&node.inputs) {
+        map.fold(&values[input.0], &mut z, |z, w, x: i64| z.wrapping_add(w.wrapping_mul(x)));
+    }
+    z
 }

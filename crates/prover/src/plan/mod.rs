@@ -24,7 +24,9 @@ use self::cost::{Columns, Costs};
 use crate::{
     circuit::{Layout, LayoutError, PublicValues},
     graph::{Graph, Node, Op},
-    quantize::{ErrorReport, Functions, Precision, QuantizeError, Quantized, Quantizer, Ranges},
+    quantize::{
+        Arguments, ErrorReport, Functions, Precision, QuantizeError, Quantized, Quantizer, Ranges,
+    },
     shape::{GraphShape, Shape, ShapeError},
 };
 pub use verdict_kzg::protocol::Opening;
@@ -367,7 +369,7 @@ impl Search {
             }
             let mut candidates: Vec<(Candidate, usize)> = Vec::new();
             let mut failure = None;
-            for shape in shapes_of(&format, options.batch.unwrap_or(1), quantizer.has_paths()) {
+            for shape in shapes_of(&format, options.batch.unwrap_or(1), quantizer) {
                 match Layout::required_k(&quantized.graph, shape) {
                     // Tables are of many sizes: more columns than others for as many rows.
                     Ok(k) if candidates.iter().any(|(other, _)| other.outdoes(&shape, k)) => {}
@@ -441,39 +443,49 @@ fn quantizers<'a>(graph: &'a Graph, ranges: &Ranges) -> Result<Vec<Quantizer<'a>
         _ => 0,
     };
     let branches = graph.nodes.iter().map(branches).max().unwrap_or(0);
+    let windows = Arguments { windows: true, ..Arguments::default() };
     if branches == 0 {
-        return Ok(vec![Quantizer::new(graph, ranges)?]);
+        return Ok(vec![Quantizer::with(graph, ranges, windows)?]);
     }
-    let paths = Quantizer::by_paths(graph, ranges)?;
+    let paths = Quantizer::with(graph, ranges, Arguments { paths: true, ..windows })?;
     Ok(match (paths.has_paths(), branches > MOST_DECISIONS) {
         (false, _) => vec![paths],
         (true, true) => vec![paths],
-        (true, false) => vec![paths, Quantizer::new(graph, ranges)?],
+        (true, false) => vec![paths, Quantizer::with(graph, ranges, windows)?],
     })
 }
 
-/// The chain circuit's and the graph circuit's shapes of a format, with node tables or without.
-fn shapes_of(format: &Shape, batch: usize, has_paths: bool) -> Vec<Shape> {
-    let chain = match (batch, format.public_inputs, has_paths) {
+/// The chain circuit's and the graph circuit's shapes of a format, with what a quantizer's
+/// models need.
+fn shapes_of(format: &Shape, batch: usize, quantizer: &Quantizer<'_>) -> Vec<Shape> {
+    let (has_paths, windows) = (quantizer.has_paths(), quantizer.has_windows());
+    let chain = match (batch, format.public_inputs, has_paths || windows) {
         (1, true, false) => &LANES[..1],
         (1, false, false) => &LANES[..],
-        // The chain circuit is of one inference, and of no paths.
+        // The chain circuit is of one inference, and of no paths and no maxima.
         _ => &[],
     };
     let chain = chain.iter().map(|lanes| Shape { lanes: *lanes, ..*format });
     // As many weights in a cell as it holds; limbs in as few rows as a column more saves.
-    let packed = format.most_packed();
+    let most = GraphShape { windows, ..GraphShape::new(format.limbs, 1) };
+    let packed = Shape { graph: Some(most), ..*format }.most_packed();
     let tables: Vec<(usize, usize)> = match has_paths {
         true => NODE_LANES.iter().flat_map(|w| PATH_LANES.map(|p| (*w, p))).collect(),
         false => vec![(0, 1)],
     };
     let graph = tables.into_iter().flat_map(|(node_lanes, path_lanes)| {
-        let least = if has_paths { path_lanes * format.value_limbs() } else { 1 };
+        let least = match (windows, has_paths) {
+            // The limbs of a gap stand in one row.
+            (true, _) => format.limbs.max(path_lanes * format.value_limbs()),
+            (false, true) => path_lanes * format.value_limbs(),
+            (false, false) => 1,
+        };
         let columns = (least..=format.limbs).filter(move |m| {
             *m == least || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1)
         });
         columns.flat_map(move |limb_columns| {
-            let graph = Some(GraphShape { limb_columns, packed, batch, node_lanes, path_lanes });
+            let graph =
+                Some(GraphShape { limb_columns, packed, batch, node_lanes, path_lanes, windows });
             LANES.iter().map(move |lanes| Shape { lanes: *lanes, graph, ..*format })
         })
     });

@@ -1,5 +1,6 @@
 //! Steps as integer nodes, for a circuit of given bits.
 
+mod maxima;
 mod paths;
 mod trees;
 
@@ -154,6 +155,7 @@ impl<'a> Emitter<'a> {
             Kind::Input { first } => Ok(self.input(step, *first)),
             Kind::Relu(view) => self.relu(step, view),
             Kind::Shifted { view, uniform } => self.shifted(step, view, *uniform),
+            Kind::Maxima { view, windows, cut } => self.maxima(step, view, windows, *cut),
             Kind::Kink { source, at } => self.kink(step, *source, at),
             Kind::Exact { rows, constants, like } => Ok(self.exact(step, rows, constants, *like)),
             Kind::Decisions { source, cuts } => self.decisions(step, program, *source, cuts),

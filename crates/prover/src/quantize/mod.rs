@@ -99,6 +99,15 @@ pub struct Functions {
     decimals: Option<u32>,
 }
 
+/// What a circuit proves besides linear nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Arguments {
+    /// Paths through decision trees; else ensembles are made of decisions.
+    pub paths: bool,
+    /// Maxima over windows; else they are made of differences.
+    pub windows: bool,
+}
+
 /// Why a model cannot be quantized.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
@@ -170,21 +179,13 @@ fn too_large(decimals: u32) -> String {
 }
 
 impl<'a> Quantizer<'a> {
-    /// Takes `graph` apart for inputs within `ranges`; ensembles of trees are made of decisions.
+    /// Takes `graph` apart for inputs within `ranges`, for circuits that prove nothing but
+    /// linear nodes.
     ///
     /// # Errors
     /// A graph or ranges that are not consistent, or values that may overflow f64.
     pub fn new(graph: &'a Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
-        Self::make(graph, ranges, false)
-    }
-
-    /// The same, but that ensembles of trees are proven by the paths that are taken, as far as
-    /// they can be. See [`Self::has_paths`].
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub fn by_paths(graph: &'a Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
-        Self::make(graph, ranges, true)
+        Self::with(graph, ranges, Arguments::default())
     }
 
     /// Whether there are paths to be proven: in circuits with a node table only.
@@ -192,21 +193,35 @@ impl<'a> Quantizer<'a> {
         self.program.has_paths()
     }
 
-    /// A quantizer for a circuit: by paths if that proves them.
+    /// Whether there are maxima over windows to be proven.
+    pub fn has_windows(&self) -> bool {
+        self.program.has_windows()
+    }
+
+    /// A quantizer for a circuit: with what that proves.
     ///
     /// # Errors
     /// As [`Self::new`].
     pub fn suited(graph: &'a Graph, ranges: &Ranges, shape: &Shape) -> Result<Self, QuantizeError> {
-        Self::make(graph, ranges, shape.node_lanes() > 0)
+        let arguments = Arguments { paths: shape.node_lanes() > 0, windows: shape.windows() };
+        Self::with(graph, ranges, arguments)
     }
 
-    fn make(graph: &'a Graph, ranges: &Ranges, by_paths: bool) -> Result<Self, QuantizeError> {
+    /// The same for circuits that prove more than linear nodes, as far as that helps.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(
+        graph: &'a Graph,
+        ranges: &Ranges,
+        arguments: Arguments,
+    ) -> Result<Self, QuantizeError> {
         graph.check()?;
         let ranges = ranges.resolve(graph)?;
         if graph.nodes.is_empty() {
             return Err(QuantizeError::Empty);
         }
-        let program = Program::new(graph, &ranges, by_paths)?;
+        let program = Program::new(graph, &ranges, arguments)?;
         let reference = Reference::new(graph, &ranges)?;
         let functions = program.steps.iter().any(|step| matches!(step.kind, Kind::Curve { .. }));
         let gains = if functions {

@@ -16,7 +16,7 @@ pub(super) use self::{
     trees::Cut,
 };
 use super::{
-    QuantizeError, Ranges,
+    Arguments, QuantizeError, Ranges,
     bounds::bounds,
     compose::{VALUE_COST, compose, scaled, selection},
 };
@@ -65,6 +65,9 @@ pub(super) enum Kind {
     Relu(View),
     /// The view, shifted so that it is never negative; by one shift for all where `uniform`.
     Shifted { view: View, uniform: bool },
+    /// The maximum of the view over each window, rounded once; cut at 0 where `cut`, else
+    /// shifted so that it is never negative, by one shift for all.
+    Maxima { view: View, windows: Vec<Vec<usize>>, cut: bool },
     /// max(0, x − at) of a step's elements, in its unit.
     Kink { source: usize, at: Vec<f64> },
     /// max(0, Σ terms − constant) of integers, a constant for each, in the unit of `like`.
@@ -104,8 +107,7 @@ struct Lowering<'a> {
     /// Bounds by the graph's tensor.
     bounds: Vec<Vec<(f64, f64)>>,
     ranges: &'a Ranges,
-    /// Whether ensembles of trees are proven by their paths where they can be.
-    by_paths: bool,
+    arguments: Arguments,
     decisions: Known,
     steps: Vec<Step>,
     /// The view of each tensor of the graph.
@@ -117,11 +119,11 @@ struct Lowering<'a> {
 }
 
 impl Program {
-    /// Ensembles of trees by their paths where `by_paths`, as far as they can be.
+    /// With what the arguments prove, as far as they can.
     pub(super) fn new(
         graph: &Graph,
         ranges: &Ranges,
-        by_paths: bool,
+        arguments: Arguments,
     ) -> Result<Self, QuantizeError> {
         let mut uses = vec![0; graph.tensors.len()];
         let reads = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
@@ -130,7 +132,7 @@ impl Program {
             graph,
             bounds: bounds(graph, &ranges.input)?,
             ranges,
-            by_paths,
+            arguments,
             decisions: Known::default(),
             steps: Vec::new(),
             views: vec![None; graph.tensors.len()],
@@ -154,6 +156,11 @@ impl Program {
     /// Whether any trees are proven by their paths.
     pub(super) fn has_paths(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.kind, Kind::Paths { .. }))
+    }
+
+    /// Whether any maxima are proven over windows.
+    pub(super) fn has_windows(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.kind, Kind::Maxima { .. }))
     }
 
     /// Whether a step's elements are all that a view reads.
@@ -200,8 +207,10 @@ impl Program {
             }
         }
         for (index, step) in self.steps.iter_mut().enumerate().rev() {
-            let rounds =
-                matches!(step.kind, Kind::Relu(_) | Kind::Shifted { .. } | Kind::Paths { .. });
+            let rounds = matches!(
+                step.kind,
+                Kind::Relu(_) | Kind::Shifted { .. } | Kind::Maxima { .. } | Kind::Paths { .. }
+            );
             step.remaining = remaining[index] + i32::from(rounds);
             for source in step.kind.sources() {
                 remaining[source] = remaining[source].min(step.remaining);
@@ -215,7 +224,7 @@ impl Kind {
     pub(super) fn sources(&self) -> Vec<usize> {
         match self {
             Self::Input { .. } => Vec::new(),
-            Self::Relu(view) | Self::Shifted { view, .. } => {
+            Self::Relu(view) | Self::Shifted { view, .. } | Self::Maxima { view, .. } => {
                 view.parts.iter().map(|part| part.step).collect()
             }
             Self::Kink { source, .. }
@@ -235,7 +244,7 @@ impl Kind {
     fn sources_mut(&mut self) -> Vec<&mut usize> {
         match self {
             Self::Input { .. } => Vec::new(),
-            Self::Relu(view) | Self::Shifted { view, .. } => {
+            Self::Relu(view) | Self::Shifted { view, .. } | Self::Maxima { view, .. } => {
                 view.parts.iter_mut().map(|part| &mut part.step).collect()
             }
             Self::Kink { source, .. }
@@ -368,6 +377,7 @@ impl Lowering<'_> {
     fn is_uniform(&self, step: usize) -> bool {
         match &self.steps[step].kind {
             Kind::Relu(_)
+            | Kind::Maxima { .. }
             | Kind::Kink { .. }
             | Kind::Exact { .. }
             | Kind::Decisions { .. }
@@ -556,6 +566,12 @@ impl Lowering<'_> {
         let len = view.len();
         if self.graph.outputs.contains(&node.output) && self.uses[node.output.0] == 1 {
             self.cut[node.output.0] = true;
+            return view;
+        }
+        // What was cut at 0 together with the maximum before.
+        if let Some(step) = view.is_identity()
+            && matches!(self.steps[step].kind, Kind::Maxima { cut: true, .. })
+        {
             return view;
         }
         let name = self.name(node, &view);

@@ -35,7 +35,7 @@ impl<'a> Chain<'a> {
         let mut inputs = 0..claims.inputs as u32;
         let mut layers = Vec::with_capacity(claims.nodes.len());
         for node in &claims.nodes {
-            let outputs = inputs.end..inputs.end + node.bias.len() as u32;
+            let outputs = inputs.end..inputs.end + node.values() as u32;
             let layer = Layer { inputs, outputs: outputs.clone(), node };
             if !layer.is_one() {
                 return None;
@@ -71,6 +71,9 @@ impl Layer<'_> {
 
     /// Whether it reads the layer before only, and where terms add up, their sum is a weight.
     fn is_one(&self) -> bool {
+        if self.node.windows.is_some() {
+            return false;
+        }
         let mut read = vec![false; self.inputs.len()];
         let mut adds_up = false;
         for map in &self.node.maps {

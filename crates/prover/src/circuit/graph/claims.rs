@@ -2,7 +2,8 @@
 //!
 //! Values are numbered: the inputs first, then every node's results. A claim is a list of
 //! equations `z_w = Σ_v A_wv·x_v + c_w`, one for each result of a node, whose value is
-//! `x = max(0, ⌊z / 2^n⌋)`; and the public words, each of which states some values.
+//! `x = max(0, ⌊z / 2^n⌋)`, of nodes with windows that of the greatest of several z; and
+//! the public words, each of which states some values.
 
 use std::borrow::Cow;
 
@@ -44,7 +45,10 @@ pub struct Node<'a> {
     pub bias: Cow<'a, [i64]>,
     /// What is added up.
     pub maps: Vec<Map<'a>>,
-    /// The equations in the order in which they are packed: those next to each other
+    /// For each value the equations whose greatest z it is made of; each its own equation's
+    /// where there are none.
+    pub windows: Option<Cow<'a, [Vec<usize>]>>,
+    /// The values in the order in which their equations are packed: those next to each other
     /// should read the same values. All of them, each once.
     pub order: Option<Vec<u32>>,
     /// In that order, as many equations at a time read the same values.
@@ -91,16 +95,74 @@ impl Map<'_> {
     }
 }
 
+/// An equation and its place among those of its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Packed {
+    /// The place.
+    pub(super) index: usize,
+    /// The equation.
+    pub(super) equation: usize,
+    /// Which of the node's values it belongs to.
+    pub(super) value: usize,
+}
+
 impl Node<'_> {
-    /// The equation that is packed at `place`.
-    pub(super) fn equation(&self, place: usize) -> usize {
-        self.order.as_ref().map_or(place, |order| order[place] as usize)
+    /// Number of values that it makes.
+    pub(in crate::circuit) fn values(&self) -> usize {
+        self.windows.as_ref().map_or(self.bias.len(), |windows| windows.len())
+    }
+
+    /// Equations of the widest window; 1 without windows.
+    pub(super) fn widest(&self) -> usize {
+        let windows = self.windows.iter().flat_map(|windows| windows.iter());
+        windows.map(Vec::len).max().unwrap_or(1)
+    }
+
+    /// How many equations a value is the maximum of; 0 for one that is none.
+    pub(super) fn members(&self, value: usize) -> usize {
+        self.windows.as_ref().map_or(0, |windows| windows[value].len())
+    }
+
+    /// Its equations by their places, `stripe` of which are of one stripe. Those of a window
+    /// are of one stripe; an equation stands once for each window that it is in.
+    pub(super) fn packed(&self, stripe: usize) -> Box<dyn Iterator<Item = Packed> + '_> {
+        let value = |at: usize| self.order.as_ref().map_or(at, |order| order[at] as usize);
+        let Some(windows) = &self.windows else {
+            return Box::new((0..self.bias.len()).map(move |index| {
+                let equation = value(index);
+                Packed { index, equation, value: equation }
+            }));
+        };
+        let widest = self.widest();
+        let together = (stripe / widest).max(1);
+        let stripe = stripe.max(widest);
+        Box::new((0..windows.len()).flat_map(move |at| {
+            let (value, first) = (value(at), at / together * stripe + at % together * widest);
+            let members = windows[value].iter().enumerate();
+            members.map(move |(member, equation)| Packed {
+                index: first + member,
+                equation: *equation,
+                value,
+            })
+        }))
+    }
+
+    /// Places that its equations take.
+    pub(super) fn places(&self, stripe: usize) -> usize {
+        match &self.windows {
+            None => self.bias.len(),
+            Some(windows) => {
+                let widest = self.widest();
+                let together = (stripe / widest).max(1);
+                windows.len().div_ceil(together) * stripe.max(widest)
+            }
+        }
     }
 }
 
 impl Claims<'_> {
     /// Number of values.
     pub fn values(&self) -> usize {
-        self.inputs + self.nodes.iter().map(|node| node.bias.len()).sum::<usize>()
+        self.inputs + self.nodes.iter().map(Node::values).sum::<usize>()
     }
 }

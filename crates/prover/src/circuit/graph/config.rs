@@ -22,6 +22,9 @@
 //! the other, an inference each: what is one row above a row in a circuit of one inference
 //! is T rows above it. `step` is 1 where a sum goes on to the next inference, times σ.
 //!
+//! Where maxima are proven, `gap` is 1 on the rows of how far each pre-activation of a window
+//! is below the greatest: [`windows`](super::windows).
+//!
 //! Where paths of decision trees are proven, columns and gates of their own do it: [`paths`].
 //! Their look-ups join the sum of the range argument, their leaves the balance.
 //!
@@ -75,6 +78,8 @@ pub struct Columns {
     pub stripe: Column<Fixed>,
     /// What carries a sum from one inference of a batch to the next; none for a single one.
     pub batch: Option<Batch>,
+    /// 1 on gap rows; none in circuits that prove no maxima.
+    pub gap: Option<Column<Fixed>>,
     /// Paths of decision trees; none in circuits of models without.
     pub paths: Option<PathColumns>,
     /// Context, public inputs, outputs.
@@ -104,7 +109,7 @@ pub fn unusable_rows(shape: &Shape) -> usize {
 }
 
 /// The same inference's row, `rows` rows of a value before.
-fn before(rows: usize, shape: &Shape) -> Rotation {
+pub(super) fn before(rows: usize, shape: &Shape) -> Rotation {
     Rotation(-((rows * shape.batch()) as i32))
 }
 
@@ -135,6 +140,7 @@ impl Columns {
             active: meta.fixed_column(),
             stripe: meta.fixed_column(),
             batch: sigma.map(|sigma| Batch { step: meta.fixed_column(), sigma }),
+            gap: shape.windows().then(|| meta.fixed_column()),
             paths: None,
             instance: meta.instance_column(),
             beta,
@@ -146,6 +152,7 @@ impl Columns {
         columns.reading_gates(meta, shape);
         columns.balance_gate(meta, shape);
         columns.value_gates(meta, shape);
+        columns.window_gates(meta, shape);
         columns.range_gates(meta);
         columns.path_gates(meta, shape);
         columns.boundary_gates(meta);
@@ -181,6 +188,9 @@ impl Columns {
                 let step = meta.query_fixed(batch.step, Rotation::cur());
                 kept = kept + step * batch.sigma.expr();
             }
+            if let Some(gap) = self.gap {
+                kept = kept - meta.query_fixed(gap, Rotation::cur());
+            }
             // Inactive rows are free: what blinds the weights stands there.
             vec![active * (next - coefficient * row) - kept * reading]
         });
@@ -201,17 +211,18 @@ impl Columns {
             // z = a − 2^B·(1 − s), a in [0, 2^B): every z has one sign and one a.
             let offset = Fr::from(1u64 << shape.accumulator_bits());
             let magnitude = limb_sum(&self.limb_window(meta, shape), shape.limb_bits);
+            let gap = self.gap.map(|gap| meta.query_fixed(gap, Rotation::cur()));
+            let gap = gap.map(|gap| gap * (reading.clone() * magnitude.clone()));
             let z = magnitude + (cell.clone() - Expression::Constant(Fr::one())) * offset;
             // A leaf counts where its tree's equation meets the constant 1.
             let mut constant = swap.clone();
             if let Some(leaves) = self.leaves(meta) {
                 constant = constant + swap * leaves;
             }
-            vec![
-                active.clone() * (next - balance) - end * (reading.clone() * z)
-                    + value * (reading.clone() * cell)
-                    - reading * (instance + constant),
-            ]
+            let step = active.clone() * (next - balance) - end * (reading.clone() * z)
+                + value * (reading.clone() * cell)
+                - reading * (instance + constant);
+            vec![gap.into_iter().fold(step, |step, gap| step + gap)]
         });
     }
 
@@ -288,7 +299,11 @@ impl Columns {
     }
 
     /// The limbs of the pre-activation that ends on the current row, lowest first.
-    fn limb_window(&self, meta: &mut VirtualCells<'_, Fr>, shape: &Shape) -> Vec<Expression<Fr>> {
+    pub(super) fn limb_window(
+        &self,
+        meta: &mut VirtualCells<'_, Fr>,
+        shape: &Shape,
+    ) -> Vec<Expression<Fr>> {
         (0..shape.limbs)
             .map(|limb| {
                 let rotation = before(limb / self.limbs.len(), shape);

@@ -2,8 +2,11 @@
 //!
 //! **Equations** are packed: E of a node's in a *group*, C groups (one a lane) in a
 //! *stripe*. Equation e of the group in lane c of stripe m counts with the coefficient
-//! S^e·ρ^c / (γ + m), S = 2^(B + 1), so that a row can say anything about the C·E
+//! S^e·ρ^c / (γ + m), S = 2^(B + 1) (see below), so that a row can say anything about the C·E
 //! equations of any one stripe: lane c holds Σ_e S^e·A_(m,c,e).
+//!
+//! The equations of a window stand in one stripe, so that one row holds all places of its
+//! maximum.
 //!
 //! *Why packing is exact.* Let d_w be the difference between the z_w that was committed
 //! and Σ A_wv·x_v + c_w with the values that were committed. As functions of γ and ρ the
@@ -15,10 +18,14 @@
 //! Σ A·x + c to [−2^B, 2^B), as the limbs do z; so |d_w| < S. (A group never holds
 //! equations of two nodes.) Then |Σ_e S^e·d_e| ≤ S^E − 1 < p/2, as E·(B + 1) ≤ 252, so
 //! the sum is 0 as an integer; modulo S, d_0 = 0; divided by S, d_1 = 0; and so on.
+//! Where there are maxima, z_w may be a maximum less a gap, y − g with y in [−2^B, 2^B) and
+//! g in [0, 2^B): then |d_w| < 2^(B+2), and S is that.
 //!
 //! **Blocks.** Every value has a block of rows: one row for each stripe that reads it, with
 //! its weights there; the value row, which multiplies the sum by x and whose own lanes hold
-//! the place of the value's own equation; and the end row, which multiplies that by z.
+//! the place of the value's own equation; and the end row, which multiplies that by z. Where
+//! the value is a maximum, a gap row follows for each equation of its window; what stands on
+//! one row is the place of the next one's equation.
 //!
 //! ```text
 //! rows 0 … m       instances: each row holds the place of the next one's equation
@@ -36,7 +43,7 @@ use ff::Field;
 use halo2curves::bn256::Fr;
 
 use super::{
-    claims::Claims,
+    claims::{Claims, Node, Packed},
     config::unusable_rows,
     paths::{Extent, Paths},
 };
@@ -56,6 +63,9 @@ pub struct Layout {
     pub instances: usize,
     /// The value row of every value, of the first inference; T value rows, then T end rows.
     pub value_rows: Vec<usize>,
+    /// Values that are maxima, and how many equations each is the maximum of: as many rows
+    /// for each inference, the gaps, follow its end rows.
+    pub windows: Vec<(usize, usize)>,
     /// Rows on which a sum meets the constant 1 or an instance.
     pub swaps: Vec<usize>,
     /// The stripe on every active row (trailing zeros left out).
@@ -93,11 +103,11 @@ impl Places {
     }
 
     /// Takes groups for `equations` that are read together: from the current stripe if
-    /// they fit, else from the next one.
-    fn take(&mut self, equations: usize) -> Taken {
+    /// they fit and need not be its first, else from the next one.
+    fn take(&mut self, equations: usize, first: bool) -> Taken {
         let groups = equations.div_ceil(self.packed);
         let used = self.groups % self.lanes;
-        if used != 0 && used + groups > self.lanes {
+        if used != 0 && (first || used + groups > self.lanes) {
             self.groups += self.lanes - used;
         }
         let first = self.groups;
@@ -138,6 +148,8 @@ struct Schedule<'a> {
     stripes: usize,
     /// Stripes that read each value.
     readers: Vec<u32>,
+    /// Equations that each value is the maximum of.
+    members: Vec<u32>,
     /// What paths take.
     paths: Extent,
 }
@@ -149,11 +161,16 @@ impl<'a> Schedule<'a> {
     fn new(claims: &'a Claims<'a>, shape: Shape) -> Self {
         let mut places = Places::new(&shape);
         // A word is no small integer, so its group holds nothing else.
-        let words = claims.words.iter().map(|_| places.take(1).place(0)).collect();
-        let nodes = claims.nodes.iter().map(|node| places.take(node.bias.len())).collect();
+        let words = claims.words.iter().map(|_| places.take(1, false).place(0)).collect();
+        let stripe = shape.lanes * shape.packed();
+        let take = |node: &Node<'_>| places.take(node.places(stripe), node.windows.is_some());
+        let nodes = claims.nodes.iter().map(take).collect();
+        let made = claims.nodes.iter();
+        let made = made.flat_map(|node| (0..node.values()).map(|value| node.members(value) as u32));
+        let members = std::iter::repeat_n(0, claims.inputs).chain(made).collect();
         let stripes = places.stripes();
         let (readers, paths) = (Vec::new(), Paths::extent(claims, &shape));
-        let mut schedule = Self { claims, shape, words, nodes, stripes, readers, paths };
+        let mut schedule = Self { claims, shape, words, nodes, stripes, readers, members, paths };
         let mut readers = vec![0; claims.values()];
         let mut last = vec![NONE; claims.values()];
         schedule.read(true, |value, place, _| {
@@ -183,13 +200,12 @@ impl<'a> Schedule<'a> {
         let stripe = self.shape.lanes * self.shape.packed();
         for (node, taken) in self.claims.nodes.iter().zip(&self.nodes) {
             let first = taken.first % self.shape.lanes * self.shape.packed();
-            for index in 0..node.bias.len() {
+            for Packed { index, equation, .. } in node.packed(stripe) {
                 let starts_stripe = (first + index).is_multiple_of(stripe);
                 if stripes_only && !starts_stripe && !index.is_multiple_of(node.alike) {
                     continue;
                 }
                 let place = taken.place(index);
-                let equation = node.equation(index);
                 for map in &node.maps {
                     map.row(equation, |value, weight| {
                         if stripes_only {
@@ -205,7 +221,7 @@ impl<'a> Schedule<'a> {
 
     /// S^e.
     fn powers(&self) -> Vec<Fr> {
-        let unit = Fr::from(2).pow_vartime([u64::from(self.shape.accumulator_bits()) + 1]);
+        let unit = Fr::from(2).pow_vartime([u64::from(self.shape.difference_bits())]);
         let mut power = Fr::one();
         (0..self.shape.packed())
             .map(|_| {
@@ -243,10 +259,10 @@ impl<'a> Schedule<'a> {
         let batch = self.shape.batch();
         // On the row of the last leaf, if there are paths.
         let mut start = self.last_swap() + self.paths.rows;
-        let rows = self.readers.iter().map(|readers| {
+        let rows = self.readers.iter().zip(&self.members).map(|(readers, members)| {
             let row = start + self.above(*readers);
-            // The last end row may be the first of the next block.
-            start = row + 2 * batch - 1;
+            // The last end row, or gap, may be the first of the next block.
+            start = row + (2 + *members as usize) * batch - 1;
             row
         });
         (rows.collect(), start + 1)
@@ -255,7 +271,15 @@ impl<'a> Schedule<'a> {
     fn k(&self) -> Result<u32, LayoutError> {
         let needed = self.value_rows().1 + 1;
         let batch = self.shape.batch();
-        let taken = 2 * self.readers.len() * batch + self.paths.steps;
+        let gaps: usize = self.members.iter().map(|members| *members as usize).sum();
+        let taken = (2 * self.readers.len() + gaps) * batch + self.paths.steps;
+        let stripe = self.shape.lanes * self.shape.packed();
+        if let Some(node) = self.claims.nodes.iter().find(|node| node.windows.is_some()) {
+            let window = node.widest();
+            if !self.shape.windows() || window > stripe {
+                return Err(LayoutError::NoWindows { window, stripe });
+            }
+        }
         let nodes = match (self.paths.nodes, self.shape.node_lanes()) {
             (1.., 0) => return Err(LayoutError::NoPaths),
             (nodes, lanes) => nodes.div_ceil(lanes.max(1)),
@@ -316,15 +340,22 @@ impl Layout {
         }
         let mut value = claims.inputs;
         for (node, taken) in claims.nodes.iter().zip(&schedule.nodes) {
-            for index in 0..node.bias.len() {
+            let mut placed = vec![0; if node.windows.is_some() { node.values() } else { 0 }];
+            for Packed { index, equation, value: own } in node.packed(shape.lanes * shape.packed())
+            {
                 let place = taken.place(index);
-                let equation = node.equation(index);
                 let unit = powers[place.packed];
                 let bias = first_bias + place.stripe as usize;
                 cells.add(bias, place, -unit * field(node.bias[equation]));
-                cells.add(value_rows[value + equation] + batch - 1, place, unit);
+                let last = value_rows[value + own] + batch - 1;
+                // A maximum counts in every equation of its window, and in each a gap.
+                cells.add(last, place, unit);
+                if let Some(gaps) = placed.get_mut(own) {
+                    *gaps += 1;
+                    cells.add(last + *gaps * batch, place, unit);
+                }
             }
-            value += node.bias.len();
+            value += node.values();
         }
         let paths = Paths::new(claims, &shape, schedule.last_swap());
         let groups = paths.groups().zip(&paths.outputs);
@@ -354,9 +385,11 @@ impl Layout {
         });
 
         let mut taken = vec![false; active];
-        for row in &value_rows {
-            taken[*row..*row + 2 * batch].fill(true);
+        for (row, members) in value_rows.iter().zip(&schedule.members) {
+            taken[*row..*row + (2 + *members as usize) * batch].fill(true);
         }
+        let members = schedule.members.iter().enumerate().filter(|(_, members)| **members > 0);
+        let windows = members.map(|(value, members)| (value, *members as usize)).collect();
         paths.steps(batch).for_each(|row| taken[row] = true);
         let mut free = (0..active).filter(|row| !taken[*row]);
         // `k` left a free row for every entry.
@@ -372,6 +405,7 @@ impl Layout {
             k,
             instances,
             value_rows,
+            windows,
             swaps,
             stripes,
             weights,
@@ -393,6 +427,14 @@ impl Layout {
         self.value_rows.iter().flat_map(move |row| *row..row + batch)
     }
 
+    /// The row of every gap, of the first inference; T rows each.
+    pub fn gaps(&self) -> impl Iterator<Item = usize> {
+        let batch = self.shape.batch();
+        self.windows.iter().flat_map(move |(value, members)| {
+            (2..2 + members).map(move |gap| self.value_rows[*value] + gap * batch)
+        })
+    }
+
     /// Rows on which a sum is used for an inference of a batch that is not the last, so that
     /// the next one's is σ times it.
     pub fn steps(&self) -> impl Iterator<Item = usize> {
@@ -402,7 +444,7 @@ impl Layout {
         let instances = (0..words).map(move |word| 1 + word * batch);
         let biases = self.swaps.get(self.instances).copied();
         let values = self.value_rows.iter().flat_map(move |row| [*row, row + batch]);
-        let runs = instances.chain(biases).chain(values);
+        let runs = instances.chain(biases).chain(values).chain(self.gaps());
         let leaves = self.paths.groups().flat_map(move |tree| tree.leaves(batch - 1));
         runs.flat_map(move |first| first..first + batch - 1).chain(leaves)
     }

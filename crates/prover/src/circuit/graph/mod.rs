@@ -18,6 +18,7 @@ mod model;
 pub mod paths;
 #[cfg(test)]
 mod tests;
+mod windows;
 pub mod witness;
 
 use halo2_proofs::plonk::{Column, Fixed};
@@ -44,7 +45,7 @@ impl Columns {
         let nodes = self.paths.as_ref().map(|paths| paths.secret()).unwrap_or_default();
         let in_paths = self.paths.as_ref().map(|paths| [paths.step, paths.number]);
         let delta = self.paths.as_ref().map(|paths| paths.delta);
-        let own = self.weights.iter().copied().chain(structural).chain(step);
+        let own = self.weights.iter().copied().chain(structural).chain(step).chain(self.gap);
         super::Columns {
             advice: vec![first, second],
             fixed: own.chain(in_paths.into_iter().flatten()).chain(nodes.clone()).collect(),
@@ -70,6 +71,10 @@ impl Layout {
         values.for_each(|row| set(columns.value, row, Fr::one()));
         if let Some(batch) = &columns.batch {
             self.steps().for_each(|row| set(batch.step, row, Fr::one()));
+        }
+        if let Some(gap) = columns.gap {
+            let rows = self.gaps().flat_map(|row| row..row + self.shape.batch());
+            rows.for_each(|row| set(gap, row, Fr::one()));
         }
         self.swaps.iter().for_each(|row| set(columns.swap, *row, Fr::one()));
         (0..self.active_rows()).for_each(|row| set(columns.active, row, Fr::one()));

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::claims::{Claims, Ensemble, Map, Node, Rows};
 use crate::{
     circuit::PublicValues,
-    graph::{Convolution, LinearMap, TensorId},
-    integer::{IntegerGraph, IntegerOp, Selected},
+    graph::{Convolution, Linear, LinearMap, TensorId},
+    integer::{IntegerGraph, IntegerOp, Maxima, Selected},
     shape::Shape,
 };
 
@@ -29,23 +29,22 @@ impl<'a> Claims<'a> {
         for node in &graph.nodes {
             elements[node.output.0] = match &node.op {
                 IntegerOp::Linear(linear) => {
-                    let maps = linear.maps.iter().zip(&node.inputs);
-                    let maps = maps.map(|(map, input)| Map {
-                        values: elements[input.0].clone(),
-                        rows: match map {
-                            LinearMap::Dense { positions: 1, weights, .. } => Rows::Dense(weights),
-                            LinearMap::Sparse(rows) => Rows::Sparse(Cow::Borrowed(rows)),
-                            map => Rows::Structured(map),
-                        },
-                    });
-                    let maps: Vec<_> = maps.collect();
+                    let maps = maps(linear, &node.inputs, &elements);
                     let capacity = shape.lanes * shape.packed();
-                    let order = linear.maps.iter().find_map(|map| match map {
-                        LinearMap::Convolution(convolution) => Some(tiles(convolution, capacity)),
-                        _ => None,
-                    });
-                    let alike = alike(&linear.maps);
-                    nodes.push(Node { bias: Cow::Borrowed(&linear.bias), maps, order, alike });
+                    let order = convolution(linear).map(|own| Grid::of(own).tiles(capacity));
+                    let (bias, alike) = (Cow::Borrowed(&linear.bias[..]), alike(&linear.maps));
+                    nodes.push(Node { bias, maps, windows: None, order, alike });
+                    number(node.output)
+                }
+                IntegerOp::Maxima(Maxima { linear, windows }) => {
+                    let maps = maps(linear, &node.inputs, &elements);
+                    let bias = Cow::Borrowed(&linear.bias[..]);
+                    let own = Some(Cow::Borrowed(&windows[..]));
+                    let mut claim = Node { bias, maps, windows: own, order: None, alike: 1 };
+                    let together = shape.lanes * shape.packed() / claim.widest();
+                    claim.order =
+                        convolution(linear).and_then(|own| window_tiles(own, windows, together));
+                    nodes.push(claim);
                     number(node.output)
                 }
                 IntegerOp::Trees(trees) => {
@@ -53,7 +52,8 @@ impl<'a> Claims<'a> {
                     let values = trees.features.iter().map(value).collect();
                     ensembles.push(Ensemble { node: nodes.len(), values, trees: &trees.trees });
                     let bias = Cow::Borrowed(&trees.bias[..]);
-                    nodes.push(Node { bias, maps: Vec::new(), order: None, alike: 1 });
+                    let maps = Vec::new();
+                    nodes.push(Node { bias, maps, windows: None, order: None, alike: 1 });
                     number(node.output)
                 }
                 IntegerOp::Select(selected) => {
@@ -70,6 +70,27 @@ impl<'a> Claims<'a> {
     }
 }
 
+/// What a node adds up of the values with these numbers.
+fn maps<'a>(linear: &'a Linear<i64>, inputs: &[TensorId], numbers: &[Vec<u32>]) -> Vec<Map<'a>> {
+    let map = |(map, input): (&'a LinearMap<i64>, &TensorId)| Map {
+        values: numbers[input.0].clone(),
+        rows: match map {
+            LinearMap::Dense { positions: 1, weights, .. } => Rows::Dense(weights),
+            LinearMap::Sparse(rows) => Rows::Sparse(Cow::Borrowed(rows)),
+            map => Rows::Structured(map),
+        },
+    };
+    linear.maps.iter().zip(inputs).map(map).collect()
+}
+
+/// The first convolution of a node.
+fn convolution(linear: &Linear<i64>) -> Option<&Convolution<i64>> {
+    linear.maps.iter().find_map(|map| match map {
+        LinearMap::Convolution(convolution) => Some(convolution),
+        _ => None,
+    })
+}
+
 /// As many equations at a time, in the order in which they are packed, read the same
 /// values: those of a position's outputs.
 fn alike(maps: &[LinearMap<i64>]) -> usize {
@@ -84,29 +105,81 @@ fn alike(maps: &[LinearMap<i64>]) -> usize {
     if alike.all(|other| other == first) { first.1.max(1) } else { 1 }
 }
 
-/// The equations of a convolution, tile by tile: all channels of a group at positions
-/// next to each other, about `capacity` equations a tile, so that a value is read by few
-/// stripes.
-fn tiles<T>(convolution: &Convolution<T>, capacity: usize) -> Vec<u32> {
-    let [height, width] = convolution.out_size;
-    let channels = convolution.out_channels / convolution.groups;
-    let area = (capacity / channels).max(1);
-    let tile_width = area.isqrt().clamp(1, width);
-    let tile_height = (area / tile_width).clamp(1, height);
-    let mut order =
-        Vec::with_capacity(convolution.batch * convolution.out_channels * height * width);
-    for plane in 0..convolution.batch * convolution.groups {
-        for top in (0..height).step_by(tile_height) {
-            for left in (0..width).step_by(tile_width) {
-                for row in top..(top + tile_height).min(height) {
-                    for column in left..(left + tile_width).min(width) {
-                        for channel in plane * channels..(plane + 1) * channels {
-                            order.push(((channel * height + row) * width + column) as u32);
+/// Channels of images, in groups that read the same values.
+struct Grid {
+    /// Groups of all images.
+    groups: usize,
+    /// Channels of a group.
+    channels: usize,
+    /// Height and width.
+    size: [usize; 2],
+}
+
+impl Grid {
+    /// The results of a convolution.
+    fn of<T>(convolution: &Convolution<T>) -> Self {
+        Self {
+            groups: convolution.batch * convolution.groups,
+            channels: convolution.out_channels / convolution.groups,
+            size: convolution.out_size,
+        }
+    }
+
+    /// The elements, tile by tile: all channels of a group at positions next to each other,
+    /// about `capacity` a tile, so that what they read is read by few stripes.
+    fn tiles(&self, capacity: usize) -> Vec<u32> {
+        let Self { groups, channels, size: [height, width] } = *self;
+        let area = (capacity / channels).max(1);
+        let tile_width = area.isqrt().clamp(1, width);
+        let tile_height = (area / tile_width).clamp(1, height);
+        let mut order = Vec::with_capacity(groups * channels * height * width);
+        for plane in 0..groups {
+            for top in (0..height).step_by(tile_height) {
+                for left in (0..width).step_by(tile_width) {
+                    for row in top..(top + tile_height).min(height) {
+                        for column in left..(left + tile_width).min(width) {
+                            for channel in plane * channels..(plane + 1) * channels {
+                                order.push(((channel * height + row) * width + column) as u32);
+                            }
                         }
                     }
                 }
             }
         }
+        order
     }
-    order
+}
+
+/// Windows over the results of a convolution, tile by tile, `together` in each, if their
+/// first elements are a grid.
+fn window_tiles<T>(
+    convolution: &Convolution<T>,
+    windows: &[Vec<usize>],
+    together: usize,
+) -> Option<Vec<u32>> {
+    let [height, width] = convolution.out_size;
+    let channels = convolution.batch * convolution.out_channels;
+    // The window that begins there.
+    let mut begins = vec![None; channels * height * width];
+    let (mut rows, mut columns) = (vec![false; height], vec![false; width]);
+    for (index, window) in windows.iter().enumerate() {
+        let first = *window.first()?;
+        rows[first / width % height] = true;
+        columns[first % width] = true;
+        begins[first] = Some(index as u32);
+    }
+    let places =
+        |taken: &[bool]| -> Vec<usize> { (0..taken.len()).filter(|place| taken[*place]).collect() };
+    let (rows, columns) = (places(&rows), places(&columns));
+    let grid = Grid { size: [rows.len(), columns.len()], ..Grid::of(convolution) };
+    if channels * rows.len() * columns.len() != windows.len() {
+        return None;
+    }
+    let window = |element: u32| {
+        let (element, across) = (element as usize, columns.len());
+        let (plane, column) = (element / across, element % across);
+        let (channel, row) = (plane / rows.len(), plane % rows.len());
+        begins[(channel * height + rows[row]) * width + columns[column]]
+    };
+    grid.tiles(together.max(1)).into_iter().map(window).collect()
 }

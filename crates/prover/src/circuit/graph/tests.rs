@@ -5,6 +5,7 @@
 mod batches;
 mod paths;
 mod trees;
+mod windows;
 
 use std::{
     borrow::Cow,
@@ -61,14 +62,15 @@ fn run_with(
     let shift = shape.shift_bits();
     let mut integers: Vec<(i64, i64)> = inputs.iter().map(|x| (x << shift, *x)).collect();
     for node in &claims.nodes {
-        let results: Vec<(i64, i64)> = (0..node.bias.len())
-            .map(|equation| {
-                let mut z = node.bias[equation];
-                for map in &node.maps {
-                    map.row(equation, |value, weight| z += weight * integers[value as usize].1);
-                }
-                assert!(z >> shape.accumulator_bits() == z >> 63, "{z} fits");
-                let value = integers.len() + equation;
+        let z: Vec<i64> = left_sides(node, &integers);
+        z.iter().for_each(|z| assert!(z >> shape.accumulator_bits() == z >> 63, "{z} fits"));
+        let results: Vec<(i64, i64)> = (0..node.values())
+            .map(|result| {
+                let z = match &node.windows {
+                    Some(windows) => windows[result].iter().map(|w| z[*w]).max().expect("some"),
+                    None => z[result],
+                };
+                let value = integers.len() + result;
                 match lies.iter().find(|(other, _)| *other == value) {
                     Some((_, x)) => (x << shift, *x),
                     None => (z, (z >> shift).max(0)),
@@ -78,6 +80,32 @@ fn run_with(
         integers.extend(results);
     }
     integers
+}
+
+/// z of a node's equations.
+fn left_sides(node: &Node<'_>, integers: &[(i64, i64)]) -> Vec<i64> {
+    let left_side = |(equation, bias): (usize, &i64)| {
+        let mut z = *bias;
+        for map in &node.maps {
+            map.row(equation, |value, weight| z += weight * integers[value as usize].1);
+        }
+        z
+    };
+    node.bias.iter().enumerate().map(left_side).collect()
+}
+
+/// How far the z of every window are below what is said to be the greatest.
+fn gaps(claims: &Claims<'_>, integers: &[(i64, i64)]) -> Vec<i64> {
+    let mut gaps = Vec::new();
+    let mut value = claims.inputs;
+    for node in &claims.nodes {
+        let z = left_sides(node, integers);
+        for (result, window) in node.windows.iter().flat_map(|own| own.iter().enumerate()) {
+            gaps.extend(window.iter().map(|w| integers[value + result].0 - z[*w]));
+        }
+        value += node.values();
+    }
+    gaps
 }
 
 fn sparse(rows: &[&[(usize, i64)]]) -> Terms<'static> {
@@ -95,8 +123,13 @@ fn sparse(rows: &[&[(usize, i64)]]) -> Terms<'static> {
 /// words state two inputs in one word, a hidden value, and both results.
 fn claims() -> Claims<'static> {
     let dense: &'static [i64] = &[30, -20, 7, -5, 11, 0, 1, 1, -100, 9, -8, 3, 64, 64, 64];
-    let node =
-        |bias: &[i64], maps| Node { bias: Cow::Owned(bias.to_vec()), maps, order: None, alike: 1 };
+    let node = |bias: &[i64], maps| Node {
+        bias: Cow::Owned(bias.to_vec()),
+        maps,
+        windows: None,
+        order: None,
+        alike: 1,
+    };
     let map = |values: &[u32], rows| Map { values: values.to_vec(), rows };
     Claims {
         inputs: 3,
@@ -153,7 +186,9 @@ impl Setting {
         };
         let words = interleave(&runs.iter().map(words).collect::<Vec<_>>());
         let instances = [Fr::from(77)].into_iter().chain(words).collect();
-        Self { first: FirstPhase::new(&layout, &interleave(runs)), layout, instances }
+        let gaps: Vec<_> = runs.iter().map(|integers| gaps(claims, integers)).collect();
+        let first = FirstPhase::new(&layout, &interleave(runs), &interleave(&gaps));
+        Self { first, layout, instances }
     }
 
     fn new(shape: Shape) -> Self {
@@ -197,6 +232,7 @@ impl Setting {
         table.into_iter().for_each(|(row, count)| cells[row] = count);
         let batch = self.layout.shape.batch();
         let rows = self.layout.value_rows.iter().flat_map(|row| *row..row + 2 * batch);
+        let rows = rows.chain(self.layout.gaps().flat_map(|row| row..row + batch));
         cells[self.layout.zero_row] = zeros - rows.map(|row| cells[row]).sum::<Fr>();
     }
 
@@ -527,7 +563,8 @@ fn random_claims() -> impl Strategy<Value = (Claims<'static>, Vec<i64>)> {
                 let order = turned.then(|| (0..results as u32).rev().collect());
                 let maps = vec![Map { values, rows }];
                 let alike = if dense { results } else { 1 };
-                claims.nodes.push(Node { bias: Cow::Owned(bias), maps, order, alike });
+                let (bias, windows) = (Cow::Owned(bias), None);
+                claims.nodes.push(Node { bias, maps, windows, order, alike });
                 count += results;
             }
             claims.words =

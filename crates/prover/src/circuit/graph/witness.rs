@@ -70,9 +70,9 @@ impl Challenges {
 }
 
 impl FirstPhase {
-    /// Fills the first-phase columns from every value's (z, x), those of the inferences of a
-    /// batch one after the other.
-    pub fn new(layout: &Layout, integers: &[(i64, i64)]) -> Self {
+    /// Fills the first-phase columns from every value's (z, x) and from the gaps of all windows,
+    /// those of the inferences of a batch one after the other.
+    pub fn new(layout: &Layout, integers: &[(i64, i64)], gaps: &[i64]) -> Self {
         let shape = &layout.shape;
         let (columns, active) = (shape.limb_columns(), layout.active_rows());
         let mask = shape.table_size() as u64 - 1;
@@ -92,6 +92,20 @@ impl FirstPhase {
             cells[row] = x;
             cells[end] = sign;
             elsewhere += i128::from(x) + i128::from(sign);
+        }
+        let mut placed = Vec::with_capacity(gaps.len());
+        layout.place_gaps(
+            gaps,
+            |end| cells[end] == 1,
+            |row, gap, open| placed.push((row, gap, open)),
+        );
+        for (row, mut gap, open) in placed {
+            for limb in &mut limbs {
+                limb[row] = (gap as u64 & mask) as u32;
+                gap >>= shape.limb_bits;
+            }
+            cells[row] = i64::from(open);
+            elsewhere += i128::from(open);
         }
         let paths = PathCells::new(layout, integers, |row, lane, sign, mut difference| {
             let own = lane * shape.value_limbs()..(lane + 1) * shape.value_limbs();
@@ -142,13 +156,17 @@ impl FirstPhase {
 
     /// z of the pre-activation that ends on `end`, from its limbs and sign.
     fn pre_activation(&self, shape: &Shape, end: usize) -> Fr {
+        let offset = Fr::from(1u64 << shape.accumulator_bits());
+        self.magnitude(shape, end) + (self.cells[end] - Fr::one()) * offset
+    }
+
+    /// What the limbs that end on a row come to.
+    fn magnitude(&self, shape: &Shape, end: usize) -> Fr {
         let base = Fr::from(shape.table_size() as u64);
         let columns = self.limbs.len();
-        let magnitude = (0..shape.limbs).rev().fold(Fr::zero(), |sum, limb| {
+        (0..shape.limbs).rev().fold(Fr::zero(), |sum, limb| {
             sum * base + self.limbs[limb % columns][end - limb / columns * shape.batch()]
-        });
-        let offset = Fr::from(1u64 << shape.accumulator_bits());
-        magnitude + (self.cells[end] - Fr::one()) * offset
+        })
     }
 
     pub(super) fn balance(&self, layout: &Layout, instances: &[Fr], reading: &[Fr]) -> Vec<Fr> {
@@ -157,6 +175,9 @@ impl FirstPhase {
             step[row] -= reading[row] * self.cells[row];
             let end = row + layout.shape.batch();
             step[end] += reading[end] * self.pre_activation(&layout.shape, end);
+        }
+        for row in layout.gaps().flat_map(|row| row..row + layout.shape.batch()) {
+            step[row] -= reading[row] * self.magnitude(&layout.shape, row);
         }
         for row in &layout.swaps {
             let leaves: Fr = self.paths.lanes.iter().map(|lane| lane.name[*row]).sum();
@@ -239,7 +260,8 @@ fn readings(layout: &Layout, coefficient: &[Fr], challenges: Challenges) -> Vec<
     let mut kept = vec![Fr::one(); step.len()];
     let batch = layout.shape.batch();
     let used = layout.value_rows.iter().flat_map(|row| *row..row + 2 * batch);
-    used.chain(layout.swaps.iter().copied()).for_each(|row| kept[row] = Fr::zero());
+    let gaps = layout.gaps().flat_map(|row| row..row + batch);
+    used.chain(gaps).chain(layout.swaps.iter().copied()).for_each(|row| kept[row] = Fr::zero());
     layout.steps().for_each(|row| kept[row] = sigma);
     let mut sum = Fr::zero();
     let mut column = Vec::with_capacity(step.len() + 1);

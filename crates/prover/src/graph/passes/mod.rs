@@ -8,12 +8,14 @@ mod dead;
 mod functions;
 mod fuse;
 mod merge;
+mod order;
 
 use super::{Graph, TensorId};
 
 /// Runs all passes.
 pub(crate) fn simplify(graph: &mut Graph) {
     functions::merge(graph);
+    order::commute(graph);
     fuse::fuse(graph);
     dead::drop_dead(graph);
 }

@@ -72,7 +72,7 @@ impl Emitter<'_> {
             bits = (bits - excess).max(super::MIN_FRACTION_BITS);
         };
         let tensor = self.tensor(&step.name, step.len);
-        self.analysis.add_trees(tensor, &bounds);
+        self.analysis.add_plain(tensor, &bounds);
         let inputs: Vec<TensorId> = steps.iter().map(|step| self.made[*step].tensor).collect();
         let (name, op) = (step.name.clone(), IntegerOp::Trees(made));
         self.graph.nodes.push(IntegerNode { name, op, inputs, output: tensor });

@@ -1,7 +1,13 @@
-//! Maxima, minima and their positions, exactly, as ReLUs of differences.
+//! Maxima, minima and their positions, exactly, as ReLUs of differences; many maxima of what
+//! is not rounded yet over windows.
 
 use super::{Kind, Lowering, Part, Terms, View};
-use crate::graph::{Extremum, LinearMap, Node, SparseRows};
+use crate::graph::{Extremum, Function, LinearMap, Node, Op, SparseRows};
+
+/// The widest window: as many weights must fit a row.
+const WIDEST: usize = 16;
+/// The least elements of all of a node's windows for which an argument of their own pays.
+const MANY: usize = 256;
 
 impl Lowering<'_> {
     /// A step of one unit and shift that holds a node's input, and for each of its elements
@@ -34,6 +40,9 @@ impl Lowering<'_> {
 
     /// A tournament: max(a, b) = b + max(0, a − b), min(a, b) = a − max(0, a − b).
     pub(super) fn extremum(&mut self, node: &Node, extremum: &Extremum) -> View {
+        if self.over_windows(node, extremum) {
+            return self.maxima(node, extremum);
+        }
         let (source, elements) = self.comparable(node);
         let groups = Self::groups(extremum, &elements);
         let longest = groups.first().map_or(0, Vec::len);
@@ -64,6 +73,37 @@ impl Lowering<'_> {
         let rows = round.pop().unwrap_or_default();
         let parts = self.parts(&rows, false);
         View { parts, bias: vec![0.0; groups.len()] }
+    }
+
+    /// Whether a node's maxima are taken over windows: many, of sums that no step holds yet.
+    fn over_windows(&self, node: &Node, extremum: &Extremum) -> bool {
+        let Some(view) = &self.views[node.inputs[0].0] else { return false };
+        let widths = || extremum.groups.iter().map(Vec::len);
+        let moved = |part: &Part| super::selection(&part.map).is_some();
+        self.arguments.windows
+            && !extremum.minimum
+            && (2..=WIDEST).contains(&widths().max().unwrap_or(0))
+            && widths().sum::<usize>() >= MANY
+            && !(view.parts.len() == 1 && view.parts.iter().all(moved))
+    }
+
+    /// Maxima that are rescaled once a window, cut at 0 if that is all that is read of them.
+    fn maxima(&mut self, node: &Node, extremum: &Extremum) -> View {
+        let view = self.view(node.inputs[0]);
+        let mut readers =
+            self.graph.nodes.iter().filter(|reader| reader.inputs.contains(&node.output));
+        let relu = readers.next().filter(|reader| {
+            matches!(reader.op, Op::Function(Function::Relu)) && self.uses[node.output.0] == 1
+        });
+        let mut name = self.name(node, &view);
+        if let Some(relu) = relu {
+            name = format!("{name}+{}", relu.name);
+        }
+        let windows = extremum.groups.clone();
+        let (made, cut) = relu.map_or((node.output, false), |relu| (relu.output, true));
+        let kind = Kind::Maxima { view, windows, cut };
+        let step = self.add_step(name, made, kind);
+        View::identity(step, extremum.groups.len())
     }
 
     /// The number of leading elements that are not the extreme one. With r_i what element i

@@ -80,7 +80,7 @@ struct Path {
 
 impl Lowering<'_> {
     pub(super) fn trees(&mut self, node: &Node, trees: &TreeEnsemble) -> View {
-        if let Some(view) = self.by_paths.then(|| self.paths(node, trees)).flatten() {
+        if let Some(view) = self.arguments.paths.then(|| self.paths(node, trees)).flatten() {
             return view;
         }
         let (features, sources) = self.features(node, trees);

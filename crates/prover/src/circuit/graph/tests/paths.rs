@@ -235,7 +235,7 @@ impl Lies {
         for (word, (_, x)) in witness.instances[1..].iter_mut().zip(&integers[3..]) {
             *word = field(*x);
         }
-        let mut first = FirstPhase::new(rows, &integers);
+        let mut first = FirstPhase::new(rows, &integers, &[]);
         let (bits, limbs) = (self.shape.limb_bits, self.shape.value_limbs());
         for (tree, (steps, leaf)) in self.paths.iter().enumerate() {
             let placed = &rows.paths.trees[placed(rows, tree)];

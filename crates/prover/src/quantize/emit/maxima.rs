@@ -1,0 +1,65 @@
+//! Maxima over windows.
+
+use super::{Emitter, MIN_FRACTION_BITS, Made, Meaning, Scaled, exp2};
+use crate::{
+    integer::{IntegerNode, IntegerOp, Maxima},
+    quantize::{
+        QuantizeError,
+        program::{Step, View},
+    },
+};
+
+impl Emitter<'_> {
+    /// The maximum of a view over each window: max(0, ·) where `cut`, else shifted by as much as
+    /// the lowest needs.
+    pub(super) fn maxima(
+        &mut self,
+        step: &Step,
+        view: &View,
+        windows: &[Vec<usize>],
+        cut: bool,
+    ) -> Result<Made, QuantizeError> {
+        let lowest = step.bounds.iter().map(|(lo, _)| *lo).fold(f64::MAX, f64::min);
+        let lowest = if cut { 0.0 } else { lowest };
+        let magnitude = step.bounds.iter().map(|(_, hi)| hi - lowest).fold(0.0, f64::max);
+        let mut bits = self.fraction_bits(step, self.read_bits(view), magnitude)?;
+        let (inputs, made, bounds, offset) = loop {
+            // On the grid, so that 0 is.
+            let mut offset = (lowest * exp2(bits)).floor() * exp2(-bits);
+            let offsets = vec![offset; view.bias.len()];
+            let Scaled { inputs, mut linear, bounds: mut z } =
+                self.scale(&step.name, view, &offsets, exp2(bits))?;
+            let mut made = Maxima { linear: linear.clone(), windows: windows.to_vec() };
+            if !cut {
+                // Lifted by whole units until rounding cannot make one negative.
+                let least = made.bounds(&z).iter().map(|bounds| bounds.0).min().unwrap_or(0);
+                let one = 1i128 << self.graph.shift_bits;
+                let units = (-least.min(0)).div_euclid(one) + i128::from(least < 0);
+                let by = units.saturating_mul(one);
+                for (bounds, bias) in z.iter_mut().zip(&mut linear.bias) {
+                    *bounds = (bounds.0.saturating_add(by), bounds.1.saturating_add(by));
+                    *bias = bias.saturating_add(i64::try_from(by).unwrap_or(i64::MAX));
+                }
+                offset -= units as f64 * exp2(-bits);
+                made.linear = linear;
+            }
+            let excess = self.excess(&z).max(self.excess(&made.gaps(&z)));
+            if excess <= 0 || bits == MIN_FRACTION_BITS {
+                let bounds = made.bounds(&z);
+                break (inputs, made, bounds, offset);
+            }
+            bits = (bits - excess).max(MIN_FRACTION_BITS);
+        };
+        let tensor = self.tensor(&step.name, step.len);
+        self.analysis.add_plain(tensor, &bounds);
+        let (name, op) = (step.name.clone(), IntegerOp::Maxima(made));
+        self.graph.nodes.push(IntegerNode { name, op, inputs, output: tensor });
+        let meaning = Meaning::Affine {
+            units: vec![exp2(-bits); step.len],
+            offsets: vec![offset; step.len],
+            // A real 0, so that the error is in proportion to the real value.
+            middles: vec![-offset * exp2(bits); step.len],
+        };
+        Ok(Made { tensor, bits, meaning })
+    }
+}
