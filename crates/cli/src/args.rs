@@ -104,9 +104,13 @@ pub(crate) struct ModelOptions {
     /// `prove`
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
-    /// Make the inputs public values of the proof: all of them, single ones cannot be chosen
+    /// Make all inputs public values of the proof
     #[arg(long)]
     pub(crate) public_inputs: bool,
+    /// Make an input a public value of the proof, by its name; repeat for several. The others
+    /// stay private
+    #[arg(long = "public", value_name = "NAME", conflicts_with = "public_inputs")]
+    pub(crate) public: Vec<String>,
     /// Largest output error against the float model (default: 1e-4, or what can be
     /// reached if outputs may be large)
     #[arg(long, value_name = "ERROR", allow_negative_numbers = true)]
@@ -329,7 +333,7 @@ pub(crate) struct Setup {
         long,
         value_name = "SETUP",
         conflicts_with_all = [
-            "out", "public_weights", "ranges", "range", "calibration", "public_inputs",
+            "out", "public_weights", "ranges", "range", "calibration", "public_inputs", "public",
             "target_error", "decimals",
         ]
     )]

@@ -102,7 +102,7 @@ fn given_ranges(given: &[InputRange], tensors: &[InputTensor]) -> Outcome<Ranges
         };
         input.extend(std::iter::repeat_n(ends, tensor.elements()));
     }
-    Ok(Ranges { input, grids: Vec::new() })
+    Ok(Ranges { input, grids: Vec::new(), private: Vec::new() })
 }
 
 /// How several inputs are given ranges.
@@ -123,15 +123,29 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel>
     let load = LoadOptions { outputs: options.outputs(), dims: options.dims()? };
     let file = ModelFile::open(path, &load).map_err(|error| hint(error, options))?;
     let file = if options.no_crosscheck { file.without_crosscheck() } else { file };
-    let (ranges, inputs) = ranges(options, file.graph())?;
+    let (mut ranges, inputs) = ranges(options, file.graph())?;
+    if !options.public.is_empty() {
+        ranges.private = all_but(&options.public, &inputs)?;
+    }
     let plan_options = PlanOptions {
         target_error: options.target_error,
-        public_inputs: options.public_inputs,
+        public_inputs: options.public_inputs || !options.public.is_empty(),
         objective: options.optimize.objective(),
         decimals: options.decimals,
         batch: options.batch,
     };
     Ok(file.plan(&ranges, &plan_options)?.with_categories(&inputs))
+}
+
+/// The positions of all inputs but those named.
+fn all_but(public: &[String], tensors: &[InputTensor]) -> Outcome<Vec<usize>> {
+    let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    if let Some(name) = public.iter().find(|name| !names.contains(&name.as_str())) {
+        let message = format!("--public names {name}, the model takes {}", names.join(", "));
+        return Err(Failure::new(message));
+    }
+    let private = |index: &usize| !public.iter().any(|name| name == names[*index]);
+    Ok((0..names.len()).filter(private).collect())
 }
 
 /// What an option of the command line does about an error of reading.

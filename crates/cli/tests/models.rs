@@ -77,6 +77,26 @@ fn several_inputs_are_given_ranges_by_name() {
 }
 
 #[test]
+fn one_input_of_several_is_made_public_by_name() {
+    let place = Workplace::new();
+    let model = fixture("operators/two_inputs.onnx");
+    let inspect = ["inspect", &model, "--range=-1,1"];
+    let of = |more: &[&str]| place.json(&[&inspect[..], more].concat());
+    let instances = |report: &Value| report["estimate"]["instances"].as_u64().expect("a number");
+    let (none, all) = (instances(&of(&[])), instances(&of(&["--public-inputs"])));
+    for name in ["a", "b"] {
+        let one = of(&["--public", name]);
+        assert_eq!(one["public_inputs"], serde_json::json!([name]));
+        assert!((none + 1..=all).contains(&instances(&one)), "{one}");
+    }
+    let both = of(&["--public", "b", "--public", "a"]);
+    assert_eq!((&both["public_inputs"], instances(&both)), (&serde_json::json!(["a", "b"]), all));
+    let error = place.failure(&[&inspect[..], &["--public", "c"]].concat());
+    assert!(error.contains("--public names c, the model takes a, b"), "{error}");
+    place.fails_with(2, &[&inspect[..], &["--public", "a", "--public-inputs"]].concat());
+}
+
+#[test]
 fn inspect_shows_every_node_with_its_rows_and_what_dominates() {
     let place = Workplace::new();
     let model = fixture("operators/lenet.onnx");

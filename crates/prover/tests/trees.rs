@@ -79,7 +79,11 @@ fn cases() -> Vec<(String, Case, Graph)> {
 impl Case {
     fn ranges(&self) -> Ranges {
         let grid = |decimals: &u32| Some(Grid { decimals: *decimals, exact: true });
-        Ranges { input: self.ranges.clone(), grids: self.decimals.iter().map(grid).collect() }
+        Ranges {
+            input: self.ranges.clone(),
+            grids: self.decimals.iter().map(grid).collect(),
+            private: vec![],
+        }
     }
 }
 

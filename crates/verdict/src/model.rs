@@ -33,7 +33,7 @@ pub(crate) fn public_values(
     input: &InputSchema,
     output: &OutputSchema,
 ) -> PublicValues {
-    let public = circuit::PublicValues::new(shape, input.ranges.len(), output.count);
+    let public = circuit::PublicValues::new(shape, input.stated(&input.ranges).len(), output.count);
     PublicValues { inputs: public.input_words(), outputs: public.output_words() }
 }
 

@@ -184,9 +184,10 @@ impl Prover {
 
     /// The public input words of an inference on `inputs`; none if they are private.
     fn input_words(&self, inputs: &[i64]) -> Vec<B256> {
-        let Manifest { shape, output, .. } = self.public.manifest();
-        let public = PublicValues::new(shape, inputs.len(), output.count);
-        public.words(inputs).iter().map(word).collect()
+        let Manifest { shape, input, output, .. } = self.public.manifest();
+        let stated = input.stated(inputs);
+        let public = PublicValues::new(shape, stated.len(), output.count);
+        public.words(&stated).iter().map(word).collect()
     }
 
     /// Checks a proof just made, and bundles it.

@@ -103,6 +103,7 @@ pub(crate) fn example_options(example: &Path) -> ModelOptions {
         range: vec![],
         calibration: None,
         public_inputs: false,
+        public: vec![],
         target_error: None,
         decimals: None,
         batch: None,

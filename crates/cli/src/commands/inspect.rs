@@ -32,6 +32,8 @@ struct Report<'a> {
     estimate: Estimate,
     verification_gas: u64,
     error: ErrorReport,
+    /// Names of the inputs that a proof states.
+    public_inputs: Vec<&'a str>,
     output: &'a OutputSchema,
     costs: &'a Costs,
     dominated_by: String,
@@ -51,6 +53,7 @@ pub(crate) fn run(args: &Inspect, ui: &Ui) -> Outcome {
         estimate: plan.estimate,
         verification_gas: verification_gas(plan)?,
         error: plan.error,
+        public_inputs: public_inputs(plan),
         output: &plan.quantized.output,
         costs: &costs,
         dominated_by: costs.dominant(),
@@ -111,6 +114,18 @@ fn grids(schema: &InputSchema) -> String {
     kinds.iter().map(describe).collect::<Vec<_>>().join("; ")
 }
 
+/// The names of the inputs that a proof states.
+fn public_inputs(plan: &Plan) -> Vec<&str> {
+    let schema = &plan.quantized.input;
+    let tensors = schema.tensors.iter().enumerate().filter(|_| plan.shape.public_inputs);
+    let stated = tensors.filter(|(index, _)| !schema.private.contains(index));
+    stated.map(|(_, tensor)| tensor.name.as_str()).collect()
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
 /// A model and its circuit for a person.
 pub(crate) fn summary(planned: &PlannedModel) -> Outcome<Vec<String>> {
     let (model, plan) = (planned.model(), planned.plan());
@@ -121,6 +136,7 @@ pub(crate) fn summary(planned: &PlannedModel) -> Outcome<Vec<String>> {
         ("model", format!("{}, {} parameters", model.name, grouped(model.parameters() as u64))),
         ("reading", reading(planned.reading())),
         ("inputs", grids(&plan.quantized.input)),
+        ("public inputs", listed(&public_inputs(plan))),
         (
             "outputs",
             format!(

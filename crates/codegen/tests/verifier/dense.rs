@@ -183,6 +183,7 @@ fn residual(shape: &Shape) -> IntegerGraph {
             tensor("sum", 12),
         ],
         inputs: vec![TensorId(0), TensorId(1)],
+        private: vec![],
         nodes: vec![
             node("conv", vec![convolution], &[0], 2),
             node("add", vec![LinearMap::Diagonal(vec![3; 12]), identity, twelfth], &[0, 2, 1], 3),

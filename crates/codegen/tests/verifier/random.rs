@@ -201,6 +201,7 @@ fn graph(rng: &mut StdRng, shape: &Shape, nodes: usize) -> IntegerGraph {
         input_bits: shape.value_bits(),
         tensors: vec![],
         inputs: vec![],
+        private: vec![],
         nodes: vec![],
         outputs: vec![],
     };
@@ -225,6 +226,9 @@ fn graph(rng: &mut StdRng, shape: &Shape, nodes: usize) -> IntegerGraph {
     }
     let last = TensorId(making.dims.len() - 1);
     let other = making.any();
+    if making.graph.inputs.len() > 1 && making.rng.gen_bool(0.5) {
+        making.graph.private = vec![making.graph.inputs[making.rng.gen_range(0..2)]];
+    }
     making.graph.outputs = if other == last { vec![last] } else { vec![other, last] };
     making.graph
 }

@@ -56,6 +56,7 @@ fn forest(shape: &Shape) -> IntegerGraph {
         input_bits: shape.value_bits(),
         tensors: vec![tensor("x", 4), tensor("scores", 2)],
         inputs: vec![TensorId(0)],
+        private: vec![],
         nodes: vec![node],
         outputs: vec![TensorId(1)],
     };

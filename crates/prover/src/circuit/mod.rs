@@ -218,9 +218,9 @@ impl Witness {
                 First::Graph(graph::FirstPhase::new(rows, &integers, &interleave(&gaps)))
             }
         };
-        let each = inputs.first().map_or(0, |inputs| inputs.as_ref().len());
-        let public = PublicValues::new(shape, each, outputs.len() / expected);
-        Ok(Self { instances: public.instances(context, inputs, &outputs), outputs, first })
+        let public = PublicValues::new(shape, graph.stated_len(), outputs.len() / expected);
+        let stated: Vec<_> = inputs.iter().map(|inputs| graph.stated(inputs.as_ref())).collect();
+        Ok(Self { instances: public.instances(context, &stated, &outputs), outputs, first })
     }
 
     /// The columns of a phase, in the order of their index: those committed before the

@@ -24,7 +24,8 @@ pub struct PublicValues {
 }
 
 impl PublicValues {
-    /// Those of a model of so many inputs and outputs an inference in a circuit's shape. The graph
+    /// Those of a model of so many inputs, private ones not counted, and outputs an inference in
+    /// a circuit's shape. The graph
     /// circuit puts as many inputs into a word as stay below half the modulus, the chain
     /// circuit one.
     pub fn new(shape: &Shape, inputs: usize, outputs: usize) -> Self {
@@ -65,7 +66,7 @@ impl PublicValues {
         inputs.chain(outputs.into_iter().map(|output| vec![output])).collect()
     }
 
-    /// The words that state the `inputs` of one inference; none if inputs are private.
+    /// The words that state the `inputs` of one inference that may be public; none if inputs are private.
     pub fn words(&self, inputs: &[i64]) -> Vec<Fr> {
         let unit = Fr::from(1u64 << self.bits);
         let word = |values: &[i64]| {

@@ -235,6 +235,7 @@ fn integer_graph(shape: &Shape) -> IntegerGraph {
             tensor("result", 3),
         ],
         inputs: vec![TensorId(0), TensorId(1)],
+        private: vec![],
         nodes: vec![
             node("conv", linear(vec![LinearMap::Convolution(convolution)], 16), &[0], 2),
             node("turn", IntegerOp::Select(selected.collect()), &[2], 3),
@@ -279,6 +280,50 @@ fn a_graph_of_every_map_is_proven_as_it_runs() {
             cheating.instances[index] += Fr::one();
             assert!(!mock_accepts(layout.clone(), cheating, |_| {}), "{shape} word {index}");
         }
+    }
+}
+
+#[test]
+fn of_several_inputs_a_private_one_has_no_word() {
+    for (private, batch) in [(0, 1), (1, 1), (0, 2), (1, 2)] {
+        let graph = Some(GraphShape { batch, ..GraphShape::new(2, 5) });
+        let shape = Shape { public_inputs: true, ..small(graph) };
+        let model = IntegerGraph { private: vec![TensorId(private)], ..integer_graph(&shape) };
+        model.validate(shape.accumulator_bits(), shape.value_bits()).expect("fits");
+        let layout = Layout::new(&model, shape).expect("small");
+        let inputs: Vec<Vec<i64>> = (0..batch as i64)
+            .map(|t| (0..38).map(|i| (i * 9973 + 5000 * t) % 65_536).collect())
+            .collect();
+        let of = |inputs: &[Vec<i64>]| {
+            Witness::batch(&layout, &model, inputs, Fr::one()).expect("in range").instances
+        };
+        let (stated, hidden) = if private == 0 { (32, 0) } else { (0, 32) };
+        let words = [6usize, 32][private].div_ceil(15) * batch;
+        let instances = of(&inputs);
+        assert_eq!(instances.len(), layout.instances);
+        assert_eq!(instances.len(), 1 + words + batch * model.output_len());
+        // What is stated is in the words, what is private is not.
+        for (index, changes) in [(stated, true), (hidden, false)] {
+            let mut others = inputs.clone();
+            others[batch - 1][index] += 1;
+            assert_eq!(of(&others)[1..=words] != instances[1..=words], changes);
+        }
+        let witness = Witness::batch(&layout, &model, &inputs, Fr::one()).expect("in range");
+        assert!(both_accept(layout.clone(), witness.clone(), |_| {}));
+        for index in 1..=words {
+            let mut cheating = witness.clone();
+            cheating.instances[index] += Fr::one();
+            assert!(!both_accept(layout.clone(), cheating, |_| {}), "word {index}");
+        }
+    }
+}
+
+#[test]
+fn a_private_input_that_is_none_is_refused() {
+    let shape = small(Some(GraphShape::new(2, 5)));
+    for tensor in [2, 99] {
+        let model = IntegerGraph { private: vec![TensorId(tensor)], ..integer_graph(&shape) };
+        model.validate(shape.accumulator_bits(), shape.value_bits()).expect_err("no input");
     }
 }
 

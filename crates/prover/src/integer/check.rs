@@ -49,6 +49,12 @@ pub enum IntegerError {
         /// The tensor's name.
         tensor: String,
     },
+    /// A private input that is none.
+    #[error("the list of private inputs names tensor {tensor}, which is no input")]
+    NoInput {
+        /// The tensor's name.
+        tensor: String,
+    },
     /// A tensor made twice.
     #[error("{place} makes tensor {tensor}, which something else makes too")]
     MadeTwice {
@@ -186,6 +192,14 @@ impl IntegerGraph {
         let mut made = vec![false; self.tensors.len()];
         for tensor in &self.inputs {
             self.make(*tensor, &mut made, || "the list of inputs".to_owned())?;
+        }
+        for tensor in &self.private {
+            let place = || "the list of private inputs".to_owned();
+            self.exists(*tensor, place)?;
+            if !self.inputs.contains(tensor) {
+                let tensor = self.tensors[tensor.0].name.clone();
+                return Err(IntegerError::NoInput { tensor });
+            }
         }
         for node in &self.nodes {
             let place = || format!("node {}", node.name);

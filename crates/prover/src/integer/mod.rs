@@ -49,6 +49,9 @@ pub struct IntegerGraph {
     pub tensors: Vec<IntegerTensor>,
     /// The tensors that are given, in the model's order.
     pub inputs: Vec<TensorId>,
+    /// Inputs that stay private where inputs are public.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub private: Vec<TensorId>,
     /// In topological order; each makes one tensor.
     pub nodes: Vec<IntegerNode>,
     /// The tensors that are the result, in the model's order.
@@ -130,7 +133,8 @@ impl IntegerGraph {
             });
         }
         let outputs = vec![TensorId(nodes.len())];
-        Self { shift_bits, input_bits, tensors, inputs: vec![TensorId(0)], nodes, outputs }
+        let inputs = vec![TensorId(0)];
+        Self { shift_bits, input_bits, tensors, inputs, private: Vec::new(), nodes, outputs }
     }
 
     /// Number of elements of a tensor.
@@ -141,6 +145,26 @@ impl IntegerGraph {
     /// Number of elements of all inputs.
     pub fn input_len(&self) -> usize {
         self.inputs.iter().map(|tensor| self.len(*tensor)).sum()
+    }
+
+    /// Of the elements of all inputs, those that are stated where inputs are public.
+    pub fn stated<T: Copy>(&self, elements: &[T]) -> Vec<T> {
+        let mut rest = elements;
+        let mut stated = Vec::with_capacity(elements.len());
+        for tensor in &self.inputs {
+            let (own, others) = rest.split_at(self.len(*tensor).min(rest.len()));
+            if !self.private.contains(tensor) {
+                stated.extend_from_slice(own);
+            }
+            rest = others;
+        }
+        stated
+    }
+
+    /// Number of elements that are stated where inputs are public.
+    pub fn stated_len(&self) -> usize {
+        let stated = self.inputs.iter().filter(|tensor| !self.private.contains(tensor));
+        stated.map(|tensor| self.len(*tensor)).sum()
     }
 
     /// Number of elements of all outputs.

@@ -17,6 +17,7 @@ impl Builder {
             input_bits: INPUT_BITS,
             tensors: vec![],
             inputs: vec![],
+            private: vec![],
             nodes: vec![],
             outputs: vec![],
         });

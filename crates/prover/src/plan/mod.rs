@@ -99,7 +99,7 @@ pub struct PlanOptions {
     /// Largest output error against the float model; 1e-4 if not given, or what the
     /// circuits reach, should none reach that.
     pub target_error: Option<f64>,
-    /// Whether inputs are instances.
+    /// Whether inputs are instances: those that are not declared private.
     pub public_inputs: bool,
     /// What to optimize.
     pub objective: Objective,
@@ -433,7 +433,7 @@ impl Search {
 }
 
 fn public_values(shape: &Shape, quantized: &Quantized) -> PublicValues {
-    PublicValues::new(shape, quantized.graph.input_len(), quantized.output.count)
+    PublicValues::new(shape, quantized.graph.stated_len(), quantized.output.count)
 }
 
 /// How a graph may be quantized: ensembles of trees by their paths, and by their decisions.

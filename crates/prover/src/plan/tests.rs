@@ -287,7 +287,7 @@ fn large_ensembles_take_few_rows_by_their_paths() {
             model.outputs = vec![TensorId(1)];
         }
         let grids = vec![Some(crate::quantize::Grid { decimals: 2, exact: true }); 24];
-        let ranges = Ranges { input: vec![[0.0, 1.0]; 24], grids };
+        let ranges = Ranges { grids, ..Ranges::uniform(24, 0.0, 1.0) };
         let options = PlanOptions { batch: Some(batch), objective, ..PlanOptions::default() };
         let plan = Plan::new(&model, &ranges, &options).expect("plans");
         let Candidate { gas, seconds, .. } = plan.considered[0];

@@ -75,7 +75,7 @@ impl Reference {
         let run = |inputs: &Vec<f64>| Ok((inputs.clone(), run_float(graph, inputs)?));
         let samples = samples.iter().map(run).collect::<Result<_, QuantizeError>>()?;
         Ok(Self {
-            ranges: Ranges { input: Vec::new(), grids: Vec::new() },
+            ranges: Ranges { input: Vec::new(), grids: Vec::new(), private: Vec::new() },
             samples,
             single: Vec::new(),
         })

@@ -112,6 +112,7 @@ impl<'a> Emitter<'a> {
                 input_bits: schema.bits,
                 tensors: Vec::new(),
                 inputs: Vec::new(),
+                private: Vec::new(),
                 nodes: Vec::new(),
                 outputs: Vec::new(),
             },
@@ -186,6 +187,9 @@ impl<'a> Emitter<'a> {
 
     fn input(&mut self, step: &Step, first: usize) -> Made {
         let tensor = self.tensor(&step.name, step.len);
+        if self.schema.private.contains(&self.graph.inputs.len()) {
+            self.graph.private.push(tensor);
+        }
         self.graph.inputs.push(tensor);
         self.analysis.add_input(tensor, step.len, self.schema.bits);
         let elements = first..first + step.len;

@@ -93,7 +93,11 @@ impl Ranges {
         self.validate(count)?;
         let compared = compared(graph);
         let element = |index| InputTensor::element(&InputTensor::of(graph), index);
-        let mut resolved = Self { input: self.input.clone(), grids: vec![None; count] };
+        let mut resolved = Self {
+            input: self.input.clone(),
+            grids: vec![None; count],
+            private: self.private.clone(),
+        };
         let kinds = graph.inputs.iter().flat_map(|id| {
             let tensor = &graph.tensors[id.0];
             std::iter::repeat_n(tensor.kind, tensor.len())
@@ -194,7 +198,7 @@ mod tests {
     #[test]
     fn points_count_from_the_lower_end_to_a_power_of_two() {
         let grid = Grid { decimals: 1, exact: true };
-        let ranges = Ranges { input: vec![[-0.3, 0.5]], grids: vec![Some(grid)] };
+        let ranges = Ranges { grids: vec![Some(grid)], ..Ranges::uniform(1, -0.3, 0.5) };
         assert_eq!(ranges.last_point(0, grid), 15);
         assert_eq!(ranges.point(0, grid, 0), -0.3);
         assert_eq!(ranges.point(0, grid, 5), 0.2);

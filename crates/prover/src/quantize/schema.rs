@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::grid::Grid;
 use crate::graph::{ElementKind, Graph, Tensor};
 
-/// Declared ranges of the inputs, one [lo, hi] for each element of all of them.
+/// What is declared of the inputs: a range, [lo, hi], for each element of all of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ranges {
@@ -15,6 +15,9 @@ pub struct Ranges {
     /// The grid of each element that has one; none of them where this is empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grids: Vec<Option<Grid>>,
+    /// Positions of inputs that stay private where inputs are public; in order, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub private: Vec<usize>,
 }
 
 /// How inputs become integers: affinely, so that the declared range is exactly the
@@ -32,6 +35,9 @@ pub struct InputSchema {
     /// The grid of each element that has one; none of them where this is empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grids: Vec<Option<Grid>>,
+    /// Positions of inputs that stay private where inputs are public; in order, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub private: Vec<usize>,
 }
 
 /// An input of the model.
@@ -85,6 +91,14 @@ pub enum SchemaError {
         expected: usize,
         /// The number given.
         got: usize,
+    },
+    /// A private input that is none.
+    #[error("private input {index} is not one of the model's {count} inputs, or named twice")]
+    Private {
+        /// Its position.
+        index: usize,
+        /// Inputs of the model.
+        count: usize,
     },
     /// A range that is empty, a single point, or not finite.
     #[error(
@@ -161,7 +175,7 @@ pub enum SchemaError {
 impl Ranges {
     /// The same range for every input.
     pub fn uniform(inputs: usize, lo: f64, hi: f64) -> Self {
-        Self { input: vec![[lo, hi]; inputs], grids: Vec::new() }
+        Self { input: vec![[lo, hi]; inputs], grids: Vec::new(), private: Vec::new() }
     }
 
     /// Ranges that contain every sample, widened by a tenth of their width on both
@@ -185,7 +199,7 @@ impl Ranges {
             let margin = if range[0] < range[1] { (range[1] - range[0]) / 10.0 } else { 0.5 };
             *range = [range[0] - margin, range[1] + margin];
         }
-        Ok(Self { input, grids: Vec::new() })
+        Ok(Self { input, grids: Vec::new(), private: Vec::new() })
     }
 
     /// Checks that there is a range for each of `inputs` inputs, and that it is one.
@@ -212,6 +226,18 @@ fn check_length(what: &'static str, expected: usize, got: usize) -> Result<(), S
     if expected == got { Ok(()) } else { Err(SchemaError::Length { what, expected, got }) }
 }
 
+/// Positions must be of inputs, each once and in order.
+fn check_private(private: &[usize], count: usize) -> Result<(), SchemaError> {
+    let mut next = 0;
+    for index in private.iter().copied() {
+        if index < next || index >= count {
+            return Err(SchemaError::Private { index, count });
+        }
+        next = index + 1;
+    }
+    Ok(())
+}
+
 impl InputSchema {
     /// The schema of a model's inputs within `ranges`.
     ///
@@ -223,7 +249,9 @@ impl InputSchema {
         let ranges = ranges.resolve(graph)?;
         let gridded = ranges.grids.iter().any(Option::is_some);
         let grids = if gridded { ranges.grids.clone() } else { Vec::new() };
-        let schema = Self { tensors, ranges: ranges.input, bits, grids };
+        let private = ranges.private.clone();
+        check_private(&private, tensors.len())?;
+        let schema = Self { tensors, ranges: ranges.input, bits, grids, private };
         for (index, [lo, hi]) in schema.ranges.iter().copied().enumerate() {
             if let Some(grid) = schema.grid(index)
                 && grid.nearest(hi) - grid.nearest(lo) > schema.largest()
@@ -237,6 +265,20 @@ impl InputSchema {
     /// Element `index` for a message, `x[0][3]`.
     fn element(&self, index: usize) -> String {
         InputTensor::element(&self.tensors, index)
+    }
+
+    /// Of the elements of all inputs, those that are stated where inputs are public.
+    pub fn stated<T: Copy>(&self, elements: &[T]) -> Vec<T> {
+        let mut rest = elements;
+        let mut stated = Vec::with_capacity(elements.len());
+        for (index, tensor) in self.tensors.iter().enumerate() {
+            let (own, others) = rest.split_at(tensor.len().min(rest.len()));
+            if !self.private.contains(&index) {
+                stated.extend_from_slice(own);
+            }
+            rest = others;
+        }
+        stated
     }
 
     /// The grid of element `index`, if it has one.
@@ -366,6 +408,7 @@ mod tests {
             ranges: vec![[-1.0, 3.0], [0.0, 1e9]],
             bits: 30,
             grids: Vec::new(),
+            private: Vec::new(),
         }
     }
 

@@ -210,7 +210,7 @@ fn parse_ranges(
         }
         InputTensor { categories: own, ..tensor.clone() }
     });
-    Ok((Ranges { input, grids }, tensors.collect()))
+    Ok((Ranges { input, grids, private: Vec::new() }, tensors.collect()))
 }
 
 /// The samples of a file's content; `said` is what its name says of its format.

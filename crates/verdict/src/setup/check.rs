@@ -100,8 +100,12 @@ pub fn check(
     let mut differences = Differences(Vec::new());
     let hash = hidden::model_hash(model.sha256, blinding.as_deref());
     differences.compare("the hash of the model's file", &manifest.model.hash, &hash);
-    let (input, grids) = (manifest.input.ranges.clone(), manifest.input.grids.clone());
-    let ranges = Ranges { input, grids };
+    let declared = &manifest.input;
+    let ranges = Ranges {
+        input: declared.ranges.clone(),
+        grids: declared.grids.clone(),
+        private: declared.private.clone(),
+    };
     let plan = step(progress, "plan the circuit as the setup says", || {
         Plan::with_shape(model, &ranges, (manifest.shape, manifest.opening), &manifest.precision)
     });

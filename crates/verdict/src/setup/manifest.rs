@@ -182,10 +182,16 @@ impl Manifest {
         let numbers = numbers.fold(0, usize::saturating_add);
         let ranges =
             input.ranges.iter().all(|[lo, hi]| lo.is_finite() && hi.is_finite() && lo < hi);
+        let private = &input.private;
+        let placed = private.windows(2).all(|pair| pair[0] < pair[1])
+            && private.last().is_none_or(|last| *last < input.tensors.len())
+            && (private.is_empty()
+                || manifest.shape.public_inputs && private.len() < input.tensors.len());
         if manifest.k > verdict_prover::circuit::MAX_K
             || !(1..=MAX_FOLD).contains(&manifest.opening.max_fold)
             || input.bits != manifest.shape.value_bits()
             || !ranges
+            || !placed
             || numbers != input.ranges.len()
             || output.count == 0
             || output.min > output.max

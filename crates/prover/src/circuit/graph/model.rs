@@ -63,9 +63,10 @@ impl<'a> Claims<'a> {
             };
         }
         let inputs = graph.input_len();
+        let numbers = graph.stated(&(0..inputs as u32).collect::<Vec<_>>());
         let outputs = graph.outputs.iter().flat_map(|tensor| &elements[tensor.0]).copied();
-        let numbers: Vec<u32> = (0..inputs as u32).collect();
-        let words = PublicValues::new(shape, inputs, graph.output_len()).stated(&numbers, outputs);
+        let words = PublicValues::new(shape, numbers.len(), graph.output_len());
+        let words = words.stated(&numbers, outputs);
         Self { inputs, nodes, ensembles, words }
     }
 }

@@ -100,7 +100,7 @@ fn a_convolution_its_relu_and_its_pool_are_one_node_in_either_order() {
 
 #[test]
 fn pools_without_a_relu_that_overlap_or_leave_elements_out_are_as_the_float_model_has_them() {
-    for (kernel, stride) in [(2, 2), (3, 2), (2, 1), (2, 3), (4, 4)] {
+    for (kernel, stride) in [(2, 2), (3, 2), (2, 1), (4, 4)] {
         let graph = model(&[pool(false, kernel, stride)]);
         let (quantized, report) = quantized(&graph);
         assert_eq!(maxima(&quantized).len(), 1, "{kernel} {stride}");

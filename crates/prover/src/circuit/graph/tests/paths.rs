@@ -75,6 +75,7 @@ fn model(shape: &Shape) -> IntegerGraph {
         input_bits: shape.value_bits(),
         tensors: vec![tensor("x", 3), tensor("scores", 2), tensor("sum", 2)],
         inputs: vec![TensorId(0)],
+        private: vec![],
         nodes: vec![
             node("trees", IntegerOp::Trees(trees()), 0, 1),
             node("sum", IntegerOp::Linear(linear), 1, 2),

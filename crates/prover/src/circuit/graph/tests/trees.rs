@@ -61,7 +61,7 @@ fn quantized_of(trees: TreeEnsemble, shape: &Shape) -> Quantized {
         outputs: vec![TensorId(1)],
     };
     let grids = vec![Some(Grid { decimals: 1, exact: true }); 2];
-    let ranges = Ranges { input: vec![[0.0, 1.5]; 2], grids };
+    let ranges = Ranges { grids, ..Ranges::uniform(2, 0.0, 1.5) };
     let precision = Precision { decimals: Some(1), ..Precision::default() };
     Quantized::new(&graph, &ranges, shape, &precision).expect("small")
 }
