@@ -148,8 +148,8 @@ fn what_is_linear_joins_the_map_that_reads_it() {
     );
     let lenet = [
         "c1_node: convolution 3×3, 1 → 4 channels",
-        "r1_node: relu",
         "p1_node: maximum of 4",
+        "r1_node: relu",
         "c2_node: convolution 2×2, 4 → 6 channels",
         "r2_node: relu",
         "p2_node: sparse 96 terms",
