@@ -128,6 +128,9 @@ fn misfit(op: &Op, inputs: &[&Tensor], output: &Tensor) -> Option<String> {
             Err(detail) => Some(detail),
             Ok(n) if n != len => Some(format!("{n} inputs, {len} outputs")),
             Ok(_) => match function {
+                Function::Impute { values } if values.len() != len => {
+                    Some(format!("{} imputed values for {len} elements", values.len()))
+                }
                 Function::LeakyRelu { slopes } if slopes.len() != 1 && slopes.len() != len => {
                     Some(format!("{} slopes for {len} elements", slopes.len()))
                 }
@@ -167,7 +170,9 @@ fn first_not_finite(op: &Op) -> Option<f64> {
             let weights = linear.maps.iter().flat_map(|map| map.values());
             weights.chain(linear.bias.iter().copied()).find(bad)
         }
-        Op::Function(Function::LeakyRelu { slopes }) => slopes.iter().copied().find(bad),
+        Op::Function(
+            Function::LeakyRelu { slopes: numbers } | Function::Impute { values: numbers },
+        ) => numbers.iter().copied().find(bad),
         Op::Function(Function::Clip { low, high }) => {
             [*low, *high].into_iter().find(|v| v.is_nan())
         }

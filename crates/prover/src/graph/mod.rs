@@ -140,12 +140,20 @@ pub enum Function {
         /// Upper bound.
         high: f64,
     },
+    /// x, or the element's own value where x is missing (NaN).
+    Impute {
+        /// One value an element.
+        values: Vec<f64>,
+    },
     /// 1 / (1 + exp(−x)).
     Sigmoid,
     /// exp(x).
     Exp,
     /// The natural logarithm, of positive numbers.
     Log,
+    /// The quantile of the normal distribution, of numbers between 0 and 1, as onnxruntime
+    /// approximates it: √2·erf⁻¹(2x − 1) by Winitzki's formula.
+    Probit,
     /// x to a constant power: of any number if that is a whole number from 0, of numbers other
     /// than 0 if it is a negative one, else of positive numbers.
     Power(f64),
@@ -157,8 +165,8 @@ pub enum Function {
 impl Function {
     /// Whether it is curved, and so approximated by straight pieces.
     pub fn is_curve(&self) -> bool {
-        use Function::{Exp, Log, Power, Sigmoid, SoftplusRest};
-        matches!(self, Sigmoid | Exp | Log | Power(_) | SoftplusRest)
+        use Function::{Exp, Log, Power, Probit, Sigmoid, SoftplusRest};
+        matches!(self, Sigmoid | Exp | Log | Probit | Power(_) | SoftplusRest)
     }
 }
 

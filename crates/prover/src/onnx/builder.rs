@@ -23,6 +23,10 @@ pub(super) struct Builder {
     pub(super) log_sums: HashMap<TensorId, (TensorId, Vec<Vec<usize>>)>,
     /// Tensors whose rows, along their last dimension, are probabilities that add up to 1.
     pub(super) normalized: HashSet<TensorId>,
+    /// Of each tensor that is made of one tree alone: its values, leaf by leaf.
+    pub(super) by_leaf: HashMap<TensorId, ByLeaf>,
+    /// Of each tensor whose rows, along their last dimension, rise as another's: that one.
+    pub(super) ordered: HashMap<TensorId, TensorId>,
     /// The number of each name in the graph's vocabulary.
     codes: HashMap<String, usize>,
 }
@@ -32,6 +36,16 @@ pub(super) struct Scaled {
     pub(super) source: TensorId,
     /// (offset, scale) of each element.
     pub(super) by: Vec<(f32, f32)>,
+}
+
+/// What a tensor is at each leaf of a tree.
+pub(super) struct ByLeaf {
+    /// The tree's own scores.
+    pub(super) tree: TensorId,
+    /// Its leaves.
+    pub(super) leaves: usize,
+    /// The elements at each leaf, one leaf after the other.
+    pub(super) values: Data,
 }
 
 impl Builder {
@@ -47,7 +61,8 @@ impl Builder {
         };
         let (scaled, uncut, codes) = (HashMap::new(), HashSet::new(), HashMap::new());
         let (log_sums, normalized) = (HashMap::new(), HashSet::new());
-        Self { graph, budget, scaled, uncut, log_sums, normalized, codes }
+        let (by_leaf, ordered) = (HashMap::new(), HashMap::new());
+        Self { graph, budget, scaled, uncut, log_sums, normalized, by_leaf, ordered, codes }
     }
 
     /// An input of the model.

@@ -188,7 +188,7 @@ impl<'a> Emitter<'a> {
         self.analysis.add_input(tensor, step.len, self.schema.bits);
         let elements = first..first + step.len;
         let units: Vec<f64> = elements.clone().map(|index| self.schema.unit(index)).collect();
-        let offsets: Vec<f64> = elements.map(|index| self.schema.ranges[index][0]).collect();
+        let offsets: Vec<f64> = elements.map(|index| self.schema.lowest(index)).collect();
         let middles = vec![((1u64 << self.schema.bits) - 1) as f64 / 2.0; step.len];
         let meaning = Meaning::Affine { units, offsets, middles };
         Made { tensor, bits: self.schema.bits as i32, meaning }

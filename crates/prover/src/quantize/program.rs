@@ -126,9 +126,10 @@ impl Program {
         let mut uses = vec![0; graph.tensors.len()];
         let reads = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
         reads.for_each(|tensor| uses[tensor.0] += 1);
+        let ends: Vec<_> = (0..ranges.input.len()).map(|index| ranges.ends(index)).collect();
         let mut lowering = Lowering {
             graph,
-            bounds: bounds(graph, &ranges.input)?,
+            bounds: bounds(graph, &ends)?,
             ranges,
             by_paths,
             decisions: Known::default(),
@@ -389,7 +390,7 @@ impl Lowering<'_> {
     fn unit(&self, step: usize, index: usize) -> (usize, u64, u32) {
         match &self.steps[step].kind {
             Kind::Input { first } => {
-                let [lo, hi] = self.ranges.input[first + index];
+                let [lo, hi] = self.ranges.ends(first + index);
                 let grid = self.ranges.grid(first + index).map_or(0, |grid| grid.decimals + 1);
                 (step, (hi - lo).to_bits(), grid)
             }

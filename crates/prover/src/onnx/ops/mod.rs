@@ -16,6 +16,7 @@ mod depth;
 mod extremum;
 mod known;
 mod layout;
+mod leaves;
 mod matrix;
 mod ml;
 mod normalize;
@@ -23,6 +24,7 @@ mod pad;
 mod pieces;
 mod pool;
 mod quantize;
+mod ratio;
 mod reduce;
 mod resize;
 mod softmax;
@@ -38,6 +40,14 @@ const ML: &str = "ai.onnx.ml.";
 
 /// Lowers one node; gives its outputs in order.
 pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
+    match leaves::lower(node, apply)? {
+        Some(values) => Ok(values),
+        None => apply(node),
+    }
+}
+
+/// Lowers a node by its operator.
+fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let operator = node.operator();
     let value = match operator.as_str() {
         "Split" => return pieces::split(node),

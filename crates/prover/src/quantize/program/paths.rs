@@ -127,7 +127,7 @@ impl Lowering<'_> {
         sources: &[Source],
     ) -> Made {
         let source = features[position * trees.features + branch.feature];
-        let set = self.set(&sources[source], &branch.test, trees);
+        let set = self.set(&sources[source], branch, trees);
         let (holds, fails) = (branch.holds, branch.fails);
         // Where one interval ends and the next begins, nothing changes.
         let mut cuts: Vec<Cut> = Vec::new();
