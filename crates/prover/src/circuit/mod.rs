@@ -57,6 +57,14 @@ pub enum LayoutError {
     /// A graph with trees in a shape whose circuit proves no paths.
     #[error("the model has decision trees, and the circuit's shape has no node table")]
     NoPaths,
+    /// More trees than the node table tells apart.
+    #[error("the model has {trees} decision trees, {limit} can be told apart at most")]
+    TooManyTrees {
+        /// Trees of all ensembles, and what fills up their rows.
+        trees: usize,
+        /// The most.
+        limit: usize,
+    },
     /// The shape is not supported.
     #[error(transparent)]
     Shape(#[from] ShapeError),

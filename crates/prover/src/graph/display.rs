@@ -68,6 +68,10 @@ impl fmt::Display for Op {
             Self::Function(function) => function.fmt(f),
             Self::Extremum(extremum) => extremum.describe(f, ["maximum", "minimum"]),
             Self::ArgExtremum(extremum) => extremum.describe(f, ["argmax", "argmin"]),
+            Self::Leading(leading) => {
+                write!(f, "{} of ", leading.count)?;
+                leading.extremum.describe(f, ["greatest", "least"])
+            }
             Self::Select(elements) => write!(f, "select {}", elements.len()),
             Self::Trees(trees) => {
                 write!(f, "{} trees of {} leaves", trees.roots.len(), trees.leaves.len())

@@ -92,6 +92,9 @@ pub enum Op {
     /// For every list of elements of the only input, the position of the maximum (or
     /// minimum) within the list; the first of equal ones.
     ArgExtremum(Extremum),
+    /// For every list of elements of the only input, 1 for each that is among the greatest (or
+    /// least) of it, 0 for the others.
+    Leading(Leading),
     /// Elements moved: output element i is the one named. Costs nothing.
     Select(Vec<Element>),
     /// Decision trees applied to every row of the only input.
@@ -119,6 +122,15 @@ pub struct Extremum {
     pub minimum: bool,
     /// For each output element, the input elements it is taken over; none is empty.
     pub groups: Vec<Vec<usize>>,
+}
+
+/// The greatest (or least) elements of lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leading {
+    /// The lists, and whether the least are meant.
+    pub extremum: Extremum,
+    /// How many of each list; of equal ones the first.
+    pub count: usize,
 }
 
 /// A function of one variable.

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use tract_onnx::pb::{AttributeProto, NodeProto, SparseTensorProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto};
 
 use super::{
-    builder::{Builder, ByLeaf, Scaled},
+    builder::{Builder, ByLeaf, Chosen, Scaled},
     dtype::DType,
     error::OnnxError,
     shape,
@@ -337,9 +337,22 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether a tensor was made of integers, as floats or not.
-    pub(super) fn is_whole(&self, tensor: TensorId) -> bool {
-        self.builder.graph.tensors[tensor.0].kind == ElementKind::Integer
+    /// Whether a tensor was made of integers, as floats or not, or is of trees that add up
+    /// integers; it is one of integers then.
+    pub(super) fn is_whole(&mut self, tensor: TensorId) -> bool {
+        let whole = |value: &f64| value.fract() == 0.0;
+        let counts = match self.maker(tensor).map(|maker| &maker.op) {
+            Some(Op::Trees(trees)) => {
+                let mut weights = trees.leaves.iter().flat_map(|leaf| &leaf.weights);
+                weights.all(|(_, weight)| whole(weight)) && trees.base.iter().all(whole)
+            }
+            _ => false,
+        };
+        let kind = &mut self.builder.graph.tensors[tensor.0].kind;
+        if counts {
+            *kind = ElementKind::Integer;
+        }
+        *kind == ElementKind::Integer
     }
 
     /// Notes what a tensor is at each leaf of the tree it is made of.
@@ -350,6 +363,21 @@ impl<'a> Node<'a> {
     /// What a tensor is at each leaf of the one tree that it is made of.
     pub(super) fn by_leaf(&self, tensor: TensorId) -> Option<&ByLeaf> {
         self.builder.by_leaf.get(&tensor)
+    }
+
+    /// Notes what a tensor stands for of chosen points.
+    pub(super) fn note_chosen(&mut self, tensor: TensorId, chosen: Chosen) {
+        self.builder.chosen.insert(tensor, chosen);
+    }
+
+    /// What a tensor stands for of chosen points.
+    pub(super) fn chosen(&self, tensor: TensorId) -> Option<&Chosen> {
+        self.builder.chosen.get(&tensor)
+    }
+
+    /// An attribute that is a graph.
+    pub(super) fn graph(&self, name: &str) -> Option<&'a GraphProto> {
+        self.attribute(name)?.g.as_ref()
     }
 
     /// Notes that the rows of a tensor rise as those of another.

@@ -54,6 +54,9 @@ fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
                 Element::Constant(value) => (value, value),
             })
             .collect(),
+        Op::Leading(leading) => {
+            vec![(0.0, 1.0); leading.extremum.groups.iter().map(Vec::len).sum()]
+        }
         Op::ArgExtremum(extremum) => {
             extremum.groups.iter().map(|group| (0.0, (group.len() - 1) as f64)).collect()
         }

@@ -202,7 +202,7 @@ fn compared(graph: &Graph) -> Vec<bool> {
                     marks[node.inputs[0].0][index] = true;
                 }
             }
-            Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) => {}
+            Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) | Op::Leading(_) => {}
         }
         marks[node.output.0] = own;
     }

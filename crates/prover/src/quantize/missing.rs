@@ -116,6 +116,15 @@ fn after(node: &Node, number: usize, states: &[Vec<State>]) -> Vec<State> {
         Op::Function(_) => {
             inputs[0].iter().map(|state| State::computed([*state], number)).collect()
         }
+        Op::Leading(leading) => leading
+            .extremum
+            .groups
+            .iter()
+            .flat_map(|group| {
+                let states = group.iter().map(|index| inputs[0][*index]);
+                std::iter::repeat_n(State::computed(states, number), group.len())
+            })
+            .collect(),
         Op::Extremum(extremum) | Op::ArgExtremum(extremum) => extremum
             .groups
             .iter()

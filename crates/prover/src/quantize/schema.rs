@@ -100,7 +100,7 @@ pub enum SchemaError {
         /// Upper end.
         hi: f64,
     },
-    /// NaN or infinite.
+    /// Infinite, or NaN where none may be missing.
     #[error("{element} is {value}, which is not a finite number")]
     NotFinite {
         /// The element: its input's name and its indices.
@@ -141,15 +141,6 @@ pub enum SchemaError {
         hi: f64,
         /// Decimals declared.
         decimals: u32,
-    },
-    /// A missing value where none is declared.
-    #[error(
-        "{element} is missing; declare that it may be with \"missing\": true in the ranges, and \
-         set the model up again"
-    )]
-    Missing {
-        /// The element, `x[0][3]`.
-        element: String,
     },
     /// A declaration that something may be missing that cannot.
     #[error("{element} takes integers or names, which are never missing; declare a category")]
@@ -307,15 +298,11 @@ impl InputSchema {
     pub fn encode(&self, inputs: &[f64]) -> Result<Vec<i64>, SchemaError> {
         check_length("inputs", self.ranges.len(), inputs.len())?;
         let encode = |(index, (&value, &[lo, hi])): (usize, (&f64, &[f64; 2]))| {
-            match self.grid(index) {
-                Some(grid) if grid.missing && value.is_nan() => return Ok(0),
-                _ if value.is_nan() => {
-                    return Err(SchemaError::Missing { element: self.element(index) });
-                }
-                _ if value.is_infinite() => {
-                    return Err(SchemaError::NotFinite { element: self.element(index), value });
-                }
-                _ => {}
+            if value.is_nan() && self.grid(index).is_some_and(|grid| grid.missing) {
+                return Ok(0);
+            }
+            if !value.is_finite() {
+                return Err(SchemaError::NotFinite { element: self.element(index), value });
             }
             // The float32 of a point is that point: an end of the range, too.
             let held = self.grid(index).filter(|grid| grid.holds(value));

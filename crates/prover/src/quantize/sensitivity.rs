@@ -63,8 +63,18 @@ fn back(op: &Op, position: usize, x: &[f64], output: &[f64], input: &mut [f64]) 
         }
         // A step has no slope, but what it decides about has to be as close as an output.
         Op::ArgExtremum(extremum) => {
+            // Each a little different: what one vote takes from another would cancel.
+            let share = |at: usize| 1.0 + (at as f64 * 0.618).fract();
             for (group, output) in extremum.groups.iter().zip(output) {
-                group.iter().for_each(|index| input[*index] += output.abs());
+                let own = group.iter().enumerate();
+                own.for_each(|(at, index)| input[*index] += output.abs() * share(at));
+            }
+        }
+        Op::Leading(leading) => {
+            let mut own = output.iter();
+            for group in &leading.extremum.groups {
+                let most = own.by_ref().take(group.len()).fold(0.0f64, |m, g| m.max(g.abs()));
+                group.iter().for_each(|index| input[*index] += most);
             }
         }
         Op::Trees(trees) => {

@@ -2,6 +2,7 @@
 
 mod extremum;
 mod function;
+mod leading;
 mod linear;
 mod select;
 
@@ -125,6 +126,7 @@ pub(crate) fn evaluate(op: &Op, operands: &[&[f64]]) -> Vec<f64> {
         Op::Function(function) => function::run(function, first),
         Op::Extremum(extremum) => extremum::values(extremum, first),
         Op::ArgExtremum(extremum) => extremum::positions(extremum, first),
+        Op::Leading(leading) => leading::run(leading, first),
         Op::Select(elements) => select::run(elements, operands),
         Op::Trees(trees) => trees.run(first),
     }

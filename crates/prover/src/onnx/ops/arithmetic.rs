@@ -61,6 +61,12 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
                 node.scale(inverse, |i| (c[i], 0.0))
             }
         },
+        ("Div", a @ Value::Signal(_), Value::Signal(b))
+            if let Some(c) = ratio::known(node, b.id, a.len())
+                && c.iter().all(|c| *c != 0.0) =>
+        {
+            node.scale(a, |i| (1.0 / c[i], 0.0))
+        }
         ("Div", a, b) => ratio::share(node, &a, &b)?.ok_or_else(|| {
             node.unsupported(
                 "it divides by a value that is not a constant, and its results are no shares of a \

@@ -62,9 +62,6 @@ pub(super) fn power(node: &mut Node<'_>, x: Value, exponent: Value) -> Result<Va
     let (Some(exponent), Some(x)) = (both.pop(), both.pop()) else {
         return Err(node.malformed("it has no operands".into()));
     };
-    if x.shape() != shape {
-        return Err(node.unsupported("its exponents are more than its input"));
-    }
     if let (Value::Const(Tensor { data: Data::Float(bases), .. }), Value::Signal(_)) =
         (&x, &exponent)
     {
@@ -76,6 +73,9 @@ pub(super) fn power(node: &mut Node<'_>, x: Value, exponent: Value) -> Result<Va
             }
             _ => Err(node.unsupported("its bases are not one positive constant")),
         };
+    }
+    if x.shape() != shape {
+        return Err(node.unsupported("its exponents are more than its input"));
     }
     let exponent = match exponent {
         Value::Const(tensor) => match tensor.data {

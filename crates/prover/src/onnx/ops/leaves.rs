@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Operators that make a row of their result of one row of what they read.
-const BY_ROW: [&str; 36] = [
+const BY_ROW: [&str; 44] = [
     "Abs",
     "Add",
     "And",
@@ -26,6 +26,7 @@ const BY_ROW: [&str; 36] = [
     "Cast",
     "Ceil",
     "Clip",
+    "Concat",
     "Div",
     "Equal",
     "Exp",
@@ -45,19 +46,34 @@ const BY_ROW: [&str; 36] = [
     "Or",
     "Pow",
     "Reciprocal",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceSum",
     "Relu",
     "Reshape",
+    "Sigmoid",
     "Sign",
+    "Softplus",
     "Sqrt",
     "Sub",
     "Sum",
+    "Tanh",
     "Where",
     "ai.onnx.ml.ArrayFeatureExtractor",
     "ai.onnx.ml.LabelEncoder",
 ];
 
 /// Those whose second input says what is done with the first.
-const DIRECTED: [&str; 3] = ["Gather", "Reshape", "ai.onnx.ml.ArrayFeatureExtractor"];
+const DIRECTED: [&str; 7] = [
+    "Gather",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceSum",
+    "Reshape",
+    "ai.onnx.ml.ArrayFeatureExtractor",
+];
 
 /// Lowers a node whose inputs are constants and scores of one tree; nothing where it is none,
 /// or not possible so.
@@ -135,9 +151,17 @@ fn of_one_tree(node: &Node<'_>) -> Option<(crate::graph::TensorId, usize)> {
             return None;
         }
     }
-    let across = matches!(operator, "ArgMax" | "ArgMin" | "Gather");
-    let axis = || node.axis(node.int("axis").unwrap_or(0), rank).unwrap_or(0);
-    (!across || axis() != 0).then_some((tree, leaves))
+    let axes = match operator {
+        "ArgMax" | "ArgMin" | "Concat" | "Gather" => vec![node.int("axis").unwrap_or(0)],
+        reduction if reduction.starts_with("Reduce") => match (node.ints("axes"), node.peek(1)) {
+            (Some(axes), _) => axes.to_vec(),
+            (None, Some(Value::Const(Tensor { data: Data::Int(axes), .. }))) => axes.clone(),
+            _ => vec![0],
+        },
+        _ => return Some((tree, leaves)),
+    };
+    let within = |axis: &i64| node.axis(*axis, rank).is_ok_and(|axis| axis != 0);
+    (!axes.is_empty() && axes.iter().all(within)).then_some((tree, leaves))
 }
 
 /// A constant whose rows are those of the leaves, if it is one.

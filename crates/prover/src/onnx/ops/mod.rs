@@ -19,6 +19,7 @@ mod layout;
 mod leaves;
 mod matrix;
 mod ml;
+mod neighbours;
 mod normalize;
 mod pad;
 mod pieces;
@@ -40,7 +41,10 @@ const ML: &str = "ai.onnx.ml.";
 
 /// Lowers one node; gives its outputs in order.
 pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
-    match leaves::lower(node, apply)? {
+    if let Some(values) = leaves::lower(node, apply)? {
+        return Ok(values);
+    }
+    match neighbours::lower(node, apply)? {
         Some(values) => Ok(values),
         None => apply(node),
     }
@@ -51,6 +55,8 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let operator = node.operator();
     let value = match operator.as_str() {
         "Split" => return pieces::split(node),
+        "Scan" => return neighbours::scan(node),
+        "TopK" => return neighbours::top(node),
         ml if ml.starts_with(ML) => return ml::lower(node, &ml[ML.len()..]),
         "Exp" | "Log" | "Reciprocal" | "Softplus" | "Sqrt" | "Tanh" => {
             curves::lower(node, &operator)

@@ -149,6 +149,7 @@ pub(super) fn is_positive(node: &Node<'_>, tensor: TensorId) -> bool {
         let all = || maker.inputs.iter().all(|input| positive(node, *input, steps - 1));
         match &maker.op {
             Op::Function(Function::Exp | Function::Sigmoid) => true,
+            Op::Trees(trees) => trees.bounds().iter().all(|(least, _)| *least > 0.0),
             Op::Select(elements) => {
                 let constant = |element: &Element| match element {
                     Element::Constant(value) => *value > 0.0,
@@ -188,6 +189,16 @@ pub(super) fn least_sum(node: &Node<'_>, at: Place) -> f64 {
     count * least(node, mean).exp()
 }
 
+/// What a tensor's elements are, if they do not depend on the input, as a sum of all votes.
+pub(super) fn known(node: &Node<'_>, tensor: TensorId, len: usize) -> Option<Vec<f64>> {
+    let bound = |at: usize, sign: f64| least(node, [(tensor, [(at, sign)].into())].into());
+    let value = |at: usize| {
+        let (lo, hi) = (bound(at, 1.0), -bound(at, -1.0));
+        (lo.is_finite() && lo == hi).then_some(lo)
+    };
+    (0..len).map(value).collect()
+}
+
 /// A lower bound of a sum of factors times elements: of trees, whatever leaves are reached.
 fn least(node: &Node<'_>, mut sum: BTreeMap<TensorId, BTreeMap<usize, f64>>) -> f64 {
     let mut least = 0.0;
@@ -203,6 +214,17 @@ fn least(node: &Node<'_>, mut sum: BTreeMap<TensorId, BTreeMap<usize, f64>>) -> 
         };
         match &maker.op {
             Op::Trees(trees) => least += trees.least(&factors),
+            // As many are chosen as are to be: a sum of all is known.
+            Op::Leading(leading) if leading.extremum.groups.len() == 1 => {
+                let all = leading.extremum.groups[0].len();
+                let mut each = factors.values();
+                match (each.next(), factors.len() == all) {
+                    (Some(first), true) if each.all(|other| other == first) => {
+                        least += first * leading.count as f64;
+                    }
+                    _ => return f64::NEG_INFINITY,
+                }
+            }
             Op::Select(elements) => {
                 for (index, factor) in factors {
                     match elements[index] {

@@ -157,8 +157,11 @@ impl Lowering<'_> {
             Source::Truth { terms, .. } => match terms.as_slice() {
                 [(step, index, 1)] => Some((*step, *index)),
                 [(like, ..), ..] => {
-                    let kind =
-                        Kind::Exact { rows: vec![terms.clone()], constants: vec![0], like: *like };
+                    let kind = Kind::Exact {
+                        rows: vec![terms.clone()],
+                        constants: vec![0],
+                        like: Some(*like),
+                    };
                     Some((self.add_helper(&node.name, 1, kind), 0))
                 }
                 [] => None,

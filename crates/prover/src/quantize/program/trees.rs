@@ -157,7 +157,9 @@ impl Lowering<'_> {
 
     /// x, and at the point that stands for a missing value what it lacks to the imputed one.
     pub(super) fn impute(&mut self, node: &Node, values: &[f64]) -> View {
-        let mut view = self.view(node.inputs[0]);
+        // It is read again for what is missing.
+        let view = self.views[node.inputs[0].0].clone();
+        let mut view = view.unwrap_or_else(|| View { parts: Vec::new(), bias: Vec::new() });
         let (mut branches, mut leaves) = (Vec::new(), Vec::new());
         for (index, value) in values.iter().enumerate() {
             let Some(Source::Input { element, grid, factor, offset, .. }) = self
@@ -367,7 +369,7 @@ impl Lowering<'_> {
         }
         let like = leaves.iter().flatten().map(|term| term.0).next().unwrap_or_default();
         let count = leaves.len();
-        let kind = Kind::Exact { rows: leaves, constants, like };
+        let kind = Kind::Exact { rows: leaves, constants, like: Some(like) };
         let step = self.add_helper(&node.name, count, kind);
         for (index, (first, weights)) in added.into_iter().enumerate() {
             self.decisions.truths.insert(vec![(step, index, 1)]);
