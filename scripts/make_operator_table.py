@@ -16,8 +16,8 @@ OPERATORS = {
         ConstantOfShape Conv ConvTranspose DepthToSpace DequantizeLinear Div Dropout Equal Exp Expand Flatten Floor
         Gather GatherElements Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual Identity LeakyRelu Less
         LessOrEqual Log LpNormalization MatMul Max MaxPool Mean Min Mod Mul Neg Not Or PRelu Pad Pow Range Reciprocal ReduceLogSumExp ReduceMax ReduceMean
-        ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Shape Sigmoid Sign Size Slice Softmax Softplus SpaceToDepth Split
-        Sqrt Squeeze Sub Sum Tanh Tile Transpose Unsqueeze Upsample Where Xor""",
+        ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Scan Shape Sigmoid Sign Size Slice Softmax Softplus SpaceToDepth Split
+        Sqrt Squeeze Sub Sum Tanh Tile TopK Transpose Unsqueeze Upsample Where Xor""",
     "ai.onnx.ml": """ArrayFeatureExtractor Binarizer CategoryMapper FeatureVectorizer Imputer LabelEncoder
         LinearClassifier LinearRegressor Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler TreeEnsemble TreeEnsembleClassifier
         TreeEnsembleRegressor ZipMap""",
@@ -55,7 +55,7 @@ OUT.write_text(f"""//! Operators by version, as the standard defines them; writt
 
 use super::{{
     Schema,
-    Type::{{self, Float, Floats, Int, Ints, SparseTensor, String, Strings, Tensor}},
+    Type::{{self, Float, Graph, Floats, Int, Ints, SparseTensor, String, Strings, Tensor}},
 }};
 
 /// The newest version of the operator set that the table covers.

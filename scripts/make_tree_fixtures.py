@@ -429,7 +429,7 @@ def bad():
         ("infinite_weight", "a weight of inf", {"target_weights": [1.0, float("inf"), 3.0]}),
         ("mode", "node mode BRANCH_ODD", {"nodes_modes": [x, "BRANCH_ODD", leaf, leaf, leaf]}),
         ("aggregate", "aggregate_function MEDIAN", {"aggregate_function": "MEDIAN"}),
-        ("transform", "post_transform is PROBIT", {"post_transform": "PROBIT"}),
+        ("transform", "post_transform PROBABLY is none of ONNX's", {"post_transform": "PROBABLY"}),
         ("base", "2 base values, 1 targets", {"base_values": [1.0, 2.0]}),
     ]:
         node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], name="trees", domain="ai.onnx.ml",

@@ -119,22 +119,19 @@ impl Shape {
         check(bits * self.limbs <= 62, "limb_bits × limbs", bits * self.limbs, "at most 62")?;
         check((1..=64).contains(&self.lanes), "lanes", self.lanes, "1 to 64")?;
         if let Some(graph) = &self.graph {
-            check(
-                (1..=self.limbs).contains(&graph.limb_columns),
-                "limb_columns",
-                graph.limb_columns,
-                "from 1 to the number of limbs",
-            )?;
             check((1..=MAX_BATCH).contains(&graph.batch), "batch", graph.batch, "from 1 to 4096")?;
             let lanes = graph.node_lanes;
             check(lanes <= 64, "node_lanes", lanes, "at most 64")?;
             let paths = graph.path_lanes;
             check((1..=16).contains(&paths), "path_lanes", paths, "1 to 16")?;
+            // More than a pre-activation has limbs only where paths compare with them.
+            let compared = if lanes == 0 { 1 } else { paths * self.value_limbs() };
             check(
-                lanes == 0 || graph.limb_columns >= paths * self.value_limbs(),
+                (compared..=self.limbs.max(compared)).contains(&graph.limb_columns),
                 "limb_columns",
                 graph.limb_columns,
-                "as many as values have limbs of which paths side by side compare one each",
+                "as many as paths side by side compare with, and no more than that and the number \
+                 of limbs",
             )?;
             check(
                 !graph.windows || graph.limb_columns == self.limbs,

@@ -2,7 +2,11 @@
 //! onnxruntime computes of them (scripts/make_tree_fixtures.py): read, run, and as the
 //! integers that are proven.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use verdict_prover::{
@@ -17,6 +21,9 @@ use verdict_prover::{
 struct Case {
     ranges: Vec<[f64; 2]>,
     decimals: Vec<u32>,
+    /// Which features may be missing, if any may.
+    #[serde(default)]
+    missing: Vec<bool>,
     /// The outputs that are proven, if not all are.
     chosen: Option<Vec<String>>,
     /// What float32 may differ by, relative to the largest output.
@@ -32,12 +39,13 @@ struct Sample {
     outputs: Vec<Vec<f64>>,
 }
 
-/// A number, or a category's name.
+/// A number, a category's name, or nothing.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Element {
     Number(f64),
     Name(String),
+    Missing(()),
 }
 
 impl Sample {
@@ -45,6 +53,7 @@ impl Sample {
     fn numbers(&self, graph: &Graph) -> Vec<Vec<f64>> {
         let number = |element: &Element| match element {
             Element::Number(number) => *number,
+            Element::Missing(()) => f64::NAN,
             Element::Name(name) => {
                 let code = graph.vocabulary.iter().position(|known| known == name);
                 code.unwrap_or(graph.vocabulary.len()) as f64
@@ -54,36 +63,47 @@ impl Sample {
     }
 }
 
-/// Where the cases are: `VERDICT_TREE_CASES` may name a folder with more of them.
-fn folder() -> PathBuf {
-    std::env::var_os("VERDICT_TREE_CASES").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/trees"),
-        PathBuf::from,
-    )
+/// Where cases are: in the fixtures, or where a variable says that more of them are.
+fn folder(name: &str, variable: &str) -> PathBuf {
+    let fixtures = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    std::env::var_os(variable).map_or_else(fixtures, PathBuf::from)
 }
 
-fn cases() -> Vec<(String, Case, Graph)> {
-    let text = fs::read_to_string(folder().join("expected.json")).expect("it is checked in");
+/// Of make_tree_fixtures.py.
+fn trees() -> Vec<(String, Case, Graph)> {
+    cases(&folder("trees", "VERDICT_TREE_CASES"), 30)
+}
+
+/// Of make_pipeline_fixtures.py.
+fn pipelines() -> Vec<(String, Case, Graph)> {
+    cases(&folder("pipelines", "VERDICT_PIPELINE_CASES"), 30)
+}
+
+fn cases(folder: &Path, least: usize) -> Vec<(String, Case, Graph)> {
+    let text = fs::read_to_string(folder.join("expected.json")).expect("it is checked in");
     let cases: BTreeMap<String, Case> = serde_json::from_str(&text).expect("it is JSON");
-    assert!(cases.len() >= 30, "only {} models", cases.len());
-    let load = |(name, case): (String, Case)| {
-        let path = folder().join(format!("{name}.onnx"));
+    assert!(cases.len() >= least, "only {} models", cases.len());
+    let mut refused = Vec::new();
+    let mut all = Vec::with_capacity(cases.len());
+    for (name, case) in cases {
         let options = LoadOptions { outputs: case.chosen.clone(), ..LoadOptions::default() };
-        let graph = onnx::load(&path, &options);
-        let graph = graph.unwrap_or_else(|error| panic!("{name}: {error}"));
-        (name, case, graph)
-    };
-    cases.into_iter().map(load).collect()
+        match onnx::load(&folder.join(format!("{name}.onnx")), &options) {
+            Ok(graph) => all.push((name, case, graph)),
+            Err(error) => refused.push(format!("{name}: {error}")),
+        }
+    }
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+    all
 }
 
 impl Case {
     fn ranges(&self) -> Ranges {
-        let grid = |decimals: &u32| Some(Grid { decimals: *decimals, exact: true });
-        Ranges {
-            input: self.ranges.clone(),
-            grids: self.decimals.iter().map(grid).collect(),
-            private: vec![],
-        }
+        let grid = |(index, decimals): (usize, &u32)| {
+            let missing = self.missing.get(index).copied().unwrap_or(false);
+            Some(Grid { decimals: *decimals, exact: true, missing })
+        };
+        let grids = self.decimals.iter().enumerate().map(grid).collect();
+        Ranges { input: self.ranges.clone(), grids, private: vec![] }
     }
 }
 
@@ -111,9 +131,9 @@ fn faults(graph: &Graph, expected: &[Vec<f64>], got: &[f64], tolerance: f64) -> 
 }
 
 #[test]
-fn every_ensemble_is_read_as_onnxruntime_runs_it() {
+fn every_model_is_read_as_onnxruntime_runs_it() {
     let mut all = Vec::new();
-    for (name, case, graph) in cases() {
+    for (name, case, graph) in trees().into_iter().chain(pipelines()) {
         for sample in &case.samples {
             let got = graph.run(&sample.numbers(&graph)).expect("it runs").concat();
             let own = faults(&graph, &sample.outputs, &got, case.tolerance.unwrap_or(2e-6));
@@ -127,10 +147,26 @@ fn every_ensemble_is_read_as_onnxruntime_runs_it() {
 /// inputs without the bits below their grid.
 #[test]
 fn every_decision_in_integers_is_onnxruntimes() {
+    let formats = [(12, 2, 4), (10, 2, 5), (8, 3, 7), (9, 2, 5)];
+    let by_paths = compare_in_integers(trees(), &formats);
+    assert!(by_paths >= 60, "only {by_paths} circuits of paths");
+}
+
+#[test]
+fn every_pipeline_in_integers_is_onnxruntimes() {
+    let by_paths = compare_in_integers(pipelines(), &[(12, 2, 4)]);
+    assert!(by_paths >= 8, "only {by_paths} circuits of paths");
+}
+
+/// Quantizes models for circuits of some formats and compares with onnxruntime; gives the
+/// number of circuits with paths.
+fn compare_in_integers(
+    cases: Vec<(String, Case, Graph)>,
+    formats: &[(u32, usize, usize)],
+) -> usize {
     // By decisions, and by paths where these can be.
     let shapes = [0, 1].into_iter().flat_map(|node_lanes| {
-        let formats = [(12, 2, 4), (10, 2, 5), (8, 3, 7), (9, 2, 5)];
-        formats.map(|(limb_bits, shift_limbs, limbs)| Shape {
+        formats.iter().map(move |&(limb_bits, shift_limbs, limbs)| Shape {
             limb_bits,
             limbs,
             shift_limbs,
@@ -141,7 +177,7 @@ fn every_decision_in_integers_is_onnxruntimes() {
     });
     let shapes: Vec<Shape> = shapes.collect();
     let (mut all, mut by_paths) = (Vec::new(), 0);
-    for (name, case, graph) in cases() {
+    for (name, case, graph) in cases {
         // Curves take long to fit, and their rounding hardly depends on the shape.
         let step = if case.rounding.is_some() { 2 } else { 1 };
         for shape in shapes.iter().step_by(step) {
@@ -167,13 +203,13 @@ fn every_decision_in_integers_is_onnxruntimes() {
         }
     }
     assert!(all.is_empty(), "{} faults:\n{}", all.len(), all[..all.len().min(30)].join("\n"));
-    assert!(by_paths >= 60, "only {by_paths} circuits of paths");
+    by_paths
 }
 
 #[test]
 fn an_ensemble_is_one_operation_that_prints() {
     let (_, _, graph) =
-        cases().into_iter().find(|(name, ..)| name == "pipeline_scaler").expect("it is there");
+        trees().into_iter().find(|(name, ..)| name == "pipeline_scaler").expect("it is there");
     let trees = graph.nodes.iter().filter(|node| matches!(node.op, Op::Trees(_))).count();
     // The boosted trees, and the label's threshold.
     assert_eq!(trees, 2, "{graph}");
@@ -194,6 +230,20 @@ fn what_is_no_ensemble_is_refused_by_what_is_wrong_with_it() {
         let error = onnx::load(&path, &LoadOptions::default()).expect_err(&name).to_string();
         assert!(error.contains(&expected), "{name}: {error}");
         assert!(error.contains("trees"), "{name} names its node: {error}");
+        assert!(!error.contains('\n'), "{name}: {error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_proven_is_refused_by_what_it_is() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pipelines/refused");
+    let text = fs::read_to_string(folder.join("expected.json")).expect("it is checked in");
+    let cases: BTreeMap<String, String> = serde_json::from_str(&text).expect("it is JSON");
+    assert!(cases.len() >= 6, "only {} models", cases.len());
+    for (name, expected) in cases {
+        let path = folder.join(format!("{name}.onnx"));
+        let error = onnx::load(&path, &LoadOptions::default()).expect_err(&name).to_string();
+        assert!(error.contains(&expected), "{name}: {error}");
         assert!(!error.contains('\n'), "{name}: {error}");
     }
 }

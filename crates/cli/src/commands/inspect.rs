@@ -111,7 +111,11 @@ fn grids(schema: &InputSchema) -> String {
             )
         }
     };
-    kinds.iter().map(describe).collect::<Vec<_>>().join("; ")
+    let missing = (0..schema.ranges.len())
+        .filter(|index| schema.grid(*index).is_some_and(|grid| grid.missing))
+        .count();
+    let missing = (missing > 0).then(|| format!("{missing} may be missing"));
+    kinds.iter().map(describe).chain(missing).collect::<Vec<_>>().join("; ")
 }
 
 /// The names of the inputs that a proof states.

@@ -69,6 +69,14 @@ pub enum LayoutError {
         /// Weights that a row holds.
         stripe: usize,
     },
+    /// More trees than the node table tells apart.
+    #[error("the model has {trees} decision trees, {limit} can be told apart at most")]
+    TooManyTrees {
+        /// Trees of all ensembles, and what fills up their rows.
+        trees: usize,
+        /// The most.
+        limit: usize,
+    },
     /// The shape is not supported.
     #[error(transparent)]
     Shape(#[from] ShapeError),

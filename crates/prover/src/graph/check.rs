@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{Element, Extremum, Function, Graph, Node, Op, Tensor};
+use super::{Element, Extremum, Function, Graph, Leading, Node, Op, Tensor};
 
 /// What is malformed about a graph.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -128,6 +128,9 @@ fn misfit(op: &Op, inputs: &[&Tensor], output: &Tensor) -> Option<String> {
             Err(detail) => Some(detail),
             Ok(n) if n != len => Some(format!("{n} inputs, {len} outputs")),
             Ok(_) => match function {
+                Function::Impute { values } if values.len() != len => {
+                    Some(format!("{} imputed values for {len} elements", values.len()))
+                }
                 Function::LeakyRelu { slopes } if slopes.len() != 1 && slopes.len() != len => {
                     Some(format!("{} slopes for {len} elements", slopes.len()))
                 }
@@ -137,6 +140,17 @@ fn misfit(op: &Op, inputs: &[&Tensor], output: &Tensor) -> Option<String> {
                 _ => None,
             },
         },
+        Op::Leading(Leading { extremum: Extremum { groups, .. }, count }) => {
+            let n = match one_input() {
+                Err(detail) => return Some(detail),
+                Ok(n) => n,
+            };
+            let fits = |group: &Vec<usize>| group.len() >= *count && group.iter().all(|&i| i < n);
+            let whole = *count > 0 && groups.iter().all(fits);
+            let elements: usize = groups.iter().map(Vec::len).sum();
+            (!whole || elements != len)
+                .then(|| format!("{count} of {elements} elements of {n} for {len} outputs"))
+        }
         Op::Extremum(Extremum { groups, .. }) | Op::ArgExtremum(Extremum { groups, .. }) => {
             let n = match one_input() {
                 Err(detail) => return Some(detail),
@@ -167,7 +181,9 @@ fn first_not_finite(op: &Op) -> Option<f64> {
             let weights = linear.maps.iter().flat_map(|map| map.values());
             weights.chain(linear.bias.iter().copied()).find(bad)
         }
-        Op::Function(Function::LeakyRelu { slopes }) => slopes.iter().copied().find(bad),
+        Op::Function(
+            Function::LeakyRelu { slopes: numbers } | Function::Impute { values: numbers },
+        ) => numbers.iter().copied().find(bad),
         Op::Function(Function::Clip { low, high }) => {
             [*low, *high].into_iter().find(|v| v.is_nan())
         }
@@ -176,7 +192,7 @@ fn first_not_finite(op: &Op) -> Option<f64> {
             _ => None,
         }),
         Op::Trees(trees) => trees.first_not_finite(),
-        Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) => None,
+        Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) | Op::Leading(_) => None,
     }
 }
 

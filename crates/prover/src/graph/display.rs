@@ -68,6 +68,10 @@ impl fmt::Display for Op {
             Self::Function(function) => function.fmt(f),
             Self::Extremum(extremum) => extremum.describe(f, ["maximum", "minimum"]),
             Self::ArgExtremum(extremum) => extremum.describe(f, ["argmax", "argmin"]),
+            Self::Leading(leading) => {
+                write!(f, "{} of ", leading.count)?;
+                leading.extremum.describe(f, ["greatest", "least"])
+            }
             Self::Select(elements) => write!(f, "select {}", elements.len()),
             Self::Trees(trees) => {
                 write!(f, "{} trees of {} leaves", trees.roots.len(), trees.leaves.len())
@@ -121,9 +125,11 @@ impl fmt::Display for Function {
             },
             Self::Abs => f.write_str("abs"),
             Self::Clip { low, high } => write!(f, "clip {low} to {high}"),
+            Self::Impute { values } => write!(f, "impute {}", values.len()),
             Self::Sigmoid => f.write_str("sigmoid"),
             Self::Exp => f.write_str("exp"),
             Self::Log => f.write_str("log"),
+            Self::Probit => f.write_str("probit"),
             Self::Power(exponent) => write!(f, "power {exponent}"),
             Self::SoftplusRest => f.write_str("log(1 + exp(-|x|))"),
         }

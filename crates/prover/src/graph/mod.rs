@@ -92,6 +92,9 @@ pub enum Op {
     /// For every list of elements of the only input, the position of the maximum (or
     /// minimum) within the list; the first of equal ones.
     ArgExtremum(Extremum),
+    /// For every list of elements of the only input, 1 for each that is among the greatest (or
+    /// least) of it, 0 for the others.
+    Leading(Leading),
     /// Elements moved: output element i is the one named. Costs nothing.
     Select(Vec<Element>),
     /// Decision trees applied to every row of the only input.
@@ -121,6 +124,15 @@ pub struct Extremum {
     pub groups: Vec<Vec<usize>>,
 }
 
+/// The greatest (or least) elements of lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leading {
+    /// The lists, and whether the least are meant.
+    pub extremum: Extremum,
+    /// How many of each list; of equal ones the first.
+    pub count: usize,
+}
+
 /// A function of one variable.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Function {
@@ -140,12 +152,20 @@ pub enum Function {
         /// Upper bound.
         high: f64,
     },
+    /// x, or the element's own value where x is missing (NaN).
+    Impute {
+        /// One value an element.
+        values: Vec<f64>,
+    },
     /// 1 / (1 + exp(−x)).
     Sigmoid,
     /// exp(x).
     Exp,
     /// The natural logarithm, of positive numbers.
     Log,
+    /// The quantile of the normal distribution, of numbers between 0 and 1, as onnxruntime
+    /// approximates it: √2·erf⁻¹(2x − 1) by Winitzki's formula.
+    Probit,
     /// x to a constant power: of any number if that is a whole number from 0, of numbers other
     /// than 0 if it is a negative one, else of positive numbers.
     Power(f64),
@@ -157,8 +177,8 @@ pub enum Function {
 impl Function {
     /// Whether it is curved, and so approximated by straight pieces.
     pub fn is_curve(&self) -> bool {
-        use Function::{Exp, Log, Power, Sigmoid, SoftplusRest};
-        matches!(self, Sigmoid | Exp | Log | Power(_) | SoftplusRest)
+        use Function::{Exp, Log, Power, Probit, Sigmoid, SoftplusRest};
+        matches!(self, Sigmoid | Exp | Log | Probit | Power(_) | SoftplusRest)
     }
 }
 

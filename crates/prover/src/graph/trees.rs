@@ -172,6 +172,28 @@ impl TreeEnsemble {
         bounds.iter().copied().cycle().take(self.outputs * self.positions).collect()
     }
 
+    /// A lower bound of Σ factor·score over the scores of all rows.
+    pub(crate) fn least(&self, factors: &std::collections::BTreeMap<usize, f64>) -> f64 {
+        let mut sum = 0.0;
+        for position in 0..self.positions {
+            let first = position * self.outputs;
+            let factor = |output: usize| factors.get(&(first + output)).copied().unwrap_or(0.0);
+            sum += self.base.iter().enumerate().map(|(o, b)| factor(o) * b).sum::<f64>();
+            let mut below = vec![0.0f64; self.branches.len()];
+            let of = |child: Child, below: &[f64]| match child {
+                Child::Branch(index) => below[index],
+                Child::Leaf(index) => {
+                    self.leaves[index].weights.iter().map(|(o, w)| factor(*o) * w).sum()
+                }
+            };
+            for (index, branch) in self.branches.iter().enumerate().rev() {
+                below[index] = of(branch.holds, &below).min(of(branch.fails, &below));
+            }
+            sum += self.roots.iter().map(|root| of(*root, &below)).sum::<f64>();
+        }
+        sum
+    }
+
     /// Numbers it is stored with.
     pub(crate) fn size(&self) -> usize {
         let constants: usize = self.branches.iter().map(|b| b.test.constants().len() + 4).sum();

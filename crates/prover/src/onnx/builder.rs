@@ -23,6 +23,12 @@ pub(super) struct Builder {
     pub(super) log_sums: HashMap<TensorId, (TensorId, Vec<Vec<usize>>)>,
     /// Tensors whose rows, along their last dimension, are probabilities that add up to 1.
     pub(super) normalized: HashSet<TensorId>,
+    /// Of each tensor that is made of one tree alone: its values, leaf by leaf.
+    pub(super) by_leaf: HashMap<TensorId, ByLeaf>,
+    /// Of each tensor whose rows, along their last dimension, rise as another's: that one.
+    pub(super) ordered: HashMap<TensorId, TensorId>,
+    /// Of each tensor that stands for what is looked up of chosen points: of which.
+    pub(super) chosen: HashMap<TensorId, Chosen>,
     /// The number of each name in the graph's vocabulary.
     codes: HashMap<String, usize>,
 }
@@ -32,6 +38,25 @@ pub(super) struct Scaled {
     pub(super) source: TensorId,
     /// (offset, scale) of each element.
     pub(super) by: Vec<(f32, f32)>,
+}
+
+/// Values of points, of which some are chosen.
+#[derive(Clone)]
+pub(super) struct Chosen {
+    /// Which are: 1 for each point that is, 0 for the others.
+    pub(super) members: TensorId,
+    /// A value of each point; none where the chosen ones' values are not computed.
+    pub(super) table: Option<Tensor>,
+}
+
+/// What a tensor is at each leaf of a tree.
+pub(super) struct ByLeaf {
+    /// The tree's own scores.
+    pub(super) tree: TensorId,
+    /// Its leaves.
+    pub(super) leaves: usize,
+    /// The elements at each leaf, one leaf after the other.
+    pub(super) values: Data,
 }
 
 impl Builder {
@@ -47,7 +72,8 @@ impl Builder {
         };
         let (scaled, uncut, codes) = (HashMap::new(), HashSet::new(), HashMap::new());
         let (log_sums, normalized) = (HashMap::new(), HashSet::new());
-        Self { graph, budget, scaled, uncut, log_sums, normalized, codes }
+        let (by_leaf, ordered, chosen) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { graph, budget, scaled, uncut, log_sums, normalized, by_leaf, ordered, chosen, codes }
     }
 
     /// An input of the model.
@@ -128,6 +154,7 @@ fn stored(op: &Op) -> usize {
         }
         Op::Function(_) => 0,
         Op::Extremum(e) | Op::ArgExtremum(e) => e.groups.iter().map(|group| group.len() + 3).sum(),
+        Op::Leading(l) => l.extremum.groups.iter().map(|group| group.len() + 3).sum(),
         Op::Select(elements) => elements.len() * 3,
         Op::Trees(trees) => trees.size(),
     }
@@ -182,6 +209,6 @@ fn substitute(op: &mut Op, constants: &[Option<Vec<f64>>]) {
                 }
             }
         }
-        Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) | Op::Trees(_) => {}
+        Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) | Op::Leading(_) | Op::Trees(_) => {}
     }
 }

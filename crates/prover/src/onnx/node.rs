@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use tract_onnx::pb::{AttributeProto, NodeProto, SparseTensorProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto};
 
 use super::{
-    builder::{Builder, Scaled},
+    builder::{Builder, ByLeaf, Chosen, Scaled},
     dtype::DType,
     error::OnnxError,
     shape,
     tensor::{Data, Tensor},
 };
-use crate::graph::{self, Element, ElementKind, Graph, Linear, LinearMap, Op, TensorId};
+use crate::graph::{self, Element, ElementKind, Function, Graph, Linear, LinearMap, Op, TensorId};
 
 /// A tensor of the file.
 #[derive(Clone, Debug)]
@@ -52,7 +52,8 @@ impl Value {
 
 /// Operators that read floats which are meant cut off to integers: those that only pass them
 /// on, and those that cut them off.
-const READ_UNCUT: [&str; 7] = [
+const READ_UNCUT: [&str; 8] = [
+    "Equal",
     "Flatten",
     "Identity",
     "Reshape",
@@ -158,6 +159,11 @@ impl<'a> Node<'a> {
     /// The input at `index`, left where it is.
     pub(super) fn peek(&self, index: usize) -> Option<&Value> {
         self.inputs.get(index)?.as_ref()
+    }
+
+    /// Puts other inputs in the place of its inputs, which are returned.
+    pub(super) fn replace_inputs(&mut self, inputs: Vec<Option<Value>>) -> Vec<Option<Value>> {
+        std::mem::replace(&mut self.inputs, inputs)
     }
 
     /// The input at `index` whatever its elements: bounds may be infinite.
@@ -331,9 +337,65 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether a tensor was made of integers, as floats or not.
-    pub(super) fn is_whole(&self, tensor: TensorId) -> bool {
-        self.builder.graph.tensors[tensor.0].kind == ElementKind::Integer
+    /// Whether a tensor was made of integers, as floats or not, or is of trees that add up
+    /// integers; it is one of integers then.
+    pub(super) fn is_whole(&mut self, tensor: TensorId) -> bool {
+        let whole = |value: &f64| value.fract() == 0.0;
+        let counts = match self.maker(tensor).map(|maker| &maker.op) {
+            Some(Op::Trees(trees)) => {
+                let mut weights = trees.leaves.iter().flat_map(|leaf| &leaf.weights);
+                weights.all(|(_, weight)| whole(weight)) && trees.base.iter().all(whole)
+            }
+            _ => false,
+        };
+        let kind = &mut self.builder.graph.tensors[tensor.0].kind;
+        if counts {
+            *kind = ElementKind::Integer;
+        }
+        *kind == ElementKind::Integer
+    }
+
+    /// Notes what a tensor is at each leaf of the tree it is made of.
+    pub(super) fn note_by_leaf(&mut self, tensor: TensorId, known: ByLeaf) {
+        self.builder.by_leaf.insert(tensor, known);
+    }
+
+    /// What a tensor is at each leaf of the one tree that it is made of.
+    pub(super) fn by_leaf(&self, tensor: TensorId) -> Option<&ByLeaf> {
+        self.builder.by_leaf.get(&tensor)
+    }
+
+    /// Notes what a tensor stands for of chosen points.
+    pub(super) fn note_chosen(&mut self, tensor: TensorId, chosen: Chosen) {
+        self.builder.chosen.insert(tensor, chosen);
+    }
+
+    /// What a tensor stands for of chosen points.
+    pub(super) fn chosen(&self, tensor: TensorId) -> Option<&Chosen> {
+        self.builder.chosen.get(&tensor)
+    }
+
+    /// An attribute that is a graph.
+    pub(super) fn graph(&self, name: &str) -> Option<&'a GraphProto> {
+        self.attribute(name)?.g.as_ref()
+    }
+
+    /// Notes that the rows of a tensor rise as those of another.
+    pub(super) fn note_ordered(&mut self, made: &Value, of: TensorId) {
+        if let Value::Signal(signal) = made {
+            self.builder.ordered.insert(signal.id, of);
+        }
+    }
+
+    /// A tensor with the order of `tensor` in its rows, from before exponentials and softmax.
+    pub(super) fn ordered_as(&self, mut tensor: TensorId) -> TensorId {
+        loop {
+            tensor = match (self.builder.ordered.get(&tensor), self.maker(tensor)) {
+                (Some(other), _) => *other,
+                (None, Some(maker)) if maker.op == Op::Function(Function::Exp) => maker.inputs[0],
+                _ => return tensor,
+            };
+        }
     }
 
     /// Notes that a tensor's elements are meant cut off to integers.

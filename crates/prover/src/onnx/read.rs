@@ -211,6 +211,12 @@ impl<'a> Reader<'a> {
             let detail = "it is cut off to integers, which only encoders are".into();
             return Err(OnnxError::BadTensor { tensor: name, detail });
         }
+        if self.builder.chosen.contains_key(&signal.id) {
+            let detail = "it is which points are the nearest, one by one; prove what is made of \
+                          them"
+                .into();
+            return Err(OnnxError::BadTensor { tensor: name, detail });
+        }
         if signal.dtype == DType::String {
             let detail = "it is strings; prove the tensor of numbers they are chosen by".into();
             return Err(OnnxError::BadTensor { tensor: name, detail });

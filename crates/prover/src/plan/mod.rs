@@ -52,8 +52,8 @@ pub const OPENINGS: [Opening; 4] =
     [Opening::COLUMNS, Opening::folded(4), Opening::folded(8), Opening::folded(16)];
 /// Lanes of the candidates' node tables, for trees whose paths are proven.
 const NODE_LANES: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
-/// Paths side by side.
-const PATH_LANES: [usize; 2] = [1, 2];
+/// Paths side by side; more than two are for batches, whose steps are most of the rows.
+const PATH_LANES: [usize; 3] = [1, 2, 3];
 /// An ensemble of more comparisons is proven by its paths if it can be: as decisions and leaves
 /// it would take several times the rows.
 const MOST_DECISIONS: usize = 2048;
@@ -470,7 +470,10 @@ fn shapes_of(format: &Shape, batch: usize, quantizer: &Quantizer<'_>) -> Vec<Sha
     let most = GraphShape { windows, ..GraphShape::new(format.limbs, 1) };
     let packed = Shape { graph: Some(most), ..*format }.most_packed();
     let tables: Vec<(usize, usize)> = match has_paths {
-        true => NODE_LANES.iter().flat_map(|w| PATH_LANES.map(|p| (*w, p))).collect(),
+        true => {
+            let most = if batch > 1 { PATH_LANES.len() } else { 2 };
+            NODE_LANES.iter().flat_map(|w| PATH_LANES[..most].iter().map(|p| (*w, *p))).collect()
+        }
         false => vec![(0, 1)],
     };
     let graph = tables.into_iter().flat_map(|(node_lanes, path_lanes)| {
@@ -480,7 +483,7 @@ fn shapes_of(format: &Shape, batch: usize, quantizer: &Quantizer<'_>) -> Vec<Sha
             (false, true) => path_lanes * format.value_limbs(),
             (false, false) => 1,
         };
-        let columns = (least..=format.limbs).filter(move |m| {
+        let columns = (least..=format.limbs.max(least)).filter(move |m| {
             *m == least || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1)
         });
         columns.flat_map(move |limb_columns| {

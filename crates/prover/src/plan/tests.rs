@@ -279,21 +279,23 @@ fn forest(count: usize, depth: usize, features: usize) -> Graph {
 /// cargo nextest run --release -p verdict-prover large_ensembles_take --no-capture
 #[test]
 fn large_ensembles_take_few_rows_by_their_paths() {
-    for (batch, k, objective) in [(1, 12, Objective::Balanced), (64, 15, Objective::Time)] {
-        let mut model = forest(100, 6, 24);
-        if batch > 1 {
-            // The score: knots of sigmoids are values, each of which takes 128 rows.
-            model.nodes.pop();
-            model.outputs = vec![TensorId(1)];
-        }
-        let grids = vec![Some(crate::quantize::Grid { decimals: 2, exact: true }); 24];
+    for (trees, depth, batch, k, objective) in [
+        (20, 5, 1, 12, Objective::Balanced),
+        (50, 4, 1, 12, Objective::Balanced),
+        (100, 6, 1, 12, Objective::Balanced),
+        // Knots of sigmoids are values, each of which takes 128 rows.
+        (100, 6, 64, 15, Objective::Time),
+    ] {
+        let model = forest(trees, depth, 24);
+        let grids =
+            vec![Some(crate::quantize::Grid { decimals: 2, exact: true, missing: false }); 24];
         let ranges = Ranges { grids, ..Ranges::uniform(24, 0.0, 1.0) };
         let options = PlanOptions { batch: Some(batch), objective, ..PlanOptions::default() };
         let plan = Plan::new(&model, &ranges, &options).expect("plans");
         let Candidate { gas, seconds, .. } = plan.considered[0];
         let (shape, error) = (plan.shape, plan.error.largest);
         println!(
-            "100 × 6, batch of {batch}: {shape} of 2^{}, {gas:.0} gas, {seconds:.3} s, error {error:.1e}",
+            "{trees} × {depth}, batch of {batch}: {shape} of 2^{}, {gas:.0} gas, {seconds:.3} s, error {error:.1e}",
             plan.k
         );
         assert!(plan.k <= k, "{shape} 2^{}", plan.k);

@@ -54,6 +54,9 @@ fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
                 Element::Constant(value) => (value, value),
             })
             .collect(),
+        Op::Leading(leading) => {
+            vec![(0.0, 1.0); leading.extremum.groups.iter().map(Vec::len).sum()]
+        }
         Op::ArgExtremum(extremum) => {
             extremum.groups.iter().map(|group| (0.0, (group.len() - 1) as f64)).collect()
         }
@@ -75,6 +78,11 @@ fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
                 )
             );
             let mut result: Vec<(f64, f64)> = at_lo.iter().zip(&at_hi).map(between).collect();
+            if let Op::Function(Function::Impute { values }) = op {
+                for ((lo, hi), value) in result.iter_mut().zip(values) {
+                    (*lo, *hi) = (lo.min(*value), hi.max(*value));
+                }
+            }
             if bends {
                 // They bend at 0, or have a pole there.
                 let at_zero = evaluate(op, &[&vec![0.0; inputs[0].len()]]);

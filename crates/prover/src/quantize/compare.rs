@@ -137,13 +137,24 @@ impl Ranges {
 
     /// `count` inputs of `graph` within the ranges, at least four: some drawn evenly, the
     /// same ones every time, then [`Self::CORNERS`]: all elements at their lower ends, at
-    /// their upper ends, and at either in turn. On the grid where there is one.
+    /// their upper ends, and at either in turn. On the grid where there is one; NaN among them
+    /// where an element may be missing.
     ///
     /// # Errors
     /// As [`Self::resolve`].
     pub fn probes(&self, graph: &Graph, count: usize) -> Result<Vec<Vec<f64>>, SchemaError> {
         let ranges = self.resolve(graph)?;
         let mut inputs = ranges.samples(count.saturating_sub(Self::CORNERS));
+        // What may be missing is so in turn; not in the last ones, where slopes are measured.
+        let some = inputs.len().saturating_sub(4);
+        for (number, input) in inputs.iter_mut().take(some).enumerate() {
+            for (index, value) in input.iter_mut().enumerate() {
+                if ranges.grid(index).is_some_and(|grid| grid.missing) && (number + index) % 4 == 0
+                {
+                    *value = f64::NAN;
+                }
+            }
+        }
         inputs.push(ranges.corner(|_| false));
         inputs.push(ranges.corner(|_| true));
         inputs.push(ranges.corner(|index| index % 2 == 0));

@@ -194,7 +194,7 @@ impl<'a> Emitter<'a> {
         self.analysis.add_input(tensor, step.len, self.schema.bits);
         let elements = first..first + step.len;
         let units: Vec<f64> = elements.clone().map(|index| self.schema.unit(index)).collect();
-        let offsets: Vec<f64> = elements.map(|index| self.schema.ranges[index][0]).collect();
+        let offsets: Vec<f64> = elements.map(|index| self.schema.lowest(index)).collect();
         let middles = vec![((1u64 << self.schema.bits) - 1) as f64 / 2.0; step.len];
         let meaning = Meaning::Affine { units, offsets, middles };
         Made { tensor, bits: self.schema.bits as i32, meaning }
@@ -290,10 +290,16 @@ impl<'a> Emitter<'a> {
     }
 
     /// max(0, Σ terms) of integers: no rounding.
-    fn exact(&mut self, step: &Step, rows: &[Terms], constants: &[i64], like: usize) -> Made {
+    fn exact(
+        &mut self,
+        step: &Step,
+        rows: &[Terms],
+        constants: &[i64],
+        like: Option<usize>,
+    ) -> Made {
         let one = 1i64 << self.graph.shift_bits;
         let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
-        steps.push(like);
+        steps.extend(like);
         steps.sort_unstable();
         steps.dedup();
         let map = |from: usize| {
@@ -313,14 +319,17 @@ impl<'a> Emitter<'a> {
         let linear = Linear { maps: maps.into_iter().map(|(_, map)| map).collect(), bias };
         let bounds = self.analysis.linear(&inputs, &linear);
         let tensor = self.push(&step.name, Scaled { inputs, linear, bounds });
-        let unit = match &self.made[like].meaning {
-            Meaning::Affine { units, .. } => units.first().copied().unwrap_or(1.0),
-            Meaning::Functions(_) => 1.0,
+        let like = like.map(|like| &self.made[like]);
+        let unit = match like.map(|made| &made.meaning) {
+            Some(Meaning::Affine { units, .. }) => units.first().copied().unwrap_or(1.0),
+            Some(Meaning::Functions(_)) | None => 1.0,
         };
+        // Nothing is lost by reading a count, however fine its reader's unit is.
+        let bits = like.map_or(self.value_bits as i32, |made| made.bits);
         let zeros = vec![0.0; step.len];
         let meaning =
             Meaning::Affine { units: vec![unit; step.len], offsets: zeros.clone(), middles: zeros };
-        Made { tensor, bits: self.made[like].bits, meaning }
+        Made { tensor, bits, meaning }
     }
 
     /// max(0, x − at) for each element of a step.

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InputTensor, Ranges, SchemaError};
-use crate::graph::{Element, ElementKind, Graph, Op};
+use super::{InputTensor, Ranges, SchemaError, missing};
+use crate::graph::{Element, ElementKind, Function, Graph, Op};
 
 /// Most decimals of an input.
 pub const MAX_DECIMALS: u32 = 15;
@@ -26,11 +26,26 @@ pub struct Grid {
     pub decimals: u32,
     /// Whether a value between two points is refused rather than rounded.
     pub exact: bool,
+    /// Whether there is one point more, below all, that stands for a missing value (NaN).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
 }
 
 impl Grid {
     /// The grid of integers.
-    pub(crate) const INTEGERS: Self = Self { decimals: 0, exact: true };
+    pub(crate) const INTEGERS: Self = Self { decimals: 0, exact: true, missing: false };
+
+    /// One for a range that declares none: about as fine as float32 tells apart.
+    pub(crate) fn fitting([lo, hi]: [f64; 2]) -> Self {
+        let fits = |d: &u32| (hi - lo) * 10f64.powi(*d as i32) < DEFAULT_STEPS;
+        let decimals = (0..=DEFAULT_DECIMALS).rev().find(fits).unwrap_or(0);
+        Self { decimals, exact: false, missing: false }
+    }
+
+    /// How many points stand before the lower end of a range.
+    pub(crate) fn before(self) -> i64 {
+        i64::from(self.missing)
+    }
 
     fn scale(self) -> f64 {
         10f64.powi(self.decimals as i32)
@@ -63,14 +78,24 @@ impl Ranges {
     /// the lower end of the range: the range is proven up to the next power of two.
     pub(crate) fn last_point(&self, index: usize, grid: Grid) -> i64 {
         let [lo, hi] = self.input[index];
-        let width = grid.nearest(hi) - grid.nearest(lo);
+        let width = grid.nearest(hi) - grid.nearest(lo) + grid.before() as f64;
         // Resolved ranges have no more than 2^53 points.
         (1i64 << (64 - (width as u64).leading_zeros()).min(62)) - 1
     }
 
-    /// The value of a point that is counted from the lower end of the range.
+    /// The value of a point that is counted from the first; of one that stands for a missing
+    /// value, what follows below the others.
     pub(crate) fn point(&self, index: usize, grid: Grid, point: i64) -> f64 {
-        grid.value(grid.nearest(self.input[index][0]) + point as f64)
+        grid.value(grid.nearest(self.input[index][0]) + (point - grid.before()) as f64)
+    }
+
+    /// The values of the first and the last point of an element's range.
+    pub(crate) fn ends(&self, index: usize) -> [f64; 2] {
+        let [lo, hi] = self.input[index];
+        match self.grid(index).filter(|grid| grid.missing) {
+            Some(grid) => [self.point(index, grid, 0), hi],
+            None => [lo, hi],
+        }
     }
 
     /// Whether two elements have one unit and one offset.
@@ -105,6 +130,12 @@ impl Ranges {
         for (index, kind) in kinds.enumerate() {
             let [lo, hi] = self.input[index];
             let grid = match (kind, self.grid(index)) {
+                (
+                    ElementKind::Integer | ElementKind::Category,
+                    Some(Grid { missing: true, .. }),
+                ) => {
+                    return Err(SchemaError::NeverMissing { element: element(index) });
+                }
                 (ElementKind::Integer | ElementKind::Category, _) => {
                     if let Some(value) = [lo, hi].into_iter().find(|end| end.fract() != 0.0) {
                         return Err(SchemaError::NotInteger { element: element(index), value });
@@ -112,11 +143,7 @@ impl Ranges {
                     Grid::INTEGERS
                 }
                 (ElementKind::Real, Some(grid)) => grid,
-                (ElementKind::Real, None) if compared[index] => {
-                    let fits = |d: &u32| (hi - lo) * 10f64.powi(*d as i32) < DEFAULT_STEPS;
-                    let decimals = (0..=DEFAULT_DECIMALS).rev().find(fits).unwrap_or(0);
-                    Grid { decimals, exact: false }
-                }
+                (ElementKind::Real, None) if compared[index] => Grid::fitting([lo, hi]),
                 (ElementKind::Real, None) => continue,
             };
             let decimals = grid.decimals;
@@ -124,13 +151,14 @@ impl Ranges {
                 if grid.holds(end) { grid.nearest(end) } else { round(end * grid.scale()) }
             };
             let (first, last) = (outward(lo, f64::floor), outward(hi, f64::ceil));
-            if decimals > MAX_DECIMALS || first.abs().max(last.abs()) >= LARGEST {
+            if decimals > MAX_DECIMALS || (first.abs() + 1.0).max(last.abs()) >= LARGEST {
                 let element = element(index);
                 return Err(SchemaError::Grid { element, lo, hi, decimals });
             }
             resolved.input[index] = [grid.value(first), grid.value(last)];
             resolved.grids[index] = Some(grid);
         }
+        missing::check(graph, &resolved, &element)?;
         Ok(resolved)
     }
 }
@@ -173,7 +201,12 @@ fn compared(graph: &Graph) -> Vec<bool> {
                     }
                 }
             }
-            Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) => {}
+            Op::Function(Function::Impute { .. }) => {
+                for index in (0..own.len()).filter(|index| own[*index]) {
+                    marks[node.inputs[0].0][index] = true;
+                }
+            }
+            Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) | Op::Leading(_) => {}
         }
         marks[node.output.0] = own;
     }
@@ -186,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_value_on_the_grid_is_one_as_float64_or_as_float32() {
-        let cents = Grid { decimals: 2, exact: true };
+        let cents = Grid { decimals: 2, exact: true, missing: false };
         for value in [0.29, -1.15, 1234567.89, f64::from(0.29f32), 3.0] {
             assert!(cents.holds(value), "{value}");
         }
@@ -197,10 +230,14 @@ mod tests {
 
     #[test]
     fn points_count_from_the_lower_end_to_a_power_of_two() {
-        let grid = Grid { decimals: 1, exact: true };
+        let grid = Grid { decimals: 1, exact: true, missing: false };
         let ranges = Ranges { grids: vec![Some(grid)], ..Ranges::uniform(1, -0.3, 0.5) };
         assert_eq!(ranges.last_point(0, grid), 15);
         assert_eq!(ranges.point(0, grid, 0), -0.3);
         assert_eq!(ranges.point(0, grid, 5), 0.2);
+        let grid = Grid { missing: true, ..grid };
+        let ranges = Ranges { grids: vec![Some(grid)], ..ranges };
+        assert_eq!(ranges.ends(0), [-0.4, 0.5]);
+        assert_eq!(ranges.point(0, grid, 1), -0.3);
     }
 }

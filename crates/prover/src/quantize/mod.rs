@@ -21,6 +21,7 @@ mod compare;
 mod compose;
 mod emit;
 pub mod grid;
+mod missing;
 mod program;
 pub mod pwl;
 pub mod schema;

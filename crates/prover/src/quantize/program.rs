@@ -70,8 +70,9 @@ pub(super) enum Kind {
     Maxima { view: View, windows: Vec<Vec<usize>>, cut: bool },
     /// max(0, x − at) of a step's elements, in its unit.
     Kink { source: usize, at: Vec<f64> },
-    /// max(0, Σ terms − constant) of integers, a constant for each, in the unit of `like`.
-    Exact { rows: Vec<Terms>, constants: Vec<i64>, like: usize },
+    /// max(0, Σ terms − constant) of integers, a constant for each, in the unit of `like`, or in
+    /// that of counts, which is 1.
+    Exact { rows: Vec<Terms>, constants: Vec<i64>, like: Option<usize> },
     /// Of each (element, cut) of a step: 1 where the element is not below the cut, else 0.
     Decisions { source: usize, cuts: Vec<(usize, Cut)> },
     /// Scores of trees by their paths, which compare `elements` of steps: base values and what
@@ -128,9 +129,10 @@ impl Program {
         let mut uses = vec![0; graph.tensors.len()];
         let reads = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
         reads.for_each(|tensor| uses[tensor.0] += 1);
+        let ends: Vec<_> = (0..ranges.input.len()).map(|index| ranges.ends(index)).collect();
         let mut lowering = Lowering {
             graph,
-            bounds: bounds(graph, &ranges.input)?,
+            bounds: bounds(graph, &ends)?,
             ranges,
             arguments,
             decisions: Known::default(),
@@ -232,7 +234,7 @@ impl Kind {
             | Self::Decisions { source, .. } => vec![*source],
             Self::Exact { rows, like, .. } => {
                 let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
-                steps.push(*like);
+                steps.extend(like);
                 steps
             }
             Self::Select(elements) | Self::Paths { elements, .. } => {
@@ -252,7 +254,7 @@ impl Kind {
             | Self::Decisions { source, .. } => vec![source],
             Self::Exact { rows, like, .. } => {
                 let terms = rows.iter_mut().flatten().map(|term| &mut term.0);
-                terms.chain(std::iter::once(like)).collect()
+                terms.chain(like).collect()
             }
             Self::Select(elements) | Self::Paths { elements, .. } => {
                 elements.iter_mut().map(|element| &mut element.0).collect()
@@ -329,6 +331,7 @@ impl Lowering<'_> {
             Op::Function(function) => self.function(node, function),
             Op::Extremum(extremum) => self.extremum(node, extremum),
             Op::ArgExtremum(extremum) => self.arg_extremum(node, extremum),
+            Op::Leading(leading) => self.leading(node, leading),
             Op::Trees(trees) => self.trees(node, trees),
         };
         node.inputs.iter().for_each(|input| self.uses[input.0] -= 1);
@@ -399,7 +402,7 @@ impl Lowering<'_> {
     fn unit(&self, step: usize, index: usize) -> (usize, u64, u32) {
         match &self.steps[step].kind {
             Kind::Input { first } => {
-                let [lo, hi] = self.ranges.input[first + index];
+                let [lo, hi] = self.ranges.ends(first + index);
                 let grid = self.ranges.grid(first + index).map_or(0, |grid| grid.decimals + 1);
                 (step, (hi - lo).to_bits(), grid)
             }
@@ -408,7 +411,7 @@ impl Lowering<'_> {
                 self.unit(step, index)
             }
             Kind::Kink { source, .. } => self.unit(*source, index),
-            Kind::Exact { like, .. } => self.unit(*like, 0),
+            Kind::Exact { like: Some(like), .. } => self.unit(*like, 0),
             _ => (step, 0, 0),
         }
     }

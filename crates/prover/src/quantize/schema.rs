@@ -28,7 +28,8 @@ pub struct Ranges {
 pub struct InputSchema {
     /// The model's inputs, in its order.
     pub tensors: Vec<InputTensor>,
-    /// [lo, hi] of each element, one input after the other; lo is the integer 0.
+    /// [lo, hi] of each element, one input after the other; lo is the integer 0, or the second
+    /// point where the first stands for a missing value.
     pub ranges: Vec<[f64; 2]>,
     /// Bits of an input integer.
     pub bits: u32,
@@ -113,7 +114,7 @@ pub enum SchemaError {
         /// Upper end.
         hi: f64,
     },
-    /// NaN or infinite.
+    /// Infinite, or NaN where none may be missing.
     #[error("{element} is {value}, which is not a finite number")]
     NotFinite {
         /// The element: its input's name and its indices.
@@ -154,6 +155,23 @@ pub enum SchemaError {
         hi: f64,
         /// Decimals declared.
         decimals: u32,
+    },
+    /// A declaration that something may be missing that cannot.
+    #[error("{element} takes integers or names, which are never missing; declare a category")]
+    NeverMissing {
+        /// The element, `x[0][3]`.
+        element: String,
+    },
+    /// A missing value would be computed with.
+    #[error(
+        "{element} may be missing, but node {node} computes with it; only trees, comparisons and \
+         an Imputer take a missing value"
+    )]
+    MissingComputed {
+        /// The element, `x[0][3]`.
+        element: String,
+        /// The node.
+        node: String,
     },
     /// Outside the declared range.
     #[error(
@@ -254,7 +272,7 @@ impl InputSchema {
         let schema = Self { tensors, ranges: ranges.input, bits, grids, private };
         for (index, [lo, hi]) in schema.ranges.iter().copied().enumerate() {
             if let Some(grid) = schema.grid(index)
-                && grid.nearest(hi) - grid.nearest(lo) > schema.largest()
+                && grid.nearest(hi) - grid.nearest(lo) + grid.before() as f64 > schema.largest()
             {
                 return Err(SchemaError::Range { index, lo, hi });
             }
@@ -290,7 +308,7 @@ impl InputSchema {
     /// the integer k·2^shift. The most with which the range still fits.
     pub(super) fn shift(&self, index: usize, grid: Grid) -> u32 {
         let [lo, hi] = self.ranges[index];
-        let points = grid.nearest(hi) - grid.nearest(lo);
+        let points = grid.nearest(hi) - grid.nearest(lo) + grid.before() as f64;
         self.bits.saturating_sub(64 - (points as u64).leading_zeros())
     }
 
@@ -303,14 +321,28 @@ impl InputSchema {
         }
     }
 
+    /// What the integer 0 means: the lower end of a range, or what follows below it where that
+    /// stands for a missing value.
+    pub(super) fn lowest(&self, index: usize) -> f64 {
+        let [lo, _] = self.ranges[index];
+        match self.grid(index).filter(|grid| grid.missing) {
+            Some(grid) => grid.value(grid.nearest(lo) - 1.0),
+            None => lo,
+        }
+    }
+
     fn largest(&self) -> f64 {
         ((1u64 << self.bits) - 1) as f64
     }
 
-    /// Rounds real inputs, one input after the other, to integers.
+    /// Rounds real inputs, one input after the other, to integers; NaN is a missing value,
+    /// where one is declared.
     pub fn encode(&self, inputs: &[f64]) -> Result<Vec<i64>, SchemaError> {
         check_length("inputs", self.ranges.len(), inputs.len())?;
         let encode = |(index, (&value, &[lo, hi])): (usize, (&f64, &[f64; 2]))| {
+            if value.is_nan() && self.grid(index).is_some_and(|grid| grid.missing) {
+                return Ok(0);
+            }
             if !value.is_finite() {
                 return Err(SchemaError::NotFinite { element: self.element(index), value });
             }
@@ -338,7 +370,7 @@ impl InputSchema {
                     });
                 }
                 Some(grid) => {
-                    let points = grid.nearest(value) - grid.nearest(lo);
+                    let points = grid.nearest(value) - grid.nearest(lo) + grid.before() as f64;
                     points * (1u64 << self.shift(index, grid)) as f64
                 }
                 None => (value - lo) / (hi - lo) * self.largest(),
@@ -436,7 +468,8 @@ mod tests {
     fn decimals_are_exact_and_more_of_them_are_refused_or_rounded() {
         let mut schema = schema();
         schema.ranges = vec![[-0.5, 12.75], [0.0, 1000.0]];
-        schema.grids = [true, false].map(|exact| Some(Grid { decimals: 2, exact })).to_vec();
+        schema.grids =
+            [true, false].map(|exact| Some(Grid { decimals: 2, exact, missing: false })).to_vec();
         for value in [-0.5, 0.29, 7.01, 12.75] {
             let word = schema.encode(&[value, 0.0]).expect("in range")[0];
             // 1326 points take 11 of the 30 bits.
@@ -453,7 +486,7 @@ mod tests {
     fn the_float32_of_a_ranges_end_is_its_end() {
         let mut schema = schema();
         schema.ranges = vec![[0.1, 7.9], [0.0, 1000.0]];
-        schema.grids = vec![Some(Grid { decimals: 1, exact: true }), None];
+        schema.grids = vec![Some(Grid { decimals: 1, exact: true, missing: false }), None];
         assert!(f64::from(7.9_f32) > 7.9);
         for end in [0.1, 7.9] {
             let float32 = f64::from(end as f32);

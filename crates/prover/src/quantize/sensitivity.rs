@@ -1,6 +1,9 @@
 //! How much the outputs depend on a tensor's elements, and decisions on what they are made of.
 
-use crate::graph::{Element, Extremum, Function, Graph, Op, TensorId, run::evaluate};
+use crate::graph::{
+    Element, Extremum, Function, Graph, Op, TensorId,
+    run::{curve_value, evaluate},
+};
 
 /// Most outputs that are followed back.
 const MAX_OUTPUTS: usize = 16;
@@ -60,8 +63,18 @@ fn back(op: &Op, position: usize, x: &[f64], output: &[f64], input: &mut [f64]) 
         }
         // A step has no slope, but what it decides about has to be as close as an output.
         Op::ArgExtremum(extremum) => {
+            // Each a little different: what one vote takes from another would cancel.
+            let share = |at: usize| 1.0 + (at as f64 * 0.618).fract();
             for (group, output) in extremum.groups.iter().zip(output) {
-                group.iter().for_each(|index| input[*index] += output.abs());
+                let own = group.iter().enumerate();
+                own.for_each(|(at, index)| input[*index] += output.abs() * share(at));
+            }
+        }
+        Op::Leading(leading) => {
+            let mut own = output.iter();
+            for group in &leading.extremum.groups {
+                let most = own.by_ref().take(group.len()).fold(0.0f64, |m, g| m.max(g.abs()));
+                group.iter().for_each(|index| input[*index] += most);
             }
         }
         Op::Trees(trees) => {
@@ -96,6 +109,7 @@ fn slope(function: &Function, index: usize, x: f64) -> f64 {
             let slope = slopes.get(index).or(slopes.first()).copied().unwrap_or(0.0);
             if x < 0.0 { slope } else { 1.0 }
         }
+        Function::Impute { .. } => 1.0,
         Function::Abs => x.signum(),
         Function::Clip { low, high } => step(x > *low && x < *high),
         Function::Sigmoid => {
@@ -103,6 +117,11 @@ fn slope(function: &Function, index: usize, x: f64) -> f64 {
             value * (1.0 - value)
         }
         Function::Exp => x.exp(),
+        // Of the normal density's reciprocal, where it is approximated.
+        Function::Probit => {
+            let quantile = curve_value(function, x);
+            (quantile * quantile / 2.0).exp() * (2.0 * std::f64::consts::PI).sqrt()
+        }
         Function::Log => x.recip(),
         Function::Power(exponent) => exponent * x.powf(exponent - 1.0),
         Function::SoftplusRest => -x.signum() * super::pwl::sigmoid(-x.abs()),

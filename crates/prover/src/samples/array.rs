@@ -86,7 +86,7 @@ impl InputTensor {
     }
 }
 
-/// Numbers in row-major order, all of them finite. A single number has no dimension.
+/// Numbers in row-major order, all of them finite but for missing ones (NaN). A single number has no dimension.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Array {
     pub(super) shape: Vec<usize>,
@@ -121,6 +121,12 @@ impl<'a> Target<'a> {
     /// Whether any element has categories.
     pub(super) fn has_categories(&self) -> bool {
         self.tensors.iter().any(|tensor| tensor.categories.iter().any(Option::is_some))
+    }
+
+    /// Whether there are elements that may be missing.
+    pub(super) fn may_miss(&self) -> bool {
+        let missing = |own: &Option<Categories>| own.as_ref().is_some_and(|own| own.missing);
+        self.tensors.iter().any(|tensor| tensor.categories.iter().any(missing))
     }
 
     /// Each tensor as a target of its own.

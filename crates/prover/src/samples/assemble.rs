@@ -70,12 +70,12 @@ fn list(items: Vec<Value>, target: Target<'_>, place: &Place) -> Result<Vec<Samp
     Ok(all)
 }
 
-/// The first string that stands among numbers.
+/// The first string, or null, that stands among numbers.
 fn text_among_numbers(items: &[Value], place: &Place) -> Option<Problem> {
     let number = |item: &Value| matches!(item, Value::Numbers(array) if array.shape.is_empty());
     let mixed = items.iter().any(number);
     items.iter().enumerate().find_map(|(index, item)| match item {
-        Value::Text(_) if mixed => {
+        Value::Text(_) | Value::Null if mixed => {
             let expected = "a number, as the values before it";
             Some(Problem::value(&place.index(index), item.describe(), expected))
         }

@@ -29,6 +29,9 @@ pub struct Categories {
     pub other: Option<i64>,
     /// Whether it takes nothing but names, as inputs of strings do.
     pub only: bool,
+    /// Whether it may be missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
 }
 
 /// Largest number that may stand for a category: floats hold all up to it.
@@ -40,7 +43,7 @@ impl Categories {
     /// Those of an input of strings, for a model that tells `vocabulary` apart.
     pub(super) fn of(vocabulary: &[String]) -> Self {
         let names = vocabulary.iter().zip(0..).map(|(name, code)| (name.clone(), code));
-        Self { names: names.collect(), other: None, only: true }
+        Self { names: names.collect(), other: None, only: true, missing: false }
     }
 
     /// The number of a name.
@@ -55,8 +58,11 @@ impl Categories {
         [lo as f64, hi.max(lo.saturating_add(1)) as f64]
     }
 
-    /// The number of a name in a file, or what is wrong with it.
+    /// The number of a name in a file, or what is wrong with it; NaN of a missing value.
     pub(super) fn read(&self, name: &str) -> Result<f64, (String, String)> {
+        if self.missing && name.eq_ignore_ascii_case("nan") {
+            return Ok(f64::NAN);
+        }
         self.number(name)
             .ok_or_else(|| (format!("the category \"{}\"", shortened(name)), self.describe()))
     }
@@ -65,6 +71,9 @@ impl Categories {
     pub(super) fn describe(&self) -> String {
         let names = self.names.keys().take(LISTED).map(|name| format!("\"{}\"", shortened(name)));
         let more = if self.names.len() > LISTED { ", …" } else { "" };
+        if self.names.is_empty() && !self.only {
+            return "a number, or null where it is missing".into();
+        }
         let or = if self.only { "" } else { ", or a number" };
         format!("one of {}{more}{or}", names.collect::<Vec<_>>().join(", "))
     }
@@ -220,7 +229,7 @@ fn declared(
         }
         (Some(value), None) => Some(code(value, &place.key("other"))?),
     };
-    Ok(Categories { names, other, only: strings.is_some() })
+    Ok(Categories { names, other, only: strings.is_some(), missing: false })
 }
 
 /// The number of a category.
@@ -267,7 +276,7 @@ pub(super) fn array(
 struct Reader<'a> {
     target: Target<'a>,
     values: Vec<f64>,
-    /// Whether there is a name.
+    /// Whether there is a name, or a missing value.
     named: bool,
 }
 
@@ -288,6 +297,10 @@ impl Reader<'_> {
                     }
                 }
                 Some([vec![items.len()], shape.unwrap_or_default()].concat())
+            }
+            Value::Null if self.target.may_miss() => {
+                self.named = true;
+                Some(vec![])
             }
             Value::Object(_) | Value::Null | Value::Wrong(_) => None,
         }
@@ -325,7 +338,14 @@ impl Reader<'_> {
                     self.values.push(*value);
                 }
             }
-            Value::Object(_) | Value::Null | Value::Wrong(_) => {}
+            Value::Null => {
+                let own = self.target.categories(element(self.values.len()));
+                if !own.is_some_and(|own| own.missing) {
+                    return Err(Problem::value(place, value.describe(), "a number"));
+                }
+                self.values.push(f64::NAN);
+            }
+            Value::Object(_) | Value::Wrong(_) => {}
         }
         Ok(())
     }

@@ -257,6 +257,7 @@ impl Builder<'_> {
         let number = |cell| read(cell).map_err(|(found, expected)| (found, expected.to_owned()));
         match self.target.categories(element) {
             None => number(cell),
+            Some(categories) if categories.missing && is_missing(cell) => Ok(f64::NAN),
             Some(categories) if categories.only => categories.read(cell),
             Some(categories) => match categories.names.get(cell) {
                 Some(code) => Ok(*code as f64),
@@ -304,6 +305,11 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a field says that a value is missing.
+fn is_missing(cell: &str) -> bool {
+    ["", "nan", "na", "null"].iter().any(|word| cell.eq_ignore_ascii_case(word))
 }
 
 /// The number of a field.

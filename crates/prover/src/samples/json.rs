@@ -285,7 +285,7 @@ impl Items {
                 (Self::Dense { shape, count: count + 1, values }, 0)
             }
             (Self::Dense { shape, .. }, value)
-                if shape.is_empty() && !matches!(value, Value::Text(_)) =>
+                if shape.is_empty() && !matches!(value, Value::Text(_) | Value::Null) =>
             {
                 let expected = "a number, as the values before it";
                 (Self::Wrong(Box::new(Problem::value(place, value.describe(), expected))), 0)

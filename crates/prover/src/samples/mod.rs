@@ -17,9 +17,10 @@
 //! ([`Categories`]); what is proven about are their numbers.
 //!
 //! **Ranges.** `[[lo, hi], …]`, `{"min": …, "max": …}`, for all inputs or by name, as JSON. With
-//! `decimals` beside `min` and `max`, inputs are taken exactly.
+//! `decimals` beside `min` and `max`, inputs are taken exactly. With `"missing": true` an input may
+//! be missing: null or "NaN" in JSON, an empty or NaN field of a table, NumPy's NaN. It is NaN here.
 //!
-//! What is wrong is named with its place ([`Problem`]); NaN, infinities, integers that no
+//! What is wrong is named with its place ([`Problem`]); NaN elsewhere, infinities, integers that no
 //! 64-bit float holds, and anything given twice are wrong. A file is untrusted: it is read
 //! up to [`MAX_FILE_BYTES`], to a fixed depth and a fixed number of elements.
 
@@ -27,8 +28,8 @@ mod array;
 mod assemble;
 mod categories;
 mod csv;
-mod decimals;
 mod error;
+mod fields;
 mod json;
 mod npy;
 mod npz;
@@ -69,7 +70,8 @@ pub struct Sample {
     /// What its file calls it.
     pub id: Option<String>,
     /// The elements of the model's input tensors, one tensor after the other, each in
-    /// row-major order. As many as the model takes, all finite.
+    /// row-major order. As many as the model takes, all finite; NaN where one is missing that may
+    /// be.
     pub values: Vec<f64>,
 }
 
@@ -167,8 +169,8 @@ impl<'a> IntoIterator for &'a Samples {
 }
 
 /// Reads the declared range [lo, hi] of each number that a model of these inputs takes:
-/// lo < hi, both finite and their difference too; and its decimals, where they are given. Also
-/// gives the tensors with the categories that are declared.
+/// lo < hi, both finite and their difference too; its decimals, where they are given; and whether
+/// it may be missing. Also gives the tensors with the categories that are declared.
 ///
 /// # Errors
 /// [`SampleError`], as [`Samples::read`].
@@ -194,14 +196,21 @@ fn parse_ranges(
     }
     let text = sniff::text(bytes)?;
     let (mut value, target) = (json::parse(text)?, Target { tensors });
-    let categories = categories::take(&mut value, target, &Place::default())?;
-    let decimals = decimals::take(&mut value, target, &Place::default())?;
+    let missing = fields::MISSING.take(&mut value, target, &Place::default())?;
+    let mut categories = categories::take(&mut value, target, &Place::default())?;
+    let decimals = fields::DECIMALS.take(&mut value, target, &Place::default())?;
     let input = ranges::ranges(value, target)?;
-    let exact = |decimals: Option<u32>| decimals.map(|decimals| Grid { decimals, exact: true });
-    let grids = match decimals.iter().any(Option::is_some) {
-        true => decimals.into_iter().map(exact).collect(),
-        false => Vec::new(),
+    let missing = missing.into_iter().map(|missing| missing == Some(true));
+    let missing: Vec<bool> = missing.collect();
+    for (categories, _) in categories.iter_mut().zip(&missing).filter(|(_, missing)| **missing) {
+        categories.get_or_insert_with(Categories::default).missing = true;
+    }
+    let grid = |((decimals, range), missing): ((Option<u32>, &[f64; 2]), bool)| match decimals {
+        Some(decimals) => Some(Grid { decimals, exact: true, missing }),
+        None => missing.then(|| Grid { missing, ..Grid::fitting(*range) }),
     };
+    let grids: Vec<_> = decimals.into_iter().zip(&input).zip(missing).map(grid).collect();
+    let grids = if grids.iter().any(Option::is_some) { grids } else { Vec::new() };
     let mut categories = categories.into_iter();
     let tensors = tensors.iter().map(|tensor| {
         let mut own: Vec<_> = categories.by_ref().take(tensor.elements()).collect();

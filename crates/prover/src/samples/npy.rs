@@ -49,24 +49,32 @@ pub(super) fn parse(
         return Err(damaged(place, &what));
     }
     let mut order = Order::new(&header.shape, header.fortran);
+    let elements = target.elements().max(1);
+    let missing = target.may_miss();
+    let read = |order: &Order, at: usize, bytes: &[u8]| match (element.read)(bytes) {
+        Ok(value) => Ok(value),
+        Err((found, _))
+            if missing
+                && found == "NaN"
+                && target.categories(at % elements).is_some_and(|own| own.missing) =>
+        {
+            Ok(f64::NAN)
+        }
+        Err((found, expected)) => {
+            Err(Problem::value(&order.place(at, &header.shape, place), found, expected))
+        }
+    };
     if !header.fortran {
         let mut values = Vec::with_capacity(count);
         for (at, bytes) in data.chunks_exact(element.size).enumerate() {
-            let value = (element.read)(bytes).map_err(|(found, expected)| {
-                Problem::value(&order.place(at, &header.shape, place), found, expected)
-            })?;
-            values.push(value);
+            values.push(read(&order, at, bytes)?);
         }
         return Ok(Array { shape: header.shape, values });
     }
     let mut values = vec![0.0; count];
     for bytes in data.chunks_exact(element.size) {
         let at = order.next();
-        let read = (element.read)(bytes);
-        let value = read.map_err(|(found, expected)| {
-            let place = order.place(at, &header.shape, place);
-            Problem::value(&place, found, expected)
-        })?;
+        let value = read(&order, at, bytes)?;
         if let Some(slot) = values.get_mut(at) {
             *slot = value;
         }

@@ -269,6 +269,7 @@ impl<'a> Schedule<'a> {
     }
 
     fn k(&self) -> Result<u32, LayoutError> {
+        self.paths.check(self.shape.path_lanes().max(1))?;
         let needed = self.value_rows().1 + 1;
         let batch = self.shape.batch();
         let gaps: usize = self.members.iter().map(|members| *members as usize).sum();

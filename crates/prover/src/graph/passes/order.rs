@@ -30,7 +30,12 @@ fn keeps_order(function: &Function) -> bool {
     match function {
         Function::Relu | Function::Clip { .. } | Function::Sigmoid | Function::Exp => true,
         Function::LeakyRelu { slopes } => slopes.len() == 1 && slopes[0] >= 0.0,
-        Function::Abs | Function::Log | Function::Power(_) | Function::SoftplusRest => false,
+        Function::Abs
+        | Function::Impute { .. }
+        | Function::Log
+        | Function::Power(_)
+        | Function::Probit
+        | Function::SoftplusRest => false,
     }
 }
 

@@ -14,6 +14,10 @@ pub(super) fn run(function: &Function, x: &[f64]) -> Vec<f64> {
         }
         Function::Abs => apply(&f64::abs),
         Function::Clip { low, high } => apply(&|v| v.max(*low).min(*high)),
+        Function::Impute { values } => {
+            let known = |(v, value): (&f64, &f64)| if v.is_nan() { *value } else { *v };
+            x.iter().zip(values).map(known).collect()
+        }
         curve => apply(&|v| value(curve, v)),
     }
 }
@@ -24,6 +28,7 @@ pub(crate) fn value(curve: &Function, x: f64) -> f64 {
         Function::Sigmoid => sigmoid(x),
         Function::Exp => x.exp(),
         Function::Log => x.ln(),
+        Function::Probit => probit(x),
         Function::Power(exponent) => match *exponent {
             -1.0 => x.recip(),
             0.5 => x.sqrt(),
@@ -31,13 +36,28 @@ pub(crate) fn value(curve: &Function, x: f64) -> f64 {
             exponent => x.powf(exponent),
         },
         Function::SoftplusRest => (-x.abs()).exp().ln_1p(),
-        Function::Relu | Function::LeakyRelu { .. } | Function::Abs | Function::Clip { .. } => x,
+        Function::Relu
+        | Function::LeakyRelu { .. }
+        | Function::Abs
+        | Function::Clip { .. }
+        | Function::Impute { .. } => x,
     }
 }
 
 /// The logistic function; 0 and 1 far out, never NaN for a number.
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
+}
+
+/// √2·erf⁻¹(2x − 1), Winitzki's approximation with the constants of onnxruntime; NaN outside
+/// of 0 to 1.
+#[expect(clippy::approx_constant, reason = "onnxruntime computes with this value")]
+fn probit(x: f64) -> f64 {
+    let (y, a) = (2.0 * x - 1.0, 0.147);
+    let log = ((1.0 - y) * (1.0 + y)).ln();
+    let v = 2.0 / (3.14159 * a) + 0.5 * log;
+    let root = ((v * v - log / a).sqrt() - v).sqrt();
+    std::f64::consts::SQRT_2 * root.copysign(y)
 }
 
 #[cfg(test)]

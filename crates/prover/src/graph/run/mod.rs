@@ -2,6 +2,7 @@
 
 mod extremum;
 mod function;
+mod leading;
 mod linear;
 mod select;
 
@@ -33,7 +34,7 @@ pub enum RunError {
         /// Values handed in.
         got: usize,
     },
-    /// A value is NaN or infinite.
+    /// A value is infinite.
     #[error("value {index} of input {name} is {value}: every value must be a finite number")]
     InputNotFinite {
         /// The input.
@@ -42,6 +43,12 @@ pub enum RunError {
         index: usize,
         /// The offending value.
         value: f64,
+    },
+    /// A missing value was computed with.
+    #[error("output {name} is not a number for this input, a value of which is missing")]
+    OutputMissing {
+        /// The output.
+        name: String,
     },
     /// An intermediate value overflowed.
     #[error("value {index} after node {node} is not finite: the input is too large for this model")]
@@ -57,8 +64,8 @@ pub enum RunError {
 }
 
 impl Graph {
-    /// Runs the graph in f64 on the row-major elements of its inputs; gives the elements
-    /// of its outputs, both in the graph's order.
+    /// Runs the graph in f64 on the row-major elements of its inputs, NaN being a missing one;
+    /// gives the elements of its outputs, both in the graph's order.
     ///
     /// # Errors
     /// Inputs that don't fit, a value that is not finite, or a malformed graph.
@@ -86,21 +93,28 @@ impl Graph {
                     got: input.len(),
                 });
             }
-            if let Some((index, &value)) = input.iter().enumerate().find(|(_, v)| !v.is_finite()) {
+            let infinite = |(_, value): &(usize, &f64)| value.is_infinite();
+            if let Some((index, &value)) = input.iter().enumerate().find(infinite) {
                 let name = tensor.name.clone();
                 return Err(RunError::InputNotFinite { name, index, value });
             }
             values[id.0] = input.to_vec();
         }
+        let missing = values.iter().flatten().any(|value| value.is_nan());
         for node in &self.nodes {
             let operands: Vec<&[f64]> = node.inputs.iter().map(|id| &*values[id.0]).collect();
             let result = evaluate(&node.op, &operands);
-            if let Some(index) = result.iter().position(|v| !v.is_finite()) {
+            let overflows = |v: &f64| v.is_infinite() || v.is_nan() && !missing;
+            if let Some(index) = result.iter().position(overflows) {
                 return Err(RunError::Overflow { node: node.name.clone(), index });
             }
             values[node.output.0] = result;
         }
-        Ok(values)
+        let missed = self.outputs.iter().find(|id| values[id.0].iter().any(|v| v.is_nan()));
+        match missed {
+            Some(id) => Err(RunError::OutputMissing { name: self.tensors[id.0].name.clone() }),
+            None => Ok(values),
+        }
     }
 }
 
@@ -112,6 +126,7 @@ pub(crate) fn evaluate(op: &Op, operands: &[&[f64]]) -> Vec<f64> {
         Op::Function(function) => function::run(function, first),
         Op::Extremum(extremum) => extremum::values(extremum, first),
         Op::ArgExtremum(extremum) => extremum::positions(extremum, first),
+        Op::Leading(leading) => leading::run(leading, first),
         Op::Select(elements) => select::run(elements, operands),
         Op::Trees(trees) => trees.run(first),
     }

@@ -6,7 +6,9 @@
 //! random samples a few times √n where that is less, as independent roundings add up. Where
 //! all inputs stand at an end of their ranges, equal terms may be rounded the same way.
 
-use crate::graph::{Element, Extremum, Function, Graph, Linear, Op, TreeEnsemble, run::evaluate};
+use crate::graph::{
+    Element, Extremum, Function, Graph, Leading, Linear, Op, TreeEnsemble, run::evaluate,
+};
 
 /// Half a unit of the last place of a float32 of 1.
 const UNIT: f64 = 1.0 / (1u64 << 24) as f64;
@@ -33,6 +35,7 @@ pub(super) fn allowed(graph: &Graph, values: &[Vec<f64>], random: bool) -> Vec<V
             Op::Function(map) => function(map, first, first_error, own),
             Op::Extremum(map) => extremum(map, first_error),
             Op::ArgExtremum(map) => position(map, first, first_error),
+            Op::Leading(leading) => leading_ones(leading, first, first_error),
             Op::Select(elements) => select(elements, &e),
             Op::Trees(ensemble) => trees(ensemble, first, first_error),
         };
@@ -111,6 +114,22 @@ fn position(extremum: &Extremum, x: &[f64], e: &[f64]) -> Vec<f64> {
         if group.iter().all(clear) { 0.0 } else { f64::INFINITY }
     };
     extremum.groups.iter().map(group).collect()
+}
+
+/// Chosen as here where nothing that is chosen is within rounding of what is not.
+fn leading_ones(leading: &Leading, x: &[f64], e: &[f64]) -> Vec<f64> {
+    let sign = if leading.extremum.minimum { -1.0 } else { 1.0 };
+    let of = |group: &Vec<usize>| {
+        let mut order = group.clone();
+        order.sort_by(|a, b| (sign * x[*b]).total_cmp(&(sign * x[*a])));
+        let (first, others) = order.split_at(leading.count.min(order.len()));
+        let clear = |at: &usize, other: &usize| {
+            sign * (x[*at] - x[*other]) > SAFETY * (e[*at] + e[*other]).max(0.0)
+        };
+        let all = first.iter().all(|at| others.iter().all(|other| clear(at, other)));
+        std::iter::repeat_n(if all { 0.0 } else { f64::INFINITY }, group.len())
+    };
+    leading.extremum.groups.iter().flat_map(of).collect()
 }
 
 fn select(elements: &[Element], e: &[&[f64]]) -> Vec<f64> {

@@ -5,7 +5,7 @@ use crate::{
     onnx::{
         error::OnnxError,
         node::{Node, Value},
-        ops::{activation, curves},
+        ops::{activation, curves, ratio},
         tensor::{Data, Tensor},
     },
 };
@@ -25,6 +25,12 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
         return Err(node.unsupported(format!("its operands have type {name}, whose sums may wrap")));
     }
     match (operator, a, b) {
+        ("Add" | "Sub", x @ Value::Signal(_), Value::Const(c))
+        | ("Add", Value::Const(c), x @ Value::Signal(_))
+            if is_zero(&c) =>
+        {
+            Ok(x)
+        }
         ("Add", a, b) => add(node, vec![(a, 1.0), (b, 1.0)]),
         ("Sub", a, b) => add(node, vec![(a, 1.0), (b, -1.0)]),
         ("Mul", x @ Value::Signal(_), Value::Const(c))
@@ -55,7 +61,21 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
                 node.scale(inverse, |i| (c[i], 0.0))
             }
         },
-        ("Div", ..) => Err(node.unsupported("it divides by a value that is not a constant")),
+        ("Div", a @ Value::Signal(_), Value::Signal(b))
+            if let Some(c) = ratio::known(node, b.id, a.len())
+                && c.iter().all(|c| *c != 0.0) =>
+        {
+            node.scale(a, |i| (1.0 / c[i], 0.0))
+        }
+        ("Div", a, b) => ratio::share(node, &a, &b)?.ok_or_else(|| {
+            node.unsupported(
+                "it divides by a value that is not a constant, and its results are no shares of a \
+                 sum of exponentials",
+            )
+        }),
+        ("Mul", Value::Signal(a), Value::Signal(b)) if a.id == b.id && a.dtype.is_float() => {
+            activation::apply(node, Function::Power(2.0), Value::Signal(a))
+        }
         _ => Err(node.unsupported("both of its operands depend on the model's input")),
     }
 }
@@ -103,6 +123,13 @@ pub(super) fn neg(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     match x.dtype().computes() {
         true => node.scale(x, |_| (-1.0, 0.0)),
         false => Err(node.unsupported(format!("its input has type {}", x.dtype().name()))),
+    }
+}
+
+fn is_zero(tensor: &Tensor) -> bool {
+    match &tensor.data {
+        Data::Float(values) => values.iter().all(|value| *value == 0.0),
+        Data::Int(values) => values.iter().all(|value| *value == 0),
     }
 }
 

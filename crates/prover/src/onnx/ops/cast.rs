@@ -6,6 +6,7 @@ use crate::{
         dtype::{DType, type_name},
         error::OnnxError,
         node::{Node, Value},
+        ops::ratio,
         tensor::{Data, Tensor},
     },
 };
@@ -53,8 +54,12 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
                 signal.dtype = to;
                 return Ok(Value::Signal(signal));
             }
-            if from.computes() && from.is_float() && to == DType::Int64 {
-                // Encoders cut off themselves what they read; nothing else may read it.
+            if from.is_float() && to == DType::Bool && ratio::is_positive(node, signal.id) {
+                let data = Data::Int(vec![1; node.pay(&signal.shape)?]);
+                return Ok(Value::Const(Tensor { shape: signal.shape, dtype: to, data }));
+            }
+            if from.computes() && from.is_float() && matches!(to, DType::Int32 | DType::Int64) {
+                // Encoders and Equal cut off themselves what they read; nothing else may read it.
                 let elements = (0..signal.shape.iter().product())
                     .map(|index| Element::Input { input: 0, index })
                     .collect();

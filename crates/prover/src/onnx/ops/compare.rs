@@ -8,7 +8,7 @@ use crate::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value},
-        ops::arithmetic::add,
+        ops::{arithmetic::add, ratio},
         tensor::{Data, Tensor},
     },
 };
@@ -23,6 +23,9 @@ pub(super) fn lower(
     if a.dtype() != b.dtype() {
         let (a, b) = (a.dtype().name(), b.dtype().name());
         return Err(node.malformed(format!("its operands have types {a} and {b}")));
+    }
+    if node.is_uncut(&a) || node.is_uncut(&b) {
+        return equal_cut_off(node, a, b);
     }
     let mut both = node.broadcast(vec![a, b])?;
     let (x, tensor, turned) = match (both.pop(), both.pop()) {
@@ -52,6 +55,38 @@ pub(super) fn lower(
     };
     let steps = |at: usize| vec![(test(values[at]), 1.0)];
     each(node, x, 0.0, steps, DType::Bool)
+}
+
+/// Floats cut off to integers compared with constants for equality.
+fn equal_cut_off(node: &mut Node<'_>, a: Value, b: Value) -> Result<Value, OnnxError> {
+    let mut both = node.broadcast(vec![a, b])?;
+    let (x, tensor) = match (both.pop(), both.pop()) {
+        (Some(Value::Const(tensor)), Some(Value::Signal(x)))
+        | (Some(Value::Signal(x)), Some(Value::Const(tensor))) => (x, tensor),
+        _ => return Err(node.unsupported("it compares floats that were cut off to integers")),
+    };
+    let Data::Int(values) = tensor.data else {
+        return Err(node.malformed("it compares integers with floats".into()));
+    };
+    // Exporters ask so whether a sum of exponentials is 0.
+    let (id, len) = (x.id, values.len());
+    if values.iter().all(|v| *v == 0) && (0..len).all(|at| ratio::least_sum(node, (id, at)) >= 1.0)
+    {
+        let data = Data::Int(vec![0; node.pay(&[len])?]);
+        return Ok(Value::Const(Tensor { shape: x.shape, dtype: DType::Bool, data }));
+    }
+    let steps = |at: usize| {
+        let value = values[at] as f64;
+        // Cut off towards 0.
+        match value {
+            0.0 => vec![(Test::Above(-1.0), 1.0), (Test::AtLeast(1.0), -1.0)],
+            value if value > 0.0 => {
+                vec![(Test::AtLeast(value), 1.0), (Test::AtLeast(value + 1.0), -1.0)]
+            }
+            value => vec![(Test::AtMost(value), 1.0), (Test::AtMost(value - 1.0), -1.0)],
+        }
+    };
+    each(node, Value::Signal(x), 0.0, steps, DType::Bool)
 }
 
 /// −1, 0 or 1.

@@ -13,7 +13,7 @@ use crate::{
         error::OnnxError,
         node::{Node, Signal, Value},
         ops::{arithmetic::add, reduce},
-        tensor::Data,
+        tensor::{Data, Tensor},
     },
 };
 
@@ -62,6 +62,18 @@ pub(super) fn power(node: &mut Node<'_>, x: Value, exponent: Value) -> Result<Va
     let (Some(exponent), Some(x)) = (both.pop(), both.pop()) else {
         return Err(node.malformed("it has no operands".into()));
     };
+    if let (Value::Const(Tensor { data: Data::Float(bases), .. }), Value::Signal(_)) =
+        (&x, &exponent)
+    {
+        // b^y is exp(y·ln b).
+        return match bases.first().copied() {
+            Some(base) if base > 0.0 && bases.iter().all(|other| *other == base) => {
+                let scaled = node.scale(exponent, |_| (base.ln(), 0.0))?;
+                apply(node, Function::Exp, scaled)
+            }
+            _ => Err(node.unsupported("its bases are not one positive constant")),
+        };
+    }
     if x.shape() != shape {
         return Err(node.unsupported("its exponents are more than its input"));
     }
@@ -209,6 +221,10 @@ pub(super) fn softmax(
     groups: &[Vec<usize>],
 ) -> Result<Value, OnnxError> {
     let shape = x.shape().to_vec();
+    let of = match &x {
+        Value::Signal(signal) => Some(signal.id),
+        Value::Const(_) => None,
+    };
     let sum = log_sum_exp(node, x.clone(), groups)?;
     let mut group_of = vec![0; x.len()];
     for (group, members) in groups.iter().enumerate() {
@@ -220,7 +236,16 @@ pub(super) fn softmax(
     let cap = Function::Clip { low: f64::NEG_INFINITY, high: 0.0 };
     let log = apply(node, cap, log)?;
     let probabilities = apply(node, Function::Exp, log)?;
-    node.reshape(probabilities, shape)
+    let probabilities = node.reshape(probabilities, shape)?;
+    let columns = probabilities.shape().last().copied().unwrap_or(1);
+    let is_row = |(row, group): (usize, &Vec<usize>)| {
+        group.iter().copied().eq(row * columns..(row + 1) * columns)
+    };
+    if groups.iter().enumerate().all(is_row) {
+        node.note_normalized(&probabilities);
+        of.into_iter().for_each(|of| node.note_ordered(&probabilities, of));
+    }
+    Ok(probabilities)
 }
 
 /// Σ x² over axes.

@@ -16,13 +16,16 @@ mod depth;
 mod extremum;
 mod known;
 mod layout;
+mod leaves;
 mod matrix;
 mod ml;
+mod neighbours;
 mod normalize;
 mod pad;
 mod pieces;
 mod pool;
 mod quantize;
+mod ratio;
 mod reduce;
 mod resize;
 mod softmax;
@@ -38,9 +41,22 @@ const ML: &str = "ai.onnx.ml.";
 
 /// Lowers one node; gives its outputs in order.
 pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
+    if let Some(values) = leaves::lower(node, apply)? {
+        return Ok(values);
+    }
+    match neighbours::lower(node, apply)? {
+        Some(values) => Ok(values),
+        None => apply(node),
+    }
+}
+
+/// Lowers a node by its operator.
+fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let operator = node.operator();
     let value = match operator.as_str() {
         "Split" => return pieces::split(node),
+        "Scan" => return neighbours::scan(node),
+        "TopK" => return neighbours::top(node),
         ml if ml.starts_with(ML) => return ml::lower(node, &ml[ML.len()..]),
         "Exp" | "Log" | "Reciprocal" | "Softplus" | "Sqrt" | "Tanh" => {
             curves::lower(node, &operator)

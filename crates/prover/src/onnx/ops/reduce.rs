@@ -93,8 +93,14 @@ fn product(
 
 /// The position of the greatest element along an axis, or of the least.
 pub(super) fn arg(node: &mut Node<'_>, minimum: bool) -> Result<Value, OnnxError> {
-    let x = node.take(0)?;
+    let mut x = node.take(0)?;
     let axis = node.axis(node.int("axis").unwrap_or(0), x.shape().len())?;
+    // Exponentials and softmax keep the order, which is not rounded before them.
+    if let Value::Signal(signal) = &mut x
+        && axis + 1 == signal.shape.len()
+    {
+        signal.id = node.ordered_as(signal.id);
+    }
     let keep = node.flag("keepdims", true)?;
     if node.flag("select_last_index", false)? {
         return Err(node.unsupported("of equal elements it takes the last; only the first can be"));

@@ -39,20 +39,21 @@ pub(super) fn over(
         let groups: Vec<Vec<usize>> = (0..count)
             .map(|group| (0..classes).map(|class| place(group, class)).collect())
             .collect();
-        let probabilities = curves::softmax(node, x, &groups)?;
-        if inner == 1 {
-            node.note_normalized(&probabilities);
-        }
-        return Ok(probabilities);
+        return curves::softmax(node, x, &groups);
     }
     let len = node.pay(&[x.len(), 4])? / 4;
     let partner = |i: usize| if (i / inner).is_multiple_of(2) { i + inner } else { i - inner };
     let rows = SparseRows::from_rows((0..len).map(|i| [(i, 1.0), (partner(i), -1.0)]));
     let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; len] };
+    let of = match &x {
+        Value::Signal(signal) => Some(signal.id),
+        Value::Const(_) => None,
+    };
     let difference = node.emit(Op::Linear(linear), vec![x], shape, dtype)?;
     let probabilities = apply(node, Function::Sigmoid, difference)?;
     if inner == 1 {
         node.note_normalized(&probabilities);
+        of.into_iter().for_each(|of| node.note_ordered(&probabilities, of));
     }
     Ok(probabilities)
 }

@@ -41,6 +41,7 @@ enum Type {
     Floats,
     Ints,
     Strings,
+    Graph,
 }
 
 impl Type {
@@ -54,6 +55,7 @@ impl Type {
             Ok(AttributeType::Floats) => Self::Floats,
             Ok(AttributeType::Ints) => Self::Ints,
             Ok(AttributeType::Strings) => Self::Strings,
+            Ok(AttributeType::Graph) => Self::Graph,
             _ => return None,
         })
     }

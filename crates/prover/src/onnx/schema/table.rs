@@ -3,7 +3,7 @@
 
 use super::{
     Schema,
-    Type::{self, Float, Floats, Int, Ints, SparseTensor, String, Strings, Tensor},
+    Type::{self, Float, Floats, Graph, Int, Ints, SparseTensor, String, Strings, Tensor},
 };
 
 /// The newest version of the operator set that the table covers.
@@ -126,6 +126,8 @@ pub(super) const TABLE: &[Schema] = &[
     schema("Resize", 11, 3, 4, 1, &[("coordinate_transformation_mode", String, false), ("cubic_coeff_a", Float, false), ("exclude_outside", Int, false), ("extrapolation_value", Float, false), ("mode", String, false), ("nearest_mode", String, false)]),
     schema("Resize", 13, 1, 4, 1, &[("coordinate_transformation_mode", String, false), ("cubic_coeff_a", Float, false), ("exclude_outside", Int, false), ("extrapolation_value", Float, false), ("mode", String, false), ("nearest_mode", String, false)]),
     schema("Resize", 18, 1, 4, 1, &[("antialias", Int, false), ("axes", Ints, false), ("coordinate_transformation_mode", String, false), ("cubic_coeff_a", Float, false), ("exclude_outside", Int, false), ("extrapolation_value", Float, false), ("keep_aspect_ratio_policy", String, false), ("mode", String, false), ("nearest_mode", String, false)]),
+    schema("Scan", 8, 2, usize::MAX, usize::MAX, &[("body", Graph, true), ("directions", Ints, false), ("num_scan_inputs", Int, true)]),
+    schema("Scan", 9, 1, usize::MAX, usize::MAX, &[("body", Graph, true), ("num_scan_inputs", Int, true), ("scan_input_axes", Ints, false), ("scan_input_directions", Ints, false), ("scan_output_axes", Ints, false), ("scan_output_directions", Ints, false)]),
     schema("Shape", 1, 1, 1, 1, &[]),
     schema("Shape", 15, 1, 1, 1, &[("end", Int, false), ("start", Int, false)]),
     schema("Sigmoid", 6, 1, 1, 1, &[]),
@@ -147,6 +149,9 @@ pub(super) const TABLE: &[Schema] = &[
     schema("Sum", 6, 1, usize::MAX, 1, &[]),
     schema("Tanh", 6, 1, 1, 1, &[]),
     schema("Tile", 6, 2, 2, 1, &[]),
+    schema("TopK", 1, 1, 1, 2, &[("axis", Int, false), ("k", Int, true)]),
+    schema("TopK", 10, 2, 2, 2, &[("axis", Int, false)]),
+    schema("TopK", 11, 2, 2, 2, &[("axis", Int, false), ("largest", Int, false), ("sorted", Int, false)]),
     schema("Transpose", 1, 1, 1, 1, &[("perm", Ints, false)]),
     schema("Unsqueeze", 1, 1, 1, 1, &[("axes", Ints, true)]),
     schema("Unsqueeze", 13, 2, 2, 1, &[]),

@@ -37,9 +37,11 @@ impl Lowering<'_> {
                 let bends = &bends[..1 + usize::from(high.is_finite())];
                 self.bent(node, vec![0.0; len], bends, *low)
             }
+            Function::Impute { values } => self.impute(node, values),
             Function::Sigmoid
             | Function::Exp
             | Function::Log
+            | Function::Probit
             | Function::Power(_)
             | Function::SoftplusRest => {
                 let source = self.argument(node);

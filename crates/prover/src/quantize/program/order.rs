@@ -1,8 +1,8 @@
 //! Maxima, minima and their positions, exactly, as ReLUs of differences; many maxima of what
 //! is not rounded yet over windows.
 
-use super::{Kind, Lowering, Part, Terms, View};
-use crate::graph::{Extremum, Function, LinearMap, Node, Op, SparseRows};
+use super::{Kind, Lowering, Part, Terms, View, trees::Cut};
+use crate::graph::{Extremum, Function, Leading, LinearMap, Node, Op, SparseRows};
 
 /// The widest window: as many weights must fit a row.
 const WIDEST: usize = 16;
@@ -60,7 +60,7 @@ impl Lowering<'_> {
                 };
                 let rows = a.iter().zip(&b).map(|(a, b)| difference(a, b)).collect();
                 let constants = vec![0; groups.len()];
-                let kind = Kind::Exact { rows, constants, like: source };
+                let kind = Kind::Exact { rows, constants, like: Some(source) };
                 let r = self.add_helper(&node.name, groups.len(), kind);
                 let (mut winner, sign) = if extremum.minimum { (a, -1) } else { (b, 1) };
                 for (group, terms) in winner.iter_mut().enumerate() {
@@ -126,7 +126,7 @@ impl Lowering<'_> {
                 })
                 .collect();
             let constants = vec![0; groups.len()];
-            let kind = Kind::Exact { rows, constants, like: source };
+            let kind = Kind::Exact { rows, constants, like: Some(source) };
             gains.push(self.add_helper(&node.name, groups.len(), kind));
         }
         let mut sums = vec![Terms::new(); groups.len()];
@@ -136,7 +136,7 @@ impl Lowering<'_> {
                 .map(|index| after.iter().map(|gain| (*gain, index, 1)).collect())
                 .collect();
             let constants = vec![1; groups.len()];
-            let kind = Kind::Exact { rows, constants, like: source };
+            let kind = Kind::Exact { rows, constants, like: Some(source) };
             let beyond = self.add_helper(&node.name, groups.len(), kind);
             for (index, sum) in sums.iter_mut().enumerate() {
                 // Gain number i is among those after each of i + 1 positions.
@@ -149,6 +149,125 @@ impl Lowering<'_> {
         }
         let parts = self.parts(&sums, true);
         View { parts, bias: vec![0.0; groups.len()] }
+    }
+
+    /// Which elements are among the `count` greatest (or least), exactly and with the first of
+    /// equal ones.
+    ///
+    /// Sorted lists of `count` elements are merged in pairs, of which the extreme half is kept
+    /// and sorted again, until one is left, whose last element t bounds what is chosen. What
+    /// lies beyond t is chosen; of what equals it, as many as are left, one after the other.
+    pub(super) fn leading(&mut self, node: &Node, leading: &Leading) -> View {
+        let (source, elements) = self.comparable(node);
+        let (minimum, count) = (leading.extremum.minimum, leading.count);
+        let mut rows: Vec<Terms> = Vec::new();
+        for group in &leading.extremum.groups {
+            let own: Vec<usize> = group.iter().map(|index| elements[*index]).collect();
+            let last = self.bound(node, (source, &own), minimum, count);
+            let exact = |lowering: &mut Self, like, rows: Vec<Terms>, constant: i64| {
+                let constants = vec![constant; rows.len()];
+                lowering.add_helper(&node.name, rows.len(), Kind::Exact { rows, constants, like })
+            };
+            let t = exact(self, Some(source), vec![last], 0);
+            // Whether beyond t, and whether behind: of what is t itself, neither.
+            let sign = if minimum { -1 } else { 1 };
+            let len = own.len();
+            let [beyond, behind] = [sign, -sign].map(|sign| {
+                let apart = own.iter().map(|at| vec![(source, *at, sign), (t, 0, -sign)]).collect();
+                let far = exact(self, None, apart, 0);
+                let cuts = (0..len).map(|at| (at, Cut { at: 1.0, above: false })).collect();
+                self.add_helper(&node.name, len, Kind::Decisions { source: far, cuts })
+            });
+            // How many of what equals t are left before the first element, then before each.
+            let all = (0..len).map(|at| (beyond, at, -1)).collect();
+            let mut left = exact(self, None, vec![all], -(count as i64));
+            for at in 0..len {
+                let row = vec![(left, 0, 1), (beyond, at, 1), (behind, at, 1)];
+                let next = exact(self, None, vec![row], 1);
+                rows.push(vec![(beyond, at, 1), (left, 0, 1), (next, 0, -1)]);
+                left = next;
+            }
+        }
+        let (len, constants) = (rows.len(), vec![0; rows.len()]);
+        let kind = Kind::Exact { rows, constants, like: None };
+        let step = self.add_helper(&node.name, len, kind);
+        self.steps[step].bounds = vec![(0.0, 1.0); len];
+        View::identity(step, len)
+    }
+
+    /// The last of the `count` extreme ones among elements of a step.
+    fn bound(
+        &mut self,
+        node: &Node,
+        (source, elements): (usize, &[usize]),
+        minimum: bool,
+        count: usize,
+    ) -> Terms {
+        let mut lists: Vec<Vec<Terms>> = Vec::new();
+        for chunk in elements.chunks(count) {
+            let mut list: Vec<Terms> = chunk.iter().map(|at| vec![(source, *at, 1)]).collect();
+            self.sort(node, source, minimum, &mut list);
+            lists.push(list);
+        }
+        while lists.len() > 1 {
+            let mut merged = Vec::with_capacity(lists.len().div_ceil(2));
+            let mut rest = lists.into_iter();
+            while let Some(a) = rest.next() {
+                let Some(b) = rest.next() else {
+                    merged.push(a);
+                    break;
+                };
+                // Of both sorted lists, one of them turned, the better of each pair is kept.
+                let mut kept = Vec::with_capacity(count);
+                for at in 0..count {
+                    match (a.get(at), b.get(count - 1 - at)) {
+                        (Some(a), Some(b)) => {
+                            kept.push(self.ordered(node, source, minimum, a, b).0)
+                        }
+                        (Some(one), None) | (None, Some(one)) => kept.push(one.clone()),
+                        (None, None) => {}
+                    }
+                }
+                self.sort(node, source, minimum, &mut kept);
+                merged.push(kept);
+            }
+            lists = merged;
+        }
+        lists.pop().and_then(|mut list| list.pop()).unwrap_or_default()
+    }
+
+    /// Sorts sums of terms, the extreme one first, by exchanges of neighbours.
+    fn sort(&mut self, node: &Node, source: usize, minimum: bool, list: &mut [Terms]) {
+        for end in (1..list.len()).rev() {
+            for at in 0..end {
+                let (first, second) = self.ordered(node, source, minimum, &list[at], &list[at + 1]);
+                (list[at], list[at + 1]) = (first, second);
+            }
+        }
+    }
+
+    /// Two sums of terms, the extreme one first.
+    fn ordered(
+        &mut self,
+        node: &Node,
+        source: usize,
+        minimum: bool,
+        a: &Terms,
+        b: &Terms,
+    ) -> (Terms, Terms) {
+        let mut exact = |row: Terms| {
+            let kind = Kind::Exact { rows: vec![row], constants: vec![0], like: Some(source) };
+            self.add_helper(&node.name, 1, kind)
+        };
+        let gain = exact(difference(a, b));
+        // With r = max(0, a − b): a − r is the least, b + r the greatest. They are values of
+        // their own, whose bounds are known.
+        let [least, greatest] = [(a, -1), (b, 1)].map(|(base, sign)| {
+            let mut row = base.clone();
+            row.push((gain, 0, sign));
+            vec![(exact(row), 0, 1)]
+        });
+        if minimum { (least, greatest) } else { (greatest, least) }
     }
 
     /// Sums of terms as maps of steps.

@@ -127,7 +127,7 @@ impl Lowering<'_> {
         sources: &[Source],
     ) -> Made {
         let source = features[position * trees.features + branch.feature];
-        let set = self.set(&sources[source], &branch.test, trees);
+        let set = self.set(&sources[source], branch, trees);
         let (holds, fails) = (branch.holds, branch.fails);
         // Where one interval ends and the next begins, nothing changes.
         let mut cuts: Vec<Cut> = Vec::new();
@@ -157,8 +157,11 @@ impl Lowering<'_> {
             Source::Truth { terms, .. } => match terms.as_slice() {
                 [(step, index, 1)] => Some((*step, *index)),
                 [(like, ..), ..] => {
-                    let kind =
-                        Kind::Exact { rows: vec![terms.clone()], constants: vec![0], like: *like };
+                    let kind = Kind::Exact {
+                        rows: vec![terms.clone()],
+                        constants: vec![0],
+                        like: Some(*like),
+                    };
                     Some((self.add_helper(&node.name, 1, kind), 0))
                 }
                 [] => None,

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Kind, Lowering, Part, Terms, View};
 use crate::{
-    graph::{Branch, Child, LinearMap, Node, SparseRows, Test, TreeEnsemble},
+    graph::{Branch, Child, Leaf, LinearMap, Node, SparseRows, Test, TreeEnsemble},
     quantize::grid::Grid,
 };
 
@@ -92,11 +92,11 @@ impl Lowering<'_> {
         for position in 0..trees.positions {
             for root in &trees.roots {
                 let mut sets = |branch: usize| {
-                    let Branch { feature, test, .. } = &trees.branches[branch];
-                    let source = features[position * trees.features + feature];
+                    let own = &trees.branches[branch];
+                    let source = features[position * trees.features + own.feature];
                     let set = cache
                         .entry((source, branch))
-                        .or_insert_with(|| self.set(&sources[source], test, trees))
+                        .or_insert_with(|| self.set(&sources[source], own, trees))
                         .clone();
                     (source, set)
                 };
@@ -155,6 +155,44 @@ impl Lowering<'_> {
         (features, sources)
     }
 
+    /// x, and at the point that stands for a missing value what it lacks to the imputed one.
+    pub(super) fn impute(&mut self, node: &Node, values: &[f64]) -> View {
+        // It is read again for what is missing.
+        let view = self.views[node.inputs[0].0].clone();
+        let mut view = view.unwrap_or_else(|| View { parts: Vec::new(), bias: Vec::new() });
+        let (mut branches, mut leaves) = (Vec::new(), Vec::new());
+        for (index, value) in values.iter().enumerate() {
+            let Some(Source::Input { element, grid, factor, offset, .. }) = self
+                .source(&view, index)
+                .filter(|source| matches!(source, Source::Input { grid, .. } if grid.missing))
+            else {
+                continue;
+            };
+            let missing = factor * self.ranges.point(element, grid, 0) + offset;
+            let (holds, fails) = (Child::Leaf(leaves.len()), Child::Leaf(leaves.len() + 1));
+            let test = Test::Member(Vec::new());
+            branches.push(Branch { feature: index, test, holds, fails, missing_holds: true });
+            leaves.extend([Leaf { weights: vec![(index, value - missing)] }, Leaf::default()]);
+        }
+        if branches.is_empty() {
+            return view;
+        }
+        let trees = TreeEnsemble {
+            positions: 1,
+            features: values.len(),
+            outputs: values.len(),
+            double: true,
+            roots: (0..branches.len()).map(Child::Branch).collect(),
+            branches,
+            leaves,
+            base: vec![0.0; values.len()],
+        };
+        let View { parts, bias } = self.trees(node, &trees);
+        view.parts.extend(parts);
+        view.bias.iter_mut().zip(bias).for_each(|(own, more)| *own += more);
+        view
+    }
+
     /// What row `row` of a view is, if its values can be told one by one.
     fn source(&self, view: &View, row: usize) -> Option<Source> {
         let mut terms: Vec<(usize, usize, f64)> = Vec::new();
@@ -185,8 +223,9 @@ impl Lowering<'_> {
         None
     }
 
-    /// Where a test of a source holds.
-    pub(super) fn set(&self, source: &Source, test: &Test, trees: &TreeEnsemble) -> Set {
+    /// Where a branch's test of a source holds.
+    pub(super) fn set(&self, source: &Source, branch: &Branch, trees: &TreeEnsemble) -> Set {
+        let test = &branch.test;
         let everything = |holds: bool| if holds { vec![ENDS] } else { vec![] };
         let points = |last: i64, value: &dyn Fn(i64) -> f64| {
             let value = |point: i64| trees.rounded(value(point));
@@ -195,11 +234,16 @@ impl Lowering<'_> {
         match source {
             Source::Constant(value) => everything(test.holds(trees.rounded(*value))),
             Source::Input { element, grid, factor, offset, .. } => {
-                let last = self.ranges.last_point(*element, *grid);
-                let x = |point| self.ranges.point(*element, *grid, point);
-                match (*factor, *offset) {
+                let before = grid.before();
+                let last = self.ranges.last_point(*element, *grid) - before;
+                let x = |point| self.ranges.point(*element, *grid, point + before);
+                let set = match (*factor, *offset) {
                     (1.0, 0.0) => points(last, &x),
                     (factor, offset) => points(last, &|point| factor * x(point) + offset),
+                };
+                match grid.missing {
+                    true => with_missing(set, branch.missing_holds || test.holds(f64::NAN)),
+                    false => set,
                 }
             }
             Source::Truth { factor, offset, .. } => {
@@ -325,7 +369,7 @@ impl Lowering<'_> {
         }
         let like = leaves.iter().flatten().map(|term| term.0).next().unwrap_or_default();
         let count = leaves.len();
-        let kind = Kind::Exact { rows: leaves, constants, like };
+        let kind = Kind::Exact { rows: leaves, constants, like: Some(like) };
         let step = self.add_helper(&node.name, count, kind);
         for (index, (first, weights)) in added.into_iter().enumerate() {
             self.decisions.truths.insert(vec![(step, index, 1)]);
@@ -453,6 +497,21 @@ fn intersection(a: &Set, b: &Set) -> Set {
         }
     }
     result
+}
+
+/// Where a test holds on points of which the first stands for a missing value, for which it
+/// holds or not; the others' numbers are one less in `set`.
+fn with_missing(mut set: Set, holds: bool) -> Set {
+    let first = Cut { at: 1.0, above: false };
+    set.iter_mut().flatten().for_each(|cut| cut.at += 1.0);
+    match (set.first_mut(), holds) {
+        (Some([from, _]), true) if *from == first => *from = ENDS[0],
+        (Some([from, _]), false) if *from == ENDS[0] => *from = first,
+        (Some([from, _]), true) if *from == ENDS[0] => {}
+        (_, true) => set.insert(0, [ENDS[0], first]),
+        (_, false) => {}
+    }
+    set
 }
 
 /// Where a test holds on the points 0 … last, whose values rise or fall throughout.

@@ -8,6 +8,7 @@ fn tensors() -> Vec<InputTensor> {
     let strings =
         InputTensor { categories: vec![Some(Categories::of(&vocabulary))], ..tensor("s", &[1, 2]) };
     let jobs = Categories {
+        missing: false,
         names: [("none".to_owned(), 0), ("skilled".to_owned(), 5)].into(),
         other: Some(9),
         only: false,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{FEATURE, INFERENCE, NAME, THRESHOLD, TREE, config::power_of_two};
 use crate::{
-    circuit::{field, graph::claims::Claims},
+    circuit::{LayoutError, field, graph::claims::Claims},
     integer::TreeNode,
     shape::Shape,
 };
@@ -64,6 +64,20 @@ pub(in crate::circuit::graph) struct Extent {
     pub(in crate::circuit::graph) steps: usize,
     /// Nodes of all trees.
     pub(in crate::circuit::graph) nodes: usize,
+    /// Trees, with those that fill lanes up.
+    pub(in crate::circuit::graph) trees: usize,
+}
+
+impl Extent {
+    /// Refuses more trees than their numbers' digits hold: a tree's number would be another's,
+    /// or reach into the feature's.
+    pub(in crate::circuit::graph) fn check(&self, lanes: usize) -> Result<(), LayoutError> {
+        let limit = (1 << (FEATURE - TREE)) - lanes;
+        match self.trees > limit {
+            true => Err(LayoutError::TooManyTrees { trees: self.trees, limit }),
+            false => Ok(()),
+        }
+    }
 }
 
 impl PlacedTree {
@@ -151,15 +165,16 @@ impl Paths {
             }
         }
         let lanes = shape.path_lanes().max(1);
-        let (mut rows, mut steps) = (0, 0);
+        let (mut rows, mut steps, mut all) = (0, 0, 0);
         for ((_, _, depth), trees) in groups {
             let side_by_side = trees.div_ceil(lanes);
             rows += side_by_side * (depth + 1) * shape.batch();
             steps += side_by_side * depth * shape.batch();
             // A lane that is left has a tree of one node.
             nodes += side_by_side * lanes - trees;
+            all += side_by_side * lanes;
         }
-        Extent { rows, steps, nodes }
+        Extent { rows, steps, nodes, trees: all }
     }
 
     /// The first tree of each group side by side, in the order of their rows.
@@ -203,4 +218,21 @@ impl Paths {
 /// What numbers of features count from in an inference of a batch.
 pub(in crate::circuit::graph) fn inference_number(inference: usize) -> u64 {
     (inference as u64) << INFERENCE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_trees_than_their_numbers_hold_are_refused() {
+        let extent = |trees| Extent { rows: 0, steps: 0, nodes: 0, trees };
+        // Numbers start at that of the lanes, and take the digits between TREE and FEATURE.
+        assert_eq!(extent((1 << 24) - 3).check(3), Ok(()));
+        let refused = extent((1 << 24) - 2).check(3);
+        assert_eq!(
+            refused,
+            Err(LayoutError::TooManyTrees { trees: (1 << 24) - 2, limit: (1 << 24) - 3 })
+        );
+    }
 }

@@ -39,7 +39,7 @@
 //!
 //! **Size.** T·(D + 1) rows for P trees, and ⌈nodes / W⌉ rows, which are the same rows: the table
 //! has columns of its own. So 100 trees of depth 6 take 700 rows of paths, and 6,300 nodes
-//! 3,150 rows at W = 2: 2^12 in all. Of a batch of 64, 44,800 rows, and half of that with two
+//! 3,150 rows at W = 2: 2^12 in all. Of a batch of 64, 44,800 rows, and a third of that with three
 //! side by side. A circuit has 7·P − 1 + 2·W advice columns more, and 2 + 2·W fixed ones, of which
 //! 2·W are secret.
 

@@ -23,6 +23,12 @@ fn side_by_side(node_lanes: usize, batch: usize) -> Shape {
     Shape { limb_bits: 8, limbs: 4, graph: Some(graph), ..shape(4, 3, 2) }
 }
 
+/// Three side by side: more limb columns than a pre-activation has limbs.
+fn three_beside(batch: usize) -> Shape {
+    let graph = GraphShape { node_lanes: 2, batch, path_lanes: 3, ..GraphShape::new(6, 3) };
+    Shape { limb_bits: 8, limbs: 4, graph: Some(graph), ..shape(4, 3, 2) }
+}
+
 fn node(name: i64, feature: usize, threshold: i64, right: i64) -> TreeNode {
     TreeNode { name, feature, threshold, right }
 }
@@ -107,7 +113,7 @@ impl Run {
 
 #[test]
 fn every_leaf_is_proven_as_the_graph_runs() {
-    let beside = [side_by_side(1, 1), side_by_side(2, 3)];
+    let beside = [side_by_side(1, 1), side_by_side(2, 3), three_beside(1), three_beside(3)];
     for shape in [paths_shape(1, 1), paths_shape(3, 1), paths_shape(2, 3)].into_iter().chain(beside)
     {
         let batch = shape.batch();
@@ -532,7 +538,7 @@ fn a_score_credited_with_anothers_leaves_is_refused() {
 /// Inferences of a batch read their own inputs, and their leaves count for themselves.
 #[test]
 fn a_path_of_another_inference_is_refused() {
-    for shape in [paths_shape(2, 2), side_by_side(1, 2)] {
+    for shape in [paths_shape(2, 2), side_by_side(1, 2), three_beside(2)] {
         paths_of_another_inference_are_refused(shape);
     }
 }

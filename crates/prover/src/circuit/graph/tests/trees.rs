@@ -44,6 +44,11 @@ fn quantized(shape: &Shape) -> Quantized {
 }
 
 fn quantized_of(trees: TreeEnsemble, shape: &Shape) -> Quantized {
+    quantized_with(trees, [false; 2], shape)
+}
+
+/// Of which of both features may be missing.
+fn quantized_with(trees: TreeEnsemble, missing: [bool; 2], shape: &Shape) -> Quantized {
     let tensor =
         |name: &str, len| Tensor { name: name.into(), dims: vec![1, len], kind: ElementKind::Real };
     let graph = Graph {
@@ -60,8 +65,9 @@ fn quantized_of(trees: TreeEnsemble, shape: &Shape) -> Quantized {
         inputs: vec![TensorId(0)],
         outputs: vec![TensorId(1)],
     };
-    let grids = vec![Some(Grid { decimals: 1, exact: true }); 2];
-    let ranges = Ranges { grids, ..Ranges::uniform(2, 0.0, 1.5) };
+    let grids = missing.map(|missing| Some(Grid { decimals: 1, exact: true, missing })).to_vec();
+    let ends = missing.map(|missing| [0.0, if missing { 1.4 } else { 1.5 }]).to_vec();
+    let ranges = Ranges { input: ends, grids, private: vec![] };
     let precision = Precision { decimals: Some(1), ..Precision::default() };
     Quantized::new(&graph, &ranges, shape, &precision).expect("small")
 }
@@ -135,6 +141,79 @@ fn paths_lead_where_the_trees_do() {
                         circuit::Witness::new(&layout, &quantized.graph, &inputs, Fr::one());
                     assert!(mock_accepts(layout, witness.expect("in range"), |_| {}));
                 }
+            }
+        }
+    }
+}
+
+/// Trees in which a missing value goes where a test holds or fails, by the branch.
+fn with_gaps() -> TreeEnsemble {
+    let mut trees = sets();
+    let tracks = [true, false, true, true, false];
+    trees.branches.iter_mut().zip(tracks).for_each(|(branch, holds)| branch.missing_holds = holds);
+    trees
+}
+
+#[test]
+fn a_missing_value_goes_where_its_branch_sends_it() {
+    let paths = Some(GraphShape { node_lanes: 1, ..GraphShape::new(4, 3) });
+    let paths = Shape { graph: paths, ..shapes()[0] };
+    for shape in shapes().into_iter().chain([paths]) {
+        for missing in [[true, true], [false, true]] {
+            let trees = with_gaps();
+            let quantized = quantized_with(trees.clone(), missing, &shape);
+            let values = |missing| {
+                let numbers = (0..15).map(|point| f64::from(point) / 10.0);
+                numbers.chain(if missing { Some(f64::NAN) } else { None }).collect::<Vec<_>>()
+            };
+            for (at, a) in values(missing[0]).into_iter().enumerate() {
+                for b in values(missing[1]) {
+                    let expected = trees.run(&[a, b])[0];
+                    assert_eq!(quantized.run(&[a, b]).expect("in range"), [expected], "{a} {b}");
+                    if at % 7 == 0 && (b.is_nan() || b == 0.0) {
+                        let layout = circuit::Layout::new(&quantized.graph, shape).expect("small");
+                        let inputs = quantized.input.encode(&[a, b]).expect("in range");
+                        let witness =
+                            circuit::Witness::new(&layout, &quantized.graph, &inputs, Fr::one());
+                        assert!(mock_accepts(layout, witness.expect("in range"), |_| {}));
+                    }
+                }
+            }
+            // Only where it is declared.
+            let absent = quantized.input.encode(&[f64::NAN, 0.0]);
+            assert_eq!(absent.is_ok(), missing[0], "{absent:?}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_value_that_is_not_one_is_refused() {
+    for shape in shapes() {
+        let quantized = quantized_with(with_gaps(), [true, true], &shape);
+        let claims = Claims::graph(&quantized.graph, &shape);
+        // What is missing as if it were the least value, and the other way round: every
+        // decision that differs, and all of them together.
+        let words = |inputs: &[f64; 2]| quantized.input.encode(inputs).expect("in range");
+        for (inputs, others) in [
+            ([f64::NAN, 0.3], [0.0, 0.3]),
+            ([0.5, f64::NAN], [0.5, 0.0]),
+            ([f64::NAN, f64::NAN], [0.0, 0.0]),
+        ] {
+            for (inputs, others) in [(inputs, others), (others, inputs)] {
+                let (inputs, others) = (words(&inputs), words(&others));
+                let [honest, other] = [&inputs, &others].map(|words| run(&claims, words, &shape));
+                assert!(Setting::with(&claims, std::slice::from_ref(&honest), shape).accepts());
+                let differs = |value: &usize| honest[*value].1 != other[*value].1;
+                let inner = claims.inputs..claims.values();
+                let lies: Vec<(usize, i64)> =
+                    inner.filter(differs).map(|value| (value, other[value].1)).collect();
+                assert!(!lies.is_empty());
+                let refused = |lies: &[(usize, i64)]| {
+                    let lied = run_with(&claims, &inputs, &shape, lies);
+                    assert!(!Setting::with(&claims, &[lied], shape).accepts(), "{lies:?}");
+                };
+                lies.iter().for_each(|lie| refused(&[*lie]));
+                refused(&lies);
             }
         }
     }

@@ -3,12 +3,12 @@
 
 use super::scores::step_function;
 use crate::{
-    graph::{Branch, Child, Leaf, Linear, LinearMap, Op, Test, TreeEnsemble},
+    graph::{Branch, Child, Function, Leaf, Linear, LinearMap, Op, Test, TreeEnsemble},
     onnx::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value},
-        ops::pieces,
+        ops::{activation, pieces},
     },
 };
 
@@ -20,7 +20,7 @@ pub(super) fn binarizer(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     step_function(node, x, 0.0, vec![(Test::Above(threshold), 1.0)], double, dtype)
 }
 
-/// Replaces one value, by the last dimension. Inputs are finite, so that NaN replaces none.
+/// Replaces one value, by the last dimension: a number, or a missing value (NaN).
 pub(super) fn imputer(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
     let (values, replaced) = match x.dtype() {
@@ -35,7 +35,7 @@ pub(super) fn imputer(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         }
         dtype => return Err(node.unsupported(format!("its input has type {}", dtype.name()))),
     };
-    if !replaced.is_finite() {
+    if replaced.is_infinite() {
         return Ok(x);
     }
     let features = x.shape().last().copied().unwrap_or(1);
@@ -45,6 +45,11 @@ pub(super) fn imputer(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let (shape, dtype) = (x.shape().to_vec(), x.dtype());
     let positions = node.pay(&shape)? / features;
     node.pay(&[features, 8])?;
+    if replaced.is_nan() {
+        let value = |at: usize| values[if values.len() == 1 { 0 } else { at % features }];
+        let values = (0..positions * features).map(value).collect();
+        return activation::apply(node, Function::Impute { values }, x);
+    }
     let mut trees = steps(positions, features, features, dtype == DType::Float64);
     for feature in 0..features {
         let value = values[if values.len() == 1 { 0 } else { feature }];

@@ -12,6 +12,7 @@ use crate::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value, printable},
+        ops::leaves,
         tensor::{Data, Tensor},
     },
 };
@@ -225,6 +226,7 @@ fn run(
         TreeEnsemble { positions, features, outputs: width, double, branches, leaves, roots, base };
     let scores = node.emit(Op::Trees(ensemble), vec![x], vec![positions, width], dtype)?;
     if !extreme {
+        leaves::note(node, &scores);
         return Ok(scores);
     }
     node.pay(&[positions, width])?;

@@ -9,7 +9,7 @@ use crate::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value, printable},
-        ops::{activation, softmax},
+        ops::{activation, arithmetic, leaves, softmax},
     },
 };
 
@@ -65,14 +65,37 @@ pub(super) fn transform(node: &mut Node<'_>, x: Value, post: &str) -> Result<Val
         "NONE" => Ok(x),
         "LOGISTIC" => activation::apply(node, Function::Sigmoid, x),
         "SOFTMAX" => softmax::over(node, x, columns, 1),
-        "PROBIT" | "SOFTMAX_ZERO" => {
-            Err(node.unsupported(format!("its post_transform is {post}; export it without")))
-        }
+        "PROBIT" => activation::apply(node, Function::Probit, x),
+        "SOFTMAX_ZERO" => softmax_zero(node, x, columns),
         other => {
             let other = printable(other);
             Err(node.malformed(format!("post_transform {other} is none of ONNX's")))
         }
     }
+}
+
+/// Softmax over the scores that are not 0, those within 1e-7 of it having no share.
+///
+/// Such a score is lowered by so much that its exponential is none beside any other's.
+fn softmax_zero(node: &mut Node<'_>, x: Value, columns: usize) -> Result<Value, OnnxError> {
+    /// exp(−32) is 1e-14.
+    const NONE: f64 = 32.0;
+    let least = match &x {
+        Value::Signal(signal) => match node.maker(signal.id).map(|maker| &maker.op) {
+            Some(Op::Trees(trees)) => trees.bounds().iter().map(|b| b.0).reduce(f64::min),
+            _ => None,
+        },
+        Value::Const(_) => None,
+    };
+    let Some(least) = least else {
+        return Err(node.unsupported("its post_transform is SOFTMAX_ZERO, of other than trees"));
+    };
+    let (near, down) = (f64::from(1e-7f32), NONE - least.min(0.0));
+    let steps = vec![(Test::Above(near), down), (Test::Below(-near), down)];
+    let (double, dtype) = (x.dtype() == DType::Float64, x.dtype());
+    let lowered = step_function(node, x.clone(), -down, steps, double, dtype)?;
+    let sum = arithmetic::add(node, vec![(x, 1.0), (lowered, 1.0)])?;
+    softmax::over(node, sum, columns, 1)
 }
 
 /// The two columns of a binary classifier that has a score s for one of its classes.
@@ -103,6 +126,11 @@ pub(super) fn columns(
     [first, second]: [(f64, f64); 2],
 ) -> Result<Value, OnnxError> {
     let (rows, dtype) = (score.len(), score.dtype());
+    let both =
+        |own: &[f64]| [first, second].map(|(factor, offset)| factor * own[0] + offset).into();
+    if let Some(both) = leaves::map(node, &score, (vec![rows, 2], dtype), both)? {
+        return Ok(both);
+    }
     node.pay(&[rows, 4])?;
     let both = || (0..rows).flat_map(|row| [(row, first), (row, second)]);
     let terms = both().map(|(row, (factor, _))| (factor != 0.0).then_some((row, factor)));
@@ -131,6 +159,10 @@ pub(super) fn above(
         [first, second] => (first as f64, second as f64),
         _ => return Err(node.malformed(format!("{} labels, not two", labels.len()))),
     };
+    let chosen = |own: &[f64]| vec![if own[0] > threshold { second } else { first }];
+    if let Some(label) = leaves::map(node, &score, (vec![rows], DType::Int64), chosen)? {
+        return Ok(label);
+    }
     let steps = vec![(Test::Above(threshold), second - first)];
     let double = score.dtype() == DType::Float64;
     let label = step_function(node, score, first, steps, double, DType::Int64)?;
@@ -171,6 +203,13 @@ pub(super) fn greatest(
     let (rows, columns) = matrix(node, &scores)?;
     if labels.len() != columns {
         return Err(node.malformed(format!("{} labels, {columns} scores", labels.len())));
+    }
+    let first_greatest = |own: &[f64]| {
+        let best = (1..own.len()).fold(0, |best, at| if own[at] > own[best] { at } else { best });
+        vec![labels[best] as f64]
+    };
+    if let Some(label) = leaves::map(node, &scores, (vec![rows], DType::Int64), first_greatest)? {
+        return Ok(label);
     }
     node.pay(&[rows, columns])?;
     let groups = (0..rows).map(|row| (row * columns..(row + 1) * columns).collect()).collect();

@@ -1,4 +1,6 @@
-//! Thresholds behind a Scaler, moved before it.
+//! Thresholds behind a Scaler or an Imputer, moved before it.
+//!
+//! An Imputer of missing values says where these go, and leaves all others.
 //!
 //! A Scaler rounds twice in float32: (x − offset), then times scale. What a tree compares
 //! after it is a function of x that rises (or falls) throughout, so that there is a float32
@@ -9,7 +11,7 @@ use std::collections::HashMap;
 
 use super::forest::Forest;
 use crate::{
-    graph::{self, Element, Op, TensorId, Test},
+    graph::{self, Element, Function, Op, TensorId, Test},
     onnx::{
         builder::Scaled,
         error::OnnxError,
@@ -17,18 +19,41 @@ use crate::{
     },
 };
 
-/// An element of a tensor, and what Scalers make of it, the first one first.
+/// An element of a tensor, and what is made of it, the first one first.
 #[derive(Clone, PartialEq)]
 struct Origin {
     tensor: TensorId,
     index: usize,
-    by: Vec<(f32, f32)>,
+    by: Vec<Step>,
+}
+
+/// What is made of an element.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    /// (x − offset)·scale.
+    Scale(f32, f32),
+    /// x, or this where x is missing.
+    Impute(f32),
+}
+
+impl Step {
+    fn apply(self, x: f32) -> f32 {
+        match self {
+            Self::Scale(offset, scale) => (x - offset) * scale,
+            Self::Impute(value) if x.is_nan() => value,
+            Self::Impute(_) => x,
+        }
+    }
+
+    fn falls(self) -> bool {
+        matches!(self, Self::Scale(_, scale) if scale < 0.0)
+    }
 }
 
 /// Nodes by what they make.
 type Makers<'a> = HashMap<TensorId, &'a graph::Node>;
 
-/// What the trees compare with the Scalers before them taken into the thresholds.
+/// What the trees compare, with the Scalers and Imputers before them taken into the branches.
 pub(super) fn through_scalers(
     node: &mut Node<'_>,
     x: Value,
@@ -69,7 +94,14 @@ pub(super) fn through_scalers(
     for branch in &mut forest.branches {
         let by = &origins[branch.feature].by;
         if !by.is_empty() {
-            branch.test = before(&branch.test, by);
+            let missing = f64::from(by.iter().fold(f32::NAN, |x, step| step.apply(x)));
+            branch.missing_holds = match missing.is_nan() {
+                true => branch.missing_holds,
+                false => branch.test.holds(missing),
+            };
+            if by.iter().any(|step| matches!(step, Step::Scale(..))) {
+                branch.test = before(&branch.test, by);
+            }
         }
     }
     let mut tensors: Vec<TensorId> = origins.iter().map(|origin| origin.tensor).collect();
@@ -93,7 +125,8 @@ pub(super) fn through_scalers(
     node.emit(Op::Select(elements), operands, shape, dtype)
 }
 
-/// Follows an element back through selections and Scalers to the last Scaler on the way.
+/// Follows an element back through selections, Scalers and Imputers to the last of these on the
+/// way.
 fn origin(scaled: &HashMap<TensorId, Scaled>, makers: &Makers<'_>, mut at: Origin) -> Origin {
     let mut found = at.clone();
     loop {
@@ -102,12 +135,18 @@ fn origin(scaled: &HashMap<TensorId, Scaled>, makers: &Makers<'_>, mut at: Origi
             if scale == 0.0 || !scale.is_finite() || !offset.is_finite() {
                 return found;
             }
-            at.by.insert(0, (offset, scale));
+            at.by.insert(0, Step::Scale(offset, scale));
             at.tensor = *source;
             found = at.clone();
             continue;
         }
         let Some(maker) = makers.get(&at.tensor) else { return found };
+        if let Op::Function(Function::Impute { values }) = &maker.op {
+            at.by.insert(0, Step::Impute(values[at.index] as f32));
+            at.tensor = maker.inputs[0];
+            found = at.clone();
+            continue;
+        }
         let Op::Select(elements) = &maker.op else { return found };
         let Element::Input { input, index } = elements[at.index] else { return found };
         at.tensor = maker.inputs[input];
@@ -116,9 +155,9 @@ fn origin(scaled: &HashMap<TensorId, Scaled>, makers: &Makers<'_>, mut at: Origi
 }
 
 /// The test of x that holds where `test` holds for x scaled.
-fn before(test: &Test, by: &[(f32, f32)]) -> Test {
-    let scaled = |x: f32| by.iter().fold(x, |x, (offset, scale)| (x - offset) * scale);
-    let falls = by.iter().filter(|(_, scale)| *scale < 0.0).count() % 2 == 1;
+fn before(test: &Test, by: &[Step]) -> Test {
+    let scaled = |x: f32| by.iter().fold(x, |x, step| step.apply(x));
+    let falls = by.iter().filter(|step| step.falls()).count() % 2 == 1;
     // Where it falls, −x is what is searched.
     let sign = if falls { -1.0 } else { 1.0 };
     let least = |property: &dyn Fn(f64) -> bool| {
@@ -181,8 +220,8 @@ mod tests {
             (state >> 8) as f32 / (1 << 23) as f32 - 1.0
         };
         for round in 0..200 {
-            let by = [(random(), random() * 3.0), (random(), random())];
-            let scaled = |x: f32| by.iter().fold(x, |x, (offset, scale)| (x - offset) * scale);
+            let by = [Step::Scale(random(), random() * 3.0), Step::Scale(random(), random())];
+            let scaled = |x: f32| by.iter().fold(x, |x, step| step.apply(x));
             let t = f64::from(scaled(random()));
             let test = [Test::AtMost(t), Test::Below(t), Test::AtLeast(t), Test::Above(t)];
             let test = &test[round % 4];

@@ -1,0 +1,203 @@
+"""Writes credit and fraud models that are more than trees, as scikit-learn's exporter writes them
+(what combines models, neighbours, kernels, mixtures), models whose inputs may be missing, and what
+onnxruntime computes of each.
+
+    python scripts/make_pipeline_fixtures.py            # the recorded cases
+    python scripts/make_pipeline_fixtures.py DIR 10000  # the same models with more inputs, elsewhere
+
+pipelines/*.onnx are read, run and quantized by crates/prover/tests/trees.rs, as are those of
+make_tree_fixtures.py, which has what both share; a missing value is a null in expected.json. Needs
+scripts/requirements-trees.txt. With the folder of a second run, VERDICT_PIPELINE_CASES=DIR makes the
+tests take that.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import onnxmltools
+import onnxruntime
+import xgboost
+from onnx import TensorProto, helper
+from onnxmltools.convert.common.data_types import FloatTensorType as MLFloat
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import (AdaBoostClassifier, GradientBoostingClassifier, HistGradientBoostingClassifier,
+                              IsolationForest, RandomForestClassifier, StackingClassifier, VotingClassifier)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.mixture import GaussianMixture
+from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, Normalizer, PolynomialFeatures, StandardScaler
+from sklearn.svm import SVC, LinearSVC, NuSVC, OneClassSVM
+from sklearn.tree import DecisionTreeClassifier
+
+import make_tree_fixtures as trees_module
+from make_tree_fixtures import GRID, RNG, classifier, data, inputs, regressor, several, sklearn_model, weights
+
+OUT = trees_module.OUT.parent / "pipelines"
+# What float32 sums may come to, relative to the largest output, where that is more than 1e-5; and where
+# onnxruntime stops an iteration, within 0.005 over the number of classes.
+ROUGH = {"bernoulli": 2e-5, "mixture_full": 2e-4, "mixture_diag": 2e-4, "mixture_tied": 2e-4, "mixture_spherical": 2e-4,
+         "naive_bayes3": 2e-4, "svc_probability": 2.5e-3}
+# Models without curves, which are as exact as their outputs have decimals.
+EXACT = ("adaboost", "tree", "forest", "missing", "neighbours")
+
+
+def plain(fitted):
+    """Without an option about maps of probabilities, which the exporter has none for here."""
+    return convert_sklearn(fitted, initial_types=[("x", FloatTensorType([1, len(GRID)]))],
+                           target_opset={"": 17, "ai.onnx.ml": 3})
+
+
+def scaled(model):
+    return make_pipeline(MinMaxScaler(), model)
+
+
+def small(depth=3):
+    return DecisionTreeClassifier(max_depth=depth, random_state=0)
+
+
+def combined():
+    x, score = data()
+    two, three = (score > np.median(score)).astype(int), np.digitize(score, [-0.5, 1.0])
+    few, few2, few3 = x[:60], two[:60], three[:60]
+    yield "isolation_forest", plain(IsolationForest(n_estimators=6, max_samples=48, random_state=0).fit(x))
+    yield "adaboost", sklearn_model(AdaBoostClassifier(small(2), n_estimators=6, random_state=0).fit(x, two))
+    yield "adaboost3", sklearn_model(AdaBoostClassifier(small(2), n_estimators=5, random_state=0).fit(x, three))
+    yield "neighbours3", sklearn_model(scaled(KNeighborsClassifier(5, metric="manhattan")).fit(x[:40], three[:40]))
+    yield "svc3_rbf", plain(scaled(SVC(C=0.5)).fit(few, few3))
+    yield "svc3_poly", plain(scaled(SVC(kernel="poly", degree=2)).fit(few, few3))
+    yield "svc3_ovo", plain(scaled(SVC(kernel="linear", decision_function_shape="ovo")).fit(few, few3))
+    yield "svc_probability", sklearn_model(scaled(SVC(kernel="linear", probability=True, random_state=0)).fit(few, few2))
+    yield "svc_nu", plain(scaled(NuSVC(nu=0.3)).fit(few, few2))
+    yield "svm_one_class", plain(scaled(OneClassSVM(nu=0.2)).fit(few))
+    yield "calibrated3", sklearn_model(CalibratedClassifierCV(small(), cv=2).fit(x, three))
+    yield "calibrated_svc", sklearn_model(CalibratedClassifierCV(LinearSVC(), cv=2).fit(x, two))
+    yield "calibrated_svc3", sklearn_model(CalibratedClassifierCV(LinearSVC(), cv=2).fit(x / 100, three))
+    yield "calibrated_isotonic", sklearn_model(CalibratedClassifierCV(small(), method="isotonic", cv=2).fit(x, two))
+    members = [("a", small()), ("b", GaussianNB()), ("c", scaled(LogisticRegression()))]
+    soft = VotingClassifier(members, voting="soft", flatten_transform=False, weights=np.array([1, 2, 3]))
+    yield "voting_soft3", sklearn_model(soft.fit(x, three))
+    hard = [("a", small()), ("b", small(2)), ("c", small(4))]
+    yield "voting_hard_trees", plain(VotingClassifier(hard, voting="hard", flatten_transform=False).fit(x, three))
+    yield "stacking3", sklearn_model(StackingClassifier([("a", scaled(LogisticRegression())), ("b", small())],
+                                                        cv=2).fit(x, three))
+    forest = RandomForestClassifier(3, max_depth=3, random_state=0)
+    yield "stacking_forest", sklearn_model(StackingClassifier([("a", forest), ("b", small())],
+                                                              final_estimator=small(2), cv=2).fit(x, two))
+    yield "naive_bayes3", sklearn_model(scaled(GaussianNB()).fit(x, three))
+    yield "bernoulli", sklearn_model(scaled(BernoulliNB(binarize=0.5)).fit(x, three))
+    yield "multinomial", sklearn_model(scaled(MultinomialNB()).fit(x, three))
+    for kind in ("full", "diag", "tied", "spherical"):
+        yield f"mixture_{kind}", plain(scaled(GaussianMixture(3, covariance_type=kind, random_state=0)).fit(x))
+    yield "discriminant", plain(LinearDiscriminantAnalysis().fit(x, three))
+
+
+def transforms():
+    # A tree's scores stay between 0 and 1, and some are 0.
+    yield "probit_tree", regressor(several(1, 4, weights(0, low=0.02, high=0.98)), post_transform="PROBIT")
+    yield "probit_forest", regressor(several(3, 3, weights(0, low=0.05, high=0.3)), post_transform="PROBIT")
+    zero = lambda: [(c, w if RNG.random() < 0.7 else 0.0) for c, w in weights(0, 1, 2)()]
+    yield "softmax_zero", classifier(several(2, 3, zero), [0, 1, 2], post_transform="SOFTMAX_ZERO")
+
+
+def refused():
+    """What is not proven, and what must be said of it."""
+    x, score = data(60)
+    two, three = (score > np.median(score)).astype(int), np.digitize(score, [-0.5, 1.0])
+    weighted = KNeighborsClassifier(3, weights="distance")
+    yield "neighbours_by_distance", "the distances of the nearest points, one by one", sklearn_model(scaled(weighted).fit(x, two))
+    probable = SVC(kernel="linear", probability=True, random_state=0)
+    yield "svc3_probability", "the fixed point of an iteration", sklearn_model(scaled(probable).fit(x, three))
+    for norm in ("l1", "l2", "max"):
+        normalized = make_pipeline(Normalizer(norm=norm), LogisticRegression())
+        yield f"normalizer_{norm}", f"its {norm.upper()} norm", sklearn_model(normalized.fit(x, two))
+    products = make_pipeline(PolynomialFeatures(2), LogisticRegression())
+    yield "products", "it multiplies values that are not constants", sklearn_model(products.fit(x, two))
+
+
+def tracked(trees, tracks):
+    """The attributes of trees of which about half of the nodes send missing values where they hold."""
+    listed = trees_module.attributes(trees, "target")
+    return listed | {"nodes_missing_value_tracks_true": [int(RNG.random() < tracks) for _ in listed["nodes_modes"]]}
+
+
+def missing():
+    x, score = data()
+    two = (score > np.median(score)).astype(int)
+    # All but the first feature may be missing.
+    gaps = RNG.random(x.shape) < 0.2
+    gaps[:, 0] = False
+    holed = np.where(gaps, np.nan, x).astype(np.float32)
+    ml = [("x", MLFloat([1, len(GRID)]))]
+    boosted = xgboost.XGBClassifier(n_estimators=6, max_depth=4).fit(holed, two)
+    yield "missing_xgboost", onnxmltools.convert_xgboost(boosted, initial_types=ml, target_opset=15)
+    light = lightgbm.LGBMClassifier(n_estimators=6, num_leaves=12, verbose=-1).fit(holed, two)
+    yield "missing_lightgbm", onnxmltools.convert_lightgbm(light, initial_types=ml, target_opset=15, zipmap=False)
+    yield "missing_hist", sklearn_model(HistGradientBoostingClassifier(max_iter=6, max_leaf_nodes=10).fit(holed, two))
+    yield "missing_forest", sklearn_model(RandomForestClassifier(4, max_depth=4, random_state=0).fit(holed, two))
+    logistic = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression())
+    yield "missing_logistic", sklearn_model(logistic.fit(holed, two))
+    boosting = GradientBoostingClassifier(n_estimators=6, random_state=0)
+    yield "missing_boosted", sklearn_model(make_pipeline(SimpleImputer(), StandardScaler(), boosting).fit(holed, two))
+    forest = RandomForestClassifier(4, max_depth=4, random_state=0)
+    yield "missing_imputed", sklearn_model(make_pipeline(SimpleImputer(), forest).fit(holed, two))
+    # Every mode, both ways.
+    listed = tracked(several(4, 4, weights(0)), 0.5)
+    node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], name="trees", domain="ai.onnx.ml", n_targets=1, **listed)
+    yield "missing_modes", trees_module.model([node], [("y", TensorProto.FLOAT)])
+
+
+def main():
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 24
+    out.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for make in (combined, transforms, missing):
+        for name, built in make():
+            for node in built.graph.node:
+                for attribute in [a for a in node.attribute if a.name == "nodes_hitrates"]:
+                    node.attribute.remove(attribute)
+            # Exporters make a name up, another one each time.
+            built.graph.name = name
+            (out / f"{name}.onnx").write_bytes(built.SerializeToString())
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3
+            session = onnxruntime.InferenceSession(built.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            # Without the maps that skl2onnx makes of scores.
+            chosen = [o.name for o in session.get_outputs() if o.type.startswith("tensor")]
+            samples, may_miss = [], make is missing
+            for index, row in enumerate(inputs(built, count, False)):
+                if may_miss and index % 4 < 3:
+                    row = [row[0]] + [np.nan if RNG.random() < 0.4 else value for value in row[1:]]
+                found = session.run(chosen, {session.get_inputs()[0].name: np.array([row], dtype=np.float32)})
+                row = [None if np.isnan(value) else value for value in row]
+                samples.append({"inputs": [row], "outputs": [np.asarray(o, dtype=float).ravel().tolist() for o in found]})
+            case = {"ranges": [[low, high] for low, high, _ in GRID], "decimals": [d for _, _, d in GRID],
+                    "chosen": chosen, "samples": samples, "tolerance": ROUGH.get(name, 1e-5)}
+            if may_miss:
+                case["missing"] = [index > 0 for index in range(len(GRID))]
+            if not any(kind in name for kind in EXACT):
+                case["rounding"] = max(1e-3, 2 * case["tolerance"])
+            lines.append(f"{json.dumps(name)}: {json.dumps(case, separators=(',', ':'))}")
+            print(name, (out / f"{name}.onnx").stat().st_size)
+    if len(sys.argv) == 1:
+        (out / "refused").mkdir(exist_ok=True)
+        said = {}
+        for name, expected, built in refused():
+            built.graph.name = name
+            (out / "refused" / f"{name}.onnx").write_bytes(built.SerializeToString())
+            said[name] = expected
+        (out / "refused" / "expected.json").write_text(json.dumps(said, indent=1) + "\n")
+    (out / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()
