@@ -74,6 +74,13 @@ impl Local {
         json(self.command(place, args).arg("--json").output().expect("the program starts"))
     }
 
+    /// The program without a key to send with.
+    pub(crate) fn json_without_key(&self, place: &Workplace, args: &[&str]) -> Value {
+        let mut command = self.command(place, args);
+        command.env_remove("VERDICT_PRIVATE_KEY").arg("--json");
+        json(command.output().expect("the program starts"))
+    }
+
     pub(crate) fn failure(&self, place: &Workplace, args: &[&str]) -> String {
         self.fails_with(1, place, args)
     }
@@ -129,10 +136,15 @@ pub(crate) fn prove(place: &Workplace, setup: &str, id: &str, nonce: &str, out: 
 
 /// Sets a model of three inputs and two outputs of one decimal up, which is proven in a moment.
 pub(crate) fn small_setup(place: &Workplace, name: &str) -> String {
+    small_setup_with(place, name, &[])
+}
+
+/// The same with more options.
+pub(crate) fn small_setup_with(place: &Workplace, name: &str, more: &[&str]) -> String {
     let out = place.path(name);
     let model = root().join("crates/prover/tests/fixtures/good/mlp.onnx").display().to_string();
     let args = ["setup", &model, "--range=-1,1", "--target-error", "0.1", "--decimals", "1"];
-    place.json(&[&args[..], &["--dev-srs", "--out", &out]].concat());
+    place.json(&[&args[..], &["--dev-srs", "--out", &out], more].concat());
     out
 }
 

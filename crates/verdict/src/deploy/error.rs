@@ -51,6 +51,24 @@ pub enum DeployError {
         /// The contract.
         address: Address,
     },
+    /// More providers demanded than there are, or none.
+    #[error("{threshold} attestations cannot be demanded of {most} signers")]
+    Threshold {
+        /// How many have to vouch.
+        threshold: u8,
+        /// How many could.
+        most: usize,
+    },
+    /// An approval says otherwise what has to be attested.
+    #[error(
+        "oracle {oracle} has approved model {model_id} already, with another demand for attestations"
+    )]
+    OtherPolicy {
+        /// The oracle.
+        oracle: Address,
+        /// The model.
+        model_id: u64,
+    },
     /// A number of the setup does not fit the contracts.
     #[error("the model has {value} {what}, the contracts hold {limit} at most")]
     TooLarge {
@@ -80,9 +98,11 @@ pub enum DeployError {
 impl DeployError {
     pub(crate) fn kind(&self) -> Kind {
         match self {
-            Self::NotOwner { .. } | Self::ForeignOracle { .. } | Self::NoEffect { .. } => {
-                Kind::Rejected
-            }
+            Self::NotOwner { .. }
+            | Self::ForeignOracle { .. }
+            | Self::OtherPolicy { .. }
+            | Self::NoEffect { .. } => Kind::Rejected,
+            Self::Threshold { .. } => Kind::Usage,
             Self::NotFinal { .. } => Kind::Pending,
             _ => Kind::Failed,
         }
@@ -101,6 +121,14 @@ impl DeployError {
                 Self::ForeignOracle { .. } => "give the oracle's own registry, or another oracle",
                 Self::NotOwner { .. } => {
                     "send from the owner's account, or deploy an oracle of yours"
+                }
+                Self::Threshold { .. } => {
+                    "give each provider with --attestor, and with --threshold how many of them \
+                     have to vouch"
+                }
+                Self::OtherPolicy { .. } => {
+                    "deploy with the same --threshold, --schema and signers, or revoke the model \
+                     first (revokeModel): its records stay"
                 }
                 Self::NoEffect { .. } => {
                     "the node may lag behind, or the contract refused its arguments; run it again"
