@@ -133,8 +133,7 @@ fn two_of_three_providers_vouch_for_an_input_before_its_score_counts() {
     let foreign = story.changed(&by_bob, |file| file["statement"]["chain_id"] = json!(1));
     story.refuses(1, &proof, &[&by_alice, &foreign], "another chain");
     let elsewhere = deployed["deployment"]["oracle"].clone();
-    let foreign =
-        story.changed(&by_bob, |file| file["statement"]["registry"] = elsewhere.clone());
+    let foreign = story.changed(&by_bob, |file| file["statement"]["registry"] = elsewhere.clone());
     story.refuses(1, &proof, &[&by_alice, &foreign], "another registry of signers");
     let broken = story.changed(&by_bob, |file| file["format"] = json!("verdict-proof"));
     story.refuses(1, &proof, &[&by_alice, &broken], "verdict attest");
@@ -155,8 +154,8 @@ fn two_of_three_providers_vouch_for_an_input_before_its_score_counts() {
     std::fs::write(format!("{setup}/public/deployment.json"), there.to_string()).expect("written");
     let foreign = story.attest(carol, "foreign.json", TWINS[0], &[]);
     std::fs::write(format!("{setup}/public/deployment.json"), here).expect("written");
-    let foreign = story
-        .changed(&foreign, |file| file["statement"]["registry"] = demand["signers"].clone());
+    let foreign =
+        story.changed(&foreign, |file| file["statement"]["registry"] = demand["signers"].clone());
     story.refuses(3, &proof, &[&by_alice, &foreign], "InvalidAttestation(index: 2)");
 
     // Two of them: the score is recorded, and who vouched.

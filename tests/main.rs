@@ -4,3 +4,4 @@
 mod common;
 
 mod attested_input;
+mod inputs_on_chain;

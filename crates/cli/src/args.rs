@@ -357,8 +357,11 @@ pub(crate) struct Prove {
     pub(crate) setup: PathBuf,
     /// The sample, or a file of several: JSON (lists, {"input": …}, by the names of the
     /// model's inputs, objects with ids, EZKL's input_data), NumPy's .npy or .npz, CSV
-    #[arg(long, short, required_unless_present = "batch")]
+    #[arg(long, short, required_unless_present_any = ["batch", "from_source"])]
     pub(crate) input: Option<PathBuf>,
+    /// Instead of a file, ask the source that the model was deployed with (`deploy --source`)
+    #[arg(long, conflicts_with_all = ["input", "batch"], requires = "subject")]
+    pub(crate) from_source: bool,
     /// Which of the file's samples: its id, or its index from 0 if it has none
     #[arg(long, requires = "input")]
     pub(crate) id: Option<String>,
@@ -492,6 +495,10 @@ pub(crate) struct Deploy {
     pub(crate) score: Score,
     #[command(flatten)]
     pub(crate) attestors: Attestors,
+    /// A contract where the oracle reads the inputs of every score, instead of data providers who
+    /// vouch for them: one that inherits from InputSource and has the setup's schema
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["threshold", "attestor"])]
+    pub(crate) source: Option<Address>,
     /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
     #[arg(long, value_name = "FILE")]
     pub(crate) solc: Option<PathBuf>,

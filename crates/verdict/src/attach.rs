@@ -15,6 +15,7 @@ use verdict_contracts::{
 };
 
 use crate::{
+    attest::is_source,
     chain::{ChainReader, is_development},
     contracts::Contracts,
     deploy::{ScoreDirection, check_code},
@@ -126,6 +127,7 @@ pub async fn attach(
         return Err(AttachError::NotAccepted { id, why: "its owner deprecated it" }.into());
     }
     let policy = chain.call(oracle, &attestationPolicyOfCall { modelId: U256::from(id) }).await?;
+    let sourced = policy.threshold == 1 && is_source(chain, policy.signers).await?;
     check_code(chain, data.key, &key_code(&setup.key_payload()?)).await?;
     // What takes long comes last.
     let contracts =
@@ -143,7 +145,7 @@ pub async fn attach(
         key: data.key,
         model_id: id,
         verification_hash: verification_hash(&data),
-        attestations: AttestationPolicy::of(&policy),
+        attestations: AttestationPolicy::of(&policy, sourced),
     };
     setup.save_deployment(&deployment)?;
     Ok(deployment)

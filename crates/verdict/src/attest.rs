@@ -17,8 +17,12 @@ use thiserror::Error as ThisError;
 use verdict_contracts::{
     AttestationError, InferenceRequest, ProofBundle,
     attestation::{Attestation, MAX_ATTESTATION_BYTES, Statement},
-    bindings::SignerRegistry::{
-        SIGNER_DELAYCall, Signer, acceptSignerCall, signerAtCall, signerIndexOfCall,
+    bindings::{
+        INPUT_SOURCE_INTERFACE,
+        InputSource::{inputWordsOfCall, supportsInterfaceCall},
+        SignerRegistry::{
+            SIGNER_DELAYCall, Signer, acceptSignerCall, signerAtCall, signerIndexOfCall,
+        },
     },
     inputs_hash,
 };
@@ -71,6 +75,42 @@ pub enum AttestError {
         /// What differs.
         what: &'static str,
     },
+    /// A source reads the inputs itself.
+    #[error(
+        "the oracle reads the inputs of model {model_id} at {source_contract}: nobody attests them"
+    )]
+    FromSource {
+        /// The model.
+        model_id: u64,
+        /// The source.
+        source_contract: Address,
+    },
+    /// No source is there to read from.
+    #[error("no source of inputs is named for model {model_id} of oracle {oracle}")]
+    NoSource {
+        /// The model.
+        model_id: u64,
+        /// The oracle.
+        oracle: Address,
+    },
+    /// What the source says is nothing that the model can be run on.
+    #[error("what {source_contract} says of {subject} are no inputs of this model: {words} words")]
+    NoInputs {
+        /// The source.
+        source_contract: Address,
+        /// The subject.
+        subject: Address,
+        /// How many words it says.
+        words: usize,
+    },
+    /// The source says something else than what was proven.
+    #[error("the proof is of other inputs than {source_contract} says of {subject} now")]
+    Outdated {
+        /// The source.
+        source_contract: Address,
+        /// The subject.
+        subject: Address,
+    },
     /// A time in the past, or one that no clock shows.
     #[error("a statement cannot be valid for {0} seconds")]
     ValidFor(u64),
@@ -93,7 +133,11 @@ pub enum AttestError {
 impl AttestError {
     pub(crate) fn kind(&self) -> Kind {
         match self {
-            Self::NotDemanded { .. } | Self::TooFew { .. } => Kind::Usage,
+            Self::NotDemanded { .. }
+            | Self::TooFew { .. }
+            | Self::FromSource { .. }
+            | Self::NoSource { .. } => Kind::Usage,
+            Self::Outdated { .. } => Kind::Rejected,
             _ => Kind::Failed,
         }
     }
@@ -107,6 +151,13 @@ impl AttestError {
                 }
                 Self::PrivateInputs => "set the model up with --public-inputs",
                 Self::Batch => "set the model up without --batch",
+                Self::FromSource { .. } => "leave --attestation out",
+                Self::NoSource { .. } => "give the inputs with --input",
+                Self::NoInputs { .. } => {
+                    "the source packs words for another encoding; compare its bits, ranges and \
+                     decimals with the setup's manifest"
+                }
+                Self::Outdated { .. } => "prove again with --from-source",
                 Self::TooFew { .. } => "give each provider's file with --attestation",
                 Self::Other { .. } => {
                     "ask the provider for one about this deployment, subject and input"
@@ -248,10 +299,14 @@ pub fn write_attestation(attestation: &Attestation, path: &Path) -> Result<(), E
 
 /// What the deployed model demands.
 fn demanded(deployment: &Deployment) -> Result<&AttestationPolicy, AttestError> {
-    deployment.attestations.as_ref().ok_or(AttestError::NotDemanded {
-        model_id: deployment.model_id,
-        oracle: deployment.oracle,
-    })
+    let &Deployment { model_id, oracle, .. } = deployment;
+    match &deployment.attestations {
+        Some(policy) if policy.source => {
+            Err(AttestError::FromSource { model_id, source_contract: policy.signers })
+        }
+        Some(policy) => Ok(policy),
+        None => Err(AttestError::NotDemanded { model_id, oracle }),
+    }
 }
 
 /// Checks what can be checked without a chain: the attestations are as many as the model
@@ -261,9 +316,10 @@ pub(crate) fn check_attestations(
     bundle: &ProofBundle,
     attestations: &[Attestation],
 ) -> Result<(), AttestError> {
-    let Some(policy) = &deployment.attestations else {
-        let demanded = demanded(deployment).map(drop);
-        return if attestations.is_empty() { Ok(()) } else { demanded };
+    let policy = match demanded(deployment) {
+        Ok(policy) => policy,
+        Err(_) if attestations.is_empty() => return Ok(()),
+        Err(error) => return Err(error),
     };
     for request in bundle.answered() {
         for attestation in attestations {
@@ -277,6 +333,59 @@ pub(crate) fn check_attestations(
         return Err(AttestError::TooFew { threshold, given });
     }
     Ok(())
+}
+
+/// Checks that a source says by now what a proof states.
+pub(crate) async fn check_source(
+    chain: &ChainReader,
+    deployment: &Deployment,
+    bundle: &ProofBundle,
+) -> Result<(), Error> {
+    let Some(policy) = deployment.attestations.as_ref().filter(|policy| policy.source) else {
+        return Ok(());
+    };
+    for request in bundle.answered() {
+        let (subject, source_contract) = (request.subject, policy.signers);
+        let words = chain.call(source_contract, &inputWordsOfCall { subject }).await?;
+        let words = words.into_iter().map(B256::from);
+        if !words.eq(bundle.input_words().iter().copied()) {
+            return Err(AttestError::Outdated { source_contract, subject }.into());
+        }
+    }
+    Ok(())
+}
+
+/// The inputs of a subject as the source of a deployed model says.
+///
+/// # Errors
+/// The setup is not deployed, or its model has no source; the node does not answer; what the
+/// source says are no inputs of the model.
+pub async fn source_inputs(
+    setup: &PublicSetup,
+    chain: &ChainReader,
+    subject: Address,
+) -> Result<Vec<f64>, Error> {
+    let deployment = setup.deployment()?;
+    chain.expect(deployment.chain_id)?;
+    let Deployment { model_id, oracle, .. } = deployment;
+    let policy = deployment.attestations.filter(|policy| policy.source);
+    let policy = policy.ok_or(AttestError::NoSource { model_id, oracle })?;
+    let source_contract = policy.signers;
+    let words = chain.call(source_contract, &inputWordsOfCall { subject }).await?;
+    let inputs = setup.manifest().inputs_of_words(&words);
+    let words = words.len();
+    Ok(inputs.ok_or(AttestError::NoInputs { source_contract, subject, words })?)
+}
+
+/// Whether a contract is a source of inputs.
+pub(crate) async fn is_source(chain: &ChainReader, address: Address) -> Result<bool, ChainError> {
+    let call = supportsInterfaceCall { interfaceId: INPUT_SOURCE_INTERFACE.into() };
+    match chain.call(address, &call).await {
+        Ok(answer) => Ok(answer),
+        // A registry of signers says nothing of what it is.
+        Err(ChainError::Reverted { .. } | ChainError::NotTheContract { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The statement about a request that the policy demands, its times apart.

@@ -33,9 +33,12 @@ pub struct Deployment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttestationPolicy {
-    /// The registry of the providers.
+    /// The registry of the providers, or the source of inputs.
     pub signers: Address,
-    /// How many of them have to vouch.
+    /// Whether it is a source: the oracle reads the inputs there, and nobody has to sign.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub source: bool,
+    /// How many of the providers have to vouch; 1 of a source.
     pub threshold: u8,
     /// What the model's public input words mean: [`crate::Manifest::schema_id`], unless who
     /// deployed chose a name of its own.
@@ -43,10 +46,11 @@ pub struct AttestationPolicy {
 }
 
 impl AttestationPolicy {
-    /// The policy of an approval; none if it is all zero.
-    pub(crate) fn of(policy: &bindings::AttestationPolicy) -> Option<Self> {
+    /// The policy of an approval; none if it is all zero. Whether it names a source, it does not
+    /// say itself.
+    pub(crate) fn of(policy: &bindings::AttestationPolicy, source: bool) -> Option<Self> {
         let bindings::AttestationPolicy { signers, threshold, schema } = *policy;
-        (threshold != 0).then_some(Self { signers, threshold, schema })
+        (threshold != 0).then_some(Self { signers, source, threshold, schema })
     }
 
     pub(crate) fn bound(policy: Option<&Self>) -> bindings::AttestationPolicy {

@@ -78,7 +78,7 @@ pub use self::{
     attach::{AttachError, attach},
     attest::{
         Accepted, AttestError, AttestRequest, accept_signer, attest, read_attestation,
-        write_attestation,
+        source_inputs, write_attestation,
     },
     chain::{Chain, ChainError, ChainOptions, ChainReader, is_development},
     contracts::Contracts,

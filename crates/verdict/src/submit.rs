@@ -21,7 +21,7 @@ use verdict_contracts::{
 use verdict_relayer::{Effect, SubmitRequest, TxReceipt};
 
 use crate::{
-    attest::{check_attestations, indexed, vouchers},
+    attest::{check_attestations, check_source, indexed, vouchers},
     chain::{Chain, ChainError, ChainReader},
     deployment::Deployment,
     error::{Error, Kind},
@@ -183,7 +183,9 @@ pub async fn submit(
     let stated = Stated::new(&deployment, bundle);
     // A record that bars this one is found before anything is sent. One that is this one
     // may not be final yet: the relayer waits for it.
-    stated.compare(&stated.read(chain).await?)?;
+    if stated.compare(&stated.read(chain).await?)? == Standing::Before {
+        check_source(chain, &deployment, bundle).await?;
+    }
     let attested = match &deployment.attestations {
         Some(policy) => Some(indexed(chain, policy, attestations).await?),
         None => None,

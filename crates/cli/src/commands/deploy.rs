@@ -22,6 +22,7 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
         time_to_live: args.time_to_live,
         score: args.score.into(),
         attestors: args.attestors.options(),
+        source: args.source,
         force_insecure_srs: args.force_insecure_srs,
     };
     let deployed = wait(&runtime, verdict::deploy(&setup, &contracts, &chain, &options, ui))?;
@@ -49,8 +50,14 @@ pub(crate) fn places(deployment: &Deployment) -> Vec<String> {
         ("verification hash", deployment.verification_hash.to_string()),
     ];
     if let Some(policy) = &deployment.attestations {
-        let demand = format!("{} of the signers of {}", policy.threshold, policy.signers);
-        rows.extend([("has to vouch", demand), ("schema", policy.schema.to_string())]);
+        rows.push(match policy.source {
+            true => ("inputs are read at", policy.signers.to_string()),
+            false => (
+                "has to vouch",
+                format!("{} of the signers of {}", policy.threshold, policy.signers),
+            ),
+        });
+        rows.push(("schema", policy.schema.to_string()));
     }
     table(&rows)
 }

@@ -105,6 +105,18 @@ impl Local {
         assert!(receipt.expect("mined").status(), "the transaction succeeds");
     }
 
+    /// Creates a contract, beside the program.
+    pub(crate) fn create(&self, code: Vec<u8>) -> Address {
+        let request = TransactionRequest::default().with_deploy_code(code);
+        let receipt = runtime().block_on(async {
+            let sent = self.provider().send_transaction(request).await?;
+            Ok::<_, Box<dyn std::error::Error>>(sent.get_receipt().await?)
+        });
+        let receipt = receipt.expect("mined");
+        assert!(receipt.status(), "the constructor succeeds");
+        receipt.contract_address.expect("a creation")
+    }
+
     pub(crate) fn call<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
         let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
         let data = runtime().block_on(async { self.provider().call(request).await });

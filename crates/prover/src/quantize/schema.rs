@@ -265,6 +265,21 @@ impl InputSchema {
         ((1u64 << self.bits) - 1) as f64
     }
 
+    /// The real values of integers, as [`Self::encode`] makes them; on a grid its points.
+    pub fn decode(&self, integers: &[i64]) -> Vec<f64> {
+        let value = |(index, &integer): (usize, &i64)| {
+            let [lo, _] = self.ranges.get(index).copied().unwrap_or_default();
+            match self.grid(index) {
+                Some(grid) => {
+                    let points = (integer >> self.shift(index, grid)) as f64;
+                    grid.value(grid.nearest(lo) + points)
+                }
+                None => lo + integer as f64 * self.unit(index),
+            }
+        };
+        integers.iter().take(self.ranges.len()).enumerate().map(value).collect()
+    }
+
     /// Rounds real inputs, one input after the other, to integers.
     pub fn encode(&self, inputs: &[f64]) -> Result<Vec<i64>, SchemaError> {
         check_length("inputs", self.ranges.len(), inputs.len())?;

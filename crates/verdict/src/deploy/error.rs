@@ -1,6 +1,6 @@
 //! Why a deployment stops.
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use thiserror::Error;
 use verdict_contracts::deploy::CREATE2_DEPLOYER;
 
@@ -50,6 +50,22 @@ pub enum DeployError {
     ForeignCode {
         /// The contract.
         address: Address,
+    },
+    /// Not a source of inputs.
+    #[error("the contract at {address} is no source of inputs")]
+    NoSource {
+        /// The contract.
+        address: Address,
+    },
+    /// A source of other inputs.
+    #[error("source {address} has inputs of schema {theirs}, the setup's is {schema}")]
+    ForeignSchema {
+        /// The source.
+        address: Address,
+        /// The setup's schema.
+        schema: B256,
+        /// The source's.
+        theirs: B256,
     },
     /// More providers demanded than there are, or none.
     #[error("{threshold} attestations cannot be demanded of {most} signers")]
@@ -121,6 +137,12 @@ impl DeployError {
                 Self::ForeignOracle { .. } => "give the oracle's own registry, or another oracle",
                 Self::NotOwner { .. } => {
                     "send from the owner's account, or deploy an oracle of yours"
+                }
+                Self::NoSource { .. } => {
+                    "give the address of a contract that inherits from InputSource"
+                }
+                Self::ForeignSchema { .. } => {
+                    "deploy the source with the setup's schema, which `verdict setup` prints"
                 }
                 Self::Threshold { .. } => {
                     "give each provider with --attestor, and with --threshold how many of them \

@@ -18,6 +18,7 @@ use verdict_codegen::{key_code as deployed_key, key_init_code};
 use verdict_contracts::{
     bindings::{
         InferenceOracle::{ownerCall, registryCall},
+        InputSource::schemaCall,
         ModelRegistry::{ScoreDirection as Direction, modelCountCall},
         SignerRegistry::signerCountCall,
     },
@@ -28,7 +29,7 @@ use verdict_contracts::{
 pub use self::error::DeployError;
 use self::work::Work;
 use crate::{
-    attest::check_attestable,
+    attest::{check_attestable, is_source},
     chain::{Chain, ChainReader, is_development},
     contracts::Contracts,
     deployment::{AttestationPolicy, Deployment},
@@ -73,6 +74,8 @@ pub struct DeployOptions {
     pub score: ScoreDirection,
     /// The data providers who have to vouch for inputs, if any.
     pub attestors: Option<Attestors>,
+    /// The source where the oracle reads the inputs, if any; not with `attestors`.
+    pub source: Option<Address>,
     /// Deploy to a public chain although whoever made the SRS can forge proofs.
     pub force_insecure_srs: bool,
 }
@@ -98,6 +101,7 @@ impl Default for DeployOptions {
             time_to_live: 86_400,
             score: ScoreDirection::default(),
             attestors: None,
+            source: None,
             force_insecure_srs: false,
         }
     }
@@ -145,6 +149,10 @@ pub async fn deploy(
         check_attestable(setup)?;
         check_threshold(chain, attestors).await?;
     }
+    if let Some(source) = options.source {
+        check_attestable(setup)?;
+        check_input_source(chain, source, setup.manifest().schema_id()).await?;
+    }
     match (options.registry, options.oracle) {
         (Some(registry), Some(oracle)) => check_oracle(chain, oracle, registry).await?,
         (Some(registry), None) => drop(chain.call(registry, &modelCountCall {}).await?),
@@ -172,9 +180,15 @@ pub async fn deploy(
         }
     };
     check_oracle(chain, oracle, registry).await?;
-    let policy = match &options.attestors {
-        Some(attestors) => Some(provide(&mut work, setup, attestors).await?),
-        None => None,
+    let policy = match (&options.attestors, options.source) {
+        (Some(attestors), _) => Some(provide(&mut work, setup, attestors).await?),
+        (None, Some(signers)) => Some(AttestationPolicy {
+            signers,
+            source: true,
+            threshold: 1,
+            schema: setup.manifest().schema_id(),
+        }),
+        (None, None) => None,
     };
     let model = Registration::new(setup.manifest(), verifier, key, options.score)?;
     let model_id = work.register(registry, &model).await?;
@@ -209,7 +223,19 @@ async fn provide(
         work.propose(signers, *account).await?;
     }
     let schema = attestors.schema.unwrap_or_else(|| setup.manifest().schema_id());
-    Ok(AttestationPolicy { signers, threshold: attestors.threshold, schema })
+    Ok(AttestationPolicy { signers, source: false, threshold: attestors.threshold, schema })
+}
+
+/// The source is one, and its words are those of the setup's inputs.
+async fn check_input_source(chain: &Chain, source: Address, schema: B256) -> Result<(), Error> {
+    if !is_source(chain, source).await? {
+        return Err(DeployError::NoSource { address: source }.into());
+    }
+    let theirs = chain.call(source, &schemaCall {}).await?;
+    if theirs != schema {
+        return Err(DeployError::ForeignSchema { address: source, schema, theirs }.into());
+    }
+    Ok(())
 }
 
 /// As many signers as are demanded can vouch, if all that are known or proposed accept.

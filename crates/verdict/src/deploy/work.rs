@@ -127,8 +127,8 @@ impl<'a> Work<'a> {
         let approved = Effect::is_set(oracle, encode(&isModelApprovedCall { modelId: id }));
         let demand = attestationPolicyOfCall { modelId: id };
         if self.chain.shows(&approved).await? {
-            let found = AttestationPolicy::of(&self.chain.call(oracle, &demand).await?);
-            if found.as_ref() != policy {
+            let found = self.chain.call(oracle, &demand).await?;
+            if found != AttestationPolicy::bound(policy) {
                 return Err(DeployError::OtherPolicy { oracle, model_id }.into());
             }
         }

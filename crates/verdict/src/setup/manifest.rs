@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use alloy::primitives::{B256, keccak256};
-use halo2curves::{bn256::G2Affine, serde::SerdeObject};
+use alloy::primitives::{B256, U256, keccak256};
+use halo2curves::{
+    bn256::{Fr, G2Affine},
+    ff::PrimeField,
+    serde::SerdeObject,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use verdict_contracts::PublicValues;
@@ -184,6 +188,18 @@ impl Manifest {
     pub(crate) fn words_of(&self, inputs: &[i64]) -> Vec<B256> {
         let public = circuit::PublicValues::new(&self.shape, inputs.len(), self.output.count);
         public.words(inputs).iter().map(|word| B256::from(to_be_bytes(word))).collect()
+    }
+
+    /// The inputs that a proof of an inference states in these words; `None` if there are none such.
+    pub(crate) fn inputs_of_words(&self, words: &[U256]) -> Option<Vec<f64>> {
+        let words: Option<Vec<Fr>> =
+            words.iter().map(|word| Fr::from_repr(word.to_le_bytes()).into()).collect();
+        let (inputs, outputs) = (self.input.ranges.len(), self.output.count);
+        let public = circuit::PublicValues::new(&self.shape, inputs, outputs);
+        let integers = public.unpack(&words?)?;
+        let values = self.input.decode(&integers);
+        // Between the points of a grid, and outside of a range, there are no inputs.
+        (self.input.encode(&values).ok()? == integers).then_some(values)
     }
 
     /// Names what public input words mean: the inputs, their ranges and decimals, and how they
