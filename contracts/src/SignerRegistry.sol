@@ -5,6 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {IInputVoucher} from "./interfaces/IInputVoucher.sol";
 import {ISignerRegistry} from "./interfaces/ISignerRegistry.sol";
 
 /// @title Registry of data providers
@@ -73,7 +74,7 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
         emit AttestationRevoked(msg.sender, digest);
     }
 
-    /// @inheritdoc ISignerRegistry
+    /// @inheritdoc IInputVoucher
     function signerAt(uint256 index) external view override returns (Signer memory signer) {
         return _signers[index];
     }
@@ -92,7 +93,7 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
 
     // --------------------------------------------------------------- statements
 
-    /// @inheritdoc ISignerRegistry
+    /// @inheritdoc IInputVoucher
     function vouchersOf(address subject, bytes32 schema, bytes32 inputs, bytes calldata attestations)
         external
         view

@@ -40,9 +40,9 @@ interface IInferenceOracle is IERCZKMLVerifier {
         address prover;
     }
 
-    /// @notice What an approval may demand beside proofs: statements of data providers.
-    /// @param signers Registry of the providers, an `ISignerRegistry`.
-    /// @param threshold How many have to vouch.
+    /// @notice What an approval may demand beside proofs: that somebody vouches for the inputs.
+    /// @param signers Who can, an `IInputVoucher`: a registry of data providers, or a source of inputs on chain.
+    /// @param threshold How many have to; 1 for a source.
     /// @param schema What the model's public input words mean.
     struct AttestationPolicy {
         address signers;
@@ -192,7 +192,7 @@ interface IInferenceOracle is IERCZKMLVerifier {
     ) external;
 
     /// @notice Like `verifyInference`, for a model whose approval demands attestations.
-    /// @param attestations As `ISignerRegistry.vouchersOf` takes them.
+    /// @param attestations As the `vouchersOf` of the approval's voucher takes them; none for a source.
     function verifyAttestedInference(
         uint256 modelId,
         bytes32 inputCommitment,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {IInputVoucher} from "./IInputVoucher.sol";
+
 /// @title Whose data an inference was made on
 /// @notice A data provider states, by an EIP-712 signature, which public inputs a subject has. This registry
 /// knows which providers' statements count, and checks them for oracles.
@@ -11,20 +13,11 @@ pragma solidity ^0.8.24;
 /// words mean: features, units and encoding. One statement serves every oracle that relies on the registry and
 /// every model whose approval names the schema, for any number of requests while it is valid.
 ///
+/// For `vouchersOf`, `attestations` is packed, signer by signer in ascending order: index (1 byte), issuedAt (8),
+/// validUntil (8), length of the signature (2), signature. It reverts if any of the statements does not hold.
+///
 /// What it adds: a provider whom the owner chose answers for the inputs. What it cannot: make a provider honest.
-interface ISignerRegistry {
-    /// @notice A provider whose statements count.
-    /// @param account Who signs: a key's account, or a contract that answers by ERC-1271.
-    /// @param countsFrom Time from which statements count; zero before the provider has accepted.
-    /// @param proposedAt Time of the last proposal.
-    /// @param removed Whether the owner has removed it.
-    struct Signer {
-        address account;
-        uint40 countsFrom;
-        uint40 proposedAt;
-        bool removed;
-    }
-
+interface ISignerRegistry is IInputVoucher {
     /// @notice `account` may accept to be a signer, and counts from `countsFrom` at the earliest.
     event SignerProposed(address indexed account, uint256 indexed index, uint256 countsFrom);
     /// @notice `account` has accepted.
@@ -67,24 +60,11 @@ interface ISignerRegistry {
     /// @notice Takes back a statement of the caller's, by its EIP-712 digest.
     function revokeAttestation(bytes32 digest) external;
 
-    /// @notice The signer at an index, which is its bit in a bitmap of signers.
-    function signerAt(uint256 index) external view returns (Signer memory signer);
-
     /// @notice Index of a signer.
     function signerIndexOf(address account) external view returns (uint256 index);
 
     /// @notice Number of signers ever proposed; indices run from 0 to below this.
     function signerCount() external view returns (uint256);
-
-    /// @notice Which signers vouch for a subject's inputs. Reverts if any of the statements does not hold.
-    /// @param attestations Packed, signer by signer in ascending order: index (1 byte), issuedAt (8), validUntil
-    /// (8), length of the signature (2), signature.
-    /// @return signers Bitmap of their indices.
-    /// @return count How many they are.
-    function vouchersOf(address subject, bytes32 schema, bytes32 inputs, bytes calldata attestations)
-        external
-        view
-        returns (uint256 signers, uint256 count);
 
     /// @notice The EIP-712 digest that a provider signs.
     function attestationDigest(

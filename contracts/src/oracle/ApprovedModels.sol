@@ -5,8 +5,8 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IERCZKMLRegistry} from "../interfaces/IERCZKMLRegistry.sol";
 import {IERCZKMLVerifier} from "../interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
+import {IInputVoucher} from "../interfaces/IInputVoucher.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
-import {ISignerRegistry} from "../interfaces/ISignerRegistry.sol";
 import {AccountCode} from "../libraries/AccountCode.sol";
 import {InferenceEncoding} from "../libraries/InferenceEncoding.sol";
 
@@ -135,7 +135,7 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
     {
         AttestationPolicy memory policy = _policies[request.modelId];
         uint256 count;
-        (signers, count) = ISignerRegistry(policy.signers)
+        (signers, count) = IInputVoucher(policy.signers)
             .vouchersOf(request.subject, policy.schema, request.inputs, attestations);
         if (count < policy.threshold) revert TooFewAttestations(policy.threshold, count);
         return uint32(signers);

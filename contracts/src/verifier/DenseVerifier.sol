@@ -187,6 +187,38 @@ contract Verifier4005fcfe {
         view
         returns (bool)
     {
+        _accumulate(key, keyHash, instances, proof);
+        // 10. Pairing: e(W', τ·G2)·e(F, −G2) = 1.
+        bool ok;
+        assembly ("memory-safe") {
+            mstore(0x00, 0)
+            ok := staticcall(gas(), EC_PAIRING, KEY_SHAPE_ID, 0x180, 0x00, 0x20)
+            ok := and(eq(mload(0x00), 1), ok)
+        }
+        if (!ok) revert PairingFailed();
+        return true;
+    }
+
+    /// @notice All of `verify` but the pairing, which is left to the caller: NOTHING is proven before that.
+    /// Several proofs can share one (see `ProofCombiner`).
+    /// @return pairing The pairing's input, which the precompile must find to be 1: W' (x, y), τ·G2,
+    /// F (x, y), −G2. The points of G2 are the key's.
+    function accumulate(address key, bytes32 keyHash, uint256[] calldata instances, bytes calldata proof)
+        external
+        view
+        returns (uint256[12] memory pairing)
+    {
+        _accumulate(key, keyHash, instances, proof);
+        assembly ("memory-safe") {
+            pairing := KEY_SHAPE_ID
+        }
+    }
+
+    /// @dev Leaves the pairing's input at KEY_SHAPE_ID, or reverts.
+    function _accumulate(address key, bytes32 keyHash, uint256[] calldata instances, bytes calldata proof)
+        private
+        view
+    {
         bool ok;
 
         // The map must lie behind what the compiler itself keeps in memory. Whether it
@@ -916,15 +948,11 @@ contract Verifier4005fcfe {
             )
         }
 
-        // 10. Pairing: e(W', τ·G2)·e(F, −G2) = 1. The key's first words, no longer
-        // needed, take the two points in front of the G2 points of the key.
+        // The key's first words, no longer needed, take the two points in front of the
+        // G2 points of the key: the pairing's input.
         assembly ("memory-safe") {
             mcopy(KEY_SHAPE_ID, POINT_W_PRIME, 0x40)
-            mstore(0x00, 0)
-            ok := and(staticcall(gas(), EC_PAIRING, KEY_SHAPE_ID, 0x180, 0x00, 0x20), ok)
-            ok := and(eq(mload(0x00), 1), ok)
         }
         if (!ok) revert PairingFailed();
-        return true;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use verdict::{Objective, ScoreDirection};
 use verdict_engine::{Backend, Options};
@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Use an oracle that somebody else deployed, after checking that it has this model
     Attach(Attach),
+    /// Vouch for a subject's inputs: sign that they are what a proof says
+    Attest(Attest),
     /// Take a proof to the chain and wait until it is final
     Submit(Submit),
     /// List what was sent and is not done
@@ -359,8 +361,11 @@ pub(crate) struct Prove {
     pub(crate) setup: PathBuf,
     /// The sample, or a file of several: JSON (lists, {"input": …}, by the names of the
     /// model's inputs, objects with ids, EZKL's input_data), NumPy's .npy or .npz, CSV
-    #[arg(long, short, required_unless_present = "batch")]
+    #[arg(long, short, required_unless_present_any = ["batch", "from_source"])]
     pub(crate) input: Option<PathBuf>,
+    /// Instead of a file, ask the source that the model was deployed with (`deploy --source`)
+    #[arg(long, conflicts_with_all = ["input", "batch"], requires = "subject")]
+    pub(crate) from_source: bool,
     /// Which of the file's samples: its id, or its index from 0 if it has none
     #[arg(long, requires = "input")]
     pub(crate) id: Option<String>,
@@ -492,6 +497,12 @@ pub(crate) struct Deploy {
     /// for good, and a contract that ranks by the score refuses a model that doesn't say
     #[arg(long, value_enum, default_value_t = Score::Unspecified)]
     pub(crate) score: Score,
+    #[command(flatten)]
+    pub(crate) attestors: Attestors,
+    /// A contract where the oracle reads the inputs of every score, instead of data providers who
+    /// vouch for them: one that inherits from InputSource and has the setup's schema
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["threshold", "attestor"])]
+    pub(crate) source: Option<Address>,
     /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
     #[arg(long, value_name = "FILE")]
     pub(crate) solc: Option<PathBuf>,
@@ -499,6 +510,71 @@ pub(crate) struct Deploy {
     /// its secret can forge proofs
     #[arg(long)]
     pub(crate) force_insecure_srs: bool,
+}
+
+/// The data providers of whom some have to vouch for the inputs of every score. The model's
+/// inputs have to be public. Providers accept with `verdict attest --accept`.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Attestors {
+    /// A data provider to propose as a signer: it has to accept, and counts two days after; repeat
+    /// for several
+    #[arg(long, value_name = "ADDRESS", requires = "threshold")]
+    pub(crate) attestor: Vec<Address>,
+    /// How many providers have to vouch for an input
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub(crate) threshold: Option<u8>,
+    /// A registry of signers that exists already (default: one of the sender's)
+    #[arg(long, value_name = "ADDRESS", requires = "threshold")]
+    pub(crate) signers: Option<Address>,
+    /// What the inputs mean, 32 bytes that the providers know it by (default: a hash of the
+    /// inputs' names, ranges and encoding, so that one statement serves all models with these)
+    #[arg(long, value_name = "HASH", requires = "threshold")]
+    pub(crate) schema: Option<B256>,
+}
+
+impl Attestors {
+    /// What the library takes; none if nobody has to vouch.
+    pub(crate) fn options(&self) -> Option<verdict::Attestors> {
+        let (signers, propose) = (self.signers, self.attestor.clone());
+        let schema = self.schema;
+        self.threshold.map(|threshold| verdict::Attestors { signers, propose, threshold, schema })
+    }
+}
+
+/// The statement names the chain and the registry where the setup is deployed. Signing asks no
+/// chain; the key is that of a sender: from a keystore or from VERDICT_PRIVATE_KEY.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Attest {
+    /// The setup folder, or its public part with its deployment.json
+    pub(crate) setup: PathBuf,
+    /// The input to vouch for: a file as for `prove`
+    #[arg(long, short, required_unless_present = "accept", requires = "subject")]
+    pub(crate) input: Option<PathBuf>,
+    /// Which of the file's samples: its id, or its index from 0 if it has none
+    #[arg(long, requires = "input")]
+    pub(crate) id: Option<String>,
+    /// Whose input it is
+    #[arg(long, value_name = "ADDRESS", requires = "input")]
+    pub(crate) subject: Option<Address>,
+    /// Seconds for which the statement is valid
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 86_400,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    pub(crate) valid_for: u64,
+    /// The contract in whose name the key signs (ERC-1271; default: the key's own account)
+    #[arg(long, value_name = "ADDRESS", requires = "input")]
+    pub(crate) account: Option<Address>,
+    /// Where to write the attestation
+    #[arg(long, short, required_unless_present = "accept", requires = "input")]
+    pub(crate) out: Option<PathBuf>,
+    /// Instead of signing, accept the oracle owner's offer to be a signer: sends a transaction
+    #[arg(long, conflicts_with_all = ["input", "out"])]
+    pub(crate) accept: bool,
+    #[command(flatten)]
+    pub(crate) chain: Chain,
 }
 
 /// Nothing is sent, and no key is needed. Afterwards `prove --subject` and `submit` work as
@@ -529,6 +605,9 @@ pub(crate) struct Submit {
     pub(crate) setup: PathBuf,
     /// The proof bundle
     pub(crate) proof: PathBuf,
+    /// A data provider's statement, as `attest` writes it; repeat for several
+    #[arg(long, value_name = "FILE")]
+    pub(crate) attestation: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) chain: Chain,
 }

@@ -2,7 +2,10 @@
 
 mod common;
 
-use common::{Workplace, example, local::Local, root};
+use common::{
+    Workplace, example,
+    local::{Local, small_setup_with},
+};
 use serde_json::{Value, json};
 use verdict_contracts::bindings::InferenceOracle::{nonceOfCall, scoreOfCall};
 
@@ -98,23 +101,7 @@ fn sixty_four_scores_are_recorded_by_one_proof_at_a_price() {
 fn one_inference_that_cannot_be_recorded_fails_the_batch_by_its_index() {
     const SIZE: usize = 3;
     let place = Workplace::new();
-    let out = place.path("small");
-    let model = root().join("crates/prover/tests/fixtures/good/mlp.onnx").display().to_string();
-    place.json(&[
-        "setup",
-        &model,
-        "--range=-1,1",
-        "--target-error",
-        "0.1",
-        "--decimals",
-        "1",
-        "--public-inputs",
-        "--batch",
-        "3",
-        "--dev-srs",
-        "--out",
-        &out,
-    ]);
+    let out = small_setup_with(&place, "small", &["--public-inputs", "--batch", "3"]);
     let chain = Local::start(31_337);
     let deployed = chain.json(&place, &["deploy", &out]);
     let deployment = &deployed["deployment"];

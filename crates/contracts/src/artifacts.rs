@@ -36,6 +36,18 @@ pub const SIGNER_REGISTRY: Artifact = Artifact {
     json: include_str!("../../../contracts/artifacts/SignerRegistry.json"),
 };
 
+/// The example of a lender who keeps borrowers' histories.
+pub const LENDING_HISTORY: Artifact = Artifact {
+    contract: "LendingHistory",
+    json: include_str!("../../../contracts/artifacts/LendingHistory.json"),
+};
+
+/// The example of a source of inputs, which reads such histories.
+pub const LENDING_HISTORY_SOURCE: Artifact = Artifact {
+    contract: "LendingHistorySource",
+    json: include_str!("../../../contracts/artifacts/LendingHistorySource.json"),
+};
+
 /// Creation bytecode of an artifact, without constructor arguments.
 pub fn creation_code(artifact: Artifact) -> Result<Bytes, DeployError> {
     #[derive(Deserialize)]

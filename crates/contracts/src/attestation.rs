@@ -10,11 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::bindings::InferenceOracle::verifyAttestedInferenceCall;
 use crate::bundle::ProofBundle;
 use crate::calldata::verify_inference_call;
-use crate::error::CalldataError;
+use crate::error::{AttestationError, CalldataError};
 
 /// `keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")`.
 pub const DOMAIN_TYPEHASH: B256 =
     b256!("8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f");
+
+/// Value of [`Attestation::format`].
+pub const ATTESTATION_FORMAT: &str = "verdict-attestation-v1";
+/// Largest file that is read as an attestation: 65,535 bytes of signature, as hexadecimal, and the
+/// statement.
+pub const MAX_ATTESTATION_BYTES: u64 = 256 * 1024;
 
 /// Type of a statement under EIP-712.
 pub const STATEMENT_TYPE: &str =
@@ -59,35 +65,75 @@ impl Statement {
     }
 }
 
-/// A statement with its signature.
+/// A statement with its signature: what a provider hands over, as a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attestation {
+    /// Always [`ATTESTATION_FORMAT`].
+    pub format: String,
     /// What is stated.
     pub statement: Statement,
-    /// The provider's index in the registry.
-    pub index: u8,
+    /// The provider: an account of the registry.
+    pub signer: Address,
     /// r, s and v of a key's signature, 65 bytes; of a contract, whatever it takes (ERC-1271).
     pub signature: Bytes,
 }
 
-/// `attestations` as the registry takes them: by ascending index, each as index (1 byte), issuedAt
-/// (8), validUntil (8), length of the signature (2), signature.
+impl Attestation {
+    /// A signed statement.
+    pub fn new(statement: Statement, signer: Address, signature: Bytes) -> Self {
+        Self { format: ATTESTATION_FORMAT.into(), statement, signer, signature }
+    }
+
+    /// Parses an attestation and checks that it is one.
+    ///
+    /// # Errors
+    /// The bytes are no JSON of this format, or too many.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, AttestationError> {
+        if bytes.len() as u64 > MAX_ATTESTATION_BYTES {
+            return Err(AttestationError::TooLarge { max: MAX_ATTESTATION_BYTES });
+        }
+        let attestation: Self = serde_json::from_slice(bytes)?;
+        if attestation.format != ATTESTATION_FORMAT {
+            let found = attestation.format.chars().take(40).collect();
+            return Err(AttestationError::Format { found, expected: ATTESTATION_FORMAT });
+        }
+        Ok(attestation)
+    }
+
+    /// What of the statement is not what `wanted` says, the times apart; `None` if all is.
+    pub fn difference(&self, wanted: &Statement) -> Option<&'static str> {
+        let ours = &self.statement;
+        [
+            ("chain", ours.chain_id == wanted.chain_id),
+            ("registry of signers", ours.registry == wanted.registry),
+            ("subject", ours.subject == wanted.subject),
+            ("schema", ours.schema == wanted.schema),
+            ("list of inputs", ours.inputs == wanted.inputs),
+        ]
+        .into_iter()
+        .find_map(|(what, same)| (!same).then_some(what))
+    }
+}
+
+/// `attestations` as the registry takes them, each with its signer's index there: by ascending
+/// index, each as index (1 byte), issuedAt (8), validUntil (8), length of the signature (2),
+/// signature.
 ///
 /// # Errors
 /// A provider stands twice, or a signature is longer than 65,535 bytes.
-pub fn encode_attestations(attestations: &[Attestation]) -> Result<Bytes, CalldataError> {
-    let mut sorted: Vec<_> = attestations.iter().collect();
-    sorted.sort_by_key(|attestation| attestation.index);
+pub fn encode_attestations(attestations: &[(u8, &Attestation)]) -> Result<Bytes, CalldataError> {
+    let mut sorted = attestations.to_vec();
+    sorted.sort_by_key(|(index, _)| *index);
     let mut bytes = Vec::new();
     let mut last = None;
-    for Attestation { statement, index, signature } in sorted {
+    for (index, Attestation { statement, signer, signature, .. }) in sorted {
         if last.replace(index) == Some(index) {
-            return Err(CalldataError::SignerTwice { index: *index });
+            return Err(CalldataError::SignerTwice { signer: *signer });
         }
         let length = u16::try_from(signature.len())
-            .map_err(|_| CalldataError::SignatureTooLong { index: *index })?;
-        bytes.push(*index);
+            .map_err(|_| CalldataError::SignatureTooLong { signer: *signer })?;
+        bytes.push(index);
         bytes.extend(statement.issued_at.to_be_bytes());
         bytes.extend(statement.valid_until.to_be_bytes());
         bytes.extend(length.to_be_bytes());
@@ -96,28 +142,16 @@ pub fn encode_attestations(attestations: &[Attestation]) -> Result<Bytes, Callda
     Ok(bytes.into())
 }
 
-/// Calldata that makes the oracle record a bundle's proof with these attestations.
+/// Calldata that makes the oracle record a bundle's proof with these attestations, each with its
+/// signer's index in the registry.
 ///
 /// # Errors
-/// As [`verify_inference_call`] and [`encode_attestations`]; an attestation is about another subject,
-/// other inputs, or for another chain than the bundle's request.
+/// As [`verify_inference_call`] and [`encode_attestations`].
 pub fn verify_attested_inference_calldata(
     bundle: &ProofBundle,
-    attestations: &[Attestation],
+    attestations: &[(u8, &Attestation)],
 ) -> Result<Bytes, CalldataError> {
     let call = verify_inference_call(bundle)?;
-    for request in bundle.answered() {
-        for Attestation { statement, index, .. } in attestations {
-            let what = [
-                ("chain", statement.chain_id == request.chain_id),
-                ("subject", statement.subject == request.subject),
-                ("inputs", statement.inputs == request.inputs),
-            ];
-            if let Some((what, _)) = what.into_iter().find(|(_, same)| !same) {
-                return Err(CalldataError::OtherStatement { index: *index, what });
-            }
-        }
-    }
     let attested = verifyAttestedInferenceCall {
         modelId: call.modelId,
         inputCommitment: call.inputCommitment,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use alloy_primitives::Address;
+
 /// Why a proof bundle cannot be read, written or used.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
@@ -54,6 +56,28 @@ pub enum BundleError {
     },
 }
 
+/// Why a file is no attestation.
+#[derive(Debug, thiserror::Error)]
+pub enum AttestationError {
+    /// The file is larger than any attestation.
+    #[error("it is larger than {max} bytes, which no attestation is")]
+    TooLarge {
+        /// Size limit in bytes.
+        max: u64,
+    },
+    /// The file is not the JSON of an attestation.
+    #[error("it is no attestation: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The file is something else.
+    #[error("its format is \"{found}\", not \"{expected}\"")]
+    Format {
+        /// The format found.
+        found: String,
+        /// The format of attestations.
+        expected: &'static str,
+    },
+}
+
 /// Why a bundle cannot become calldata.
 #[derive(Debug, thiserror::Error)]
 pub enum CalldataError {
@@ -82,24 +106,16 @@ pub enum CalldataError {
         limit: u64,
     },
     /// A data provider vouches once.
-    #[error("two attestations are of signer {index}; give one of each")]
+    #[error("two attestations are of signer {signer}; give one of each")]
     SignerTwice {
-        /// The signer's index.
-        index: u8,
+        /// The signer.
+        signer: Address,
     },
     /// No signature is as long.
-    #[error("the signature of signer {index} is longer than 65535 bytes")]
+    #[error("the signature of signer {signer} is longer than 65535 bytes")]
     SignatureTooLong {
-        /// The signer's index.
-        index: u8,
-    },
-    /// An attestation is not about what was proven.
-    #[error("the attestation of signer {index} is for another {what} than the proof")]
-    OtherStatement {
-        /// The signer's index.
-        index: u8,
-        /// What differs.
-        what: &'static str,
+        /// The signer.
+        signer: Address,
     },
     /// An oracle's score has 64 bits.
     #[error("output {index} is {value}, outside the 64-bit range of on-chain outputs")]

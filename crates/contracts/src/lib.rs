@@ -29,7 +29,7 @@ pub use bundle::{
     VERSION,
 };
 pub use calldata::{idempotency_key, verify_inference_calldata};
-pub use error::{BundleError, CalldataError, DeployError};
+pub use error::{AttestationError, BundleError, CalldataError, DeployError};
 pub use public_values::{Parts, PublicValues, of_inference};
 pub use request::{
     BATCH_DOMAIN, DOMAIN, InferenceRequest, MAX_NONCE_STEP, MAX_REQUEST_LIFETIME, PROOF_SYSTEM_ID,

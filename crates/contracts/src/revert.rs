@@ -7,7 +7,7 @@ use alloy_sol_types::{Panic, Revert as StringRevert, SolError};
 
 use crate::bindings::{
     InferenceOracle::{self, InferenceRefused},
-    ModelRegistry, SignerRegistry, VerdictVerifier,
+    InputSource, ModelRegistry, SignerRegistry, VerdictVerifier,
 };
 
 /// What a contract answered instead of doing as asked.
@@ -89,6 +89,8 @@ impl Revert {
             "AttestationExpired" | "AttestationIsRevoked" | "SignerNotCounting" => {
                 "ask a data provider whose statements count for a new one"
             }
+            "InputsDiffer" => "the chain has other inputs by now; prove again with --from-source",
+            "SchemaMismatch" => "the model was approved with a source of other inputs",
             "BatchSizeMismatch" => "use the setup that the model was deployed with",
             "NonceAlreadyUsed" => {
                 "the request is recorded already or was overtaken; prove again with a greater nonce"
@@ -311,6 +313,12 @@ custom_errors! {
         InvalidShortString(),
         StringTooLong(str),
     }
+    InputSource {
+        AttestationsNotTaken(),
+        SchemaMismatch(expected, given),
+        InputsDiffer(subject, expected, given),
+        SignerUnknownAt(index),
+    }
     VerdictVerifier {
         InvalidProofLength(),
         NonCanonicalCalldata(),
@@ -339,6 +347,7 @@ mod tests {
             ("ModelRegistry", ModelRegistry::abi::contract()),
             ("InferenceOracle", InferenceOracle::abi::contract()),
             ("SignerRegistry", SignerRegistry::abi::contract()),
+            ("InputSource", InputSource::abi::contract()),
             ("VerdictVerifier", VerdictVerifier::abi::contract()),
         ] {
             declared.extend(abi.errors().map(|error| (contract, error.signature())));

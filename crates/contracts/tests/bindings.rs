@@ -7,7 +7,7 @@ use alloy_sol_types::SolCall;
 use serde_json::Value;
 use verdict_contracts::artifacts::{self, Artifact};
 use verdict_contracts::bindings::{
-    InferenceOracle, ModelRegistry, SignerRegistry, VerdictVerifier,
+    InferenceOracle, InputSource, ModelRegistry, SignerRegistry, VerdictVerifier,
 };
 
 /// The entries of an ABI as text, without the compiler's type names.
@@ -53,6 +53,15 @@ fn bindings_match_the_compiled_contracts() {
     assert_matches(artifacts::MODEL_REGISTRY, json(ModelRegistry::abi::contract()));
     assert_matches(artifacts::INFERENCE_ORACLE, json(InferenceOracle::abi::contract()));
     assert_matches(artifacts::SIGNER_REGISTRY, json(SignerRegistry::abi::contract()));
+}
+
+#[test]
+fn a_source_of_inputs_has_what_is_asked_of_one() {
+    let text = artifacts::LENDING_HISTORY_SOURCE.json;
+    let compiled: Value = serde_json::from_str(text).expect("artifact");
+    let bound = serde_json::to_value(InputSource::abi::contract()).expect("json");
+    let missing: Vec<_> = entries(&bound).difference(&entries(&compiled["abi"])).cloned().collect();
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]

@@ -439,13 +439,13 @@ fn a_provider_s_statement_is_checked_as_this_crate_makes_it() {
     let digest = chain.call(BORROWER, registry, ask.abi_encode()).unwrap();
     assert_eq!(digest, Bytes::from(statement.digest().to_vec()), "both sides' digest");
 
-    let by = |index, length| Attestation {
-        statement: statement.clone(),
-        index,
-        signature: vec![0x77; length].into(),
+    let by = |index: u8, length| {
+        let signer = OWNER.create(nonce + 2 + u64::from(index));
+        Attestation::new(statement.clone(), signer, vec![0x77; length].into())
     };
     // In any order; signatures of a contract may have any length.
-    let both = [by(1, 3), by(0, 70)];
+    let (alice, bob) = (by(0, 70), by(1, 3));
+    let both = [(1, &bob), (0, &alice)];
     let data = verify_attested_inference_calldata(&bundle, &both).unwrap().to_vec();
     let revert = chain.call(OWNER, chain.oracle, data.clone()).unwrap_err();
     assert_eq!(revert.to_string(), "SignerNotCounting(index: 0)", "the delay is not over");
@@ -463,16 +463,36 @@ fn a_provider_s_statement_is_checked_as_this_crate_makes_it() {
     assert_eq!(InferenceOracle::scoreOfCall::abi_decode_returns(&answer).unwrap().signers, 3);
 
     // What the contract would refuse is refused before.
-    assert!(encode_attestations(&[by(1, 3), by(1, 4)]).is_err(), "twice");
-    assert!(encode_attestations(&[by(1, 1 << 16)]).is_err(), "a long signature");
-    for change in [
-        |statement: &mut Statement| statement.subject = OWNER,
+    assert!(encode_attestations(&[(1, &bob), (1, &by(1, 4))]).is_err(), "twice");
+    assert!(encode_attestations(&[(1, &by(1, 1 << 16))]).is_err(), "a long signature");
+    assert_eq!(alice.difference(&statement), None);
+    for (change, what) in [
+        (|statement: &mut Statement| statement.subject = OWNER) as fn(&mut Statement),
         |statement: &mut Statement| statement.inputs = B256::ZERO,
         |statement: &mut Statement| statement.chain_id = 1,
-    ] {
+        |statement: &mut Statement| statement.schema = B256::ZERO,
+        |statement: &mut Statement| statement.registry = OWNER,
+    ]
+    .into_iter()
+    .zip(["subject", "list of inputs", "chain", "schema", "registry of signers"])
+    {
         let mut other = by(0, 65);
         change(&mut other.statement);
-        let error = verify_attested_inference_calldata(&bundle, &[other]).unwrap_err();
-        assert!(error.to_string().contains("signer 0 is for another"), "{error}");
+        assert_eq!(other.difference(&statement), Some(what));
+    }
+
+    // A file says what it is.
+    let json = serde_json::to_vec(&alice).unwrap();
+    assert_eq!(Attestation::from_json(&json).unwrap(), alice);
+    let text = String::from_utf8(json).unwrap();
+    for wrong in [
+        text.replace("attestation-v1", "attestation-v2"),
+        text.replace("\"signer\"", "\"by\""),
+        text.replace('}', ",\"more\":1}"),
+        format!("{}{text}", " ".repeat(1 << 18)),
+        "{}".into(),
+        String::new(),
+    ] {
+        Attestation::from_json(wrong.as_bytes()).expect_err(&wrong[..wrong.len().min(80)]);
     }
 }

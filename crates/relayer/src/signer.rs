@@ -13,7 +13,7 @@ use alloy::{
     eips::Encodable2718,
     network::TxSigner,
     primitives::{Address, B256, Bytes, Signature},
-    signers::local::PrivateKeySigner,
+    signers::{Signer, local::PrivateKeySigner},
 };
 use thiserror::Error;
 
@@ -72,10 +72,15 @@ pub enum PasswordSource {
     Env(String),
 }
 
+/// What a key has to be able to do.
+trait Key: TxSigner<Signature> + Signer + Send + Sync {}
+
+impl<T: TxSigner<Signature> + Signer + Send + Sync> Key for T {}
+
 /// A sending key.
 #[derive(Clone)]
 pub struct RelayerSigner {
-    inner: Arc<dyn TxSigner<Signature> + Send + Sync>,
+    inner: Arc<dyn Key>,
 }
 
 impl fmt::Debug for RelayerSigner {
@@ -91,8 +96,8 @@ impl From<PrivateKeySigner> for RelayerSigner {
 }
 
 impl RelayerSigner {
-    /// Wraps any transaction signer.
-    pub fn new(signer: impl TxSigner<Signature> + Send + Sync + 'static) -> Self {
+    /// Wraps any signer of transactions and hashes.
+    pub fn new(signer: impl TxSigner<Signature> + Signer + Send + Sync + 'static) -> Self {
         Self { inner: Arc::new(signer) }
     }
 
@@ -137,7 +142,19 @@ impl RelayerSigner {
 
     /// The sender's address.
     pub fn address(&self) -> Address {
-        self.inner.address()
+        TxSigner::address(self.inner.as_ref())
+    }
+
+    /// Signs a hash that is no transaction's, such as the digest of EIP-712: r, s and v, 65 bytes.
+    ///
+    /// # Errors
+    /// The signer refuses.
+    pub async fn sign_hash(&self, hash: &B256) -> Result<Bytes, SignerError> {
+        let signature = self.inner.sign_hash(hash).await.map_err(|error| SignerError::Sign {
+            address: self.address(),
+            reason: error.to_string(),
+        })?;
+        Ok(signature.as_bytes().to_vec().into())
     }
 
     /// Signs `tx`; returns its hash and the bytes to broadcast.

@@ -10,15 +10,16 @@ use alloy::primitives::{Address, U256};
 use thiserror::Error;
 use verdict_codegen::key_code;
 use verdict_contracts::{
-    bindings::InferenceOracle::{isModelApprovedCall, registryCall},
+    bindings::InferenceOracle::{attestationPolicyOfCall, isModelApprovedCall, registryCall},
     verification_hash,
 };
 
 use crate::{
+    attest::is_source,
     chain::{ChainReader, is_development},
     contracts::Contracts,
     deploy::{ScoreDirection, check_code},
-    deployment::Deployment,
+    deployment::{AttestationPolicy, Deployment},
     error::{Error, Kind},
     progress::{Progress, step},
     registration::{Registration, model, search, verification},
@@ -125,6 +126,8 @@ pub async fn attach(
     if found.deprecated {
         return Err(AttachError::NotAccepted { id, why: "its owner deprecated it" }.into());
     }
+    let policy = chain.call(oracle, &attestationPolicyOfCall { modelId: U256::from(id) }).await?;
+    let sourced = policy.threshold == 1 && is_source(chain, policy.signers).await?;
     check_code(chain, data.key, &key_code(&setup.key_payload()?)).await?;
     // What takes long comes last.
     let contracts =
@@ -142,6 +145,7 @@ pub async fn attach(
         key: data.key,
         model_id: id,
         verification_hash: verification_hash(&data),
+        attestations: AttestationPolicy::of(&policy, sourced),
     };
     setup.save_deployment(&deployment)?;
     Ok(deployment)

@@ -17,6 +17,7 @@ use verdict_prover::{
 
 use crate::{
     attach::AttachError,
+    attest::AttestError,
     chain::ChainError,
     deploy::DeployError,
     files::FileError,
@@ -128,6 +129,9 @@ pub enum Error {
     /// An oracle is not one for this setup.
     #[error(transparent)]
     Attach(#[from] AttachError),
+    /// Nothing is attested, or not what was asked for.
+    #[error(transparent)]
+    Attest(#[from] AttestError),
     /// The score is not recorded.
     #[error(transparent)]
     Submit(Box<SubmitError>),
@@ -165,6 +169,7 @@ impl Error {
             Self::Chain(error) => error.kind(),
             Self::Deploy(error) => error.kind(),
             Self::Attach(error) => error.kind(),
+            Self::Attest(error) => error.kind(),
             Self::Submit(error) => error.kind(),
             Self::Verify(_) => Kind::InvalidProof,
             _ => Kind::Failed,
@@ -179,6 +184,7 @@ impl Error {
             Self::Chain(error) => error.hint(),
             Self::Deploy(error) => error.hint(),
             Self::Attach(error) => error.hint(),
+            Self::Attest(error) => error.hint(),
             Self::Submit(error) => error.hint(),
             Self::Prove(ProveError::Inputs(IntegerError::Batch(_))) => Some(
                 "a setup is made for one number of inferences: set the model up with `--batch N`, \

@@ -54,6 +54,7 @@
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
 
 mod attach;
+mod attest;
 mod chain;
 mod contracts;
 mod deploy;
@@ -75,10 +76,14 @@ mod tests;
 
 pub use self::{
     attach::{AttachError, attach},
+    attest::{
+        Accepted, AttestError, AttestRequest, accept_signer, attest, read_attestation,
+        source_inputs, write_attestation,
+    },
     chain::{Chain, ChainError, ChainOptions, ChainReader, is_development},
     contracts::Contracts,
-    deploy::{DeployError, DeployOptions, DeployStep, Deployed, ScoreDirection, deploy},
-    deployment::Deployment,
+    deploy::{Attestors, DeployError, DeployOptions, DeployStep, Deployed, ScoreDirection, deploy},
+    deployment::{AttestationPolicy, Deployment},
     error::{Error, Kind},
     files::{FileError, check_writable, write_bundle},
     model::{ModelFile, PlannedModel},
@@ -92,7 +97,11 @@ pub use self::{
     submit::{Record, SubmitError, Submitted, recorded, submit},
     verify::{Verified, VerifyError, verify},
 };
-pub use verdict_contracts::{InferenceRequest, ProofBundle, of_inference};
+pub use verdict_contracts::{
+    InferenceRequest, ProofBundle,
+    attestation::{Attestation, Statement},
+    of_inference,
+};
 pub use verdict_engine::Options as EngineOptions;
 pub use verdict_prover::{
     bounded::{ReadError, read_bounded},

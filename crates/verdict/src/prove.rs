@@ -17,7 +17,6 @@ use verdict_contracts::{
 use verdict_engine::{Engine, Options};
 use verdict_kzg::transcript::to_be_bytes;
 use verdict_prover::{
-    circuit::PublicValues,
     keys::{self, Keys},
     prove::{Proof, prove_batch, prove_reference},
     srs::Srs,
@@ -26,7 +25,7 @@ use verdict_prover::{
 use crate::{
     error::Error,
     request::ScoreRequest,
-    setup::{Manifest, PrivatePart, PublicSetup, SetupError, Weights},
+    setup::{PrivatePart, PublicSetup, SetupError, Weights},
     srs::bases_file,
     verify::{check_claims, check_proof, field_elements},
 };
@@ -129,7 +128,7 @@ impl Prover {
         }
         let inputs = self.encode(inputs)?;
         let about = |(inputs, request): (&Vec<i64>, &ScoreRequest)| {
-            request.about(&self.input_words(inputs))
+            request.about(&self.public.manifest().words_of(inputs))
         };
         let requests: Vec<_> = inputs.iter().zip(requests).map(about).collect();
         let context = match &requests[..] {
@@ -180,14 +179,6 @@ impl Prover {
         let instances = field_elements(&bundle.instances)?;
         bundle.evm_proof = evm_proof(self.keys.verifying(), &instances, &bundle.proof)?.into();
         Ok(())
-    }
-
-    /// The public input words of an inference on `inputs`; none if they are private.
-    fn input_words(&self, inputs: &[i64]) -> Vec<B256> {
-        let Manifest { shape, input, output, .. } = self.public.manifest();
-        let stated = input.stated(inputs);
-        let public = PublicValues::new(shape, stated.len(), output.count);
-        public.words(&stated).iter().map(word).collect()
     }
 
     /// Checks a proof just made, and bundles it.

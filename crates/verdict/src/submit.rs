@@ -13,6 +13,7 @@ use serde::Serialize;
 use thiserror::Error;
 use verdict_contracts::{
     InferenceRequest, ProofBundle,
+    attestation::{Attestation, verify_attested_inference_calldata},
     bindings::InferenceOracle::{InferenceVerified, ScoreRecord, scoresOfCall},
     calldata::encode_output,
     idempotency_key, verify_inference_calldata,
@@ -20,6 +21,7 @@ use verdict_contracts::{
 use verdict_relayer::{Effect, SubmitRequest, TxReceipt};
 
 use crate::{
+    attest::{check_attestations, check_source, indexed, vouchers},
     chain::{Chain, ChainError, ChainReader},
     deployment::Deployment,
     error::{Error, Kind},
@@ -52,6 +54,8 @@ pub struct Record {
     pub score: i64,
     /// Time of recording, seconds since 1970.
     pub updated_at: u64,
+    /// The data providers who vouched for the inputs.
+    pub signers: Vec<Address>,
 }
 
 /// Why a score is not recorded.
@@ -156,14 +160,17 @@ impl Record {
     }
 }
 
-/// Checks a bundle and takes it to its oracle, unless it is recorded there already.
+/// Checks a bundle and takes it to its oracle, unless it is recorded there already, with the
+/// attestations that the model's approval demands.
 ///
 /// # Errors
-/// The bundle is not of this setup or does not verify; the deployment is another setup's;
-/// the chain refuses; or the record on chain is not the one that the proof states.
+/// The bundle is not of this setup or does not verify; the deployment is another setup's; the
+/// attestations are too few or about something else; the chain refuses; or the record on chain
+/// is not the one that the proof states.
 pub async fn submit(
     setup: &PublicSetup,
     bundle: &ProofBundle,
+    attestations: &[Attestation],
     chain: &Chain,
     progress: &dyn Progress,
 ) -> Result<Submitted, Error> {
@@ -171,12 +178,19 @@ pub async fn submit(
     let requests = requests_for(&deployment, bundle)?;
     step(progress, "check the proof", || verify(setup, bundle))?;
     check_model(&deployment, requests)?;
+    check_attestations(&deployment, bundle, attestations)?;
     chain.expect(deployment.chain_id)?;
     let stated = Stated::new(&deployment, bundle);
     // A record that bars this one is found before anything is sent. One that is this one
     // may not be final yet: the relayer waits for it.
-    stated.compare(&stated.read(chain).await?)?;
-    let transaction = transaction(&deployment, bundle)?.with_effect(stated.effect());
+    if stated.compare(&stated.read(chain).await?)? == Standing::Before {
+        check_source(chain, &deployment, bundle).await?;
+    }
+    let attested = match &deployment.attestations {
+        Some(policy) => Some(indexed(chain, policy, attestations).await?),
+        None => None,
+    };
+    let transaction = transaction(&deployment, bundle, attested)?.with_effect(stated.effect());
     let title = "submit and wait until final";
     let sent = step_async(progress, title, chain.send(transaction)).await;
     let sent = match sent {
@@ -240,15 +254,25 @@ fn check_model(deployment: &Deployment, requests: &[InferenceRequest]) -> Result
     Ok(())
 }
 
-fn transaction(deployment: &Deployment, bundle: &ProofBundle) -> Result<SubmitRequest, Error> {
+fn transaction(
+    deployment: &Deployment,
+    bundle: &ProofBundle,
+    attestations: Option<Vec<(u8, &Attestation)>>,
+) -> Result<SubmitRequest, Error> {
     let model_id = U256::from(deployment.model_id);
-    let calldata = verify_inference_calldata(bundle)?;
+    let (calldata, label) = match attestations {
+        Some(given) => {
+            (verify_attested_inference_calldata(bundle, &given)?, "verifyAttestedInference")
+        }
+        None if bundle.answered().len() > 1 => {
+            (verify_inference_calldata(bundle)?, "verifyInferenceBatch")
+        }
+        None => (verify_inference_calldata(bundle)?, "verifyInference"),
+    };
     let commitment = bundle.input_commitment.unwrap_or_default();
     let job = idempotency_key(deployment.chain_id, deployment.oracle, model_id, commitment);
     // Two proofs may answer one request with different outputs: they are two jobs.
     let key = format!("{job}:{}", keccak256(&calldata));
-    let batch = bundle.answered().len() > 1;
-    let label = if batch { "verifyInferenceBatch" } else { "verifyInference" };
     Ok(SubmitRequest {
         label: label.into(),
         ..SubmitRequest::call(deployment.oracle, calldata, key)
@@ -259,6 +283,8 @@ fn transaction(deployment: &Deployment, bundle: &ProofBundle) -> Result<SubmitRe
 struct Stated {
     oracle: Address,
     model_id: u64,
+    /// The registry of those who vouch, if the model's approval names one.
+    signers: Option<Address>,
     entries: Vec<Entry>,
 }
 
@@ -289,7 +315,8 @@ impl Stated {
             entries.retain(|entry| entry.subject != subject);
             entries.push(Entry { subject, nonce, output });
         }
-        Self { oracle: deployment.oracle, model_id: deployment.model_id, entries }
+        let signers = deployment.attestations.as_ref().map(|policy| policy.signers);
+        Self { oracle: deployment.oracle, model_id: deployment.model_id, signers, entries }
     }
 
     fn subject(&self) -> Address {
@@ -320,14 +347,22 @@ impl Stated {
     /// The records of the stated subjects, in their order.
     async fn read(&self, chain: &ChainReader) -> Result<Vec<Record>, ChainError> {
         let records: Vec<ScoreRecord> = chain.call(self.oracle, &self.call()).await?;
-        let record = |(entry, record): (&Entry, ScoreRecord)| Record {
-            subject: entry.subject,
-            model_id: self.model_id,
-            nonce: record.nonce,
-            score: record.score,
-            updated_at: record.updatedAt.to(),
-        };
-        Ok(self.entries.iter().zip(records).map(record).collect())
+        let mut found = Vec::with_capacity(records.len());
+        for (entry, record) in self.entries.iter().zip(records) {
+            let signers = match self.signers {
+                Some(registry) => vouchers(chain, registry, record.signers).await?,
+                None => vec![],
+            };
+            found.push(Record {
+                subject: entry.subject,
+                model_id: self.model_id,
+                nonce: record.nonce,
+                score: record.score,
+                updated_at: record.updatedAt.to(),
+                signers,
+            });
+        }
+        Ok(found)
     }
 
     /// A record holds the first output only: the others stand in the event beside it.
@@ -427,11 +462,12 @@ mod tests {
     }
 
     fn stated(entries: &[Entry]) -> Stated {
-        Stated { oracle: Address::ZERO, model_id: 2, entries: entries.to_vec() }
+        Stated { oracle: Address::ZERO, model_id: 2, signers: None, entries: entries.to_vec() }
     }
 
     fn found(subject: u8, nonce: u64, score: i64, updated_at: u64) -> Record {
-        Record { subject: Address::repeat_byte(subject), model_id: 2, nonce, score, updated_at }
+        let subject = Address::repeat_byte(subject);
+        Record { subject, model_id: 2, nonce, score, updated_at, signers: vec![] }
     }
 
     #[test]

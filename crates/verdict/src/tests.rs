@@ -349,6 +349,7 @@ fn a_deployment_of_another_setup_is_refused_and_set_aside_by_the_next() {
         key: Address::ZERO,
         model_id: 3,
         verification_hash: B256::repeat_byte(4),
+        attestations: None,
     };
     public.save_deployment(&deployment).expect("written");
     assert_eq!(public.deployment().expect("there"), deployment);

@@ -43,8 +43,8 @@ pub(crate) fn wait<T, E: Into<Error>>(
     Ok(runtime.block_on(work).map_err(Into::into)?)
 }
 
-/// The sending key: from a keystore, or from the environment.
-fn signer(options: &args::Chain) -> Outcome<RelayerSigner> {
+/// The key: from a keystore, or from the environment.
+pub(crate) fn signer(options: &args::Chain) -> Outcome<RelayerSigner> {
     Ok(match &options.keystore {
         Some(path) => {
             let password = match &options.password_file {

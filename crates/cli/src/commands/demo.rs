@@ -187,7 +187,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     ui.note(&format!("refused: {tampered}"));
 
     ui.heading("6. On chain: the oracle verifies the proof and records the score");
-    let submitted = wait(runtime, submit(public, &bundle, &chain, ui))?;
+    let submitted = wait(runtime, submit(public, &bundle, &[], &chain, ui))?;
     let receipt = submitted
         .receipt
         .ok_or_else(|| Failure::new("a new chain cannot have recorded this before"))?;

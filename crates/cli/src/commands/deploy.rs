@@ -21,6 +21,8 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
         oracle: args.oracle,
         time_to_live: args.time_to_live,
         score: args.score.into(),
+        attestors: args.attestors.options(),
+        source: args.source,
         force_insecure_srs: args.force_insecure_srs,
     };
     let deployed = wait(&runtime, verdict::deploy(&setup, &contracts, &chain, &options, ui))?;
@@ -38,7 +40,7 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
 
 /// Where everything is, for a person.
 pub(crate) fn places(deployment: &Deployment) -> Vec<String> {
-    table(&[
+    let mut rows = vec![
         ("chain", deployment.chain_id.to_string()),
         ("verifier", deployment.verifier.to_string()),
         ("key", deployment.key.to_string()),
@@ -46,5 +48,16 @@ pub(crate) fn places(deployment: &Deployment) -> Vec<String> {
         ("oracle", deployment.oracle.to_string()),
         ("model id", deployment.model_id.to_string()),
         ("verification hash", deployment.verification_hash.to_string()),
-    ])
+    ];
+    if let Some(policy) = &deployment.attestations {
+        rows.push(match policy.source {
+            true => ("inputs are read at", policy.signers.to_string()),
+            false => (
+                "has to vouch",
+                format!("{} of the signers of {}", policy.threshold, policy.signers),
+            ),
+        });
+        rows.push(("schema", policy.schema.to_string()));
+    }
+    table(&rows)
 }

@@ -1,6 +1,7 @@
 //! One module a command.
 
 mod attach;
+mod attest;
 mod bench;
 mod chain;
 mod codegen;
@@ -27,6 +28,7 @@ pub(crate) fn run(command: &Command, ui: &Ui) -> Outcome {
         Command::Codegen(args) => codegen::run(args, ui),
         Command::Deploy(args) => deploy::run(args, ui),
         Command::Attach(args) => attach::run(args, ui),
+        Command::Attest(args) => attest::run(args, ui),
         Command::Submit(args) => submit::run(args, ui),
         Command::Jobs(args) => jobs::list(args, ui),
         Command::Status(args) => jobs::status(args, ui),

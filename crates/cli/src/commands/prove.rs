@@ -3,14 +3,14 @@
 use alloy::primitives::Address;
 use verdict::{
     ChainReader, Deployment, Error, Progress, Prover, ProverOptions, PublicSetup, ScoreRequest,
-    check_writable, next_nonce, of_inference, read_bounded, write_bundle,
+    check_writable, next_nonce, of_inference, read_bounded, source_inputs, write_bundle,
 };
 
 use super::chain::{runtime, wait};
 use crate::{
     args::{Prove, Request},
     failure::{Failure, Outcome},
-    inputs::{read_input, read_inputs},
+    inputs::{Applicant, read_input, read_inputs},
     ui::{Ui, bytes, table},
 };
 
@@ -28,6 +28,10 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
         (Some(path), _) => (read_inputs(path, tensors)?, args.requests()?),
         (None, Some(path)) => {
             let sample = read_input(path, tensors, args.id.as_deref())?;
+            (vec![sample], args.request.resolve(prover.public(), ui)?.into_iter().collect())
+        }
+        (None, None) if args.from_source => {
+            let sample = args.read_source(prover.public())?;
             (vec![sample], args.request.resolve(prover.public(), ui)?.into_iter().collect())
         }
         (None, None) => return Err(Failure::new("no sample: give --input or --batch")),
@@ -68,6 +72,18 @@ pub(crate) fn outputs(values: &[f64], batch: usize, decimals: u32) -> String {
 }
 
 impl Prove {
+    /// The subject's inputs as the deployed model's source says.
+    fn read_source(&self, setup: &PublicSetup) -> Outcome<Applicant> {
+        let Some(subject) = self.request.subject else {
+            return Err(Failure::usage("--from-source needs --subject"));
+        };
+        let node = self.request.node.options(None);
+        let input = wait(&*runtime()?, async {
+            source_inputs(setup, &ChainReader::connect(node).await?, subject).await
+        })?;
+        Ok(Applicant { id: format!("of {subject}"), input })
+    }
+
     /// The requests of a batch; none without a file of them.
     fn requests(&self) -> Outcome<Vec<ScoreRequest>> {
         let Some(path) = &self.requests else { return Ok(vec![]) };

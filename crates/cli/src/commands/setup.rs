@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
         SrsChoice::new(args.srs.srs.clone(), args.dev_srs, k).map_err(verdict::Error::from)?;
     let srs = open_srs(&choice, k, ui)?;
     let report = verdict::setup(&planned, &srs, out, args.computing.options(), ui)?;
-    let human = table(&[
+    let mut rows = vec![
         ("folder", report.folder.display().to_string()),
         ("setup id", report.setup_id.to_string()),
         ("shape id", report.shape_id.to_string()),
@@ -38,7 +38,9 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
         ("reading", inspect::reading(&report.reading)),
         ("output error", inspect::error(&report.error)),
         ("weights", report.weights.to_string()),
-    ]);
+    ];
+    rows.extend(report.schema.map(|schema| ("schema", schema.to_string())));
+    let human = table(&rows);
     ui.result(&report, &human)
 }
 

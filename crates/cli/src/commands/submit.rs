@@ -2,7 +2,7 @@
 
 use alloy::primitives::B256;
 use serde::Serialize;
-use verdict::{Error, ProofBundle, PublicSetup, Record};
+use verdict::{Error, ProofBundle, PublicSetup, Record, read_attestation};
 
 use super::chain::{connect, runtime, wait};
 use crate::{
@@ -41,11 +41,16 @@ struct Score {
 pub(crate) fn run(args: &Submit, ui: &Ui) -> Outcome {
     let setup = PublicSetup::open(&args.setup).map_err(Error::from)?;
     let bundle = ProofBundle::read(&args.proof).map_err(Error::from)?;
+    let attestations = args
+        .attestation
+        .iter()
+        .map(|path| read_attestation(path))
+        .collect::<Result<Vec<_>, _>>()?;
     // Before the node is asked anything.
     let deployment = setup.deployment().map_err(Error::from)?;
     let runtime = runtime()?;
     let chain = connect(&runtime, &args.chain, Some(&args.setup))?;
-    let submitted = wait(&runtime, verdict::submit(&setup, &bundle, &chain, ui))?;
+    let submitted = wait(&runtime, verdict::submit(&setup, &bundle, &attestations, &chain, ui))?;
     let receipt = submitted.receipt;
     let unit = 10f64.powi(setup.manifest().output.decimals as i32);
     let score =
@@ -60,11 +65,17 @@ pub(crate) fn run(args: &Submit, ui: &Ui) -> Outcome {
             format!("{} in block {}, {gas} gas", receipt.hash, receipt.block_number)
         },
     );
-    let human = table(&[
+    let mut rows = vec![
         ("transaction", transaction),
         ("score on chain", list(|score| score.score.to_string())),
         ("nonce", list(|score| score.nonce.to_string())),
-    ]);
+    ];
+    if deployment.attestations.is_some() {
+        let signers = scores.iter().flat_map(|score| &score.record.signers);
+        let signers: Vec<String> = signers.map(ToString::to_string).collect();
+        rows.push(("vouched for by", signers.join(", ")));
+    }
+    let human = table(&rows);
     let report = Report {
         transaction: receipt.as_ref().map(|receipt| receipt.hash),
         block: receipt.as_ref().map(|receipt| receipt.block_number),

@@ -74,6 +74,13 @@ impl Local {
         json(self.command(place, args).arg("--json").output().expect("the program starts"))
     }
 
+    /// The program without a key to send with.
+    pub(crate) fn json_without_key(&self, place: &Workplace, args: &[&str]) -> Value {
+        let mut command = self.command(place, args);
+        command.env_remove("VERDICT_PRIVATE_KEY").arg("--json");
+        json(command.output().expect("the program starts"))
+    }
+
     pub(crate) fn failure(&self, place: &Workplace, args: &[&str]) -> String {
         self.fails_with(1, place, args)
     }
@@ -96,6 +103,18 @@ impl Local {
             Ok::<_, Box<dyn std::error::Error>>(sent.get_receipt().await?)
         });
         assert!(receipt.expect("mined").status(), "the transaction succeeds");
+    }
+
+    /// Creates a contract, beside the program.
+    pub(crate) fn create(&self, code: Vec<u8>) -> Address {
+        let request = TransactionRequest::default().with_deploy_code(code);
+        let receipt = runtime().block_on(async {
+            let sent = self.provider().send_transaction(request).await?;
+            Ok::<_, Box<dyn std::error::Error>>(sent.get_receipt().await?)
+        });
+        let receipt = receipt.expect("mined");
+        assert!(receipt.status(), "the constructor succeeds");
+        receipt.contract_address.expect("a creation")
     }
 
     pub(crate) fn call<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
@@ -129,10 +148,15 @@ pub(crate) fn prove(place: &Workplace, setup: &str, id: &str, nonce: &str, out: 
 
 /// Sets a model of three inputs and two outputs of one decimal up, which is proven in a moment.
 pub(crate) fn small_setup(place: &Workplace, name: &str) -> String {
+    small_setup_with(place, name, &[])
+}
+
+/// The same with more options.
+pub(crate) fn small_setup_with(place: &Workplace, name: &str, more: &[&str]) -> String {
     let out = place.path(name);
     let model = root().join("crates/prover/tests/fixtures/good/mlp.onnx").display().to_string();
     let args = ["setup", &model, "--range=-1,1", "--target-error", "0.1", "--decimals", "1"];
-    place.json(&[&args[..], &["--dev-srs", "--out", &out]].concat());
+    place.json(&[&args[..], &["--dev-srs", "--out", &out], more].concat());
     out
 }
 

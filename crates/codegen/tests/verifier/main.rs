@@ -3,6 +3,7 @@
 
 mod agreement;
 mod calldata;
+mod combined;
 mod dense;
 mod golden;
 mod harness;

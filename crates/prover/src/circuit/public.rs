@@ -3,7 +3,7 @@
 //!
 //! Who says how many there are, in which order, and what a word of inputs is, says it here.
 
-use halo2curves::bn256::Fr;
+use halo2curves::{bn256::Fr, ff::PrimeField};
 
 use super::{field, interleave};
 use crate::shape::{CELL_BITS, Shape};
@@ -75,6 +75,23 @@ impl PublicValues {
         inputs.chunks(self.per_word).take(self.words_each()).map(word).collect()
     }
 
+    /// The inputs of one inference that some words state; `None` if no inputs have these words.
+    pub fn unpack(&self, words: &[Fr]) -> Option<Vec<i64>> {
+        let mask = (1i64 << self.bits) - 1;
+        let mut inputs = Vec::with_capacity(self.inputs);
+        for word in words {
+            let bytes = word.to_repr();
+            let bit = |at: usize| i64::from(bytes[at / 8] >> (at % 8) & 1);
+            for index in 0..self.per_word.min(self.inputs - inputs.len()) {
+                let low = index * self.bits as usize;
+                let integer = (0..self.bits as usize).map(|at| bit(low + at) << at).sum::<i64>();
+                inputs.push(integer & mask);
+            }
+        }
+        // What does not fit, or is too much, has other words.
+        (inputs.len() == self.inputs && self.words(&inputs) == words).then_some(inputs)
+    }
+
     /// All instances of a run on the inputs of each inference. `outputs` are those of all
     /// inferences, each output of all before the next.
     pub fn instances(&self, context: Fr, inputs: &[impl AsRef<[i64]>], outputs: &[i64]) -> Vec<Fr> {
@@ -112,6 +129,15 @@ mod tests {
         let expected =
             (0..8).fold(Fr::zero(), |word, i| word * Fr::from(1 << 30) + Fr::from(8 - i));
         assert_eq!(words[0], expected);
+        for shape in [chain, graph] {
+            let public = PublicValues::new(&shape, 17, 2);
+            let mut words = public.words(&inputs);
+            assert_eq!(public.unpack(&words).as_ref(), Some(&inputs));
+            assert_eq!(public.unpack(&words[1..]), None, "a word less");
+            // Above what the last word states there is nothing.
+            *words.last_mut().expect("words") += Fr::from(1 << 30);
+            assert_eq!(public.unpack(&words), None, "a word that no inputs have");
+        }
     }
 
     #[test]

@@ -335,6 +335,23 @@ impl InputSchema {
         ((1u64 << self.bits) - 1) as f64
     }
 
+    /// The real values of integers, as [`Self::encode`] makes them; on a grid its points, NaN
+    /// for a missing value.
+    pub fn decode(&self, integers: &[i64]) -> Vec<f64> {
+        let value = |(index, &integer): (usize, &i64)| {
+            let [lo, _] = self.ranges.get(index).copied().unwrap_or_default();
+            match self.grid(index) {
+                Some(grid) if grid.missing && integer == 0 => f64::NAN,
+                Some(grid) => {
+                    let points = (integer >> self.shift(index, grid)) - grid.before();
+                    grid.value(grid.nearest(lo) + points as f64)
+                }
+                None => lo + integer as f64 * self.unit(index),
+            }
+        };
+        integers.iter().take(self.ranges.len()).enumerate().map(value).collect()
+    }
+
     /// Rounds real inputs, one input after the other, to integers; NaN is a missing value,
     /// where one is declared.
     pub fn encode(&self, inputs: &[f64]) -> Result<Vec<i64>, SchemaError> {

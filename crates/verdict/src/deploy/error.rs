@@ -1,6 +1,6 @@
 //! Why a deployment stops.
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use thiserror::Error;
 use verdict_contracts::deploy::CREATE2_DEPLOYER;
 
@@ -51,6 +51,40 @@ pub enum DeployError {
         /// The contract.
         address: Address,
     },
+    /// Not a source of inputs.
+    #[error("the contract at {address} is no source of inputs")]
+    NoSource {
+        /// The contract.
+        address: Address,
+    },
+    /// A source of other inputs.
+    #[error("source {address} has inputs of schema {theirs}, the setup's is {schema}")]
+    ForeignSchema {
+        /// The source.
+        address: Address,
+        /// The setup's schema.
+        schema: B256,
+        /// The source's.
+        theirs: B256,
+    },
+    /// More providers demanded than there are, or none.
+    #[error("{threshold} attestations cannot be demanded of {most} signers")]
+    Threshold {
+        /// How many have to vouch.
+        threshold: u8,
+        /// How many could.
+        most: usize,
+    },
+    /// An approval says otherwise what has to be attested.
+    #[error(
+        "oracle {oracle} has approved model {model_id} already, with another demand for attestations"
+    )]
+    OtherPolicy {
+        /// The oracle.
+        oracle: Address,
+        /// The model.
+        model_id: u64,
+    },
     /// A number of the setup does not fit the contracts.
     #[error("the model has {value} {what}, the contracts hold {limit} at most")]
     TooLarge {
@@ -80,9 +114,11 @@ pub enum DeployError {
 impl DeployError {
     pub(crate) fn kind(&self) -> Kind {
         match self {
-            Self::NotOwner { .. } | Self::ForeignOracle { .. } | Self::NoEffect { .. } => {
-                Kind::Rejected
-            }
+            Self::NotOwner { .. }
+            | Self::ForeignOracle { .. }
+            | Self::OtherPolicy { .. }
+            | Self::NoEffect { .. } => Kind::Rejected,
+            Self::Threshold { .. } => Kind::Usage,
             Self::NotFinal { .. } => Kind::Pending,
             _ => Kind::Failed,
         }
@@ -101,6 +137,20 @@ impl DeployError {
                 Self::ForeignOracle { .. } => "give the oracle's own registry, or another oracle",
                 Self::NotOwner { .. } => {
                     "send from the owner's account, or deploy an oracle of yours"
+                }
+                Self::NoSource { .. } => {
+                    "give the address of a contract that inherits from InputSource"
+                }
+                Self::ForeignSchema { .. } => {
+                    "deploy the source with the setup's schema, which `verdict setup` prints"
+                }
+                Self::Threshold { .. } => {
+                    "give each provider with --attestor, and with --threshold how many of them \
+                     have to vouch"
+                }
+                Self::OtherPolicy { .. } => {
+                    "deploy with the same --threshold, --schema and signers, or revoke the model \
+                     first (revokeModel): its records stay"
                 }
                 Self::NoEffect { .. } => {
                     "the node may lag behind, or the contract refused its arguments; run it again"

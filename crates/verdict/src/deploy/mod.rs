@@ -10,13 +10,17 @@ mod ensure;
 mod error;
 mod work;
 
+use std::collections::BTreeSet;
+
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use verdict_codegen::{key_code as deployed_key, key_init_code};
 use verdict_contracts::{
     bindings::{
         InferenceOracle::{ownerCall, registryCall},
+        InputSource::schemaCall,
         ModelRegistry::{ScoreDirection as Direction, modelCountCall},
+        SignerRegistry::signerCountCall,
     },
     deploy::{CREATE2_DEPLOYER, inference_oracle_init_code, model_registry_init_code},
     verification_hash,
@@ -25,9 +29,10 @@ use verdict_contracts::{
 pub use self::error::DeployError;
 use self::work::Work;
 use crate::{
+    attest::{check_attestable, is_source},
     chain::{Chain, ChainReader, is_development},
     contracts::Contracts,
-    deployment::Deployment,
+    deployment::{AttestationPolicy, Deployment},
     error::Error,
     progress::Progress,
     registration::Registration,
@@ -67,8 +72,25 @@ pub struct DeployOptions {
     pub time_to_live: u64,
     /// Which way the first output is to be read; registered with the model for good.
     pub score: ScoreDirection,
+    /// The data providers who have to vouch for inputs, if any.
+    pub attestors: Option<Attestors>,
+    /// The source where the oracle reads the inputs, if any; not with `attestors`.
+    pub source: Option<Address>,
     /// Deploy to a public chain although whoever made the SRS can forge proofs.
     pub force_insecure_srs: bool,
+}
+
+/// Data providers, so many of whom have to vouch for an input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attestors {
+    /// A registry of signers that exists already; `None`: the sender's own.
+    pub signers: Option<Address>,
+    /// Accounts to propose as signers. Each has to accept, and counts two days later.
+    pub propose: Vec<Address>,
+    /// How many have to vouch.
+    pub threshold: u8,
+    /// What public input words mean; `None`: [`crate::Manifest::schema_id`].
+    pub schema: Option<B256>,
 }
 
 impl Default for DeployOptions {
@@ -78,6 +100,8 @@ impl Default for DeployOptions {
             oracle: None,
             time_to_live: 86_400,
             score: ScoreDirection::default(),
+            attestors: None,
+            source: None,
             force_insecure_srs: false,
         }
     }
@@ -121,6 +145,14 @@ pub async fn deploy(
         return Err(DeployError::NoDeployer { chain_id }.into());
     }
     // What is given is looked at before anything is paid for.
+    if let Some(attestors) = &options.attestors {
+        check_attestable(setup)?;
+        check_threshold(chain, attestors).await?;
+    }
+    if let Some(source) = options.source {
+        check_attestable(setup)?;
+        check_input_source(chain, source, setup.manifest().schema_id()).await?;
+    }
     match (options.registry, options.oracle) {
         (Some(registry), Some(oracle)) => check_oracle(chain, oracle, registry).await?,
         (Some(registry), None) => drop(chain.call(registry, &modelCountCall {}).await?),
@@ -148,9 +180,19 @@ pub async fn deploy(
         }
     };
     check_oracle(chain, oracle, registry).await?;
+    let policy = match (&options.attestors, options.source) {
+        (Some(attestors), _) => Some(provide(&mut work, setup, attestors).await?),
+        (None, Some(signers)) => Some(AttestationPolicy {
+            signers,
+            source: true,
+            threshold: 1,
+            schema: setup.manifest().schema_id(),
+        }),
+        (None, None) => None,
+    };
     let model = Registration::new(setup.manifest(), verifier, key, options.score)?;
     let model_id = work.register(registry, &model).await?;
-    work.approve(oracle, model_id, &model, contracts).await?;
+    work.approve(oracle, model_id, &model, contracts, policy.as_ref()).await?;
     work.allow(oracle).await?;
     let deployment = Deployment {
         setup_id: setup.id(),
@@ -161,9 +203,53 @@ pub async fn deploy(
         key,
         model_id,
         verification_hash: verification_hash(&model.data),
+        attestations: policy,
     };
     setup.save_deployment(&deployment)?;
     Ok(Deployed { deployment, steps: work.steps })
+}
+
+/// Deploys a registry of data providers if there is none, and proposes those that are new.
+async fn provide(
+    work: &mut Work<'_>,
+    setup: &PublicSetup,
+    attestors: &Attestors,
+) -> Result<AttestationPolicy, Error> {
+    let signers = match attestors.signers {
+        Some(signers) => signers,
+        None => work.signer_registry().await?,
+    };
+    for account in &attestors.propose {
+        work.propose(signers, *account).await?;
+    }
+    let schema = attestors.schema.unwrap_or_else(|| setup.manifest().schema_id());
+    Ok(AttestationPolicy { signers, source: false, threshold: attestors.threshold, schema })
+}
+
+/// The source is one, and its words are those of the setup's inputs.
+async fn check_input_source(chain: &Chain, source: Address, schema: B256) -> Result<(), Error> {
+    if !is_source(chain, source).await? {
+        return Err(DeployError::NoSource { address: source }.into());
+    }
+    let theirs = chain.call(source, &schemaCall {}).await?;
+    if theirs != schema {
+        return Err(DeployError::ForeignSchema { address: source, schema, theirs }.into());
+    }
+    Ok(())
+}
+
+/// As many signers as are demanded can vouch, if all that are known or proposed accept.
+async fn check_threshold(chain: &Chain, attestors: &Attestors) -> Result<(), Error> {
+    let known = match attestors.signers {
+        Some(signers) => chain.call(signers, &signerCountCall {}).await?.saturating_to(),
+        None => 0,
+    };
+    let proposed: BTreeSet<_> = attestors.propose.iter().collect();
+    let (threshold, most) = (attestors.threshold, known + proposed.len());
+    if threshold == 0 || usize::from(threshold) > most {
+        return Err(DeployError::Threshold { threshold, most }.into());
+    }
+    Ok(())
 }
 
 /// What was reviewed and compiled here is what answers there.

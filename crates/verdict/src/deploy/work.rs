@@ -7,18 +7,22 @@ use alloy::{
 use verdict_contracts::{
     bindings::{
         InferenceOracle::{
-            addSubmitterCall, approveModelCall, isModelApprovedCall, isSubmitterCall,
+            addSubmitterCall, approveAttestedModelCall, approveModelCall, attestationPolicyOfCall,
+            isModelApprovedCall, isSubmitterCall,
         },
         ModelRegistry::registerVerifiableModelCall,
+        SignerRegistry::{proposeSignerCall, signerAtCall, signerIndexOfCall},
     },
-    deploy::{CREATE2_DEPLOYER, create2_address, create2_calldata},
+    deploy::{CREATE2_DEPLOYER, create2_address, create2_calldata, signer_registry_init_code},
 };
 use verdict_relayer::{Effect, SubmitRequest};
 
-use super::{DeployStep, ensure::ensure};
+use super::{DeployError, DeployStep, ensure::ensure};
 use crate::{
+    attest::known,
     chain::{Chain, ChainError, ChainReader},
     contracts::Contracts,
+    deployment::AttestationPolicy,
     error::Error,
     progress::Progress,
     registration::Registration,
@@ -102,19 +106,73 @@ impl<'a> Work<'a> {
         model_id: u64,
         model: &Registration,
         contracts: &Contracts,
+        policy: Option<&AttestationPolicy>,
     ) -> Result<(), Error> {
         let id = U256::from(model_id);
         // All of it from the setup, nothing from the registry that it will be compared with.
-        let call = approveModelCall {
-            modelId: id,
-            commitment: model.commitment.clone().into(),
-            data: model.data.clone().into(),
-            verifierCodeHash: contracts.verifier_code_hash(),
+        let (commitment, data) = (model.commitment.clone().into(), model.data.clone().into());
+        let code = contracts.verifier_code_hash();
+        let call = match policy {
+            None => {
+                encode(&approveModelCall { modelId: id, commitment, data, verifierCodeHash: code })
+            }
+            Some(_) => encode(&approveAttestedModelCall {
+                modelId: id,
+                commitment,
+                data,
+                verifierCodeHash: code,
+                policy: AttestationPolicy::bound(policy),
+            }),
         };
-        let key = format!("approve:{oracle}:{model_id}");
-        let request = SubmitRequest::call(oracle, encode(&call), key);
         let approved = Effect::is_set(oracle, encode(&isModelApprovedCall { modelId: id }));
-        self.ensure("approve the model", request, &approved).await
+        let demand = attestationPolicyOfCall { modelId: id };
+        if self.chain.shows(&approved).await? {
+            let found = self.chain.call(oracle, &demand).await?;
+            if found != AttestationPolicy::bound(policy) {
+                return Err(DeployError::OtherPolicy { oracle, model_id }.into());
+            }
+        }
+        let key = format!("approve:{oracle}:{model_id}:{}", keccak256(&call));
+        self.ensure("approve the model", SubmitRequest::call(oracle, call, key), &approved).await
+    }
+
+    /// The sender's registry of data providers.
+    pub(super) async fn signer_registry(&mut self) -> Result<Address, Error> {
+        let code = signer_registry_init_code(self.chain.sender())?;
+        self.create("deploy the registry of signers", B256::ZERO, &code).await
+    }
+
+    /// Offers an account to be a signer, unless it is one or may accept to be.
+    pub(super) async fn propose(
+        &mut self,
+        registry: Address,
+        account: Address,
+    ) -> Result<(), Error> {
+        // One that was removed has an entry, and is proposed once more.
+        let index = signerIndexOfCall { account };
+        let last = match self.chain.call(registry, &index).await {
+            Ok(index) => Some(self.chain.call(registry, &signerAtCall { index }).await?),
+            Err(ChainError::Reverted { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let proposed_at = last.as_ref().map(|signer| signer.proposedAt).unwrap_or_default();
+        let key = format!("propose-signer:{registry}:{account}:{proposed_at}");
+        let mut request =
+            SubmitRequest::call(registry, encode(&proposeSignerCall { account }), key);
+        if last.is_none() {
+            let (to, calldata) = (registry, encode(&index));
+            request =
+                request.with_effect(Effect::CallReturns { to, calldata, returns: vec![None] });
+        }
+        let look = |chain: ChainReader| async move {
+            let signer = known(&chain, registry, account).await?;
+            Ok(signer.filter(|signer| !signer.removed).map(drop))
+        };
+        let ((), done) =
+            ensure(self.chain, self.progress, "propose a signer", request, look).await?;
+        self.steps.push(done);
+        self.progress.note(&account.to_string());
+        Ok(())
     }
 
     pub(super) async fn allow(&mut self, oracle: Address) -> Result<(), Error> {

@@ -42,6 +42,8 @@ pub struct SetupReport {
     pub shape_id: B256,
     /// EXTCODEHASH of the key contract.
     pub key_hash: B256,
+    /// What public input words mean, see [`Manifest::schema_id`]; none if inputs are private.
+    pub schema: Option<B256>,
     /// How the reading of the model's file was checked from outside.
     pub reading: Reading,
     /// Measured error against the float model.
@@ -237,6 +239,7 @@ impl Writing<'_> {
             setup_id,
             shape_id: self.manifest.verifier.shape_id,
             key_hash: self.manifest.verifier.key_hash,
+            schema: self.manifest.shape.public_inputs.then(|| self.manifest.schema_id()),
             reading: self.manifest.reading.clone(),
             error: self.manifest.error,
             weights: self.manifest.weights,

@@ -2,15 +2,20 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use alloy::primitives::B256;
-use halo2curves::{bn256::G2Affine, serde::SerdeObject};
+use alloy::primitives::{B256, U256, keccak256};
+use halo2curves::{
+    bn256::{Fr, G2Affine},
+    ff::PrimeField,
+    serde::SerdeObject,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use verdict_contracts::PublicValues;
-use verdict_kzg::protocol::Opening;
+use verdict_kzg::{protocol::Opening, transcript::to_be_bytes};
 use verdict_prover::{
+    circuit,
     onnx::crosscheck::Reading,
-    quantize::{ErrorReport, InputSchema, OutputSchema, Precision},
+    quantize::{ErrorReport, InputSchema, OutputSchema, Precision, SchemaError},
     samples::InputTensor,
     shape::Shape,
     srs::{Srs, ceremony_tau_g2, fingerprint, is_tau_g2},
@@ -168,6 +173,58 @@ impl Manifest {
     /// How the public values of a proof are laid out.
     pub fn public_values(&self) -> PublicValues {
         model::public_values(&self.shape, &self.input, &self.output)
+    }
+
+    /// The words in which a proof of an inference on `inputs` states them; none if they are
+    /// private.
+    ///
+    /// # Errors
+    /// The inputs do not fit the model or its declared ranges.
+    pub fn input_words(&self, inputs: &[f64]) -> Result<Vec<B256>, SchemaError> {
+        Ok(self.words_of(&self.input.encode(inputs)?))
+    }
+
+    /// The same of inputs that are integers already.
+    pub(crate) fn words_of(&self, inputs: &[i64]) -> Vec<B256> {
+        let stated = self.input.stated(inputs);
+        let public = circuit::PublicValues::new(&self.shape, stated.len(), self.output.count);
+        public.words(&stated).iter().map(|word| B256::from(to_be_bytes(word))).collect()
+    }
+
+    /// The inputs that a proof of an inference states in these words; `None` if there are none
+    /// such, or some inputs are private.
+    pub(crate) fn inputs_of_words(&self, words: &[U256]) -> Option<Vec<f64>> {
+        if !self.input.private.is_empty() {
+            return None;
+        }
+        let words: Option<Vec<Fr>> =
+            words.iter().map(|word| Fr::from_repr(word.to_le_bytes()).into()).collect();
+        let (inputs, outputs) = (self.input.ranges.len(), self.output.count);
+        let public = circuit::PublicValues::new(&self.shape, inputs, outputs);
+        let integers = public.unpack(&words?)?;
+        let values = self.input.decode(&integers);
+        // Between the points of a grid, and outside of a range, there are no inputs.
+        (self.input.encode(&values).ok()? == integers).then_some(values)
+    }
+
+    /// Names what public input words mean: the inputs, their ranges and decimals, and how they
+    /// are packed. Every model with this schema can be run on inputs that were attested once.
+    pub fn schema_id(&self) -> B256 {
+        #[derive(Serialize)]
+        struct Meaning<'a> {
+            domain: &'static str,
+            inputs: &'a [InputTensor],
+            encoding: &'a InputSchema,
+            packed: bool,
+        }
+        let meaning = Meaning {
+            domain: "verdict.schema.v1",
+            inputs: &self.model.inputs,
+            encoding: &self.input,
+            packed: self.shape.graph.is_some(),
+        };
+        // As of the statement above.
+        keccak256(serde_json::to_vec(&meaning).unwrap_or_default())
     }
 
     /// Parses a manifest and checks that its fields agree.

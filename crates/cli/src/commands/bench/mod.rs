@@ -234,7 +234,7 @@ fn on_chain(
     let bundle = prover.prove(input, Some(&request))?;
     let (_, time) =
         ui.timed_step("verify in Rust", || Ok(verify(setup, &bundle).map_err(Error::from)?))?;
-    let submitted = wait(&runtime, submit(setup, &bundle, &chain, ui))?;
+    let submitted = wait(&runtime, submit(setup, &bundle, &[], &chain, ui))?;
     let receipt = submitted
         .receipt
         .ok_or_else(|| Failure::new("a new chain cannot have recorded this before"))?;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
+
+/// @title What a validator answers in ERC-8004's validation registry
+/// @notice The part of the registry that validators call.
+interface IValidationRegistry {
+    /// @notice Answers a request that names the caller as its validator: 0 is failed, 100 passed.
+    function validationResponse(
+        bytes32 requestHash,
+        uint8 response,
+        string calldata responseURI,
+        bytes32 responseHash,
+        string calldata tag
+    ) external;
+}
+
+/// @title A validator of agents' inferences (ERC-8004)
+/// @notice An agent asks the validation registry for a validation by this contract, the request's hash being the
+/// input commitment of its inference. Whoever has the proof brings it here, and the registry gets the answer 100 with
+/// the hash of the outputs. There is no answer but that one: a proof that does not hold says nothing about the agent.
+contract InferenceValidator {
+    /// @notice What was answered, under which words a reader finds it.
+    string public constant TAG = "halo2-kzg-bn254-v1";
+    /// @dev The answer that says passed.
+    uint8 private constant PASSED = 100;
+
+    /// @notice Who checks proofs.
+    IInferenceOracle public immutable oracle;
+    /// @notice Where answers go.
+    IValidationRegistry public immutable validations;
+
+    /// @param oracle_ The oracle.
+    /// @param validations_ ERC-8004's registry of validations.
+    constructor(IInferenceOracle oracle_, IValidationRegistry validations_) {
+        (oracle, validations) = (oracle_, validations_);
+    }
+
+    /// @notice Answers the request whose hash is `inputCommitment`, if the proof holds. Anyone may call it.
+    /// @param modelId The model that made the inference, which is part of the commitment.
+    /// @param inputCommitment What the proof is bound to, and the request's hash.
+    /// @param output ABI-encoded outputs, as for `verifyInference`.
+    /// @param proof ABI-encoded proof, as for `verifyInference`.
+    function validate(uint256 modelId, bytes32 inputCommitment, bytes calldata output, bytes calldata proof)
+        external
+    {
+        oracle.checkInference(modelId, inputCommitment, output, proof);
+        validations.validationResponse(inputCommitment, PASSED, "", keccak256(output), TAG);
+    }
+}
