@@ -147,7 +147,8 @@ def bad():
         helper.make_node("FusedGelu", ["h"], ["y"], name="gelu", domain="com.example"))
     yield "softmax_many_classes", graph(
         [node("Softmax", "x", "y", name="classes")], ["batch", 65], ["batch", 65], [], check=False)
-    yield "product_of_signals", after_gemm(node("Mul", "h h", "y", name="square"))
+    yield "product_of_signals", after_gemm(node("Relu", "h", "r"),
+                                           node("Mul", "h r", "y", name="product"))
     yield "divides_by_signal", after_gemm(node("Div", "h h", "y", name="inverse"))
     yield "divides_by_zero", after_gemm(node("Div", "h d", "y", name="inverse"),
                                         constants=[tensor("d", [1, 2, 0, 4])])

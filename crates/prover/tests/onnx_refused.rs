@@ -64,7 +64,7 @@ fn softmax_over_many_classes_is_refused() {
 
 #[test]
 fn a_product_of_two_signals_is_refused() {
-    assert_unsupported("product_of_signals", "Mul", "square");
+    assert_unsupported("product_of_signals", "Mul", "product");
 }
 
 #[test]

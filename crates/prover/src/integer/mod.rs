@@ -50,7 +50,6 @@ pub struct IntegerGraph {
     /// The tensors that are given, in the model's order.
     pub inputs: Vec<TensorId>,
     /// Inputs that stay private where inputs are public.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub private: Vec<TensorId>,
     /// In topological order; each makes one tensor.
     pub nodes: Vec<IntegerNode>,

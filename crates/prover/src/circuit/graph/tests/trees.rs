@@ -191,23 +191,30 @@ fn a_missing_value_that_is_not_one_is_refused() {
     for shape in shapes() {
         let quantized = quantized_with(with_gaps(), [true, true], &shape);
         let claims = Claims::graph(&quantized.graph, &shape);
-        // What is missing as if it were the least value, and the other way round: every
-        // decision that differs, and all of them together.
         let words = |inputs: &[f64; 2]| quantized.input.encode(inputs).expect("in range");
-        for (inputs, others) in [
-            ([f64::NAN, 0.3], [0.0, 0.3]),
-            ([0.5, f64::NAN], [0.5, 0.0]),
-            ([f64::NAN, f64::NAN], [0.0, 0.0]),
+        let lies = |inputs: &[i64], others: &[i64]| -> Vec<(usize, i64)> {
+            let [honest, other] = [inputs, others].map(|words| run(&claims, words, &shape));
+            let values = claims.inputs..claims.values();
+            let differs = values.filter(|value| honest[*value].1 != other[*value].1);
+            differs.map(|value| (value, other[value].1)).collect()
+        };
+        // What is missing as if it were some value, the least that is decided otherwise, and the
+        // other way round: every decision that differs, and all of them together.
+        for (missing, put) in [
+            ([f64::NAN, 0.3], [true, false]),
+            ([0.5, f64::NAN], [false, true]),
+            ([f64::NAN, f64::NAN], [true, true]),
         ] {
-            for (inputs, others) in [(inputs, others), (others, inputs)] {
+            let values = (0..15).map(|point| f64::from(point) / 10.0);
+            let mut given = values
+                .map(|value| std::array::from_fn(|i| if put[i] { value } else { missing[i] }));
+            let given = given.find(|given| !lies(&words(&missing), &words(given)).is_empty());
+            let given = given.expect("some value that is decided otherwise");
+            for (inputs, others) in [(missing, given), (given, missing)] {
                 let (inputs, others) = (words(&inputs), words(&others));
-                let [honest, other] = [&inputs, &others].map(|words| run(&claims, words, &shape));
-                assert!(Setting::with(&claims, std::slice::from_ref(&honest), shape).accepts());
-                let differs = |value: &usize| honest[*value].1 != other[*value].1;
-                let inner = claims.inputs..claims.values();
-                let lies: Vec<(usize, i64)> =
-                    inner.filter(differs).map(|value| (value, other[value].1)).collect();
-                assert!(!lies.is_empty());
+                let honest = run(&claims, &inputs, &shape);
+                assert!(Setting::with(&claims, &[honest], shape).accepts());
+                let lies = lies(&inputs, &others);
                 let refused = |lies: &[(usize, i64)]| {
                     let lied = run_with(&claims, &inputs, &shape, lies);
                     assert!(!Setting::with(&claims, &[lied], shape).accepts(), "{lies:?}");
