@@ -5,7 +5,6 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use ff::Field;
 use halo2curves::bn256::Fr;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use verdict_engine::Options;

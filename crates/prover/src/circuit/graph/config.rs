@@ -23,7 +23,7 @@
 //! is T rows above it. `step` is 1 where a sum goes on to the next inference, times σ.
 //!
 //! Where maxima are proven, `gap` is 1 on the rows of how far each pre-activation of a window
-//! is below the greatest: [`windows`](super::windows).
+//! is below the greatest: `windows`.
 //!
 //! Where paths of decision trees are proven, columns and gates of their own do it: [`paths`].
 //! Their look-ups join the sum of the range argument, their leaves the balance.
