@@ -2,6 +2,7 @@
 
 mod maxima;
 mod paths;
+mod plain;
 mod trees;
 
 use super::{

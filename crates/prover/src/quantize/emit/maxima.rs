@@ -1,8 +1,8 @@
 //! Maxima over windows.
 
-use super::{Emitter, MIN_FRACTION_BITS, Made, Meaning, Scaled, exp2};
+use super::{Emitter, MIN_FRACTION_BITS, Made, Scaled, exp2};
 use crate::{
-    integer::{IntegerNode, IntegerOp, Maxima},
+    integer::{IntegerOp, Maxima},
     quantize::{
         QuantizeError,
         program::{Step, View},
@@ -50,16 +50,6 @@ impl Emitter<'_> {
             }
             bits = (bits - excess).max(MIN_FRACTION_BITS);
         };
-        let tensor = self.tensor(&step.name, step.len);
-        self.analysis.add_plain(tensor, &bounds);
-        let (name, op) = (step.name.clone(), IntegerOp::Maxima(made));
-        self.graph.nodes.push(IntegerNode { name, op, inputs, output: tensor });
-        let meaning = Meaning::Affine {
-            units: vec![exp2(-bits); step.len],
-            offsets: vec![offset; step.len],
-            // A real 0, so that the error is in proportion to the real value.
-            middles: vec![-offset * exp2(bits); step.len],
-        };
-        Ok(Made { tensor, bits, meaning })
+        Ok(self.plain(step, (IntegerOp::Maxima(made), inputs), &bounds, (bits, offset)))
     }
 }

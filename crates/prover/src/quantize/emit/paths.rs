@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Emitter, Made, Meaning, exp2, integer};
 use crate::{
     graph::TensorId,
-    integer::{IntegerNode, IntegerOp, Selected, Tree, TreeNode, Trees},
+    integer::{IntegerOp, Selected, Tree, TreeNode, Trees},
     quantize::{
         QuantizeError,
         program::{Cut, Kind, PathNode, PathTree, Program, Step},
@@ -71,18 +71,8 @@ impl Emitter<'_> {
             }
             bits = (bits - excess).max(super::MIN_FRACTION_BITS);
         };
-        let tensor = self.tensor(&step.name, step.len);
-        self.analysis.add_plain(tensor, &bounds);
         let inputs: Vec<TensorId> = steps.iter().map(|step| self.made[*step].tensor).collect();
-        let (name, op) = (step.name.clone(), IntegerOp::Trees(made));
-        self.graph.nodes.push(IntegerNode { name, op, inputs, output: tensor });
-        let meaning = Meaning::Affine {
-            units: vec![exp2(-bits); step.len],
-            offsets: vec![offset; step.len],
-            // A real 0, so that the error is in proportion to the real value.
-            middles: vec![-offset * exp2(bits); step.len],
-        };
-        Ok(Made { tensor, bits, meaning })
+        Ok(self.plain(step, (IntegerOp::Trees(made), inputs), &bounds, (bits, offset)))
     }
 
     /// The least integer of a step's element behind a cut.
