@@ -9,6 +9,7 @@
 pub mod bounded;
 pub mod circuit;
 pub mod costs;
+pub mod figures;
 pub mod graph;
 pub mod integer;
 pub mod keys;

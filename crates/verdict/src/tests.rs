@@ -550,6 +550,26 @@ fn a_public_part_confirms_no_guess_of_hidden_weights() {
     }
 }
 
+/// Ranges so wide that the target follows what can be reached.
+#[test]
+fn the_error_that_functions_may_have_is_told_to_a_digit_too() {
+    use verdict_prover::plan::{Plan, PlanOptions};
+    use verdict_prover::quantize::Ranges;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/credit/logistic.onnx");
+    let model = verdict_prover::onnx::load(&file, &Default::default()).expect("it is read");
+    let ranges = Ranges::uniform(model.input_len(), -1e5, 1e5);
+    let tolerance = |ranges: &Ranges| {
+        let plan = Plan::new(&model, ranges, &PlanOptions::default()).expect("a plan");
+        plan.precision.function_tolerance
+    };
+    // The share of the target that it is, from ranges for which the target is 1e-4.
+    let share = tolerance(&Ranges::uniform(model.input_len(), 0.0, 1.0)) / 1e-4;
+    let target = tolerance(&ranges) / share;
+    assert!(target > 1.5e-4, "{target}");
+    let digits = format!("{target:.6e}");
+    assert!(digits[1..].starts_with(".000000"), "{digits}");
+}
+
 #[test]
 fn a_manifest_that_calls_a_development_srs_secure_is_found_out() {
     let (fixture, model) = inspectable();

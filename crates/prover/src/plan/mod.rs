@@ -23,6 +23,7 @@ pub use self::cost::Estimate;
 use self::cost::{Columns, Costs};
 use crate::{
     circuit::{Layout, LayoutError, PublicValues},
+    figures::coarse,
     graph::{Graph, Node, Op},
     quantize::{
         Arguments, ErrorReport, Functions, Precision, QuantizeError, Quantized, Quantizer, Ranges,
@@ -279,7 +280,8 @@ impl Plan {
         if finest.best.is_some() {
             return finest.finish(target);
         }
-        let reached = 2.0 * finest.error;
+        // To a digit: what functions may err by is told, also of hidden models.
+        let reached = coarse(2.0 * finest.error);
         if options.target_error.is_none() && reached <= LARGEST_DEFAULT_TARGET {
             return Search::new(quantizers, options, reached, reached).finish(reached);
         }
