@@ -107,6 +107,11 @@ impl Costs {
                     let paths = usage.paths * own / all_steps.max(1);
                     (form, 2 * nodes + trees.bias.len(), rows.next().unwrap_or(0) + paths)
                 }
+                IntegerOp::Curves(curves) => {
+                    let (functions, segments) = (curves.tables.len(), curves.segments());
+                    let form = format!("tables of {segments} segments, {functions} functions");
+                    (form, 2 * segments, rows.next().unwrap_or(0))
+                }
                 IntegerOp::Select(selected) => (format!("select {}", selected.len()), 0, 0),
             };
             let (operator, shape) = origin(model, node, graph.len(node.output));

@@ -51,12 +51,24 @@ pub struct GraphShape {
     /// stand in one row then.
     #[serde(default, skip_serializing_if = "is_false")]
     pub windows: bool,
+    /// Lanes of the segment table of functions of one variable, F: a row holds F segments. 0
+    /// where functions are made of ReLUs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub segment_lanes: usize,
 }
 
 impl GraphShape {
     /// The parameters of a circuit of one inference.
     pub fn new(limb_columns: usize, packed: usize) -> Self {
-        Self { limb_columns, packed, batch: 1, node_lanes: 0, path_lanes: 1, windows: false }
+        Self {
+            limb_columns,
+            packed,
+            batch: 1,
+            node_lanes: 0,
+            path_lanes: 1,
+            windows: false,
+            segment_lanes: 0,
+        }
     }
 }
 
@@ -124,14 +136,18 @@ impl Shape {
             check(lanes <= 64, "node_lanes", lanes, "at most 64")?;
             let paths = graph.path_lanes;
             check((1..=16).contains(&paths), "path_lanes", paths, "1 to 16")?;
+            let segments = graph.segment_lanes;
+            check(segments <= 64, "segment_lanes", segments, "at most 64")?;
             // More than a pre-activation has limbs only where paths compare with them.
+            let evaluated = if segments == 0 { 1 } else { self.value_limbs() };
             let compared = if lanes == 0 { 1 } else { paths * self.value_limbs() };
+            let compared = compared.max(evaluated);
             check(
                 (compared..=self.limbs.max(compared)).contains(&graph.limb_columns),
                 "limb_columns",
                 graph.limb_columns,
-                "as many as paths side by side compare with, and no more than that and the number \
-                 of limbs",
+                "as many as functions and paths side by side compare with, and no more than that \
+                 and the number of limbs",
             )?;
             check(
                 !graph.windows || graph.limb_columns == self.limbs,
@@ -199,6 +215,21 @@ impl Shape {
         self.graph.is_some_and(|graph| graph.windows)
     }
 
+    /// Lanes of the segment table, F; 0 in circuits that prove no functions.
+    pub fn segment_lanes(&self) -> usize {
+        self.graph.map_or(0, |graph| graph.segment_lanes)
+    }
+
+    /// Bits of how far a value is into its segment: all but the highest limb's.
+    pub fn offset_bits(&self) -> u32 {
+        self.value_bits() - self.limb_bits
+    }
+
+    /// Whether look-ups are of several numbers that a challenge makes one of.
+    pub(crate) fn compound_lookups(&self) -> bool {
+        self.node_lanes() + self.segment_lanes() > 0
+    }
+
     /// Bits of the difference between both sides of an equation: a pre-activation's and one
     /// more, and another where the left side is a maximum less a gap.
     pub(crate) fn difference_bits(&self) -> u32 {
@@ -210,9 +241,10 @@ impl Shape {
         self.limbs - self.shift_limbs
     }
 
-    /// Fixed columns that hold the model: weights, and two a lane of the node table.
+    /// Fixed columns that hold the model: weights, two a lane of the node table, three a lane
+    /// of the segment table.
     pub fn secret_columns(&self) -> usize {
-        self.lanes + 2 * self.node_lanes()
+        self.lanes + 2 * self.node_lanes() + 3 * self.segment_lanes()
     }
 
     /// The most weights that one cell holds: below p/2 with the differences of their
@@ -257,7 +289,8 @@ impl fmt::Display for Shape {
         let kind = if graph.is_some() { "graph" } else { "dense" };
         write!(f, "{kind}-b{limb_bits}-r{limbs}-n{shift_limbs}-c{lanes}")?;
         if let Some(graph) = graph {
-            let GraphShape { limb_columns, packed, batch, node_lanes, path_lanes, windows } = graph;
+            let GraphShape { limb_columns, packed, batch, node_lanes, path_lanes, .. } = graph;
+            let GraphShape { windows, segment_lanes, .. } = graph;
             write!(f, "-m{limb_columns}-e{packed}")?;
             if *batch > 1 {
                 write!(f, "-t{batch}")?;
@@ -270,6 +303,9 @@ impl fmt::Display for Shape {
             }
             if *windows {
                 f.write_str("-max")?;
+            }
+            if *segment_lanes > 0 {
+                write!(f, "-f{segment_lanes}")?;
             }
         }
         if *public_inputs { f.write_str("-public") } else { Ok(()) }

@@ -1,7 +1,7 @@
 //! Random integer graphs: the circuit accepts exactly what their run gives.
 //!
 //! A graph has residuals, branches, joins, values read several times, elements named again,
-//! maxima of two and over windows, and convolutions of any strides, pads, dilations and groups;
+//! maxima of two and over windows, functions by tables, and convolutions of any strides, pads, dilations and groups;
 //! a proof is of one inference or of several.
 
 use std::{
@@ -15,7 +15,10 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use verdict_prover::{
     circuit::{Layout, ModelCircuit, Witness, secret_columns},
     graph::{Convolution, Linear, LinearMap, SparseRows, TensorId},
-    integer::{IntegerGraph, IntegerNode, IntegerOp, IntegerTensor, Maxima, Selected},
+    integer::{
+        CurveTable, Curves, IntegerGraph, IntegerNode, IntegerOp, IntegerTensor, Maxima, Segment,
+        Selected,
+    },
     shape::{GraphShape, Shape},
 };
 
@@ -34,6 +37,8 @@ struct Making<'a> {
     dims: Vec<[usize; 3]>,
     /// Whether there are maxima over windows.
     windows: bool,
+    /// Bits of a segment, if there are functions by tables.
+    offset_bits: Option<u32>,
 }
 
 impl Making<'_> {
@@ -100,6 +105,9 @@ impl Making<'_> {
 
     /// The graph with one more node, whatever it is.
     fn grow(&mut self) {
+        if self.offset_bits.is_some() && self.rng.gen_bool(0.3) {
+            return self.curves();
+        }
         match self.rng.gen_range(0..6) {
             0 | 1 => self.convolution(),
             2 => self.dense(),
@@ -180,6 +188,28 @@ impl Making<'_> {
         self.node(linear(vec![of(one), of(one)]), vec![b, difference], [pairs, 1, 1]);
     }
 
+    /// One of two functions of each of a tensor's elements, on arguments of their own.
+    fn curves(&mut self) {
+        let (x, one) = (self.any(), 1i64 << self.graph.shift_bits);
+        let (len, dims) = (self.len(x), self.dims[x.0]);
+        let maps = vec![LinearMap::Diagonal(vec![one; len])];
+        self.node(IntegerOp::Linear(Linear { maps, bias: vec![0; len] }), vec![x], dims);
+        let argument = TensorId(self.dims.len() - 1);
+        let offset_bits = self.offset_bits.unwrap_or_default();
+        let segments = 1 << (self.graph.input_bits - offset_bits);
+        let mut table = || {
+            let segment = |_| Segment {
+                base: self.rng.gen_range(-1_000_000..3_000_000),
+                slope: self.rng.gen_range(-200..200),
+            };
+            CurveTable { first: 0, segments: (0..segments).map(segment).collect() }
+        };
+        let tables = vec![table(), table()];
+        let of = (0..len).map(|_| self.rng.gen_range(0..2)).collect();
+        let curves = Curves { offset_bits, tables, of };
+        self.node(IntegerOp::Curves(curves), vec![argument], dims);
+    }
+
     /// Elements of two tensors, joined, turned around, repeated.
     fn select(&mut self) {
         let inputs = vec![self.any(), self.any()];
@@ -205,7 +235,8 @@ fn graph(rng: &mut StdRng, shape: &Shape, nodes: usize) -> IntegerGraph {
         nodes: vec![],
         outputs: vec![],
     };
-    let mut making = Making { rng, graph, dims: vec![], windows: shape.windows() };
+    let offset_bits = (shape.segment_lanes() > 0).then(|| shape.offset_bits());
+    let mut making = Making { rng, graph, dims: vec![], windows: shape.windows(), offset_bits };
     for _ in 0..making.rng.gen_range(1..=2) {
         let mut pick = |most: usize| making.rng.gen_range(1..=most);
         let dims = [pick(2), pick(5), pick(5)];
@@ -243,11 +274,15 @@ fn case(seed: u64, nodes: usize) -> Case {
     let mut rng = StdRng::seed_from_u64(seed);
     // Gaps have their limbs in one row, and a row holds the places of a window's equations.
     let windows = seed % 2 == 1;
+    // Functions have a value's limbs in one.
+    let segment_lanes = if seed % 3 == 2 { 1 + seed as usize % 2 } else { 0 };
+    let least = if segment_lanes > 0 { small_shape().value_limbs() } else { 1 };
     let parameters = GraphShape {
-        limb_columns: if windows { 6 } else { rng.gen_range(1..=6) },
+        limb_columns: if windows { 6 } else { rng.gen_range(least..=6) },
         packed: if windows { rng.gen_range(1..=9) } else { rng.gen_range(1..=10) },
         batch: rng.gen_range(1..=3),
         windows,
+        segment_lanes,
         ..GraphShape::new(1, 1)
     };
     let public_inputs = rng.gen_bool(0.5);
@@ -301,7 +336,7 @@ fn the_circuit_accepts_what_a_random_graphs_run_gives_and_nothing_else() {
 
 #[test]
 fn both_verifiers_accept_what_a_random_graphs_run_gives_and_nothing_else() {
-    for seed in 100..104 {
+    for seed in 100..105 {
         let mut case = case(seed, 5);
         let secret = secret_columns(&case.shape);
         let opening = OPENINGS[seed as usize % 2];

@@ -57,6 +57,15 @@ pub enum LayoutError {
     /// A graph with trees in a shape whose circuit proves no paths.
     #[error("the model has decision trees, and the circuit's shape has no node table")]
     NoPaths,
+    /// A graph with functions in a shape whose circuit proves none by tables.
+    #[error("the model has functions by tables, and the circuit's shape has no segment table")]
+    NoCurves,
+    /// A value that two functions are of, or that is a maximum too.
+    #[error("value {value} is the argument of two functions or a maximum: functions are of values of their own")]
+    SharedArgument {
+        /// The value, by number.
+        value: usize,
+    },
     /// A graph with maxima in a shape whose circuit does not prove them, or whose stripes
     /// hold too few equations.
     #[error(
@@ -239,7 +248,8 @@ impl Witness {
             (0, First::Chain(first), ..) => Some(vec![first.limbs.clone(), first.signs.clone()]),
             (0, First::Graph(first), ..) => {
                 let cells = first.limbs.iter().chain([&first.cells]);
-                Some(cells.chain(first.paths.columns()).cloned().collect())
+                let compound = first.paths.columns().chain(first.curves.columns());
+                Some(cells.chain(compound).cloned().collect())
             }
             (1, First::Chain(first), Rows::Chain(rows), [beta, rho]) => {
                 Some(first.second_phase(rows, &self.instances, *beta, *rho).into_columns())

@@ -107,6 +107,20 @@ fn shapes() -> impl Iterator<Item = Shape> {
             ..private
         },
         Shape {
+            graph: Some(GraphShape { segment_lanes: 2, ..GraphShape::new(4, 4) }),
+            ..private
+        },
+        Shape {
+            graph: Some(GraphShape {
+                segment_lanes: 1,
+                node_lanes: 1,
+                windows: true,
+                batch: 2,
+                ..GraphShape::new(5, 4)
+            }),
+            ..private
+        },
+        Shape {
             limbs: 4,
             graph: Some(GraphShape { node_lanes: 2, path_lanes: 2, ..GraphShape::new(4, 4) }),
             ..private

@@ -13,8 +13,8 @@ pub struct Usage {
     pub shared: usize,
     /// Rows of paths through decision trees.
     pub paths: usize,
-    /// Rows that the range table needs: its entries, the two of every value, gaps and a path's
-    /// steps, on which none can stand; or rows of the node table, if these are more.
+    /// Rows that the range table needs: its entries, the two of every value, gaps, evaluations
+    /// and a path's steps, on which none can stand; or rows of another table, if these are more.
     pub table: usize,
     /// Rows that no gate, or nothing, uses.
     pub free: usize,
@@ -35,9 +35,12 @@ impl Layout {
             Rows::Graph(layout) => {
                 let batch = self.shape.batch();
                 let values = 2 * layout.value_rows.len() + layout.gaps().count();
+                let values = values + layout.evaluations().count();
                 let taken = values * batch + layout.paths.steps(batch).count();
                 let lanes = self.shape.node_lanes().max(1);
-                (range + taken).max(layout.paths.nodes.div_ceil(lanes))
+                let segment_lanes = self.shape.segment_lanes().max(1);
+                let segments = layout.curves.segments().div_ceil(segment_lanes);
+                (range + taken).max(layout.paths.nodes.div_ceil(lanes)).max(segments)
             }
             Rows::Chain(layout) => range + 2 * layout.blocks.len(),
         }
@@ -70,9 +73,11 @@ impl Layout {
                 let mut windows = layout.windows.iter().peekable();
                 for (value, row) in layout.value_rows.iter().enumerate() {
                     let window = windows.next_if(|(maximum, _)| *maximum == value);
-                    let gaps = window.map_or(0, |(_, gaps)| gaps * self.shape.batch());
-                    usage.add(owner(value), row + gaps - start);
-                    start = row + gaps;
+                    let below = window.map_or(0, |(_, gaps)| *gaps)
+                        + usize::from(layout.curves.is_argument(value));
+                    let below = below * self.shape.batch();
+                    usage.add(owner(value), row + below - start);
+                    start = row + below;
                 }
             }
             Rows::Chain(layout) => {

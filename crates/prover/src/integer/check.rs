@@ -83,6 +83,14 @@ pub enum IntegerError {
         /// The element it names.
         from: usize,
     },
+    /// A value may lie where its function's table has no segment.
+    #[error("node {node}, element {index}: the function's table does not cover all its values")]
+    NoSegment {
+        /// The node.
+        node: String,
+        /// Index within the node's output.
+        index: usize,
+    },
     /// An integer may leave its range.
     #[error(
         "node {node}, element {index}: a value may need {bits} bits, the circuit has {limit}; \
@@ -229,6 +237,13 @@ impl IntegerGraph {
             IntegerOp::Trees(trees) => {
                 let inputs: Vec<usize> = node.inputs.iter().map(|input| self.len(*input)).collect();
                 match trees.misfit(self.input_bits, &inputs, self.len(node.output)) {
+                    Some(cause) => Err(IntegerError::Node { node: node.name.clone(), cause }),
+                    None => Ok(()),
+                }
+            }
+            IntegerOp::Curves(curves) => {
+                let inputs: Vec<usize> = node.inputs.iter().map(|input| self.len(*input)).collect();
+                match curves.misfit(self.input_bits, &inputs, self.len(node.output)) {
                     Some(cause) => Err(IntegerError::Node { node: node.name.clone(), cause }),
                     None => Ok(()),
                 }

@@ -72,6 +72,17 @@ impl IntegerGraph {
                     analysis.add_plain(node.output, &bounds);
                     accumulators.push(bounds);
                 }
+                IntegerOp::Curves(curves) => {
+                    let bounds = curves.bounds(analysis.bounds(node.inputs[0]));
+                    if let Some(index) = bounds.iter().position(Option::is_none) {
+                        let node = node.name.clone();
+                        return Err(IntegerError::NoSegment { node, index });
+                    }
+                    let bounds: Vec<Interval> = bounds.into_iter().flatten().collect();
+                    self.check_bounds(node, &bounds, accumulator_bits)?;
+                    analysis.add_plain(node.output, &bounds);
+                    accumulators.push(bounds);
+                }
                 IntegerOp::Select(elements) => {
                     analysis.add_select(node.output, &node.inputs, elements);
                     accumulators.push(Vec::new());

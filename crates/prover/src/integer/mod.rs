@@ -1,14 +1,14 @@
 //! The integer graph: the specification of a proven inference.
 //!
-//! A graph of four kinds of nodes on integers. A *linear* node reads tensors x_i and makes
+//! A graph of five kinds of nodes on integers. A *linear* node reads tensors x_i and makes
 //!
 //! ```text
 //! z = Σ M_i·x_i + c,      x' = max(0, ⌊z / 2^n⌋),
 //! ```
 //!
 //! a *maxima* node makes x' of the greatest z of each of its windows, a *select* node names
-//! elements again, and a *trees* node makes z of the leaves that paths
-//! through decision trees lead to ([`trees`]). So values are never negative; whatever can be is
+//! elements again, a *trees* node makes z of the leaves that paths
+//! through decision trees lead to ([`trees`]), and a *curves* node reads them off tables ([`curves`]). So values are never negative; whatever can be is
 //! stored with a shift that its readers take back. Everything the quantizer reads is brought
 //! to this form: an identity is a linear node whose bias keeps z non-negative, a
 //! piecewise-linear function is a node of ReLUs at its knots, a maximum is
@@ -19,6 +19,7 @@
 
 mod boxes;
 mod check;
+pub mod curves;
 mod intervals;
 mod maxima;
 mod run;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::intervals::{Analysis, bits_of};
 pub use self::{
     check::IntegerError,
+    curves::{CurveTable, Curves, Segment},
     intervals::{Interval, Intervals},
     maxima::Maxima,
     run::Trace,
@@ -91,6 +93,8 @@ pub enum IntegerOp {
     Select(Vec<Selected>),
     /// Sums of leaves of decision trees, rescaled as those of a linear node.
     Trees(Trees),
+    /// Functions of one variable, rescaled as a linear node's z.
+    Curves(Curves),
 }
 
 impl IntegerOp {
@@ -178,7 +182,7 @@ impl IntegerGraph {
         self.input_len() + made.sum::<usize>()
     }
 
-    /// Number of weights, biases and numbers of trees.
+    /// Number of weights, biases, and numbers of trees and of tables.
     pub fn parameter_count(&self) -> usize {
         let of = |linear: &Linear<i64>| {
             let weights = linear.maps.iter().map(|map| map.coefficients());
@@ -188,6 +192,7 @@ impl IntegerGraph {
             IntegerOp::Linear(linear) => of(linear),
             IntegerOp::Maxima(maxima) => of(&maxima.linear),
             IntegerOp::Trees(trees) => trees.parameters(),
+            IntegerOp::Curves(curves) => 2 * curves.segments(),
             IntegerOp::Select(_) => 0,
         };
         self.nodes.iter().map(count).sum()

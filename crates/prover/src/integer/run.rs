@@ -61,6 +61,11 @@ impl IntegerGraph {
                     let x = z.iter().map(rescale).collect();
                     (z, x)
                 }
+                IntegerOp::Curves(curves) => {
+                    let z = curves.run(&values[node.inputs[0].0]);
+                    let x = z.iter().map(rescale).collect();
+                    (z, x)
+                }
                 IntegerOp::Select(elements) => {
                     let element = |at: &super::Selected| values[node.inputs[at.input].0][at.index];
                     (Vec::new(), elements.iter().map(element).collect())

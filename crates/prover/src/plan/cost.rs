@@ -64,7 +64,9 @@ impl Costs {
             + GAS_PER_INSTANCE * public.count() as f64;
         // Cells of paths are small, and most of them 0.
         let paths = (7 * shape.path_lanes()).saturating_sub(1) + 2 * shape.node_lanes();
-        let small = 2 * shape.limb_columns() + paths;
+        // So are those of functions, which stand on few rows.
+        let curves = if shape.segment_lanes() > 0 { 3 } else { 0 } + 2 * shape.segment_lanes();
+        let small = 2 * shape.limb_columns() + paths + curves;
         let full = advice.saturating_sub(small);
         let row = SECONDS_PER_ROW
             + SECONDS_PER_FULL * full as f64

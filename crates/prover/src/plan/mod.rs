@@ -58,6 +58,12 @@ const PATH_LANES: [usize; 3] = [1, 2, 3];
 /// An ensemble of more comparisons is proven by its paths if it can be: as decisions and leaves
 /// it would take several times the rows.
 const MOST_DECISIONS: usize = 2048;
+/// Lanes of the candidates' segment tables, for functions that are proven by tables.
+const SEGMENT_LANES: [usize; 3] = [1, 2, 4];
+/// So few evaluations of functions of one variable are proven by ReLUs at knots, …
+const LEAST_TABLED: usize = 12;
+/// … and more than so many by tables: hundreds of ReLUs each would take several times the rows.
+const MOST_KNOTTED: usize = 128;
 /// The most rows, as 2^k, of which a balance folds columns: beyond, preparing an SRS for it,
 /// once, takes many seconds.
 const MOST_BALANCED_FOLD_K: u32 = 13;
@@ -270,7 +276,7 @@ impl Plan {
         if let Some(decimals) = options.decimals.filter(|_| rounding > target) {
             return Err(PlanError::Decimals { decimals, rounding, target });
         }
-        let quantizers = &quantizers(graph, ranges)?[..];
+        let quantizers = &quantizers(graph, ranges, options.batch.unwrap_or(1))?[..];
         let search = Search::new(quantizers, options, target, target);
         if search.best.is_some() || !search.error.is_finite() {
             return search.finish(target);
@@ -438,33 +444,49 @@ fn public_values(shape: &Shape, quantized: &Quantized) -> PublicValues {
     PublicValues::new(shape, quantized.graph.stated_len(), quantized.output.count)
 }
 
-/// How a graph may be quantized: ensembles of trees by their paths, and by their decisions.
-fn quantizers<'a>(graph: &'a Graph, ranges: &Ranges) -> Result<Vec<Quantizer<'a>>, QuantizeError> {
+/// How a graph may be quantized for a circuit of so many inferences: ensembles of trees by their
+/// paths, and by their decisions; functions by tables, and by ReLUs.
+fn quantizers<'a>(
+    graph: &'a Graph,
+    ranges: &Ranges,
+    batch: usize,
+) -> Result<Vec<Quantizer<'a>>, QuantizeError> {
     let branches = |node: &Node| match &node.op {
         Op::Trees(trees) => trees.branches.len(),
         _ => 0,
     };
     let branches = graph.nodes.iter().map(branches).max().unwrap_or(0);
-    let windows = Arguments { windows: true, ..Arguments::default() };
-    if branches == 0 {
-        return Ok(vec![Quantizer::with(graph, ranges, windows)?]);
+    let curves = |node: &&Node| matches!(&node.op, Op::Function(function) if function.is_curve());
+    let curves = graph.nodes.iter().filter(curves);
+    let evaluations: usize = curves.map(|node| graph.tensors[node.output.0].len()).sum();
+    let tables = match evaluations.saturating_mul(batch) {
+        0..LEAST_TABLED => &[false][..],
+        LEAST_TABLED..=MOST_KNOTTED => &[true, false],
+        _ => &[true],
+    };
+    let mut quantizers = Vec::new();
+    for tables in tables {
+        let arguments = Arguments { windows: true, tables: *tables, paths: branches > 0 };
+        let first = Quantizer::with(graph, ranges, arguments)?;
+        let decisions = first.has_paths() && branches <= MOST_DECISIONS;
+        quantizers.push(first);
+        if decisions {
+            let arguments = Arguments { paths: false, ..arguments };
+            quantizers.push(Quantizer::with(graph, ranges, arguments)?);
+        }
     }
-    let paths = Quantizer::with(graph, ranges, Arguments { paths: true, ..windows })?;
-    Ok(match (paths.has_paths(), branches > MOST_DECISIONS) {
-        (false, _) => vec![paths],
-        (true, true) => vec![paths],
-        (true, false) => vec![paths, Quantizer::with(graph, ranges, windows)?],
-    })
+    Ok(quantizers)
 }
 
 /// The chain circuit's and the graph circuit's shapes of a format, with what a quantizer's
 /// models need.
 fn shapes_of(format: &Shape, batch: usize, quantizer: &Quantizer<'_>) -> Vec<Shape> {
     let (has_paths, windows) = (quantizer.has_paths(), quantizer.has_windows());
-    let chain = match (batch, format.public_inputs, has_paths || windows) {
+    let has_tables = quantizer.has_tables();
+    let chain = match (batch, format.public_inputs, has_paths || windows || has_tables) {
         (1, true, false) => &LANES[..1],
         (1, false, false) => &LANES[..],
-        // The chain circuit is of one inference, and of no paths and no maxima.
+        // The chain circuit is of one inference, and has linear nodes only.
         _ => &[],
     };
     let chain = chain.iter().map(|lanes| Shape { lanes: *lanes, ..*format });
@@ -478,19 +500,20 @@ fn shapes_of(format: &Shape, batch: usize, quantizer: &Quantizer<'_>) -> Vec<Sha
         }
         false => vec![(0, 1)],
     };
-    let graph = tables.into_iter().flat_map(|(node_lanes, path_lanes)| {
-        let least = match (windows, has_paths) {
-            // The limbs of a gap stand in one row.
-            (true, _) => format.limbs.max(path_lanes * format.value_limbs()),
-            (false, true) => path_lanes * format.value_limbs(),
-            (false, false) => 1,
-        };
+    let segments = if has_tables { &SEGMENT_LANES[..] } else { &[0] };
+    let tables = tables.into_iter().flat_map(|own| segments.iter().map(move |f| (own, *f)));
+    let graph = tables.flat_map(|((node_lanes, path_lanes), segment_lanes)| {
+        let compared = if has_paths { path_lanes * format.value_limbs() } else { 1 };
+        let evaluated = if has_tables { format.value_limbs() } else { 1 };
+        // The limbs of a gap stand in one row.
+        let together = if windows { format.limbs } else { 1 };
+        let least = compared.max(evaluated).max(together);
         let columns = (least..=format.limbs.max(least)).filter(move |m| {
             *m == least || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1)
         });
         columns.flat_map(move |limb_columns| {
-            let graph =
-                Some(GraphShape { limb_columns, packed, batch, node_lanes, path_lanes, windows });
+            let tables = GraphShape { node_lanes, path_lanes, windows, segment_lanes, ..most };
+            let graph = Some(GraphShape { limb_columns, packed, batch, ..tables });
             LANES.iter().map(move |lanes| Shape { lanes: *lanes, graph, ..*format })
         })
     });

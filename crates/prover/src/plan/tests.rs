@@ -283,7 +283,6 @@ fn large_ensembles_take_few_rows_by_their_paths() {
         (20, 5, 1, 12, Objective::Balanced),
         (50, 4, 1, 12, Objective::Balanced),
         (100, 6, 1, 12, Objective::Balanced),
-        // Knots of sigmoids are values, each of which takes 128 rows.
         (100, 6, 64, 15, Objective::Time),
     ] {
         let model = forest(trees, depth, 24);
@@ -302,5 +301,54 @@ fn large_ensembles_take_few_rows_by_their_paths() {
         assert!(shape.node_lanes() > 0, "{shape}");
         assert!(batch > 1 || gas <= 420_000.0, "{gas}");
         assert!(error < 1e-4, "{error}");
+    }
+}
+
+/// `layers` of as many sigmoids, each of all before it.
+fn sigmoids(width: usize, layers: usize) -> Graph {
+    let tensor = |_| Tensor { name: "t".into(), dims: vec![1, width], kind: ElementKind::Real };
+    let weight = |at: usize| f64::from((at * 37 % 101) as u32) / 101.0 - 0.5;
+    let dense = || LinearMap::Dense {
+        positions: 1,
+        inputs: width,
+        outputs: width,
+        weights: (0..width * width).map(|at| 4.0 * weight(at) / (width as f64).sqrt()).collect(),
+    };
+    let layer = |_| {
+        let maps = vec![dense()];
+        let linear = Op::Linear(Linear { maps, bias: (0..width).map(weight).collect() });
+        [linear, Op::Function(Function::Sigmoid)]
+    };
+    let ops: Vec<Op> = (0..layers).flat_map(layer).collect();
+    Graph {
+        name: "sigmoids".into(),
+        sha256: [0; 32],
+        vocabulary: vec![],
+        tensors: (0..=ops.len()).map(tensor).collect(),
+        inputs: vec![TensorId(0)],
+        outputs: vec![TensorId(ops.len())],
+        nodes: ops
+            .into_iter()
+            .enumerate()
+            .map(|(index, op)| Node {
+                name: format!("n{index}"),
+                op,
+                inputs: vec![TensorId(index)],
+                output: TensorId(index + 1),
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn many_functions_take_few_rows_by_tables_and_few_stay_knots() {
+    for (width, layers, k, tabled) in [(1, 1, 10, false), (32, 3, 12, true), (128, 4, 14, true)] {
+        let ranges = Ranges::uniform(width, -1.0, 1.0);
+        let plan = Plan::new(&sigmoids(width, layers), &ranges, &PlanOptions::default());
+        let plan = plan.expect("plans");
+        let (shape, error) = (plan.shape, plan.error.largest);
+        println!("{width} × {layers}: {shape} of 2^{}, error {error:.1e}", plan.k);
+        assert!(plan.k <= k && error <= 1e-4, "{shape} of 2^{}: {error:.1e}", plan.k);
+        assert_eq!(shape.segment_lanes() > 0, tabled, "{shape}");
     }
 }

@@ -3,6 +3,7 @@
 mod maxima;
 mod paths;
 mod plain;
+mod tables;
 mod trees;
 
 use super::{
@@ -93,6 +94,8 @@ pub(super) struct Emitter<'a> {
     made: Vec<Made>,
     accumulator_bits: u32,
     value_bits: u32,
+    /// Bits of how far a value is into a table's segment.
+    offset_bits: u32,
     /// Fraction bits that the outputs need, about.
     output_bits: i32,
     schema: &'a InputSchema,
@@ -121,6 +124,7 @@ impl<'a> Emitter<'a> {
             made: Vec::new(),
             accumulator_bits: shape.accumulator_bits(),
             value_bits: shape.value_bits(),
+            offset_bits: shape.offset_bits(),
             output_bits,
             schema,
             fitted,
@@ -165,6 +169,11 @@ impl<'a> Emitter<'a> {
                 self.paths(step, program, elements, trees, bias)
             }
             Kind::Curve { source, .. } => self.curves(step, *source, &self.fitted[index]),
+            Kind::Argument { view, low } => self.argument(step, view, *low),
+            Kind::Table { function, source, .. } => {
+                let ends = program.steps[*source].bounds.first().copied().unwrap_or_default();
+                self.table(step, function, *source, ends)
+            }
             Kind::Select(elements) => Ok(self.select(step, elements)),
         }
     }

@@ -38,7 +38,7 @@ pub use self::{
 use self::{
     compare::Reference,
     emit::{DEFAULT_DECIMALS, Emitted, Emitter},
-    program::{Kind, Program},
+    program::{Kind, Program, Step},
     pwl::PiecewiseLinear,
 };
 use crate::{
@@ -50,6 +50,8 @@ use crate::{
 /// Bounds of a function's tolerance: finer ones cost more than any output shows, coarser
 /// ones don't resemble the function.
 const TOLERANCES: (f64, f64) = (1e-9, 0.05);
+/// How close to its limit a function is where its table ends.
+const TABLE_TOLERANCE: f64 = 1e-8;
 
 /// What the user may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -107,6 +109,8 @@ pub struct Arguments {
     pub paths: bool,
     /// Maxima over windows; else they are made of differences.
     pub windows: bool,
+    /// Functions of one variable by tables; else they are made of ReLUs.
+    pub tables: bool,
 }
 
 /// Why a model cannot be quantized.
@@ -172,6 +176,17 @@ pub enum QuantizeError {
     },
 }
 
+/// The ends beyond which a function is within a tolerance of its limit; infinite ones where it
+/// has none.
+fn curve_ends(function: &Function, tolerance: f64) -> (f64, f64) {
+    let end = (1.0 / tolerance).ln();
+    match function {
+        Function::Sigmoid | Function::SoftplusRest => (-end, end),
+        Function::Exp => (-end, f64::INFINITY),
+        _ => (f64::NEG_INFINITY, f64::INFINITY),
+    }
+}
+
 fn too_large(decimals: u32) -> String {
     match decimals {
         0 => "more than the circuit holds; narrow the ranges, or scale the model's outputs".into(),
@@ -194,6 +209,11 @@ impl<'a> Quantizer<'a> {
         self.program.has_paths()
     }
 
+    /// Whether there are functions to be proven by tables.
+    pub fn has_tables(&self) -> bool {
+        self.program.has_tables()
+    }
+
     /// Whether there are maxima over windows to be proven.
     pub fn has_windows(&self) -> bool {
         self.program.has_windows()
@@ -204,7 +224,8 @@ impl<'a> Quantizer<'a> {
     /// # Errors
     /// As [`Self::new`].
     pub fn suited(graph: &'a Graph, ranges: &Ranges, shape: &Shape) -> Result<Self, QuantizeError> {
-        let arguments = Arguments { paths: shape.node_lanes() > 0, windows: shape.windows() };
+        let (paths, tables) = (shape.node_lanes() > 0, shape.segment_lanes() > 0);
+        let arguments = Arguments { paths, windows: shape.windows(), tables };
         Self::with(graph, ranges, arguments)
     }
 
@@ -224,7 +245,8 @@ impl<'a> Quantizer<'a> {
         }
         let program = Program::new(graph, &ranges, arguments)?;
         let reference = Reference::new(graph, &ranges)?;
-        let functions = program.steps.iter().any(|step| matches!(step.kind, Kind::Curve { .. }));
+        let curved = |step: &Step| matches!(step.kind, Kind::Curve { .. } | Kind::Table { .. });
+        let functions = program.steps.iter().any(curved);
         let gains = if functions {
             let values = reference
                 .some_inputs()
@@ -252,13 +274,7 @@ impl<'a> Quantizer<'a> {
             let gain = self.gains[tensor.0].max(1e-6);
             // At least 0 for NaN.
             let tolerance = (share / gain).max(TOLERANCES.0).min(TOLERANCES.1);
-            // Beyond these ends a function is within the tolerance of its limit.
-            let end = (1.0 / tolerance).ln();
-            let (first, last) = match function {
-                Function::Sigmoid | Function::SoftplusRest => (-end, end),
-                Function::Exp => (-end, f64::INFINITY),
-                _ => (f64::NEG_INFINITY, f64::INFINITY),
-            };
+            let (first, last) = curve_ends(function, tolerance);
             let value = |x: f64| curve_value(function, x);
             let bounds = &self.program.steps[source].bounds;
             let mut fit = |(lo, hi): &(f64, f64)| {
@@ -292,7 +308,8 @@ impl<'a> Quantizer<'a> {
         // What follows a function multiplies the rounding of what it is a function of.
         let gain = self.program.steps.iter().map(|step| match step.kind {
             Kind::Curve { function: Function::Sigmoid, tensor, .. } => self.gains[tensor.0],
-            Kind::Curve { tensor, argument, .. } => {
+            Kind::Table { function: Function::Sigmoid, tensor, .. } => self.gains[tensor.0],
+            Kind::Curve { tensor, argument, .. } | Kind::Table { tensor, argument, .. } => {
                 self.gains[tensor.0].max(self.gains[argument.0])
             }
             _ => 1.0,

@@ -8,6 +8,7 @@
 mod functions;
 mod order;
 mod paths;
+mod tables;
 mod trees;
 
 use self::trees::Known;
@@ -81,6 +82,10 @@ pub(super) enum Kind {
     /// A curve of a step's elements, as ReLUs at its knots. `argument` and `tensor`, what is
     /// made of it, are the graph's.
     Curve { function: Function, source: usize, argument: TensorId, tensor: TensorId },
+    /// A curve of a step's elements by a table of straight segments, one for all of them.
+    Table { function: Function, source: usize, argument: TensorId, tensor: TensorId },
+    /// max(0, view − low), for a table: in the finest unit that it fits.
+    Argument { view: View, low: f64 },
     /// Elements named again.
     Select(Vec<(usize, usize)>),
 }
@@ -165,6 +170,11 @@ impl Program {
         self.steps.iter().any(|step| matches!(step.kind, Kind::Maxima { .. }))
     }
 
+    /// Whether any functions are proven by tables.
+    pub(super) fn has_tables(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.kind, Kind::Table { .. }))
+    }
+
     /// Whether a step's elements are all that a view reads.
     pub(super) fn reads_functions_only(&self, view: &View) -> bool {
         view.parts.iter().all(|part| matches!(self.steps[part.step].kind, Kind::Curve { .. }))
@@ -211,7 +221,12 @@ impl Program {
         for (index, step) in self.steps.iter_mut().enumerate().rev() {
             let rounds = matches!(
                 step.kind,
-                Kind::Relu(_) | Kind::Shifted { .. } | Kind::Maxima { .. } | Kind::Paths { .. }
+                Kind::Relu(_)
+                    | Kind::Shifted { .. }
+                    | Kind::Maxima { .. }
+                    | Kind::Paths { .. }
+                    | Kind::Table { .. }
+                    | Kind::Argument { .. }
             );
             step.remaining = remaining[index] + i32::from(rounds);
             for source in step.kind.sources() {
@@ -226,11 +241,15 @@ impl Kind {
     pub(super) fn sources(&self) -> Vec<usize> {
         match self {
             Self::Input { .. } => Vec::new(),
-            Self::Relu(view) | Self::Shifted { view, .. } | Self::Maxima { view, .. } => {
+            Self::Relu(view)
+            | Self::Shifted { view, .. }
+            | Self::Maxima { view, .. }
+            | Self::Argument { view, .. } => {
                 view.parts.iter().map(|part| part.step).collect()
             }
             Self::Kink { source, .. }
             | Self::Curve { source, .. }
+            | Self::Table { source, .. }
             | Self::Decisions { source, .. } => vec![*source],
             Self::Exact { rows, like, .. } => {
                 let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
@@ -246,11 +265,15 @@ impl Kind {
     fn sources_mut(&mut self) -> Vec<&mut usize> {
         match self {
             Self::Input { .. } => Vec::new(),
-            Self::Relu(view) | Self::Shifted { view, .. } | Self::Maxima { view, .. } => {
+            Self::Relu(view)
+            | Self::Shifted { view, .. }
+            | Self::Maxima { view, .. }
+            | Self::Argument { view, .. } => {
                 view.parts.iter_mut().map(|part| &mut part.step).collect()
             }
             Self::Kink { source, .. }
             | Self::Curve { source, .. }
+            | Self::Table { source, .. }
             | Self::Decisions { source, .. } => vec![source],
             Self::Exact { rows, like, .. } => {
                 let terms = rows.iter_mut().flatten().map(|term| &mut term.0);
@@ -384,6 +407,8 @@ impl Lowering<'_> {
             | Kind::Kink { .. }
             | Kind::Exact { .. }
             | Kind::Decisions { .. }
+            | Kind::Table { .. }
+            | Kind::Argument { .. }
             | Kind::Paths { .. } => true,
             Kind::Shifted { uniform, .. } => *uniform,
             Kind::Input { first } => {
@@ -591,7 +616,8 @@ impl Lowering<'_> {
             let relu = self.cut[tensor.0];
             let curves = view
                 .is_identity()
-                .is_some_and(|step| matches!(self.steps[step].kind, Kind::Curve { .. }));
+                .map(|step| &self.steps[step].kind)
+                .is_some_and(|kind| matches!(kind, Kind::Curve { .. } | Kind::Table { .. }));
             let bounds = self.bounds[tensor.0].clone();
             let positive = relu || curves && bounds.iter().all(|(lo, _)| *lo >= 0.0);
             let name = name.clone();

@@ -385,4 +385,5 @@ fn a_function_that_is_scaled_afterwards_is_approximated_as_closely_as_that_deman
 }
 
 mod curves;
+mod tables;
 mod windows;

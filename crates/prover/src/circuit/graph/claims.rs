@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use crate::{
     graph::{LinearMap, SparseRows},
-    integer::Tree,
+    integer::{self, Tree},
 };
 
 /// Everything a proof of a model states.
@@ -21,6 +21,8 @@ pub struct Claims<'a> {
     pub nodes: Vec<Node<'a>>,
     /// Trees whose leaves join the equations of some nodes.
     pub ensembles: Vec<Ensemble<'a>>,
+    /// Functions of one variable that join the equations of some nodes.
+    pub curves: Vec<Curves<'a>>,
     /// The public words after the context. A word states its values, the first in the
     /// lowest bits.
     pub words: Vec<Vec<u32>>,
@@ -36,6 +38,17 @@ pub struct Ensemble<'a> {
     pub values: Vec<u32>,
     /// The trees.
     pub trees: &'a [Tree],
+}
+
+/// Functions that join a node's equations: `z_o = Σ A·x + c_o + f_o(x_o)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curves<'a> {
+    /// The node, by index.
+    pub node: usize,
+    /// The value that each function is of.
+    pub values: Vec<u32>,
+    /// The functions.
+    pub curves: &'a integer::Curves,
 }
 
 /// One node's equations.

@@ -28,7 +28,10 @@
 //! Where paths of decision trees are proven, columns and gates of their own do it: [`paths`].
 //! Their look-ups join the sum of the range argument, their leaves the balance.
 //!
+//! Where functions of one variable are proven by tables, it is the same: [`curves`].
+//!
 //! [`paths`]: super::paths
+//! [`curves`]: super::curves
 //!
 //! Every gate has degree 3 or lower, so the quotient has two pieces.
 
@@ -41,7 +44,7 @@ use halo2_proofs::{
 };
 use halo2curves::bn256::Fr;
 
-use super::paths::PathColumns;
+use super::{curves::CurveColumns, paths::PathColumns};
 use crate::{
     circuit::chain::config::{limb_sum, sum},
     shape::Shape,
@@ -82,6 +85,8 @@ pub struct Columns {
     pub gap: Option<Column<Fixed>>,
     /// Paths of decision trees; none in circuits of models without.
     pub paths: Option<PathColumns>,
+    /// Functions of one variable; none in circuits that prove none by tables.
+    pub curves: Option<CurveColumns>,
     /// Context, public inputs, outputs.
     pub instance: Column<Instance>,
     /// Challenge of the range argument.
@@ -105,7 +110,9 @@ pub struct Batch {
 /// Rows at the end of every column that hold random values; see
 /// [`crate::circuit::chain::config::unusable_rows`].
 pub fn unusable_rows(shape: &Shape) -> usize {
-    (shape.value_rows().max(3) + 3).max(2 * shape.value_rows() + 1)
+    // Limbs are read on as many rows as a pre-activation takes, values by functions on three.
+    let cells = if shape.segment_lanes() > 0 { 3 } else { 2 };
+    (shape.value_rows().max(3) + 3).max(2 * shape.value_rows().max(cells) + 1)
 }
 
 /// The same inference's row, `rows` rows of a value before.
@@ -120,11 +127,12 @@ impl Columns {
         let limbs = (0..limb_columns).map(|_| meta.advice_column_in(FirstPhase)).collect();
         let cells = meta.advice_column_in(FirstPhase);
         let path_cells = PathColumns::first_phase(meta, shape, cells);
+        let curve_cells = CurveColumns::first_phase(meta, shape);
         let beta = meta.challenge_usable_after(FirstPhase);
         let gamma = meta.challenge_usable_after(FirstPhase);
         let rho = meta.challenge_usable_after(FirstPhase);
         let sigma = (shape.batch() > 1).then(|| meta.challenge_usable_after(FirstPhase));
-        let delta = path_cells.is_some().then(|| meta.challenge_usable_after(FirstPhase));
+        let delta = shape.compound_lookups().then(|| meta.challenge_usable_after(FirstPhase));
         let mut columns = Self {
             limbs,
             cells,
@@ -142,6 +150,7 @@ impl Columns {
             batch: sigma.map(|sigma| Batch { step: meta.fixed_column(), sigma }),
             gap: shape.windows().then(|| meta.fixed_column()),
             paths: None,
+            curves: None,
             instance: meta.instance_column(),
             beta,
             gamma,
@@ -149,12 +158,15 @@ impl Columns {
         };
         let paths = path_cells.zip(delta);
         columns.paths = paths.map(|(first, delta)| first.second_phase(meta, delta));
+        let curves = curve_cells.zip(delta);
+        columns.curves = curves.map(|(first, delta)| first.second_phase(meta, delta));
         columns.reading_gates(meta, shape);
         columns.balance_gate(meta, shape);
         columns.value_gates(meta, shape);
         columns.window_gates(meta, shape);
         columns.range_gates(meta);
         columns.path_gates(meta, shape);
+        columns.curve_gates(meta, shape);
         columns.boundary_gates(meta);
         columns
     }
@@ -191,6 +203,9 @@ impl Columns {
             if let Some(gap) = self.gap {
                 kept = kept - meta.query_fixed(gap, Rotation::cur());
             }
+            if let Some(curves) = &self.curves {
+                kept = kept - meta.query_fixed(curves.evaluation, Rotation::cur());
+            }
             // Inactive rows are free: what blinds the weights stands there.
             vec![active * (next - coefficient * row) - kept * reading]
         });
@@ -213,6 +228,9 @@ impl Columns {
             let magnitude = limb_sum(&self.limb_window(meta, shape), shape.limb_bits);
             let gap = self.gap.map(|gap| meta.query_fixed(gap, Rotation::cur()));
             let gap = gap.map(|gap| gap * (reading.clone() * magnitude.clone()));
+            let evaluation = self.curves.as_ref().map(|curves| curves.evaluation);
+            let evaluation = evaluation.map(|column| meta.query_fixed(column, Rotation::cur()));
+            let result = evaluation.map(|there| there * (reading.clone() * cell.clone()));
             let z = magnitude + (cell.clone() - Expression::Constant(Fr::one())) * offset;
             // A leaf counts where its tree's equation meets the constant 1.
             let mut constant = swap.clone();
@@ -222,7 +240,7 @@ impl Columns {
             let step = active.clone() * (next - balance) - end * (reading.clone() * z)
                 + value * (reading.clone() * cell)
                 - reading * (instance + constant);
-            vec![gap.into_iter().fold(step, |step, gap| step + gap)]
+            vec![gap.into_iter().chain(result).fold(step, |step, taken| step + taken)]
         });
     }
 
@@ -267,6 +285,9 @@ impl Columns {
             let looked_up = beta.clone() + limb;
             if let Some(paths) = self.path_lookups(meta) {
                 step = step - paths;
+            }
+            if let Some(curves) = self.curve_lookups(meta) {
+                step = step - curves;
             }
             // Zero on inactive rows, so the gate needs no selector.
             let entry = active.clone() * beta + table;

@@ -27,6 +27,9 @@
 //! the value is a maximum, a gap row follows for each equation of its window; what stands on
 //! one row is the place of the next one's equation.
 //!
+//! Where the value is the argument of a function, a row for its evaluation follows, in the same
+//! way: see [`curves`](super::curves).
+//!
 //! ```text
 //! rows 0 … m       instances: each row holds the place of the next one's equation
 //! rows m …         the biases of every stripe, then a swap, which counts them
@@ -45,6 +48,7 @@ use halo2curves::bn256::Fr;
 use super::{
     claims::{Claims, Node, Packed},
     config::unusable_rows,
+    curves::Curves,
     paths::{Extent, Paths},
 };
 use crate::{
@@ -76,6 +80,8 @@ pub struct Layout {
     pub table: Vec<(usize, u64)>,
     /// Paths of decision trees.
     pub paths: Paths,
+    /// Functions of one variable.
+    pub curves: Curves,
     /// The free row that balances the multiplicity of the entry 0.
     pub zero_row: usize,
 }
@@ -152,6 +158,8 @@ struct Schedule<'a> {
     members: Vec<u32>,
     /// What paths take.
     paths: Extent,
+    /// Functions of one variable.
+    curves: Curves,
 }
 
 /// No stripe yet.
@@ -170,7 +178,9 @@ impl<'a> Schedule<'a> {
         let members = std::iter::repeat_n(0, claims.inputs).chain(made).collect();
         let stripes = places.stripes();
         let (readers, paths) = (Vec::new(), Paths::extent(claims, &shape));
-        let mut schedule = Self { claims, shape, words, nodes, stripes, readers, members, paths };
+        let curves = Curves::new(claims);
+        let mut schedule =
+            Self { claims, shape, words, nodes, stripes, readers, members, paths, curves };
         let mut readers = vec![0; claims.values()];
         let mut last = vec![NONE; claims.values()];
         schedule.read(true, |value, place, _| {
@@ -259,21 +269,28 @@ impl<'a> Schedule<'a> {
         let batch = self.shape.batch();
         // On the row of the last leaf, if there are paths.
         let mut start = self.last_swap() + self.paths.rows;
-        let rows = self.readers.iter().zip(&self.members).map(|(readers, members)| {
+        let rows = self.readers.iter().enumerate().map(|(value, readers)| {
             let row = start + self.above(*readers);
-            // The last end row, or gap, may be the first of the next block.
-            start = row + (2 + *members as usize) * batch - 1;
+            // The last end row, gap or evaluation may be the first row of the next block.
+            start = row + self.rows_below(value) * batch - 1;
             row
         });
         (rows.collect(), start + 1)
     }
 
+    /// Rows of an inference from a value's row on: that, its end row, gaps or an evaluation.
+    fn rows_below(&self, value: usize) -> usize {
+        2 + self.members[value] as usize + usize::from(self.curves.is_argument(value))
+    }
+
     fn k(&self) -> Result<u32, LayoutError> {
         self.paths.check(self.shape.path_lanes().max(1))?;
+        self.curves.check(&self.shape, &self.members)?;
         let needed = self.value_rows().1 + 1;
         let batch = self.shape.batch();
         let gaps: usize = self.members.iter().map(|members| *members as usize).sum();
-        let taken = (2 * self.readers.len() + gaps) * batch + self.paths.steps;
+        let evaluations = self.curves.evaluations.len();
+        let taken = (2 * self.readers.len() + gaps + evaluations) * batch + self.paths.steps;
         let stripe = self.shape.lanes * self.shape.packed();
         if let Some(node) = self.claims.nodes.iter().find(|node| node.windows.is_some()) {
             let window = node.widest();
@@ -285,7 +302,8 @@ impl<'a> Schedule<'a> {
             (1.., 0) => return Err(LayoutError::NoPaths),
             (nodes, lanes) => nodes.div_ceil(lanes.max(1)),
         };
-        let rows = needed.max(self.shape.table_size() + taken).max(nodes);
+        let segments = self.curves.segments().div_ceil(self.shape.segment_lanes().max(1));
+        let rows = needed.max(self.shape.table_size() + taken).max(nodes).max(segments);
         (1..=MAX_K)
             .find(|k| active_rows(&self.shape, *k) >= rows)
             .ok_or(LayoutError::TooLarge { rows, limit: MAX_K })
@@ -358,6 +376,13 @@ impl Layout {
             }
             value += node.values();
         }
+        for ((argument, _), (node, output)) in
+            schedule.curves.evaluations.iter().zip(&schedule.curves.outputs)
+        {
+            // An evaluation counts in its equation; its place stands on the last end row.
+            let place = schedule.nodes[*node].place(*output);
+            cells.add(value_rows[*argument] + 2 * batch - 1, place, powers[place.packed]);
+        }
         let paths = Paths::new(claims, &shape, schedule.last_swap());
         let groups = paths.groups().zip(&paths.outputs);
         for (group, (tree, (node, output))) in (1..).zip(groups) {
@@ -386,8 +411,8 @@ impl Layout {
         });
 
         let mut taken = vec![false; active];
-        for (row, members) in value_rows.iter().zip(&schedule.members) {
-            taken[*row..*row + (2 + *members as usize) * batch].fill(true);
+        for (value, row) in value_rows.iter().enumerate() {
+            taken[*row..*row + schedule.rows_below(value) * batch].fill(true);
         }
         let members = schedule.members.iter().enumerate().filter(|(_, members)| **members > 0);
         let windows = members.map(|(value, members)| (value, *members as usize)).collect();
@@ -400,7 +425,7 @@ impl Layout {
         let bias_swap = schedule.bias_swap();
         let leaves = paths.groups().flat_map(|tree| tree.leaves(batch));
         let swaps = (0..instances).chain(bias_swap..bias_swap + batch).chain(leaves).collect();
-        let Cells { weights, stripes } = cells;
+        let (Cells { weights, stripes }, curves) = (cells, schedule.curves);
         Ok(Self {
             shape,
             k,
@@ -412,6 +437,7 @@ impl Layout {
             weights,
             table,
             paths,
+            curves,
             zero_row,
         })
     }
@@ -446,6 +472,7 @@ impl Layout {
         let biases = self.swaps.get(self.instances).copied();
         let values = self.value_rows.iter().flat_map(move |row| [*row, row + batch]);
         let runs = instances.chain(biases).chain(values).chain(self.gaps());
+        let runs = runs.chain(self.evaluations());
         let leaves = self.paths.groups().flat_map(move |tree| tree.leaves(batch - 1));
         runs.flat_map(move |first| first..first + batch - 1).chain(leaves)
     }

@@ -13,6 +13,7 @@
 
 pub mod claims;
 pub mod config;
+pub mod curves;
 pub mod layout;
 mod model;
 pub mod paths;
@@ -25,7 +26,7 @@ use halo2_proofs::plonk::{Column, Fixed};
 use halo2curves::bn256::Fr;
 
 pub use self::{
-    claims::{Claims, Ensemble, Map, Node},
+    claims::{Claims, Curves, Ensemble, Map, Node},
     config::Columns,
     layout::Layout,
     witness::{Challenges, FirstPhase, SecondPhase},
@@ -39,17 +40,29 @@ impl Columns {
         let structural = [self.table, self.value, self.swap, self.active, self.stripe];
         let (step, sigma) = (self.batch.map(|batch| batch.step), self.batch.map(|b| b.sigma));
         let [path_cells, path_sums] = self.paths.as_ref().map(|p| p.advice()).unwrap_or_default();
-        let first = self.limbs.into_iter().chain([self.cells]).chain(path_cells).collect();
+        let curves = self.curves.as_ref();
+        let [curve_cells, curve_sums] = curves.map(|c| c.advice()).unwrap_or_default();
+        let first = self.limbs.into_iter().chain([self.cells]).chain(path_cells);
+        let first = first.chain(curve_cells).collect();
         let second = [self.coefficient, self.reading, self.balance, self.logup];
-        let second = second.into_iter().chain(self.inverses).chain(path_sums).collect();
+        let second = second.into_iter().chain(self.inverses).chain(path_sums);
+        let second = second.chain(curve_sums).collect();
         let nodes = self.paths.as_ref().map(|paths| paths.secret()).unwrap_or_default();
         let in_paths = self.paths.as_ref().map(|paths| [paths.step, paths.number]);
+        let segments = curves.map(|curves| curves.secret()).unwrap_or_default();
+        let in_curves = curves.map(|curves| [curves.evaluation, curves.function]);
         let delta = self.paths.as_ref().map(|paths| paths.delta);
+        let delta = delta.or(curves.map(|curves| curves.delta));
         let own = self.weights.iter().copied().chain(structural).chain(step).chain(self.gap);
         super::Columns {
             advice: vec![first, second],
-            fixed: own.chain(in_paths.into_iter().flatten()).chain(nodes.clone()).collect(),
-            secret: self.weights.iter().copied().chain(nodes).collect(),
+            fixed: own
+                .chain(in_paths.into_iter().flatten())
+                .chain(nodes.clone())
+                .chain(in_curves.into_iter().flatten())
+                .chain(segments.clone())
+                .collect(),
+            secret: self.weights.iter().copied().chain(nodes).chain(segments).collect(),
             challenges: [self.beta, self.gamma, self.rho]
                 .into_iter()
                 .chain(sigma)
@@ -81,8 +94,20 @@ impl Layout {
         for (row, stripe) in self.stripes.iter().enumerate().filter(|(_, stripe)| **stripe != 0) {
             set(columns.stripe, row, Fr::from(u64::from(*stripe)));
         }
-        let Some(paths) = &columns.paths else { return };
         let batch = self.shape.batch();
+        if let Some(curves) = &columns.curves {
+            self.curves.for_each_evaluation(self, |first, function| {
+                for row in first..first + batch {
+                    set(curves.evaluation, row, Fr::one());
+                    set(curves.function, row, Fr::from(function as u64));
+                }
+            });
+            for (row, lane, cells) in self.curves.table(curves.table.len()) {
+                let table = curves.table[lane].iter().zip(cells);
+                table.for_each(|(column, cell)| set(*column, row, cell));
+            }
+        }
+        let Some(paths) = &columns.paths else { return };
         self.paths.steps(batch).for_each(|row| set(paths.step, row, Fr::one()));
         self.paths.for_each_number(&self.value_rows, batch, |row, number| {
             set(paths.number, row, Fr::from(number));

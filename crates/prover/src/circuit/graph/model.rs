@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::claims::{Claims, Ensemble, Map, Node, Rows};
+use super::claims::{Claims, Curves, Ensemble, Map, Node, Rows};
 use crate::{
     circuit::PublicValues,
     graph::{Convolution, Linear, LinearMap, TensorId},
@@ -25,7 +25,7 @@ impl<'a> Claims<'a> {
             elements[tensor.0] = number(*tensor);
         }
         let mut nodes = Vec::with_capacity(graph.nodes.len());
-        let mut ensembles = Vec::new();
+        let (mut ensembles, mut curves) = (Vec::new(), Vec::new());
         for node in &graph.nodes {
             elements[node.output.0] = match &node.op {
                 IntegerOp::Linear(linear) => {
@@ -56,6 +56,14 @@ impl<'a> Claims<'a> {
                     nodes.push(Node { bias, maps, windows: None, order: None, alike: 1 });
                     number(node.output)
                 }
+                IntegerOp::Curves(own) => {
+                    let values = elements[node.inputs[0].0].clone();
+                    curves.push(Curves { node: nodes.len(), values, curves: own });
+                    let bias = Cow::Owned(vec![0; own.of.len()]);
+                    let maps = Vec::new();
+                    nodes.push(Node { bias, maps, windows: None, order: None, alike: 1 });
+                    number(node.output)
+                }
                 IntegerOp::Select(selected) => {
                     let element = |at: &Selected| elements[node.inputs[at.input].0][at.index];
                     selected.iter().map(element).collect()
@@ -67,7 +75,7 @@ impl<'a> Claims<'a> {
         let outputs = graph.outputs.iter().flat_map(|tensor| &elements[tensor.0]).copied();
         let words = PublicValues::new(shape, numbers.len(), graph.output_len());
         let words = words.stated(&numbers, outputs);
-        Self { inputs, nodes, ensembles, words }
+        Self { inputs, nodes, ensembles, curves, words }
     }
 }
 

@@ -3,6 +3,7 @@
 //! verifier of real proofs.
 
 mod batches;
+mod curves;
 mod paths;
 mod trees;
 mod windows;
@@ -14,7 +15,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{claims::Rows as Terms, paths::PathSums, *};
+use super::{claims::Rows as Terms, curves::CurveSums, paths::PathSums, *};
 use crate::{
     circuit::{
         self, First, Rows, interleave,
@@ -61,8 +62,15 @@ fn run_with(
 ) -> Vec<(i64, i64)> {
     let shift = shape.shift_bits();
     let mut integers: Vec<(i64, i64)> = inputs.iter().map(|x| (x << shift, *x)).collect();
-    for node in &claims.nodes {
-        let z: Vec<i64> = left_sides(node, &integers);
+    for (index, node) in claims.nodes.iter().enumerate() {
+        let mut z: Vec<i64> = left_sides(node, &integers);
+        for own in claims.curves.iter().filter(|own| own.node == index) {
+            for ((z, value), of) in z.iter_mut().zip(&own.values).zip(&own.curves.of) {
+                let (number, offset) = own.curves.place(integers[*value as usize].1);
+                let segment = own.curves.tables[*of].segment(number).expect("a segment");
+                *z += segment.base + segment.slope * offset;
+            }
+        }
         z.iter().for_each(|z| assert!(z >> shape.accumulator_bits() == z >> 63, "{z} fits"));
         let results: Vec<(i64, i64)> = (0..node.values())
             .map(|result| {
@@ -154,6 +162,7 @@ fn claims() -> Claims<'static> {
             },
         ],
         ensembles: vec![],
+        curves: vec![],
         words: vec![vec![0, 2], vec![9], vec![11], vec![12]],
     }
 }
@@ -233,6 +242,7 @@ impl Setting {
         let batch = self.layout.shape.batch();
         let rows = self.layout.value_rows.iter().flat_map(|row| *row..row + 2 * batch);
         let rows = rows.chain(self.layout.gaps().flat_map(|row| row..row + batch));
+        let rows = rows.chain(self.layout.evaluations().flat_map(|row| row..row + batch));
         cells[self.layout.zero_row] = zeros - rows.map(|row| cells[row]).sum::<Fr>();
     }
 
@@ -281,6 +291,7 @@ fn on_columns(
             logup: next(),
             inverses: vec![],
             paths: PathSums::default(),
+            curves: CurveSums::default(),
         };
         second.inverses = std::mem::take(columns);
         tamper(&mut second);
@@ -542,7 +553,13 @@ fn random_claims() -> impl Strategy<Value = (Claims<'static>, Vec<i64>)> {
             };
             let given = (0..inputs).map(|_| random(1 << 16) as i64).collect();
             let mut count = inputs;
-            let mut claims = Claims { inputs, nodes: vec![], ensembles: vec![], words: vec![] };
+            let mut claims = Claims {
+                inputs,
+                nodes: vec![],
+                ensembles: vec![],
+                curves: vec![],
+                words: vec![],
+            };
             for (results, _, dense, turned) in nodes {
                 let values: Vec<u32> =
                     (0..1 + random(8)).map(|_| random(count as u64) as u32).collect();

@@ -5,6 +5,7 @@ use halo2curves::bn256::Fr;
 use rayon::prelude::*;
 
 use super::{
+    curves::{CurveCells, CurveSums},
     layout::Layout,
     paths::{PathCells, PathSums},
 };
@@ -22,6 +23,8 @@ pub struct FirstPhase {
     pub cells: Vec<Fr>,
     /// Paths of decision trees.
     pub paths: PathCells,
+    /// Functions of one variable.
+    pub curves: CurveCells,
 }
 
 /// The columns that depend on the challenges: active rows and, but for `coefficient` and
@@ -40,6 +43,8 @@ pub struct SecondPhase {
     pub inverses: Vec<Vec<Fr>>,
     /// Look-ups of paths.
     pub paths: PathSums,
+    /// Look-ups of functions.
+    pub curves: CurveSums,
 }
 
 /// The challenges of the graph circuit.
@@ -53,7 +58,7 @@ pub struct Challenges {
     pub rho: Fr,
     /// Separates the inferences of a batch; 0 without one.
     pub sigma: Fr,
-    /// Makes one number of what a path looks up; 0 without paths.
+    /// Makes one number of what a path or a function looks up; 0 without these.
     pub delta: Fr,
 }
 
@@ -63,7 +68,7 @@ impl Challenges {
         let [beta, gamma, rho, rest @ ..] = known else { return None };
         let mut rest = rest.iter().copied();
         let mut next = |there: bool| if there { rest.next() } else { Some(Fr::zero()) };
-        let (sigma, delta) = (next(shape.batch() > 1)?, next(shape.node_lanes() > 0)?);
+        let (sigma, delta) = (next(shape.batch() > 1)?, next(shape.compound_lookups())?);
         let all = rest.next().is_none();
         all.then_some(Self { beta: *beta, gamma: *gamma, rho: *rho, sigma, delta })
     }
@@ -118,13 +123,22 @@ impl FirstPhase {
                 elsewhere += i128::from(sign);
             }
         });
+        let curves = CurveCells::new(layout, integers, |row, mut x, result| {
+            for limb in &mut limbs[..shape.value_limbs()] {
+                limb[row] = (x as u64 & mask) as u32;
+                x >>= shape.limb_bits;
+            }
+            cells[row] = result;
+            elsewhere += i128::from(result);
+        });
         let mut counts = vec![0i64; shape.table_size()];
         limbs.iter().flatten().for_each(|limb| counts[*limb as usize] += 1);
         for (row, entry) in &layout.table {
             cells[*row] = counts[*entry as usize];
         }
         let mut cells: Vec<Fr> = cells.into_par_iter().map(field).collect();
-        // What stands on value and end rows and on steps counts as multiplicity of the entry 0.
+        // What stands on value and end rows, on steps and evaluations counts as multiplicity of
+        // the entry 0.
         let zeros = i128::from(counts[0]) - elsewhere;
         let magnitude = Fr::from_u128(zeros.unsigned_abs());
         cells[layout.zero_row] = if zeros < 0 { -magnitude } else { magnitude };
@@ -132,7 +146,7 @@ impl FirstPhase {
             .into_par_iter()
             .map(|column| column.into_iter().map(|limb| Fr::from(u64::from(limb))).collect())
             .collect();
-        Self { limbs, cells, paths }
+        Self { limbs, cells, paths, curves }
     }
 
     /// Fills the second-phase columns. They follow the gates row by row, so they satisfy
@@ -149,9 +163,11 @@ impl FirstPhase {
         let balance = self.balance(layout, instances, &reading);
         let looked_up = self.inverses(layout, challenges.beta);
         let paths = self.paths.sums(layout, &self.limbs, &self.cells, &challenges);
-        let logup = self.logup(layout, &looked_up, &paths, challenges.beta);
+        let curves = self.curves.sums(layout, &self.limbs, &challenges);
+        let compound = |row| paths.step(row) + curves.step(row);
+        let logup = self.logup(layout, &looked_up, compound, challenges.beta);
         let inverses = looked_up.into_iter().skip(1).collect();
-        SecondPhase { coefficient, reading, balance, logup, inverses, paths }
+        SecondPhase { coefficient, reading, balance, logup, inverses, paths, curves }
     }
 
     /// z of the pre-activation that ends on `end`, from its limbs and sign.
@@ -179,6 +195,9 @@ impl FirstPhase {
         for row in layout.gaps().flat_map(|row| row..row + layout.shape.batch()) {
             step[row] -= reading[row] * self.magnitude(&layout.shape, row);
         }
+        for row in layout.evaluations().flat_map(|row| row..row + layout.shape.batch()) {
+            step[row] -= reading[row] * self.cells[row];
+        }
         for row in &layout.swaps {
             let leaves: Fr = self.paths.lanes.iter().map(|lane| lane.name[*row]).sum();
             step[*row] += reading[*row] * (Fr::one() + leaves);
@@ -200,7 +219,13 @@ impl FirstPhase {
         self.limbs.iter().map(|column| column.par_iter().map(inverse).collect()).collect()
     }
 
-    fn logup(&self, layout: &Layout, looked_up: &[Vec<Fr>], paths: &PathSums, beta: Fr) -> Vec<Fr> {
+    fn logup(
+        &self,
+        layout: &Layout,
+        looked_up: &[Vec<Fr>],
+        compound: impl Fn(usize) -> Fr + Sync,
+        beta: Fr,
+    ) -> Vec<Fr> {
         let inverses = table(layout, beta);
         let mut entries = vec![0; layout.active_rows()];
         for (row, entry) in &layout.table {
@@ -210,7 +235,7 @@ impl FirstPhase {
             .into_par_iter()
             .map(|row| {
                 let limbs: Fr = looked_up.iter().map(|column| column[row]).sum();
-                limbs + paths.step(row) - inverses[entries[row]] * self.cells[row]
+                limbs + compound(row) - inverses[entries[row]] * self.cells[row]
             })
             .collect();
         running_sum(step)
@@ -221,7 +246,8 @@ impl SecondPhase {
     /// The columns in the order of their index.
     pub fn into_columns(self) -> Vec<Vec<Fr>> {
         let columns = [self.coefficient, self.reading, self.balance, self.logup];
-        columns.into_iter().chain(self.inverses).chain(self.paths.into_columns()).collect()
+        let columns = columns.into_iter().chain(self.inverses);
+        columns.chain(self.paths.into_columns()).chain(self.curves.into_columns()).collect()
     }
 }
 
@@ -261,7 +287,9 @@ fn readings(layout: &Layout, coefficient: &[Fr], challenges: Challenges) -> Vec<
     let batch = layout.shape.batch();
     let used = layout.value_rows.iter().flat_map(|row| *row..row + 2 * batch);
     let gaps = layout.gaps().flat_map(|row| row..row + batch);
-    used.chain(gaps).chain(layout.swaps.iter().copied()).for_each(|row| kept[row] = Fr::zero());
+    let evaluations = layout.evaluations().flat_map(|row| row..row + batch);
+    let used = used.chain(gaps).chain(evaluations);
+    used.chain(layout.swaps.iter().copied()).for_each(|row| kept[row] = Fr::zero());
     layout.steps().for_each(|row| kept[row] = sigma);
     let mut sum = Fr::zero();
     let mut column = Vec::with_capacity(step.len() + 1);

@@ -44,6 +44,9 @@ impl Lowering<'_> {
             | Function::Probit
             | Function::Power(_)
             | Function::SoftplusRest => {
+                if self.arguments.tables {
+                    return self.table(node, function);
+                }
                 let source = self.argument(node);
                 let (function, argument) = (function.clone(), tensor);
                 let kind = Kind::Curve { function, source, argument, tensor: node.output };

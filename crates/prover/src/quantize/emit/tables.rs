@@ -1,0 +1,109 @@
+//! Functions of one variable by tables.
+
+use super::{Emitter, MIN_FRACTION_BITS, Made, Meaning, exp2, integer};
+use crate::{
+    graph::{Function, run::curve_value},
+    integer::{CurveTable, Curves, IntegerOp, Segment},
+    quantize::{
+        QuantizeError,
+        program::{Step, View},
+    },
+};
+
+impl Emitter<'_> {
+    /// max(0, view − low), in the finest unit: what a table tells apart is in the highest bits.
+    pub(super) fn argument(
+        &mut self,
+        step: &Step,
+        view: &View,
+        low: f64,
+    ) -> Result<Made, QuantizeError> {
+        let width = step.bounds.iter().map(|(_, hi)| hi - low).fold(0.0, f64::max);
+        let largest = ((1u64 << self.value_bits) - 4) as f64;
+        // Of a function of a constant there is nothing to tell apart.
+        let mut bits = (largest / width.max(1e-9)).log2().floor() as i32;
+        let (scaled, offset) = loop {
+            let offset = (low * exp2(bits)).floor() * exp2(-bits);
+            let scaled = self.scale(&step.name, view, &vec![offset; step.len], exp2(bits))?;
+            let excess = self.excess(&scaled.bounds);
+            if excess <= 0 || bits <= MIN_FRACTION_BITS {
+                break (scaled, offset);
+            }
+            bits = (bits - excess).max(MIN_FRACTION_BITS);
+        };
+        let tensor = self.push(&step.name, scaled);
+        let meaning = Meaning::Affine {
+            units: vec![exp2(-bits); step.len],
+            offsets: vec![offset; step.len],
+            middles: vec![-offset * exp2(bits); step.len],
+        };
+        Ok(Made { tensor, bits, meaning })
+    }
+
+    /// The function of an argument's elements.
+    pub(super) fn table(
+        &mut self,
+        step: &Step,
+        function: &Function,
+        source: usize,
+        ends: (f64, f64),
+    ) -> Result<Made, QuantizeError> {
+        let made = &self.made[source];
+        let Meaning::Affine { units, offsets, .. } = &made.meaning else {
+            return Err(QuantizeError::Empty);
+        };
+        let (unit, start, input) = (units[0], offsets[0], made.tensor);
+        let lowest = step.bounds.iter().map(|(lo, _)| *lo).fold(f64::MAX, f64::min);
+        let width = step.bounds.iter().map(|(_, hi)| hi - lowest).fold(0.0, f64::max);
+        let mut bits = self.fraction_bits(step, made.bits, width)?;
+        let values = self.analysis.bounds(input).to_vec();
+        let all = |(lo, hi): (i128, i128), own: &(i128, i128)| (lo.min(own.0), hi.max(own.1));
+        let (least, greatest) = values.iter().fold((i128::MAX, 0), all);
+        let numbers = (least >> self.offset_bits) as u64..=(greatest >> self.offset_bits) as u64;
+        let at = |number: u64| {
+            let x = (number << self.offset_bits) as f64 * unit + start;
+            x.clamp(ends.0, ends.1)
+        };
+        let one = 1i128 << self.graph.shift_bits;
+        let half = 1i64 << (self.graph.shift_bits - 1);
+        let (curves, bounds, offset) = loop {
+            let mut offset = (lowest * exp2(bits)).floor() * exp2(-bits);
+            let scale = exp2(bits) * one as f64;
+            let per_offset = exp2(-(self.offset_bits as i32));
+            let segment = |number: u64| {
+                let (a, b) = (at(number), at(number + 1));
+                let value = |x: f64| curve_value(function, x);
+                let (left, right) = (value(a), value(b));
+                // A chord is off by most in the middle, to one side: both ends share it.
+                let shift = (value(0.5 * (a + b)) - 0.5 * (left + right)) / 2.0;
+                let slope = integer(&step.name, (right - left) * scale * per_offset)?;
+                // What rounding the slope takes at the end, half of it is given at the start.
+                let lost = (right - left) * scale - slope as f64 / per_offset;
+                let base = (left + shift - offset) * scale + lost / 2.0;
+                Ok(Segment { base: integer(&step.name, base)?.saturating_add(half), slope })
+            };
+            let segments =
+                numbers.clone().map(segment).collect::<Result<Vec<_>, QuantizeError>>()?;
+            let table = CurveTable { first: *numbers.start(), segments };
+            let (offset_bits, of) = (self.offset_bits, vec![0; step.len]);
+            let mut curves = Curves { offset_bits, tables: vec![table], of };
+            // Lifted by whole units until rounding cannot make one negative.
+            let bounds = |curves: &Curves| -> Vec<_> {
+                curves.bounds(&values).into_iter().flatten().collect()
+            };
+            let least = bounds(&curves).iter().map(|z| z.0).min().unwrap_or(0).min(0);
+            let lift = (-least + one - 1) / one;
+            let by = i64::try_from(lift * one).unwrap_or(i64::MAX);
+            let segments = curves.tables.iter_mut().flat_map(|table| &mut table.segments);
+            segments.for_each(|segment| segment.base = segment.base.saturating_add(by));
+            offset -= lift as f64 * exp2(-bits);
+            let bounds = bounds(&curves);
+            let excess = self.excess(&bounds);
+            if excess <= 0 || bits == MIN_FRACTION_BITS {
+                break (curves, bounds, offset);
+            }
+            bits = (bits - excess).max(MIN_FRACTION_BITS);
+        };
+        Ok(self.plain(step, (IntegerOp::Curves(curves), vec![input]), &bounds, (bits, offset)))
+    }
+}
