@@ -61,7 +61,9 @@ pub enum LayoutError {
     #[error("the model has functions by tables, and the circuit's shape has no segment table")]
     NoCurves,
     /// A value that two functions are of, or that is a maximum too.
-    #[error("value {value} is the argument of two functions or a maximum: functions are of values of their own")]
+    #[error(
+        "value {value} is the argument of two functions or a maximum: functions are of values of their own"
+    )]
     SharedArgument {
         /// The value, by number.
         value: usize,

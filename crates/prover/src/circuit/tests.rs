@@ -106,10 +106,7 @@ fn shapes() -> impl Iterator<Item = Shape> {
             }),
             ..private
         },
-        Shape {
-            graph: Some(GraphShape { segment_lanes: 2, ..GraphShape::new(4, 4) }),
-            ..private
-        },
+        Shape { graph: Some(GraphShape { segment_lanes: 2, ..GraphShape::new(4, 4) }), ..private },
         Shape {
             graph: Some(GraphShape {
                 segment_lanes: 1,

@@ -244,9 +244,7 @@ impl Kind {
             Self::Relu(view)
             | Self::Shifted { view, .. }
             | Self::Maxima { view, .. }
-            | Self::Argument { view, .. } => {
-                view.parts.iter().map(|part| part.step).collect()
-            }
+            | Self::Argument { view, .. } => view.parts.iter().map(|part| part.step).collect(),
             Self::Kink { source, .. }
             | Self::Curve { source, .. }
             | Self::Table { source, .. }

@@ -494,14 +494,13 @@ fn terms_that_a_weight_cannot_hold_together_are_no_chain() {
         for maps in [weights.map(|weight| map(&[weight])).to_vec(), vec![map(&weights)]] {
             let bias = Cow::Owned(vec![0]);
             let node = Node { bias, maps, windows: None, order: None, alike: 1 };
-            let claims =
-                Claims {
-                    inputs: 1,
-                    nodes: vec![node],
-                    ensembles: vec![],
-                    curves: vec![],
-                    words: vec![vec![1]],
-                };
+            let claims = Claims {
+                inputs: 1,
+                nodes: vec![node],
+                ensembles: vec![],
+                curves: vec![],
+                words: vec![vec![1]],
+            };
             let layout = Layout::new(&claims, Shape { lanes: 1, ..shape() });
             assert_eq!(layout.is_ok(), chain);
             if let Ok(layout) = layout {

@@ -12,6 +12,7 @@ use crate::{
 
 impl Emitter<'_> {
     /// max(0, view − low), in the finest unit: what a table tells apart is in the highest bits.
+    /// Segments begin at multiples of their width, so that a bend at 0 is between two.
     pub(super) fn argument(
         &mut self,
         step: &Step,
@@ -19,11 +20,12 @@ impl Emitter<'_> {
         low: f64,
     ) -> Result<Made, QuantizeError> {
         let width = step.bounds.iter().map(|(_, hi)| hi - low).fold(0.0, f64::max);
-        let largest = ((1u64 << self.value_bits) - 4) as f64;
+        let largest = ((1u64 << self.value_bits) - (1 << self.offset_bits)) as f64 - 4.0;
         // Of a function of a constant there is nothing to tell apart.
         let mut bits = (largest / width.max(1e-9)).log2().floor() as i32;
         let (scaled, offset) = loop {
-            let offset = (low * exp2(bits)).floor() * exp2(-bits);
+            let segment = exp2(self.offset_bits as i32 - bits);
+            let offset = (low / segment).floor() * segment;
             let scaled = self.scale(&step.name, view, &vec![offset; step.len], exp2(bits))?;
             let excess = self.excess(&scaled.bounds);
             if excess <= 0 || bits <= MIN_FRACTION_BITS {

@@ -57,9 +57,7 @@ impl CurveColumns {
         (shape.segment_lanes() > 0).then(|| First {
             base: meta.advice_column_in(FirstPhase),
             slope: meta.advice_column_in(FirstPhase),
-            counts: (0..shape.segment_lanes())
-                .map(|_| meta.advice_column_in(FirstPhase))
-                .collect(),
+            counts: (0..shape.segment_lanes()).map(|_| meta.advice_column_in(FirstPhase)).collect(),
         })
     }
 
@@ -149,12 +147,7 @@ impl Columns {
     }
 
     /// An evaluation's segment is the one of x in the function's table.
-    fn segment_gate(
-        &self,
-        meta: &mut ConstraintSystem<Fr>,
-        curves: &CurveColumns,
-        shape: &Shape,
-    ) {
+    fn segment_gate(&self, meta: &mut ConstraintSystem<Fr>, curves: &CurveColumns, shape: &Shape) {
         let (beta, delta) = (self.beta.expr(), curves.delta.expr());
         meta.create_gate("an evaluation's segment is one of its function", |meta| {
             let active = meta.query_fixed(self.active, Rotation::cur());

@@ -10,10 +10,8 @@ fn curve_shape(columns: usize, lanes: usize, segment_lanes: usize, batch: usize)
 
 /// Segments of 2^12: a bent function of all 16 numbers, and another of some.
 fn tables() -> integer::Curves {
-    let bent = |number: i64| Segment {
-        base: 900 * (number - 7).pow(2) - 20_000,
-        slope: (number - 7) % 3,
-    };
+    let bent =
+        |number: i64| Segment { base: 900 * (number - 7).pow(2) - 20_000, slope: (number - 7) % 3 };
     let bent = CurveTable { first: 0, segments: (0..16).map(bent).collect() };
     let other = |number: i64| Segment { base: 3000 * number, slope: -1 };
     let other = CurveTable { first: 0, segments: (0..9).map(other).collect() };
