@@ -111,7 +111,8 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
         (uint256[] calldata inputWords, bytes calldata zkProof) =
             InferenceEncoding.decodeProof(request, proof);
         request.inputs = InferenceEncoding.hashInputs(inputWords, 1, 0);
-        IModelRegistry.VerificationData memory model = _addressed(request, attested);
+        IModelRegistry.VerificationData memory model;
+        _fetchModel(request, attested, model);
         if (model.batch != 1) revert BatchSizeMismatch(model.batch, 1);
         if (inputCommitment != InferenceEncoding.commitment(request)) revert InputCommitmentMismatch();
         int256[] calldata values = InferenceEncoding.decodeOutput(output);
@@ -131,7 +132,9 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
         uint256 submitter = _callerNumber();
         InferenceEncoding.Request memory request;
         request.modelId = modelId;
-        _verifyBatch(_addressed(request, false), inputCommitment, output, proof);
+        IModelRegistry.VerificationData memory model;
+        _fetchModel(request, false, model);
+        _verifyBatch(model, inputCommitment, output, proof);
         // Decoded once more: all parts of the statement at once are too many for the stack.
         if (inputCommitment != _recordBatch(request, submitter, output, proof)) {
             revert InputCommitmentMismatch();
@@ -194,13 +197,13 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
 
     // ------------------------------------------------------------- every proof
 
-    /// @dev Says to whom a request is, and fetches its model.
-    function _addressed(InferenceEncoding.Request memory request, bool attested)
-        private
-        view
-        returns (IModelRegistry.VerificationData memory model)
-    {
-        (model, request.verificationHash) = _approvedModel(request.modelId, attested);
+    /// @dev Says to whom a request is, and fetches its model into `model`.
+    function _fetchModel(
+        InferenceEncoding.Request memory request,
+        bool attested,
+        IModelRegistry.VerificationData memory model
+    ) private view {
+        request.verificationHash = _fetchApproved(request.modelId, attested, model);
         _address(request);
     }
 
