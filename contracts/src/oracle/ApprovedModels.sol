@@ -134,6 +134,11 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
         if (pin != approved & ~bytes32(ATTESTED)) revert ModelChanged(modelId);
     }
 
+    /// @dev Whether the model's approval demands attestations.
+    function _demandsAttestations(uint256 modelId) internal view returns (bool) {
+        return uint256(_approved[modelId]) & ATTESTED != 0;
+    }
+
     /// @dev The signers who vouch for a request's inputs, as many as the model's policy demands.
     function _requireAttested(InferenceEncoding.Request memory request, bytes calldata attestations)
         internal
