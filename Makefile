@@ -22,6 +22,7 @@ test-rust: node_modules
 
 test-solidity: node_modules
 	scripts/foundry forge test
+	scripts/test-consumer
 
 # Keys, proofs, memory and gas of the example models.
 bench: node_modules
@@ -52,13 +53,14 @@ sanitize:
 fuzz:
 	cargo run $(CARGO_FLAGS) --package verdict-engine --example fuzz_kernels -- 60
 
+SOLIDITY = contracts/src contracts/test examples/consumer/src examples/consumer/test
 fmt: node_modules
 	cargo fmt --all
-	scripts/foundry forge fmt
+	scripts/foundry forge fmt $(SOLIDITY)
 
 lint: node_modules
 	cargo fmt --all --check
-	scripts/foundry forge fmt --check
+	scripts/foundry forge fmt --check $(SOLIDITY)
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- --deny warnings
 
 doc:

@@ -7,11 +7,13 @@ import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IERCZKMLVerifier} from "./interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "./interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
-import {IVerdictVerifier} from "./interfaces/IVerdictVerifier.sol";
+import {IVerdictAccumulator} from "./interfaces/IVerdictAccumulator.sol";
 import {InferenceEncoding} from "./libraries/InferenceEncoding.sol";
+import {PairingSum} from "./libraries/PairingSum.sol";
 import {HALO2_KZG_BN254_V1} from "./libraries/ProofSystem.sol";
 import {ApprovedModels} from "./oracle/ApprovedModels.sol";
 import {ScoreRecords} from "./oracle/ScoreRecords.sol";
+import {Statements} from "./oracle/Statements.sol";
 
 /// @title Oracle of proven model scores
 /// @notice Records a score when, and only when, a proof shows that an approved model computed it for exactly
@@ -28,17 +30,20 @@ import {ScoreRecords} from "./oracle/ScoreRecords.sol";
 /// Replay: a nonce only ever grows, and the proof is bound to it. Two submitters who hold the same proof race
 /// for being named as its prover, nothing else.
 ///
+/// Several proofs with one pairing: every verifier among them has to be honest about its points. All are approved by
+/// code hash, so that is the owner's review; one that lies, which is told what it could lie for, could pass a false proof
+/// of another model's.
+///
 /// Reentrancy: registry and verifiers are called by STATICCALL only, so nothing they call can record.
-contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Pausable, ERC165 {
-    /// @notice First word under every input commitment.
-    bytes32 public constant DOMAIN = keccak256("verdict.inference.v2");
+contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable, ERC165 {
+    using PairingSum for uint256[12];
+
     /// @notice First word under a batch's commitment.
     bytes32 public constant BATCH_DOMAIN = keccak256("verdict.batch.v1");
     /// @notice The proof system of every model here.
     bytes4 public constant PROOF_SYSTEM_ID = HALO2_KZG_BN254_V1;
-
-    /// @dev The circuit's context has 253 bits, which fit the field.
-    uint256 private constant CONTEXT_MASK = (1 << 253) - 1;
+    /// @notice Most inferences that one call of `verifyInferences` records.
+    uint256 public constant MAX_INFERENCES = 64;
 
     /// @param registry_ The model registry.
     /// @param initialOwner Who chooses models and submitters.
@@ -108,12 +113,9 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
         bytes calldata output,
         bytes calldata proof
     ) private view returns (int256) {
+        IModelRegistry.VerificationData memory model;
         (uint256[] calldata inputWords, bytes calldata zkProof) =
-            InferenceEncoding.decodeProof(request, proof);
-        request.inputs = InferenceEncoding.hashInputs(inputWords, 1, 0);
-        IModelRegistry.VerificationData memory model = _addressed(request, attested);
-        if (model.batch != 1) revert BatchSizeMismatch(model.batch, 1);
-        if (inputCommitment != InferenceEncoding.commitment(request)) revert InputCommitmentMismatch();
+            _decode(request, model, attested, inputCommitment, proof);
         int256[] calldata values = InferenceEncoding.decodeOutput(output);
         _verify(model, inputCommitment, inputWords, values, zkProof);
         return values[0];
@@ -131,7 +133,9 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
         uint256 submitter = _callerNumber();
         InferenceEncoding.Request memory request;
         request.modelId = modelId;
-        _verifyBatch(_addressed(request, false), inputCommitment, output, proof);
+        IModelRegistry.VerificationData memory model;
+        _fetchModel(request, false, model);
+        _verifyBatch(model, inputCommitment, output, proof);
         // Decoded once more: all parts of the statement at once are too many for the stack.
         if (inputCommitment != _recordBatch(request, submitter, output, proof)) {
             revert InputCommitmentMismatch();
@@ -192,100 +196,106 @@ contract InferenceOracle is IInferenceOracle, ApprovedModels, ScoreRecords, Paus
         return InferenceEncoding.hashWords(words);
     }
 
-    // ------------------------------------------------------------- every proof
+    // ---------------------------------------------------------- several proofs
 
-    /// @dev Says to whom a request is, and fetches its model.
-    function _addressed(InferenceEncoding.Request memory request, bool attested)
-        private
-        view
-        returns (IModelRegistry.VerificationData memory model)
-    {
-        (model, request.verificationHash) = _approvedModel(request.modelId, attested);
-        _address(request);
-    }
-
-    /// @dev Says to whom a request is.
-    function _address(InferenceEncoding.Request memory request) private view {
-        request.domain = DOMAIN;
-        request.chainId = block.chainid;
-        request.oracle = address(this);
-    }
-
-    /// @dev Packs the instances and calls the model's verifier.
-    function _verify(
-        IModelRegistry.VerificationData memory model,
-        bytes32 inputCommitment,
-        uint256[] calldata inputWords,
-        int256[] calldata values,
-        bytes calldata zkProof
-    ) private view {
-        uint256[] memory instances = _instances(model, inputCommitment, inputWords, values);
-        if (!IVerdictVerifier(model.verifier).verify(model.key, model.keyHash, instances, zkProof)) {
-            revert InvalidProof();
+    /// @inheritdoc IInferenceOracle
+    function verifyInferences(Inference[] calldata inferences) external override whenNotPaused {
+        uint256 submitter = _callerNumber();
+        uint256 size = inferences.length;
+        if (size == 0 || size > MAX_INFERENCES) revert InferenceCountOutOfRange(size, MAX_INFERENCES);
+        InferenceEncoding.requireCanonicalList(inferences);
+        uint256[17][] memory all = _accumulateAll(inferences);
+        InferenceEncoding.Request memory request;
+        for (uint256 i = 0; i < size; ++i) {
+            Inference calldata inference = inferences[i];
+            emit InferenceVerified(inference.modelId, inference.inputCommitment, inference.output, msg.sender);
+            uint256[17] memory one = all[i];
+            request.modelId = inference.modelId;
+            (request.subject, request.nonce, request.deadline) = (address(uint160(one[0])), one[1], one[2]);
+            bytes memory refusal = _record(request, int256(one[3]), submitter | one[4] << 16);
+            if (refusal.length != 0) revert InferenceRefused(i, refusal);
         }
     }
 
-    /// @dev Packs [context, input words, outputs less the smallest output], each output checked to be in range.
-    function _instances(
-        IModelRegistry.VerificationData memory model,
-        bytes32 inputCommitment,
-        uint256[] calldata inputWords,
-        int256[] calldata values
-    ) private pure returns (uint256[] memory instances) {
-        (uint256 batch, uint256 inputs) = (model.batch, inputWords.length);
-        if (inputs != batch * model.publicInputs) {
-            revert InputCountMismatch(batch * model.publicInputs, inputs);
+    /// @dev Checks all proofs. The pairing of their sum holds if that of each does; a proof that does not hold fails
+    /// it but with a probability of 2^-128.
+    function _accumulateAll(Inference[] calldata inferences) private view returns (uint256[17][] memory all) {
+        bytes32 seed = keccak256(msg.data);
+        all = new uint256[17][](inferences.length);
+        uint256[12] memory sum;
+        for (uint256 i = 0; i < inferences.length; ++i) {
+            // A call, so that an error of whatever part can be told with the inference's index.
+            try this.accumulateInference(inferences[i]) returns (uint256[17] memory one) {
+                all[i] = one;
+            } catch (bytes memory reason) {
+                revert InferenceRefused(i, reason);
+            }
+            uint256[12] memory next = _pairingOf(all[i]);
+            if (i == 0) {
+                sum = next;
+                continue;
+            }
+            if (!sum.sameString(next)) {
+                revert InferenceRefused(i, abi.encodeWithSelector(OtherReferenceString.selector));
+            }
+            sum.add(next, PairingSum.weightOf(seed, i));
         }
-        if (values.length != batch * model.outputs) {
-            revert OutputCountMismatch(batch * model.outputs, values.length);
-        }
-
-        instances = new uint256[](1 + inputs + values.length);
-        instances[0] = uint256(inputCommitment) & CONTEXT_MASK;
-        (int256 min, int256 max) = (model.outputMin, model.outputMax);
-        bool outside;
-        assembly ("memory-safe") {
-            // The input words follow the array's length and its first element, the outputs follow them.
-            let to := add(instances, 0x40)
-            calldatacopy(to, inputWords.offset, mul(inputs, 0x20))
-            to := add(to, mul(inputs, 0x20))
-            let from := values.offset
-            let end := add(from, mul(values.length, 0x20))
-            // What is below the smallest wraps around and is above the span.
-            let span := sub(max, min)
-            for {} lt(from, end) { from := add(from, 0x20) } {
-                let word := sub(calldataload(from), min)
-                outside := or(outside, gt(word, span))
-                mstore(to, word)
-                to := add(to, 0x20)
+        if (sum.holds()) return all;
+        for (uint256 i = 0; i < all.length; ++i) {
+            if (!_pairingOf(all[i]).holds()) {
+                revert InferenceRefused(i, abi.encodeWithSelector(InvalidProof.selector));
             }
         }
-        if (outside) _refuseOutput(model, values);
+        revert InvalidProof();
     }
 
-    /// @dev Reverts with the first output that is out of range.
-    function _refuseOutput(IModelRegistry.VerificationData memory model, int256[] calldata values)
-        private
-        pure
-    {
-        (int256 min, int256 max, uint256 batch) = (model.outputMin, model.outputMax, model.batch);
-        for (uint256 i = 0; i < values.length; ++i) {
-            int256 value = values[i];
-            if (value >= min && value <= max) continue;
-            bytes4 selector = OutputOutOfRange.selector;
-            _refuse(batch, i % batch, abi.encodeWithSelector(selector, i / batch, value, min, max));
-        }
-    }
-
-    /// @dev Reverts with an inference's error, if it has one. In a batch the error is wrapped, to say which
-    /// inference's it is.
-    function _refuse(uint256 batch, uint256 index, bytes memory reason) private pure {
-        if (reason.length == 0) return;
-        if (batch > 1) revert InferenceRefused(index, reason);
+    /// @dev The pairing's input, copied, behind what is recorded.
+    function _pairingOf(uint256[17] memory found) private pure returns (uint256[12] memory pairing) {
         assembly ("memory-safe") {
-            revert(add(reason, 0x20), mload(reason))
+            mcopy(pairing, add(found, 0xa0), 0x180)
         }
     }
+
+    /// @notice The first half of `verifyInferences` for one of its inferences, which the oracle asks of itself.
+    /// @dev NOTHING is proven by it, so nobody else may call it.
+    /// @return found Subject, nonce, deadline, score, signers, and the pairing's input.
+    function accumulateInference(Inference calldata inference)
+        external
+        view
+        returns (uint256[17] memory found)
+    {
+        if (msg.sender != address(this)) revert NotForCallers();
+        InferenceEncoding.Request memory request;
+        request.modelId = inference.modelId;
+        bool attested = _demandsAttestations(inference.modelId);
+        if (!attested && inference.attestations.length != 0) {
+            revert AttestationsNotDemanded(inference.modelId);
+        }
+        uint256[12] memory pairing;
+        (found[3], pairing) = _accumulate(request, inference, attested);
+        (found[0], found[1], found[2]) = (uint160(request.subject), request.nonce, request.deadline);
+        if (attested) found[4] = _requireAttested(request, inference.attestations);
+        assembly ("memory-safe") {
+            mcopy(add(found, 0xa0), pairing, 0x180)
+        }
+    }
+
+    /// @dev Checks a proof but for its pairing.
+    function _accumulate(
+        InferenceEncoding.Request memory request,
+        Inference calldata inference,
+        bool attested
+    ) private view returns (uint256 score, uint256[12] memory pairing) {
+        IModelRegistry.VerificationData memory model;
+        (uint256[] calldata inputWords, bytes calldata zkProof) =
+            _decode(request, model, attested, inference.inputCommitment, inference.proof);
+        int256[] calldata values = InferenceEncoding.decodeOutput(inference.output);
+        score = uint256(values[0]);
+        uint256[] memory instances = _instances(model, inference.inputCommitment, inputWords, values);
+        pairing = IVerdictAccumulator(model.verifier).accumulate(model.key, model.keyHash, instances, zkProof);
+    }
+
+    // ------------------------------------------------------------------ reading
 
     /// @inheritdoc IInferenceOracle
     function inputCommitmentOf(

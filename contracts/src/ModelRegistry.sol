@@ -5,6 +5,7 @@ import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IERCZKMLRegistry} from "./interfaces/IERCZKMLRegistry.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {AccountCode} from "./libraries/AccountCode.sol";
+import {ModelStatus, PackedVerification} from "./libraries/PackedVerification.sol";
 import {HALO2_KZG_BN254_V1} from "./libraries/ProofSystem.sol";
 
 /// @title Registry of models that can be verified on chain
@@ -15,28 +16,11 @@ import {HALO2_KZG_BN254_V1} from "./libraries/ProofSystem.sol";
 contract ModelRegistry is IModelRegistry, ERC165 {
     using AccountCode for address;
 
-    enum Status {
-        None,
-        Active,
-        Deprecated
-    }
-
-    /// @dev All that an oracle reads for each proof, in three slots. The enums stand last in theirs: reading one
-    /// ends what the optimizer sees at a time, and the slot would be loaded again.
+    /// @dev All that is needed to check a proof, in three slots. `first` and `second` are `PackedVerification`'s words;
+    /// with them, and the code of the key that they name, an oracle does without the third.
     struct Verification {
-        // slot 0
-        address verifier;
-        int64 outputMin;
-        uint16 outputs;
-        uint8 batch;
-        Status status;
-        // slot 1
-        address key;
-        int64 outputMax;
-        uint16 publicInputs;
-        uint8 decimals;
-        ScoreDirection direction;
-        // slot 2
+        uint256 first;
+        uint256 second;
         bytes32 vkHash;
     }
 
@@ -103,7 +87,8 @@ contract ModelRegistry is IModelRegistry, ERC165 {
 
     /// @inheritdoc IERCZKMLRegistry
     function deprecateModel(uint256 modelId) external override {
-        _activeModelOfCaller(modelId).verification.status = Status.Deprecated;
+        Verification storage verification = _activeModelOfCaller(modelId).verification;
+        verification.first = PackedVerification.withStatus(verification.first, ModelStatus.Deprecated);
         emit ModelDeprecated(modelId);
     }
 
@@ -131,7 +116,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         returns (ModelCommitment memory commitment, bool deprecated, address owner)
     {
         Model storage model = _existing(modelId);
-        return (_commitmentOf(model), model.verification.status == Status.Deprecated, model.owner);
+        return (_commitmentOf(model), _statusOf(model) == ModelStatus.Deprecated, model.owner);
     }
 
     /// @inheritdoc IModelRegistry
@@ -141,23 +126,19 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         override
         returns (VerificationData memory data, bool deprecated)
     {
-        // One copy to memory: each slot is read once.
-        Verification memory stored = _models[modelId].verification;
-        if (stored.status == Status.None) revert ModelNotFound(modelId);
-        if (stored.verifier == address(0)) revert ModelNotVerifiable(modelId);
-        data = VerificationData({
-            verifier: stored.verifier,
-            key: stored.key,
-            keyHash: stored.vkHash,
-            publicInputs: stored.publicInputs,
-            outputs: stored.outputs,
-            batch: stored.batch,
-            outputMin: stored.outputMin,
-            outputMax: stored.outputMax,
-            decimals: stored.decimals,
-            direction: stored.direction
-        });
-        deprecated = stored.status == Status.Deprecated;
+        (uint256 first, uint256 second) = _packedVerification(modelId);
+        PackedVerification.unpack(first, second, _models[modelId].verification.vkHash, data);
+        deprecated = PackedVerification.statusOf(first) == ModelStatus.Deprecated;
+    }
+
+    /// @inheritdoc IModelRegistry
+    function packedVerificationOf(uint256 modelId)
+        external
+        view
+        override
+        returns (uint256 first, uint256 second)
+    {
+        return _packedVerification(modelId);
     }
 
     /// @inheritdoc IModelRegistry
@@ -179,7 +160,7 @@ contract ModelRegistry is IModelRegistry, ERC165 {
     function _register(ModelCommitment calldata commitment) private returns (uint256 modelId) {
         modelId = ++modelCount;
         Model storage model = _models[modelId];
-        model.verification.status = Status.Active;
+        model.verification.first = PackedVerification.withStatus(0, ModelStatus.Active);
         model.owner = msg.sender;
         model.modelHash = commitment.modelHash;
         model.circuitHash = commitment.circuitHash;
@@ -204,7 +185,9 @@ contract ModelRegistry is IModelRegistry, ERC165 {
     function _attach(uint256 modelId, VerificationData calldata data) private {
         Model storage model = _models[modelId];
         bytes32 vkHash = model.verification.vkHash;
-        if (model.verification.verifier != address(0)) revert VerificationAlreadyAttached(modelId);
+        if (address(uint160(model.verification.first)) != address(0)) {
+            revert VerificationAlreadyAttached(modelId);
+        }
         if (model.proofSystemId != HALO2_KZG_BN254_V1) revert UnsupportedProofSystem(model.proofSystemId);
         if (data.verifier.code.length == 0) revert VerifierHasNoCode(data.verifier);
         if (data.verifier.isDelegation()) revert DelegatedAccount(data.verifier);
@@ -219,19 +202,8 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         if (data.outputMin > data.outputMax) revert InvalidOutputRange(data.outputMin, data.outputMax);
         if (data.decimals > MAX_DECIMALS) revert TooManyDecimals(data.decimals, MAX_DECIMALS);
 
-        model.verification = Verification({
-            verifier: data.verifier,
-            outputMin: data.outputMin,
-            outputs: data.outputs,
-            batch: data.batch,
-            status: Status.Active,
-            direction: data.direction,
-            key: data.key,
-            outputMax: data.outputMax,
-            publicInputs: data.publicInputs,
-            decimals: data.decimals,
-            vkHash: vkHash
-        });
+        (model.verification.first, model.verification.second) =
+            PackedVerification.pack(data, ModelStatus.Active);
         emit VerificationAttached(modelId, data.verifier, data.key, data);
     }
 
@@ -245,9 +217,23 @@ contract ModelRegistry is IModelRegistry, ERC165 {
         });
     }
 
+    /// @dev The two words of a model that has verification data.
+    function _packedVerification(uint256 modelId) private view returns (uint256 first, uint256 second) {
+        Verification storage verification = _models[modelId].verification;
+        (first, second) = (verification.first, verification.second);
+        // A key is never at address zero: it has code.
+        if (address(uint160(second)) != address(0)) return (first, second);
+        _existing(modelId);
+        revert ModelNotVerifiable(modelId);
+    }
+
+    function _statusOf(Model storage model) private view returns (ModelStatus) {
+        return PackedVerification.statusOf(model.verification.first);
+    }
+
     function _existing(uint256 modelId) private view returns (Model storage model) {
         model = _models[modelId];
-        if (model.verification.status == Status.None) revert ModelNotFound(modelId);
+        if (_statusOf(model) == ModelStatus.None) revert ModelNotFound(modelId);
     }
 
     function _modelOfCaller(uint256 modelId) private view returns (Model storage model) {
@@ -257,6 +243,6 @@ contract ModelRegistry is IModelRegistry, ERC165 {
 
     function _activeModelOfCaller(uint256 modelId) private view returns (Model storage model) {
         model = _modelOfCaller(modelId);
-        if (model.verification.status == Status.Deprecated) revert ModelAlreadyDeprecated(modelId);
+        if (_statusOf(model) == ModelStatus.Deprecated) revert ModelAlreadyDeprecated(modelId);
     }
 }

@@ -5,7 +5,7 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ScoreFeed} from "../src/adapters/ScoreFeed.sol";
 import {ClassifierMarket} from "../src/examples/ClassifierMarket.sol";
 import {FraudGate} from "../src/examples/FraudGate.sol";
-import {ScoreConsumer} from "../src/examples/ScoreConsumer.sol";
+import {ScoreConsumer} from "../src/ScoreConsumer.sol";
 import {ScoreVotes} from "../src/examples/ScoreVotes.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";

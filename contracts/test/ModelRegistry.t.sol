@@ -5,6 +5,7 @@ import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {IERCZKMLRegistry} from "../src/interfaces/IERCZKMLRegistry.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {ModelStatus, PackedVerification} from "../src/libraries/PackedVerification.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
 
 /// @notice Registration, versions and ownership of models.
@@ -55,6 +56,18 @@ contract ModelRegistryTest is OracleFixture {
         uint256 id = registerModel(data);
         (IModelRegistry.VerificationData memory read,) = registry.verificationOf(id);
         vm.assertEq(abi.encode(read), abi.encode(data), "verification data");
+
+        (uint256 first, uint256 second) = registry.packedVerificationOf(id);
+        IModelRegistry.VerificationData memory unpacked;
+        PackedVerification.unpack(first, second, data.keyHash, unpacked);
+        vm.assertEq(abi.encode(unpacked), abi.encode(data), "what an oracle makes of the words");
+        vm.assertTrue(PackedVerification.statusOf(first) == ModelStatus.Active, "active");
+        vm.prank(modelOwner);
+        registry.deprecateModel(id);
+        (uint256 late, uint256 same) = registry.packedVerificationOf(id);
+        vm.assertTrue(PackedVerification.statusOf(late) == ModelStatus.Deprecated, "deprecated");
+        vm.assertEq(late << 8, first << 8, "nothing but the status changes");
+        vm.assertEq(same, second, "nothing but the status changes");
     }
 
     function test_UnknownIdsAreNotFound() public {
@@ -65,6 +78,8 @@ contract ModelRegistryTest is OracleFixture {
             registry.getModel(ids[i]);
             vm.expectRevert(notFound);
             registry.verificationOf(ids[i]);
+            vm.expectRevert(notFound);
+            registry.packedVerificationOf(ids[i]);
             vm.expectRevert(notFound);
             registry.successorOf(ids[i]);
             vm.expectRevert(notFound);

@@ -9,6 +9,7 @@ import {IERCZKMLRegistry} from "../src/interfaces/IERCZKMLRegistry.sol";
 import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {ModelStatus, PackedVerification} from "../src/libraries/PackedVerification.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
 
 /// @notice A registry with one model that can be anything, at any time.
@@ -41,6 +42,10 @@ contract HandRegistry {
         returns (IModelRegistry.VerificationData memory data, bool deprecated)
     {
         return (_data, false);
+    }
+
+    function packedVerificationOf(uint256) external view returns (uint256 first, uint256 second) {
+        return PackedVerification.pack(_data, ModelStatus.Active);
     }
 }
 

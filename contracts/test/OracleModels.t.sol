@@ -108,7 +108,15 @@ contract OracleModelsTest is OracleFixture {
         (IModelRegistry.VerificationData memory model,) = registry.verificationOf(creditModel);
         vm.etch(model.key, hex"00112233");
         assertRefused(
-            data, abi.encodeWithSelector(IdealVerifier.IdealKeyHasOtherHash.selector), "another key"
+            data, abi.encodeWithSelector(IInferenceOracle.ModelChanged.selector, creditModel), "another key"
+        );
+        vm.etch(model.key, "");
+        assertRefused(
+            data, abi.encodeWithSelector(IInferenceOracle.ModelChanged.selector, creditModel), "no key"
+        );
+        vm.etch(model.key, abi.encodePacked(hex"ef0100", stranger));
+        assertRefused(
+            data, abi.encodeWithSelector(IInferenceOracle.ModelChanged.selector, creditModel), "a delegation"
         );
     }
 

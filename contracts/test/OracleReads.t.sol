@@ -2,7 +2,7 @@
 pragma solidity 0.8.34;
 
 import {CreditLine} from "../src/examples/CreditLine.sol";
-import {ScoreConsumer} from "../src/examples/ScoreConsumer.sol";
+import {ScoreConsumer} from "../src/ScoreConsumer.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";

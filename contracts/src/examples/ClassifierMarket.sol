@@ -3,7 +3,7 @@ pragma solidity 0.8.34;
 
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
-import {ScoreConsumer} from "./ScoreConsumer.sol";
+import {ScoreConsumer} from "../ScoreConsumer.sol";
 
 /// @title Example: a market that a classifier resolves
 /// @notice Anyone bets ether on yes or no until the market closes. The first record about the market's subject

@@ -3,7 +3,7 @@ pragma solidity 0.8.34;
 
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
-import {ScoreConsumer} from "./ScoreConsumer.sol";
+import {ScoreConsumer} from "../ScoreConsumer.sol";
 
 /// @title Example: collateral by credit score
 /// @notice A lender asks for less collateral from borrowers whom an approved model rates well.

@@ -5,7 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
-import {ScoreConsumer} from "./ScoreConsumer.sol";
+import {ScoreConsumer} from "../ScoreConsumer.sol";
 
 /// @title Example: a gate that holds suspicious transfers
 /// @notice A transfer goes through at once if the model rates its sender unlikely to be a fraud. Otherwise, and

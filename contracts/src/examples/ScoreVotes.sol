@@ -3,7 +3,7 @@ pragma solidity 0.8.34;
 
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
-import {ScoreConsumer} from "./ScoreConsumer.sol";
+import {ScoreConsumer} from "../ScoreConsumer.sol";
 
 /// @title Example: votes that weigh as much as a proven score
 /// @notice Whoever has a fresh score votes once on a proposal, with the score at that time as weight.

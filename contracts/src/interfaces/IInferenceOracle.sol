@@ -50,6 +50,20 @@ interface IInferenceOracle is IERCZKMLVerifier {
         bytes32 schema;
     }
 
+    /// @notice What a call of `verifyInference`, or of `verifyAttestedInference`, says, as one of several.
+    /// @param modelId Id of the model in the registry.
+    /// @param inputCommitment Commitment to the inference's inputs and to the request it answers.
+    /// @param output ABI-encoded outputs.
+    /// @param proof ABI-encoded proof.
+    /// @param attestations As `verifyAttestedInference` takes them; empty for a model that demands none.
+    struct Inference {
+        uint256 modelId;
+        bytes32 inputCommitment;
+        bytes output;
+        bytes proof;
+        bytes attestations;
+    }
+
     /// @notice A new score of `subject` was recorded. `InferenceVerified`, emitted beside it once for a proof,
     /// has the commitment, all outputs and the submitter.
     event ScoreRecorded(address indexed subject, uint256 indexed modelId, int256 score, uint256 nonce);
@@ -122,6 +136,12 @@ interface IInferenceOracle is IERCZKMLVerifier {
     /// @notice One inference of a batch cannot be recorded, so none is. `reason` is the error that a call for
     /// it alone would have ended with.
     error InferenceRefused(uint256 index, bytes reason);
+    /// @notice There are no inferences in the list, or too many.
+    error InferenceCountOutOfRange(uint256 given, uint256 max);
+    /// @notice The proof's key belongs to another structured reference string than that of the list's first.
+    error OtherReferenceString();
+    /// @notice The function proves nothing by itself, and is the oracle's own.
+    error NotForCallers();
     /// @notice The model has another number of public input words.
     error InputCountMismatch(uint256 expected, uint256 given);
     /// @notice The model has another number of outputs.
@@ -166,6 +186,12 @@ interface IInferenceOracle is IERCZKMLVerifier {
         bytes calldata output,
         bytes calldata proof
     ) external;
+
+    /// @notice Checks several proofs, of any models that are approved, with one pairing, and records the score of each.
+    /// One that cannot be recorded fails the call with `InferenceRefused` and its index, whatever the others are.
+    /// @dev Submitters only, as `verifyInference`. Verifiers have to be `IVerdictAccumulator`s. Models of batches have
+    /// `verifyInferenceBatch`. A subject may occur several times, with growing nonces.
+    function verifyInferences(Inference[] calldata inferences) external;
 
     /// @notice Accepts proofs of a model, if it is exactly what was reviewed. Verification data and the
     /// verifier's code are pinned: should either ever differ, proofs are refused.

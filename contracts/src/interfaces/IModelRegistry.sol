@@ -110,6 +110,10 @@ interface IModelRegistry is IERCZKMLRegistry {
         view
         returns (VerificationData memory data, bool deprecated);
 
+    /// @notice The same as two words, for contracts that read them for every proof: `PackedVerification` says what is
+    /// where. The key's hash is not among them; it is the code hash of the key.
+    function packedVerificationOf(uint256 modelId) external view returns (uint256 first, uint256 second);
+
     /// @notice The next version of a model, or zero.
     function successorOf(uint256 modelId) external view returns (uint256);
 

@@ -46,7 +46,9 @@ library InferenceEncoding {
     /// @notice Reverts unless `output` and `proof`, both whole words long, lie where the layout says and the
     /// calldata ends with them.
     function requireCanonicalCall(bytes calldata output, bytes calldata proof) internal pure {
-        if (msg.data.length != _end(4, output, proof)) revert IInferenceOracle.MalformedCalldata();
+        if (msg.data.length != _end(0x04 + 4 * 0x20, output, proof)) {
+            revert IInferenceOracle.MalformedCalldata();
+        }
     }
 
     /// @notice The same for a call with a fifth parameter, with which and whose zero padding it ends.
@@ -54,34 +56,61 @@ library InferenceEncoding {
         internal
         pure
     {
+        if (msg.data.length != _endOf(0x04 + 5 * 0x20, output, proof, last)) {
+            revert IInferenceOracle.MalformedCalldata();
+        }
+    }
+
+    /// @notice The same for a call whose one parameter is a list of inferences, each right behind the one before.
+    function requireCanonicalList(IInferenceOracle.Inference[] calldata inferences) internal pure {
+        uint256 end;
+        assembly ("memory-safe") {
+            end := inferences.offset
+        }
+        bool fits = end == 0x04 + 2 * 0x20;
+        end += inferences.length * 0x20;
+        for (uint256 i = 0; i < inferences.length; ++i) {
+            IInferenceOracle.Inference calldata inference = inferences[i];
+            uint256 at;
+            assembly ("memory-safe") {
+                at := inference
+            }
+            fits = fits && at == end;
+            end = _endOf(at + 5 * 0x20, inference.output, inference.proof, inference.attestations);
+        }
+        if (!fits || msg.data.length != end) revert IInferenceOracle.MalformedCalldata();
+    }
+
+    /// @dev Where `last` and its zero padding end, if it follows `proof`.
+    function _endOf(uint256 head, bytes calldata output, bytes calldata proof, bytes calldata last)
+        private
+        pure
+        returns (uint256 end)
+    {
         uint256 at;
         assembly ("memory-safe") {
             at := last.offset
         }
         uint256 room = (last.length + 0x1f) / 0x20 * 0x20;
-        bool fits = at == _end(5, output, proof) + 0x20 && msg.data.length == at + room;
-        if (!fits) revert IInferenceOracle.MalformedCalldata();
-        if (room == last.length) return;
+        if (at != _end(head, output, proof) + 0x20) revert IInferenceOracle.MalformedCalldata();
+        end = at + room;
+        if (room == last.length) return end;
         uint256 word;
         assembly ("memory-safe") {
-            word := calldataload(sub(add(at, room), 0x20))
+            word := calldataload(sub(end, 0x20))
         }
         if (word << (8 * (0x20 - (room - last.length))) != 0) revert IInferenceOracle.MalformedCalldata();
     }
 
-    /// @dev Where `proof` ends in a call with `parameters` parameters.
-    function _end(uint256 parameters, bytes calldata output, bytes calldata proof)
-        private
-        pure
-        returns (uint256)
-    {
+    /// @dev Where `proof` ends, if `output` follows the parameters' words, which end at `head`, and `proof` it.
+    function _end(uint256 head, bytes calldata output, bytes calldata proof) private pure returns (uint256) {
         uint256 outputAt;
         uint256 proofAt;
         assembly ("memory-safe") {
             outputAt := output.offset
             proofAt := proof.offset
         }
-        if (outputAt != 0x04 + (parameters + 1) * 0x20 || proofAt != outputAt + output.length + 0x20) {
+        if (outputAt != head + 0x20 || proofAt != outputAt + output.length + 0x20) {
             revert IInferenceOracle.MalformedCalldata();
         }
         return proofAt + proof.length;

@@ -9,6 +9,7 @@ import {IInputVoucher} from "../interfaces/IInputVoucher.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {AccountCode} from "../libraries/AccountCode.sol";
 import {InferenceEncoding} from "../libraries/InferenceEncoding.sol";
+import {ModelStatus, PackedVerification} from "../libraries/PackedVerification.sol";
 
 /// @title Models whose proofs an oracle accepts
 /// @notice An approval pins a model's verification data and its verifier's code, and the verifier checks the
@@ -109,22 +110,33 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
         emit ModelApproved(modelId, commitment, data, verifierCodeHash);
     }
 
-    /// @dev Fetches a model and makes sure that it still is what was approved.
+    /// @dev Fetches a model into `model` and makes sure that it still is what was approved.
     /// @param attested Whether attestations are given, which has to be as the approval demands.
-    function _approvedModel(uint256 modelId, bool attested)
+    /// @param model Overwritten. Solidity would allot a returned one anew in every function that hands it on.
+    function _fetchApproved(uint256 modelId, bool attested, IModelRegistry.VerificationData memory model)
         internal
         view
-        returns (IModelRegistry.VerificationData memory model, bytes32 verificationHash)
+        returns (bytes32 verificationHash)
     {
         bytes32 approved = _approved[modelId];
         if (approved == 0) revert ModelNotApproved(modelId);
         bool demanded = uint256(approved) & ATTESTED != 0;
         if (demanded && !attested) revert AttestationsRequired(modelId);
         if (attested && !demanded) revert AttestationsNotDemanded(modelId);
-        model = _activeModel(modelId);
+        (uint256 first, uint256 second) = IModelRegistry(registry).packedVerificationOf(modelId);
+        if (PackedVerification.statusOf(first) != ModelStatus.Active) {
+            revert VerificationRefused_ModelDeprecated(modelId);
+        }
+        // The key's hash is taken from its code, which the verifier reads next, and compared by way of the pin.
+        PackedVerification.unpack(first, second, address(uint160(second)).codehash, model);
         verificationHash = InferenceEncoding.hashVerification(model);
         bytes32 pin = _pin(verificationHash, model.verifier.codehash);
         if (pin != approved & ~bytes32(ATTESTED)) revert ModelChanged(modelId);
+    }
+
+    /// @dev Whether the model's approval demands attestations.
+    function _demandsAttestations(uint256 modelId) internal view returns (bool) {
+        return uint256(_approved[modelId]) & ATTESTED != 0;
     }
 
     /// @dev The signers who vouch for a request's inputs, as many as the model's policy demands.

@@ -2,6 +2,7 @@
 pragma solidity 0.8.34;
 
 import {IVerdictAccumulator} from "../interfaces/IVerdictAccumulator.sol";
+import {PairingSum} from "../libraries/PairingSum.sol";
 
 /// @title Several proofs for one pairing
 /// @notice Checks proofs of any models in one call. Each verification ends in two points, W' and F, with
@@ -14,6 +15,8 @@ import {IVerdictAccumulator} from "../interfaces/IVerdictAccumulator.sol";
 /// cannot be added. EVERY verifier of the list has to be trusted: one that lies about its points, which it can choose
 /// when the weights are known, makes a false proof of another one pass. Never take verifiers from who brings proofs.
 contract ProofCombiner {
+    using PairingSum for uint256[12];
+
     /// @notice A proof and what it is of, as `IVerdictVerifier.verify` takes them.
     struct Proof {
         IVerdictAccumulator verifier;
@@ -35,12 +38,6 @@ contract ProofCombiner {
     /// @dev What the pairing of a proof alone ends with, as the verifiers say it.
     error PairingFailed();
 
-    uint256 private constant EC_ADD = 6;
-    uint256 private constant EC_MUL = 7;
-    uint256 private constant EC_PAIRING = 8;
-    /// @dev Weights have 128 bits.
-    uint256 private constant WEIGHT = type(uint128).max;
-
     /// @notice Reverts unless every proof holds.
     /// @return Always true; failure is a revert that names the proof.
     function verifyAll(Proof[] calldata proofs) external view returns (bool) {
@@ -49,12 +46,10 @@ contract ProofCombiner {
         uint256[12] memory sum = _accumulated(proofs, 0);
         for (uint256 i = 1; i < proofs.length; ++i) {
             uint256[12] memory next = _accumulated(proofs, i);
-            if (!_sameString(sum, next)) revert OtherReferenceString(i);
-            uint256 weight = uint256(keccak256(abi.encode(seed, i))) & WEIGHT;
-            _add(sum, 0, next, weight);
-            _add(sum, 6, next, weight);
+            if (!sum.sameString(next)) revert OtherReferenceString(i);
+            sum.add(next, PairingSum.weightOf(seed, i));
         }
-        if (!_pairs(sum)) _refuse(proofs);
+        if (!sum.holds()) _refuse(proofs);
         return true;
     }
 
@@ -75,44 +70,10 @@ contract ProofCombiner {
         }
     }
 
-    /// @dev Both points of G2 are the same: τ·G2 at word 2, −G2 at word 8.
-    function _sameString(uint256[12] memory a, uint256[12] memory b) private pure returns (bool same) {
-        assembly ("memory-safe") {
-            same := and(
-                eq(keccak256(add(a, 0x40), 0x80), keccak256(add(b, 0x40), 0x80)),
-                eq(keccak256(add(a, 0x100), 0x80), keccak256(add(b, 0x100), 0x80))
-            )
-        }
-    }
-
-    /// @dev Adds `weight` times the point at word `at` of `next` to that of `sum`.
-    function _add(uint256[12] memory sum, uint256 at, uint256[12] memory next, uint256 weight) private view {
-        bool ok;
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            let point := add(sum, shl(5, at))
-            mcopy(free, add(next, shl(5, at)), 0x40)
-            mstore(add(free, 0x40), weight)
-            ok := staticcall(gas(), EC_MUL, free, 0x60, free, 0x40)
-            mcopy(add(free, 0x40), point, 0x40)
-            ok := and(staticcall(gas(), EC_ADD, free, 0x80, point, 0x40), ok)
-        }
-        // A verifier's points are on the curve; what is none ends here.
-        if (!ok) revert PairingFailed();
-    }
-
-    function _pairs(uint256[12] memory pairing) private view returns (bool ok) {
-        assembly ("memory-safe") {
-            mstore(0x00, 0)
-            ok := staticcall(gas(), EC_PAIRING, pairing, 0x180, 0x00, 0x20)
-            ok := and(eq(mload(0x00), 1), ok)
-        }
-    }
-
     /// @dev Finds the first proof that does not hold alone. There is one: the sum of those that hold, holds.
     function _refuse(Proof[] calldata proofs) private view {
         for (uint256 i = 0; i < proofs.length; ++i) {
-            if (!_pairs(_accumulated(proofs, i))) {
+            if (!_accumulated(proofs, i).holds()) {
                 revert ProofRefused(i, abi.encodeWithSelector(PairingFailed.selector));
             }
         }

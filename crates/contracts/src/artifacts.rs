@@ -52,6 +52,7 @@ pub const LENDING_HISTORY_SOURCE: Artifact = Artifact {
 pub fn creation_code(artifact: Artifact) -> Result<Bytes, DeployError> {
     #[derive(Deserialize)]
     struct Json {
+        #[serde(rename = "contractName")]
         contract: String,
         bytecode: Bytes,
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity 0.8.34;
+pragma solidity ^0.8.24;
 
-import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
-import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {IInferenceOracle} from "./interfaces/IInferenceOracle.sol";
+import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 
 /// @title What every reader of scores has to care about
 /// @notice Pins one model version, makes sure which way its scores are to be read and on what scale, and takes no
