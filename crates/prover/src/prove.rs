@@ -83,21 +83,24 @@ pub fn prove(
     context: &[u8; 32],
     rng: impl RngCore + CryptoRng,
 ) -> Result<Proof, ProveError> {
-    prove_batch(engine, keys, &[inputs], context, rng)
+    prove_batch(engine, keys, &[inputs], &[], context, rng)
 }
 
-/// Proves the outputs on the inputs of each inference, in one proof bound to one context.
+/// Proves the outputs on the inputs of each inference, in one proof bound to one context. Where
+/// inputs are committed, each has a salt.
 ///
 /// # Errors
-/// As [`prove`]; not as many inferences as the keys are made for.
+/// As [`prove`]; not as many inferences as the keys are made for, or not as many salts as are
+/// needed.
 pub fn prove_batch(
     engine: &Engine,
     keys: &Keys,
     inputs: &[impl AsRef<[i64]>],
+    salts: &[u128],
     context: &[u8; 32],
     rng: impl RngCore + CryptoRng,
 ) -> Result<Proof, ProveError> {
-    let witness = witness(keys, inputs, context)?;
+    let witness = witness(keys, inputs, salts, context)?;
     let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
     let mut columns = Columns { layout: &keys.layout, witness: &witness };
     let bytes = engine.prove(keys.verifying(), &keys.proving, &mut columns, &instances, rng)?;
@@ -116,7 +119,7 @@ pub fn prove_reference(
     context: &[u8; 32],
     rng: impl RngCore + CryptoRng,
 ) -> Result<Proof, ProveError> {
-    let witness = witness(keys, &[inputs], context)?;
+    let witness = witness(keys, &[inputs], &[], context)?;
     let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
     let circuit = ModelCircuit::with_witness(keys.layout.clone(), witness);
     let mut transcript = KeccakTranscript::new(Vec::new());
@@ -143,7 +146,7 @@ pub fn prove_opened(
     context: &[u8; 32],
     rng: impl RngCore + CryptoRng,
 ) -> Result<Proof, ProveError> {
-    let witness = witness(keys, &[inputs], context)?;
+    let witness = witness(keys, &[inputs], &[], context)?;
     let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
     let mut columns = Columns { layout: &keys.layout, witness: &witness };
     let mut transcript = KeccakTranscript::new(Vec::new());
@@ -154,8 +157,9 @@ pub fn prove_opened(
 fn witness(
     keys: &Keys,
     inputs: &[impl AsRef<[i64]>],
+    salts: &[u128],
     context: &[u8; 32],
 ) -> Result<Arc<Witness>, ProveError> {
     let context = from_be_bytes(context).ok_or(ProveError::Context)?;
-    Ok(Arc::new(Witness::batch(&keys.layout, &keys.graph, inputs, context)?))
+    Ok(Arc::new(Witness::batch(&keys.layout, &keys.graph, inputs, salts, context)?))
 }

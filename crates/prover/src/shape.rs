@@ -55,6 +55,9 @@ pub struct GraphShape {
     /// where functions are made of ReLUs.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub segment_lanes: usize,
+    /// Whether what is stated of public inputs is a hash of their words.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub committed: bool,
 }
 
 impl GraphShape {
@@ -68,6 +71,7 @@ impl GraphShape {
             path_lanes: 1,
             windows: false,
             segment_lanes: 0,
+            committed: false,
         }
     }
 }
@@ -136,6 +140,11 @@ impl Shape {
             check(lanes <= 64, "node_lanes", lanes, "at most 64")?;
             let paths = graph.path_lanes;
             check((1..=16).contains(&paths), "path_lanes", paths, "1 to 16")?;
+            if graph.committed && !self.public_inputs {
+                let (field, value, constraint) =
+                    ("committed", 1, "0 where no inputs are stated: set public_inputs");
+                return Err(ShapeError { field, value, constraint });
+            }
             let segments = graph.segment_lanes;
             check(segments <= 64, "segment_lanes", segments, "at most 64")?;
             // More than a pre-activation has limbs only where paths compare with them.
@@ -218,6 +227,11 @@ impl Shape {
     /// Lanes of the segment table, F; 0 in circuits that prove no functions.
     pub fn segment_lanes(&self) -> usize {
         self.graph.map_or(0, |graph| graph.segment_lanes)
+    }
+
+    /// Whether public inputs are stated by a hash of their words.
+    pub fn committed(&self) -> bool {
+        self.graph.is_some_and(|graph| graph.committed)
     }
 
     /// Bits of how far a value is into its segment: all but the highest limb's.
@@ -308,7 +322,11 @@ impl fmt::Display for Shape {
                 write!(f, "-f{segment_lanes}")?;
             }
         }
-        if *public_inputs { f.write_str("-public") } else { Ok(()) }
+        match (public_inputs, self.committed()) {
+            (true, true) => f.write_str("-committed"),
+            (true, false) => f.write_str("-public"),
+            (false, _) => Ok(()),
+        }
     }
 }
 

@@ -283,9 +283,10 @@ fn case(seed: u64, nodes: usize) -> Case {
         batch: rng.gen_range(1..=3),
         windows,
         segment_lanes,
+        committed: seed % 4 == 1,
         ..GraphShape::new(1, 1)
     };
-    let public_inputs = rng.gen_bool(0.5);
+    let public_inputs = parameters.committed || rng.gen_bool(0.5);
     let least = if windows { 4usize.div_ceil(parameters.packed) } else { 1 };
     let lanes = rng.gen_range(least..=4);
     let shape = Shape { lanes, public_inputs, graph: Some(parameters), ..small_shape() };
@@ -293,9 +294,11 @@ fn case(seed: u64, nodes: usize) -> Case {
     let inputs: Vec<Vec<i64>> = (0..shape.batch())
         .map(|_| (0..graph.input_len()).map(|_| rng.gen_range(0..65_536)).collect())
         .collect();
+    let salted = if shape.committed() { shape.batch() } else { 0 };
+    let salts: Vec<u128> = (0..salted).map(|_| rng.r#gen()).collect();
     let layout = Arc::new(Layout::new(&graph, shape).expect("small"));
     assert_eq!(Layout::required_k(&graph, shape), Ok(layout.k));
-    let witness = Witness::batch(&layout, &graph, &inputs, Fr::from(7)).expect("in range");
+    let witness = Witness::batch(&layout, &graph, &inputs, &salts, Fr::from(7)).expect("in range");
     // What is stated is what the graph's run gives, inference by inference.
     let runs: Vec<_> = inputs.iter().map(|own| graph.run(own).expect("in range").outputs).collect();
     let first = witness.instances.len() - witness.outputs.len();

@@ -76,7 +76,7 @@ fn proven(
 ) -> Proven {
     let model = forest(&shape);
     let layout = Arc::new(Layout::new(&model, shape).expect("small"));
-    let mut witness = Witness::batch(&layout, &model, inputs, Fr::from(7)).expect("in range");
+    let mut witness = Witness::batch(&layout, &model, inputs, &[], Fr::from(7)).expect("in range");
     let outputs: Vec<Vec<i64>> =
         inputs.iter().map(|own| model.run(own).expect("in range").outputs).collect();
     let stated: Vec<i64> = (0..2).flat_map(|o| outputs.iter().map(move |own| own[o])).collect();

@@ -23,7 +23,7 @@ use halo2_proofs::{
 use halo2curves::bn256::Fr;
 use thiserror::Error;
 
-use self::graph::Claims;
+use self::graph::{Claims, committed::salt_values};
 pub use self::public::PublicValues;
 pub use self::usage::Usage;
 use crate::{
@@ -190,7 +190,8 @@ enum First {
 }
 
 impl Witness {
-    /// Runs the graph that `layout` is of on `inputs` and fills the first-phase columns.
+    /// Runs the graph that `layout` is of on `inputs`, which are not committed, and fills the
+    /// first-phase columns.
     ///
     /// # Errors
     /// As [`Self::batch`], of one inference.
@@ -200,7 +201,7 @@ impl Witness {
         inputs: &[i64],
         context: Fr,
     ) -> Result<Self, IntegerError> {
-        Self::batch(layout, graph, &[inputs], context)
+        Self::batch(layout, graph, &[inputs], &[], context)
     }
 
     /// Runs the graph that `layout` is of on the inputs of each inference and fills the
@@ -208,11 +209,12 @@ impl Witness {
     ///
     /// # Errors
     /// Not as many inferences as the layout's batch; inputs that are out of range or not as
-    /// many as the graph's.
+    /// many as the graph's; if inputs are committed, not as many salts as inferences, else any.
     pub fn batch(
         layout: &Layout,
         graph: &IntegerGraph,
         inputs: &[impl AsRef<[i64]>],
+        salts: &[u128],
         context: Fr,
     ) -> Result<Self, IntegerError> {
         let shape = &layout.shape;
@@ -220,26 +222,35 @@ impl Witness {
         if expected != got {
             return Err(WrongBatch { expected, got }.into());
         }
+        let (salted, got) = (if shape.committed() { expected } else { 0 }, salts.len());
+        if salted != got {
+            return Err(IntegerError::Salts { expected: salted, got });
+        }
         let mut values = Vec::with_capacity(expected);
         let mut gaps = Vec::with_capacity(expected);
         let mut outputs = Vec::with_capacity(expected);
-        for inputs in inputs {
+        let salt_of = |index: usize| salts.get(index).copied().unwrap_or_default();
+        for (index, inputs) in inputs.iter().enumerate() {
             let inputs = inputs.as_ref();
             let trace = graph.run(inputs)?;
-            values.push(integers(graph, shape, inputs, &trace));
+            values.push(integers(graph, shape, inputs, salt_of(index), &trace));
             gaps.push(trace.gaps);
             outputs.push(trace.outputs);
         }
         let (integers, outputs) = (interleave(&values), interleave(&outputs));
+        let public = PublicValues::new(shape, graph.stated_len(), outputs.len() / expected);
+        let stated: Vec<_> = inputs.iter().map(|inputs| graph.stated(inputs.as_ref())).collect();
         let first = match &layout.rows {
             Rows::Chain(rows) => First::Chain(chain::FirstPhase::new(rows, &integers)),
             Rows::Graph(rows) => {
-                First::Graph(graph::FirstPhase::new(rows, &integers, &interleave(&gaps)))
+                let hashed: Vec<_> =
+                    stated.iter().zip(salts).map(|(own, salt)| public.hashed(own, *salt)).collect();
+                let gaps = interleave(&gaps);
+                First::Graph(graph::FirstPhase::new(rows, &integers, &gaps, &hashed))
             }
         };
-        let public = PublicValues::new(shape, graph.stated_len(), outputs.len() / expected);
-        let stated: Vec<_> = inputs.iter().map(|inputs| graph.stated(inputs.as_ref())).collect();
-        Ok(Self { instances: public.instances(context, &stated, &outputs), outputs, first })
+        let instances = public.instances(context, &stated, salts, &outputs);
+        Ok(Self { instances, outputs, first })
     }
 
     /// The columns of a phase, in the order of their index: those committed before the
@@ -251,6 +262,7 @@ impl Witness {
             (0, First::Graph(first), ..) => {
                 let cells = first.limbs.iter().chain([&first.cells]);
                 let compound = first.paths.columns().chain(first.curves.columns());
+                let compound = compound.chain(first.committed.columns());
                 Some(cells.chain(compound).cloned().collect())
             }
             (1, First::Chain(first), Rows::Chain(rows), [beta, rho]) => {
@@ -419,8 +431,17 @@ pub fn fixed_columns(layout: &Layout) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
 }
 
 /// (z, x) of every value of a run, numbered as in the claims.
-fn integers(graph: &IntegerGraph, shape: &Shape, inputs: &[i64], trace: &Trace) -> Vec<(i64, i64)> {
-    let given = inputs.iter().map(|x| (x << shape.shift_bits(), *x));
+fn integers(
+    graph: &IntegerGraph,
+    shape: &Shape,
+    inputs: &[i64],
+    salt: u128,
+    trace: &Trace,
+) -> Vec<(i64, i64)> {
+    let bits = shape.value_bits();
+    let limb = |index: usize| salt.checked_shr(index as u32 * bits).unwrap_or(0) as i64;
+    let salt = (0..salt_values(shape)).map(|index| limb(index) & ((1i64 << bits) - 1));
+    let given = inputs.iter().copied().chain(salt).map(|x| (x << shape.shift_bits(), x));
     let nodes = graph.nodes.iter().zip(&trace.accumulators);
     let made = nodes
         .filter(|(node, _)| node.op.makes_values())

@@ -5,7 +5,11 @@
 
 use halo2curves::{bn256::Fr, ff::PrimeField};
 
-use super::{field, interleave};
+use super::{
+    field,
+    graph::committed::{first_element, poseidon2},
+    interleave,
+};
 use crate::shape::{CELL_BITS, Shape};
 
 /// What the public values of a model are.
@@ -21,6 +25,8 @@ pub struct PublicValues {
     outputs: usize,
     /// Number of inferences.
     batch: usize,
+    /// Whether a hash of the inputs' words is stated instead of them.
+    committed: bool,
 }
 
 impl PublicValues {
@@ -32,12 +38,14 @@ impl PublicValues {
         let bits = shape.value_bits();
         let per_word = if shape.graph.is_some() { CELL_BITS / bits as usize } else { 1 };
         let inputs = if shape.public_inputs { inputs } else { 0 };
-        Self { inputs, per_word, bits, outputs, batch: shape.batch() }
+        let (batch, committed) = (shape.batch(), shape.committed());
+        Self { inputs, per_word, bits, outputs, batch, committed }
     }
 
     /// Number of words that state the inputs of one inference.
     fn words_each(&self) -> usize {
-        self.inputs.div_ceil(self.per_word)
+        let packed = self.inputs.div_ceil(self.per_word);
+        if self.committed { packed.min(1) } else { packed }
     }
 
     /// Number of words that state inputs.
@@ -56,23 +64,41 @@ impl PublicValues {
     }
 
     /// What each word after the context states of one inference: some of its `inputs`, then
-    /// one of its `outputs`.
+    /// one of its `outputs`. A hash states nothing by itself.
     pub fn stated<T: Clone>(
         &self,
         inputs: &[T],
         outputs: impl IntoIterator<Item = T>,
     ) -> Vec<Vec<T>> {
-        let inputs = inputs.chunks(self.per_word).take(self.words_each()).map(<[T]>::to_vec);
-        inputs.chain(outputs.into_iter().map(|output| vec![output])).collect()
+        let inputs = if self.committed { vec![vec![]; self.words_each()] } else { self.packed(inputs) };
+        inputs.into_iter().chain(outputs.into_iter().map(|output| vec![output])).collect()
     }
 
-    /// The words that state the `inputs` of one inference that may be public; none if inputs are private.
+    /// The `inputs` of one inference that may be public, as many at a time as one word holds;
+    /// none if inputs are private.
+    pub fn packed<T: Clone>(&self, inputs: &[T]) -> Vec<Vec<T>> {
+        inputs[..self.inputs.min(inputs.len())].chunks(self.per_word).map(<[T]>::to_vec).collect()
+    }
+
+    /// Of committed inputs, what their hash is of: what the salt is in, then their words.
+    pub(super) fn hashed(&self, inputs: &[i64], salt: u128) -> Vec<Fr> {
+        let words = self.words(inputs).into_iter();
+        std::iter::once(first_element(self.inputs, salt)).chain(words).collect()
+    }
+
+    /// What commits to the `inputs` of one inference with a salt.
+    pub fn commitment(&self, inputs: &[i64], salt: u128) -> Fr {
+        self.hashed(inputs, salt).into_iter().reduce(poseidon2).unwrap_or_default()
+    }
+
+    /// The words of the `inputs` of one inference that may be public, which state them or are
+    /// hashed; none if inputs are private.
     pub fn words(&self, inputs: &[i64]) -> Vec<Fr> {
         let unit = Fr::from(1u64 << self.bits);
         let word = |values: &[i64]| {
             values.iter().rev().fold(Fr::zero(), |word, value| word * unit + field(*value))
         };
-        inputs.chunks(self.per_word).take(self.words_each()).map(word).collect()
+        self.packed(inputs).iter().map(|values| word(values)).collect()
     }
 
     /// The inputs of one inference that some words state; `None` if no inputs have these words.
@@ -92,10 +118,24 @@ impl PublicValues {
         (inputs.len() == self.inputs && self.words(&inputs) == words).then_some(inputs)
     }
 
-    /// All instances of a run on the inputs of each inference. `outputs` are those of all
+    /// All instances of a run on the inputs of each inference, which have the `salts` if they are
+    /// committed. `outputs` are those of all
     /// inferences, each output of all before the next.
-    pub fn instances(&self, context: Fr, inputs: &[impl AsRef<[i64]>], outputs: &[i64]) -> Vec<Fr> {
-        let words: Vec<_> = inputs.iter().map(|inputs| self.words(inputs.as_ref())).collect();
+    pub fn instances(
+        &self,
+        context: Fr,
+        inputs: &[impl AsRef<[i64]>],
+        salts: &[u128],
+        outputs: &[i64],
+    ) -> Vec<Fr> {
+        let words = |(index, inputs): (usize, &_)| {
+            let inputs: &[i64] = AsRef::as_ref(inputs);
+            match salts.get(index) {
+                Some(salt) if self.committed => vec![self.commitment(inputs, *salt)],
+                _ => self.words(inputs),
+            }
+        };
+        let words: Vec<_> = inputs.iter().enumerate().map(words).collect();
         let outputs = outputs.iter().map(|output| field(*output));
         std::iter::once(context).chain(interleave(&words)).chain(outputs).collect()
     }
@@ -117,7 +157,7 @@ mod tests {
         {
             let public = PublicValues::new(&shape, 17, 2);
             assert_eq!((public.input_words(), public.count()), (words, 1 + words + 2), "{shape}");
-            let instances = public.instances(Fr::from(9), &[&inputs], &[5, -6]);
+            let instances = public.instances(Fr::from(9), &[&inputs], &[], &[5, -6]);
             assert_eq!(instances.len(), public.count());
             assert_eq!(instances[1 + words..], [Fr::from(5), -Fr::from(6)]);
             let stated = public.stated(&inputs, [5, -6]);
@@ -147,7 +187,7 @@ mod tests {
         let inputs: [Vec<i64>; 2] = [(0..9).collect(), (100..109).collect()];
         let public = PublicValues::new(&shape, 9, 1);
         assert_eq!((public.input_words(), public.output_words(), public.count()), (4, 2, 7));
-        let instances = public.instances(Fr::zero(), &inputs, &[5, 6]);
+        let instances = public.instances(Fr::zero(), &inputs, &[], &[5, 6]);
         assert_eq!(instances.len(), public.count());
         assert_eq!(instances[3..], [8, 108, 5, 6].map(Fr::from));
         assert_eq!(instances[1..3], [public.words(&inputs[0])[0], public.words(&inputs[1])[0]]);

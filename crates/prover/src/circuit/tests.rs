@@ -118,6 +118,16 @@ fn shapes() -> impl Iterator<Item = Shape> {
             ..private
         },
         Shape {
+            public_inputs: true,
+            graph: Some(GraphShape { committed: true, ..GraphShape::new(2, 4) }),
+            ..private
+        },
+        Shape {
+            public_inputs: true,
+            graph: Some(GraphShape { committed: true, batch: 3, ..GraphShape::new(5, 4) }),
+            ..private
+        },
+        Shape {
             limbs: 4,
             graph: Some(GraphShape { node_lanes: 2, path_lanes: 2, ..GraphShape::new(4, 4) }),
             ..private
@@ -306,7 +316,7 @@ fn of_several_inputs_a_private_one_has_no_word() {
             .map(|t| (0..38).map(|i| (i * 9973 + 5000 * t) % 65_536).collect())
             .collect();
         let of = |inputs: &[Vec<i64>]| {
-            Witness::batch(&layout, &model, inputs, Fr::one()).expect("in range").instances
+            Witness::batch(&layout, &model, inputs, &[], Fr::one()).expect("in range").instances
         };
         let (stated, hidden) = if private == 0 { (32, 0) } else { (0, 32) };
         let words = [6usize, 32][private].div_ceil(15) * batch;
@@ -319,7 +329,7 @@ fn of_several_inputs_a_private_one_has_no_word() {
             others[batch - 1][index] += 1;
             assert_eq!(of(&others)[1..=words] != instances[1..=words], changes);
         }
-        let witness = Witness::batch(&layout, &model, &inputs, Fr::one()).expect("in range");
+        let witness = Witness::batch(&layout, &model, &inputs, &[], Fr::one()).expect("in range");
         assert!(both_accept(layout.clone(), witness.clone(), |_| {}));
         for index in 1..=words {
             let mut cheating = witness.clone();
@@ -348,7 +358,7 @@ fn a_batch_states_what_each_of_its_inferences_gives() {
             (1..4).map(|t| (0..38).map(|i| (i * 9973 * t) % 65_536).collect()).collect();
         let layout = Layout::new(&model, shape).expect("small");
         assert_eq!(Layout::required_k(&model, shape), Ok(layout.k));
-        let witness = Witness::batch(&layout, &model, &inputs, Fr::one()).expect("in range");
+        let witness = Witness::batch(&layout, &model, &inputs, &[], Fr::one()).expect("in range");
         let outputs: Vec<_> =
             inputs.iter().map(|own| model.run(own).expect("in range").outputs).collect();
         let words = if public_inputs { 3 } else { 0 };
@@ -386,7 +396,7 @@ fn a_batch_of_another_size_is_refused() {
     let layout = Layout::new(&model, shape).expect("small");
     for got in [0, 1, 2, 4] {
         let inputs = vec![vec![0; 38]; got];
-        let error = Witness::batch(&layout, &model, &inputs, Fr::one()).expect_err("another size");
+        let error = Witness::batch(&layout, &model, &inputs, &[], Fr::one()).expect_err("another size");
         assert!(matches!(error, IntegerError::Batch(WrongBatch { expected: 3, .. })), "{error}");
     }
     for batch in [0, 4097] {

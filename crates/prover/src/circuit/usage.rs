@@ -1,6 +1,6 @@
 //! What a layout's rows are spent on.
 
-use super::{Layout, Rows};
+use super::{Layout, Rows, graph::committed::salt_values};
 
 /// The rows of a laid-out model, by what they are for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,14 +58,16 @@ impl Layout {
             free: 0,
         };
         // Values are numbered: the inputs, then every node's results.
+        let inputs = inputs + salt_values(&self.shape);
         let owners: Vec<Option<usize>> = std::iter::repeat_n(None, inputs)
             .chain(nodes.iter().enumerate().flat_map(|(i, n)| std::iter::repeat_n(Some(i), *n)))
             .collect();
         let owner = |value: usize| owners.get(value).copied().unwrap_or(None);
         match &self.rows {
             Rows::Graph(layout) => {
-                // The first block begins on the row of the last swap.
-                let first = layout.swaps.last().copied().unwrap_or(0);
+                // The first block begins on the row of the last swap, or the one after a hash.
+                let hash = layout.committed.rows() * self.shape.batch();
+                let first = layout.swaps.last().copied().unwrap_or(0) + hash;
                 let trees = layout.paths.groups().map(|tree| tree.depth + 1);
                 usage.paths = self.shape.batch() * trees.sum::<usize>();
                 usage.shared = first - usage.paths;

@@ -109,6 +109,14 @@ pub enum IntegerError {
     /// Wrong number of inferences.
     #[error(transparent)]
     Batch(#[from] WrongBatch),
+    /// Wrong number of salts.
+    #[error("a salt is needed for each of {expected} inferences with committed inputs, got {got}")]
+    Salts {
+        /// Inferences whose inputs are committed.
+        expected: usize,
+        /// How many were given.
+        got: usize,
+    },
     /// Wrong number of inputs.
     #[error("the model takes {expected} inputs, got {got}")]
     InputLength {

@@ -499,6 +499,7 @@ fn terms_that_a_weight_cannot_hold_together_are_no_chain() {
                 nodes: vec![node],
                 ensembles: vec![],
                 curves: vec![],
+                commitment: None,
                 words: vec![vec![1]],
             };
             let layout = Layout::new(&claims, Shape { lanes: 1, ..shape() });

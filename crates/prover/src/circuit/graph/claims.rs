@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use super::committed::Commitment;
 use crate::{
     graph::{LinearMap, SparseRows},
     integer::{self, Tree},
@@ -15,7 +16,7 @@ use crate::{
 /// Everything a proof of a model states.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claims<'a> {
-    /// Number of inputs: values that no equation gives.
+    /// Number of inputs, a salt's included: values that no equation gives.
     pub inputs: usize,
     /// The nodes, in topological order.
     pub nodes: Vec<Node<'a>>,
@@ -23,6 +24,9 @@ pub struct Claims<'a> {
     pub ensembles: Vec<Ensemble<'a>>,
     /// Functions of one variable that join the equations of some nodes.
     pub curves: Vec<Curves<'a>>,
+    /// What the first public word is a hash of, if inputs are committed; it states no values
+    /// itself. The salt's values come after the inputs.
+    pub commitment: Option<Commitment>,
     /// The public words after the context. A word states its values, the first in the
     /// lowest bits.
     pub words: Vec<Vec<u32>>,

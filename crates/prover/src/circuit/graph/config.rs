@@ -44,7 +44,7 @@ use halo2_proofs::{
 };
 use halo2curves::bn256::Fr;
 
-use super::{curves::CurveColumns, paths::PathColumns};
+use super::{committed::CommittedColumns, curves::CurveColumns, paths::PathColumns};
 use crate::{
     circuit::chain::config::{limb_sum, sum},
     shape::Shape,
@@ -87,6 +87,8 @@ pub struct Columns {
     pub paths: Option<PathColumns>,
     /// Functions of one variable; none in circuits that prove none by tables.
     pub curves: Option<CurveColumns>,
+    /// Hashes of committed inputs; none in circuits without.
+    pub committed: Option<CommittedColumns>,
     /// Context, public inputs, outputs.
     pub instance: Column<Instance>,
     /// Challenge of the range argument.
@@ -128,6 +130,7 @@ impl Columns {
         let cells = meta.advice_column_in(FirstPhase);
         let path_cells = PathColumns::first_phase(meta, shape, cells);
         let curve_cells = CurveColumns::first_phase(meta, shape);
+        let committed = CommittedColumns::first_phase(meta, shape);
         let beta = meta.challenge_usable_after(FirstPhase);
         let gamma = meta.challenge_usable_after(FirstPhase);
         let rho = meta.challenge_usable_after(FirstPhase);
@@ -151,6 +154,7 @@ impl Columns {
             gap: shape.windows().then(|| meta.fixed_column()),
             paths: None,
             curves: None,
+            committed: None,
             instance: meta.instance_column(),
             beta,
             gamma,
@@ -160,6 +164,7 @@ impl Columns {
         columns.paths = paths.map(|(first, delta)| first.second_phase(meta, delta));
         let curves = curve_cells.zip(delta);
         columns.curves = curves.map(|(first, delta)| first.second_phase(meta, delta));
+        columns.committed = committed.map(|cells| CommittedColumns::new(meta, cells));
         columns.reading_gates(meta, shape);
         columns.balance_gate(meta, shape);
         columns.value_gates(meta, shape);
@@ -167,6 +172,7 @@ impl Columns {
         columns.range_gates(meta);
         columns.path_gates(meta, shape);
         columns.curve_gates(meta, shape);
+        columns.committed_gates(meta, shape);
         columns.boundary_gates(meta);
         columns
     }
@@ -206,6 +212,9 @@ impl Columns {
             if let Some(curves) = &self.curves {
                 kept = kept - meta.query_fixed(curves.evaluation, Rotation::cur());
             }
+            for used in self.committed_rows(meta, shape).into_iter().flatten() {
+                kept = kept - used;
+            }
             // Inactive rows are free: what blinds the weights stands there.
             vec![active * (next - coefficient * row) - kept * reading]
         });
@@ -237,9 +246,13 @@ impl Columns {
             if let Some(leaves) = self.leaves(meta) {
                 constant = constant + swap * leaves;
             }
+            let mut stated = instance + constant;
+            if let Some(elements) = self.committed_elements(meta, shape) {
+                stated = stated + elements;
+            }
             let step = active.clone() * (next - balance) - end * (reading.clone() * z)
                 + value * (reading.clone() * cell)
-                - reading * (instance + constant);
+                - reading * stated;
             vec![gap.into_iter().chain(result).fold(step, |step, taken| step + taken)]
         });
     }

@@ -34,8 +34,9 @@
 //! rows 0 … m       instances: each row holds the place of the next one's equation
 //! rows m …         the biases of every stripe, then a swap, which counts them
 //! paths            of each tree the steps, then a swap, which counts the leaf; see `paths`
-//! blocks           inputs, then results in the order of the nodes; the end row of one
-//!                  block may be the first row of the next
+//! hash             of committed inputs; see `committed`
+//! blocks           inputs, the salt of committed ones, then results in the order of the
+//!                  nodes; the end row of one block may be the first row of the next
 //! ```
 //!
 //! In a batch, swaps of instances and of biases, value rows, end rows, and those above them
@@ -47,6 +48,7 @@ use halo2curves::bn256::Fr;
 
 use super::{
     claims::{Claims, Node, Packed},
+    committed::{Committed, element_zero, salt_unit},
     config::unusable_rows,
     curves::Curves,
     paths::{Extent, Paths},
@@ -82,6 +84,8 @@ pub struct Layout {
     pub paths: Paths,
     /// Functions of one variable.
     pub curves: Curves,
+    /// Hashes of committed inputs.
+    pub committed: Committed,
     /// The free row that balances the multiplicity of the entry 0.
     pub zero_row: usize,
 }
@@ -150,6 +154,8 @@ struct Schedule<'a> {
     claims: &'a Claims<'a>,
     shape: Shape,
     words: Vec<Place>,
+    /// What a hash of committed inputs is of: the salt's element, then words.
+    hashed: Vec<Place>,
     nodes: Vec<Taken>,
     stripes: usize,
     /// Stripes that read each value.
@@ -169,7 +175,10 @@ impl<'a> Schedule<'a> {
     fn new(claims: &'a Claims<'a>, shape: Shape) -> Self {
         let mut places = Places::new(&shape);
         // A word is no small integer, so its group holds nothing else.
-        let words = claims.words.iter().map(|_| places.take(1, false).place(0)).collect();
+        let mut word = || places.take(1, false).place(0);
+        let words = claims.words.iter().map(|_| word()).collect();
+        let hashed = claims.commitment.iter().flat_map(|own| 0..=own.words.len());
+        let hashed = hashed.map(|_| word()).collect();
         let stripe = shape.lanes * shape.packed();
         let take = |node: &Node<'_>| places.take(node.places(stripe), node.windows.is_some());
         let nodes = claims.nodes.iter().map(take).collect();
@@ -180,7 +189,7 @@ impl<'a> Schedule<'a> {
         let (readers, paths) = (Vec::new(), Paths::extent(claims, &shape));
         let curves = Curves::new(claims);
         let mut schedule =
-            Self { claims, shape, words, nodes, stripes, readers, members, paths, curves };
+            Self { claims, shape, words, hashed, nodes, stripes, readers, members, paths, curves };
         let mut readers = vec![0; claims.values()];
         let mut last = vec![NONE; claims.values()];
         schedule.read(true, |value, place, _| {
@@ -199,12 +208,19 @@ impl<'a> Schedule<'a> {
     /// stripe is enough.
     fn read(&self, stripes_only: bool, mut each: impl FnMut(u32, Place, Fr)) {
         let value_unit = Fr::from(1u64 << self.shape.value_bits());
-        for (word, place) in self.claims.words.iter().zip(&self.words) {
-            let mut unit = Fr::one();
+        let mut packed = |word: &[u32], place: &Place, first: Fr| {
+            let mut unit = first;
             for value in word {
                 each(*value, *place, unit);
                 unit *= value_unit;
             }
+        };
+        for (word, place) in self.claims.words.iter().zip(&self.words) {
+            packed(word, place, Fr::one());
+        }
+        if let (Some(own), [salt, words @ ..]) = (&self.claims.commitment, &self.hashed[..]) {
+            packed(&own.salt, salt, salt_unit());
+            own.words.iter().zip(words).for_each(|(word, place)| packed(word, place, Fr::one()));
         }
         let powers = self.powers();
         let stripe = self.shape.lanes * self.shape.packed();
@@ -264,11 +280,17 @@ impl<'a> Schedule<'a> {
         limbs.max(readers as usize)
     }
 
+    /// The rows of a hash.
+    fn committed(&self) -> Committed {
+        let words = self.hashed.len().saturating_sub(1);
+        Committed { first: self.last_swap() + self.paths.rows + 1, words }
+    }
+
     /// The first value row of every value, and the row after the last block.
     fn value_rows(&self) -> (Vec<usize>, usize) {
         let batch = self.shape.batch();
-        // On the row of the last leaf, if there are paths.
-        let mut start = self.last_swap() + self.paths.rows;
+        // On the row of the last leaf, if there are paths, or the one after a hash.
+        let mut start = self.last_swap() + self.paths.rows + self.committed().rows() * batch;
         let rows = self.readers.iter().enumerate().map(|(value, readers)| {
             let row = start + self.above(*readers);
             // The last end row, gap or evaluation may be the first row of the next block.
@@ -357,6 +379,17 @@ impl Layout {
             // The swap on an instance's row counts the constant 1 as well.
             cells.add(first_bias + place.stripe as usize, *place, -Fr::one());
         }
+        let committed = schedule.committed();
+        if let (Some(own), [salt, elements @ ..]) = (&claims.commitment, &schedule.hashed[..]) {
+            // Left sides: e_0, then every word; the hash is taken off the word that states it.
+            cells.add(first_bias + salt.stripe as usize, *salt, -element_zero(own.count));
+            cells.add(committed.first - 1, *salt, Fr::one());
+            for (word, place) in elements.iter().enumerate() {
+                cells.add(committed.link(word, batch) + batch - 1, *place, Fr::one());
+            }
+            let stated = schedule.words[0];
+            cells.add(committed.link(committed.words, batch) - 1, stated, -Fr::one());
+        }
         let mut value = claims.inputs;
         for (node, taken) in claims.nodes.iter().zip(&schedule.nodes) {
             let mut placed = vec![0; if node.windows.is_some() { node.values() } else { 0 }];
@@ -438,6 +471,7 @@ impl Layout {
             table,
             paths,
             curves,
+            committed,
             zero_row,
         })
     }
@@ -472,7 +506,7 @@ impl Layout {
         let biases = self.swaps.get(self.instances).copied();
         let values = self.value_rows.iter().flat_map(move |row| [*row, row + batch]);
         let runs = instances.chain(biases).chain(values).chain(self.gaps());
-        let runs = runs.chain(self.evaluations());
+        let runs = runs.chain(self.evaluations()).chain(self.committed.used(batch));
         let leaves = self.paths.groups().flat_map(move |tree| tree.leaves(batch - 1));
         runs.flat_map(move |first| first..first + batch - 1).chain(leaves)
     }

@@ -12,6 +12,7 @@
 //! so u_v, in which the weights are, is made once for all of them: Σ_t σ^t·x_vt meets it.
 
 pub mod claims;
+pub mod committed;
 pub mod config;
 pub mod curves;
 pub mod layout;
@@ -43,7 +44,9 @@ impl Columns {
         let curves = self.curves.as_ref();
         let [curve_cells, curve_sums] = curves.map(|c| c.advice()).unwrap_or_default();
         let first = self.limbs.into_iter().chain([self.cells]).chain(path_cells);
-        let first = first.chain(curve_cells).collect();
+        let hashes = self.committed.as_ref();
+        let hash_cells = hashes.map(|hashes| hashes.advice()).unwrap_or_default();
+        let first = first.chain(curve_cells).chain(hash_cells).collect();
         let second = [self.coefficient, self.reading, self.balance, self.logup];
         let second = second.into_iter().chain(self.inverses).chain(path_sums);
         let second = second.chain(curve_sums).collect();
@@ -61,6 +64,7 @@ impl Columns {
                 .chain(nodes.clone())
                 .chain(in_curves.into_iter().flatten())
                 .chain(segments.clone())
+                .chain(hashes.into_iter().flat_map(|hashes| hashes.fixed()))
                 .collect(),
             secret: self.weights.iter().copied().chain(nodes).chain(segments).collect(),
             challenges: [self.beta, self.gamma, self.rho]
@@ -106,6 +110,9 @@ impl Layout {
                 let table = curves.table[lane].iter().zip(cells);
                 table.for_each(|(column, cell)| set(*column, row, cell));
             }
+        }
+        if let Some(hashes) = &columns.committed {
+            self.hash_cells(hashes, &mut set);
         }
         let Some(paths) = &columns.paths else { return };
         self.paths.steps(batch).for_each(|row| set(paths.step, row, Fr::one()));

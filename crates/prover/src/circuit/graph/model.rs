@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::claims::{Claims, Curves, Ensemble, Map, Node, Rows};
+use super::{
+    claims::{Claims, Curves, Ensemble, Map, Node, Rows},
+    committed::{Commitment, salt_values},
+};
 use crate::{
     circuit::PublicValues,
     graph::{Convolution, Linear, LinearMap, TensorId},
@@ -16,14 +19,15 @@ impl<'a> Claims<'a> {
     pub fn graph(graph: &'a IntegerGraph, shape: &Shape) -> Self {
         let mut elements: Vec<Vec<u32>> = vec![Vec::new(); graph.tensors.len()];
         let mut next = 0;
-        let mut number = |tensor: TensorId| {
-            let own = next..next + graph.len(tensor) as u32;
+        let mut number = |count: usize| -> Vec<u32> {
+            let own = next..next + count as u32;
             next = own.end;
             own.collect()
         };
         for tensor in &graph.inputs {
-            elements[tensor.0] = number(*tensor);
+            elements[tensor.0] = number(graph.len(*tensor));
         }
+        let salt = number(salt_values(shape));
         let mut nodes = Vec::with_capacity(graph.nodes.len());
         let (mut ensembles, mut curves) = (Vec::new(), Vec::new());
         for node in &graph.nodes {
@@ -34,7 +38,7 @@ impl<'a> Claims<'a> {
                     let order = convolution(linear).map(|own| Grid::of(own).tiles(capacity));
                     let (bias, alike) = (Cow::Borrowed(&linear.bias[..]), alike(&linear.maps));
                     nodes.push(Node { bias, maps, windows: None, order, alike });
-                    number(node.output)
+                    number(graph.len(node.output))
                 }
                 IntegerOp::Maxima(Maxima { linear, windows }) => {
                     let maps = maps(linear, &node.inputs, &elements);
@@ -45,7 +49,7 @@ impl<'a> Claims<'a> {
                     claim.order =
                         convolution(linear).and_then(|own| window_tiles(own, windows, together));
                     nodes.push(claim);
-                    number(node.output)
+                    number(graph.len(node.output))
                 }
                 IntegerOp::Trees(trees) => {
                     let value = |at: &Selected| elements[node.inputs[at.input].0][at.index];
@@ -54,7 +58,7 @@ impl<'a> Claims<'a> {
                     let bias = Cow::Borrowed(&trees.bias[..]);
                     let maps = Vec::new();
                     nodes.push(Node { bias, maps, windows: None, order: None, alike: 1 });
-                    number(node.output)
+                    number(graph.len(node.output))
                 }
                 IntegerOp::Curves(own) => {
                     let values = elements[node.inputs[0].0].clone();
@@ -62,7 +66,7 @@ impl<'a> Claims<'a> {
                     let bias = Cow::Owned(vec![0; own.of.len()]);
                     let maps = Vec::new();
                     nodes.push(Node { bias, maps, windows: None, order: None, alike: 1 });
-                    number(node.output)
+                    number(graph.len(node.output))
                 }
                 IntegerOp::Select(selected) => {
                     let element = |at: &Selected| elements[node.inputs[at.input].0][at.index];
@@ -70,12 +74,15 @@ impl<'a> Claims<'a> {
                 }
             };
         }
-        let inputs = graph.input_len();
-        let numbers = graph.stated(&(0..inputs as u32).collect::<Vec<_>>());
+        let numbers = graph.stated(&(0..graph.input_len() as u32).collect::<Vec<_>>());
         let outputs = graph.outputs.iter().flat_map(|tensor| &elements[tensor.0]).copied();
-        let words = PublicValues::new(shape, numbers.len(), graph.output_len());
-        let words = words.stated(&numbers, outputs);
-        Self { inputs, nodes, ensembles, curves, words }
+        let public = PublicValues::new(shape, numbers.len(), graph.output_len());
+        let words = public.stated(&numbers, outputs);
+        let inputs = graph.input_len() + salt.len();
+        let (count, hashed) = (numbers.len(), public.packed(&numbers));
+        let committed = shape.committed() && count > 0;
+        let commitment = committed.then_some(Commitment { count, salt, words: hashed });
+        Self { inputs, nodes, ensembles, curves, commitment, words }
     }
 }
 

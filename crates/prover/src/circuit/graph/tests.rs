@@ -3,6 +3,7 @@
 //! verifier of real proofs.
 
 mod batches;
+mod committed;
 mod curves;
 mod paths;
 mod trees;
@@ -15,7 +16,13 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{claims::Rows as Terms, curves::CurveSums, paths::PathSums, *};
+use super::{
+    claims::Rows as Terms,
+    committed::{Commitment, element_zero, poseidon2, salt_unit},
+    curves::CurveSums,
+    paths::PathSums,
+    *,
+};
 use crate::{
     circuit::{
         self, First, Rows, interleave,
@@ -116,6 +123,18 @@ fn gaps(claims: &Claims<'_>, integers: &[(i64, i64)]) -> Vec<i64> {
     gaps
 }
 
+/// What the hash of committed inputs is of.
+fn hashed(claims: &Claims<'_>, integers: &[(i64, i64)], shape: &Shape) -> Vec<Fr> {
+    let Some(own) = &claims.commitment else { return vec![] };
+    let unit = Fr::from(1 << shape.value_bits());
+    let packed = |values: &[u32]| {
+        let values = values.iter().rev().map(|value| field(integers[*value as usize].1));
+        values.fold(Fr::zero(), |word, value| word * unit + value)
+    };
+    let salt = element_zero(own.count) + salt_unit() * packed(&own.salt);
+    std::iter::once(salt).chain(own.words.iter().map(|word| packed(word))).collect()
+}
+
 fn sparse(rows: &[&[(usize, i64)]]) -> Terms<'static> {
     let mut starts = vec![0];
     let mut terms = Vec::new();
@@ -163,6 +182,7 @@ fn claims() -> Claims<'static> {
         ],
         ensembles: vec![],
         curves: vec![],
+        commitment: None,
         words: vec![vec![0, 2], vec![9], vec![11], vec![12]],
     }
 }
@@ -193,10 +213,17 @@ impl Setting {
             };
             claims.words.iter().map(word).collect()
         };
+        let words = |integers: &Vec<(i64, i64)>| {
+            let mut words = words(integers);
+            let hash = hashed(claims, integers, &shape).into_iter().reduce(poseidon2);
+            hash.into_iter().for_each(|hash| words[0] = hash);
+            words
+        };
         let words = interleave(&runs.iter().map(words).collect::<Vec<_>>());
         let instances = [Fr::from(77)].into_iter().chain(words).collect();
         let gaps: Vec<_> = runs.iter().map(|integers| gaps(claims, integers)).collect();
-        let first = FirstPhase::new(&layout, &interleave(runs), &interleave(&gaps));
+        let hashed: Vec<_> = runs.iter().map(|integers| hashed(claims, integers, &shape)).collect();
+        let first = FirstPhase::new(&layout, &interleave(runs), &interleave(&gaps), &hashed);
         Self { first, layout, instances }
     }
 
@@ -554,7 +581,14 @@ fn random_claims() -> impl Strategy<Value = (Claims<'static>, Vec<i64>)> {
             let given = (0..inputs).map(|_| random(1 << 16) as i64).collect();
             let mut count = inputs;
             let mut claims =
-                Claims { inputs, nodes: vec![], ensembles: vec![], curves: vec![], words: vec![] };
+                Claims {
+                    inputs,
+                    nodes: vec![],
+                    ensembles: vec![],
+                    curves: vec![],
+                    commitment: None,
+                    words: vec![],
+                };
             for (results, _, dense, turned) in nodes {
                 let values: Vec<u32> =
                     (0..1 + random(8)).map(|_| random(count as u64) as u32).collect();

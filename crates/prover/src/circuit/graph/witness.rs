@@ -5,6 +5,7 @@ use halo2curves::bn256::Fr;
 use rayon::prelude::*;
 
 use super::{
+    committed::CommittedCells,
     curves::{CurveCells, CurveSums},
     layout::Layout,
     paths::{PathCells, PathSums},
@@ -25,6 +26,8 @@ pub struct FirstPhase {
     pub paths: PathCells,
     /// Functions of one variable.
     pub curves: CurveCells,
+    /// Hashes of committed inputs.
+    pub committed: CommittedCells,
 }
 
 /// The columns that depend on the challenges: active rows and, but for `coefficient` and
@@ -76,8 +79,14 @@ impl Challenges {
 
 impl FirstPhase {
     /// Fills the first-phase columns from every value's (z, x) and from the gaps of all windows,
-    /// those of the inferences of a batch one after the other.
-    pub fn new(layout: &Layout, integers: &[(i64, i64)], gaps: &[i64]) -> Self {
+    /// those of the inferences of a batch one after the other. `hashed` are the elements that
+    /// each inference's hash is of, if inputs are committed.
+    pub fn new(
+        layout: &Layout,
+        integers: &[(i64, i64)],
+        gaps: &[i64],
+        hashed: &[Vec<Fr>],
+    ) -> Self {
         let shape = &layout.shape;
         let (columns, active) = (shape.limb_columns(), layout.active_rows());
         let mask = shape.table_size() as u64 - 1;
@@ -146,7 +155,8 @@ impl FirstPhase {
             .into_par_iter()
             .map(|column| column.into_iter().map(|limb| Fr::from(u64::from(limb))).collect())
             .collect();
-        Self { limbs, cells, paths, curves }
+        let committed = CommittedCells::new(layout, hashed);
+        Self { limbs, cells, paths, curves, committed }
     }
 
     /// Fills the second-phase columns. They follow the gates row by row, so they satisfy
@@ -197,6 +207,11 @@ impl FirstPhase {
         }
         for row in layout.evaluations().flat_map(|row| row..row + layout.shape.batch()) {
             step[row] -= reading[row] * self.cells[row];
+        }
+        for row in layout.committed.used(layout.shape.batch()) {
+            for row in row..row + layout.shape.batch() {
+                step[row] += reading[row] * self.committed.element(layout, row);
+            }
         }
         for row in &layout.swaps {
             let leaves: Fr = self.paths.lanes.iter().map(|lane| lane.name[*row]).sum();
@@ -288,7 +303,8 @@ fn readings(layout: &Layout, coefficient: &[Fr], challenges: Challenges) -> Vec<
     let used = layout.value_rows.iter().flat_map(|row| *row..row + 2 * batch);
     let gaps = layout.gaps().flat_map(|row| row..row + batch);
     let evaluations = layout.evaluations().flat_map(|row| row..row + batch);
-    let used = used.chain(gaps).chain(evaluations);
+    let hashed = layout.committed.used(batch).flat_map(|row| row..row + batch);
+    let used = used.chain(gaps).chain(evaluations).chain(hashed);
     used.chain(layout.swaps.iter().copied()).for_each(|row| kept[row] = Fr::zero());
     layout.steps().for_each(|row| kept[row] = sigma);
     let mut sum = Fr::zero();

@@ -38,6 +38,7 @@ fn claims(curves: &integer::Curves) -> Claims<'_> {
         ],
         ensembles: vec![],
         curves: vec![Curves { node: 1, values: vec![3, 4, 2], curves }],
+        commitment: None,
         words: vec![vec![5], vec![6], vec![7], vec![8]],
     }
 }

@@ -102,7 +102,7 @@ impl Run {
         model.validate(shape.accumulator_bits(), shape.value_bits()).expect("fits");
         let layout = circuit::Layout::new(&model, shape).expect("small");
         assert_eq!(circuit::Layout::required_k(&model, shape), Ok(layout.k));
-        let witness = circuit::Witness::batch(&layout, &model, inputs, Fr::from(5)).expect("fits");
+        let witness = circuit::Witness::batch(&layout, &model, inputs, &[], Fr::from(5)).expect("fits");
         Self { layout, witness }
     }
 
@@ -242,7 +242,7 @@ impl Lies {
         for (word, (_, x)) in witness.instances[1..].iter_mut().zip(&integers[3..]) {
             *word = field(*x);
         }
-        let mut first = FirstPhase::new(rows, &integers, &[]);
+        let mut first = FirstPhase::new(rows, &integers, &[], &[]);
         let (bits, limbs) = (self.shape.limb_bits, self.shape.value_limbs());
         for (tree, (steps, leaf)) in self.paths.iter().enumerate() {
             let placed = &rows.paths.trees[placed(rows, tree)];

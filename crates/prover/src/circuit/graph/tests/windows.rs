@@ -42,6 +42,7 @@ fn claims() -> Claims<'static> {
         ],
         ensembles: vec![],
         curves: vec![],
+        commitment: None,
         words: vec![vec![3], vec![4], vec![5], vec![6], vec![7]],
     }
 }
