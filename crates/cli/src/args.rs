@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Use an oracle that somebody else deployed, after checking that it has this model
     Attach(Attach),
+    /// Commit to inputs with a random salt: what a proof states instead of them
+    Commit(Commit),
     /// Vouch for a subject's inputs: sign that they are what a proof says
     Attest(Attest),
     /// Take a proof to the chain and wait until it is final
@@ -113,6 +115,18 @@ pub(crate) struct ModelOptions {
     /// stay private
     #[arg(long = "public", value_name = "NAME", conflicts_with = "public_inputs")]
     pub(crate) public: Vec<String>,
+    /// Let the proof state a commitment to all inputs: a Poseidon hash with a salt, see
+    /// `verdict commit`
+    #[arg(long, conflicts_with_all = ["public_inputs", "public"])]
+    pub(crate) commit_inputs: bool,
+    /// Let the proof state a commitment to an input, by its name; repeat for several. The others
+    /// stay private
+    #[arg(
+        long = "commit",
+        value_name = "NAME",
+        conflicts_with_all = ["public_inputs", "public", "commit_inputs"]
+    )]
+    pub(crate) commit: Vec<String>,
     /// Largest output error against the float model (default: 1e-4, or what can be
     /// reached if outputs may be large)
     #[arg(long, value_name = "ERROR", allow_negative_numbers = true)]
@@ -336,7 +350,7 @@ pub(crate) struct Setup {
         value_name = "SETUP",
         conflicts_with_all = [
             "out", "public_weights", "ranges", "range", "calibration", "public_inputs", "public",
-            "target_error", "decimals",
+            "commit_inputs", "commit", "target_error", "decimals",
         ]
     )]
     pub(crate) check: Option<PathBuf>,
@@ -376,6 +390,10 @@ pub(crate) struct Prove {
     /// verification_hash, subject, nonce and deadline of each
     #[arg(long, value_name = "FILE", requires = "batch")]
     pub(crate) requests: Option<PathBuf>,
+    /// Of a setup that commits to inputs, the file that `commit` wrote for the sample, or for
+    /// all of a batch
+    #[arg(long, value_name = "FILE")]
+    pub(crate) commitment: Option<PathBuf>,
     /// Where to write the proof bundle
     #[arg(long, short)]
     pub(crate) out: PathBuf,
@@ -541,6 +559,26 @@ impl Attestors {
     }
 }
 
+/// No chain is asked, and no key is needed. Whoever has the file that is written can hold a guess of
+/// the input against the commitment.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Commit {
+    /// The setup folder, or its public part
+    pub(crate) setup: PathBuf,
+    /// The input: a file as for `prove`
+    #[arg(long, short, required_unless_present = "batch")]
+    pub(crate) input: Option<PathBuf>,
+    /// Which of the file's samples: its id, or its index from 0 if it has none
+    #[arg(long, requires = "input")]
+    pub(crate) id: Option<String>,
+    /// Instead of one input, all samples of a file, each with a salt of its own
+    #[arg(long, value_name = "FILE", conflicts_with = "input")]
+    pub(crate) batch: Option<PathBuf>,
+    /// Where to write commitment and salt
+    #[arg(long, short)]
+    pub(crate) out: PathBuf,
+}
+
 /// The statement names the chain and the registry where the setup is deployed. Signing asks no
 /// chain; the key is that of a sender: from a keystore or from VERDICT_PRIVATE_KEY.
 #[derive(Debug, ClapArgs)]
@@ -553,6 +591,9 @@ pub(crate) struct Attest {
     /// Which of the file's samples: its id, or its index from 0 if it has none
     #[arg(long, requires = "input")]
     pub(crate) id: Option<String>,
+    /// Of a setup that commits to inputs, the file that `commit` wrote
+    #[arg(long, value_name = "FILE", requires = "input")]
+    pub(crate) commitment: Option<PathBuf>,
     /// Whose input it is
     #[arg(long, value_name = "ADDRESS", requires = "input")]
     pub(crate) subject: Option<Address>,

@@ -124,12 +124,14 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel>
     let file = ModelFile::open(path, &load).map_err(|error| hint(error, options))?;
     let file = if options.no_crosscheck { file.without_crosscheck() } else { file };
     let (mut ranges, inputs) = ranges(options, file.graph())?;
-    if !options.public.is_empty() {
-        ranges.private = all_but(&options.public, &inputs)?;
+    let stated = if options.public.is_empty() { &options.commit } else { &options.public };
+    if !stated.is_empty() {
+        ranges.private = all_but(stated, &inputs)?;
     }
     let plan_options = PlanOptions {
         target_error: options.target_error,
         public_inputs: options.public_inputs || !options.public.is_empty(),
+        committed: options.commit_inputs || !options.commit.is_empty(),
         objective: options.optimize.objective(),
         decimals: options.decimals,
         batch: options.batch,
@@ -141,7 +143,7 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel>
 fn all_but(public: &[String], tensors: &[InputTensor]) -> Outcome<Vec<usize>> {
     let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
     if let Some(name) = public.iter().find(|name| !names.contains(&name.as_str())) {
-        let message = format!("--public names {name}, the model takes {}", names.join(", "));
+        let message = format!("no input is called {name}, the model takes {}", names.join(", "));
         return Err(Failure::new(message));
     }
     let private = |index: &usize| !public.iter().any(|name| name == names[*index]);

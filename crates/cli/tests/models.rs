@@ -92,7 +92,7 @@ fn one_input_of_several_is_made_public_by_name() {
     let both = of(&["--public", "b", "--public", "a"]);
     assert_eq!((&both["public_inputs"], instances(&both)), (&serde_json::json!(["a", "b"]), all));
     let error = place.failure(&[&inspect[..], &["--public", "c"]].concat());
-    assert!(error.contains("--public names c, the model takes a, b"), "{error}");
+    assert!(error.contains("no input is called c, the model takes a, b"), "{error}");
     place.fails_with(2, &[&inspect[..], &["--public", "a", "--public-inputs"]].concat());
 }
 

@@ -31,6 +31,7 @@ use verdict_relayer::{Effect, RelayerSigner, SubmitRequest, TxReceipt, signer::S
 
 use crate::{
     chain::{Chain, ChainError, ChainReader},
+    commitment::Salt,
     deployment::{AttestationPolicy, Deployment},
     error::{Error, Kind},
     files::{self, Access},
@@ -177,6 +178,8 @@ pub struct AttestRequest<'a> {
     pub subject: Address,
     /// The model's inputs.
     pub input: &'a [f64],
+    /// The salt of the commitment to them, if that is what proofs state.
+    pub salt: Option<Salt>,
     /// Seconds from now for which the statement is valid.
     pub valid_for: u64,
     /// The contract in whose name the key signs (ERC-1271); `None`: the key's own account.
@@ -212,7 +215,7 @@ pub async fn attest(
         registry: policy.signers,
         subject: request.subject,
         schema: policy.schema,
-        inputs: inputs_hash(&setup.manifest().input_words(request.input)?),
+        inputs: inputs_hash(&setup.manifest().input_words(request.input, request.salt)?),
         issued_at: now.saturating_sub(CLOCK_LAG),
         valid_until: valid_until.ok_or(AttestError::ValidFor(request.valid_for))?,
     };

@@ -19,6 +19,7 @@ use crate::{
     attach::AttachError,
     attest::AttestError,
     chain::ChainError,
+    commitment::CommitmentError,
     deploy::DeployError,
     files::FileError,
     prove::OwnProofError,
@@ -102,6 +103,9 @@ pub enum Error {
         /// Requests given.
         got: usize,
     },
+    /// Inputs are not committed to, or not as was said.
+    #[error(transparent)]
+    Commitment(#[from] CommitmentError),
     /// A proof was made that does not hold.
     #[error(transparent)]
     OwnProof(#[from] OwnProofError),
@@ -185,6 +189,7 @@ impl Error {
             Self::Deploy(error) => error.hint(),
             Self::Attach(error) => error.hint(),
             Self::Attest(error) => error.hint(),
+            Self::Commitment(error) => error.hint(),
             Self::Submit(error) => error.hint(),
             Self::Prove(ProveError::Inputs(IntegerError::Batch(_))) => Some(
                 "a setup is made for one number of inferences: set the model up with `--batch N`, \

@@ -56,6 +56,7 @@
 mod attach;
 mod attest;
 mod chain;
+mod commitment;
 mod contracts;
 mod deploy;
 mod deployment;
@@ -81,6 +82,9 @@ pub use self::{
         source_inputs, write_attestation,
     },
     chain::{Chain, ChainError, ChainOptions, ChainReader, is_development},
+    commitment::{
+        Commitment, CommitmentError, Salt, commit, read_commitments, salts, write_commitments,
+    },
     contracts::Contracts,
     deploy::{Attestors, DeployError, DeployOptions, DeployStep, Deployed, ScoreDirection, deploy},
     deployment::{AttestationPolicy, Deployment},

@@ -23,6 +23,7 @@ use verdict_prover::{
 };
 
 use crate::{
+    commitment::{CommitmentError, Salt},
     error::Error,
     request::ScoreRequest,
     setup::{PrivatePart, PublicSetup, SetupError, Weights},
@@ -97,7 +98,7 @@ impl Prover {
         &self.public
     }
 
-    /// Proves one inference and verifies the proof: what is returned is accepted by
+    /// Proves one inference whose inputs are not committed and verifies the proof: what is returned is accepted by
     /// [`crate::verify`] and by the contract.
     ///
     /// # Errors
@@ -108,18 +109,20 @@ impl Prover {
         input: &[f64],
         request: Option<&ScoreRequest>,
     ) -> Result<ProofBundle, Error> {
-        self.prove_batch(&[input], request.map_or(&[], std::slice::from_ref))
+        self.prove_batch(&[input], &[], request.map_or(&[], std::slice::from_ref))
     }
 
     /// Proves a batch of inferences in one proof and verifies it. The proof answers
-    /// `requests`, one for each inference in the same order, or none.
+    /// `requests`, one for each inference in the same order, or none. Where inputs are committed,
+    /// each inference has a salt, see [`crate::salts`].
     ///
     /// # Errors
     /// As [`Self::prove`]; the setup is for another number of inferences, or there are not
-    /// as many requests.
+    /// as many requests or salts.
     pub fn prove_batch(
         &self,
         inputs: &[impl AsRef<[f64]>],
+        salts: &[Salt],
         requests: &[ScoreRequest],
     ) -> Result<ProofBundle, Error> {
         let (expected, got) = (inputs.len(), requests.len());
@@ -127,16 +130,23 @@ impl Prover {
             return Err(Error::Requests { expected, got });
         }
         let inputs = self.encode(inputs)?;
-        let about = |(inputs, request): (&Vec<i64>, &ScoreRequest)| {
-            request.about(&self.public.manifest().words_of(inputs))
+        if salts.is_empty() && self.public.manifest().shape.committed() {
+            return Err(CommitmentError::NoSalt.into());
+        }
+        let about = |(index, (inputs, request)): (usize, (&Vec<i64>, &ScoreRequest))| {
+            let words = self.public.manifest().words_of(inputs, salts.get(index).copied())?;
+            Ok(request.about(&words))
         };
-        let requests: Vec<_> = inputs.iter().zip(requests).map(about).collect();
+        let requests = inputs.iter().zip(requests).enumerate().map(about);
+        let requests = requests.collect::<Result<Vec<_>, Error>>()?;
         let context = match &requests[..] {
             [] => U256::ZERO,
             [request] => request.context(),
             requests => context_word(batch_commitment(requests)),
         };
-        let proof = prove_batch(&self.engine, &self.keys, &inputs, &context.to_be_bytes(), OsRng)?;
+        let salts: Vec<u128> = salts.iter().map(|salt| salt.to_integer()).collect();
+        let context = context.to_be_bytes();
+        let proof = prove_batch(&self.engine, &self.keys, &inputs, &salts, &context, OsRng)?;
         self.finish(proof, requests)
     }
 
@@ -151,9 +161,11 @@ impl Prover {
     /// # Errors
     /// As [`Self::prove_batch`].
     pub fn time_proof(&self, inputs: &[impl AsRef<[f64]>]) -> Result<Duration, Error> {
+        let committed = self.public.manifest().shape.committed();
+        let salts = vec![0; if committed { inputs.len() } else { 0 }];
         let inputs = self.encode(inputs)?;
         let start = Instant::now();
-        prove_batch(&self.engine, &self.keys, &inputs, &[0; 32], OsRng)?;
+        prove_batch(&self.engine, &self.keys, &inputs, &salts, &[0; 32], OsRng)?;
         Ok(start.elapsed())
     }
 
@@ -238,7 +250,7 @@ mod tests {
     /// A proof as the kernels leave it, before it is checked.
     fn raw(prover: &Prover) -> Proof {
         let inputs = prover.encode(&[[0.5, -0.25, 0.75]]).expect("fits");
-        prove_batch(&prover.engine, &prover.keys, &inputs, &[0; 32], OsRng).expect("a proof")
+        prove_batch(&prover.engine, &prover.keys, &inputs, &[], &[0; 32], OsRng).expect("a proof")
     }
 
     #[test]

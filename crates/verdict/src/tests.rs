@@ -14,8 +14,8 @@ use verdict_prover::graph::{Linear, LinearMap, Op};
 
 use crate::{
     CheckError, Checked, Deployment, Error, Graph, Kind, PlanOptions, PlannedModel, Prover,
-    ProverOptions, PublicSetup, Ranges, Reading, ScoreRequest, SetupError, SetupReport, Silent,
-    SrsChoice, VerifyError, Weights, check, of_inference, setup, verify,
+    ProverOptions, PublicSetup, Ranges, Reading, Salt, ScoreRequest, SetupError, SetupReport,
+    Silent, SrsChoice, VerifyError, Weights, check, commit, of_inference, salts, setup, verify,
 };
 
 /// A folder with a setup of a fixture's model: three inputs, two outputs.
@@ -49,11 +49,17 @@ impl Fixture {
 }
 
 fn planned(model: &str, public_inputs: bool, batch: Option<usize>) -> Result<PlannedModel, Error> {
+    planned_with(model, &PlanOptions { public_inputs, batch, ..planned_options() })
+}
+
+fn planned_options() -> PlanOptions {
+    PlanOptions { target_error: Some(1e-3), ..PlanOptions::default() }
+}
+
+fn planned_with(model: &str, options: &PlanOptions) -> Result<PlannedModel, Error> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prover/tests/fixtures/good");
     let ranges = Ranges::uniform(3, -1.0, 1.0);
-    let target_error = Some(1e-3);
-    let options = PlanOptions { public_inputs, target_error, batch, ..PlanOptions::default() };
-    PlannedModel::load(&fixtures.join(model), &ranges, &options)
+    PlannedModel::load(&fixtures.join(model), &ranges, options)
 }
 
 fn make(model: &str, public_inputs: bool, folder: &Path) -> Result<SetupReport, Error> {
@@ -78,6 +84,47 @@ fn score_request(nonce: u64) -> ScoreRequest {
 }
 
 #[test]
+fn a_proof_states_a_commitment_to_its_inputs_and_no_other() {
+    let folder = TempDir::new().expect("a folder");
+    let samples = [[0.5, -0.25, 0.75], [-1.0, 1.0, 0.0]];
+    for batch in [None, Some(2)] {
+        let path = folder.path().join(format!("{batch:?}"));
+        let options = PlanOptions { committed: true, batch, ..planned_options() };
+        make_of(&planned_with("mlp.onnx", &options).expect("plans"), &path).expect("a setup");
+        let prover = Prover::open(&path, ProverOptions::default()).expect("both parts");
+        let public = PublicSetup::open(&path).expect("a setup");
+        let samples = &samples[..batch.unwrap_or(1)];
+        let commitments = commit(&public, samples).expect("fits");
+        let own = salts(&public, samples, &commitments).expect("theirs");
+        let requests: Vec<_> = (0..samples.len() as u64).map(|n| score_request(n + 1)).collect();
+        let bundle = prover.prove_batch(samples, &own, &requests).expect("a proof");
+        verify(&public, &bundle).expect("valid");
+        let stated: Vec<_> = commitments.iter().map(|own| own.commitment).collect();
+        assert_eq!(bundle.input_words(), stated);
+        // Another commitment is not stated by this proof.
+        let mut other = bundle.clone();
+        other.instances[1] = commit(&public, samples).expect("fits")[0].commitment;
+        prover.renew_hints(&mut other).expect("well formed");
+        assert!(verify(&public, &other).is_err());
+        // Without a salt, or with one too many.
+        let error = prover.prove_batch(samples, &[], &requests).expect_err("no salt");
+        assert!(error.hint().is_some_and(|hint| hint.contains("verdict commit")), "{error}");
+        let many = [own.clone(), own.clone()].concat();
+        assert!(prover.prove_batch(samples, &many, &requests).is_err());
+        // Other inputs, or another salt, are not what was committed to.
+        let mut moved = samples.to_vec();
+        moved[0][1] += 0.01;
+        assert!(salts(&public, &moved, &commitments).is_err());
+        let mut salted = commitments.clone();
+        salted[0].salt = Salt::random();
+        assert!(salts(&public, samples, &salted).is_err());
+        assert_ne!(commit(&public, samples).expect("fits")[0].commitment, stated[0]);
+    }
+    let plain = Fixture::new(true);
+    assert!(commit(&plain.public(), &samples).is_err(), "states inputs");
+}
+
+#[test]
 fn a_batch_is_one_proof_of_what_each_inference_gives() {
     let folder = TempDir::new().expect("a folder");
     for public_inputs in [false, true] {
@@ -87,7 +134,7 @@ fn a_batch_is_one_proof_of_what_each_inference_gives() {
         let prover = Prover::open(&path, ProverOptions::default()).expect("both parts");
         let samples = [[0.5, -0.25, 0.75], [-1.0, 1.0, 0.0], [0.1, 0.2, 0.3]];
         let requests: Vec<_> = (1..4).map(score_request).collect();
-        let bundle = prover.prove_batch(&samples, &requests).expect("a proof");
+        let bundle = prover.prove_batch(&samples, &[], &requests).expect("a proof");
         let public = PublicSetup::open(&path).expect("a setup");
         let verified = verify(&public, &bundle).expect("valid");
         assert_eq!(verified.batch, 3);
@@ -118,9 +165,9 @@ fn a_batch_is_one_proof_of_what_each_inference_gives() {
         told.instances.swap(word, word - 1);
         assert!(verify(&public, &told).is_err());
         // Not as many as the setup is for.
-        let error = prover.prove_batch(&samples[..2], &[]).expect_err("two");
+        let error = prover.prove_batch(&samples[..2], &[], &[]).expect_err("two");
         assert!(error.hint().is_some_and(|hint| hint.contains("--batch")), "{error}");
-        let error = prover.prove_batch(&samples, &requests[..2]).expect_err("two requests");
+        let error = prover.prove_batch(&samples, &[], &requests[..2]).expect_err("two requests");
         assert!(matches!(error, Error::Requests { expected: 3, got: 2 }), "{error}");
         // A request of one inference is none of a batch.
         let mut one = bundle;

@@ -3,7 +3,8 @@
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use verdict::{
-    AttestRequest, Error, PublicSetup, accept_signer, attest, check_writable, write_attestation,
+    AttestRequest, Error, PublicSetup, accept_signer, attest, check_writable, read_commitments,
+    salts, write_attestation,
 };
 
 use super::chain::{connect, runtime, signer, wait};
@@ -34,10 +35,15 @@ pub(crate) fn run(args: &Attest, ui: &Ui) -> Outcome {
     };
     check_writable(out, false).map_err(Error::from)?;
     let sample = read_input(input, &setup.manifest().model.inputs, args.id.as_deref())?;
+    let salt = match &args.commitment {
+        Some(path) => salts(&setup, &[&sample.input], &read_commitments(path)?)?.pop(),
+        None => None,
+    };
     let key = signer(&args.chain)?;
     let request = AttestRequest {
         subject,
         input: &sample.input,
+        salt,
         valid_for: args.valid_for,
         account: args.account,
     };

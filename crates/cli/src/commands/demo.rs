@@ -104,6 +104,8 @@ pub(crate) fn example_options(example: &Path) -> ModelOptions {
         calibration: None,
         public_inputs: false,
         public: vec![],
+        commit_inputs: false,
+        commit: vec![],
         target_error: None,
         decimals: None,
         batch: None,

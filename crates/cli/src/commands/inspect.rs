@@ -126,6 +126,11 @@ fn public_inputs(plan: &Plan) -> Vec<&str> {
     stated.map(|(_, tensor)| tensor.name.as_str()).collect()
 }
 
+/// How inputs are stated.
+fn stated(plan: &Plan) -> &'static str {
+    if plan.shape.committed() { "committed inputs" } else { "public inputs" }
+}
+
 fn listed(names: &[&str]) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
@@ -140,7 +145,7 @@ pub(crate) fn summary(planned: &PlannedModel) -> Outcome<Vec<String>> {
         ("model", format!("{}, {} parameters", model.name, grouped(model.parameters() as u64))),
         ("reading", reading(planned.reading())),
         ("inputs", grids(&plan.quantized.input)),
-        ("public inputs", listed(&public_inputs(plan))),
+        (stated(plan), listed(&public_inputs(plan))),
         (
             "outputs",
             format!(

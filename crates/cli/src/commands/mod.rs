@@ -5,6 +5,7 @@ mod attest;
 mod bench;
 mod chain;
 mod codegen;
+mod commit;
 mod demo;
 mod deploy;
 mod inspect;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: &Command, ui: &Ui) -> Outcome {
         Command::Inspect(args) => inspect::run(args, ui),
         Command::Srs(args) => srs::run(args, ui),
         Command::Setup(args) => setup::run(args, ui),
+        Command::Commit(args) => commit::run(args, ui),
         Command::Prove(args) => prove::run(args, ui),
         Command::Verify(args) => verify::run(args, ui),
         Command::Codegen(args) => codegen::run(args, ui),

@@ -2,8 +2,9 @@
 
 use alloy::primitives::Address;
 use verdict::{
-    ChainReader, Deployment, Error, Progress, Prover, ProverOptions, PublicSetup, ScoreRequest,
-    check_writable, next_nonce, of_inference, read_bounded, source_inputs, write_bundle,
+    ChainReader, Deployment, Error, Progress, Prover, ProverOptions, PublicSetup, Salt,
+    ScoreRequest, check_writable, next_nonce, of_inference, read_bounded, read_commitments, salts,
+    source_inputs, write_bundle,
 };
 
 use super::chain::{runtime, wait};
@@ -41,7 +42,8 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
         samples => format!("prove the model on {} samples", samples.len()),
     };
     let inputs: Vec<_> = samples.iter().map(|sample| &sample.input).collect();
-    let bundle = ui.step(&title, || Ok(prover.prove_batch(&inputs, &requests)?))?;
+    let salts = args.salts(prover.public(), &inputs)?;
+    let bundle = ui.step(&title, || Ok(prover.prove_batch(&inputs, &salts, &requests)?))?;
     write_bundle(&bundle, &args.out)?;
     let output = outputs(&bundle.decoded, samples.len(), u32::from(bundle.decimals));
     let human = table(&[
@@ -72,6 +74,14 @@ pub(crate) fn outputs(values: &[f64], batch: usize, decimals: u32) -> String {
 }
 
 impl Prove {
+    /// The salts of the commitments that are given, which must be to these inputs.
+    fn salts(&self, setup: &PublicSetup, inputs: &[&Vec<f64>]) -> Outcome<Vec<Salt>> {
+        match &self.commitment {
+            Some(path) => Ok(salts(setup, inputs, &read_commitments(path)?)?),
+            None => Ok(vec![]),
+        }
+    }
+
     /// The subject's inputs as the deployed model's source says.
     fn read_source(&self, setup: &PublicSetup) -> Outcome<Applicant> {
         let Some(subject) = self.request.subject else {

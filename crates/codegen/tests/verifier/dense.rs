@@ -201,7 +201,8 @@ fn a_batch_costs_little_more_gas_than_one_inference() {
         let layout = Arc::new(Layout::new(&model, shape).expect("small"));
         let inputs: Vec<Vec<i64>> =
             (0..batch as i64).map(|t| vec![1234 + 3000 * t, 4095, 40]).collect();
-        let witness = Witness::batch(&layout, &model, &inputs, &[], Fr::from(77)).expect("in range");
+        let witness =
+            Witness::batch(&layout, &model, &inputs, &[], Fr::from(77)).expect("in range");
         let instances = witness.instances.clone();
         let circuit = ModelCircuit::with_witness(layout.clone(), Arc::new(witness.clone()));
         let proven =

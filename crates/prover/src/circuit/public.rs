@@ -70,7 +70,8 @@ impl PublicValues {
         inputs: &[T],
         outputs: impl IntoIterator<Item = T>,
     ) -> Vec<Vec<T>> {
-        let inputs = if self.committed { vec![vec![]; self.words_each()] } else { self.packed(inputs) };
+        let inputs =
+            if self.committed { vec![vec![]; self.words_each()] } else { self.packed(inputs) };
         inputs.into_iter().chain(outputs.into_iter().map(|output| vec![output])).collect()
     }
 

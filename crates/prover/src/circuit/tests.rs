@@ -396,7 +396,8 @@ fn a_batch_of_another_size_is_refused() {
     let layout = Layout::new(&model, shape).expect("small");
     for got in [0, 1, 2, 4] {
         let inputs = vec![vec![0; 38]; got];
-        let error = Witness::batch(&layout, &model, &inputs, &[], Fr::one()).expect_err("another size");
+        let error =
+            Witness::batch(&layout, &model, &inputs, &[], Fr::one()).expect_err("another size");
         assert!(matches!(error, IntegerError::Batch(WrongBatch { expected: 3, .. })), "{error}");
     }
     for batch in [0, 4097] {

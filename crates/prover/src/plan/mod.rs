@@ -108,6 +108,9 @@ pub struct PlanOptions {
     pub target_error: Option<f64>,
     /// Whether inputs are instances: those that are not declared private.
     pub public_inputs: bool,
+    /// Whether a commitment to these inputs is stated instead of them.
+    #[serde(default)]
+    pub committed: bool,
     /// What to optimize.
     pub objective: Objective,
     /// Decimals of the outputs; the most that fit, 6 at most, if not given.
@@ -356,7 +359,7 @@ impl Search {
                 limbs,
                 shift_limbs,
                 lanes: 1,
-                public_inputs: options.public_inputs,
+                public_inputs: options.public_inputs || options.committed,
                 graph: None,
             };
             let measured = quantizer
@@ -377,7 +380,7 @@ impl Search {
             }
             let mut candidates: Vec<(Candidate, usize)> = Vec::new();
             let mut failure = None;
-            for shape in shapes_of(&format, options.batch.unwrap_or(1), quantizer) {
+            for shape in shapes_of(&format, options, quantizer) {
                 match Layout::required_k(&quantized.graph, shape) {
                     // Tables are of many sizes: more columns than others for as many rows.
                     Ok(k) if candidates.iter().any(|(other, _)| other.outdoes(&shape, k)) => {}
@@ -480,10 +483,12 @@ fn quantizers<'a>(
 
 /// The chain circuit's and the graph circuit's shapes of a format, with what a quantizer's
 /// models need.
-fn shapes_of(format: &Shape, batch: usize, quantizer: &Quantizer<'_>) -> Vec<Shape> {
+fn shapes_of(format: &Shape, options: &PlanOptions, quantizer: &Quantizer<'_>) -> Vec<Shape> {
+    let (batch, committed) = (options.batch.unwrap_or(1), options.committed);
     let (has_paths, windows) = (quantizer.has_paths(), quantizer.has_windows());
     let has_tables = quantizer.has_tables();
-    let chain = match (batch, format.public_inputs, has_paths || windows || has_tables) {
+    let more = has_paths || windows || has_tables || committed;
+    let chain = match (batch, format.public_inputs, more) {
         (1, true, false) => &LANES[..1],
         (1, false, false) => &LANES[..],
         // The chain circuit is of one inference, and has linear nodes only.
@@ -491,7 +496,7 @@ fn shapes_of(format: &Shape, batch: usize, quantizer: &Quantizer<'_>) -> Vec<Sha
     };
     let chain = chain.iter().map(|lanes| Shape { lanes: *lanes, ..*format });
     // As many weights in a cell as it holds; limbs in as few rows as a column more saves.
-    let most = GraphShape { windows, ..GraphShape::new(format.limbs, 1) };
+    let most = GraphShape { windows, committed, ..GraphShape::new(format.limbs, 1) };
     let packed = Shape { graph: Some(most), ..*format }.most_packed();
     let tables: Vec<(usize, usize)> = match has_paths {
         true => {
@@ -512,7 +517,7 @@ fn shapes_of(format: &Shape, batch: usize, quantizer: &Quantizer<'_>) -> Vec<Sha
             *m == least || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1)
         });
         columns.flat_map(move |limb_columns| {
-            let tables = GraphShape { node_lanes, path_lanes, windows, segment_lanes, ..most };
+            let tables = GraphShape { node_lanes, path_lanes, segment_lanes, ..most };
             let graph = Some(GraphShape { limb_columns, packed, batch, ..tables });
             LANES.iter().map(move |lanes| Shape { lanes: *lanes, graph, ..*format })
         })

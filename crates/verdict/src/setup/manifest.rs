@@ -15,14 +15,18 @@ use verdict_kzg::{protocol::Opening, transcript::to_be_bytes};
 use verdict_prover::{
     circuit,
     onnx::crosscheck::Reading,
-    quantize::{ErrorReport, InputSchema, OutputSchema, Precision, SchemaError},
+    quantize::{ErrorReport, InputSchema, OutputSchema, Precision},
     samples::InputTensor,
     shape::Shape,
     srs::{Srs, ceremony_tau_g2, fingerprint, is_tau_g2},
 };
 
 use super::{FORMAT_VERSION, MANIFEST, SetupError};
-use crate::model;
+use crate::{
+    commitment::{CommitmentError, Salt},
+    error::Error,
+    model,
+};
 
 /// What a setup is about. Everything but the precision, what was measured (the error, the
 /// reading), the version and the hashes of files is its *statement*: what a proof of it means.
@@ -175,26 +179,45 @@ impl Manifest {
         model::public_values(&self.shape, &self.input, &self.output)
     }
 
-    /// The words in which a proof of an inference on `inputs` states them; none if they are
-    /// private.
+    /// The words in which a proof of an inference on `inputs` states them, with their salt if
+    /// they are committed; none if they are private.
     ///
     /// # Errors
-    /// The inputs do not fit the model or its declared ranges.
-    pub fn input_words(&self, inputs: &[f64]) -> Result<Vec<B256>, SchemaError> {
-        Ok(self.words_of(&self.input.encode(inputs)?))
+    /// The inputs do not fit the model or its declared ranges; they are committed and no salt is
+    /// given.
+    pub fn input_words(&self, inputs: &[f64], salt: Option<Salt>) -> Result<Vec<B256>, Error> {
+        self.words_of(&self.input.encode(inputs)?, salt)
     }
 
     /// The same of inputs that are integers already.
-    pub(crate) fn words_of(&self, inputs: &[i64]) -> Vec<B256> {
+    pub(crate) fn words_of(&self, inputs: &[i64], salt: Option<Salt>) -> Result<Vec<B256>, Error> {
         let stated = self.input.stated(inputs);
         let public = circuit::PublicValues::new(&self.shape, stated.len(), self.output.count);
-        public.words(&stated).iter().map(|word| B256::from(to_be_bytes(word))).collect()
+        let words = match (self.shape.committed(), salt) {
+            (true, Some(salt)) => vec![public.commitment(&stated, salt.to_integer())],
+            (true, None) => return Err(CommitmentError::NoSalt.into()),
+            (false, _) => public.words(&stated),
+        };
+        Ok(words.iter().map(|word| B256::from(to_be_bytes(word))).collect())
+    }
+
+    /// The word that commits to `inputs` with a salt.
+    ///
+    /// # Errors
+    /// The inputs do not fit the model or its declared ranges; the setup's proofs state no
+    /// commitment.
+    pub fn commitment(&self, inputs: &[f64], salt: Salt) -> Result<B256, Error> {
+        if !self.shape.committed() {
+            return Err(CommitmentError::NotCommitted.into());
+        }
+        let words = self.input_words(inputs, Some(salt))?;
+        words.first().copied().ok_or(CommitmentError::NotCommitted.into())
     }
 
     /// The inputs that a proof of an inference states in these words; `None` if there are none
-    /// such, or some inputs are private.
+    /// such, or inputs are private or committed.
     pub(crate) fn inputs_of_words(&self, words: &[U256]) -> Option<Vec<f64>> {
-        if !self.input.private.is_empty() {
+        if !self.input.private.is_empty() || self.shape.committed() {
             return None;
         }
         let words: Option<Vec<Fr>> =
@@ -208,7 +231,7 @@ impl Manifest {
     }
 
     /// Names what public input words mean: the inputs, their ranges and decimals, and how they
-    /// are packed. Every model with this schema can be run on inputs that were attested once.
+    /// are packed, or hashed. Every model with this schema can be run on inputs that were attested once.
     pub fn schema_id(&self) -> B256 {
         #[derive(Serialize)]
         struct Meaning<'a> {
@@ -216,12 +239,15 @@ impl Manifest {
             inputs: &'a [InputTensor],
             encoding: &'a InputSchema,
             packed: bool,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            committed: bool,
         }
         let meaning = Meaning {
             domain: "verdict.schema.v1",
             inputs: &self.model.inputs,
             encoding: &self.input,
             packed: self.shape.graph.is_some(),
+            committed: self.shape.committed(),
         };
         // As of the statement above.
         keccak256(serde_json::to_vec(&meaning).unwrap_or_default())

@@ -580,15 +580,14 @@ fn random_claims() -> impl Strategy<Value = (Claims<'static>, Vec<i64>)> {
             };
             let given = (0..inputs).map(|_| random(1 << 16) as i64).collect();
             let mut count = inputs;
-            let mut claims =
-                Claims {
-                    inputs,
-                    nodes: vec![],
-                    ensembles: vec![],
-                    curves: vec![],
-                    commitment: None,
-                    words: vec![],
-                };
+            let mut claims = Claims {
+                inputs,
+                nodes: vec![],
+                ensembles: vec![],
+                curves: vec![],
+                commitment: None,
+                words: vec![],
+            };
             for (results, _, dense, turned) in nodes {
                 let values: Vec<u32> =
                     (0..1 + random(8)).map(|_| random(count as u64) as u32).collect();

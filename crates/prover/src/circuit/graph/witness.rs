@@ -81,12 +81,7 @@ impl FirstPhase {
     /// Fills the first-phase columns from every value's (z, x) and from the gaps of all windows,
     /// those of the inferences of a batch one after the other. `hashed` are the elements that
     /// each inference's hash is of, if inputs are committed.
-    pub fn new(
-        layout: &Layout,
-        integers: &[(i64, i64)],
-        gaps: &[i64],
-        hashed: &[Vec<Fr>],
-    ) -> Self {
+    pub fn new(layout: &Layout, integers: &[(i64, i64)], gaps: &[i64], hashed: &[Vec<Fr>]) -> Self {
         let shape = &layout.shape;
         let (columns, active) = (shape.limb_columns(), layout.active_rows());
         let mask = shape.table_size() as u64 - 1;

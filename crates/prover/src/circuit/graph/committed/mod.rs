@@ -30,8 +30,10 @@ mod layout;
 pub mod poseidon;
 mod witness;
 
-pub use self::{config::CommittedColumns, layout::Committed, poseidon::poseidon2, witness::CommittedCells};
 pub use self::layout::Commitment;
+pub use self::{
+    config::CommittedColumns, layout::Committed, poseidon::poseidon2, witness::CommittedCells,
+};
 pub(in crate::circuit) use self::{
     layout::{element_zero, salt_unit, salt_values},
     witness::first_element,

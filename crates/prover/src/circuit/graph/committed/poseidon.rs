@@ -49,7 +49,11 @@ pub(in crate::circuit) enum Kind {
 
 impl Row {
     /// The state after the row.
-    pub(in crate::circuit) fn step(&self, matrix: &[[Fr; WIDTH]; WIDTH], [a, b, c]: State) -> State {
+    pub(in crate::circuit) fn step(
+        &self,
+        matrix: &[[Fr; WIDTH]; WIDTH],
+        [a, b, c]: State,
+    ) -> State {
         let raised = (a + self.constant).pow_vartime([5]);
         match self.kind {
             Kind::Turn => [b, c, raised],
@@ -199,6 +203,9 @@ mod tests {
     fn the_hash_is_circomlibs() {
         let expected =
             "7853200120776062878684798364095072458815029376092732009249414926327459813530";
-        assert_eq!(poseidon2(Fr::ONE, Fr::from(2)), Fr::from_str_vartime(expected).expect("a number"));
+        assert_eq!(
+            poseidon2(Fr::ONE, Fr::from(2)),
+            Fr::from_str_vartime(expected).expect("a number")
+        );
     }
 }

@@ -102,7 +102,8 @@ impl Run {
         model.validate(shape.accumulator_bits(), shape.value_bits()).expect("fits");
         let layout = circuit::Layout::new(&model, shape).expect("small");
         assert_eq!(circuit::Layout::required_k(&model, shape), Ok(layout.k));
-        let witness = circuit::Witness::batch(&layout, &model, inputs, &[], Fr::from(5)).expect("fits");
+        let witness =
+            circuit::Witness::batch(&layout, &model, inputs, &[], Fr::from(5)).expect("fits");
         Self { layout, witness }
     }
 
