@@ -482,8 +482,8 @@ fn quantizers<'a>(
 /// models need.
 fn shapes_of(format: &Shape, batch: usize, quantizer: &Quantizer<'_>) -> Vec<Shape> {
     let (has_paths, windows) = (quantizer.has_paths(), quantizer.has_windows());
-    let has_tables = quantizer.has_tables();
-    let chain = match (batch, format.public_inputs, has_paths || windows || has_tables) {
+    let (has_tables, products) = (quantizer.has_tables(), quantizer.has_products());
+    let chain = match (batch, format.public_inputs, has_paths || windows || has_tables || products) {
         (1, true, false) => &LANES[..1],
         (1, false, false) => &LANES[..],
         // The chain circuit is of one inference, and has linear nodes only.
@@ -513,7 +513,7 @@ fn shapes_of(format: &Shape, batch: usize, quantizer: &Quantizer<'_>) -> Vec<Sha
         });
         columns.flat_map(move |limb_columns| {
             let tables = GraphShape { node_lanes, path_lanes, windows, segment_lanes, ..most };
-            let graph = Some(GraphShape { limb_columns, packed, batch, ..tables });
+            let graph = Some(GraphShape { limb_columns, packed, batch, products, ..tables });
             LANES.iter().map(move |lanes| Shape { lanes: *lanes, graph, ..*format })
         })
     });

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::claims::{Claims, Curves, Ensemble, Map, Node, Rows};
+use super::{
+    claims::{Claims, Curves, Ensemble, Making, Map, Node, Rows},
+    products,
+};
 use crate::{
     circuit::PublicValues,
     graph::{Convolution, Linear, LinearMap, TensorId},
@@ -16,57 +19,81 @@ impl<'a> Claims<'a> {
     pub fn graph(graph: &'a IntegerGraph, shape: &Shape) -> Self {
         let mut elements: Vec<Vec<u32>> = vec![Vec::new(); graph.tensors.len()];
         let mut next = 0;
-        let mut number = |tensor: TensorId| {
-            let own = next..next + graph.len(tensor) as u32;
+        let mut number = |count: usize| -> Vec<u32> {
+            let own = next..next + count as u32;
             next = own.end;
             own.collect()
         };
         for tensor in &graph.inputs {
-            elements[tensor.0] = number(*tensor);
+            elements[tensor.0] = number(graph.len(*tensor));
         }
         let mut nodes = Vec::with_capacity(graph.nodes.len());
         let (mut ensembles, mut curves) = (Vec::new(), Vec::new());
+        let (making, shift) = (Making::Rescaled, graph.shift_bits);
         for node in &graph.nodes {
+            let element = |at: &Selected| elements[node.inputs[at.input].0][at.index];
             elements[node.output.0] = match &node.op {
                 IntegerOp::Linear(linear) => {
                     let maps = maps(linear, &node.inputs, &elements);
                     let capacity = shape.lanes * shape.packed();
                     let order = convolution(linear).map(|own| Grid::of(own).tiles(capacity));
                     let (bias, alike) = (Cow::Borrowed(&linear.bias[..]), alike(&linear.maps));
-                    nodes.push(Node { bias, maps, windows: None, order, alike });
-                    number(node.output)
+                    nodes.push(Node { making, bias, maps, windows: None, order, alike });
+                    number(graph.len(node.output))
                 }
                 IntegerOp::Maxima(Maxima { linear, windows }) => {
                     let maps = maps(linear, &node.inputs, &elements);
                     let bias = Cow::Borrowed(&linear.bias[..]);
                     let own = Some(Cow::Borrowed(&windows[..]));
-                    let mut claim = Node { bias, maps, windows: own, order: None, alike: 1 };
+                    let mut claim =
+                        Node { making, bias, maps, windows: own, order: None, alike: 1 };
                     let together = shape.lanes * shape.packed() / claim.widest();
                     claim.order =
                         convolution(linear).and_then(|own| window_tiles(own, windows, together));
                     nodes.push(claim);
-                    number(node.output)
+                    number(graph.len(node.output))
                 }
                 IntegerOp::Trees(trees) => {
-                    let value = |at: &Selected| elements[node.inputs[at.input].0][at.index];
-                    let values = trees.features.iter().map(value).collect();
+                    let values = trees.features.iter().map(element).collect();
                     ensembles.push(Ensemble { node: nodes.len(), values, trees: &trees.trees });
                     let bias = Cow::Borrowed(&trees.bias[..]);
                     let maps = Vec::new();
-                    nodes.push(Node { bias, maps, windows: None, order: None, alike: 1 });
-                    number(node.output)
+                    nodes.push(Node { making, bias, maps, windows: None, order: None, alike: 1 });
+                    number(graph.len(node.output))
                 }
                 IntegerOp::Curves(own) => {
                     let values = elements[node.inputs[0].0].clone();
                     curves.push(Curves { node: nodes.len(), values, curves: own });
                     let bias = Cow::Owned(vec![0; own.of.len()]);
                     let maps = Vec::new();
-                    nodes.push(Node { bias, maps, windows: None, order: None, alike: 1 });
-                    number(node.output)
+                    nodes.push(Node { making, bias, maps, windows: None, order: None, alike: 1 });
+                    number(graph.len(node.output))
                 }
-                IntegerOp::Select(selected) => {
-                    let element = |at: &Selected| elements[node.inputs[at.input].0][at.index];
-                    selected.iter().map(element).collect()
+                IntegerOp::Select(selected) => selected.iter().map(element).collect(),
+                IntegerOp::Products(pairs) => {
+                    let pairs = pairs.iter().map(|pair| pair.each_ref().map(element));
+                    nodes.push(products::products(shift, pairs));
+                    number(graph.len(node.output))
+                }
+                IntegerOp::Quotients(divisions) => {
+                    let own = number(4 * divisions.len());
+                    nodes.extend(products::quotients(
+                        shift,
+                        divisions,
+                        own.first().copied().unwrap_or(0),
+                        element,
+                    ));
+                    own[..divisions.len()].to_vec()
+                }
+                IntegerOp::Roots(radicands) => {
+                    let own = number(5 * radicands.len());
+                    nodes.extend(products::roots(
+                        shift,
+                        radicands,
+                        own.first().copied().unwrap_or(0),
+                        element,
+                    ));
+                    own[..radicands.len()].to_vec()
                 }
             };
         }
