@@ -220,6 +220,17 @@ def products():
                                [tensor("s", weights(3)), tensor("b", weights(3))])
     yield "group_norm", one([node("GroupNormalization", "x s b", "y", num_groups=2)], [1, 4, 6],
                             [tensor("s", weights(4)), tensor("b", weights(4))], opset=21)
+    past = np.triu(np.full((4, 4), -np.inf, dtype=np.float32), 1)
+    head = [node("Transpose", "x", "t", perm=[0, 2, 1]), node("MatMul", "x t", "s")]
+    tail = [node("Softmax", "m", "p", axis=-1), node("MatMul", "p x", "y")]
+    yield "attention_causal", one([*head, node("Add", "s k", "m"), *tail], [2, 4, 3], [tensor("k", past)])
+    where = [tensor("z", np.array(-np.inf, dtype=np.float32)), numpy_helper.from_array(past == 0, "k")]
+    yield "attention_where", one([*head, node("Where", "k s z", "m"), *tail], [1, 4, 3], where)
+    yield "attention_23", one([node("Attention", "x x x", "y", q_num_heads=2, kv_num_heads=2, is_causal=1)],
+                              [2, 3, 4], opset=23)
+    yield "attention_mask_23", one([node("Attention", "x g g k", "y", scale=0.25)], [1, 4, 3, 2],
+                                   [tensor("g", weights(1, 2, 4, 2)), numpy_helper.from_array(past[:3] == 0, "k")],
+                                   opset=23)
     yield "mean_variance", one([node("MeanVarianceNormalization", "x", "y", axes=[0, 2])], [2, 3, 4])
 
 

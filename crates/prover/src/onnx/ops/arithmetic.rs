@@ -5,12 +5,17 @@ use crate::{
     onnx::{
         error::OnnxError,
         node::{Node, Value},
-        ops::{activation, curves, products, ratio},
+        ops::{activation, attention, curves, products, ratio},
         tensor::{Data, Tensor},
     },
 };
 
 pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
+    if operator == "Add" {
+        // Masks of attention.
+        let inputs = [node.take_unchecked(0), node.take_unchecked(1)];
+        node.replace_inputs(inputs.map(attention::finite).into());
+    }
     let (a, b) = (node.take(0)?, node.take(1)?);
     same_types(node, [&a, &b])?;
     let mut both = node.broadcast(vec![a, b])?;

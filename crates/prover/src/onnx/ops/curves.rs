@@ -8,11 +8,11 @@
 
 use super::activation::apply;
 use crate::{
-    graph::{Element, Extremum, Function, Linear, LinearMap, Op, SparseRows, TensorId},
+    graph::{Element, Function, Linear, LinearMap, Op, TensorId},
     onnx::{
         error::OnnxError,
         node::{Node, Signal, Value},
-        ops::{arithmetic::add, products, reduce},
+        ops::{arithmetic::add, attention, products, reduce},
         tensor::{Data, Tensor},
     },
 };
@@ -230,22 +230,18 @@ pub(super) fn softmax(
         Value::Signal(signal) => Some(signal.id),
         Value::Const(_) => None,
     };
-    let mut group_of = vec![0; x.len()];
-    for (group, members) in groups.iter().enumerate() {
-        members.iter().for_each(|member| group_of[*member] = group);
-    }
     let probabilities = match groups {
         // Of one row, whose scores may be large, nothing is larger than the results.
-        [group] if group.len() <= MAX_SUMMANDS => {
+        [group] if group.len() <= MAX_SUMMANDS && group.len() == x.len() => {
             let sum = log_sum_exp(node, x.clone(), groups)?;
-            let spread = node.pick(sum, shape.clone(), &group_of)?;
+            let spread = node.pick(sum, shape.clone(), &vec![0; x.len()])?;
             let log = add(node, vec![(x, 1.0), (spread, -1.0)])?;
             // Rounding may make it positive.
             let cap = Function::Clip { low: f64::NEG_INFINITY, high: 0.0 };
             let log = apply(node, cap, log)?;
             apply(node, Function::Exp, log)?
         }
-        _ => shares(node, x, groups, &group_of)?,
+        _ => attention::shares(node, x, groups)?,
     };
     let probabilities = node.reshape(probabilities, shape)?;
     let columns = probabilities.shape().last().copied().unwrap_or(1);
@@ -257,34 +253,6 @@ pub(super) fn softmax(
         of.into_iter().for_each(|of| node.note_ordered(&probabilities, of));
     }
     Ok(probabilities)
-}
-
-/// exp(x − max) of each element, divided by the sum of its group's.
-fn shares(
-    node: &mut Node<'_>,
-    x: Value,
-    groups: &[Vec<usize>],
-    group_of: &[usize],
-) -> Result<Value, OnnxError> {
-    let shape = x.shape().to_vec();
-    let dtype = x.dtype();
-    let count = vec![groups.len()];
-    let extremum = Op::Extremum(Extremum { minimum: false, groups: groups.to_vec() });
-    let greatest = node.emit(extremum, vec![x.clone()], count.clone(), dtype)?;
-    let greatest = node.pick(greatest, shape.clone(), group_of)?;
-    let below = add(node, vec![(x, 1.0), (greatest, -1.0)])?;
-    // Intervals do not show that none is above the greatest.
-    let below = apply(node, Function::Clip { low: f64::NEG_INFINITY, high: 0.0 }, below)?;
-    let exponential = apply(node, Function::Exp, below)?;
-    // A value of its own, which both the sum and the quotient read.
-    let exponential = apply(node, Function::Relu, exponential)?;
-    let rows = SparseRows::from_rows(groups.iter().map(|g| g.iter().map(|index| (*index, 1.0))));
-    let sums = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; groups.len()] };
-    let sum = node.emit(Op::Linear(sums), vec![exponential.clone()], count, dtype)?;
-    // Nor that one of them is 1.
-    let sum = apply(node, Function::Clip { low: 1.0, high: f64::INFINITY }, sum)?;
-    let sum = node.pick(sum, shape, group_of)?;
-    products::quotient(node, exponential, sum)
 }
 
 /// Σ x² over axes, or its root.

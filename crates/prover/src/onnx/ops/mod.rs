@@ -6,6 +6,7 @@
 
 mod activation;
 mod arithmetic;
+mod attention;
 mod cast;
 mod compare;
 mod constant;
@@ -83,6 +84,7 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "InstanceNormalization" => norms::instance(node),
         "GroupNormalization" => norms::group(node),
         "MeanVarianceNormalization" => norms::mean_variance(node),
+        "Attention" => attention::lower(node),
         "Einsum" => einsum::lower(node),
         "BatchNormalization" => normalize::batch_normalization(node),
         "Conv" => conv::lower(node),

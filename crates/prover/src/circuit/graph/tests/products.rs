@@ -202,7 +202,7 @@ fn a_wrong_product_is_refused() {
         for value in [PRODUCTS, PRODUCTS + 1] {
             let row = honest.layout.value_rows[value];
             let x = small_number(honest.first.cells[row + shape.batch() - 1]);
-            for wrong in [x + 1, x - 256, 0] {
+            for wrong in [x + 1, x - 256, x ^ 2] {
                 let lie = Lie { x: vec![(value, wrong)], ..lie(&shape) };
                 assert!(!setting(shape, &lie).accepts(), "{shape} value {value} is {wrong}");
             }
