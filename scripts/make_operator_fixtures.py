@@ -198,6 +198,42 @@ def shapes():
          numpy_helper.from_array(RNG.integers(-8, 8, 4).astype(np.int8), "z")])
 
 
+def products():
+    yield "mul_two", one([node("Relu", "x", "r"), node("Mul", "x r", "y")], [2, 3])
+    yield "mul_broadcast", one([node("ReduceSum", "x", "s", keepdims=0), node("Mul", "x s", "y")], [2, 3], opset=11)
+    yield "pow_cube", one([node("Pow", "x e", "y")], [2, 3], [tensor("e", np.array(3, dtype=np.float32))])
+    yield "square_matmul", one([node("Transpose", "x", "t", perm=[0, 2, 1]), node("MatMul", "x t", "y")], [2, 3, 4])
+    yield "gemm_two", one([node("Relu", "x", "r"), node("Gemm", "x r", "y", transB=1, alpha=0.5)], [3, 4])
+    for equation in ("bij,bkj->bik", "...ij,...kj->...", "bij,bij->bj"):
+        yield f"einsum_{sum(map(ord, equation))}", one([node("Einsum", "x x", "y", equation=equation)], [2, 3, 4])
+    yield "einsum_trace", one([node("Einsum", "x", "y", equation="ii")], [3, 3])
+    yield "einsum_constant", one([node("Einsum", "x w", "y", equation="bi,io->ob")], [2, 3], [tensor("w", weights(3, 4))])
+    yield "div_two", one([node("Abs", "x", "a"), node("Add", "a c", "d"), node("Div", "x d", "y")], [2, 3],
+                         [tensor("c", np.array([0.5], dtype=np.float32))])
+    yield "reduce_l2", one([node("ReduceL2", "x", "y", axes=[1])], [2, 3])
+    yield "softmax_rows", one([node("Softmax", "x", "y", axis=1)], [2, 5, 3])
+    yield "layer_norm", one([node("LayerNormalization", "x s b", "y", epsilon=1e-3)], [2, 3, 8],
+                            [tensor("s", weights(8)), tensor("b", weights(8))])
+    yield "rms_norm", one([node("RMSNormalization", "x s", "y", epsilon=1e-2)], [2, 8], [tensor("s", weights(8))],
+                          opset=23)
+    yield "instance_norm", one([node("InstanceNormalization", "x s b", "y")], [2, 3, 4],
+                               [tensor("s", weights(3)), tensor("b", weights(3))])
+    yield "group_norm", one([node("GroupNormalization", "x s b", "y", num_groups=2)], [1, 4, 6],
+                            [tensor("s", weights(4)), tensor("b", weights(4))], opset=21)
+    past = np.triu(np.full((4, 4), -np.inf, dtype=np.float32), 1)
+    head = [node("Transpose", "x", "t", perm=[0, 2, 1]), node("MatMul", "x t", "s")]
+    tail = [node("Softmax", "m", "p", axis=-1), node("MatMul", "p x", "y")]
+    yield "attention_causal", one([*head, node("Add", "s k", "m"), *tail], [2, 4, 3], [tensor("k", past)])
+    where = [tensor("z", np.array(-np.inf, dtype=np.float32)), numpy_helper.from_array(past == 0, "k")]
+    yield "attention_where", one([*head, node("Where", "k s z", "m"), *tail], [1, 4, 3], where)
+    yield "attention_23", one([node("Attention", "x x x", "y", q_num_heads=2, kv_num_heads=2, is_causal=1)],
+                              [2, 3, 4], opset=23)
+    yield "attention_mask_23", one([node("Attention", "x g g k", "y", scale=0.25)], [1, 4, 3, 2],
+                                   [tensor("g", weights(1, 2, 4, 2)), numpy_helper.from_array(past[:3] == 0, "k")],
+                                   opset=23)
+    yield "mean_variance", one([node("MeanVarianceNormalization", "x", "y", axes=[0, 2])], [2, 3, 4])
+
+
 def matrices():
     yield "matmul_positions", one([node("MatMul", "x w", "m"), node("Add", "m b", "a"), node("Relu", "a", "y")],
                                   [2, 3, 4], [tensor("w", weights(4, 5)), tensor("b", weights(5))])
@@ -258,7 +294,7 @@ def graphs():
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     expected = {}
-    kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs)
+    kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products)
     for name, built in (pair for kind in kinds for pair in kind()):
         path = OUT / f"{name}.onnx"
         onnx_models.save(built, path)

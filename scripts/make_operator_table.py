@@ -12,10 +12,10 @@ import onnx
 OUT = Path(__file__).resolve().parent.parent / "crates/prover/src/onnx/schema/table.rs"
 OLDEST = {"": 7, "ai.onnx.ml": 1}
 OPERATORS = {
-    "": """Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast CastLike Ceil Clip Concat Constant
-        ConstantOfShape Conv ConvTranspose DepthToSpace DequantizeLinear Div Dropout Equal Exp Expand Flatten Floor
-        Gather GatherElements Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual Identity LeakyRelu Less
-        LessOrEqual Log LpNormalization MatMul Max MaxPool Mean Min Mod Mul Neg Not Or PRelu Pad Pow Range Reciprocal ReduceLogSumExp ReduceMax ReduceMean
+    "": """Abs Add And ArgMax ArgMin Attention AveragePool BatchNormalization Cast CastLike Ceil Clip Concat Constant
+        ConstantOfShape Conv ConvTranspose DepthToSpace DequantizeLinear Div Dropout Einsum Equal Exp Expand Flatten Floor
+        Gather GatherElements Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GroupNormalization Identity InstanceNormalization LayerNormalization LeakyRelu Less
+        LessOrEqual Log LpNormalization MatMul Max MaxPool Mean MeanVarianceNormalization Min Mod Mul Neg Not Or PRelu Pad Pow RMSNormalization Range Reciprocal ReduceL2 ReduceLogSumExp ReduceMax ReduceMean
         ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Scan Shape Sigmoid Sign Size Slice Softmax Softplus SpaceToDepth Split
         Sqrt Squeeze Sub Sum Tanh Tile TopK Transpose Unsqueeze Upsample Where Xor""",
     "ai.onnx.ml": """ArrayFeatureExtractor Binarizer CategoryMapper FeatureVectorizer Imputer LabelEncoder

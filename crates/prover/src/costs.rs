@@ -58,7 +58,8 @@ impl Costs {
         let graph = &plan.quantized.graph;
         let layout = Layout::new(graph, plan.shape)?;
         let makers = graph.nodes.iter().filter(|node| node.op.makes_values());
-        let lengths: Vec<usize> = makers.map(|node| graph.len(node.output)).collect();
+        let lengths = makers.map(|node| node.op.commitments(graph.len(node.output)));
+        let lengths: Vec<usize> = lengths.collect();
         let usage = layout.usage(graph.input_len(), &lengths);
         let unit = |tensor: usize| plan.quantized.units.get(tensor).copied().unwrap_or([1.0; 2]);
         let mut nodes = Vec::with_capacity(graph.inputs.len() + graph.nodes.len());
@@ -111,6 +112,15 @@ impl Costs {
                     let (functions, segments) = (curves.tables.len(), curves.segments());
                     let form = format!("tables of {segments} segments, {functions} functions");
                     (form, 2 * segments, rows.next().unwrap_or(0))
+                }
+                IntegerOp::Products(pairs) => {
+                    (format!("{} products", pairs.len()), 0, rows.next().unwrap_or(0))
+                }
+                IntegerOp::Quotients(own) => {
+                    (format!("{} quotients", own.len()), 4 * own.len(), rows.next().unwrap_or(0))
+                }
+                IntegerOp::Roots(own) => {
+                    (format!("{} roots", own.len()), 2 * own.len(), rows.next().unwrap_or(0))
                 }
                 IntegerOp::Select(selected) => (format!("select {}", selected.len()), 0, 0),
             };

@@ -58,6 +58,9 @@ pub struct GraphShape {
     /// Whether what is stated of public inputs is a hash of their words.
     #[serde(default, skip_serializing_if = "is_false")]
     pub committed: bool,
+    /// Whether products of two values are proven.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub products: bool,
 }
 
 impl GraphShape {
@@ -72,6 +75,7 @@ impl GraphShape {
             windows: false,
             segment_lanes: 0,
             committed: false,
+            products: false,
         }
     }
 }
@@ -244,6 +248,11 @@ impl Shape {
         self.node_lanes() + self.segment_lanes() > 0
     }
 
+    /// Whether products of two values are proven.
+    pub fn products(&self) -> bool {
+        self.graph.is_some_and(|graph| graph.products)
+    }
+
     /// Bits of the difference between both sides of an equation: a pre-activation's and one
     /// more, and another where the left side is a maximum less a gap.
     pub(crate) fn difference_bits(&self) -> u32 {
@@ -304,7 +313,7 @@ impl fmt::Display for Shape {
         write!(f, "{kind}-b{limb_bits}-r{limbs}-n{shift_limbs}-c{lanes}")?;
         if let Some(graph) = graph {
             let GraphShape { limb_columns, packed, batch, node_lanes, path_lanes, .. } = graph;
-            let GraphShape { windows, segment_lanes, .. } = graph;
+            let GraphShape { windows, segment_lanes, products, .. } = graph;
             write!(f, "-m{limb_columns}-e{packed}")?;
             if *batch > 1 {
                 write!(f, "-t{batch}")?;
@@ -320,6 +329,9 @@ impl fmt::Display for Shape {
             }
             if *segment_lanes > 0 {
                 write!(f, "-f{segment_lanes}")?;
+            }
+            if *products {
+                f.write_str("-mul")?;
             }
         }
         match (public_inputs, self.committed()) {

@@ -57,22 +57,6 @@ fn an_operator_of_a_foreign_domain_is_named_with_it() {
 }
 
 #[test]
-fn softmax_over_many_classes_is_refused() {
-    assert_unsupported("softmax_many_classes", "Softmax", "classes");
-    assert!(unsupported("softmax_many_classes").2.contains("65 exponentials"));
-}
-
-#[test]
-fn a_product_of_two_signals_is_refused() {
-    assert_unsupported("product_of_signals", "Mul", "product");
-}
-
-#[test]
-fn a_division_by_a_signal_is_refused() {
-    assert_unsupported("divides_by_signal", "Div", "inverse");
-}
-
-#[test]
 fn a_dropout_in_training_mode_is_refused() {
     assert_unsupported("training_dropout", "Dropout", "drop");
 }
@@ -201,6 +185,6 @@ fn every_bad_fixture_is_refused() -> std::io::Result<()> {
         assert!(load(&path).is_err(), "{} was read", path.display());
         count += 1;
     }
-    assert!(count >= 36, "only {count} fixtures");
+    assert!(count >= 34, "only {count} fixtures");
     Ok(())
 }

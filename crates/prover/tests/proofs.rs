@@ -1,5 +1,7 @@
 //! Real proofs: honest ones are accepted by both verifiers, cheating ones refused.
 
+use std::path::Path;
+
 use halo2_proofs::{
     SerdeFormat,
     plonk::{ProvingKey, keygen_pk, keygen_vk},
@@ -17,8 +19,10 @@ use verdict_prover::{
     circuit::{Layout, ModelCircuit, PublicValues, secret_columns},
     integer::IntegerGraph,
     keys::{KeyError, Keys, protocol, read_verifying_key},
-    plan::srs_k,
+    onnx::{self, LoadOptions},
+    plan::{Plan, PlanOptions, srs_k},
     prove::{Proof, prove, prove_reference},
+    quantize::Ranges,
     shape::{GraphShape, Shape},
     verify::{VerifyError, verify, verify_reference},
 };
@@ -323,4 +327,32 @@ fn keys_of_one_model_hide_it_and_public_ones_can_be_computed_again() {
     assert_eq!(open.verifying().to_bytes(), public(777).verifying().to_bytes());
     assert!(open.blinding.is_none() && !first.blinding.is_none());
     assert_ne!(open.verifying().to_bytes(), public(778).verifying().to_bytes());
+}
+
+#[test]
+fn models_that_multiply_and_divide_what_depends_on_the_input_are_planned_and_proven() {
+    for name in ["36-gated", "45c-attention", "67-layernormalization"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases");
+        let graph = onnx::load(&folder.join(format!("{name}.onnx")), &LoadOptions::default());
+        let graph = graph.expect("it is read");
+        let ranges = Ranges::uniform(graph.input_len(), -1.0, 1.0);
+        let options = PlanOptions { target_error: Some(1e-2), ..PlanOptions::default() };
+        let plan = Plan::new(&graph, &ranges, &options).expect("a shape holds it");
+        assert!(plan.shape.products(), "{name}: {}", plan.shape);
+        println!("{name}: {} 2^{}, error {:?}", plan.shape, plan.k, plan.error.largest);
+        let quantized = &plan.quantized;
+        let setup = Setup::opened(quantized.graph.clone(), plan.shape, plan.opening);
+        let input: Vec<f64> =
+            (0..graph.input_len()).map(|at| (at as f64 * 0.7 + 0.3).sin()).collect();
+        let mut proof = setup.prove(&quantized.input.encode(&input).expect("in range"));
+        let float = graph.run(&graph.split(&input)).expect("runs").concat();
+        for (word, float) in proof.outputs.iter().zip(&float) {
+            let got = quantized.output.decode(*word);
+            assert!((got - float).abs() < 1e-2, "{name}: {got}, not {float}");
+        }
+        setup.verify(&proof.instances, &proof.bytes).expect("accepted");
+        let last = proof.instances.len() - 1;
+        proof.instances[last] += Fr::one();
+        assert!(setup.verify(&proof.instances, &proof.bytes).is_err(), "{name}");
+    }
 }

@@ -1,8 +1,8 @@
 //! Random integer graphs: the circuit accepts exactly what their run gives.
 //!
 //! A graph has residuals, branches, joins, values read several times, elements named again,
-//! maxima of two and over windows, functions by tables, and convolutions of any strides, pads, dilations and groups;
-//! a proof is of one inference or of several.
+//! maxima of two and over windows, functions by tables, convolutions of any strides, pads, dilations and groups,
+//! products, quotients and roots; a proof is of one inference or of several.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -16,8 +16,8 @@ use verdict_prover::{
     circuit::{Layout, ModelCircuit, Witness, secret_columns},
     graph::{Convolution, Linear, LinearMap, SparseRows, TensorId},
     integer::{
-        CurveTable, Curves, IntegerGraph, IntegerNode, IntegerOp, IntegerTensor, Maxima, Segment,
-        Selected,
+        Affine, CurveTable, Curves, Division, IntegerGraph, IntegerNode, IntegerOp, IntegerTensor,
+        Maxima, Segment, Selected,
     },
     shape::{GraphShape, Shape},
 };
@@ -39,6 +39,8 @@ struct Making<'a> {
     windows: bool,
     /// Bits of a segment, if there are functions by tables.
     offset_bits: Option<u32>,
+    /// Whether there are products, quotients and roots.
+    products: bool,
 }
 
 impl Making<'_> {
@@ -107,6 +109,9 @@ impl Making<'_> {
     fn grow(&mut self) {
         if self.offset_bits.is_some() && self.rng.gen_bool(0.3) {
             return self.curves();
+        }
+        if self.products && self.rng.gen_bool(0.4) {
+            return self.product();
         }
         match self.rng.gen_range(0..6) {
             0 | 1 => self.convolution(),
@@ -210,6 +215,46 @@ impl Making<'_> {
         self.node(IntegerOp::Curves(curves), vec![argument], dims);
     }
 
+    /// Elements of a tensor divided by 2^8, times, under and as roots of those of another; sums of
+    /// two products.
+    fn product(&mut self) {
+        let (x, y) = (self.any(), self.any());
+        let (len, dims) = (self.len(x), self.dims[x.0]);
+        let of = |map| IntegerOp::Linear(Linear { maps: vec![map], bias: vec![0; len] });
+        self.node(of(LinearMap::Diagonal(vec![1; len])), vec![x], dims);
+        let small = TensorId(self.dims.len() - 1);
+        let count = self.rng.gen_range(1..=5);
+        let other = self.len(y);
+        let mut pick =
+            |input: usize, len: usize| Selected { input, index: self.rng.gen_range(0..len) };
+        let pairs: Vec<[Selected; 2]> = (0..count)
+            .map(|_| {
+                [pick(0, len), if pick(0, 2).index == 0 { pick(0, len) } else { pick(1, other) }]
+            })
+            .collect();
+        let division = |pair: &[Selected; 2]| Division {
+            numerator: Affine { of: pair[1], weight: 1, constant: 0 },
+            divisor: pair[0],
+            offset: 1,
+            lift: 0,
+        };
+        let root = |pair: &[Selected; 2]| Affine { of: pair[1], weight: 1, constant: 0 };
+        let op = match pick(0, 3).index {
+            0 => IntegerOp::Quotients(pairs.iter().map(division).collect()),
+            1 => IntegerOp::Roots(pairs.iter().map(root).collect()),
+            _ => IntegerOp::Products(pairs),
+        };
+        let multiplies = matches!(op, IntegerOp::Products(_));
+        self.node(op, vec![small, y], [count, 1, 1]);
+        if multiplies {
+            let products = TensorId(self.dims.len() - 1);
+            let rows = (0..count).map(|i| vec![(i, 1), ((i + 1) % count, -1)]);
+            let map = LinearMap::Sparse(SparseRows::from_rows(rows));
+            let linear = Linear { maps: vec![map], bias: vec![70_000; count] };
+            self.node(IntegerOp::Linear(linear), vec![products], [count, 1, 1]);
+        }
+    }
+
     /// Elements of two tensors, joined, turned around, repeated.
     fn select(&mut self) {
         let inputs = vec![self.any(), self.any()];
@@ -236,7 +281,8 @@ fn graph(rng: &mut StdRng, shape: &Shape, nodes: usize) -> IntegerGraph {
         outputs: vec![],
     };
     let offset_bits = (shape.segment_lanes() > 0).then(|| shape.offset_bits());
-    let mut making = Making { rng, graph, dims: vec![], windows: shape.windows(), offset_bits };
+    let (windows, products) = (shape.windows(), shape.products());
+    let mut making = Making { rng, graph, dims: vec![], windows, offset_bits, products };
     for _ in 0..making.rng.gen_range(1..=2) {
         let mut pick = |most: usize| making.rng.gen_range(1..=most);
         let dims = [pick(2), pick(5), pick(5)];
@@ -284,6 +330,7 @@ fn case(seed: u64, nodes: usize) -> Case {
         windows,
         segment_lanes,
         committed: seed % 4 == 1,
+        products: seed % 3 == 2,
         ..GraphShape::new(1, 1)
     };
     let public_inputs = parameters.committed || rng.gen_bool(0.5);

@@ -80,6 +80,9 @@ pub enum LayoutError {
         /// Weights that a row holds.
         stripe: usize,
     },
+    /// A graph with products in a shape whose circuit does not prove them.
+    #[error("the model multiplies values, and the circuit's shape proves no products")]
+    NoProducts,
     /// More trees than the node table tells apart.
     #[error("the model has {trees} decision trees, {limit} can be told apart at most")]
     TooManyTrees {
@@ -443,9 +446,16 @@ fn integers(
     let salt = (0..salt_values(shape)).map(|index| limb(index) & ((1i64 << bits) - 1));
     let given = inputs.iter().copied().chain(salt).map(|x| (x << shape.shift_bits(), x));
     let nodes = graph.nodes.iter().zip(&trace.accumulators);
-    let made = nodes
-        .filter(|(node, _)| node.op.makes_values())
-        .flat_map(|(node, z)| z.iter().copied().zip(trace.values[node.output.0].iter().copied()));
+    let shift = shape.shift_bits();
+    let made = nodes.flat_map(|(node, z)| {
+        // What follows the output's elements are products, or checks in their form.
+        let own: &[i64] = if node.op.makes_values() { &trace.values[node.output.0] } else { &[] };
+        let value = move |(index, z): (usize, &i64)| match own.get(index) {
+            Some(x) => (*z, *x),
+            None => (*z, (z & ((1 << shift) - 1)).wrapping_mul(z >> shift)),
+        };
+        z.iter().enumerate().map(value)
+    });
     given.chain(made).collect()
 }
 

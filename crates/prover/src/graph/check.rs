@@ -161,6 +161,20 @@ fn misfit(op: &Op, inputs: &[&Tensor], output: &Tensor) -> Option<String> {
                 .then(|| format!("{} groups of {n} elements for {len} outputs", groups.len()))
         }
         Op::Trees(trees) => one_input().map_or_else(Some, |n| trees.misfit(n, len)),
+        Op::Product(product) => match inputs {
+            [a] => product.misfit([a.len(); 2], len),
+            [a, b] => product.misfit([a.len(), b.len()], len),
+            _ => Some(format!("{} factors where there must be two", inputs.len())),
+        },
+        Op::Quotient(numbers) => match (numbers, inputs) {
+            (None, [a, b]) if a.len() == len && b.len() == len => None,
+            (Some(numbers), [b]) if numbers.len() == len && b.len() == len => None,
+            _ => Some(format!("{} inputs to divide for {len} outputs", inputs.len())),
+        },
+        Op::Root => match one_input() {
+            Err(detail) => Some(detail),
+            Ok(n) => (n != len).then(|| format!("{n} inputs, {len} outputs")),
+        },
         Op::Select(elements) => {
             let fits = |element: &Element| match *element {
                 Element::Input { input, index } => {
@@ -192,7 +206,14 @@ fn first_not_finite(op: &Op) -> Option<f64> {
             _ => None,
         }),
         Op::Trees(trees) => trees.first_not_finite(),
-        Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) | Op::Leading(_) => None,
+        Op::Function(_)
+        | Op::Extremum(_)
+        | Op::ArgExtremum(_)
+        | Op::Leading(_)
+        | Op::Product(_)
+        | Op::Quotient(None)
+        | Op::Root => None,
+        Op::Quotient(Some(numbers)) => numbers.iter().copied().find(bad),
     }
 }
 

@@ -76,6 +76,15 @@ impl fmt::Display for Op {
             Self::Trees(trees) => {
                 write!(f, "{} trees of {} leaves", trees.roots.len(), trees.leaves.len())
             }
+            Self::Product(product) => {
+                let most = product.rows().map(<[_]>::len).max().unwrap_or(0);
+                match most {
+                    0 | 1 => f.write_str("product"),
+                    most => write!(f, "sums of {most} products"),
+                }
+            }
+            Self::Quotient(_) => f.write_str("quotient"),
+            Self::Root => f.write_str("square root"),
         }
     }
 }

@@ -9,6 +9,7 @@ mod check;
 mod display;
 pub mod linear;
 pub(crate) mod passes;
+mod product;
 pub(crate) mod run;
 mod trees;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     check::GraphError,
     linear::{Convolution, Linear, LinearMap, SparseRows},
+    product::Product,
     run::RunError,
     trees::{Branch, Child, Leaf, Test, TreeEnsemble},
 };
@@ -99,6 +101,13 @@ pub enum Op {
     Select(Vec<Element>),
     /// Decision trees applied to every row of the only input.
     Trees(TreeEnsemble),
+    /// Sums of products of elements of the two inputs, or of the only one with itself.
+    Product(Product),
+    /// The first input's elements divided by the last one's, which are positive; of a single
+    /// input, these numbers divided by its elements.
+    Quotient(Option<Vec<f64>>),
+    /// Square roots of the only input's elements, which are not negative.
+    Root,
 }
 
 /// Where an element of a [`Op::Select`] comes from.
@@ -209,6 +218,7 @@ impl Graph {
             }
             Op::Trees(trees) => trees.positions.saturating_mul(trees.roots.len().saturating_mul(8)),
             Op::Function(_) => self.tensors[node.output.0].len().saturating_mul(FUNCTION),
+            Op::Product(product) => product.pairs.len(),
             _ => self.tensors[node.output.0].len(),
         };
         self.nodes.iter().map(of).fold(0, usize::saturating_add)

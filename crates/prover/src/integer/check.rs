@@ -257,24 +257,45 @@ impl IntegerGraph {
                 }
             }
             IntegerOp::Select(elements) => {
-                let expected = self.len(node.output);
-                if elements.len() != expected {
-                    let cause = format!("{} elements for {expected} outputs", elements.len());
-                    return Err(IntegerError::Node { node: node.name.clone(), cause });
-                }
-                let exists = |at: &super::Selected| {
-                    node.inputs.get(at.input).is_some_and(|input| at.index < self.len(*input))
-                };
-                match elements.iter().position(|at| !exists(at)) {
-                    Some(index) => Err(IntegerError::Selected {
-                        node: node.name.clone(),
-                        index,
-                        input: elements[index].input,
-                        from: elements[index].index,
-                    }),
-                    None => Ok(()),
-                }
+                self.check_selected(node, elements.len(), elements.iter().enumerate())
             }
+            IntegerOp::Products(pairs) => {
+                let all =
+                    pairs.iter().enumerate().flat_map(|(i, pair)| pair.iter().map(move |s| (i, s)));
+                self.check_selected(node, pairs.len(), all)
+            }
+            IntegerOp::Quotients(divisions) => {
+                let all = divisions.iter().enumerate();
+                let all = all.flat_map(|(i, own)| [(i, &own.numerator.of), (i, &own.divisor)]);
+                self.check_selected(node, divisions.len(), all)
+            }
+            IntegerOp::Roots(radicands) => {
+                let all = radicands.iter().enumerate().map(|(i, own)| (i, &own.of));
+                self.check_selected(node, radicands.len(), all)
+            }
+        }
+    }
+
+    /// As many elements as outputs, and all that is selected, each for an element, must exist.
+    fn check_selected<'a>(
+        &self,
+        node: &IntegerNode,
+        elements: usize,
+        selected: impl IntoIterator<Item = (usize, &'a super::Selected)>,
+    ) -> Result<(), IntegerError> {
+        let expected = self.len(node.output);
+        if elements != expected {
+            let cause = format!("{elements} elements for {expected} outputs");
+            return Err(IntegerError::Node { node: node.name.clone(), cause });
+        }
+        match self.missing(&node.inputs, selected) {
+            Some((index, at)) => Err(IntegerError::Selected {
+                node: node.name.clone(),
+                index,
+                input: at.input,
+                from: at.index,
+            }),
+            None => Ok(()),
         }
     }
 

@@ -13,6 +13,9 @@
 //!   and 0 elsewhere; a row of such steps may be 1 where all of them are. Of the leaves of a
 //!   tree, which are such rows, only one is 1.
 //!
+//! - Products. c·ab is c·(a − α)·(b − β) and terms of a and b, for any α and β; where other terms
+//!   take those back, the bounds are the product of those of a − α and b − β.
+//!
 //! All arithmetic is checked: a graph that overflows even here has no bounds.
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     IntegerError, IntegerGraph, IntegerNode, IntegerOp, Selected,
     boxes::{self, Sides},
+    products::{Limits, product},
 };
 use crate::graph::{Linear, LinearMap, TensorId};
 
@@ -50,6 +54,7 @@ impl IntegerGraph {
             analysis.add_input(*tensor, self.len(*tensor), self.input_bits);
         }
         let mut accumulators = Vec::with_capacity(self.nodes.len());
+        let limits = |node| Limits { node, shift_bits: self.shift_bits, accumulator_bits };
         for node in &self.nodes {
             match &node.op {
                 IntegerOp::Linear(linear) => {
@@ -66,7 +71,39 @@ impl IntegerGraph {
                     analysis.add_plain(node.output, &bounds);
                     accumulators.push(bounds);
                 }
+                IntegerOp::Products(pairs) => {
+                    let factors = analysis.selected(&node.inputs, pairs.iter().copied());
+                    let bounds = limits(node).products(factors.into_iter())?;
+                    analysis.add_products(node.output, &node.inputs, pairs, &bounds);
+                    accumulators.push(bounds);
+                }
+                IntegerOp::Quotients(divisions) => {
+                    let pairs = divisions.iter().map(|own| [own.numerator.of, own.divisor]);
+                    let operands = analysis.selected(&node.inputs, pairs);
+                    let bounds = limits(node).quotients(divisions, operands.into_iter())?;
+                    analysis.add_bounded(node.output, bounds.clone());
+                    accumulators.push(bounds);
+                }
+                IntegerOp::Roots(radicands) => {
+                    let operands =
+                        analysis.selected(&node.inputs, radicands.iter().map(|own| [own.of]));
+                    let operands = operands.into_iter().map(|[x]| x);
+                    let bounds = limits(node).roots(radicands, operands)?;
+                    analysis.add_bounded(node.output, bounds.clone());
+                    accumulators.push(bounds);
+                }
                 IntegerOp::Trees(trees) => {
+                    // What is compared has the bits of a value.
+                    for (index, at) in trees.features.iter().enumerate() {
+                        let [[own]] = analysis.selected(&node.inputs, [[*at]])[..] else {
+                            continue;
+                        };
+                        let (bits, limit) = (bits_of(own), accumulator_bits - self.shift_bits);
+                        if bits > limit {
+                            let node = node.name.clone();
+                            return Err(IntegerError::Overflow { node, index, bits, limit });
+                        }
+                    }
                     let bounds = trees.bounds();
                     self.check_bounds(node, &bounds, accumulator_bits)?;
                     analysis.add_plain(node.output, &bounds);
@@ -138,6 +175,8 @@ pub(super) enum Derived {
     Step { source: Element, at: i128 },
     /// 1 if every variable lies within its sides, else 0.
     Box(Sides),
+    /// a·b.
+    Product([Element; 2]),
     /// max(0, A − B).
     Difference { maximum: Extreme, minimum: Extreme },
 }
@@ -223,6 +262,35 @@ impl Analysis {
     pub(crate) fn add_plain(&mut self, tensor: TensorId, bounds: &[Interval]) {
         let bounds = self.rescaled(bounds);
         self.add(tensor, Known { bounds, roots: None, derived: Vec::new() });
+    }
+
+    /// Adds a tensor whose values have these bounds, of which nothing else is known.
+    pub(crate) fn add_bounded(&mut self, tensor: TensorId, bounds: Vec<Interval>) {
+        self.add(tensor, Known { bounds, roots: None, derived: Vec::new() });
+    }
+
+    /// Adds products, which have these bounds.
+    pub(crate) fn add_products(
+        &mut self,
+        tensor: TensorId,
+        inputs: &[TensorId],
+        pairs: &[[Selected; 2]],
+        bounds: &[Interval],
+    ) {
+        let root = |at: &Selected| self.root(self.place(inputs[at.input]), at.index);
+        let derived =
+            pairs.iter().map(|pair| Derived::Product(pair.each_ref().map(root))).collect();
+        self.add(tensor, Known { bounds: bounds.to_vec(), roots: None, derived });
+    }
+
+    /// Bounds of elements of some tensors.
+    pub(crate) fn selected<const N: usize>(
+        &self,
+        inputs: &[TensorId],
+        selected: impl IntoIterator<Item = [Selected; N]>,
+    ) -> Vec<[Interval; N]> {
+        let of = |at: Selected| self.bounds(inputs[at.input])[at.index];
+        selected.into_iter().map(|own| own.map(of)).collect()
     }
 
     /// Bounds of values from those of their z.
@@ -330,8 +398,69 @@ impl Analysis {
         terms
     }
 
-    /// Bounds of a sum over elements: the tightest that any rewriting gives.
+    /// Bounds of a sum over elements.
     fn row_bounds(&self, terms: &Terms) -> Option<Interval> {
+        let is_product = |at: &Element| matches!(self.derived(*at), Derived::Product(_));
+        if !terms.keys().any(is_product) {
+            return self.sum_of_values(terms);
+        }
+        // Around what the other terms say is the middle, and as they are.
+        let bounds = [true, false].into_iter().filter_map(|around| {
+            let (rest, sum) = self.without_products(terms.clone(), around)?;
+            add(self.sum_of_values(&rest)?, sum)
+        });
+        bounds.reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)))
+    }
+
+    /// A sum without its products, of which c·ab became c·(a − α)·(b − β) and terms of a and b;
+    /// and the bounds of what they became.
+    fn without_products(&self, mut terms: Terms, around: bool) -> Option<(Terms, Interval)> {
+        let mut products: Vec<([Element; 2], i128)> = Vec::new();
+        terms.retain(|at, c| match self.derived(*at) {
+            Derived::Product(factors) => {
+                products.push((*factors, *c));
+                false
+            }
+            _ => true,
+        });
+        let mut sum = (0, 0);
+        for ([a, b], c) in products.into_iter().filter(|(_, c)| *c != 0) {
+            // −(the factor of a) / c, rounded, is what b counts from.
+            let origin = |of: Element, share: i128| match terms.get(&of) {
+                Some(factor) if around => {
+                    let by = c.checked_mul(share)?;
+                    let half = by.abs() / 2;
+                    Some((-factor * by.signum()).checked_add(half)?.div_euclid(by.abs()))
+                }
+                _ => Some(0),
+            };
+            let of = |at: Element| self.known[at.0].bounds[at.1];
+            let less =
+                |(lo, hi): Interval, by: i128| Some((lo.checked_sub(by)?, hi.checked_sub(by)?));
+            let (alpha, beta, own) = if a == b {
+                let middle = origin(a, 2)?;
+                let (lo, hi) = less(of(a), middle)?;
+                let ends = (lo.checked_mul(lo)?, hi.checked_mul(hi)?);
+                let least = if lo <= 0 && hi >= 0 { 0 } else { ends.0.min(ends.1) };
+                (middle, middle, (least, ends.0.max(ends.1)))
+            } else {
+                let (alpha, beta) = (origin(b, 1)?, origin(a, 1)?);
+                (alpha, beta, product(less(of(a), alpha)?, less(of(b), beta)?)?)
+            };
+            sum = add(sum, scale(c, own)?)?;
+            for (at, factor) in [(a, beta), (b, alpha)] {
+                let entry = terms.entry(at).or_insert(0);
+                *entry = entry.checked_add(c.checked_mul(factor)?)?;
+            }
+            let constant = c.checked_mul(alpha)?.checked_mul(beta)?;
+            sum = less(sum, constant)?;
+        }
+        Some((terms, sum))
+    }
+
+    /// Bounds of a sum over elements that are no products: the tightest that any rewriting
+    /// gives.
+    fn sum_of_values(&self, terms: &Terms) -> Option<Interval> {
         let is_difference = |at: &Element| matches!(self.derived(*at), Derived::Difference { .. });
         if !terms.keys().any(is_difference) {
             return self.over_variables(terms.iter().map(|(at, c)| (*at, *c)), &[]);

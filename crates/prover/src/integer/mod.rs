@@ -1,6 +1,6 @@
 //! The integer graph: the specification of a proven inference.
 //!
-//! A graph of five kinds of nodes on integers. A *linear* node reads tensors x_i and makes
+//! A graph of a few kinds of nodes on integers. A *linear* node reads tensors x_i and makes
 //!
 //! ```text
 //! z = Σ M_i·x_i + c,      x' = max(0, ⌊z / 2^n⌋),
@@ -8,7 +8,9 @@
 //!
 //! a *maxima* node makes x' of the greatest z of each of its windows, a *select* node names
 //! elements again, a *trees* node makes z of the leaves that paths
-//! through decision trees lead to ([`trees`]), and a *curves* node reads them off tables ([`curves`]). So values are never negative; whatever can be is
+//! through decision trees lead to ([`trees`]), and a *curves* node reads them off tables ([`curves`]). Nodes of
+//! *products* multiply two elements exactly, those of *quotients* and *roots* round down. So values are never
+//! negative; whatever can be is
 //! stored with a shift that its readers take back. Everything the quantizer reads is brought
 //! to this form: an identity is a linear node whose bias keeps z non-negative, a
 //! piecewise-linear function is a node of ReLUs at its knots, a maximum is
@@ -22,6 +24,7 @@ mod check;
 pub mod curves;
 mod intervals;
 mod maxima;
+mod products;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -35,6 +38,7 @@ pub use self::{
     curves::{CurveTable, Curves, Segment},
     intervals::{Interval, Intervals},
     maxima::Maxima,
+    products::{Affine, Division},
     run::Trace,
     trees::{Tree, TreeNode, Trees},
 };
@@ -95,12 +99,33 @@ pub enum IntegerOp {
     Trees(Trees),
     /// Functions of one variable, rescaled as a linear node's z.
     Curves(Curves),
+    /// a·b for every pair, exactly: not rescaled. The first factor is below 2^n, the second is
+    /// a value.
+    Products(Vec<[Selected; 2]>),
+    /// Quotients of two elements, rounded down.
+    Quotients(Vec<Division>),
+    /// ⌊√x⌋ for every x.
+    Roots(Vec<Affine>),
 }
 
 impl IntegerOp {
     /// Whether it makes values of its own, by equations.
     pub fn makes_values(&self) -> bool {
         !matches!(self, Self::Select(_))
+    }
+
+    /// Values that it commits to in order to make `len` elements.
+    pub fn commitments(&self, len: usize) -> usize {
+        match self {
+            Self::Select(_) => 0,
+            Self::Linear(_)
+            | Self::Maxima(_)
+            | Self::Trees(_)
+            | Self::Curves(_)
+            | Self::Products(_) => len,
+            Self::Quotients(_) => 4 * len,
+            Self::Roots(_) => 5 * len,
+        }
     }
 }
 
@@ -175,10 +200,9 @@ impl IntegerGraph {
         self.outputs.iter().map(|tensor| self.len(*tensor)).sum()
     }
 
-    /// Number of values that need a range check: inputs and what nodes make.
+    /// Number of values that are committed to: inputs, what nodes make, and what checks it.
     pub fn value_count(&self) -> usize {
-        let makers = self.nodes.iter().filter(|node| node.op.makes_values());
-        let made = makers.map(|node| self.len(node.output));
+        let made = self.nodes.iter().map(|node| node.op.commitments(self.len(node.output)));
         self.input_len() + made.sum::<usize>()
     }
 
@@ -193,7 +217,9 @@ impl IntegerGraph {
             IntegerOp::Maxima(maxima) => of(&maxima.linear),
             IntegerOp::Trees(trees) => trees.parameters(),
             IntegerOp::Curves(curves) => 2 * curves.segments(),
-            IntegerOp::Select(_) => 0,
+            IntegerOp::Quotients(divisions) => 4 * divisions.len(),
+            IntegerOp::Roots(radicands) => 2 * radicands.len(),
+            IntegerOp::Select(_) | IntegerOp::Products(_) => 0,
         };
         self.nodes.iter().map(count).sum()
     }

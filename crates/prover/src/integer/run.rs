@@ -1,12 +1,13 @@
 //! The run of an integer graph.
 
-use super::{IntegerError, IntegerGraph, IntegerNode, IntegerOp};
+use super::{IntegerError, IntegerGraph, IntegerNode, IntegerOp, products};
 use crate::graph::Linear;
 
 /// Everything one run computes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
-    /// z of every element made, by node; empty for nodes that only name elements again.
+    /// z of every element made, then of what checks them, by node; empty for nodes that only
+    /// name elements again.
     pub accumulators: Vec<Vec<i64>>,
     /// How far each z of a window is below the greatest, window by window, of all nodes of
     /// maxima, one after the other.
@@ -43,7 +44,9 @@ impl IntegerGraph {
         let mut accumulators = Vec::with_capacity(self.nodes.len());
         let mut gaps = Vec::new();
         let rescale = |z: &i64| (z >> self.shift_bits).max(0);
+        let shift = self.shift_bits;
         for node in &self.nodes {
+            let element = |at: &super::Selected| values[node.inputs[at.input].0][at.index];
             let (z, x) = match &node.op {
                 IntegerOp::Linear(linear) => {
                     let z = sums(linear, node, &values);
@@ -57,7 +60,7 @@ impl IntegerGraph {
                     (z, x)
                 }
                 IntegerOp::Trees(trees) => {
-                    let z = trees.run(|at| values[node.inputs[at.input].0][at.index]);
+                    let z = trees.run(|at| element(&at));
                     let x = z.iter().map(rescale).collect();
                     (z, x)
                 }
@@ -66,9 +69,18 @@ impl IntegerGraph {
                     let x = z.iter().map(rescale).collect();
                     (z, x)
                 }
-                IntegerOp::Select(elements) => {
-                    let element = |at: &super::Selected| values[node.inputs[at.input].0][at.index];
-                    (Vec::new(), elements.iter().map(element).collect())
+                IntegerOp::Select(elements) => (Vec::new(), elements.iter().map(element).collect()),
+                IntegerOp::Products(pairs) => {
+                    let made = products::products(shift, pairs, element);
+                    (made.accumulators, made.values)
+                }
+                IntegerOp::Quotients(divisions) => {
+                    let made = products::quotients(shift, divisions, element);
+                    (made.accumulators, made.values)
+                }
+                IntegerOp::Roots(radicands) => {
+                    let made = products::roots(shift, radicands, element);
+                    (made.accumulators, made.values)
                 }
             };
             accumulators.push(z);

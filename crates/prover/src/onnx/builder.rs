@@ -9,7 +9,9 @@ use super::{
     node::{Signal, Value},
     tensor::{Data, Tensor},
 };
-use crate::graph::{self, Element, ElementKind, Graph, LinearMap, Node, Op, TensorId, run};
+use crate::graph::{
+    self, Element, ElementKind, Graph, Linear, LinearMap, Node, Op, SparseRows, TensorId, run,
+};
 
 /// A graph, and what is left of the budget.
 pub(super) struct Builder {
@@ -156,6 +158,8 @@ fn stored(op: &Op) -> usize {
         Op::Extremum(e) | Op::ArgExtremum(e) => e.groups.iter().map(|group| group.len() + 3).sum(),
         Op::Leading(l) => l.extremum.groups.iter().map(|group| group.len() + 3).sum(),
         Op::Select(elements) => elements.len() * 3,
+        Op::Product(product) => product.starts.len() + 2 * product.pairs.len(),
+        Op::Quotient(_) | Op::Root => 0,
         Op::Trees(trees) => trees.size(),
     }
 }
@@ -209,6 +213,35 @@ fn substitute(op: &mut Op, constants: &[Option<Vec<f64>>]) {
                 }
             }
         }
-        Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) | Op::Leading(_) | Op::Trees(_) => {}
+        Op::Product(product) => {
+            let [a, b] = constants else { return };
+            let (values, known) = match (a, b) {
+                (Some(a), _) => (a, 0),
+                (_, Some(b)) => (b, 1),
+                _ => return,
+            };
+            // A sum over the elements of the other factor.
+            let row = |row: &[[usize; 2]]| {
+                let mut terms = std::collections::BTreeMap::new();
+                for pair in row {
+                    *terms.entry(pair[1 - known]).or_insert(0.0) += values[pair[known]];
+                }
+                terms.into_iter().collect::<Vec<_>>()
+            };
+            let rows = SparseRows::from_rows(product.rows().map(row));
+            let bias = vec![0.0; rows.len()];
+            *op = Op::Linear(Linear { maps: vec![LinearMap::Sparse(rows)], bias });
+        }
+        Op::Quotient(numbers) => {
+            if let [Some(values), None] = constants {
+                *numbers = Some(values.clone());
+            }
+        }
+        Op::Function(_)
+        | Op::Extremum(_)
+        | Op::ArgExtremum(_)
+        | Op::Leading(_)
+        | Op::Trees(_)
+        | Op::Root => {}
     }
 }

@@ -486,8 +486,8 @@ fn quantizers<'a>(
 fn shapes_of(format: &Shape, options: &PlanOptions, quantizer: &Quantizer<'_>) -> Vec<Shape> {
     let (batch, committed) = (options.batch.unwrap_or(1), options.committed);
     let (has_paths, windows) = (quantizer.has_paths(), quantizer.has_windows());
-    let has_tables = quantizer.has_tables();
-    let more = has_paths || windows || has_tables || committed;
+    let (has_tables, products) = (quantizer.has_tables(), quantizer.has_products());
+    let more = has_paths || windows || has_tables || products || committed;
     let chain = match (batch, format.public_inputs, more) {
         (1, true, false) => &LANES[..1],
         (1, false, false) => &LANES[..],
@@ -517,7 +517,7 @@ fn shapes_of(format: &Shape, options: &PlanOptions, quantizer: &Quantizer<'_>) -
             *m == least || format.limbs.div_ceil(*m) < format.limbs.div_ceil(m - 1)
         });
         columns.flat_map(move |limb_columns| {
-            let tables = GraphShape { node_lanes, path_lanes, segment_lanes, ..most };
+            let tables = GraphShape { node_lanes, path_lanes, segment_lanes, products, ..most };
             let graph = Some(GraphShape { limb_columns, packed, batch, ..tables });
             LANES.iter().map(move |lanes| Shape { lanes: *lanes, graph, ..*format })
         })

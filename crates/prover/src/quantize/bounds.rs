@@ -17,6 +17,17 @@ pub(super) fn bounds(
     }
     for node in &graph.nodes {
         let own = node_bounds(node, &bounds);
+        if matches!(node.op, Op::Quotient(_))
+            && let Some(divisors) = node.inputs.last()
+            && let Some((lowest, _)) = bounds[divisors.0].iter().find(|(lo, _)| *lo <= 0.0)
+        {
+            return Err(QuantizeError::Divisor { node: node.name.clone(), lowest: *lowest });
+        }
+        if matches!(node.op, Op::Root)
+            && let Some((lowest, _)) = bounds[node.inputs[0].0].iter().find(|(lo, _)| *lo < 0.0)
+        {
+            return Err(QuantizeError::Radicand { node: node.name.clone(), lowest: *lowest });
+        }
         if let Some((lo, hi)) = own.iter().find(|(lo, hi)| !lo.is_finite() || !hi.is_finite()) {
             let (node, magnitude) = (node.name.clone(), hi.abs().max(lo.abs()));
             return Err(QuantizeError::TooWide { node, magnitude, fraction_bits: i32::MIN });
@@ -61,6 +72,31 @@ fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
             extremum.groups.iter().map(|group| (0.0, (group.len() - 1) as f64)).collect()
         }
         Op::Trees(trees) => trees.bounds(),
+        Op::Product(product) => {
+            let same = node.inputs.len() < 2 || node.inputs[0] == node.inputs[1];
+            product.bounds(inputs[0], inputs.get(1).unwrap_or(&inputs[0]), same)
+        }
+        Op::Quotient(numbers) => {
+            let of = |((a, b), (c, d)): (&(f64, f64), &(f64, f64))| {
+                if *c <= 0.0 {
+                    return (f64::NEG_INFINITY, f64::INFINITY);
+                }
+                let corners = [a / c, a / d, b / c, b / d];
+                corners.into_iter().fold((f64::MAX, f64::MIN), |(lo, hi), x| (lo.min(x), hi.max(x)))
+            };
+            let divisors = inputs[inputs.len() - 1];
+            match numbers {
+                Some(numbers) => {
+                    let numbers: Vec<_> = numbers.iter().map(|n| (*n, *n)).collect();
+                    numbers.iter().zip(divisors).map(of).collect()
+                }
+                None => inputs[0].iter().zip(divisors).map(of).collect(),
+            }
+        }
+        // Rounding may have made a sum of squares negative.
+        Op::Root => {
+            inputs[0].iter().map(|(lo, hi)| (lo.max(0.0).sqrt(), hi.max(0.0).sqrt())).collect()
+        }
         op @ (Op::Function(_) | Op::Extremum(_)) => {
             // Monotone between the ends, but for what bends in between.
             let end = |side: fn(&(f64, f64)) -> f64| {

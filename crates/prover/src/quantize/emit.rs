@@ -3,9 +3,11 @@
 mod maxima;
 mod paths;
 mod plain;
+mod products;
 mod tables;
 mod trees;
 
+use self::products::Factor;
 use super::{
     OutputSchema, QuantizeError,
     program::{Kind, Output, Part, Program, Step, Terms, View},
@@ -34,6 +36,8 @@ enum Meaning {
     /// X_i = unit_i·x_i + offset_i. At x_i = middle_i, rounding of a weight is compensated
     /// in the bias.
     Affine { units: Vec<f64>, offsets: Vec<f64>, middles: Vec<f64> },
+    /// X_i = the product of what two integers stand for.
+    Products(Vec<[Factor; 2]>),
     /// X_i = constant_i + Σ_g d_g·unit_i·x_g over the knots of function i.
     Functions(Vec<Knots>),
 }
@@ -47,6 +51,7 @@ impl Meaning {
         };
         match self {
             Self::Affine { units, .. } => range(&mut units.iter().copied()),
+            Self::Products(_) => [1.0; 2],
             Self::Functions(knots) => range(&mut knots.iter().map(|knots| knots.unit)),
         }
     }
@@ -175,6 +180,9 @@ impl<'a> Emitter<'a> {
                 self.table(step, function, *source, ends)
             }
             Kind::Select(elements) => Ok(self.select(step, elements)),
+            Kind::Products(pairs) => self.products(step, pairs),
+            Kind::Quotients(pairs) => self.quotients(step, pairs),
+            Kind::Roots(elements) => self.roots(step, elements),
         }
     }
 
@@ -216,7 +224,14 @@ impl<'a> Emitter<'a> {
     /// A weight between values of b and b' fraction bits has n + b' − b of its own, so
     /// equal steps give the weights of all nodes the same precision.
     fn fraction_bits(&self, step: &Step, read: i32, magnitude: f64) -> Result<i32, QuantizeError> {
-        let largest = ((1u64 << self.value_bits) - 4) as f64;
+        let (mut largest, mut magnitude) = (((1u64 << self.value_bits) - 4) as f64, magnitude);
+        if let Some(fewer) = step.operand {
+            // A factor fits the bits that a rescale drops, and its products those of a sum.
+            let bits = self.value_bits.min(self.graph.shift_bits);
+            largest = largest.min(((1u64 << bits) - 4) as f64) * exp2(-fewer);
+            let ends = step.bounds.iter().map(|(lo, hi)| hi.abs().max(lo.abs()));
+            magnitude = ends.fold(magnitude, f64::max);
+        }
         let bits = (largest / magnitude.max(1e-9)).log2().floor() as i32;
         if bits < MIN_FRACTION_BITS || !magnitude.is_finite() {
             let node = step.name.clone();
@@ -245,7 +260,7 @@ impl<'a> Emitter<'a> {
         let offsets = vec![0.0; step.len];
         let scaled = loop {
             let scaled = self.scale(&step.name, view, &offsets, exp2(bits))?;
-            let excess = self.excess(&scaled.bounds);
+            let excess = self.excess_of(step, &scaled.bounds);
             if excess <= 0 || bits == MIN_FRACTION_BITS {
                 break scaled;
             }
@@ -262,14 +277,15 @@ impl<'a> Emitter<'a> {
         let lowest = lowest(&step.bounds);
         let base = |lo: f64| if uniform { lowest } else { lo };
         let width = step.bounds.iter().map(|(lo, hi)| hi - base(*lo)).fold(0.0, f64::max);
-        let mut bits = self.fraction_bits(step, self.read_bits(view), width)?;
+        let bits = self.fraction_bits(step, self.read_bits(view), width)?;
+        let mut bits = bits.max(self.least_bits(&view.parts).unwrap_or(bits));
         let (scaled, offsets) = loop {
             // On the grid, so that 0 and other bends of functions are.
             let snapped = |(lo, _): &(f64, f64)| (base(*lo) * exp2(bits)).floor() * exp2(-bits);
             let mut offsets: Vec<f64> = step.bounds.iter().map(snapped).collect();
             let mut scaled = self.scale(&step.name, view, &offsets, exp2(bits))?;
             self.lift(&mut scaled, &mut offsets, exp2(-bits), uniform);
-            let excess = self.excess(&scaled.bounds);
+            let excess = self.excess_of(step, &scaled.bounds);
             if excess <= 0 || bits == MIN_FRACTION_BITS {
                 break (scaled, offsets);
             }
@@ -332,7 +348,7 @@ impl<'a> Emitter<'a> {
         let like = like.map(|like| &self.made[like]);
         let unit = match like.map(|made| &made.meaning) {
             Some(Meaning::Affine { units, .. }) => units.first().copied().unwrap_or(1.0),
-            Some(Meaning::Functions(_)) | None => 1.0,
+            _ => 1.0,
         };
         // Nothing is lost by reading a count, however fine its reader's unit is.
         let bits = like.map_or(self.value_bits as i32, |made| made.bits);
@@ -459,6 +475,13 @@ impl<'a> Emitter<'a> {
             view.bias.iter().zip(offsets).map(|(bias, offset)| (bias - offset) * scale).collect();
         let (mut inputs, mut maps) = (Vec::new(), Vec::new());
         for part in &view.parts {
+            if let Meaning::Products(factors) = &self.made[part.step].meaning {
+                let own = self.scale_products(node, part, factors, scale, &mut constants)?;
+                let (tensors, own): (Vec<_>, Vec<_>) = own.into_iter().unzip();
+                inputs.extend(tensors);
+                maps.extend(own);
+                continue;
+            }
             inputs.push(self.made[part.step].tensor);
             maps.push(self.scale_part(node, part, scale, &mut constants)?);
         }
@@ -495,6 +518,7 @@ impl<'a> Emitter<'a> {
                 }
                 part.map.try_map(|i, w| integer(node, w * units[i] * scale))
             }
+            Meaning::Products(_) => Err(QuantizeError::Empty),
             Meaning::Functions(functions) => {
                 let mut rows = SparseRows { starts: vec![0], terms: Vec::new() };
                 for (row, constant) in constants.iter_mut().enumerate() {

@@ -206,7 +206,13 @@ fn compared(graph: &Graph) -> Vec<bool> {
                     marks[node.inputs[0].0][index] = true;
                 }
             }
-            Op::Function(_) | Op::Extremum(_) | Op::ArgExtremum(_) | Op::Leading(_) => {}
+            Op::Function(_)
+            | Op::Extremum(_)
+            | Op::ArgExtremum(_)
+            | Op::Leading(_)
+            | Op::Product(_)
+            | Op::Quotient(_)
+            | Op::Root => {}
         }
         marks[node.output.0] = own;
     }

@@ -116,6 +116,18 @@ fn after(node: &Node, number: usize, states: &[Vec<State>]) -> Vec<State> {
         Op::Function(_) => {
             inputs[0].iter().map(|state| State::computed([*state], number)).collect()
         }
+        Op::Product(product) => {
+            let second = inputs.get(1).unwrap_or(&inputs[0]);
+            let row = |row: &[[usize; 2]]| {
+                let states = row.iter().flat_map(|[i, j]| [inputs[0][*i], second[*j]]);
+                State::computed(states, number)
+            };
+            product.rows().map(row).collect()
+        }
+        Op::Quotient(_) => (0..inputs[0].len())
+            .map(|index| State::computed(inputs.iter().map(|input| input[index]), number))
+            .collect(),
+        Op::Root => inputs[0].iter().map(|state| State::computed([*state], number)).collect(),
         Op::Leading(leading) => leading
             .extremum
             .groups

@@ -153,6 +153,37 @@ pub enum QuantizeError {
         /// Decimals asked for.
         decimals: u32,
     },
+    /// Products of values that need more bits than the circuit has.
+    #[error(
+        "layer {node}: the values it multiplies or divides need more bits than the circuit has; \
+         narrow the declared input ranges"
+    )]
+    ProductTooWide {
+        /// The layer.
+        node: String,
+    },
+    /// A divisor may be 0 or negative.
+    #[error(
+        "layer {node}: it divides by what may be {lowest:.3e} within the declared input ranges, \
+         and only positive divisors are proven; narrow the ranges"
+    )]
+    Divisor {
+        /// The layer.
+        node: String,
+        /// The least that a divisor may be.
+        lowest: f64,
+    },
+    /// A root's operand may be negative.
+    #[error(
+        "layer {node}: it takes the root of what may be {lowest:.3e} within the declared input \
+         ranges; narrow them"
+    )]
+    Radicand {
+        /// The layer.
+        node: String,
+        /// The least that an operand may be.
+        lowest: f64,
+    },
     /// A weight does not fit 63 bits.
     #[error("layer {node}: a weight of {weight:.3e} is too large for the unit its input has")]
     WeightTooLarge {
@@ -217,6 +248,11 @@ impl<'a> Quantizer<'a> {
     /// Whether there are maxima over windows to be proven.
     pub fn has_windows(&self) -> bool {
         self.program.has_windows()
+    }
+
+    /// Whether there are products of two values to be proven.
+    pub fn has_products(&self) -> bool {
+        self.program.has_products()
     }
 
     /// A quantizer for a circuit: with what that proves.

@@ -8,6 +8,7 @@
 mod functions;
 mod order;
 mod paths;
+mod products;
 mod tables;
 mod trees;
 
@@ -56,6 +57,9 @@ pub(super) struct Step {
     pub(super) bounds: Vec<(f64, f64)>,
     /// Roundings from here to the nearest output, this one included.
     pub(super) remaining: i32,
+    /// Of steps whose elements are multiplied: how many bits sums of products leave each factor
+    /// less than the circuit has.
+    pub(super) operand: Option<i32>,
 }
 
 #[derive(Debug)]
@@ -88,6 +92,21 @@ pub(super) enum Kind {
     Argument { view: View, low: f64 },
     /// Elements named again.
     Select(Vec<(usize, usize)>),
+    /// Products of pairs of elements of steps that are operands.
+    Products(Vec<[(usize, usize); 2]>),
+    /// Elements of operands, or numbers, divided by such elements.
+    Quotients(Vec<(Numerator, (usize, usize))>),
+    /// Square roots of elements of operands.
+    Roots(Vec<(usize, usize)>),
+}
+
+/// What is divided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Numerator {
+    /// An element of a step.
+    Element((usize, usize)),
+    /// A number.
+    Number(f64),
 }
 
 /// An output: its view, cut at 0 where `relu`.
@@ -175,6 +194,14 @@ impl Program {
         self.steps.iter().any(|step| matches!(step.kind, Kind::Table { .. }))
     }
 
+    /// Whether any values are multiplied.
+    pub(super) fn has_products(&self) -> bool {
+        let multiplies = |step: &Step| {
+            matches!(step.kind, Kind::Products(_) | Kind::Quotients(_) | Kind::Roots(_))
+        };
+        self.steps.iter().any(multiplies)
+    }
+
     /// Whether a step's elements are all that a view reads.
     pub(super) fn reads_functions_only(&self, view: &View) -> bool {
         view.parts.iter().all(|part| matches!(self.steps[part.step].kind, Kind::Curve { .. }))
@@ -227,11 +254,27 @@ impl Program {
                     | Kind::Paths { .. }
                     | Kind::Table { .. }
                     | Kind::Argument { .. }
+                    | Kind::Quotients(_)
+                    | Kind::Roots(_)
             );
             step.remaining = remaining[index] + i32::from(rounds);
             for source in step.kind.sources() {
                 remaining[source] = remaining[source].min(step.remaining);
             }
+        }
+    }
+}
+
+impl Step {
+    /// The same, with nothing that it is made of.
+    pub(super) fn outline(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            len: self.len,
+            kind: Kind::Select(Vec::new()),
+            bounds: self.bounds.clone(),
+            remaining: self.remaining,
+            operand: self.operand,
         }
     }
 }
@@ -254,8 +297,12 @@ impl Kind {
                 steps.extend(like);
                 steps
             }
-            Self::Select(elements) | Self::Paths { elements, .. } => {
+            Self::Select(elements) | Self::Paths { elements, .. } | Self::Roots(elements) => {
                 elements.iter().map(|element| element.0).collect()
+            }
+            Self::Products(pairs) => pairs.iter().flatten().map(|element| element.0).collect(),
+            Self::Quotients(pairs) => {
+                pairs.iter().flat_map(|(over, by)| over.step().into_iter().chain([by.0])).collect()
             }
         }
     }
@@ -277,9 +324,16 @@ impl Kind {
                 let terms = rows.iter_mut().flatten().map(|term| &mut term.0);
                 terms.chain(like).collect()
             }
-            Self::Select(elements) | Self::Paths { elements, .. } => {
+            Self::Select(elements) | Self::Paths { elements, .. } | Self::Roots(elements) => {
                 elements.iter_mut().map(|element| &mut element.0).collect()
             }
+            Self::Products(pairs) => {
+                pairs.iter_mut().flatten().map(|element| &mut element.0).collect()
+            }
+            Self::Quotients(pairs) => pairs
+                .iter_mut()
+                .flat_map(|(over, by)| over.step_mut().into_iter().chain([&mut by.0]))
+                .collect(),
         }
     }
 }
@@ -320,7 +374,7 @@ impl Lowering<'_> {
     fn add_step(&mut self, name: String, tensor: TensorId, kind: Kind) -> usize {
         let bounds = self.bounds[tensor.0].clone();
         let len = bounds.len();
-        self.steps.push(Step { name, len, kind, bounds, remaining: 0 });
+        self.steps.push(Step { name, len, kind, bounds, remaining: 0, operand: None });
         let step = self.steps.len() - 1;
         self.views[tensor.0] = Some(View::identity(step, len));
         step
@@ -329,7 +383,8 @@ impl Lowering<'_> {
     /// Adds a step in the unit of another.
     fn add_helper(&mut self, name: &str, len: usize, kind: Kind) -> usize {
         let name = name.to_owned();
-        self.steps.push(Step { name, len, kind, bounds: Vec::new(), remaining: 0 });
+        let bounds = Vec::new();
+        self.steps.push(Step { name, len, kind, bounds, remaining: 0, operand: None });
         self.steps.len() - 1
     }
 
@@ -354,6 +409,9 @@ impl Lowering<'_> {
             Op::ArgExtremum(extremum) => self.arg_extremum(node, extremum),
             Op::Leading(leading) => self.leading(node, leading),
             Op::Trees(trees) => self.trees(node, trees),
+            Op::Product(product) => self.product(node, product),
+            Op::Quotient(numbers) => self.quotient(node, numbers.as_deref()),
+            Op::Root => self.root(node),
         };
         node.inputs.iter().for_each(|input| self.uses[input.0] -= 1);
         // What nobody reads any more needs no memory.
@@ -407,13 +465,15 @@ impl Lowering<'_> {
             | Kind::Decisions { .. }
             | Kind::Table { .. }
             | Kind::Argument { .. }
-            | Kind::Paths { .. } => true,
+            | Kind::Paths { .. }
+            | Kind::Quotients(_)
+            | Kind::Roots(_) => true,
             Kind::Shifted { uniform, .. } => *uniform,
             Kind::Input { first } => {
                 let all = *first..*first + self.steps[step].len;
                 all.clone().all(|index| self.ranges.same_unit(index, all.start))
             }
-            Kind::Curve { .. } => false,
+            Kind::Curve { .. } | Kind::Products(_) => false,
             Kind::Select(elements) => {
                 elements.iter().all(|(step, _)| *step == elements[0].0)
                     && self.is_uniform(elements[0].0)
@@ -634,7 +694,7 @@ impl Lowering<'_> {
                         View::identity(self.steps.len(), len),
                     ));
                     let (name, bounds) = (output.name.clone(), output.bounds.clone());
-                    self.steps.push(Step { name, len, kind, bounds, remaining: 0 });
+                    self.steps.push(Step { name, len, kind, bounds, remaining: 0, operand: None });
                 }
             }
         }

@@ -27,7 +27,16 @@ pub(super) fn gains(graph: &Graph, values: &[Vec<Vec<f64>>]) -> Vec<f64> {
                 if own.iter().any(|g| *g != 0.0) {
                     for (position, input) in node.inputs.iter().enumerate() {
                         let x = &values[input.0];
-                        back(&node.op, position, x, &own, &mut gradients[input.0]);
+                        // The other factor or operand, where there are two.
+                        let other = node.inputs.get(1 - position.min(1)).unwrap_or(input);
+                        let (other, input) = (&values[other.0], &mut gradients[input.0]);
+                        match &node.op {
+                            Op::Product(_) | Op::Quotient(_) | Op::Root => {
+                                let single = node.inputs.len() == 1;
+                                back_product(&node.op, (position, single), [x, other], &own, input);
+                            }
+                            op => back(op, position, x, &own, input),
+                        }
                     }
                 }
                 gradients[node.output.0] = own;
@@ -38,6 +47,49 @@ pub(super) fn gains(graph: &Graph, values: &[Vec<Vec<f64>>]) -> Vec<f64> {
         }
     }
     gains
+}
+
+/// The same for operations of two values: x and the other of the two. Of a `single` input both
+/// factors are x.
+fn back_product(
+    op: &Op,
+    (position, single): (usize, bool),
+    [x, other]: [&[f64]; 2],
+    output: &[f64],
+    input: &mut [f64],
+) {
+    match op {
+        Op::Product(product) => {
+            for (row, output) in product.rows().zip(output) {
+                for [i, j] in row {
+                    if single || position == 0 {
+                        input[*i] += output * other[*j];
+                    }
+                    if single {
+                        input[*j] += output * x[*i];
+                    } else if position == 1 {
+                        input[*j] += output * other[*i];
+                    }
+                }
+            }
+        }
+        Op::Quotient(numbers) => {
+            for (index, output) in output.iter().enumerate() {
+                let x = x[index];
+                let over = numbers.as_ref().map_or(other[index], |numbers| numbers[index]);
+                let slope = match position == 0 && !single {
+                    true => 1.0 / over,
+                    false => -over / (x * x),
+                };
+                input[index] += output * slope;
+            }
+        }
+        _ => {
+            let slope = |x: f64| 0.5 / x.sqrt().max(1e-6);
+            let all = input.iter_mut().zip(x).zip(output);
+            all.for_each(|((input, x), output)| *input += output * slope(*x));
+        }
+    }
 }
 
 /// Adds what an operation's output gradient gives its input number `position`, x.
@@ -88,6 +140,7 @@ fn back(op: &Op, position: usize, x: &[f64], output: &[f64], input: &mut [f64]) 
                 }
             }
         }
+        Op::Product(_) | Op::Quotient(_) | Op::Root => {}
         Op::Select(elements) => {
             for (element, output) in elements.iter().zip(output) {
                 match element {

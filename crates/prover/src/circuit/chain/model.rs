@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::{
-    circuit::graph::{Claims, Node, claims::Rows},
+    circuit::graph::{Claims, Making, Node, claims::Rows},
     shape::Shape,
 };
 
@@ -71,7 +71,7 @@ impl Layer<'_> {
 
     /// Whether it reads the layer before only, and where terms add up, their sum is a weight.
     fn is_one(&self) -> bool {
-        if self.node.windows.is_some() {
+        if self.node.windows.is_some() || self.node.making != Making::Rescaled {
             return false;
         }
         let mut read = vec![false; self.inputs.len()];

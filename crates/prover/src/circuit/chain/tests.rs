@@ -493,7 +493,14 @@ fn terms_that_a_weight_cannot_hold_together_are_no_chain() {
         let map = |terms: &[i64]| Map { values: vec![0], rows: rows(terms) };
         for maps in [weights.map(|weight| map(&[weight])).to_vec(), vec![map(&weights)]] {
             let bias = Cow::Owned(vec![0]);
-            let node = Node { bias, maps, windows: None, order: None, alike: 1 };
+            let node = Node {
+                making: crate::circuit::graph::Making::Rescaled,
+                bias,
+                maps,
+                windows: None,
+                order: None,
+                alike: 1,
+            };
             let claims = Claims {
                 inputs: 1,
                 nodes: vec![node],

@@ -2,8 +2,9 @@
 //!
 //! Values are numbered: the inputs first, then every node's results. A claim is a list of
 //! equations `z_w = Σ_v A_wv·x_v + c_w`, one for each result of a node, whose value is
-//! `x = max(0, ⌊z / 2^n⌋)`, of nodes with windows that of the greatest of several z; and
-//! the public words, each of which states some values.
+//! `x = max(0, ⌊z / 2^n⌋)`, of nodes with windows that of the greatest of several z, of
+//! nodes that multiply `x = (z mod 2^n)·⌊z / 2^n⌋`, z being in [0, 2^B); values that no
+//! equation gives; and the public words, each of which states some values.
 
 use std::borrow::Cow;
 
@@ -55,9 +56,22 @@ pub struct Curves<'a> {
     pub curves: &'a integer::Curves,
 }
 
+/// What a node's values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Making {
+    /// max(0, ⌊z / 2^n⌋).
+    Rescaled,
+    /// (z mod 2^n)·⌊z / 2^n⌋, and z is in [0, 2^B).
+    Multiplied,
+    /// So many values in [0, 2^(B − n)) that no equation gives.
+    Given(usize),
+}
+
 /// One node's equations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node<'a> {
+    /// What its values are.
+    pub making: Making,
     /// c, one an equation.
     pub bias: Cow<'a, [i64]>,
     /// What is added up.
@@ -126,7 +140,10 @@ pub(super) struct Packed {
 impl Node<'_> {
     /// Number of values that it makes.
     pub(in crate::circuit) fn values(&self) -> usize {
-        self.windows.as_ref().map_or(self.bias.len(), |windows| windows.len())
+        match self.making {
+            Making::Given(count) => count,
+            _ => self.windows.as_ref().map_or(self.bias.len(), |windows| windows.len()),
+        }
     }
 
     /// Equations of the widest window; 1 without windows.

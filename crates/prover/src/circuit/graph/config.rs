@@ -25,6 +25,9 @@
 //! Where maxima are proven, `gap` is 1 on the rows of how far each pre-activation of a window
 //! is below the greatest: `windows`.
 //!
+//! Where products are proven, `product` is 1 on the end rows of values that are one:
+//! `products`.
+//!
 //! Where paths of decision trees are proven, columns and gates of their own do it: [`paths`].
 //! Their look-ups join the sum of the range argument, their leaves the balance.
 //!
@@ -83,6 +86,8 @@ pub struct Columns {
     pub batch: Option<Batch>,
     /// 1 on gap rows; none in circuits that prove no maxima.
     pub gap: Option<Column<Fixed>>,
+    /// 1 on the end rows of products; none in circuits that prove none.
+    pub product: Option<Column<Fixed>>,
     /// Paths of decision trees; none in circuits of models without.
     pub paths: Option<PathColumns>,
     /// Functions of one variable; none in circuits that prove none by tables.
@@ -152,6 +157,7 @@ impl Columns {
             stripe: meta.fixed_column(),
             batch: sigma.map(|sigma| Batch { step: meta.fixed_column(), sigma }),
             gap: shape.windows().then(|| meta.fixed_column()),
+            product: shape.products().then(|| meta.fixed_column()),
             paths: None,
             curves: None,
             committed: None,
@@ -265,9 +271,17 @@ impl Columns {
             let x = meta.query_advice(self.cells, before(1, shape));
             let limbs = self.limb_window(meta, shape);
             let quotient = limb_sum(&limbs[shape.shift_limbs..], shape.limb_bits);
+            let bit = end.clone() * (sign.clone() * sign.clone() - sign.clone());
+            let rescaled = end * (x - sign.clone() * quotient.clone());
+            let Some(product) = self.product else { return vec![bit, rescaled] };
+            let product = meta.query_fixed(product, Rotation::cur());
+            let remainder = limb_sum(&limbs[..shape.shift_limbs], shape.limb_bits);
+            let one = Expression::Constant(Fr::one());
+            // Of a product, x − s·⌊a / 2^n⌋ becomes x − (a mod 2^n)·⌊a / 2^n⌋.
             vec![
-                end.clone() * (sign.clone() * sign.clone() - sign.clone()),
-                end * (x - sign * quotient),
+                bit,
+                rescaled + product.clone() * ((sign.clone() - remainder) * quotient),
+                product * (one - sign),
             ]
         });
     }

@@ -18,6 +18,8 @@
 //! Σ A·x + c to [−2^B, 2^B), as the limbs do z; so |d_w| < S. (A group never holds
 //! equations of two nodes.) Then |Σ_e S^e·d_e| ≤ S^E − 1 < p/2, as E·(B + 1) ≤ 252, so
 //! the sum is 0 as an integer; modulo S, d_0 = 0; divided by S, d_1 = 0; and so on.
+//! A value that no equation gives is within its limbs, and so are those bounds, whatever it is:
+//! the nodes that read it next leave one that it can be.
 //! Where there are maxima, z_w may be a maximum less a gap, y − g with y in [−2^B, 2^B) and
 //! g in [0, 2^B): then |d_w| < 2^(B+2), and S is that.
 //!
@@ -47,7 +49,7 @@ use ff::Field;
 use halo2curves::bn256::Fr;
 
 use super::{
-    claims::{Claims, Node, Packed},
+    claims::{Claims, Making, Node, Packed},
     committed::{Committed, element_zero, salt_unit},
     config::unusable_rows,
     curves::Curves,
@@ -72,6 +74,8 @@ pub struct Layout {
     /// Values that are maxima, and how many equations each is the maximum of: as many rows
     /// for each inference, the gaps, follow its end rows.
     pub windows: Vec<(usize, usize)>,
+    /// Values that are products.
+    pub products: Vec<usize>,
     /// Rows on which a sum meets the constant 1 or an instance.
     pub swaps: Vec<usize>,
     /// The stripe on every active row (trailing zeros left out).
@@ -320,6 +324,11 @@ impl<'a> Schedule<'a> {
                 return Err(LayoutError::NoWindows { window, stripe });
             }
         }
+        if !self.shape.products()
+            && self.claims.nodes.iter().any(|node| node.making != Making::Rescaled)
+        {
+            return Err(LayoutError::NoProducts);
+        }
         let nodes = match (self.paths.nodes, self.shape.node_lanes()) {
             (1.., 0) => return Err(LayoutError::NoPaths),
             (nodes, lanes) => nodes.div_ceil(lanes.max(1)),
@@ -391,7 +400,11 @@ impl Layout {
             cells.add(committed.link(committed.words, batch) - 1, stated, -Fr::one());
         }
         let mut value = claims.inputs;
+        let mut products = Vec::new();
         for (node, taken) in claims.nodes.iter().zip(&schedule.nodes) {
+            if node.making == Making::Multiplied {
+                products.extend(value..value + node.values());
+            }
             let mut placed = vec![0; if node.windows.is_some() { node.values() } else { 0 }];
             for Packed { index, equation, value: own } in node.packed(shape.lanes * shape.packed())
             {
@@ -465,6 +478,7 @@ impl Layout {
             instances,
             value_rows,
             windows,
+            products,
             swaps,
             stripes,
             weights,
@@ -494,6 +508,11 @@ impl Layout {
         self.windows.iter().flat_map(move |(value, members)| {
             (2..2 + members).map(move |gap| self.value_rows[*value] + gap * batch)
         })
+    }
+
+    /// The end row of every product, of the first inference; T rows each.
+    pub fn products(&self) -> impl Iterator<Item = usize> {
+        self.products.iter().map(|value| self.value_rows[*value] + self.shape.batch())
     }
 
     /// Rows on which a sum is used for an inference of a batch that is not the last, so that

@@ -18,6 +18,7 @@ pub mod curves;
 pub mod layout;
 mod model;
 pub mod paths;
+mod products;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -27,7 +28,7 @@ use halo2_proofs::plonk::{Column, Fixed};
 use halo2curves::bn256::Fr;
 
 pub use self::{
-    claims::{Claims, Curves, Ensemble, Map, Node},
+    claims::{Claims, Curves, Ensemble, Making, Map, Node},
     config::Columns,
     layout::Layout,
     witness::{Challenges, FirstPhase, SecondPhase},
@@ -56,7 +57,8 @@ impl Columns {
         let in_curves = curves.map(|curves| [curves.evaluation, curves.function]);
         let delta = self.paths.as_ref().map(|paths| paths.delta);
         let delta = delta.or(curves.map(|curves| curves.delta));
-        let own = self.weights.iter().copied().chain(structural).chain(step).chain(self.gap);
+        let own = self.weights.iter().copied().chain(structural).chain(step);
+        let own = own.chain(self.gap).chain(self.product);
         super::Columns {
             advice: vec![first, second],
             fixed: own
@@ -92,6 +94,10 @@ impl Layout {
         if let Some(gap) = columns.gap {
             let rows = self.gaps().flat_map(|row| row..row + self.shape.batch());
             rows.for_each(|row| set(gap, row, Fr::one()));
+        }
+        if let Some(product) = columns.product {
+            let rows = self.products().flat_map(|row| row..row + self.shape.batch());
+            rows.for_each(|row| set(product, row, Fr::one()));
         }
         self.swaps.iter().for_each(|row| set(columns.swap, *row, Fr::one()));
         (0..self.active_rows()).for_each(|row| set(columns.active, row, Fr::one()));

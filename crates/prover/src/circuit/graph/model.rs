@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::{
-    claims::{Claims, Curves, Ensemble, Map, Node, Rows},
+    claims::{Claims, Curves, Ensemble, Making, Map, Node, Rows},
     committed::{Commitment, salt_values},
+    products,
 };
 use crate::{
     circuit::PublicValues,
@@ -30,21 +31,24 @@ impl<'a> Claims<'a> {
         let salt = number(salt_values(shape));
         let mut nodes = Vec::with_capacity(graph.nodes.len());
         let (mut ensembles, mut curves) = (Vec::new(), Vec::new());
+        let (making, shift) = (Making::Rescaled, graph.shift_bits);
         for node in &graph.nodes {
+            let element = |at: &Selected| elements[node.inputs[at.input].0][at.index];
             elements[node.output.0] = match &node.op {
                 IntegerOp::Linear(linear) => {
                     let maps = maps(linear, &node.inputs, &elements);
                     let capacity = shape.lanes * shape.packed();
                     let order = convolution(linear).map(|own| Grid::of(own).tiles(capacity));
                     let (bias, alike) = (Cow::Borrowed(&linear.bias[..]), alike(&linear.maps));
-                    nodes.push(Node { bias, maps, windows: None, order, alike });
+                    nodes.push(Node { making, bias, maps, windows: None, order, alike });
                     number(graph.len(node.output))
                 }
                 IntegerOp::Maxima(Maxima { linear, windows }) => {
                     let maps = maps(linear, &node.inputs, &elements);
                     let bias = Cow::Borrowed(&linear.bias[..]);
                     let own = Some(Cow::Borrowed(&windows[..]));
-                    let mut claim = Node { bias, maps, windows: own, order: None, alike: 1 };
+                    let mut claim =
+                        Node { making, bias, maps, windows: own, order: None, alike: 1 };
                     let together = shape.lanes * shape.packed() / claim.widest();
                     claim.order =
                         convolution(linear).and_then(|own| window_tiles(own, windows, together));
@@ -52,12 +56,11 @@ impl<'a> Claims<'a> {
                     number(graph.len(node.output))
                 }
                 IntegerOp::Trees(trees) => {
-                    let value = |at: &Selected| elements[node.inputs[at.input].0][at.index];
-                    let values = trees.features.iter().map(value).collect();
+                    let values = trees.features.iter().map(element).collect();
                     ensembles.push(Ensemble { node: nodes.len(), values, trees: &trees.trees });
                     let bias = Cow::Borrowed(&trees.bias[..]);
                     let maps = Vec::new();
-                    nodes.push(Node { bias, maps, windows: None, order: None, alike: 1 });
+                    nodes.push(Node { making, bias, maps, windows: None, order: None, alike: 1 });
                     number(graph.len(node.output))
                 }
                 IntegerOp::Curves(own) => {
@@ -65,12 +68,34 @@ impl<'a> Claims<'a> {
                     curves.push(Curves { node: nodes.len(), values, curves: own });
                     let bias = Cow::Owned(vec![0; own.of.len()]);
                     let maps = Vec::new();
-                    nodes.push(Node { bias, maps, windows: None, order: None, alike: 1 });
+                    nodes.push(Node { making, bias, maps, windows: None, order: None, alike: 1 });
                     number(graph.len(node.output))
                 }
-                IntegerOp::Select(selected) => {
-                    let element = |at: &Selected| elements[node.inputs[at.input].0][at.index];
-                    selected.iter().map(element).collect()
+                IntegerOp::Select(selected) => selected.iter().map(element).collect(),
+                IntegerOp::Products(pairs) => {
+                    let pairs = pairs.iter().map(|pair| pair.each_ref().map(element));
+                    nodes.push(products::products(shift, pairs));
+                    number(graph.len(node.output))
+                }
+                IntegerOp::Quotients(divisions) => {
+                    let own = number(4 * divisions.len());
+                    nodes.extend(products::quotients(
+                        shift,
+                        divisions,
+                        own.first().copied().unwrap_or(0),
+                        element,
+                    ));
+                    own[..divisions.len()].to_vec()
+                }
+                IntegerOp::Roots(radicands) => {
+                    let own = number(5 * radicands.len());
+                    nodes.extend(products::roots(
+                        shift,
+                        radicands,
+                        own.first().copied().unwrap_or(0),
+                        element,
+                    ));
+                    own[..radicands.len()].to_vec()
                 }
             };
         }

@@ -6,6 +6,7 @@ mod batches;
 mod committed;
 mod curves;
 mod paths;
+mod products;
 mod trees;
 mod windows;
 
@@ -156,6 +157,7 @@ fn claims() -> Claims<'static> {
         windows: None,
         order: None,
         alike: 1,
+        making: Making::Rescaled,
     };
     let map = |values: &[u32], rows| Map { values: values.to_vec(), rows };
     Claims {
@@ -609,7 +611,14 @@ fn random_claims() -> impl Strategy<Value = (Claims<'static>, Vec<i64>)> {
                 let maps = vec![Map { values, rows }];
                 let alike = if dense { results } else { 1 };
                 let (bias, windows) = (Cow::Owned(bias), None);
-                claims.nodes.push(Node { bias, maps, windows, order, alike });
+                claims.nodes.push(Node {
+                    making: Making::Rescaled,
+                    bias,
+                    maps,
+                    windows,
+                    order,
+                    alike,
+                });
                 count += results;
             }
             claims.words =

@@ -129,5 +129,12 @@ pub(crate) fn evaluate(op: &Op, operands: &[&[f64]]) -> Vec<f64> {
         Op::Leading(leading) => leading::run(leading, first),
         Op::Select(elements) => select::run(elements, operands),
         Op::Trees(trees) => trees.run(first),
+        Op::Product(product) => product.run(first, operands.get(1).copied().unwrap_or(first)),
+        Op::Quotient(numbers) => {
+            let divisors = operands.last().copied().unwrap_or_default();
+            let numerators = numbers.as_deref().unwrap_or(first);
+            numerators.iter().zip(divisors).map(|(a, b)| a / b).collect()
+        }
+        Op::Root => first.iter().map(|x| x.sqrt()).collect(),
     }
 }

@@ -7,7 +7,7 @@
 //! all inputs stand at an end of their ranges, equal terms may be rounded the same way.
 
 use crate::graph::{
-    Element, Extremum, Function, Graph, Leading, Linear, Op, TreeEnsemble, run::evaluate,
+    Element, Extremum, Function, Graph, Leading, Linear, Op, Product, TreeEnsemble, run::evaluate,
 };
 
 /// Half a unit of the last place of a float32 of 1.
@@ -38,6 +38,20 @@ pub(super) fn allowed(graph: &Graph, values: &[Vec<f64>], random: bool) -> Vec<V
             Op::Leading(leading) => leading_ones(leading, first, first_error),
             Op::Select(elements) => select(elements, &e),
             Op::Trees(ensemble) => trees(ensemble, first, first_error),
+            Op::Product(map) => {
+                let second = (x.get(1).unwrap_or(&first), e.get(1).unwrap_or(&first_error));
+                products(map, (first, first_error), (second.0, second.1))
+            }
+            Op::Quotient(numbers) => {
+                let (b, f) = (x.last().unwrap_or(&first), e.last().unwrap_or(&first_error));
+                let error = |at: usize| if numbers.is_some() { 0.0 } else { first_error[at] };
+                let all = b.iter().zip(*f).zip(own).enumerate();
+                all.map(|(at, ((b, f), q))| quotient((error(at), *b, *f), *q)).collect()
+            }
+            Op::Root => {
+                let all = first.iter().zip(first_error).zip(own);
+                all.map(|((x, e), y)| root(*x, *e) + OTHERWISE * UNIT * y).collect()
+            }
         };
         for (error, value) in result.iter_mut().zip(own) {
             if error.is_nan() || value.abs() + *error > f64::from(f32::MAX) / 4.0 {
@@ -74,6 +88,34 @@ fn linear(linear: &Linear, x: &[&[f64]], e: &[&[f64]], random: bool) -> Vec<f64>
         error + roundings * UNIT * (size + bias.abs()) + lost
     })
     .collect()
+}
+
+/// Errors of sums of products: of each factor's times the other factor, and roundings.
+fn products(product: &Product, (a, e): (&[f64], &[f64]), (b, f): (&[f64], &[f64])) -> Vec<f64> {
+    let row = |row: &[[usize; 2]]| {
+        let (mut size, mut error) = (0.0f64, 0.0f64);
+        for [i, j] in row {
+            size += (a[*i] * b[*j]).abs();
+            error += a[*i].abs() * f[*j] + b[*j].abs() * e[*i] + e[*i] * f[*j];
+        }
+        let terms = row.len() as f64 + 1.0;
+        error + (terms + OTHERWISE) * UNIT * size + terms * f64::from(f32::MIN_POSITIVE)
+    };
+    product.rows().map(row).collect()
+}
+
+/// The error of a / b = q from those of a and b.
+fn quotient((e, b, f): (f64, f64, f64), q: f64) -> f64 {
+    let least = b.abs() - f;
+    if least <= 0.0 {
+        return f64::INFINITY;
+    }
+    (e + q.abs() * f) / least + OTHERWISE * UNIT * q.abs()
+}
+
+/// The error of √x from that of x.
+fn root(x: f64, e: f64) -> f64 {
+    (x + e).sqrt() - (x - e).max(0.0).sqrt()
 }
 
 fn function(function: &Function, x: &[f64], e: &[f64], y: &[f64]) -> Vec<f64> {

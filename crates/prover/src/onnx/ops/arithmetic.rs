@@ -1,16 +1,21 @@
-//! Add, Sub, Mul, Div, Neg, Sum and Mean with broadcasting, as long as the result is affine.
+//! Add, Sub, Mul, Div, Neg, Sum and Mean with broadcasting.
 
 use crate::{
     graph::{Function, Linear, LinearMap, Op},
     onnx::{
         error::OnnxError,
         node::{Node, Value},
-        ops::{activation, curves, ratio},
+        ops::{activation, attention, curves, products, ratio},
         tensor::{Data, Tensor},
     },
 };
 
 pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
+    if operator == "Add" {
+        // Masks of attention.
+        let inputs = [node.take_unchecked(0), node.take_unchecked(1)];
+        node.replace_inputs(inputs.map(attention::finite).into());
+    }
     let (a, b) = (node.take(0)?, node.take(1)?);
     same_types(node, [&a, &b])?;
     let mut both = node.broadcast(vec![a, b])?;
@@ -67,16 +72,14 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
         {
             node.scale(a, |i| (1.0 / c[i], 0.0))
         }
-        ("Div", a, b) => ratio::share(node, &a, &b)?.ok_or_else(|| {
-            node.unsupported(
-                "it divides by a value that is not a constant, and its results are no shares of a \
-                 sum of exponentials",
-            )
-        }),
-        ("Mul", Value::Signal(a), Value::Signal(b)) if a.id == b.id && a.dtype.is_float() => {
-            activation::apply(node, Function::Power(2.0), Value::Signal(a))
+        ("Div", a, _) if !a.dtype().is_float() => {
+            Err(node.unsupported("it divides integers, which rounds"))
         }
-        _ => Err(node.unsupported("both of its operands depend on the model's input")),
+        ("Div", a, b) => match ratio::share(node, &a, &b)? {
+            Some(share) => Ok(share),
+            None => products::quotient(node, a, b),
+        },
+        (_, a, b) => products::multiply(node, a, b),
     }
 }
 

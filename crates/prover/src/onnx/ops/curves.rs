@@ -12,7 +12,7 @@ use crate::{
     onnx::{
         error::OnnxError,
         node::{Node, Signal, Value},
-        ops::{arithmetic::add, reduce},
+        ops::{arithmetic::add, attention, products, reduce},
         tensor::{Data, Tensor},
     },
 };
@@ -31,7 +31,7 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
             apply(node, Function::Exp, bounded)
         }
         "Log" => apply(node, Function::Log, x),
-        "Sqrt" => apply(node, Function::Power(0.5), x),
+        "Sqrt" => products::root(node, x),
         "Reciprocal" => apply(node, Function::Power(-1.0), x),
         "Tanh" => tanh(node, x),
         _ => softplus(node, x),
@@ -96,6 +96,11 @@ pub(super) fn power(node: &mut Node<'_>, x: Value, exponent: Value) -> Result<Va
 pub(super) fn raise(node: &mut Node<'_>, x: Value, exponent: f64) -> Result<Value, OnnxError> {
     match exponent {
         1.0 => Ok(x),
+        2.0 => products::multiply(node, x.clone(), x),
+        3.0 => {
+            let square = products::multiply(node, x.clone(), x.clone())?;
+            products::multiply(node, square, x)
+        }
         exponent if exponent.is_finite() && exponent != 0.0 => {
             apply(node, Function::Power(exponent), x)
         }
@@ -225,17 +230,19 @@ pub(super) fn softmax(
         Value::Signal(signal) => Some(signal.id),
         Value::Const(_) => None,
     };
-    let sum = log_sum_exp(node, x.clone(), groups)?;
-    let mut group_of = vec![0; x.len()];
-    for (group, members) in groups.iter().enumerate() {
-        members.iter().for_each(|member| group_of[*member] = group);
-    }
-    let spread = node.pick(sum, shape.clone(), &group_of)?;
-    let log = add(node, vec![(x, 1.0), (spread, -1.0)])?;
-    // Rounding may make it positive.
-    let cap = Function::Clip { low: f64::NEG_INFINITY, high: 0.0 };
-    let log = apply(node, cap, log)?;
-    let probabilities = apply(node, Function::Exp, log)?;
+    let probabilities = match groups {
+        // Of one row, whose scores may be large, nothing is larger than the results.
+        [group] if group.len() <= MAX_SUMMANDS && group.len() == x.len() => {
+            let sum = log_sum_exp(node, x.clone(), groups)?;
+            let spread = node.pick(sum, shape.clone(), &vec![0; x.len()])?;
+            let log = add(node, vec![(x, 1.0), (spread, -1.0)])?;
+            // Rounding may make it positive.
+            let cap = Function::Clip { low: f64::NEG_INFINITY, high: 0.0 };
+            let log = apply(node, cap, log)?;
+            apply(node, Function::Exp, log)?
+        }
+        _ => attention::shares(node, x, groups)?,
+    };
     let probabilities = node.reshape(probabilities, shape)?;
     let columns = probabilities.shape().last().copied().unwrap_or(1);
     let is_row = |(row, group): (usize, &Vec<usize>)| {
@@ -248,13 +255,16 @@ pub(super) fn softmax(
     Ok(probabilities)
 }
 
-/// Σ x² over axes.
-pub(super) fn reduce_sum_square(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+/// Σ x² over axes, or its root.
+pub(super) fn reduce_sum_square(node: &mut Node<'_>, norm: bool) -> Result<Value, OnnxError> {
     let x = node.take_real(0)?;
     let axes = reduce::axes(node, x.shape().len(), 18)?;
-    let squares = raise(node, x, 2.0)?;
-    match axes {
-        None => Ok(squares),
-        Some((axes, keep)) => reduce::reduce(node, squares, &axes, keep, "ReduceSum"),
-    }
+    let squares = match axes {
+        None => products::multiply(node, x.clone(), x)?,
+        Some((axes, keep)) => {
+            let (to, groups) = reduce::groups(node, x.shape(), &axes, keep)?;
+            products::sums_of_squares(node, x, &groups, to)?
+        }
+    };
+    if norm { products::root(node, squares) } else { Ok(squares) }
 }

@@ -7,7 +7,7 @@ use crate::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value},
-        ops::{compare, curves},
+        ops::{attention, compare, curves},
         tensor::{Data, Tensor},
     },
 };
@@ -133,6 +133,10 @@ fn two(node: &Node<'_>, operator: &str, a: &Tensor, b: &Tensor) -> Result<Value,
 
 /// Where: elements of one tensor or the other, by a constant condition; constants by any.
 pub(super) fn choose(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let inputs = [0, 1, 2].map(|index| node.take_unchecked(index));
+    // Masks of attention.
+    let signal = inputs[1..].iter().flatten().any(|value| matches!(value, Value::Signal(_)));
+    node.replace_inputs(if signal { inputs.map(attention::finite).into() } else { inputs.into() });
     let values = vec![node.take(0)?, node.take(1)?, node.take(2)?];
     let mut values = node.broadcast(values)?;
     let (Some(b), Some(a), Some(condition)) = (values.pop(), values.pop(), values.pop()) else {

@@ -1,7 +1,7 @@
-//! Gemm, MatMul and LinearRegressor: products of a tensor and a constant matrix, on either
-//! side.
+//! Gemm, MatMul and LinearRegressor: products of matrices, of which one or neither is a
+//! constant.
 
-use super::{arithmetic::add, layout::permute};
+use super::{arithmetic::add, layout::permute, products};
 use crate::{
     graph::{Linear, LinearMap, Op, SparseRows},
     onnx::{
@@ -68,7 +68,7 @@ pub(super) fn matmul(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     node.reshape(product, to)
 }
 
-/// alpha·A·B for stacks of matrices, one of them a constant.
+/// alpha·A·B for stacks of matrices.
 fn product(node: &mut Node<'_>, a: Value, b: Value, alpha: f64) -> Result<Value, OnnxError> {
     if a.dtype() != b.dtype() {
         let (a, b) = (a.dtype().name(), b.dtype().name());
@@ -116,7 +116,12 @@ fn product(node: &mut Node<'_>, a: Value, b: Value, alpha: f64) -> Result<Value,
         (Value::Const(_), Value::Const(_)) => {
             Err(node.unsupported("both of its operands are constants; fold them before exporting"))
         }
-        _ => Err(node.unsupported("both of its operands depend on the model's input")),
+        (a, b) => {
+            let a = node.expand(a, &[&batch[..], &[rows, k]].concat())?;
+            let b = node.expand(b, &[&batch[..], &[k, columns]].concat())?;
+            let sizes = (batch.iter().product(), [rows, k, columns]);
+            products::matrices(node, [a, b], sizes, alpha, to)
+        }
     }
 }
 

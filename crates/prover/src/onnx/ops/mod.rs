@@ -6,6 +6,7 @@
 
 mod activation;
 mod arithmetic;
+mod attention;
 mod cast;
 mod compare;
 mod constant;
@@ -13,6 +14,7 @@ mod conv;
 mod conv_transpose;
 mod curves;
 mod depth;
+mod einsum;
 mod extremum;
 mod known;
 mod layout;
@@ -21,9 +23,11 @@ mod matrix;
 mod ml;
 mod neighbours;
 mod normalize;
+mod norms;
 mod pad;
 mod pieces;
 mod pool;
+mod products;
 mod quantize;
 mod ratio;
 mod reduce;
@@ -62,7 +66,8 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
             curves::lower(node, &operator)
         }
         "ReduceLogSumExp" => curves::reduce_log_sum_exp(node),
-        "ReduceSumSquare" => curves::reduce_sum_square(node),
+        "ReduceSumSquare" => curves::reduce_sum_square(node, false),
+        "ReduceL2" => curves::reduce_sum_square(node, true),
         "LpNormalization" => ml::lp(node),
         "Sign" => compare::sign(node),
         "Abs" | "LeakyRelu" | "PRelu" | "Relu" | "Sigmoid" => activation::lower(node, &operator),
@@ -74,6 +79,13 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "Softmax" => softmax::lower(node),
         "Gemm" => matrix::gemm(node),
         "MatMul" => matrix::matmul(node),
+        "LayerNormalization" => norms::layer(node, true),
+        "RMSNormalization" => norms::layer(node, false),
+        "InstanceNormalization" => norms::instance(node),
+        "GroupNormalization" => norms::group(node),
+        "MeanVarianceNormalization" => norms::mean_variance(node),
+        "Attention" => attention::lower(node),
+        "Einsum" => einsum::lower(node),
         "BatchNormalization" => normalize::batch_normalization(node),
         "Conv" => conv::lower(node),
         "ConvTranspose" => conv_transpose::lower(node),

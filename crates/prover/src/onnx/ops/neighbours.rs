@@ -238,6 +238,7 @@ fn comparable(node: &Node<'_>, mut tensor: TensorId) -> TensorId {
         };
         tensor = match &maker.op {
             Op::Function(Function::Power(power)) if *power > 0.0 && *power < 1.0 => maker.inputs[0],
+            Op::Root => maker.inputs[0],
             Op::Select(elements) if same(elements) => maker.inputs[0],
             _ => return ordered,
         };

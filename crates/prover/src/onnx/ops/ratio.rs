@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// An element of a tensor.
-type Place = (TensorId, usize);
+pub(super) type Place = (TensorId, usize);
 
 /// How far back is looked for what a tensor is made of.
 const MAX_STEPS: usize = 64;
@@ -99,7 +99,7 @@ fn arguments(
 }
 
 /// A row of a linear map: its terms, and its constant.
-fn row(maker: &graph::Node, index: usize) -> Option<(Vec<(Place, f64)>, f64)> {
+pub(super) fn row(maker: &graph::Node, index: usize) -> Option<(Vec<(Place, f64)>, f64)> {
     let Op::Linear(linear) = &maker.op else { return None };
     let mut terms = Vec::new();
     for (map, input) in linear.maps.iter().zip(&maker.inputs) {
@@ -113,7 +113,7 @@ fn row(maker: &graph::Node, index: usize) -> Option<(Vec<(Place, f64)>, f64)> {
 }
 
 /// Follows an element back through what only moves it; nothing if it is a constant.
-fn origin(node: &Node<'_>, mut at: Place) -> Option<Place> {
+pub(super) fn origin(node: &Node<'_>, mut at: Place) -> Option<Place> {
     while let Some(maker) = node.maker(at.0) {
         at = match &maker.op {
             Op::Select(elements) => match *elements.get(at.1)? {

@@ -43,7 +43,7 @@ impl Emitter<'_> {
                 offset -= units as f64 * exp2(-bits);
                 made.linear = linear;
             }
-            let excess = self.excess(&z).max(self.excess(&made.gaps(&z)));
+            let excess = self.excess_of(step, &z).max(self.excess(&made.gaps(&z)));
             if excess <= 0 || bits == MIN_FRACTION_BITS {
                 let bounds = made.bounds(&z);
                 break (inputs, made, bounds, offset);

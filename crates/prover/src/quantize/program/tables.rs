@@ -37,7 +37,7 @@ impl Lowering<'_> {
 
     fn add_bounded(&mut self, name: &str, bounds: Vec<(f64, f64)>, kind: Kind) -> usize {
         let (name, len) = (name.to_owned(), bounds.len());
-        self.steps.push(Step { name, len, kind, bounds, remaining: 0 });
+        self.steps.push(Step { name, len, kind, bounds, remaining: 0, operand: None });
         self.steps.len() - 1
     }
 }

@@ -15,6 +15,7 @@ fn hash_shape(columns: usize, lanes: usize, batch: usize) -> Shape {
 fn claims() -> Claims<'static> {
     let map = Map { values: vec![0, 1, 2], rows: Terms::Dense(&[130, -20, 7]) };
     let node = Node {
+        making: Making::Rescaled,
         bias: Cow::Owned(vec![9000]),
         maps: vec![map],
         windows: None,

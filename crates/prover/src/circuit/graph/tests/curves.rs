@@ -27,6 +27,7 @@ fn claims(curves: &integer::Curves) -> Claims<'_> {
         windows: None,
         order: None,
         alike: 1,
+        making: Making::Rescaled,
     };
     let map = |values: &[u32], rows| Map { values: values.to_vec(), rows };
     Claims {

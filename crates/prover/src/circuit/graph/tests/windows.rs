@@ -18,6 +18,7 @@ fn claims() -> Claims<'static> {
         windows: None,
         order: None,
         alike: 1,
+        making: Making::Rescaled,
     };
     let map = |values: &[u32], rows| Map { values: values.to_vec(), rows };
     let windows = vec![vec![0, 1, 2], vec![3, 1], vec![4, 5]];

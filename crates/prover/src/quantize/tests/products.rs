@@ -1,0 +1,141 @@
+//! Products, quotients and roots of what depends on the input.
+
+use super::*;
+use crate::{
+    graph::Product,
+    integer::{IntegerNode, IntegerOp},
+    shape::GraphShape,
+};
+
+/// A circuit of 15 bits a limb, two of them dropped.
+fn wide() -> Shape {
+    let graph = Some(GraphShape { products: true, ..GraphShape::new(4, 4) });
+    Shape { limb_bits: 15, limbs: 4, shift_limbs: 2, lanes: 4, graph, ..Shape::default() }
+}
+
+/// Quantized for inputs in [−1, 1]; every value within its bounds on samples and at all ends.
+fn checked(graph: &Graph, shape: Shape) -> (Quantized, f64) {
+    let ranges = Ranges::uniform(graph.input_len(), -1.0, 1.0);
+    let quantized = Quantized::new(graph, &ranges, &shape, &PRECISION).expect("fits");
+    let bounds = quantized.graph.validate(shape.accumulator_bits(), shape.value_bits());
+    let bounds = bounds.expect("valid");
+    let len = graph.input_len();
+    let mut random = random(11);
+    let samples = (0..300).map(|sample| {
+        let of = |at: usize| match sample < 128 {
+            true if len <= 7 => f64::from(sample >> at & 1) * 2.0 - 1.0,
+            true => random().signum(),
+            false => random(),
+        };
+        (0..len).map(of).collect::<Vec<f64>>()
+    });
+    let mut largest = 0.0f64;
+    for sample in samples.collect::<Vec<_>>() {
+        let trace = quantized.graph.run(&quantized.input.encode(&sample).expect("in range"));
+        let trace = trace.expect("in range");
+        for (values, bounds) in trace.values.iter().zip(&bounds.values) {
+            for (x, (lo, hi)) in values.iter().zip(bounds) {
+                assert!((lo..=hi).contains(&&i128::from(*x)), "{x} in [{lo}, {hi}]");
+            }
+        }
+        let float = graph.run(&graph.split(&sample)).expect("runs").concat();
+        let words = trace.outputs.iter().map(|word| quantized.output.decode(*word));
+        largest = words.zip(float).fold(largest, |most, (a, b)| most.max((a - b).abs()));
+    }
+    (quantized, largest)
+}
+
+fn count(quantized: &Quantized, of: fn(&IntegerOp) -> usize) -> usize {
+    quantized.graph.nodes.iter().map(|node: &IntegerNode| of(&node.op)).sum()
+}
+
+fn products(op: &IntegerOp) -> usize {
+    if let IntegerOp::Products(pairs) = op { pairs.len() } else { 0 }
+}
+
+#[test]
+fn products_of_inputs_and_of_hidden_values_are_close() {
+    let mut model = Model::new(&[3, 3]);
+    let (a, b) = (TensorId(0), TensorId(1));
+    let c = model.linear(vec![dense(3, 3, random(5))], &[a], vec![0.25, -3.0, 1.0]);
+    let ab = model.node("ab", Op::Product(Product::elementwise(3)), &[a, b], 3);
+    let square = model.node("cc", Op::Product(Product::elementwise(3)), &[c], 3);
+    let again = model.node("abcc", Op::Product(Product::elementwise(3)), &[ab, square], 3);
+    model.linear(vec![LinearMap::Diagonal(vec![1.0, 0.5, -1.0])], &[again], vec![0.0; 3]);
+    let (quantized, error) = checked(&model.0, wide());
+    assert!(error < 1e-5, "{error}");
+    assert_eq!(count(&quantized, products), 9);
+    // In a narrow circuit too, as well as it can be.
+    let (_, error) = checked(&model.0, Shape { limb_bits: 10, ..wide() });
+    assert!(error < 5e-3, "{error}");
+}
+
+#[test]
+fn a_product_of_matrices_multiplies_every_pair_once() {
+    let mut model = Model::new(&[2 * 3 * 4, 2 * 4 * 2]);
+    let (a, b) = (TensorId(0), TensorId(1));
+    let product = Product::matrices(2, [3, 4, 2]);
+    model.node("m", Op::Product(product), &[a, b], 12);
+    let (quantized, error) = checked(&model.0, wide());
+    assert!(error < 1e-5, "{error}");
+    assert_eq!(count(&quantized, products), 2 * 3 * 4 * 2);
+}
+
+#[test]
+fn intervals_of_products_are_those_of_what_they_stand_for() {
+    // (x + 3)·(y − 3), x and y around 0, is no wider than it is.
+    let mut model = Model::new(&[1, 1]);
+    let one = |model: &mut Model, input, offset| {
+        model.linear(vec![LinearMap::Diagonal(vec![1.0])], &[TensorId(input)], vec![offset])
+    };
+    let (x, y) = (one(&mut model, 0, 3.0), one(&mut model, 1, -3.0));
+    model.node("xy", Op::Product(Product::elementwise(1)), &[x, y], 1);
+    let (quantized, error) = checked(&model.0, wide());
+    assert!(error < 1e-5, "{error}");
+    let bounds = quantized.graph.validate(60, 30).expect("valid");
+    let output = quantized.graph.outputs[0];
+    // From −16 to −4, in units of the sixth decimal, and less than a hundredth more.
+    let (lo, hi) = bounds.values[output.0][0];
+    assert!(hi - lo < 12_100_000, "from {lo} to {hi}");
+}
+
+#[test]
+fn quotients_and_roots_are_close() {
+    let mut model = Model::new(&[4]);
+    let x = TensorId(0);
+    let squares = Product { starts: vec![0, 4], pairs: (0..4).map(|i| [i, i]).collect() };
+    let sum = model.node("sum", Op::Product(squares), &[x], 1);
+    let shifted = model.linear(vec![LinearMap::Diagonal(vec![1.0])], &[sum], vec![0.01]);
+    let root = model.node("root", Op::Root, &[shifted], 1);
+    let spread = Op::Select(vec![Element::Input { input: 0, index: 0 }; 4]);
+    let spread = model.node("spread", spread, &[root], 4);
+    let scores = model.node("scores", Op::Quotient(None), &[x, spread], 4);
+    let inverse = model.node("inverse", Op::Quotient(Some(vec![0.5; 4])), &[spread], 4);
+    let maps = vec![LinearMap::Diagonal(vec![1.0; 4]), LinearMap::Diagonal(vec![-0.125; 4])];
+    model.linear(maps, &[scores, inverse], vec![0.0; 4]);
+    let (quantized, error) = checked(&model.0, wide());
+    assert!(error < 2e-5, "{error}");
+    // One root, and one inverse of it.
+    let roots = |op: &IntegerOp| if let IntegerOp::Roots(own) = op { own.len() } else { 0 };
+    let quotients = |op: &IntegerOp| if let IntegerOp::Quotients(own) = op { own.len() } else { 0 };
+    assert_eq!((count(&quantized, roots), count(&quantized, quotients)), (1, 5));
+}
+
+#[test]
+fn divisors_and_radicands_that_may_not_be_positive_are_refused() {
+    for (op, offset) in [
+        (Op::Quotient(Some(vec![1.0])), 1.0),
+        (Op::Quotient(Some(vec![1.0])), 0.5),
+        (Op::Root, 0.5),
+    ] {
+        let mut model = Model::new(&[1]);
+        let x = model.linear(vec![LinearMap::Diagonal(vec![1.0])], &[TensorId(0)], vec![offset]);
+        model.node("op", op.clone(), &[x], 1);
+        let error = Quantizer::new(&model.0, &Ranges::uniform(1, -1.0, 1.0)).expect_err("refused");
+        let refused = match op {
+            Op::Root => matches!(error, QuantizeError::Radicand { .. }),
+            _ => matches!(error, QuantizeError::Divisor { .. }),
+        };
+        assert!(refused, "{error}");
+    }
+}
