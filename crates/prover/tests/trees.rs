@@ -71,18 +71,19 @@ fn folder(name: &str, variable: &str) -> PathBuf {
 
 /// Of make_tree_fixtures.py.
 fn trees() -> Vec<(String, Case, Graph)> {
-    cases(&folder("trees", "VERDICT_TREE_CASES"), 30)
+    cases("trees", "VERDICT_TREE_CASES")
 }
 
 /// Of make_pipeline_fixtures.py.
 fn pipelines() -> Vec<(String, Case, Graph)> {
-    cases(&folder("pipelines", "VERDICT_PIPELINE_CASES"), 30)
+    cases("pipelines", "VERDICT_PIPELINE_CASES")
 }
 
-fn cases(folder: &Path, least: usize) -> Vec<(String, Case, Graph)> {
+fn cases(name: &str, variable: &str) -> Vec<(String, Case, Graph)> {
+    let folder = folder(name, variable);
     let text = fs::read_to_string(folder.join("expected.json")).expect("it is checked in");
     let cases: BTreeMap<String, Case> = serde_json::from_str(&text).expect("it is JSON");
-    assert!(cases.len() >= least, "only {} models", cases.len());
+    assert!(cases.len() >= 30 || std::env::var_os(variable).is_some(), "only {} models", cases.len());
     let mut refused = Vec::new();
     let mut all = Vec::with_capacity(cases.len());
     for (name, case) in cases {

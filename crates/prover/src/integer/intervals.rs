@@ -253,7 +253,7 @@ impl Analysis {
         linear: &Linear<i64>,
         bounds: &[Interval],
     ) {
-        let derived = self.derive(inputs, linear);
+        let derived = self.derive(inputs, linear, bounds);
         let bounds = self.rescaled(bounds);
         self.add(tensor, Known { bounds, roots: None, derived });
     }
@@ -543,7 +543,12 @@ impl Analysis {
     }
 
     /// How the values of a linear node follow from others without rounding.
-    fn derive(&self, inputs: &[TensorId], linear: &Linear<i64>) -> Vec<Derived> {
+    fn derive(
+        &self,
+        inputs: &[TensorId],
+        linear: &Linear<i64>,
+        bounds: &[Interval],
+    ) -> Vec<Derived> {
         let few = |map: &LinearMap<i64>| match map {
             LinearMap::Sparse(_) | LinearMap::Diagonal(_) => true,
             LinearMap::Dense { .. } | LinearMap::Convolution(_) => false,
@@ -556,13 +561,13 @@ impl Analysis {
             .bias
             .iter()
             .enumerate()
-            .map(|(row, bias)| self.derive_row(self.row_terms(&maps, row), *bias))
+            .map(|(row, bias)| self.derive_row(self.row_terms(&maps, row), *bias, bounds[row]))
             .collect();
         let plain = derived.iter().all(|derived| matches!(derived, Derived::Plain));
         if plain { Vec::new() } else { derived }
     }
 
-    fn derive_row(&self, mut terms: Terms, bias: i64) -> Derived {
+    fn derive_row(&self, mut terms: Terms, bias: i64, bounds: Interval) -> Derived {
         let unit = 1i128 << self.shift_bits;
         terms.retain(|_, w| *w != 0);
         if let (1, Some((source, 1))) = (terms.len(), terms.first_key_value()) {
@@ -586,6 +591,10 @@ impl Analysis {
             && !matches!(self.derived(*source), Derived::Difference { .. })
         {
             return Derived::Knot { source: *source, m: *m, q };
+        }
+        // A sum that is never cut at 0 is a value of its own, whose bounds are known.
+        if bounds.0 >= 0 {
+            return Derived::Plain;
         }
         self.derive_difference(&terms, q).unwrap_or(Derived::Plain)
     }

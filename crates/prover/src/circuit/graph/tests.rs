@@ -5,6 +5,7 @@
 mod batches;
 mod committed;
 mod curves;
+mod leading;
 mod paths;
 mod products;
 mod trees;

@@ -1,6 +1,9 @@
 //! What a prover could say about a path through a decision tree. All that follows from the
 //! lie is computed honestly, so that nothing but the lie itself is refused.
 
+mod columns;
+mod missing;
+
 use std::collections::BTreeMap;
 
 use super::{super::paths::PlacedTree, *};
@@ -64,8 +67,8 @@ fn trees() -> Trees {
     }
 }
 
-/// The trees, what is added to one of their values, and both results.
-fn model(shape: &Shape) -> IntegerGraph {
+/// Trees of two scores, what is added to one of their values, and both results.
+fn model(shape: &Shape, trees: Trees) -> IntegerGraph {
     let tensor = |name: &str, len| IntegerTensor { name: name.into(), len };
     let weights = vec![256, 512, -256, 256];
     let dense = LinearMap::Dense { positions: 1, inputs: 2, outputs: 2, weights };
@@ -83,7 +86,7 @@ fn model(shape: &Shape) -> IntegerGraph {
         inputs: vec![TensorId(0)],
         private: vec![],
         nodes: vec![
-            node("trees", IntegerOp::Trees(trees()), 0, 1),
+            node("trees", IntegerOp::Trees(trees), 0, 1),
             node("sum", IntegerOp::Linear(linear), 1, 2),
         ],
         outputs: vec![TensorId(1), TensorId(2)],
@@ -98,7 +101,7 @@ struct Run {
 
 impl Run {
     fn new(shape: Shape, inputs: &[[i64; 3]]) -> Self {
-        let model = model(&shape);
+        let model = model(&shape, trees());
         model.validate(shape.accumulator_bits(), shape.value_bits()).expect("fits");
         let layout = circuit::Layout::new(&model, shape).expect("small");
         assert_eq!(circuit::Layout::required_k(&model, shape), Ok(layout.k));
@@ -126,7 +129,7 @@ fn every_leaf_is_proven_as_the_graph_runs() {
         for inputs in all.chunks_exact(batch).step_by(if batch == 1 { 3 } else { 1 }) {
             let run = Run::new(shape, inputs);
             for (t, own) in inputs.iter().enumerate() {
-                let own = model(&shape).run(own).expect("in range").outputs;
+                let own = model(&shape, trees()).run(own).expect("in range").outputs;
                 let stated = run.witness.outputs.iter().skip(t).step_by(batch).copied();
                 assert!(stated.eq(own.iter().copied()));
                 leaves.insert(own, ());
@@ -154,6 +157,7 @@ struct Step {
 #[derive(Clone)]
 struct Lies {
     shape: Shape,
+    trees: Trees,
     inputs: [i64; 3],
     /// Of each tree its steps, and its leaf.
     paths: Vec<(Vec<Step>, i64)>,
@@ -171,8 +175,7 @@ fn node_of(name: i64) -> TreeNode {
 }
 
 /// A tree's place among those that are laid out.
-fn placed(rows: &Layout, tree: usize) -> usize {
-    let nodes = &trees().trees[tree].nodes;
+fn placed(rows: &Layout, nodes: &[TreeNode]) -> usize {
     let own = |placed: &PlacedTree| {
         let numbers = placed.nodes.iter().map(|node| (node.name, node.threshold, node.right));
         numbers.eq(nodes.iter().map(|node| (node.name, node.threshold, node.right)))
@@ -182,23 +185,26 @@ fn placed(rows: &Layout, tree: usize) -> usize {
 
 impl Lies {
     fn new(shape: Shape, inputs: [i64; 3]) -> Self {
-        let (scores, counted_on) = ([0, 0], None);
-        let mut lies = Self { shape, inputs, paths: Vec::new(), scores, counted_on };
-        lies.paths = (0..trees().trees.len()).map(|tree| lies.from(tree, 0, 2)).collect();
+        Self::of(shape, trees(), inputs)
+    }
+
+    fn of(shape: Shape, trees: Trees, inputs: [i64; 3]) -> Self {
+        let (scores, counted_on, count) = ([0, 0], None, trees.trees.len());
+        let mut lies = Self { shape, trees, inputs, paths: Vec::new(), scores, counted_on };
+        lies.paths = (0..count).map(|tree| lies.from(tree, 0, usize::MAX)).collect();
         lies
     }
 
     fn layout(&self) -> circuit::Layout {
-        circuit::Layout::new(&model(&self.shape), self.shape).expect("small")
+        circuit::Layout::new(&model(&self.shape, self.trees.clone()), self.shape).expect("small")
     }
 
     /// The honest path of a tree from a node on.
     fn from(&self, tree: usize, mut name: i64, steps: usize) -> (Vec<Step>, i64) {
-        let trees = trees();
-        let steps = steps.min(trees.trees[tree].depth);
-        let path = (0..steps).map(|_| {
-            let place = trees.trees[tree].find(name).expect("a node");
-            let step = self.step(trees.trees[tree].nodes[place]);
+        let tree = &self.trees.trees[tree];
+        let path = (0..steps.min(tree.depth)).map(|_| {
+            let place = tree.find(name).expect("a node");
+            let step = self.step(tree.nodes[place]);
             name = if step.sign == 1 { step.right } else { name + 1 };
             step
         });
@@ -207,7 +213,7 @@ impl Lies {
 
     /// A step at a node, whatever that is.
     fn step(&self, node: TreeNode) -> Step {
-        let at = trees().features[node.feature].index;
+        let at = self.trees.features[node.feature].index;
         let layout = self.layout();
         let Rows::Graph(rows) = &layout.rows else { panic!("a graph's") };
         let number = rows.paths.numbers.iter().find(|(value, _)| *value == at).expect("compared").1;
@@ -221,14 +227,18 @@ impl Lies {
         Step { name, feature, threshold, right, sign, difference }
     }
 
+    fn placed(&self, rows: &Layout, tree: usize) -> usize {
+        placed(rows, &self.trees.trees[tree].nodes)
+    }
+
     /// Everything that follows from the paths as they are said to be.
     fn run(&self) -> Run {
-        let model = model(&self.shape);
+        let model = model(&self.shape, self.trees.clone());
         let layout = self.layout();
         let Rows::Graph(rows) = &layout.rows else { panic!("a graph's") };
         let shift = self.shape.shift_bits();
-        let mut z = trees().bias;
-        for (tree, (_, leaf)) in trees().trees.iter().zip(&self.paths) {
+        let mut z = self.trees.bias.clone();
+        for (tree, (_, leaf)) in self.trees.trees.iter().zip(&self.paths) {
             z[tree.output] += leaf;
         }
         z.iter_mut().zip(self.scores).for_each(|(z, more)| *z += more);
@@ -246,7 +256,7 @@ impl Lies {
         let mut first = FirstPhase::new(rows, &integers, &[], &[]);
         let (bits, limbs) = (self.shape.limb_bits, self.shape.value_limbs());
         for (tree, (steps, leaf)) in self.paths.iter().enumerate() {
-            let placed = &rows.paths.trees[placed(rows, tree)];
+            let placed = &rows.paths.trees[self.placed(rows, tree)];
             let lane = &mut first.paths.lanes[placed.lane];
             for (row, step) in (placed.first..).zip(steps) {
                 lane.name[row] = field(step.name);
@@ -277,7 +287,7 @@ impl Lies {
             paths.lanes[0].right[*row] = Fr::zero();
         }
         let told =
-            (0..self.paths.len()).map(|tree| (placed(rows, tree), self.paths[tree].0.clone()));
+            (0..self.paths.len()).map(|tree| (self.placed(rows, tree), self.paths[tree].0.clone()));
         let mut steps: BTreeMap<usize, Vec<Step>> = told.collect();
         for (index, tree) in rows.paths.trees.iter().enumerate() {
             // A lane that no tree is left for waits at its root.
@@ -534,116 +544,4 @@ fn a_score_credited_with_anothers_leaves_is_refused() {
         lies.scores = [-leaf, leaf];
         lies.refused("another score");
     }
-}
-
-/// Inferences of a batch read their own inputs, and their leaves count for themselves.
-#[test]
-fn a_path_of_another_inference_is_refused() {
-    for shape in [paths_shape(2, 2), side_by_side(1, 2), three_beside(2)] {
-        paths_of_another_inference_are_refused(shape);
-    }
-}
-
-fn paths_of_another_inference_are_refused(shape: Shape) {
-    let honest = Run::new(shape, &[INPUTS[0], INPUTS[1]]);
-    assert!(honest.accepts());
-    let other = Run::new(shape, &[INPUTS[1], INPUTS[0]]);
-    let (First::Graph(own), First::Graph(others), Rows::Graph(rows)) =
-        (&honest.witness.first, &other.witness.first, &honest.layout.rows)
-    else {
-        panic!("a graph's")
-    };
-    let mut tried = 0;
-    for tree in &rows.paths.trees {
-        let mut lied = own.clone();
-        // Both paths, each in the other's place; what is counted stays as it is.
-        for row in tree.first..tree.start(1) + tree.depth + 1 {
-            for (lane, other) in lied.paths.lanes.iter_mut().zip(&others.paths.lanes) {
-                lane.name[row] = other.name[row];
-                lane.feature[row] = other.feature[row];
-                lane.threshold[row] = other.threshold[row];
-                lane.right[row] = other.right[row];
-                if !lane.sign.is_empty() {
-                    lane.sign[row] = other.sign[row];
-                }
-            }
-            lied.cells[row] = others.cells[row];
-            lied.limbs.iter_mut().zip(&others.limbs).for_each(|(a, b)| a[row] = b[row]);
-        }
-        if lied.paths == own.paths {
-            continue;
-        }
-        tried += 1;
-        let witness = circuit::Witness { first: First::Graph(lied), ..honest.witness.clone() };
-        assert!(!both_accept(honest.layout.clone(), witness, |_| {}));
-    }
-    assert!(tried >= 2, "{tried} trees differ");
-}
-
-/// Sums of look-ups that are none, made up for in another column of the same row.
-#[test]
-fn look_ups_that_no_row_has_are_refused() {
-    let run = Lies::new(paths_shape(2, 1), INPUTS[0]).run();
-    let Rows::Graph(rows) = &run.layout.rows else { panic!("a graph's") };
-    let (step, leaf) = (rows.paths.trees[0].first, rows.paths.trees[0].start(0) + 2);
-    // The last columns: visited, compared, offered in two lanes.
-    for row in [step, leaf, rows.value_rows[0], rows.value_rows[0] + 1, rows.value_rows[4] + 3] {
-        for (a, b, sign) in [(4, 3, -1), (4, 2, 1), (3, 1, 1), (2, 1, -1)] {
-            let by = Fr::from(9);
-            let refused = !both_accept(run.layout.clone(), run.witness.clone(), move |columns| {
-                let last = columns.len();
-                columns[last - a][row] += by;
-                columns[last - b][row] += by * field(sign);
-            });
-            assert!(refused, "row {row}, columns {a} and {b} from the end");
-        }
-    }
-}
-
-/// The circuit of other inputs differs in committed cells only: not in what is fixed, in
-/// the number of cells, or in what a proof opens; and no gate shows the table.
-#[test]
-fn neither_path_nor_table_shows() {
-    let shape = paths_shape(2, 1);
-    let secret = circuit::secret_columns(&shape);
-    assert_eq!(secret.len(), 2 + 4);
-    for opening in crate::plan::OPENINGS {
-        let protocol = crate::keys::protocol(&shape, opening).expect("supported");
-        assert!(protocol.fixed_queries.iter().all(|(column, _)| !secret.contains(column)));
-    }
-    let runs = INPUTS.map(|inputs| Run::new(shape, &[inputs]));
-    let fixed = runs.each_ref().map(|run| circuit::fixed_columns(&run.layout).1);
-    let form = runs.each_ref().map(|run| {
-        let first = run.witness.columns(&run.layout, 0, &[]).expect("a phase");
-        let challenges = [Fr::from(3), Fr::from(5), Fr::from(7), Fr::from(11)];
-        let second = run.witness.columns(&run.layout, 1, &challenges).expect("a phase");
-        let lengths = first.iter().chain(&second).map(Vec::len).collect::<Vec<_>>();
-        (run.layout.k, run.witness.instances.len(), lengths)
-    });
-    for run in 1..3 {
-        assert!(fixed[0] == fixed[run]);
-        assert_eq!(form[0], form[run]);
-        assert!(runs[0].witness.first != runs[run].witness.first);
-    }
-    // Trees of the same depths, all their numbers others: the structural columns are the same.
-    let mut other = model(&shape);
-    let IntegerOp::Trees(trees) = &mut other.nodes[0].op else { panic!("the trees") };
-    for tree in &mut trees.trees {
-        let names: Vec<i64> = tree.nodes.iter().map(|node| node.name).collect();
-        for node in &mut tree.nodes {
-            node.threshold = (node.threshold * 3 / 2).min(65_536);
-            // Another weight of a leaf.
-            node.right += if names.contains(&node.right) { 0 } else { 17 };
-        }
-    }
-    let layout = circuit::Layout::new(&other, shape).expect("small");
-    let (others, mut changed) = (circuit::fixed_columns(&layout).1, 0);
-    for (column, (a, b)) in fixed[0].iter().zip(&others).enumerate() {
-        if secret.contains(&column) {
-            changed += usize::from(a != b);
-        } else {
-            assert!(a == b, "structural column {column}");
-        }
-    }
-    assert!(changed >= 4, "{changed} secret columns differ");
 }

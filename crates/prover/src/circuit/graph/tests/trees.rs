@@ -48,7 +48,7 @@ fn quantized_of(trees: TreeEnsemble, shape: &Shape) -> Quantized {
 }
 
 /// Of which of both features may be missing.
-fn quantized_with(trees: TreeEnsemble, missing: [bool; 2], shape: &Shape) -> Quantized {
+pub(super) fn quantized_with(trees: TreeEnsemble, missing: [bool; 2], shape: &Shape) -> Quantized {
     let tensor =
         |name: &str, len| Tensor { name: name.into(), dims: vec![1, len], kind: ElementKind::Real };
     let graph = Graph {
@@ -147,7 +147,7 @@ fn paths_lead_where_the_trees_do() {
 }
 
 /// Trees in which a missing value goes where a test holds or fails, by the branch.
-fn with_gaps() -> TreeEnsemble {
+pub(super) fn with_gaps() -> TreeEnsemble {
     let mut trees = sets();
     let tracks = [true, false, true, true, false];
     trees.branches.iter_mut().zip(tracks).for_each(|(branch, holds)| branch.missing_holds = holds);
