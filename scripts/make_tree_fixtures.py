@@ -380,7 +380,7 @@ def thresholds(built):
         if len(features) and not isinstance(splits, list):
             splits = numpy_helper.to_array(splits)
         if len(features) and max(features) < len(GRID):
-            found.extend(zip(features, splits))
+            found.extend((feature, value) for feature, value in zip(features, splits) if np.isfinite(value))
     return found
 
 
@@ -435,6 +435,40 @@ def bad():
         node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], name="trees", domain="ai.onnx.ml",
                                 **(good | change))
         yield name, said, model([node], [("y", TensorProto.FLOAT)])
+    classes = {name.replace("target", "class"): value for name, value in good.items()} | {"classlabels_int64s": [0, 1]}
+    for name, said, change in [
+        ("class", "node 3 of tree 0 has a weight for a class that is none", {"class_ids": [0, 5, 1]}),
+        ("negative_class", "node 2 of tree 0 has a weight for a class that is none", {"class_ids": [-1, 0, 1]}),
+        ("short_classes", "class_ids has 2 values", {"class_ids": [0, 1]}),
+        ("class_of_branch", "node 1 of tree 0 has a weight and is no leaf", {"class_nodeids": [2, 3, 1]}),
+        ("class_of_none", "a weight for node 8 of tree 0", {"class_nodeids": [2, 3, 8]}),
+        ("nan_class_weight", "node 4 of tree 0 has a weight of NaN", {"class_weights": [1.0, 2.0, float("nan")]}),
+        ("no_classes", "it has 1 class labels", {"classlabels_int64s": [0]}),
+    ]:
+        node = helper.make_node("TreeEnsembleClassifier", ["x"], ["l", "y"], name="trees", domain="ai.onnx.ml",
+                                **(classes | change))
+        yield name, said, model([node], [("l", TensorProto.INT64), ("y", TensorProto.FLOAT)])
+    reals = lambda values: helper.make_tensor("", TensorProto.FLOAT, [len(values)], values)
+    listed = {"nodes_featureids": [0, 1], "nodes_splits": reals([0.5, 3.0]),
+              "nodes_modes": helper.make_tensor("", TensorProto.UINT8, [2], [0, 0]), "nodes_truenodeids": [1, 0],
+              "nodes_falsenodeids": [2, 1], "nodes_trueleafs": [0, 1], "nodes_falseleafs": [1, 1],
+              "leaf_targetids": [0, 0, 0], "leaf_weights": reals([1.0, 2.0, 3.0]), "tree_roots": [0], "n_targets": 1}
+    for name, said, change in [
+        ("cycle5", "node 0 is reached twice", {"nodes_truenodeids": [1, 0], "nodes_trueleafs": [0, 0]}),
+        ("orphan5", "node 1 belongs to no tree", {"nodes_trueleafs": [1, 1]}),
+        ("missing_child5", "node 0 goes to node 7 of 2", {"nodes_truenodeids": [7, 0]}),
+        ("missing_leaf5", "node 1 goes to leaf 9 of 3", {"nodes_falsenodeids": [2, 9]}),
+        ("nan5", "a threshold is NaN", {"nodes_splits": reals([0.5, float("nan")])}),
+        ("short5", "nodes_splits has 1 values", {"nodes_splits": reals([0.5])}),
+        ("short_leaves5", "leaf_weights has 2 values", {"leaf_weights": reals([1.0, 2.0])}),
+        ("feature5", "node 1 compares feature 4, its input has 4", {"nodes_featureids": [0, 4]}),
+        ("target5", "leaf 2 adds to target 3, not one of 1", {"leaf_targetids": [0, 0, 3]}),
+        ("roots5", "tree_roots names no nodes", {"tree_roots": [2]}),
+        ("root_twice5", "node 0 is reached twice", {"tree_roots": [0, 0]}),
+        ("mode5", "node mode 7, not 0 to 6", {"nodes_modes": helper.make_tensor("", TensorProto.UINT8, [2], [0, 7])}),
+    ]:
+        node = helper.make_node("TreeEnsemble", ["x"], ["y"], name="trees", domain="ai.onnx.ml", **(listed | change))
+        yield name, said, model([node], [("y", TensorProto.FLOAT)], opset=5)
 
 
 def main():

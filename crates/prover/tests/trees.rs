@@ -2,17 +2,14 @@
 //! onnxruntime computes of them (scripts/make_tree_fixtures.py): read, run, and as the
 //! integers that are proven.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde::Deserialize;
 use verdict_prover::{
     graph::{ElementKind, Graph, Op},
     integer::{IntegerNode, IntegerOp},
     onnx::{self, LoadOptions},
+    plan::{Plan, PlanOptions},
     quantize::{Grid, Precision, Quantized, Ranges},
     shape::{GraphShape, Shape},
 };
@@ -30,6 +27,10 @@ struct Case {
     tolerance: Option<f64>,
     /// What rounding to integers may add where more is rounded than leaves and their sum.
     rounding: Option<f64>,
+    /// What sums of float32 may come to, of check_exactness.py: trees and one, times 2⁻²⁴, times
+    /// the sum of the largest weights.
+    #[serde(default)]
+    sums: f64,
     samples: Vec<Sample>,
 }
 
@@ -83,7 +84,11 @@ fn cases(name: &str, variable: &str) -> Vec<(String, Case, Graph)> {
     let folder = folder(name, variable);
     let text = fs::read_to_string(folder.join("expected.json")).expect("it is checked in");
     let cases: BTreeMap<String, Case> = serde_json::from_str(&text).expect("it is JSON");
-    assert!(cases.len() >= 30 || std::env::var_os(variable).is_some(), "only {} models", cases.len());
+    assert!(
+        cases.len() >= 30 || std::env::var_os(variable).is_some(),
+        "only {} models",
+        cases.len()
+    );
     let mut refused = Vec::new();
     let mut all = Vec::with_capacity(cases.len());
     for (name, case) in cases {
@@ -247,4 +252,106 @@ fn what_cannot_be_proven_is_refused_by_what_it_is() {
         assert!(error.contains(&expected), "{name}: {error}");
         assert!(!error.contains('\n'), "{name}: {error}");
     }
+}
+
+/// What a model's inputs came to, for [`exactness`].
+#[derive(Default)]
+struct Tally {
+    leaves: usize,
+    other_leaves: usize,
+    labels: usize,
+    ties: usize,
+    other_labels: usize,
+    scores: usize,
+    largest: f64,
+    far: usize,
+}
+
+impl Tally {
+    fn add(
+        &mut self,
+        graph: &Graph,
+        expected: &[Vec<f64>],
+        got: &[f64],
+        (sums, error): (f64, f64),
+    ) {
+        let mut rest = got;
+        let kind = |id: &verdict_prover::graph::TensorId| graph.tensors[id.0].kind;
+        // Two of a sample's scores that may be taken for one another: by float32's sums, or by the
+        // rounding of what is proven.
+        let tied = graph.outputs.iter().zip(expected).any(|(id, scores)| {
+            let mut sorted = scores.clone();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            let gap = match sorted[..] {
+                [first, second, ..] => first - second,
+                [one] => one.abs().min((one - 0.5).abs()),
+                [] => f64::INFINITY,
+            };
+            kind(id) == ElementKind::Real && gap <= 2.0 * (sums + error)
+        });
+        for (id, expected) in graph.outputs.iter().zip(expected) {
+            let (own, others) = rest.split_at(expected.len());
+            rest = others;
+            for (a, b) in own.iter().zip(expected) {
+                if kind(id) == ElementKind::Real {
+                    self.scores += 1;
+                    let size = expected.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+                    self.largest = self.largest.max((a - b).abs());
+                    self.far += usize::from((a - b).abs() > sums + error * size);
+                } else {
+                    self.labels += 1;
+                    self.ties += usize::from(a != b && tied);
+                    self.other_labels += usize::from(a != b && !tied);
+                }
+            }
+        }
+    }
+
+    fn add_leaves(&mut self, expected: &[f64], got: &[f64]) {
+        self.leaves += expected.len();
+        let other = expected.iter().zip(got).filter(|(a, b)| (*a - *b).abs() > 1e-3);
+        self.other_leaves += other.count();
+    }
+}
+
+/// All that scripts/check_exactness.py recorded in a folder, as a setup would run it: planned, and run
+/// in integers. NAME.leaves is the same model with its trees' leaves as outputs.
+#[test]
+#[ignore = "scripts/check_exactness.py runs it, with thousands of inputs"]
+fn exactness() {
+    let variable = "VERDICT_EXACTNESS";
+    let mut tallies: BTreeMap<String, (usize, Tally)> = BTreeMap::new();
+    for (name, case, graph) in cases("exactness", variable) {
+        let options = PlanOptions::default();
+        let plan = Plan::new(&graph, &case.ranges(), &options);
+        let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let model = name.trim_end_matches(".leaves");
+        let (inputs, tally) = tallies.entry(model.to_owned()).or_default();
+        *inputs = case.samples.len();
+        for sample in &case.samples {
+            let own = sample.numbers(&graph).concat();
+            let got = plan.quantized.run(&own).expect("it is in range");
+            if model == name {
+                // What a plan may be away from the float model, unless asked for less.
+                tally.add(&graph, &sample.outputs, &got, (case.sums, 1e-4));
+            } else {
+                tally.add_leaves(&sample.outputs.concat(), &got);
+            }
+        }
+    }
+    println!(
+        "| model | inputs | leaves | other leaves | labels | ties | other labels | scores | largest difference | beyond the bound |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    let mut faults = 0;
+    for (name, (inputs, tally)) in tallies {
+        let Tally { leaves, other_leaves, labels, ties, other_labels, scores, largest, far } =
+            tally;
+        faults += other_leaves + other_labels + far;
+        println!(
+            "| {name} | {inputs} | {leaves} | {other_leaves} | {labels} | {ties} | {other_labels} | \
+             {scores} | {largest:.1e} | {far} |"
+        );
+    }
+    assert_eq!(faults, 0, "leaves, labels or scores that are not onnxruntime's");
 }

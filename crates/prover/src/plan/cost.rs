@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use verdict_kzg::protocol::{Opening, Protocol, ProtocolError};
 
-use super::{Objective, srs_k};
+use super::{MOST_BALANCED_FOLD_K, Objective, srs_k};
 use crate::{
     circuit::{PublicValues, constraint_system, secret_columns},
     keys::protocol,
@@ -42,6 +42,11 @@ const SECONDS_PER_FOLD: f64 = 1e-6;
 const SHORT: f64 = 0.06;
 /// In the balance, halving a long proof's time is worth a third more gas: (4/3)^2.4 ≈ 2.
 const GAS_AGAINST_TIME: f64 = 2.4;
+/// Gas that the balance does not exceed for time where columns may be folded, if it can: it
+/// counts several times beyond.
+const BALANCED_GAS: f64 = 410_000.0;
+/// How often.
+const BEYOND_BALANCE: f64 = 4.0;
 /// Of the least gas, halving a long proof's time is worth 7 % more gas: 2^0.1 ≈ 1.07.
 const TIME_AGAINST_GAS: f64 = 0.1;
 
@@ -76,11 +81,15 @@ impl Costs {
         Self { gas, seconds: SECONDS_BASE + row * (1u64 << k) as f64 }
     }
 
-    /// Relative cost; only comparable within one objective.
-    pub(super) fn under(&self, objective: Objective) -> f64 {
+    /// Relative cost of `2^k` rows; only comparable within one objective.
+    pub(super) fn under(&self, objective: Objective, k: u32) -> f64 {
         let Self { gas, seconds } = self;
+        let beyond = match k <= MOST_BALANCED_FOLD_K {
+            true => BEYOND_BALANCE * (gas / BALANCED_GAS).ln().max(0.0),
+            false => 0.0,
+        };
         match objective {
-            Objective::Balanced => GAS_AGAINST_TIME * gas.ln() + (SHORT + seconds).ln(),
+            Objective::Balanced => GAS_AGAINST_TIME * (gas.ln() + beyond) + (SHORT + seconds).ln(),
             Objective::Gas => gas.ln() + TIME_AGAINST_GAS * (SHORT + seconds).ln(),
             Objective::Time => seconds + gas * 1e-12,
         }

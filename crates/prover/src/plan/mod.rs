@@ -172,7 +172,7 @@ impl Candidate {
         let candidates = columns.map(|(opening, columns)| {
             let costs = Costs::new(&columns, k, public);
             let Costs { gas, seconds } = costs;
-            Self { shape, opening, k, error, gas, seconds, cost: costs.under(objective) }
+            Self { shape, opening, k, error, gas, seconds, cost: costs.under(objective, k) }
         });
         // Of equals the first, whose groups are smaller.
         Ok(candidates.min_by(|a, b| a.cost.total_cmp(&b.cost)))

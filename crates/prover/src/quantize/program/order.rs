@@ -147,6 +147,14 @@ impl Lowering<'_> {
         if gains.is_empty() {
             sums.iter_mut().for_each(|sum| sum.push((source, 0, 0)));
         }
+        // What is computed with is a value: its terms may be large, and cancel.
+        if self.graph.nodes.iter().any(|reader| reader.inputs.contains(&node.output)) {
+            let (len, constants) = (groups.len(), vec![0; groups.len()]);
+            let step =
+                self.add_helper(&node.name, len, Kind::Exact { rows: sums, constants, like: None });
+            self.steps[step].bounds = vec![(0.0, longest.saturating_sub(1) as f64); len];
+            return View::identity(step, len);
+        }
         let parts = self.parts(&sums, true);
         View { parts, bias: vec![0.0; groups.len()] }
     }

@@ -106,7 +106,10 @@ fn the_nearest_points_are_proven_and_no_others() {
 fn members(claims: &Claims<'_>, integers: &[(i64, i64)]) -> Vec<usize> {
     let last = claims.nodes.iter().rposition(|node| node.values() == POINTS.len());
     let first = claims.inputs
-        + claims.nodes[..last.expect("a node of all points")].iter().map(Node::values).sum::<usize>();
+        + claims.nodes[..last.expect("a node of all points")]
+            .iter()
+            .map(Node::values)
+            .sum::<usize>();
     let members: Vec<usize> = (first..first + POINTS.len()).collect();
     assert_eq!(members.iter().map(|value| integers[*value].1).sum::<i64>(), COUNT as i64);
     members

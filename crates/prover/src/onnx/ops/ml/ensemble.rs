@@ -52,6 +52,8 @@ pub(super) fn regressor(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     if !(base.is_empty() || base.len() == targets) {
         return Err(node.malformed(format!("{} base values, {targets} targets", base.len())));
     }
+    // A single score has its base value whatever leaves are reached.
+    let base = if targets > 1 { scored_base(node, &forest, base)? } else { base };
     let post = node.text("post_transform", "NONE");
     let scores = run(node, x, forest, targets, base, aggregate, DType::Float32)?;
     scores::transform(node, scores, &post)
@@ -117,6 +119,7 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     if !(base.is_empty() || base.len() == classes) {
         return Err(node.malformed(format!("{} base values, {classes} classes", base.len())));
     }
+    let base = scored_base(node, &forest, base)?;
     let scores = run(node, x, forest, classes, base, Aggregate::Sum, DType::Float32)?;
     let label = scores::greatest(node, scores.clone(), &labels)?;
     let scores = scores::transform(node, scores, &post);
@@ -150,15 +153,36 @@ pub(super) fn ensemble(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     scores::transform(node, scores, post)
 }
 
-/// Whether every sample gives every class a score: some tree names it in all its leaves, or
-/// none in any.
+/// Whether every sample gives every class a score.
 fn every_class_is_scored(forest: &Forest, classes: usize) -> bool {
-    (0..classes).all(|class| {
-        let mut leaves = forest.leaves.iter();
-        let names = |leaf: &Leaf| leaf.weights.iter().any(|(other, _)| *other == class);
-        // The leaves stand tree by tree.
-        leaves.all(names) || by_tree(forest).into_iter().any(|tree| tree.iter().all(names))
-    })
+    (0..classes).all(|class| is_scored(forest, class))
+}
+
+/// Whether every sample gives a class or target a score: some tree names it in all its leaves.
+fn is_scored(forest: &Forest, class: usize) -> bool {
+    let names = |leaf: &Leaf| leaf.weights.iter().any(|(other, _)| *other == class);
+    by_tree(forest).into_iter().any(|tree| tree.iter().all(names))
+}
+
+/// The base values as onnxruntime adds them: only to scores that a leaf on the sample's paths names.
+fn scored_base(
+    node: &Node<'_>,
+    forest: &Forest,
+    mut base: Vec<f64>,
+) -> Result<Vec<f64>, OnnxError> {
+    for (score, value) in base.iter_mut().enumerate() {
+        let names = |leaf: &Leaf| leaf.weights.iter().any(|(other, _)| *other == score);
+        if *value == 0.0 || is_scored(forest, score) {
+            continue;
+        }
+        if forest.leaves.iter().any(names) {
+            return Err(node.unsupported(format!(
+                "score {score} has a base value, and other weights only where some leaves are reached"
+            )));
+        }
+        *value = 0.0;
+    }
+    Ok(base)
 }
 
 /// The leaves of each tree, which stand together.

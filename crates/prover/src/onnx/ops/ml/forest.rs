@@ -61,6 +61,9 @@ impl Forest {
                         Child::Leaf(forest.leaves.len() - 1)
                     }
                     Listed::Branch { feature, test, missing_holds, holds, fails } => {
+                        let first = (test, missing_holds, fails);
+                        let (test, missing_holds, fails) =
+                            set_of(&mut listed, (feature, holds), first);
                         let index = forest.branches.len();
                         let unknown = Child::Leaf(usize::MAX);
                         forest.branches.push(Branch {
@@ -90,6 +93,7 @@ impl Forest {
             None => Ok(forest),
         }
     }
+
     /// The first leaf of a tree, whose leaves stand together from there on.
     pub(super) fn first_leaf(&self, mut at: Child) -> usize {
         loop {
@@ -99,4 +103,34 @@ impl Forest {
             }
         }
     }
+}
+
+/// A feature that is compared with one value after the other, and goes to the same node wherever it
+/// is equal, is held against a set: so exporters write sets of categories. Gives the test, where a
+/// missing value goes, and where the path goes on if the test fails; takes what it is made of off
+/// the list.
+fn set_of(
+    listed: &mut [Option<Listed>],
+    (feature, holds): (usize, usize),
+    (test, mut missing_holds, mut fails): (Test, bool, usize),
+) -> (Test, bool, usize) {
+    let Test::Equal(value) = test else { return (test, missing_holds, fails) };
+    let mut members = vec![value];
+    while let Some(Some(Listed::Branch {
+        feature: other,
+        test: Test::Equal(value),
+        missing_holds: missing,
+        holds: to,
+        fails: next,
+    })) = listed.get(fails)
+        && (*other, *to) == (feature, holds)
+    {
+        members.push(*value);
+        missing_holds |= *missing;
+        let next = *next;
+        listed[fails] = None;
+        fails = next;
+    }
+    let test = if members.len() == 1 { Test::Equal(value) } else { Test::Member(members) };
+    (test, missing_holds, fails)
 }

@@ -1,12 +1,12 @@
-//! Normalizer, where what it divides by is known or has a logarithm.
+//! Normalizer, where what it divides by is known or makes shares of the row.
 
 use super::scores;
 use crate::{
-    graph::{Function, Op},
+    graph::{Linear, LinearMap, Op, SparseRows},
     onnx::{
         error::OnnxError,
-        node::{Node, Signal, Value},
-        ops::curves,
+        node::{Node, Value},
+        ops::ratio,
     },
 };
 
@@ -42,20 +42,15 @@ fn divide(node: &mut Node<'_>, x: Value, norm: &str) -> Result<Value, OnnxError>
     if norm != "L1" {
         return Err(node.unsupported(divides));
     }
-    let Value::Signal(signal) = &x else { return Err(node.unsupported(divides)) };
-    let Some(argument) = node
-        .maker(signal.id)
-        .filter(|maker| maker.op == Op::Function(Function::Sigmoid))
-        .map(|maker| maker.inputs[0])
-    else {
-        return Err(node.unsupported(divides));
+    // Of what is positive the norm is the sum, and x is a share of it.
+    node.pay(&[rows, columns, columns])?;
+    let row = |at: usize| {
+        let first = at / columns.max(1) * columns;
+        (first..first + columns).map(|at| (at, 1.0))
     };
-    let z = Value::Signal(Signal { id: argument, ..signal.clone() });
-    let negative = node.scale(z, |_| (-1.0, 0.0))?;
-    let inverse = curves::softplus(node, negative)?;
-    let logs = node.scale(inverse, |_| (-1.0, 0.0))?;
-    node.pay(&[rows, columns, 2])?;
-    let groups: Vec<Vec<usize>> =
-        (0..rows).map(|row| (row * columns..(row + 1) * columns).collect()).collect();
-    curves::softmax(node, logs, &groups)
+    let maps = vec![LinearMap::Sparse(SparseRows::from_rows((0..rows * columns).map(row)))];
+    let linear = Linear { maps, bias: vec![0.0; rows * columns] };
+    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
+    let sums = node.emit(Op::Linear(linear), vec![x.clone()], shape, dtype)?;
+    ratio::share(node, &x, &sums)?.ok_or_else(|| node.unsupported(divides))
 }

@@ -245,7 +245,12 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
                 prob_b.len()
             )));
         }
-        return probable(node, sums, &labels, (prob_a[0], prob_b[0]), &post);
+        if classes != 2 {
+            return Err(node.unsupported(
+                "its probabilities of more than two classes are the fixed point of an iteration",
+            ));
+        }
+        return probable(node, sums, label, (prob_a[0], prob_b[0]), &post);
     }
     let scores = match classes {
         2 => {
@@ -258,35 +263,26 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
 }
 
 /// Label and probabilities of two classes by Platt's sigmoid of the sum.
+///
+/// onnxruntime couples the probabilities of all pairs (Wu, Lin and Weng, "Probability Estimates for
+/// Multi-class Classification by Pairwise Coupling", JMLR 5, 2004): it minimises pᵀQp by an iteration
+/// that stops where |(Qp)ᵢ − pᵀQp| < 0.005 / k for every class i of k. Of two classes, whose sigmoids are
+/// a and b = 1 − a, Q is `[b² −ab; −ab a²]` and the minimum p = (a, b). At (a + d, b − d) the two numbers
+/// are b·d − d² and −a·d − d²; they differ by d, so that both are below 0.0025 only where |d| < 0.005:
+/// onnxruntime's probabilities are that close to the minimum, which is what is proven. The label is that
+/// of the sum's sign, whatever the probabilities are. Of more classes the minimum is a quotient of
+/// polynomials in all sigmoids.
 fn probable(
     node: &mut Node<'_>,
     sums: Value,
-    labels: &[i64],
+    label: Value,
     (a, b): (f64, f64),
     post: &str,
 ) -> Result<Vec<Value>, OnnxError> {
-    if labels.len() != 2 {
-        return Err(node.unsupported(
-            "its probabilities of more than two classes are the fixed point of an iteration",
-        ));
-    }
     if post != "NONE" {
         return Err(node.unsupported("it has a post_transform after probabilities"));
     }
     let argument = node.scale(sums, |_| (-a, -b))?;
-    // The first class where its probability is not the smaller one.
-    let turned = [labels[1], labels[0]];
-    let steps = vec![(Test::AtLeast(0.0), (turned[1] - turned[0]) as f64)];
-    let rows = argument.len();
-    let label = scores::step_function(
-        node,
-        argument.clone(),
-        turned[0] as f64,
-        steps,
-        false,
-        DType::Int64,
-    )?;
-    let label = node.reshape(label, vec![rows])?;
     let first = apply(node, Function::Sigmoid, argument)?;
     let both = scores::columns(node, first, [(1.0, 0.0), (-1.0, 1.0)]);
     scores::outputs(node, label, both)
