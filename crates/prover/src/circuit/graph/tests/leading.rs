@@ -122,10 +122,11 @@ fn a_wrong_order_of_points_is_refused() {
     let claims = Claims::graph(&quantized.graph, &shape);
     let words = quantized.input.encode(&[7.0, 3.0]).expect("in range");
     let honest = run(&claims, &words, &shape);
-    for value in claims.inputs..members(&claims, &honest)[0] {
+    let between = claims.inputs..members(&claims, &honest)[0];
+    for (value, (_, x)) in honest[between.clone()].iter().enumerate() {
         for change in [-1, 1] {
-            let lie = (value, (honest[value].1 + change).max(0));
-            if lie.1 != honest[value].1 {
+            let lie = (between.start + value, (x + change).max(0));
+            if lie.1 != *x {
                 let lied = run_with(&claims, &words, &shape, &[lie]);
                 assert!(!Setting::with(&claims, &[lied], shape).accepts(), "{lie:?}");
             }
