@@ -11,12 +11,10 @@ Needs scripts/requirements-trees.txt.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +30,15 @@ BATCH = 64
 
 def measured(command):
     """(seconds, bytes of the largest resident set) of a process that must succeed."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    said = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status:
-        sys.exit(f"{' '.join(map(str, command))}:\n{said.decode()}")
-    return seconds, usage.ru_maxrss * 1024
+    with tempfile.TemporaryDirectory() as path:
+        report, log = Path(path) / "usage.json", Path(path) / "log"
+        # By a bare process, for the peak of one includes what its parent held when it was forked.
+        spawn = [sys.executable, "-I", "-S", ROOT / "scripts" / "compare" / "spawn.py"]
+        subprocess.run([*spawn, report, "3600", str(1 << 40), log, *command], check=True)
+        used = json.loads(report.read_text())
+        if used["exit"]:
+            sys.exit(f"{' '.join(map(str, command))}:\n{log.read_text(errors='replace')}")
+        return used["wall"], used["peak_bytes"]
 
 
 def figures(args, folder, model, inputs, options, batch):
@@ -60,6 +59,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", choices=ENSEMBLES, action="append")
     args = parser.parse_args()
+    args.verdict = args.verdict.resolve()
     print("| trees | planned for | shape | rows | proof, s | memory, MB | gas |\n|---|---|---|---|---|---|---|", flush=True)
 
     def row(name, objective, found):
