@@ -130,7 +130,7 @@ pub struct Layout {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Rows {
     Chain(chain::Layout),
-    Graph(graph::Layout),
+    Graph(Box<graph::Layout>),
 }
 
 impl Layout {
@@ -163,7 +163,12 @@ impl Layout {
 
     fn from_claims(claims: &Claims<'_>, shape: Shape) -> Result<Self, LayoutError> {
         let layout = graph::Layout::new(claims, shape)?;
-        Ok(Self { shape, k: layout.k, instances: layout.instances, rows: Rows::Graph(layout) })
+        Ok(Self {
+            shape,
+            k: layout.k,
+            instances: layout.instances,
+            rows: Rows::Graph(Box::new(layout)),
+        })
     }
 
     /// Rows on which the gates apply: 0 to `active_rows` − 1.

@@ -60,7 +60,7 @@ impl IntegerGraph {
                     (z, x)
                 }
                 IntegerOp::Trees(trees) => {
-                    let z = trees.run(|at| element(&at));
+                    let z = trees.run(|at| element(at));
                     let x = z.iter().map(rescale).collect();
                     (z, x)
                 }

@@ -249,7 +249,8 @@ impl Setting {
     fn circuit(&self) -> (circuit::Layout, circuit::Witness) {
         let layout = self.layout.clone();
         let (shape, k, count) = (layout.shape, layout.k, layout.instances);
-        let facade = circuit::Layout { shape, k, instances: count, rows: Rows::Graph(layout) };
+        let facade =
+            circuit::Layout { shape, k, instances: count, rows: Rows::Graph(Box::new(layout)) };
         let (instances, first) = (self.instances.clone(), First::Graph(self.first.clone()));
         (facade, circuit::Witness { instances, outputs: vec![], first })
     }

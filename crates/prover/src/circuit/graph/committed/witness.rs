@@ -62,7 +62,7 @@ impl CommittedCells {
     /// after it.
     pub(in crate::circuit::graph) fn element(&self, layout: &Layout, row: usize) -> Fr {
         let batch = layout.shape.batch();
-        let is_link = (row - layout.committed.first) / batch % (SBOXES + 1) == 0;
+        let is_link = ((row - layout.committed.first) / batch).is_multiple_of(SBOXES + 1);
         self.columns[if is_link { 0 } else { 2 }][row]
     }
 

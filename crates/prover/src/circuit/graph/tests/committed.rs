@@ -69,7 +69,7 @@ impl Setting {
             for (row, cell) in made.into_iter().enumerate() {
                 let first = self.layout.committed.first;
                 let mine = row >= first && (row - first) % batch == batch - 1;
-                if mine && row <= self.layout.committed.link(2, batch) + 2 * batch - 1 {
+                if mine && row < self.layout.committed.link(2, batch) + 2 * batch {
                     own[row] = cell;
                 }
             }
