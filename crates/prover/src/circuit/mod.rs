@@ -129,7 +129,7 @@ pub struct Layout {
 /// A model in the rows of one of the circuits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Rows {
-    Chain(chain::Layout),
+    Chain(Box<chain::Layout>),
     Graph(Box<graph::Layout>),
 }
 
@@ -146,7 +146,12 @@ impl Layout {
             return Self::from_claims(&claims, shape);
         }
         let layout = chain::Layout::new(&claims, shape)?;
-        Ok(Self { shape, k: layout.k, instances: layout.instances, rows: Rows::Chain(layout) })
+        Ok(Self {
+            shape,
+            k: layout.k,
+            instances: layout.instances,
+            rows: Rows::Chain(Box::new(layout)),
+        })
     }
 
     /// log2 of the rows the graph needs, without laying it out.

@@ -66,7 +66,7 @@ impl Witness {
 
 fn facade(layout: &Layout) -> circuit::Layout {
     let (shape, k, instances) = (layout.shape, layout.k, layout.instances);
-    circuit::Layout { shape, k, instances, rows: circuit::Rows::Chain(layout.clone()) }
+    circuit::Layout { shape, k, instances, rows: circuit::Rows::Chain(Box::new(layout.clone())) }
 }
 
 struct Setting {
