@@ -29,7 +29,7 @@ contract AttestationHandler is AttestationFixture {
         }
         vm.prank(owner);
         oracle.revokeModel(model);
-        approveAttested(model, 2);
+        approveWith(model, address(signers), 2, SCHEMA);
     }
 
     function accept(uint256 which) external {

@@ -40,19 +40,7 @@ contract InputSourcesTest is OracleFixture {
         source = new LendingHistorySource(history, SCHEMA, BITS, PER_WORD);
         packing = new Packing();
         model = registerModel(verificationData("lending", 1, 1, 0, 1_000_000));
-        approveSource(address(source), SCHEMA);
-    }
-
-    function approveSource(address voucher, bytes32 schema) private {
-        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(model);
-        vm.prank(owner);
-        oracle.approveAttestedModel(
-            model,
-            commitmentFor(data.keyHash),
-            data,
-            data.verifier.codehash,
-            IInferenceOracle.AttestationPolicy(voucher, 1, schema)
-        );
+        approveWith(model, address(source), 1, SCHEMA);
     }
 
     /// @dev An honest statement about what the source says now.
@@ -60,26 +48,6 @@ contract InputSourcesTest is OracleFixture {
         s = statement(nonce, 700_000);
         s.modelId = model;
         s.inputWords = source.inputWordsOf(borrower);
-    }
-
-    function attestedCall(Statement memory s, bytes memory attestations) private view returns (bytes memory) {
-        return abi.encodeCall(
-            oracle.verifyAttestedInference,
-            (
-                s.modelId,
-                commitmentOf(s, address(oracle)),
-                abi.encode(s.values),
-                encodeProof(s, prove(s)),
-                attestations
-            )
-        );
-    }
-
-    function assertUnrecorded(bytes memory data, bytes memory reason, string memory what) private {
-        (bool ok, bytes memory answer) = send(submitter, data);
-        vm.assertFalse(ok, what);
-        vm.assertEq(answer, reason, what);
-        vm.assertEq(oracle.scoreOf(borrower, model).updatedAt, 0, what);
     }
 
     function differ(Statement memory s) private view returns (bytes memory) {
@@ -110,7 +78,7 @@ contract InputSourcesTest is OracleFixture {
         Statement memory s = current(1);
         vm.assume(word != s.inputWords[0]);
         s.inputWords[0] = word;
-        assertUnrecorded(attestedCall(s, ""), differ(s), "another word");
+        assertUnrecorded(model, attestedCall(s, ""), differ(s), "another word");
     }
 
     function test_WhatChangedAfterTheProofIsRefused() public {
@@ -120,7 +88,7 @@ contract InputSourcesTest is OracleFixture {
         bytes memory data = attestedCall(s, "");
         history.lend(borrower, 1000);
         history.writeOff(borrower, 1000);
-        assertUnrecorded(data, differ(s), "the past");
+        assertUnrecorded(model, data, differ(s), "the past");
         // A proof about somebody else's history.
         s = current(1);
         s.subject = stranger;
@@ -135,20 +103,20 @@ contract InputSourcesTest is OracleFixture {
         words[0] = s.inputWords[0];
         s.inputWords = words;
         bytes memory reason = abi.encodeWithSelector(IInferenceOracle.InputCountMismatch.selector, 1, 2);
-        assertUnrecorded(attestedCall(s, ""), reason, "two words");
+        assertUnrecorded(model, attestedCall(s, ""), reason, "two words");
     }
 
     function test_StatementsAndOtherSchemasAreNotTaken() public {
         Statement memory s = current(1);
         bytes memory reason = abi.encodeWithSelector(IInputSource.AttestationsNotTaken.selector);
-        assertUnrecorded(attestedCall(s, hex"00"), reason, "a statement");
+        assertUnrecorded(model, attestedCall(s, hex"00"), reason, "a statement");
         (bool ok,) = send(submitter, callOf(s));
         vm.assertFalse(ok, "without asking the source");
         vm.prank(owner);
         oracle.revokeModel(model);
-        approveSource(address(source), "other");
+        approveWith(model, address(source), 1, "other");
         reason = abi.encodeWithSelector(IInputSource.SchemaMismatch.selector, SCHEMA, bytes32("other"));
-        assertUnrecorded(attestedCall(s, ""), reason, "another meaning");
+        assertUnrecorded(model, attestedCall(s, ""), reason, "another meaning");
     }
 
     function test_ASourceSaysWhatItIs() public view {

@@ -52,7 +52,7 @@ contract OracleAttestationsTest is AttestationFixture {
         } else {
             bytes memory reason =
                 abi.encodeWithSelector(IInferenceOracle.TooFewAttestations.selector, 2, count);
-            assertUnrecorded(attestedCall(s, list), reason, "too few");
+            assertUnrecorded(model, attestedCall(s, list), reason, "too few");
         }
     }
 
@@ -70,9 +70,9 @@ contract OracleAttestationsTest is AttestationFixture {
         Vouch memory again = vouch(0, ALICE);
         again.issuedAt -= 1;
         bytes memory reason = abi.encodeWithSelector(ISignerRegistry.SignersOutOfOrder.selector, 0);
-        assertUnrecorded(withAlice(s, signed(s, again)), reason, "twice");
+        assertUnrecorded(model, withAlice(s, signed(s, again)), reason, "twice");
         bytes memory reversed = bytes.concat(signed(s, vouch(1, BOB)), signed(s, vouch(0, ALICE)));
-        assertUnrecorded(attestedCall(s, reversed), reason, "in another order");
+        assertUnrecorded(model, attestedCall(s, reversed), reason, "in another order");
     }
 
     function test_AnExpiredAndAFutureStatementAreRefused() public {
@@ -84,10 +84,10 @@ contract OracleAttestationsTest is AttestationFixture {
         v.validUntil = uint64(block.timestamp - 1);
         bytes memory reason =
             abi.encodeWithSelector(ISignerRegistry.AttestationExpired.selector, 1, v.validUntil);
-        assertUnrecorded(withAlice(s, signed(s, v)), reason, "expired");
+        assertUnrecorded(model, withAlice(s, signed(s, v)), reason, "expired");
         (v.issuedAt, v.validUntil) = (uint64(block.timestamp + 1), uint64(block.timestamp + 2));
         reason = abi.encodeWithSelector(ISignerRegistry.AttestationNotYetValid.selector, 1, v.issuedAt);
-        assertUnrecorded(withAlice(s, signed(s, v)), reason, "of the future");
+        assertUnrecorded(model, withAlice(s, signed(s, v)), reason, "of the future");
     }
 
     function test_TimesAreWhatWasSigned() public {
@@ -95,10 +95,10 @@ contract OracleAttestationsTest is AttestationFixture {
         Vouch memory v = vouch(1, BOB);
         bytes memory old = signature(BOB, digestOf(s, v));
         v.validUntil += 1;
-        assertUnrecorded(withAlice(s, pack(v, old)), invalid(1), "valid longer than was signed");
+        assertUnrecorded(model, withAlice(s, pack(v, old)), invalid(1), "valid longer than was signed");
         v.validUntil -= 1;
         v.issuedAt -= 1;
-        assertUnrecorded(withAlice(s, pack(v, old)), invalid(1), "issued earlier");
+        assertUnrecorded(model, withAlice(s, pack(v, old)), invalid(1), "issued earlier");
     }
 
     function test_ARevokedStatementIsRefusedAndOthersAreNot() public {
@@ -113,7 +113,7 @@ contract OracleAttestationsTest is AttestationFixture {
         signers.revokeAttestation(digest);
         s = attested(2);
         bytes memory reason = abi.encodeWithSelector(ISignerRegistry.AttestationIsRevoked.selector, 1, digest);
-        assertUnrecorded(withAlice(s, signed(s, v)), reason, "revoked");
+        assertUnrecorded(model, withAlice(s, signed(s, v)), reason, "revoked");
         v.issuedAt += 1;
         assertAccepted(withAlice(s, signed(s, v)));
     }
@@ -123,21 +123,27 @@ contract OracleAttestationsTest is AttestationFixture {
         Vouch memory v = vouch(1, BOB);
         Statement memory other = attested(1);
         other.subject = stranger;
-        assertUnrecorded(withAlice(s, pack(v, signature(BOB, digestOf(other, v)))), invalid(1), "subject");
+        assertUnrecorded(
+            model, withAlice(s, pack(v, signature(BOB, digestOf(other, v)))), invalid(1), "subject"
+        );
         other = attested(1);
         other.inputWords[1] = 0;
-        assertUnrecorded(withAlice(s, pack(v, signature(BOB, digestOf(other, v)))), invalid(1), "inputs");
+        assertUnrecorded(
+            model, withAlice(s, pack(v, signature(BOB, digestOf(other, v)))), invalid(1), "inputs"
+        );
         bytes32 inputs = keccak256(abi.encodePacked(s.inputWords));
         bytes32 digest = signers.attestationDigest(borrower, bytes32(0), inputs, v.issuedAt, v.validUntil);
-        assertUnrecorded(withAlice(s, pack(v, signature(BOB, digest))), invalid(1), "schema");
+        assertUnrecorded(model, withAlice(s, pack(v, signature(BOB, digest))), invalid(1), "schema");
         SignerRegistry second = new SignerRegistry(owner);
         digest = second.attestationDigest(borrower, SCHEMA, inputs, v.issuedAt, v.validUntil);
-        assertUnrecorded(withAlice(s, pack(v, signature(BOB, digest))), invalid(1), "another registry's");
+        assertUnrecorded(
+            model, withAlice(s, pack(v, signature(BOB, digest))), invalid(1), "another registry's"
+        );
         uint256 chain = block.chainid;
         vm.chainId(chain + 1);
         digest = digestOf(s, v);
         vm.chainId(chain);
-        assertUnrecorded(withAlice(s, pack(v, signature(BOB, digest))), invalid(1), "another chain's");
+        assertUnrecorded(model, withAlice(s, pack(v, signature(BOB, digest))), invalid(1), "another chain's");
     }
 
     function test_MalleableAndOddSignaturesAreRefused() public {
@@ -145,14 +151,16 @@ contract OracleAttestationsTest is AttestationFixture {
         Vouch memory v = vouch(1, BOB);
         (uint8 parity, bytes32 r, bytes32 low) = vm.sign(BOB, digestOf(s, v));
         bytes memory high = abi.encodePacked(r, bytes32(ORDER - uint256(low)), uint8(55 - parity));
-        assertUnrecorded(withAlice(s, pack(v, high)), invalid(1), "the other s");
-        assertUnrecorded(withAlice(s, pack(v, "")), invalid(1), "no signature");
+        assertUnrecorded(model, withAlice(s, pack(v, high)), invalid(1), "the other s");
+        assertUnrecorded(model, withAlice(s, pack(v, "")), invalid(1), "no signature");
         bytes memory compact = abi.encodePacked(r, uint256(low) | uint256(parity - 27) << 255);
-        assertUnrecorded(withAlice(s, pack(v, compact)), invalid(1), "the form of 64 bytes");
+        assertUnrecorded(model, withAlice(s, pack(v, compact)), invalid(1), "the form of 64 bytes");
         bytes memory long = abi.encodePacked(r, low, parity, uint8(0));
-        assertUnrecorded(withAlice(s, pack(v, long)), invalid(1), "a byte too many");
-        assertUnrecorded(withAlice(s, pack(v, abi.encodePacked(r, low, uint8(0)))), invalid(1), "no parity");
-        assertUnrecorded(withAlice(s, signed(s, vouch(1, ALICE))), invalid(1), "another signer's");
+        assertUnrecorded(model, withAlice(s, pack(v, long)), invalid(1), "a byte too many");
+        assertUnrecorded(
+            model, withAlice(s, pack(v, abi.encodePacked(r, low, uint8(0)))), invalid(1), "no parity"
+        );
+        assertUnrecorded(model, withAlice(s, signed(s, vouch(1, ALICE))), invalid(1), "another signer's");
         assertAccepted(withAlice(s, signed(s, v)));
     }
 
@@ -160,9 +168,9 @@ contract OracleAttestationsTest is AttestationFixture {
         Statement memory s = attested(1);
         assertAccepted(withAlice(s, signed(s, vouch(2, WALLET_KEY))));
         s = attested(2);
-        assertUnrecorded(withAlice(s, signed(s, vouch(2, BOB))), invalid(2), "not its key");
+        assertUnrecorded(model, withAlice(s, signed(s, vouch(2, BOB))), invalid(2), "not its key");
         wallet.close();
-        assertUnrecorded(withAlice(s, signed(s, vouch(2, WALLET_KEY))), invalid(2), "closed");
+        assertUnrecorded(model, withAlice(s, signed(s, vouch(2, WALLET_KEY))), invalid(2), "closed");
     }
 
     function testFuzz_OneListHasOneEncoding(uint256 at, uint8 flip) public {
@@ -190,21 +198,22 @@ contract OracleAttestationsTest is AttestationFixture {
             }
             bytes memory reason =
                 abi.encodeWithSelector(ISignerRegistry.MalformedAttestations.selector, second);
-            assertUnrecorded(attestedCall(s, cut), reason, "cut");
+            assertUnrecorded(model, attestedCall(s, cut), reason, "cut");
         }
     }
 
     function test_NoneIsRecordedWithoutAttestationsWhereTheyAreDemanded() public {
         Statement memory s = attested(1);
         bytes memory required = abi.encodeWithSelector(IInferenceOracle.AttestationsRequired.selector, model);
-        assertUnrecorded(callOf(s), required, "verifyInference");
+        assertUnrecorded(model, callOf(s), required, "verifyInference");
         bytes memory check = abi.encodeCall(
             oracle.checkInference,
             (model, commitmentOf(s, address(oracle)), abi.encode(s.values), encodeProof(s, prove(s)))
         );
-        assertUnrecorded(check, required, "checkInference");
+        assertUnrecorded(model, check, required, "checkInference");
         Statement memory free = statement(1, 1);
         assertUnrecorded(
+            model,
             attestedCall(free, ""),
             abi.encodeWithSelector(IInferenceOracle.AttestationsNotDemanded.selector, creditModel),
             "where none are demanded"
@@ -223,7 +232,7 @@ contract OracleAttestationsTest is AttestationFixture {
         vm.assertEq(oracle.attestationPolicyOf(model).threshold, 0, "gone");
         Statement memory s = attested(1);
         bytes memory reason = abi.encodeWithSelector(IInferenceOracle.ModelNotApproved.selector, model);
-        assertUnrecorded(attestedCall(s, both(s)), reason, "revoked");
+        assertUnrecorded(model, attestedCall(s, both(s)), reason, "revoked");
     }
 
     function test_NobodyCanVouchForPrivateInputsOrDemandNonsense() public {

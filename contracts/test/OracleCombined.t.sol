@@ -21,7 +21,7 @@ contract OracleCombinedTest is AttestationFixture {
         second = registerModel(verificationData("second", 1, 2, -50, 50));
         approve(second);
         model = registerModel(verificationData("attested again", 2, 1, 0, 1_000_000));
-        approveAttested(model, 2);
+        approveWith(model, address(signers), 2, SCHEMA);
     }
 
     /// @dev The second model's outputs 7 and -7 about the borrower.
@@ -158,6 +158,7 @@ contract OracleCombinedTest is AttestationFixture {
         list[index].proof = encodeProof(s, abi.encode(hash, multiple));
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_AProofThatThePairingRefusesIsNamedByItsIndex(uint256 index, uint256 multiple) public {
         index = bound(index, 0, 2);
         multiple = bound(multiple, 2, type(uint128).max);
@@ -338,6 +339,7 @@ contract OracleCombinedTest is AttestationFixture {
         assertAccepted(data);
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_NoByteOfTheCallIsFree(uint256 at, uint8 value) public {
         bytes memory data = call(three(1));
         at = bound(at, 4, data.length - 1);

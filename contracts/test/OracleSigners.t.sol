@@ -25,20 +25,20 @@ contract OracleSignersTest is AttestationFixture {
 
     function test_ANewSignerCountsAfterItAcceptedAndTheDelayIsOver() public {
         address carol = vm.addr(CAROL);
-        assertUnrecorded(carolCall(1), notCounting(3), "unknown");
+        assertUnrecorded(model, carolCall(1), notCounting(3), "unknown");
         vm.expectEmit(address(signers));
         emit ISignerRegistry.SignerProposed(carol, 3, block.timestamp + signers.SIGNER_DELAY());
         propose(carol);
         uint256 start = block.timestamp;
         vm.warp(start + 30 days);
-        assertUnrecorded(carolCall(1), notCounting(3), "has not accepted");
+        assertUnrecorded(model, carolCall(1), notCounting(3), "has not accepted");
         vm.warp(start);
         vm.expectEmit(address(signers));
         emit ISignerRegistry.SignerAccepted(carol, 3);
         vm.prank(carol);
         signers.acceptSigner();
         vm.warp(start + signers.SIGNER_DELAY() - 1);
-        assertUnrecorded(carolCall(1), notCounting(3), "too early");
+        assertUnrecorded(model, carolCall(1), notCounting(3), "too early");
         vm.warp(start + signers.SIGNER_DELAY());
         assertAccepted(carolCall(1));
         vm.assertEq(oracle.scoreOf(borrower, model).signers, 9, "signers 0 and 3");
@@ -53,7 +53,7 @@ contract OracleSignersTest is AttestationFixture {
         emit ISignerRegistry.SignerRemoved(bob, 1);
         vm.prank(owner);
         signers.removeSigner(bob);
-        assertUnrecorded(data, notCounting(1), "removed");
+        assertUnrecorded(model, data, notCounting(1), "removed");
         vm.expectRevert(abi.encodeWithSelector(ISignerRegistry.SignerUnknown.selector, bob));
         vm.prank(bob);
         signers.acceptSigner();
@@ -61,7 +61,7 @@ contract OracleSignersTest is AttestationFixture {
         vm.assertEq(signers.signerIndexOf(bob), 1, "the index stays");
         vm.prank(bob);
         signers.acceptSigner();
-        assertUnrecorded(data, notCounting(1), "the delay begins anew");
+        assertUnrecorded(model, data, notCounting(1), "the delay begins anew");
         vm.warp(block.timestamp + signers.SIGNER_DELAY());
         s = attested(1);
         assertAccepted(attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, vouch(1, BOB)))));

@@ -3,8 +3,6 @@ pragma solidity 0.8.34;
 
 import {ISignerRegistry} from "../../src/interfaces/ISignerRegistry.sol";
 import {SignerRegistry} from "../../src/SignerRegistry.sol";
-import {IInferenceOracle} from "../../src/interfaces/IInferenceOracle.sol";
-import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {OracleFixture} from "./OracleFixture.sol";
 
 /// @notice A contract that signs by ERC-1271: what its owner's key signs, while it is open.
@@ -66,19 +64,7 @@ abstract contract AttestationFixture is OracleFixture {
         wallet.accept(signers);
         vm.warp(block.timestamp + signers.SIGNER_DELAY());
         model = registerModel(verificationData("attested", 2, 1, 0, 1_000_000));
-        approveAttested(model, 2);
-    }
-
-    function approveAttested(uint256 id, uint8 threshold) internal {
-        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(id);
-        vm.prank(owner);
-        oracle.approveAttestedModel(
-            id,
-            commitmentFor(data.keyHash),
-            data,
-            data.verifier.codehash,
-            IInferenceOracle.AttestationPolicy(address(signers), threshold, SCHEMA)
-        );
+        approveWith(model, address(signers), 2, SCHEMA);
     }
 
     /// @dev A statement about the borrower with public inputs.
@@ -109,32 +95,5 @@ abstract contract AttestationFixture is OracleFixture {
 
     function signed(Statement memory s, Vouch memory v) internal view returns (bytes memory) {
         return pack(v, signature(v.key, digestOf(s, v)));
-    }
-
-    /// @dev The whole call with an honest proof and these attestations.
-    function attestedCall(Statement memory s, bytes memory attestations)
-        internal
-        view
-        returns (bytes memory)
-    {
-        return abi.encodeCall(
-            oracle.verifyAttestedInference,
-            (
-                s.modelId,
-                commitmentOf(s, address(oracle)),
-                abi.encode(s.values),
-                encodeProof(s, prove(s)),
-                attestations
-            )
-        );
-    }
-
-    /// @dev The call fails with exactly `reason`, and leaves no record.
-    function assertUnrecorded(bytes memory data, bytes memory reason, string memory what) internal {
-        bytes32 before = keccak256(abi.encode(oracle.scoreOf(borrower, model)));
-        (bool ok, bytes memory answer) = send(submitter, data);
-        vm.assertFalse(ok, what);
-        vm.assertEq(answer, reason, what);
-        vm.assertEq(keccak256(abi.encode(oracle.scoreOf(borrower, model))), before, what);
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.34;
 import {InferenceOracle} from "../../src/InferenceOracle.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {IERCZKMLRegistry} from "../../src/interfaces/IERCZKMLRegistry.sol";
+import {IInferenceOracle} from "../../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IdealVerifier} from "./IdealVerifier.sol";
 import {TestBase} from "./TestBase.sol";
@@ -111,6 +112,19 @@ abstract contract OracleFixture is TestBase {
         oracle.approveModel(modelId, commitmentFor(data.keyHash), data, verifierCodeHash);
     }
 
+    /// @dev The owner approves a model whose scores need somebody's word for the inputs.
+    function approveWith(uint256 modelId, address signers, uint8 threshold, bytes32 schema) internal {
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(modelId);
+        vm.prank(owner);
+        oracle.approveAttestedModel(
+            modelId,
+            commitmentFor(data.keyHash),
+            data,
+            data.verifier.codehash,
+            IInferenceOracle.AttestationPolicy(signers, threshold, schema)
+        );
+    }
+
     // -------------------------------------------------------------- statements
 
     /// @dev The credit model's `score` for the borrower.
@@ -182,6 +196,35 @@ abstract contract OracleFixture is TestBase {
             oracle.verifyInference,
             (s.modelId, commitmentOf(s, address(oracle)), abi.encode(s.values), encodeProof(s, zkProof))
         );
+    }
+
+    /// @dev The whole call of `verifyAttestedInference` with an honest proof and these attestations.
+    function attestedCall(Statement memory s, bytes memory attestations)
+        internal
+        view
+        returns (bytes memory)
+    {
+        return abi.encodeCall(
+            oracle.verifyAttestedInference,
+            (
+                s.modelId,
+                commitmentOf(s, address(oracle)),
+                abi.encode(s.values),
+                encodeProof(s, prove(s)),
+                attestations
+            )
+        );
+    }
+
+    /// @dev The call fails with exactly `reason`, and leaves the borrower's record by a model as it is.
+    function assertUnrecorded(uint256 modelId, bytes memory data, bytes memory reason, string memory what)
+        internal
+    {
+        bytes32 before = keccak256(abi.encode(oracle.scoreOf(borrower, modelId)));
+        (bool ok, bytes memory answer) = send(submitter, data);
+        vm.assertFalse(ok, what);
+        vm.assertEq(answer, reason, what);
+        vm.assertEq(keccak256(abi.encode(oracle.scoreOf(borrower, modelId))), before, what);
     }
 
     /// @dev Sends a call to the oracle as `sender`.

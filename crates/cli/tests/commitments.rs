@@ -49,7 +49,7 @@ fn inputs_are_committed_to_and_a_proof_states_that_and_nothing_else_of_them() {
     let told = place.json(&["commit", &setup, "--input", &input, "--out", &out]);
     let commitment = told["commitments"][0].as_str().expect("a word").to_owned();
     assert!(!told.to_string().contains("salt"), "the salt is in the file alone");
-    assert_eq!(from_javascript(&format!("{setup}/manifest.json"), &input, &out), commitment);
+    assert_eq!(from_javascript(&format!("{setup}/public/manifest.json"), &input, &out), commitment);
 
     let proof = place.path("proof.json");
     let prove = ["prove", &setup, "--input", &input, "--out", &proof];

@@ -91,6 +91,9 @@ impl Revert {
             }
             "InputsDiffer" => "the chain has other inputs by now; prove again with --from-source",
             "SchemaMismatch" => "the model was approved with a source of other inputs",
+            "OtherReferenceString" => {
+                "the setups were made with different SRS; submit their proofs apart"
+            }
             "BatchSizeMismatch" => "use the setup that the model was deployed with",
             "NonceAlreadyUsed" => {
                 "the request is recorded already or was overtaken; prove again with a greater nonce"
@@ -282,6 +285,10 @@ custom_errors! {
         InvalidThreshold(threshold),
         TooFewAttestations(demanded, given),
         BatchSizeMismatch(expected, given),
+        InferenceCountOutOfRange(given, max),
+        OtherReferenceString(),
+        NotForCallers(),
+        NotOnCurve(),
         InputCountMismatch(expected, given),
         OutputCountMismatch(expected, given),
         OutputOutOfRange(index, value, min, max),

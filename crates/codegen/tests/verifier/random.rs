@@ -290,15 +290,16 @@ fn graph(rng: &mut StdRng, shape: &Shape, nodes: usize) -> IntegerGraph {
         making.graph.inputs.push(input);
     }
     while making.graph.nodes.len() < nodes {
+        let before = (making.graph.nodes.len(), making.dims.len());
         making.grow();
         let with_output =
             IntegerGraph { outputs: vec![TensorId(making.dims.len() - 1)], ..making.graph.clone() };
         let valid = with_output.validate(shape.accumulator_bits(), shape.value_bits());
         if valid.is_err() {
-            // A maximum of sums may not fit: without its nodes, all else does.
-            let last = making.graph.nodes.pop().map(|node| node.output);
-            making.graph.tensors.truncate(last.map_or(0, |tensor| tensor.0));
-            making.dims.truncate(making.graph.tensors.len());
+            // What does not fit is taken back, all of its nodes.
+            making.graph.nodes.truncate(before.0);
+            making.graph.tensors.truncate(before.1);
+            making.dims.truncate(before.1);
         }
     }
     let last = TensorId(making.dims.len() - 1);

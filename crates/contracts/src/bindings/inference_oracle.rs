@@ -97,6 +97,20 @@ sol! {
             bytes32 schema;
         }
 
+        /// What a call of `verifyInference`, or of `verifyAttestedInference`, says, as one of several.
+        /// - `modelId`: Id of the model in the registry.
+        /// - `inputCommitment`: Commitment to the inference's inputs and to the request it answers.
+        /// - `output`: ABI-encoded outputs.
+        /// - `proof`: ABI-encoded proof.
+        /// - `attestations`: As `verifyAttestedInference` takes them; empty for a model that demands none.
+        struct Inference {
+            uint256 modelId;
+            bytes32 inputCommitment;
+            bytes output;
+            bytes proof;
+            bytes attestations;
+        }
+
         /// A new score of `subject` was recorded. `InferenceVerified`, emitted beside it once for a
         /// proof, has the commitment, all outputs and the submitter.
         event ScoreRecorded(
@@ -175,6 +189,14 @@ sol! {
         /// One inference of a batch cannot be recorded, so none is. `reason` is the error that a call
         /// for it alone would have ended with.
         error InferenceRefused(uint256 index, bytes reason);
+        /// There are no inferences in the list, or too many.
+        error InferenceCountOutOfRange(uint256 given, uint256 max);
+        /// The proof's key belongs to another structured reference string than that of the list's first.
+        error OtherReferenceString();
+        /// The function proves nothing by itself, and is the oracle's own.
+        error NotForCallers();
+        /// A point is none of the curve's, which no verifier ends with.
+        error NotOnCurve();
         /// The model has another number of public input words.
         error InputCountMismatch(uint256 expected, uint256 given);
         /// The model has another number of outputs.
@@ -215,6 +237,13 @@ sol! {
             bytes output,
             bytes proof
         ) external;
+
+        /// Checks several proofs, of any models that are approved, with one pairing, and records the score of each.
+        /// One that cannot be recorded fails the call by its index.
+        function verifyInferences(Inference[] inferences) external;
+
+        /// The first half of it for one inference, which the oracle asks of itself: nothing is proven.
+        function accumulateInference(Inference inference) external view returns (uint256[17] found);
 
         /// Accepts proofs of a model, if it is exactly what was reviewed. Take the arguments from what was
         /// reviewed, never from the registry they are compared with.
@@ -315,6 +344,8 @@ sol! {
         function BATCH_DOMAIN() external view returns (bytes32);
         /// The proof system of every model here.
         function PROOF_SYSTEM_ID() external view returns (bytes4);
+        /// Most inferences that one call of `verifyInferences` records.
+        function MAX_INFERENCES() external view returns (uint256);
         /// Longest time in seconds between recording and a request's deadline.
         function MAX_REQUEST_LIFETIME() external view returns (uint256);
         /// Largest distance of a request's nonce from the last one recorded.

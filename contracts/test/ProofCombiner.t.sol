@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.34;
+
+import {IVerdictAccumulator} from "../src/interfaces/IVerdictAccumulator.sol";
+import {ProofCombiner} from "../src/router/ProofCombiner.sol";
+import {IdealAccumulator, IdealVerifier} from "./base/IdealVerifier.sol";
+import {TestBase} from "./base/TestBase.sol";
+
+/// @notice Several proofs for one pairing, without an oracle. Real proofs are combined in the generator's tests.
+contract ProofCombinerTest is TestBase {
+    ProofCombiner private combiner;
+    IdealAccumulator private verifier;
+
+    function setUp() public {
+        combiner = new ProofCombiner();
+        verifier = new IdealAccumulator(false);
+    }
+
+    /// @dev A proof whose F is `multiple` of the right one.
+    function proof(IdealAccumulator by, uint256 instance, uint256 multiple)
+        private
+        view
+        returns (ProofCombiner.Proof memory)
+    {
+        (address key, bytes32 keyHash) = (address(this), address(this).codehash);
+        uint256[] memory instances = new uint256[](1);
+        instances[0] = instance;
+        (bytes32 hash,) = abi.decode(by.prove(key, keyHash, instances), (bytes32, uint256));
+        return ProofCombiner.Proof(by, key, keyHash, instances, abi.encode(hash, multiple));
+    }
+
+    function list(uint256 first, uint256 second, uint256 third)
+        private
+        view
+        returns (ProofCombiner.Proof[] memory proofs)
+    {
+        proofs = new ProofCombiner.Proof[](3);
+        (proofs[0], proofs[1]) = (proof(verifier, 1, first), proof(verifier, 2, second));
+        proofs[2] = proof(verifier, 3, third);
+    }
+
+    function refusal(uint256 index, bytes4 reason) private pure returns (bytes memory) {
+        return
+            abi.encodeWithSelector(ProofCombiner.ProofRefused.selector, index, abi.encodeWithSelector(reason));
+    }
+
+    function test_ProofsThatHoldAreAccepted() public view {
+        vm.assertTrue(combiner.verifyAll(list(1, 1, 1)), "three");
+    }
+
+    /// forge-config: default.fuzz.runs = 32
+    function testFuzz_OneThatDoesNotHoldIsNamed(uint256 index, uint128 multiple) public {
+        index = bound(index, 0, 2);
+        vm.assume(multiple != 1);
+        uint256[3] memory multiples = [uint256(1), 1, 1];
+        multiples[index] = multiple;
+        ProofCombiner.Proof[] memory proofs = list(multiples[0], multiples[1], multiples[2]);
+        vm.expectRevert(refusal(index, ProofCombiner.PairingFailed.selector));
+        combiner.verifyAll(proofs);
+    }
+
+    function test_ErrorsThatCancelOutAreFound() public {
+        ProofCombiner.Proof[] memory proofs = list(0, 2, 1);
+        vm.expectRevert(refusal(0, ProofCombiner.PairingFailed.selector));
+        combiner.verifyAll(proofs);
+    }
+
+    function test_WhatCannotBeCombinedIsRefused() public {
+        ProofCombiner.Proof[] memory proofs = new ProofCombiner.Proof[](0);
+        vm.expectRevert(abi.encodeWithSelector(ProofCombiner.NoProofs.selector));
+        combiner.verifyAll(proofs);
+
+        proofs = list(1, 1, 1);
+        proofs[1].instances[0] = 7;
+        vm.expectRevert(refusal(1, IdealVerifier.IdealProofDoesNotHold.selector));
+        combiner.verifyAll(proofs);
+
+        proofs = list(1, 1, 1);
+        proofs[2] = proof(new IdealAccumulator(true), 3, 1);
+        vm.expectRevert(abi.encodeWithSelector(ProofCombiner.OtherReferenceString.selector, 2));
+        combiner.verifyAll(proofs);
+
+        address nobody = named("nobody");
+        proofs[2].verifier = IVerdictAccumulator(nobody);
+        vm.expectRevert(abi.encodeWithSelector(ProofCombiner.NoVerifier.selector, 2, nobody));
+        combiner.verifyAll(proofs);
+    }
+}
