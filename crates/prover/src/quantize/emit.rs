@@ -1,18 +1,21 @@
 //! Steps as integer nodes, for a circuit of given bits.
 
+mod curves;
 mod maxima;
+mod outputs;
 mod paths;
 mod plain;
 mod products;
+mod scale;
 mod tables;
 mod trees;
 
 use self::products::Factor;
 use super::{
     OutputSchema, QuantizeError,
-    program::{Kind, Output, Part, Program, Step, Terms, View},
+    program::{Kind, Part, Program, Step, Terms, View},
     pwl::PiecewiseLinear,
-    schema::{InputSchema, OutputTensor},
+    schema::InputSchema,
 };
 use crate::{
     graph::{Graph, Linear, LinearMap, SparseRows, TensorId},
@@ -409,228 +412,6 @@ impl<'a> Emitter<'a> {
         let (name, op) = (step.name.clone(), IntegerOp::Select(selected));
         self.graph.nodes.push(IntegerNode { name, op, inputs, output: tensor });
         Made { tensor, bits, meaning: Meaning::Affine { units, offsets, middles } }
-    }
-
-    fn curves(
-        &mut self,
-        step: &Step,
-        source: usize,
-        fitted: &[PiecewiseLinear],
-    ) -> Result<Made, QuantizeError> {
-        let Meaning::Affine { units, offsets, .. } = &self.made[source].meaning else {
-            return Err(QuantizeError::Empty);
-        };
-        // Counted before any is placed.
-        let knots =
-            fitted.iter().map(|fitted| fitted.points().len()).fold(0, usize::saturating_add);
-        if knots > MAX_KNOTS {
-            let node = step.name.clone();
-            return Err(QuantizeError::TooManyKnots { node, functions: step.len, knots });
-        }
-        let one = 1i64 << self.graph.shift_bits;
-        let mut functions = Vec::with_capacity(step.len);
-        let mut rows = SparseRows { starts: vec![0], terms: Vec::new() };
-        let mut bias = Vec::new();
-        for (index, (fitted, (unit, offset))) in
-            fitted.iter().zip(units.iter().zip(offsets)).enumerate()
-        {
-            let real = |x: i64| x as f64 * unit + offset;
-            let mut at: Vec<i64> =
-                fitted.points().iter().map(|(x, _)| ((x - offset) / unit).round() as i64).collect();
-            at.dedup();
-            let points = at.iter().map(|at| (real(*at), fitted.evaluate(real(*at)))).collect();
-            let Some(snapped) = PiecewiseLinear::from_points(points) else {
-                return Err(QuantizeError::Empty);
-            };
-            functions.push(Knots {
-                first: bias.len(),
-                slopes: snapped.slopes(),
-                constant: snapped.points()[0].1,
-                unit: *unit,
-            });
-            for at in at {
-                rows.terms.push((index, one));
-                rows.starts.push(rows.terms.len());
-                bias.push(integer(&step.name, -(at as f64) * one as f64)?);
-            }
-        }
-        let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias };
-        let (inputs, bits) = (vec![self.made[source].tensor], self.made[source].bits);
-        let bounds = self.analysis.linear(&inputs, &linear);
-        let tensor = self.push(&step.name, Scaled { inputs, linear, bounds });
-        Ok(Made { tensor, bits, meaning: Meaning::Functions(functions) })
-    }
-
-    /// A view in integers: outputs in units of 1/scale, shifted by `offsets`.
-    fn scale(
-        &self,
-        node: &str,
-        view: &View,
-        offsets: &[f64],
-        scale: f64,
-    ) -> Result<Scaled, QuantizeError> {
-        let half = 1i64 << (self.graph.shift_bits - 1);
-        let scale = scale * (1u64 << self.graph.shift_bits) as f64;
-        let mut constants: Vec<f64> =
-            view.bias.iter().zip(offsets).map(|(bias, offset)| (bias - offset) * scale).collect();
-        let (mut inputs, mut maps) = (Vec::new(), Vec::new());
-        for part in &view.parts {
-            if let Meaning::Products(factors) = &self.made[part.step].meaning {
-                let own = self.scale_products(node, part, factors, scale, &mut constants)?;
-                let (tensors, own): (Vec<_>, Vec<_>) = own.into_iter().unzip();
-                inputs.extend(tensors);
-                maps.extend(own);
-                continue;
-            }
-            inputs.push(self.made[part.step].tensor);
-            maps.push(self.scale_part(node, part, scale, &mut constants)?);
-        }
-        if maps.is_empty() {
-            inputs.extend(self.graph.inputs.first());
-            maps.push(LinearMap::Sparse(SparseRows::from_rows(vec![[]; offsets.len()])));
-        }
-        let bias = constants
-            .into_iter()
-            .map(|constant| Ok(integer(node, constant)? + half))
-            .collect::<Result<Vec<i64>, QuantizeError>>()?;
-        let linear = Linear { maps, bias };
-        let bounds = self.analysis.linear(&inputs, &linear);
-        Ok(Scaled { inputs, linear, bounds })
-    }
-
-    fn scale_part(
-        &self,
-        node: &str,
-        part: &Part,
-        scale: f64,
-        constants: &mut [f64],
-    ) -> Result<LinearMap<i64>, QuantizeError> {
-        match &self.made[part.step].meaning {
-            Meaning::Affine { .. } if part.raw => part.map.try_map(|_, w| integer(node, w * scale)),
-            Meaning::Affine { units, offsets, middles } => {
-                let shifted = |(offset, middle): (&f64, &f64)| *offset != 0.0 || *middle != 0.0;
-                if offsets.iter().zip(middles).any(shifted) {
-                    part.map.for_each_term(|o, i, w| {
-                        let exact = w * units[i] * scale;
-                        constants[o] +=
-                            w * offsets[i] * scale + (exact - exact.round()) * middles[i];
-                    });
-                }
-                part.map.try_map(|i, w| integer(node, w * units[i] * scale))
-            }
-            Meaning::Products(_) => Err(QuantizeError::Empty),
-            Meaning::Functions(functions) => {
-                let mut rows = SparseRows { starts: vec![0], terms: Vec::new() };
-                for (row, constant) in constants.iter_mut().enumerate() {
-                    let mut error = None;
-                    part.map.for_each_in_row(row, |index, w| {
-                        let function = &functions[index];
-                        // Rounding the slopes, not their differences, keeps the function
-                        // flat where it is flat.
-                        let mut before = 0;
-                        for (knot, slope) in function.slopes.iter().enumerate() {
-                            match integer(node, w * slope * function.unit * scale) {
-                                Ok(after) => {
-                                    rows.terms.push((function.first + knot, after - before));
-                                    before = after;
-                                }
-                                Err(e) => error = Some(e),
-                            }
-                        }
-                        *constant += w * function.constant * scale;
-                    });
-                    if let Some(error) = error {
-                        return Err(error);
-                    }
-                    rows.starts.push(rows.terms.len());
-                }
-                Ok(LinearMap::Sparse(rows))
-            }
-        }
-    }
-
-    /// The outputs' nodes in units of 10^−decimals, and what their words count from.
-    fn scale_outputs(
-        &self,
-        outputs: &[Output],
-        positive: bool,
-        lowest: f64,
-        decimals: u32,
-    ) -> Result<(i64, Vec<Scaled>), QuantizeError> {
-        let scale = 10f64.powi(decimals as i32);
-        let mut min = (lowest * scale).floor() as i64;
-        let mut scaled = Vec::with_capacity(outputs.len());
-        for output in outputs {
-            let offsets = vec![min as f64 / scale; output.bounds.len()];
-            scaled.push(self.scale(&output.name, &output.view, &offsets, scale)?);
-        }
-        if !positive {
-            // All lifted by as much as the lowest needs.
-            let one = 1i128 << self.graph.shift_bits;
-            let lowest = scaled.iter().flat_map(|s| &s.bounds).map(|b| b.0).min().unwrap_or(0);
-            let shift = (-lowest.min(0)).div_euclid(one) + i128::from(lowest < 0);
-            let by = shift.saturating_mul(one);
-            for scaled in &mut scaled {
-                for (bounds, bias) in scaled.bounds.iter_mut().zip(&mut scaled.linear.bias) {
-                    *bounds = (bounds.0.saturating_add(by), bounds.1.saturating_add(by));
-                    *bias = bias.saturating_add(i64::try_from(by).unwrap_or(i64::MAX));
-                }
-            }
-            min = min.saturating_sub(i64::try_from(shift).unwrap_or(i64::MAX));
-        }
-        Ok((min, scaled))
-    }
-
-    /// The outputs, in units of 10^−decimals. Positive ones count from 0.
-    fn outputs(
-        &mut self,
-        outputs: &[Output],
-        model: &Graph,
-        decimals: Option<u32>,
-    ) -> Result<OutputSchema, QuantizeError> {
-        let positive = outputs.iter().all(|output| output.positive);
-        let bounds = || outputs.iter().flat_map(|output| &output.bounds);
-        let lowest = if positive { 0.0 } else { bounds().map(|b| b.0).fold(f64::MAX, f64::min) };
-        let magnitude = bounds().map(|(_, hi)| hi - lowest).fold(0.0, f64::max);
-        let largest = ((1u64 << self.value_bits) - 4) as f64;
-        let fits = |decimals: u32| {
-            decimals <= MAX_OUTPUT_DECIMALS && magnitude * 10f64.powi(decimals as i32) < largest
-        };
-        let chosen = match decimals {
-            Some(decimals) if fits(decimals) => decimals,
-            Some(decimals) => return Err(QuantizeError::Decimals { magnitude, decimals }),
-            None if super::integers_only(model) && fits(0) => 0,
-            None => (0..=DEFAULT_DECIMALS)
-                .rev()
-                .find(|decimals| fits(*decimals))
-                .ok_or(QuantizeError::Decimals { magnitude, decimals: 0 })?,
-        };
-        // Bounds of integers may be wider than those of what they stand for.
-        let mut fewer = chosen;
-        let (decimals, min, scaled) = loop {
-            let (min, scaled) = self.scale_outputs(outputs, positive, lowest, fewer)?;
-            let excess = scaled.iter().map(|scaled| self.excess(&scaled.bounds)).max();
-            if excess <= Some(0) || decimals.is_some() || fewer == 0 {
-                break (fewer, min, scaled);
-            }
-            fewer -= 1;
-        };
-        let mut largest = 0;
-        for (output, scaled) in outputs.iter().zip(scaled) {
-            let highest = scaled.bounds.iter().map(|(_, hi)| *hi).max().unwrap_or(0);
-            largest = largest.max((highest >> self.graph.shift_bits).max(0));
-            let tensor = self.push(&output.name, scaled);
-            self.graph.outputs.push(tensor);
-        }
-        let tensors: Vec<OutputTensor> = model
-            .outputs
-            .iter()
-            .map(|tensor| &model.tensors[tensor.0])
-            .map(|tensor| OutputTensor { name: tensor.name.clone(), dims: tensor.dims.clone() })
-            .collect();
-        let max = i64::try_from(largest).unwrap_or(i64::MAX).saturating_add(min);
-        let count = outputs.iter().map(|output| output.bounds.len()).sum();
-        Ok(OutputSchema { tensors, count, decimals, min, max })
     }
 }
 

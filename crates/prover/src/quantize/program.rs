@@ -9,14 +9,18 @@ mod functions;
 mod order;
 mod paths;
 mod products;
+mod step;
 mod tables;
 mod trees;
+mod view;
 
-use self::trees::Known;
 pub(super) use self::{
     paths::{PathNode, PathTree},
+    step::{Kind, Numerator, Step, Terms},
     trees::Cut,
+    view::{Part, View},
 };
+use self::{trees::Known, view::add_part};
 use super::{
     Arguments, QuantizeError, Ranges,
     bounds::bounds,
@@ -26,88 +30,6 @@ use crate::graph::{Element, Function, Graph, Linear, LinearMap, Node, Op, Sparse
 
 /// Most outputs of a dense map that reads functions at their knots rather than their values.
 const MAX_KNOT_READERS: usize = 8;
-
-/// Real numbers as a sum of maps of steps' values.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct View {
-    pub(super) parts: Vec<Part>,
-    pub(super) bias: Vec<f64>,
-}
-
-/// One map of a view.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Part {
-    /// Index of the step it reads.
-    pub(super) step: usize,
-    pub(super) map: LinearMap,
-    /// Whether the step's integers are meant, not what they stand for.
-    pub(super) raw: bool,
-}
-
-/// Integer multiples of steps' elements: (step, element, factor).
-pub(super) type Terms = Vec<(usize, usize, i64)>;
-
-/// A tensor to be.
-#[derive(Debug)]
-pub(super) struct Step {
-    pub(super) name: String,
-    pub(super) len: usize,
-    pub(super) kind: Kind,
-    /// Bounds of its real values; empty for those that have the unit of another step.
-    pub(super) bounds: Vec<(f64, f64)>,
-    /// Roundings from here to the nearest output, this one included.
-    pub(super) remaining: i32,
-    /// Of steps whose elements are multiplied: how many bits sums of products leave each factor
-    /// less than the circuit has.
-    pub(super) operand: Option<i32>,
-}
-
-#[derive(Debug)]
-pub(super) enum Kind {
-    /// Elements of the model's inputs, from `first` on.
-    Input { first: usize },
-    /// max(0, view).
-    Relu(View),
-    /// The view, shifted so that it is never negative; by one shift for all where `uniform`.
-    Shifted { view: View, uniform: bool },
-    /// The maximum of the view over each window, rounded once; cut at 0 where `cut`, else
-    /// shifted so that it is never negative, by one shift for all.
-    Maxima { view: View, windows: Vec<Vec<usize>>, cut: bool },
-    /// max(0, x − at) of a step's elements, in its unit.
-    Kink { source: usize, at: Vec<f64> },
-    /// max(0, Σ terms − constant) of integers, a constant for each, in the unit of `like`, or in
-    /// that of counts, which is 1.
-    Exact { rows: Vec<Terms>, constants: Vec<i64>, like: Option<usize> },
-    /// Of each (element, cut) of a step: 1 where the element is not below the cut, else 0.
-    Decisions { source: usize, cuts: Vec<(usize, Cut)> },
-    /// Scores of trees by their paths, which compare `elements` of steps: base values and what
-    /// leaves add to them.
-    Paths { elements: Vec<(usize, usize)>, trees: Vec<PathTree>, bias: Vec<f64> },
-    /// A curve of a step's elements, as ReLUs at its knots. `argument` and `tensor`, what is
-    /// made of it, are the graph's.
-    Curve { function: Function, source: usize, argument: TensorId, tensor: TensorId },
-    /// A curve of a step's elements by a table of straight segments, one for all of them.
-    Table { function: Function, source: usize, argument: TensorId, tensor: TensorId },
-    /// max(0, view − low), for a table: in the finest unit that it fits.
-    Argument { view: View, low: f64 },
-    /// Elements named again.
-    Select(Vec<(usize, usize)>),
-    /// Products of pairs of elements of steps that are operands.
-    Products(Vec<[(usize, usize); 2]>),
-    /// Elements of operands, or numbers, divided by such elements.
-    Quotients(Vec<(Numerator, (usize, usize))>),
-    /// Square roots of elements of operands.
-    Roots(Vec<(usize, usize)>),
-}
-
-/// What is divided.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Numerator {
-    /// An element of a step.
-    Element((usize, usize)),
-    /// A number.
-    Number(f64),
-}
 
 /// An output: its view, cut at 0 where `relu`.
 #[derive(Debug)]
@@ -262,110 +184,6 @@ impl Program {
                 remaining[source] = remaining[source].min(step.remaining);
             }
         }
-    }
-}
-
-impl Step {
-    /// The same, with nothing that it is made of.
-    pub(super) fn outline(&self) -> Self {
-        Self {
-            name: self.name.clone(),
-            len: self.len,
-            kind: Kind::Select(Vec::new()),
-            bounds: self.bounds.clone(),
-            remaining: self.remaining,
-            operand: self.operand,
-        }
-    }
-}
-
-impl Kind {
-    /// The steps it reads.
-    pub(super) fn sources(&self) -> Vec<usize> {
-        match self {
-            Self::Input { .. } => Vec::new(),
-            Self::Relu(view)
-            | Self::Shifted { view, .. }
-            | Self::Maxima { view, .. }
-            | Self::Argument { view, .. } => view.parts.iter().map(|part| part.step).collect(),
-            Self::Kink { source, .. }
-            | Self::Curve { source, .. }
-            | Self::Table { source, .. }
-            | Self::Decisions { source, .. } => vec![*source],
-            Self::Exact { rows, like, .. } => {
-                let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
-                steps.extend(like);
-                steps
-            }
-            Self::Select(elements) | Self::Paths { elements, .. } | Self::Roots(elements) => {
-                elements.iter().map(|element| element.0).collect()
-            }
-            Self::Products(pairs) => pairs.iter().flatten().map(|element| element.0).collect(),
-            Self::Quotients(pairs) => {
-                pairs.iter().flat_map(|(over, by)| over.step().into_iter().chain([by.0])).collect()
-            }
-        }
-    }
-
-    fn sources_mut(&mut self) -> Vec<&mut usize> {
-        match self {
-            Self::Input { .. } => Vec::new(),
-            Self::Relu(view)
-            | Self::Shifted { view, .. }
-            | Self::Maxima { view, .. }
-            | Self::Argument { view, .. } => {
-                view.parts.iter_mut().map(|part| &mut part.step).collect()
-            }
-            Self::Kink { source, .. }
-            | Self::Curve { source, .. }
-            | Self::Table { source, .. }
-            | Self::Decisions { source, .. } => vec![source],
-            Self::Exact { rows, like, .. } => {
-                let terms = rows.iter_mut().flatten().map(|term| &mut term.0);
-                terms.chain(like).collect()
-            }
-            Self::Select(elements) | Self::Paths { elements, .. } | Self::Roots(elements) => {
-                elements.iter_mut().map(|element| &mut element.0).collect()
-            }
-            Self::Products(pairs) => {
-                pairs.iter_mut().flatten().map(|element| &mut element.0).collect()
-            }
-            Self::Quotients(pairs) => pairs
-                .iter_mut()
-                .flat_map(|(over, by)| over.step_mut().into_iter().chain([&mut by.0]))
-                .collect(),
-        }
-    }
-}
-
-impl View {
-    /// A step as it is.
-    fn identity(step: usize, len: usize) -> Self {
-        let map = LinearMap::Diagonal(vec![1.0; len]);
-        Self { parts: vec![Part { step, map, raw: false }], bias: vec![0.0; len] }
-    }
-
-    fn len(&self) -> usize {
-        self.bias.len()
-    }
-
-    /// The step it is as it is.
-    fn is_identity(&self) -> Option<usize> {
-        match self.parts.as_slice() {
-            [Part { step, map: LinearMap::Diagonal(factors), raw: false }]
-                if factors.iter().all(|f| *f == 1.0) && self.bias.iter().all(|b| *b == 0.0) =>
-            {
-                Some(*step)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether carrying it along more than once costs little.
-    fn is_cheap(&self) -> bool {
-        let few = |part: &Part| matches!(part.map, LinearMap::Diagonal(_) | LinearMap::Sparse(_));
-        let terms: usize = self.parts.iter().map(|part| part.map.coefficients()).sum();
-        self.parts.iter().all(few) && terms <= VALUE_COST * self.len()
     }
 }
 
@@ -700,29 +518,4 @@ impl Lowering<'_> {
         }
         outputs
     }
-}
-
-/// Adds a part, together with another of the same step where both have few terms.
-fn add_part(parts: &mut Vec<Part>, part: Part) {
-    let few = |map: &LinearMap| matches!(map, LinearMap::Diagonal(_) | LinearMap::Sparse(_));
-    let same = parts.iter_mut().find(|other| {
-        other.step == part.step && other.raw == part.raw && few(&other.map) && few(&part.map)
-    });
-    let Some(other) = same else {
-        parts.push(part);
-        return;
-    };
-    let rows = match &part.map {
-        LinearMap::Sparse(rows) => rows.len(),
-        map => map.coefficients(),
-    };
-    let rows = (0..rows).map(|row| {
-        let mut terms = std::collections::BTreeMap::new();
-        for map in [&other.map, &part.map] {
-            map.for_each_in_row(row, |i, w| *terms.entry(i).or_insert(0.0) += w);
-        }
-        terms.into_iter().filter(|(_, w)| *w != 0.0).collect::<Vec<_>>()
-    });
-    let rows = SparseRows::from_rows(rows);
-    other.map = LinearMap::Sparse(rows);
 }

@@ -501,14 +501,8 @@ fn terms_that_a_weight_cannot_hold_together_are_no_chain() {
                 order: None,
                 alike: 1,
             };
-            let claims = Claims {
-                inputs: 1,
-                nodes: vec![node],
-                ensembles: vec![],
-                curves: vec![],
-                commitment: None,
-                words: vec![vec![1]],
-            };
+            let claims =
+                Claims { inputs: 1, nodes: vec![node], words: vec![vec![1]], ..Claims::default() };
             let layout = Layout::new(&claims, Shape { lanes: 1, ..shape() });
             assert_eq!(layout.is_ok(), chain);
             if let Ok(layout) = layout {

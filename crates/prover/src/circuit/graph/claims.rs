@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Everything a proof of a model states.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Claims<'a> {
     /// Number of inputs, a salt's included: values that no equation gives.
     pub inputs: usize,

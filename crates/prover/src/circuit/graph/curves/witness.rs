@@ -6,7 +6,7 @@ use halo2curves::bn256::Fr;
 use super::{Curves, layout::number};
 use crate::circuit::{
     field,
-    graph::{Challenges, Layout},
+    graph::{Challenges, Layout, tables::offered},
 };
 
 /// The first-phase columns of evaluations; empty in circuits without.
@@ -96,21 +96,11 @@ impl CurveCells {
             }
         }
         looked_up.batch_invert();
-        let mut offered = vec![vec![Fr::zero(); rows]; self.counts.len()];
-        // Entries that are none can be counted by a cheating prover only.
-        for (offered, counts) in offered.iter_mut().zip(&self.counts) {
-            let counted = counts.iter().enumerate().filter(|(_, count)| **count != Fr::zero());
-            counted.for_each(|(row, _)| offered[row] = tagged);
-        }
-        for (row, lane, [number, base, slope]) in layout.curves.table(self.counts.len()) {
-            if self.counts[lane][row] != Fr::zero() {
-                offered[lane][row] += number + delta * base + square * slope;
-            }
-        }
-        offered.iter_mut().flatten().batch_invert();
-        for (offered, counts) in offered.iter_mut().zip(&self.counts) {
-            offered.iter_mut().zip(counts).for_each(|(sum, count)| *sum *= count);
-        }
+        let entries = layout.curves.table(self.counts.len());
+        let entries = entries.map(|(row, lane, [number, base, slope])| {
+            (row, lane, number + delta * base + square * slope)
+        });
+        let offered = offered(&self.counts, tagged, entries);
         CurveSums { looked_up, offered }
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     circuit::{
         field,
-        graph::{Challenges, Layout},
+        graph::{Challenges, Layout, tables::offered},
     },
     shape::Shape,
 };
@@ -161,21 +161,9 @@ impl PathCells {
         }
         looked_up.iter_mut().flatten().flatten().batch_invert();
         offers.iter().for_each(|row| looked_up[0][1][*row] *= -first.right[*row]);
-        let mut offered = vec![vec![Fr::zero(); rows]; self.counts.len()];
-        // Entries that are none can be counted by a cheating prover only.
-        for (lane, counts) in self.counts.iter().enumerate() {
-            let counted = counts.iter().enumerate().filter(|(_, count)| **count != Fr::zero());
-            counted.for_each(|(row, _)| offered[lane][row] = beta + cube);
-        }
-        for (row, lane, [node, right]) in paths.table(self.counts.len()) {
-            if self.counts[lane][row] != Fr::zero() {
-                offered[lane][row] += node + delta * right;
-            }
-        }
-        offered.iter_mut().flatten().batch_invert();
-        for (offered, counts) in offered.iter_mut().zip(&self.counts) {
-            offered.iter_mut().zip(counts).for_each(|(sum, count)| *sum *= count);
-        }
+        let entries = paths.table(self.counts.len());
+        let entries = entries.map(|(row, lane, [node, right])| (row, lane, node + delta * right));
+        let offered = offered(&self.counts, beta + cube, entries);
         PathSums { looked_up, offered }
     }
 }

@@ -13,26 +13,17 @@ fn hash_shape(columns: usize, lanes: usize, batch: usize) -> Shape {
 /// Three inputs (0 to 2), a salt of two values (3, 4) and what an equation reads (5): two of the
 /// inputs and the third are hashed by two words.
 fn claims() -> Claims<'static> {
-    let map = Map { values: vec![0, 1, 2], rows: Terms::Dense(&[130, -20, 7]) };
-    let node = Node {
-        making: Making::Rescaled,
-        bias: Cow::Owned(vec![9000]),
-        maps: vec![map],
-        windows: None,
-        order: None,
-        alike: 1,
-    };
+    let node = node(&[9000], vec![map(&[0, 1, 2], Terms::Dense(&[130, -20, 7]))]);
     Claims {
         inputs: 5,
         nodes: vec![node],
-        ensembles: vec![],
-        curves: vec![],
         commitment: Some(Commitment {
             count: 3,
             salt: vec![3, 4],
             words: vec![vec![0, 1], vec![2]],
         }),
         words: vec![vec![], vec![5]],
+        ..Claims::default()
     }
 }
 

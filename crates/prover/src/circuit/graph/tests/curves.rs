@@ -21,15 +21,6 @@ fn tables() -> integer::Curves {
 /// Three inputs (0 to 2), two arguments made of them (3, 4), functions of these and of the
 /// last input (5 to 7), and what an equation reads of them, and of an argument (8).
 fn claims(curves: &integer::Curves) -> Claims<'_> {
-    let node = |bias: &[i64], maps| Node {
-        bias: Cow::Owned(bias.to_vec()),
-        maps,
-        windows: None,
-        order: None,
-        alike: 1,
-        making: Making::Rescaled,
-    };
-    let map = |values: &[u32], rows| Map { values: values.to_vec(), rows };
     Claims {
         inputs: 3,
         nodes: vec![
@@ -37,10 +28,9 @@ fn claims(curves: &integer::Curves) -> Claims<'_> {
             node(&[0, 0, 0], vec![]),
             node(&[1000], vec![map(&[5, 6, 7, 3], Terms::Dense(&[300, 50, -4, 11]))]),
         ],
-        ensembles: vec![],
         curves: vec![Curves { node: 1, values: vec![3, 4, 2], curves }],
-        commitment: None,
         words: vec![vec![5], vec![6], vec![7], vec![8]],
+        ..Claims::default()
     }
 }
 
@@ -108,13 +98,7 @@ fn honest_functions_pass_in_every_kind_of_shape() {
 
 #[test]
 fn a_word_other_than_a_functions_value_is_refused() {
-    for mut setting in settings() {
-        for index in 1..setting.instances.len() {
-            setting.instances[index] += Fr::one();
-            assert!(!setting.accepts(), "{} word {index}", setting.layout.shape);
-            setting.instances[index] -= Fr::one();
-        }
-    }
+    refuses_other_words(settings());
 }
 
 #[test]

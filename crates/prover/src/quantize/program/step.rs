@@ -1,0 +1,142 @@
+//! Steps: tensors of integers to be.
+
+use super::{Cut, PathTree, View};
+use crate::graph::{Function, TensorId};
+
+/// Integer multiples of steps' elements: (step, element, factor).
+pub(in crate::quantize) type Terms = Vec<(usize, usize, i64)>;
+
+/// A tensor to be.
+#[derive(Debug)]
+pub(in crate::quantize) struct Step {
+    pub(in crate::quantize) name: String,
+    pub(in crate::quantize) len: usize,
+    pub(in crate::quantize) kind: Kind,
+    /// Bounds of its real values; empty for those that have the unit of another step.
+    pub(in crate::quantize) bounds: Vec<(f64, f64)>,
+    /// Roundings from here to the nearest output, this one included.
+    pub(in crate::quantize) remaining: i32,
+    /// Of steps whose elements are multiplied: how many bits sums of products leave each factor
+    /// less than the circuit has.
+    pub(in crate::quantize) operand: Option<i32>,
+}
+
+#[derive(Debug)]
+pub(in crate::quantize) enum Kind {
+    /// Elements of the model's inputs, from `first` on.
+    Input { first: usize },
+    /// max(0, view).
+    Relu(View),
+    /// The view, shifted so that it is never negative; by one shift for all where `uniform`.
+    Shifted { view: View, uniform: bool },
+    /// The maximum of the view over each window, rounded once; cut at 0 where `cut`, else
+    /// shifted so that it is never negative, by one shift for all.
+    Maxima { view: View, windows: Vec<Vec<usize>>, cut: bool },
+    /// max(0, x − at) of a step's elements, in its unit.
+    Kink { source: usize, at: Vec<f64> },
+    /// max(0, Σ terms − constant) of integers, a constant for each, in the unit of `like`, or in
+    /// that of counts, which is 1.
+    Exact { rows: Vec<Terms>, constants: Vec<i64>, like: Option<usize> },
+    /// Of each (element, cut) of a step: 1 where the element is not below the cut, else 0.
+    Decisions { source: usize, cuts: Vec<(usize, Cut)> },
+    /// Scores of trees by their paths, which compare `elements` of steps: base values and what
+    /// leaves add to them.
+    Paths { elements: Vec<(usize, usize)>, trees: Vec<PathTree>, bias: Vec<f64> },
+    /// A curve of a step's elements, as ReLUs at its knots. `argument` and `tensor`, what is
+    /// made of it, are the graph's.
+    Curve { function: Function, source: usize, argument: TensorId, tensor: TensorId },
+    /// A curve of a step's elements by a table of straight segments, one for all of them.
+    Table { function: Function, source: usize, argument: TensorId, tensor: TensorId },
+    /// max(0, view − low), for a table: in the finest unit that it fits.
+    Argument { view: View, low: f64 },
+    /// Elements named again.
+    Select(Vec<(usize, usize)>),
+    /// Products of pairs of elements of steps that are operands.
+    Products(Vec<[(usize, usize); 2]>),
+    /// Elements of operands, or numbers, divided by such elements.
+    Quotients(Vec<(Numerator, (usize, usize))>),
+    /// Square roots of elements of operands.
+    Roots(Vec<(usize, usize)>),
+}
+
+/// What is divided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::quantize) enum Numerator {
+    /// An element of a step.
+    Element((usize, usize)),
+    /// A number.
+    Number(f64),
+}
+
+impl Step {
+    /// The same, with nothing that it is made of.
+    pub(in crate::quantize) fn outline(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            len: self.len,
+            kind: Kind::Select(Vec::new()),
+            bounds: self.bounds.clone(),
+            remaining: self.remaining,
+            operand: self.operand,
+        }
+    }
+}
+
+impl Kind {
+    /// The steps it reads.
+    pub(in crate::quantize) fn sources(&self) -> Vec<usize> {
+        match self {
+            Self::Input { .. } => Vec::new(),
+            Self::Relu(view)
+            | Self::Shifted { view, .. }
+            | Self::Maxima { view, .. }
+            | Self::Argument { view, .. } => view.parts.iter().map(|part| part.step).collect(),
+            Self::Kink { source, .. }
+            | Self::Curve { source, .. }
+            | Self::Table { source, .. }
+            | Self::Decisions { source, .. } => vec![*source],
+            Self::Exact { rows, like, .. } => {
+                let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
+                steps.extend(like);
+                steps
+            }
+            Self::Select(elements) | Self::Paths { elements, .. } | Self::Roots(elements) => {
+                elements.iter().map(|element| element.0).collect()
+            }
+            Self::Products(pairs) => pairs.iter().flatten().map(|element| element.0).collect(),
+            Self::Quotients(pairs) => {
+                pairs.iter().flat_map(|(over, by)| over.step().into_iter().chain([by.0])).collect()
+            }
+        }
+    }
+
+    pub(super) fn sources_mut(&mut self) -> Vec<&mut usize> {
+        match self {
+            Self::Input { .. } => Vec::new(),
+            Self::Relu(view)
+            | Self::Shifted { view, .. }
+            | Self::Maxima { view, .. }
+            | Self::Argument { view, .. } => {
+                view.parts.iter_mut().map(|part| &mut part.step).collect()
+            }
+            Self::Kink { source, .. }
+            | Self::Curve { source, .. }
+            | Self::Table { source, .. }
+            | Self::Decisions { source, .. } => vec![source],
+            Self::Exact { rows, like, .. } => {
+                let terms = rows.iter_mut().flatten().map(|term| &mut term.0);
+                terms.chain(like).collect()
+            }
+            Self::Select(elements) | Self::Paths { elements, .. } | Self::Roots(elements) => {
+                elements.iter_mut().map(|element| &mut element.0).collect()
+            }
+            Self::Products(pairs) => {
+                pairs.iter_mut().flatten().map(|element| &mut element.0).collect()
+            }
+            Self::Quotients(pairs) => pairs
+                .iter_mut()
+                .flat_map(|(over, by)| over.step_mut().into_iter().chain([&mut by.0]))
+                .collect(),
+        }
+    }
+}
