@@ -66,5 +66,9 @@ fn inputs_are_committed_to_and_a_proof_states_that_and_nothing_else_of_them() {
     assert!(error.contains("commitment 0 is of other inputs"), "{error}");
     std::fs::write(&out, "{\"commitment\": \"0x12\"}").expect("written");
     let error = place.failure(&[&prove[..], &["--commitment", &out]].concat());
-    assert!(error.contains("own.json: no commitments"), "{error}");
+    assert!(error.contains("own.json: no commitments") && error.contains("column"), "{error}");
+    // The salt of a commitment that may be known is not overwritten.
+    let error = place.failure(&["commit", &setup, "--input", &input, "--out", &out]);
+    assert!(error.contains("there is a file already"), "{error}");
+    assert_eq!(std::fs::read_to_string(&out).expect("still there"), "{\"commitment\": \"0x12\"}");
 }

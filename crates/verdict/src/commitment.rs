@@ -111,6 +111,9 @@ pub enum CommitmentError {
         /// Which, counted from 0.
         index: usize,
     },
+    /// There is a file already.
+    #[error("{}: there is a file already, and a salt in it is not replaced", .0.display())]
+    Exists(PathBuf),
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -133,6 +136,7 @@ impl CommitmentError {
                     "make one with `verdict commit`, and give its file with --commitment"
                 }
                 Self::Other { .. } => "commit to these inputs with `verdict commit`",
+                Self::Exists(_) => "name another file with --out, or move that one away",
                 Self::File { .. } => "give a file that `verdict commit` wrote",
                 _ => return None,
             }
@@ -180,25 +184,24 @@ pub fn salts(
 /// # Errors
 /// The file cannot be read, or holds something else.
 pub fn read_commitments(path: &Path) -> Result<Vec<Commitment>, Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum File {
-        One(Commitment),
-        Several(Vec<Commitment>),
-    }
     let bytes = read_bounded(path, MAX_FILE_BYTES).map_err(CommitmentError::Read)?;
-    let parsed = serde_json::from_slice(&bytes);
-    match parsed.map_err(|cause| CommitmentError::File { path: path.to_owned(), cause })? {
-        File::One(own) => Ok(vec![own]),
-        File::Several(all) => Ok(all),
-    }
+    let several = bytes.trim_ascii_start().starts_with(b"[");
+    let parsed = match several {
+        true => serde_json::from_slice(&bytes),
+        false => serde_json::from_slice(&bytes).map(|own| vec![own]),
+    };
+    Ok(parsed.map_err(|cause| CommitmentError::File { path: path.to_owned(), cause })?)
 }
 
-/// Writes commitments with their salts, readable by the owner alone.
+/// Writes commitments with their salts, readable by the owner alone, where no file is: a salt
+/// that is lost makes its commitment useless.
 ///
 /// # Errors
-/// The file cannot be written.
+/// There is a file, or it cannot be written.
 pub fn write_commitments(commitments: &[Commitment], path: &Path) -> Result<(), Error> {
+    if path.exists() {
+        return Err(CommitmentError::Exists(path.to_owned()).into());
+    }
     let bytes = match commitments {
         [one] => serde_json::to_vec_pretty(one),
         all => serde_json::to_vec_pretty(all),

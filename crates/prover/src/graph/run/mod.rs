@@ -51,7 +51,10 @@ pub enum RunError {
         name: String,
     },
     /// An intermediate value overflowed.
-    #[error("value {index} after node {node} is not finite: the input is too large for this model")]
+    #[error(
+        "value {index} after node {node} is not finite: the input is too large for this model, or \
+         where that node is not defined; narrow the ranges"
+    )]
     Overflow {
         /// The node.
         node: String,
