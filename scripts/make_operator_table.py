@@ -12,12 +12,21 @@ import onnx
 OUT = Path(__file__).resolve().parent.parent / "crates/prover/src/onnx/schema/table.rs"
 OLDEST = {"": 7, "ai.onnx.ml": 1}
 OPERATORS = {
-    "": """Abs Add And ArgMax ArgMin Attention AveragePool BatchNormalization Cast CastLike Ceil Clip Concat Constant
-        ConstantOfShape Conv ConvTranspose DepthToSpace DequantizeLinear Div Dropout Einsum Equal Exp Expand Flatten Floor
-        Gather GatherElements Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GroupNormalization Identity InstanceNormalization LayerNormalization LeakyRelu Less
-        LessOrEqual Log LpNormalization MatMul Max MaxPool Mean MeanVarianceNormalization Min Mod Mul Neg Not Or PRelu Pad Pow RMSNormalization Range Reciprocal ReduceL2 ReduceLogSumExp ReduceMax ReduceMean
-        ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Scan Shape Sigmoid Sign Size Slice Softmax Softplus SpaceToDepth Split
-        Sqrt Squeeze Sub Sum Tanh Tile TopK Transpose Unsqueeze Upsample Where Xor""",
+    "": """Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool
+        BatchNormalization BitShift Cast CastLike Ceil Celu CenterCropPad Clip Compress Concat
+        Constant ConstantOfShape Conv ConvInteger ConvTranspose Cos Cosh DepthToSpace
+        DequantizeLinear Div Dropout Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor GRU
+        Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater
+        GreaterOrEqual GroupNormalization HardSigmoid HardSwish Hardmax Identity
+        InstanceNormalization LRN LSTM LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax
+        LpNormalization MatMul MatMulInteger Max MaxPool MaxUnpool Mean MeanVarianceNormalization
+        Min Mish Mod Mul Neg Not OneHot Or PRelu Pad Pow QLinearConv QLinearMatMul QuantizeLinear
+        RMSNormalization RNN Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp
+        ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize
+        ReverseSequence RotaryEmbedding Round Scan Scatter ScatterElements ScatterND Selu Shape
+        Shrink Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt
+        Squeeze Sub Sum Swish Tan Tanh TensorScatter ThresholdedRelu Tile TopK Transpose Trilu
+        Unsqueeze Upsample Where Xor""",
     "ai.onnx.ml": """ArrayFeatureExtractor Binarizer CategoryMapper FeatureVectorizer Imputer LabelEncoder
         LinearClassifier LinearRegressor Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler TreeEnsemble TreeEnsembleClassifier
         TreeEnsembleRegressor ZipMap""",

@@ -9,7 +9,7 @@ use std::{
 
 use serde::Deserialize;
 use verdict_prover::{
-    graph::{Function, Graph, LinearMap, Op, Tensor},
+    graph::{Curve, Function, Graph, LinearMap, Op, Tensor},
     onnx::{self, LoadOptions},
 };
 
@@ -153,7 +153,7 @@ fn shape_of(model: &Graph) -> Vec<String> {
             maps => format!("{} maps", maps.len()),
         },
         Op::Function(Function::Relu) => "relu".to_owned(),
-        Op::Function(Function::Sigmoid) => "sigmoid".to_owned(),
+        Op::Function(Function::Curve(Curve::Sigmoid)) => "sigmoid".to_owned(),
         _ => "other".to_owned(),
     };
     model.nodes.iter().map(|node| format!("{} {}", node.name, describe(&node.op))).collect()

@@ -134,6 +134,7 @@ fn misfit(op: &Op, inputs: &[&Tensor], output: &Tensor) -> Option<String> {
                 Function::LeakyRelu { slopes } if slopes.len() != 1 && slopes.len() != len => {
                     Some(format!("{} slopes for {len} elements", slopes.len()))
                 }
+                Function::Staircase(stairs) => stairs.misfit(len),
                 Function::Clip { low, high } if low > high => {
                     Some(format!("it clips to the empty range from {low} to {high}"))
                 }

@@ -134,13 +134,10 @@ impl fmt::Display for Function {
             },
             Self::Abs => f.write_str("abs"),
             Self::Clip { low, high } => write!(f, "clip {low} to {high}"),
+            Self::Within { low, high } => write!(f, "within {low} to {high}"),
             Self::Impute { values } => write!(f, "impute {}", values.len()),
-            Self::Sigmoid => f.write_str("sigmoid"),
-            Self::Exp => f.write_str("exp"),
-            Self::Log => f.write_str("log"),
-            Self::Probit => f.write_str("probit"),
-            Self::Power(exponent) => write!(f, "power {exponent}"),
-            Self::SoftplusRest => f.write_str("log(1 + exp(-|x|))"),
+            Self::Curve(curve) => curve.fmt(f),
+            Self::Staircase(stairs) => stairs.fmt(f),
         }
     }
 }

@@ -6,20 +6,24 @@
 //! in row-major order.
 
 mod check;
+mod curve;
 mod display;
 pub mod linear;
 pub(crate) mod passes;
 mod product;
 pub(crate) mod run;
+mod staircase;
 mod trees;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     check::GraphError,
+    curve::Curve,
     linear::{Convolution, Linear, LinearMap, SparseRows},
     product::Product,
     run::RunError,
+    staircase::{Rounding, Scale, Staircase},
     trees::{Branch, Child, Leaf, Test, TreeEnsemble},
 };
 
@@ -161,33 +165,29 @@ pub enum Function {
         /// Upper bound.
         high: f64,
     },
+    /// x, which is a whole number between bounds for every input in range: a type that holds
+    /// no others does not wrap.
+    Within {
+        /// Least value of the type.
+        low: f64,
+        /// Greatest value of the type.
+        high: f64,
+    },
     /// x, or the element's own value where x is missing (NaN).
     Impute {
         /// One value an element.
         values: Vec<f64>,
     },
-    /// 1 / (1 + exp(−x)).
-    Sigmoid,
-    /// exp(x).
-    Exp,
-    /// The natural logarithm, of positive numbers.
-    Log,
-    /// The quantile of the normal distribution, of numbers between 0 and 1, as onnxruntime
-    /// approximates it: √2·erf⁻¹(2x − 1) by Winitzki's formula.
-    Probit,
-    /// x to a constant power: of any number if that is a whole number from 0, of numbers other
-    /// than 0 if it is a negative one, else of positive numbers.
-    Power(f64),
-    /// ln(1 + exp(−|x|)), which is softplus without its straight part: ln(exp(a) + exp(b)) is
-    /// max(a, b) and this of a − b.
-    SoftplusRest,
+    /// A curve, approximated by straight pieces.
+    Curve(Curve),
+    /// Whole numbers.
+    Staircase(Staircase),
 }
 
 impl Function {
     /// Whether it is curved, and so approximated by straight pieces.
     pub fn is_curve(&self) -> bool {
-        use Function::{Exp, Log, Power, Probit, Sigmoid, SoftplusRest};
-        matches!(self, Sigmoid | Exp | Log | Probit | Power(_) | SoftplusRest)
+        matches!(self, Self::Curve(_))
     }
 }
 

@@ -65,9 +65,14 @@ impl DType {
         })
     }
 
-    /// Whether a model may compute with it as if its numbers were exact.
+    /// Whether its elements are numbers.
     pub(super) fn computes(self) -> bool {
-        matches!(self, Self::Float32 | Self::Float64 | Self::Int32 | Self::Int64)
+        !matches!(self, Self::Bool | Self::String)
+    }
+
+    /// Whether it is of integers that a model's sums might leave.
+    pub(super) fn is_narrow(self) -> bool {
+        self.computes() && !self.is_float() && !matches!(self, Self::Int32 | Self::Int64)
     }
 
     /// ONNX's name for it.

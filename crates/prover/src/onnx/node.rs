@@ -11,7 +11,9 @@ use super::{
     shape,
     tensor::{Data, Tensor},
 };
-use crate::graph::{self, Element, ElementKind, Function, Graph, Linear, LinearMap, Op, TensorId};
+use crate::graph::{
+    self, Curve, Element, ElementKind, Function, Graph, Linear, LinearMap, Op, TensorId,
+};
 
 /// A tensor of the file.
 #[derive(Clone, Debug)]
@@ -392,7 +394,9 @@ impl<'a> Node<'a> {
         loop {
             tensor = match (self.builder.ordered.get(&tensor), self.maker(tensor)) {
                 (Some(other), _) => *other,
-                (None, Some(maker)) if maker.op == Op::Function(Function::Exp) => maker.inputs[0],
+                (None, Some(maker)) if maker.op == Op::Function(Function::Curve(Curve::Exp)) => {
+                    maker.inputs[0]
+                }
                 _ => return tensor,
             };
         }

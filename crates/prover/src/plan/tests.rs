@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::graph::{
-    Branch, Child, ElementKind, Function, Leaf, Linear, LinearMap, Node, Op, Tensor, TensorId,
-    Test, TreeEnsemble,
+    Branch, Child, Curve, ElementKind, Function, Leaf, Linear, LinearMap, Node, Op, Tensor,
+    TensorId, Test, TreeEnsemble,
 };
 
 /// Σ weights·x + 0.25, and what follows it.
@@ -40,7 +40,10 @@ fn linear(weights: Vec<f64>) -> Graph {
 /// 300 + 550·sigmoid.
 fn score_card() -> Graph {
     let scale = Linear { maps: vec![LinearMap::Diagonal(vec![550.0])], bias: vec![300.0] };
-    graph(vec![1.5, -2.0, 0.5], vec![Op::Function(Function::Sigmoid), Op::Linear(scale)])
+    graph(
+        vec![1.5, -2.0, 0.5],
+        vec![Op::Function(Function::Curve(Curve::Sigmoid)), Op::Linear(scale)],
+    )
 }
 
 #[test]
@@ -267,7 +270,7 @@ fn forest(count: usize, depth: usize, features: usize) -> Graph {
             },
             Node {
                 name: "sigmoid".into(),
-                op: Op::Function(Function::Sigmoid),
+                op: Op::Function(Function::Curve(Curve::Sigmoid)),
                 inputs: vec![TensorId(1)],
                 output: TensorId(2),
             },
@@ -317,7 +320,7 @@ fn sigmoids(width: usize, layers: usize) -> Graph {
     let layer = |_| {
         let maps = vec![dense()];
         let linear = Op::Linear(Linear { maps, bias: (0..width).map(weight).collect() });
-        [linear, Op::Function(Function::Sigmoid)]
+        [linear, Op::Function(Function::Curve(Curve::Sigmoid))]
     };
     let ops: Vec<Op> = (0..layers).flat_map(layer).collect();
     Graph {

@@ -28,6 +28,12 @@ pub(super) fn bounds(
         {
             return Err(QuantizeError::Radicand { node: node.name.clone(), lowest: *lowest });
         }
+        if let Op::Function(Function::Within { low, high }) = &node.op
+            && let Some((lo, hi)) = own.iter().find(|(lo, hi)| lo < low || hi > high)
+        {
+            let (node, value) = (node.name.clone(), if lo < low { *lo } else { *hi });
+            return Err(QuantizeError::Wraps { node, value, low: *low, high: *high });
+        }
         if let Some((lo, hi)) = own.iter().find(|(lo, hi)| !lo.is_finite() || !hi.is_finite()) {
             let (node, magnitude) = (node.name.clone(), hi.abs().max(lo.abs()));
             return Err(QuantizeError::TooWide { node, magnitude, fraction_bits: i32::MIN });
@@ -104,15 +110,10 @@ fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
                 evaluate(op, &[&x])
             };
             let (at_lo, at_hi) = (end(|x| x.0), end(|x| x.1));
-            let bends = matches!(
-                op,
-                Op::Function(
-                    Function::Abs
-                        | Function::LeakyRelu { .. }
-                        | Function::Power(_)
-                        | Function::SoftplusRest
-                )
-            );
+            if let Op::Function(Function::Curve(curve)) = op {
+                return inputs[0].iter().map(|(lo, hi)| curve.bounds(*lo, *hi)).collect();
+            }
+            let bends = matches!(op, Op::Function(Function::Abs | Function::LeakyRelu { .. }));
             let mut result: Vec<(f64, f64)> = at_lo.iter().zip(&at_hi).map(between).collect();
             if let Op::Function(Function::Impute { values }) = op {
                 for ((lo, hi), value) in result.iter_mut().zip(values) {
@@ -120,7 +121,7 @@ fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
                 }
             }
             if bends {
-                // They bend at 0, or have a pole there.
+                // They bend at 0.
                 let at_zero = evaluate(op, &[&vec![0.0; inputs[0].len()]]);
                 for ((bounds, x), at_zero) in result.iter_mut().zip(inputs[0]).zip(at_zero) {
                     if x.0 <= 0.0 && x.1 >= 0.0 {

@@ -7,6 +7,7 @@ mod paths;
 mod plain;
 mod products;
 mod scale;
+mod stairs;
 mod tables;
 mod trees;
 
@@ -178,10 +179,11 @@ impl<'a> Emitter<'a> {
             }
             Kind::Curve { source, .. } => self.curves(step, *source, &self.fitted[index]),
             Kind::Argument { view, low } => self.argument(step, view, *low),
-            Kind::Table { function, source, .. } => {
+            Kind::Table { curve, source, .. } => {
                 let ends = program.steps[*source].bounds.first().copied().unwrap_or_default();
-                self.table(step, function, *source, ends)
+                self.table(step, *curve, *source, ends)
             }
+            Kind::Staircase { view, stairs, exact } => self.staircase(step, view, stairs, *exact),
             Kind::Select(elements) => Ok(self.select(step, elements)),
             Kind::Products(pairs) => self.products(step, pairs),
             Kind::Quotients(pairs) => self.quotients(step, pairs),

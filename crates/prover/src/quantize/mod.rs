@@ -42,7 +42,7 @@ use self::{
     pwl::PiecewiseLinear,
 };
 use crate::{
-    graph::{ElementKind, Function, Graph, GraphError, RunError, run::curve_value},
+    graph::{Curve, ElementKind, Graph, GraphError, RunError},
     integer::{IntegerError, IntegerGraph},
     shape::Shape,
 };
@@ -184,6 +184,30 @@ pub enum QuantizeError {
         /// The least that an operand may be.
         lowest: f64,
     },
+    /// Integers that leave their type.
+    #[error(
+        "layer {node}: its integers may reach {value} within the declared input ranges, and their \
+         type holds {low} to {high}, beyond which they would wrap; narrow the ranges"
+    )]
+    Wraps {
+        /// The layer.
+        node: String,
+        /// What they may reach.
+        value: f64,
+        /// Least value of the type.
+        low: f64,
+        /// Greatest value of the type.
+        high: f64,
+    },
+    /// Rounding to whole numbers that no line of the circuit's bits follows.
+    #[error(
+        "layer {node}: it rounds to whole numbers at places that the circuit's bits do not tell \
+         apart; narrow the declared input ranges"
+    )]
+    Staircase {
+        /// The layer.
+        node: String,
+    },
     /// A weight does not fit 63 bits.
     #[error("layer {node}: a weight of {weight:.3e} is too large for the unit its input has")]
     WeightTooLarge {
@@ -205,17 +229,6 @@ pub enum QuantizeError {
         /// Knots of all of them.
         knots: usize,
     },
-}
-
-/// The ends beyond which a function is within a tolerance of its limit; infinite ones where it
-/// has none.
-fn curve_ends(function: &Function, tolerance: f64) -> (f64, f64) {
-    let end = (1.0 / tolerance).ln();
-    match function {
-        Function::Sigmoid | Function::SoftplusRest => (-end, end),
-        Function::Exp => (-end, f64::INFINITY),
-        _ => (f64::NEG_INFINITY, f64::INFINITY),
-    }
 }
 
 fn too_large(decimals: u32) -> String {
@@ -301,28 +314,28 @@ impl<'a> Quantizer<'a> {
         let curves = self.program.steps.iter();
         let curves = curves.filter(|step| matches!(step.kind, Kind::Curve { .. })).count();
         let share = precision.function_tolerance / curves.max(1) as f64;
-        let mut cache: Vec<(Function, (f64, f64, f64), PiecewiseLinear)> = Vec::new();
+        let mut cache: Vec<(Curve, (f64, f64, f64), PiecewiseLinear)> = Vec::new();
         let fitted = self.program.steps.iter().map(|step| {
-            let Kind::Curve { function, source, tensor, .. } = &step.kind else {
+            let Kind::Curve { curve, source, tensor, .. } = &step.kind else {
                 return Vec::new();
             };
             let source = *source;
             let gain = self.gains[tensor.0].max(1e-6);
             // At least 0 for NaN.
             let tolerance = (share / gain).max(TOLERANCES.0).min(TOLERANCES.1);
-            let (first, last) = curve_ends(function, tolerance);
-            let value = |x: f64| curve_value(function, x);
+            let (first, last) = curve.ends(tolerance);
+            let value = |x: f64| curve.value(x);
             let bounds = &self.program.steps[source].bounds;
             let mut fit = |(lo, hi): &(f64, f64)| {
                 let from = lo.clamp(first, last);
                 let to = hi.clamp(first, last).max(from);
                 let key = (from, to, tolerance);
-                let same = |(of, other, _): &&(Function, _, _)| of == function && *other == key;
+                let same = |(of, other, _): &&(Curve, _, _)| of == curve && *other == key;
                 if let Some((.., fitted)) = cache.iter().find(same) {
                     return fitted.clone();
                 }
                 let fitted = PiecewiseLinear::fit(value, from, to, tolerance);
-                cache.push((function.clone(), key, fitted.clone()));
+                cache.push((*curve, key, fitted.clone()));
                 fitted
             };
             bounds.iter().map(&mut fit).collect()
@@ -342,9 +355,12 @@ impl<'a> Quantizer<'a> {
         let input = InputSchema::new(self.graph, &self.ranges, shape.value_bits())?;
         let decimals = f64::from(functions.decimals.unwrap_or(DEFAULT_DECIMALS));
         // What follows a function multiplies the rounding of what it is a function of.
-        let gain = self.program.steps.iter().map(|step| match step.kind {
-            Kind::Curve { function: Function::Sigmoid, tensor, .. } => self.gains[tensor.0],
-            Kind::Table { function: Function::Sigmoid, tensor, .. } => self.gains[tensor.0],
+        let gain = self.program.steps.iter().map(|step| match &step.kind {
+            Kind::Curve { curve, tensor, .. } | Kind::Table { curve, tensor, .. }
+                if curve.is_gentle() =>
+            {
+                self.gains[tensor.0]
+            }
             Kind::Curve { tensor, argument, .. } | Kind::Table { tensor, argument, .. } => {
                 self.gains[tensor.0].max(self.gains[argument.0])
             }

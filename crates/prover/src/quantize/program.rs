@@ -9,6 +9,7 @@ mod functions;
 mod order;
 mod paths;
 mod products;
+mod stairs;
 mod step;
 mod tables;
 mod trees;
@@ -284,6 +285,7 @@ impl Lowering<'_> {
             | Kind::Table { .. }
             | Kind::Argument { .. }
             | Kind::Paths { .. }
+            | Kind::Staircase { .. }
             | Kind::Quotients(_)
             | Kind::Roots(_) => true,
             Kind::Shifted { uniform, .. } => *uniform,

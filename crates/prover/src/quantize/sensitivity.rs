@@ -1,9 +1,6 @@
 //! How much the outputs depend on a tensor's elements, and decisions on what they are made of.
 
-use crate::graph::{
-    Element, Extremum, Function, Graph, Op, TensorId,
-    run::{curve_value, evaluate},
-};
+use crate::graph::{Element, Extremum, Function, Graph, Op, TensorId, run::evaluate};
 
 /// Most outputs that are followed back.
 const MAX_OUTPUTS: usize = 16;
@@ -162,21 +159,10 @@ fn slope(function: &Function, index: usize, x: f64) -> f64 {
             let slope = slopes.get(index).or(slopes.first()).copied().unwrap_or(0.0);
             if x < 0.0 { slope } else { 1.0 }
         }
-        Function::Impute { .. } => 1.0,
+        Function::Impute { .. } | Function::Within { .. } => 1.0,
         Function::Abs => x.signum(),
         Function::Clip { low, high } => step(x > *low && x < *high),
-        Function::Sigmoid => {
-            let value = super::pwl::sigmoid(x);
-            value * (1.0 - value)
-        }
-        Function::Exp => x.exp(),
-        // Of the normal density's reciprocal, where it is approximated.
-        Function::Probit => {
-            let quantile = curve_value(function, x);
-            (quantile * quantile / 2.0).exp() * (2.0 * std::f64::consts::PI).sqrt()
-        }
-        Function::Log => x.recip(),
-        Function::Power(exponent) => exponent * x.powf(exponent - 1.0),
-        Function::SoftplusRest => -x.signum() * super::pwl::sigmoid(-x.abs()),
+        Function::Curve(curve) => curve.slope(x),
+        Function::Staircase(stairs) => stairs.slope(index, x),
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::graph::{
-    Convolution, Element, Extremum, Function, Linear, LinearMap, Node, Op, SparseRows, Tensor,
-    TensorId,
+    Convolution, Curve, Element, Extremum, Function, Linear, LinearMap, Node, Op, SparseRows,
+    Tensor, TensorId,
 };
 
 /// Numbers in [−1, 1) that are the same every time.
@@ -114,7 +114,7 @@ fn an_mlp_is_within_a_ten_thousandth_of_the_float_model() {
 
 #[test]
 fn a_final_sigmoid_is_within_its_tolerance_and_its_output_a_probability() {
-    let model = model(&[20, 64, 32, 1], Function::Relu, Some(Function::Sigmoid));
+    let model = model(&[20, 64, 32, 1], Function::Relu, Some(Function::Curve(Curve::Sigmoid)));
     let (quantized, report) = error(&model, 3.0, &shape());
     assert!(report.largest < 4e-5, "{report:?}");
     assert_eq!(quantized.output.min, 0);
@@ -124,11 +124,11 @@ fn a_final_sigmoid_is_within_its_tolerance_and_its_output_a_probability() {
 
 #[test]
 fn hidden_sigmoids_and_bare_functions_are_quantized_too() {
-    let hidden = model(&[5, 4, 3, 2], Function::Sigmoid, Some(Function::Relu));
+    let hidden = model(&[5, 4, 3, 2], Function::Curve(Curve::Sigmoid), Some(Function::Relu));
     let (_, report) = error(&hidden, 2.0, &shape());
     assert!(report.largest < 2e-4, "{report:?}");
     let mut bare = Model::new(&[5]);
-    bare.function(Function::Sigmoid, TensorId(0));
+    bare.function(Function::Curve(Curve::Sigmoid), TensorId(0));
     let (_, report) = error(&bare.0, 9.0, &shape());
     assert!(report.largest < 4e-5, "{report:?}");
 }
@@ -173,7 +173,7 @@ fn decimals_that_do_not_fit_are_refused() {
 
 #[test]
 fn no_input_in_range_leaves_the_intervals() {
-    let model = model(&[6, 8, 1], Function::Relu, Some(Function::Sigmoid));
+    let model = model(&[6, 8, 1], Function::Relu, Some(Function::Curve(Curve::Sigmoid)));
     let ranges = Ranges::uniform(6, -4.0, 4.0);
     let quantized =
         Quantized::new(&model, &ranges, &shape(), &Precision::default()).expect("quantizes");
@@ -354,7 +354,7 @@ fn several_inputs_and_outputs_are_taken_and_given_in_the_models_order() {
     let all = model.node("concat", Op::Select(elements), &[TensorId(0), TensorId(1)], 6);
     let z = model.linear(vec![dense(6, 4, &mut random)], &[all], vec![0.3; 4]);
     let h = model.function(Function::Relu, z);
-    let s = model.function(Function::Sigmoid, z);
+    let s = model.function(Function::Curve(Curve::Sigmoid), z);
     let y = model.linear(vec![dense(4, 2, &mut random)], &[h], vec![-1.0; 2]);
     model.0.outputs = vec![s, y, h];
     let (quantized, report) = error(&model.0, 1.0, &fine());
@@ -372,13 +372,13 @@ fn a_function_that_is_scaled_afterwards_is_approximated_as_closely_as_that_deman
     let mut random = random(1);
     let mut card = Model::new(&[6]);
     let z = card.linear(vec![dense(6, 1, || random() * 2.0)], &[TensorId(0)], vec![0.2]);
-    let s = card.function(Function::Sigmoid, z);
+    let s = card.function(Function::Curve(Curve::Sigmoid), z);
     card.linear(vec![LinearMap::Diagonal(vec![550.0])], &[s], vec![300.0]);
     let (_, report) = error(&card.0, 1.0, &fine);
     assert!(report.largest < 1e-3, "{report:?}");
     let mut hidden = Model::new(&[6]);
     let z = hidden.linear(vec![dense(6, 8, || random() * 2.0)], &[TensorId(0)], vec![0.2; 8]);
-    let s = hidden.function(Function::Sigmoid, z);
+    let s = hidden.function(Function::Curve(Curve::Sigmoid), z);
     hidden.linear(vec![dense(8, 1, || random() * 20.0)], &[s], vec![1.0]);
     let (_, report) = error(&hidden.0, 1.0, &fine);
     assert!(report.largest < 1e-4, "{report:?}");

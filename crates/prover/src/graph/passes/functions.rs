@@ -1,7 +1,7 @@
 //! Functions that do nothing to what they are applied to, and pairs that are one.
 
 use super::{Wiring, joined};
-use crate::graph::{Function, Graph, Op};
+use crate::graph::{Curve, Function, Graph, Op, Staircase};
 
 pub(super) fn merge(graph: &mut Graph) {
     let mut wiring = Wiring::of(graph);
@@ -55,6 +55,13 @@ fn both(outer: &Function, inner: &Function) -> Option<Function> {
         Function::Clip { low, high } => Some((low, high)),
         _ => None,
     };
+    if let (Function::Staircase(stairs), Some((low, high))) = (outer, clip(inner))
+        && stairs.is_uniform()
+    {
+        // Cut at whole numbers, after rounding: it rises.
+        let (low, high) = (stairs.value(0, low), stairs.value(0, high));
+        return Some(Function::Staircase(Staircase { low, high, ..stairs.clone() }));
+    }
     let (low, high) = clip(outer)?;
     if let Some((inner_low, inner_high)) = clip(inner) {
         let (low, high) = (inner_low.max(low).min(high), inner_high.max(low).min(high));
@@ -62,7 +69,7 @@ fn both(outer: &Function, inner: &Function) -> Option<Function> {
         return Some(simpler(&one).unwrap_or(one));
     }
     let harmless = match inner {
-        Function::Sigmoid => low <= 0.0 && high >= 1.0,
+        Function::Curve(Curve::Sigmoid) => low <= 0.0 && high >= 1.0,
         Function::Abs => low <= 0.0 && high == f64::INFINITY,
         _ => false,
     };
@@ -80,8 +87,11 @@ mod tests {
         assert_eq!(both(&clip(-1.0, 6.0), &Function::Relu), Some(clip(0.0, 6.0)));
         assert_eq!(both(&clip(2.0, 6.0), &clip(-1.0, 1.0)), Some(clip(2.0, 2.0)));
         assert_eq!(both(&clip(-3.0, -1.0), &Function::Relu), Some(clip(-1.0, -1.0)));
-        assert_eq!(both(&Function::Relu, &Function::Sigmoid), Some(Function::Sigmoid));
-        assert_eq!(both(&clip(0.0, 0.5), &Function::Sigmoid), None);
+        assert_eq!(
+            both(&Function::Relu, &Function::Curve(Curve::Sigmoid)),
+            Some(Function::Curve(Curve::Sigmoid))
+        );
+        assert_eq!(both(&clip(0.0, 0.5), &Function::Curve(Curve::Sigmoid)), None);
         assert_eq!(both(&Function::Abs, &Function::Relu), None);
     }
 }

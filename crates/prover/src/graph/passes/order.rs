@@ -28,20 +28,18 @@ pub(super) fn commute(graph: &mut Graph) {
 /// Whether f(x) ≤ f(y) for all x ≤ y, for every element alike.
 fn keeps_order(function: &Function) -> bool {
     match function {
-        Function::Relu | Function::Clip { .. } | Function::Sigmoid | Function::Exp => true,
+        Function::Relu | Function::Clip { .. } | Function::Within { .. } => true,
+        Function::Curve(curve) => curve.rises(),
         Function::LeakyRelu { slopes } => slopes.len() == 1 && slopes[0] >= 0.0,
-        Function::Abs
-        | Function::Impute { .. }
-        | Function::Log
-        | Function::Power(_)
-        | Function::Probit
-        | Function::SoftplusRest => false,
+        // Whole numbers are compared exactly, what they are rounded from is not.
+        Function::Abs | Function::Impute { .. } | Function::Staircase(_) => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Curve;
     use crate::graph::{ElementKind, Extremum, Node, Tensor, TensorId};
 
     /// A function of six elements, then the greatest or least of each two.
@@ -77,7 +75,7 @@ mod tests {
         let x = [-1.5, 2.0, -3.0, 4.0, 0.25, -0.5];
         for function in [
             Function::Relu,
-            Function::Sigmoid,
+            Function::Curve(Curve::Sigmoid),
             Function::Clip { low: -1.0, high: 1.0 },
             Function::LeakyRelu { slopes: vec![0.25] },
         ] {

@@ -6,7 +6,7 @@ mod leading;
 mod linear;
 mod select;
 
-pub(crate) use self::{function::value as curve_value, linear::add};
+pub(crate) use self::linear::add;
 
 use thiserror::Error;
 

@@ -1,4 +1,4 @@
-//! Functions of one variable: Relu, LeakyRelu, PRelu, Abs, Clip, Sigmoid.
+//! Straight functions of one variable: Relu, LeakyRelu, PRelu, Abs, Clip.
 
 use crate::{
     graph::{Function, Op},
@@ -15,7 +15,6 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
     let function = match operator {
         "Relu" if x.dtype().computes() => Function::Relu,
         "Abs" if x.dtype().computes() => Function::Abs,
-        "Sigmoid" if real => Function::Sigmoid,
         "LeakyRelu" if real => {
             Function::LeakyRelu { slopes: vec![node.float("alpha", f64::from(0.01f32))?] }
         }

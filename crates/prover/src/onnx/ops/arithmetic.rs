@@ -1,11 +1,11 @@
 //! Add, Sub, Mul, Div, Neg, Sum and Mean with broadcasting.
 
 use crate::{
-    graph::{Function, Linear, LinearMap, Op},
+    graph::{Curve, Function, Linear, LinearMap, Op},
     onnx::{
         error::OnnxError,
         node::{Node, Value},
-        ops::{activation, attention, curves, products, ratio},
+        ops::{activation, attention, curves, products, ratio, whole},
         tensor::{Data, Tensor},
     },
 };
@@ -45,7 +45,7 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
         }
         ("Div", x @ Value::Signal(_), Value::Const(c)) => {
             if !x.dtype().is_float() {
-                return Err(node.unsupported("it divides integers, which rounds"));
+                return whole::divide(node, x, &c);
             }
             let c = floats(c);
             match c.iter().position(|&c| c == 0.0) {
@@ -62,7 +62,8 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
                 Err(node.unsupported("it divides integers, which rounds"))
             }
             None => {
-                let (c, inverse) = (floats(c), activation::apply(node, Function::Power(-1.0), y)?);
+                let (c, inverse) =
+                    (floats(c), activation::apply(node, Function::Curve(Curve::Power(-1.0)), y)?);
                 node.scale(inverse, |i| (c[i], 0.0))
             }
         },

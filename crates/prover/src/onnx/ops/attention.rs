@@ -5,7 +5,7 @@
 
 use super::{activation::apply, arithmetic::add, layout::permute, products, ratio};
 use crate::{
-    graph::{Element, Extremum, Function, Linear, LinearMap, Op, SparseRows},
+    graph::{Curve, Element, Extremum, Function, Linear, LinearMap, Op, SparseRows},
     onnx::{
         dtype::DType,
         error::OnnxError,
@@ -81,7 +81,7 @@ pub(super) fn shares(
     let below = add(node, vec![(x, 1.0), (greatest, -1.0)])?;
     // Intervals do not show that none is above the greatest.
     let below = apply(node, Function::Clip { low: f64::NEG_INFINITY, high: 0.0 }, below)?;
-    let exponential = apply(node, Function::Exp, below)?;
+    let exponential = apply(node, Function::Curve(Curve::Exp), below)?;
     // A value of its own, which both the sum and the quotient read.
     let exponential = apply(node, Function::Relu, exponential)?;
     let sums = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; groups.len()] };

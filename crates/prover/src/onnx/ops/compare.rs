@@ -130,7 +130,7 @@ pub(super) fn choose(
 }
 
 /// constant + Σ weight where its test holds, of each element with its own tests.
-fn each(
+pub(super) fn each(
     node: &mut Node<'_>,
     x: Value,
     constant: f64,

@@ -1,5 +1,5 @@
-//! Curved functions of one variable, and what is made of them: Exp, Log, Sqrt, Pow,
-//! Reciprocal, Tanh, Softplus, ReduceLogSumExp, ReduceSumSquare.
+//! What is made of exponentials, logarithms and powers: Exp, Pow, Softplus, LogSoftmax, sums and
+//! norms over axes.
 //!
 //! A curve is approximated by straight pieces within its share of the allowed error, over all
 //! values that the declared ranges let it take. So what is written with large numbers in
@@ -8,7 +8,7 @@
 
 use super::activation::apply;
 use crate::{
-    graph::{Element, Function, Linear, LinearMap, Op, TensorId},
+    graph::{Curve, Element, Function, Linear, LinearMap, Op, TensorId},
     onnx::{
         error::OnnxError,
         node::{Node, Signal, Value},
@@ -17,47 +17,29 @@ use crate::{
     },
 };
 
-pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
+/// exp(x), which has no argument above 0 where that is known.
+pub(super) fn exp(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take_real(0)?;
-    match operator {
-        "Exp" => {
-            let bounded = match is_below_its_log_sum(node, &x) {
-                true => {
-                    let cap = Function::Clip { low: f64::NEG_INFINITY, high: 0.0 };
-                    apply(node, cap, x)?
-                }
-                false => x,
-            };
-            apply(node, Function::Exp, bounded)
-        }
-        "Log" => apply(node, Function::Log, x),
-        "Sqrt" => products::root(node, x),
-        "Reciprocal" => apply(node, Function::Power(-1.0), x),
-        "Tanh" => tanh(node, x),
-        _ => softplus(node, x),
-    }
-}
-
-/// tanh(x) = 2·sigmoid(2x) − 1.
-pub(super) fn tanh(node: &mut Node<'_>, x: Value) -> Result<Value, OnnxError> {
-    let double = node.scale(x, |_| (2.0, 0.0))?;
-    let sigmoid = apply(node, Function::Sigmoid, double)?;
-    node.scale(sigmoid, |_| (2.0, -1.0))
+    let bounded = match is_below_its_log_sum(node, &x) {
+        true => apply(node, Function::Clip { low: f64::NEG_INFINITY, high: 0.0 }, x)?,
+        false => x,
+    };
+    apply(node, Function::Curve(Curve::Exp), bounded)
 }
 
 /// ln(1 + exp(x)) = max(x, 0) + ln(1 + exp(−|x|)).
 pub(super) fn softplus(node: &mut Node<'_>, x: Value) -> Result<Value, OnnxError> {
     let straight = apply(node, Function::Relu, x.clone())?;
-    let rest = apply(node, Function::SoftplusRest, x)?;
+    let rest = apply(node, Function::Curve(Curve::SoftplusRest), x)?;
     add(node, vec![(straight, 1.0), (rest, 1.0)])
 }
 
 /// x to the power of a tensor, which must be one constant.
 pub(super) fn power(node: &mut Node<'_>, x: Value, exponent: Value) -> Result<Value, OnnxError> {
-    if !x.dtype().is_float() {
+    if !x.dtype().computes() {
         return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
     }
-    let shape = x.shape().to_vec();
+    let (shape, whole) = (x.shape().to_vec(), !x.dtype().is_float());
     let mut both = node.broadcast(vec![x, exponent])?;
     let (Some(exponent), Some(x)) = (both.pop(), both.pop()) else {
         return Err(node.malformed("it has no operands".into()));
@@ -69,7 +51,7 @@ pub(super) fn power(node: &mut Node<'_>, x: Value, exponent: Value) -> Result<Va
         return match bases.first().copied() {
             Some(base) if base > 0.0 && bases.iter().all(|other| *other == base) => {
                 let scaled = node.scale(exponent, |_| (base.ln(), 0.0))?;
-                apply(node, Function::Exp, scaled)
+                apply(node, Function::Curve(Curve::Exp), scaled)
             }
             _ => Err(node.unsupported("its bases are not one positive constant")),
         };
@@ -84,25 +66,49 @@ pub(super) fn power(node: &mut Node<'_>, x: Value, exponent: Value) -> Result<Va
         },
         Value::Signal(_) => return Err(node.unsupported("its exponent is not a constant")),
     };
-    match exponent.split_first() {
-        Some((first, others)) if others.iter().all(|other| other == first) => {
-            raise(node, x, *first)
-        }
-        _ => Err(node.unsupported("its exponents differ")),
+    if whole && exponent.iter().any(|e| ![0.0, 1.0, 2.0, 3.0].contains(e)) {
+        return Err(node.unsupported("of integers, only powers of 0 to 3 are read"));
     }
+    let mut powers = exponent.clone();
+    powers.sort_by(f64::total_cmp);
+    powers.dedup();
+    if let [power] = powers[..] {
+        return raise(node, x, power);
+    }
+    // The elements of each exponent apart, and together again.
+    let (shape, dtype, len) = (x.shape().to_vec(), x.dtype(), x.len());
+    let mut elements = vec![Element::Constant(1.0); len];
+    let mut parts = Vec::new();
+    for power in powers {
+        let own: Vec<usize> = (0..len).filter(|at| exponent[*at] == power).collect();
+        if power == 0.0 {
+            continue;
+        }
+        let picked = node.pick(x.clone(), vec![own.len()], &own)?;
+        parts.push(raise(node, picked, power)?);
+        for (index, at) in own.into_iter().enumerate() {
+            elements[at] = Element::Input { input: parts.len() - 1, index };
+        }
+    }
+    node.emit(Op::Select(elements), parts, shape, dtype)
 }
 
 /// x to a constant power.
 pub(super) fn raise(node: &mut Node<'_>, x: Value, exponent: f64) -> Result<Value, OnnxError> {
     match exponent {
+        0.0 => node.scale(x, |_| (0.0, 1.0)),
         1.0 => Ok(x),
         2.0 => products::multiply(node, x.clone(), x),
+        4.0 => {
+            let square = products::multiply(node, x.clone(), x)?;
+            products::multiply(node, square.clone(), square)
+        }
         3.0 => {
             let square = products::multiply(node, x.clone(), x.clone())?;
             products::multiply(node, square, x)
         }
         exponent if exponent.is_finite() && exponent != 0.0 => {
-            apply(node, Function::Power(exponent), x)
+            apply(node, Function::Curve(Curve::Power(exponent)), x)
         }
         exponent => Err(node.unsupported(format!("its exponent is {exponent}"))),
     }
@@ -119,12 +125,12 @@ pub(super) fn logistic(node: &mut Node<'_>, y: &Value) -> Result<Option<Value>, 
         return Ok(None);
     };
     let Some(exp) = maker(*summand) else { return Ok(None) };
-    if !one(factors) || !one(bias) || exp.op != Op::Function(Function::Exp) {
+    if !one(factors) || !one(bias) || exp.op != Op::Function(Function::Curve(Curve::Exp)) {
         return Ok(None);
     }
     let z = Signal { id: exp.inputs[0], ..signal.clone() };
     let negative = node.scale(Value::Signal(z), |_| (-1.0, 0.0))?;
-    apply(node, Function::Sigmoid, negative).map(Some)
+    apply(node, Function::Curve(Curve::Sigmoid), negative).map(Some)
 }
 
 /// Whether x is some y − ln Σ exp(y), the sum being over elements of which each is one.
@@ -239,7 +245,7 @@ pub(super) fn softmax(
             // Rounding may make it positive.
             let cap = Function::Clip { low: f64::NEG_INFINITY, high: 0.0 };
             let log = apply(node, cap, log)?;
-            apply(node, Function::Exp, log)?
+            apply(node, Function::Curve(Curve::Exp), log)?
         }
         _ => attention::shares(node, x, groups)?,
     };
@@ -253,6 +259,47 @@ pub(super) fn softmax(
         of.into_iter().for_each(|of| node.note_ordered(&probabilities, of));
     }
     Ok(probabilities)
+}
+
+/// x − ln Σ exp(x) over an axis.
+pub(super) fn log_softmax(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take_real(0)?;
+    let shape = x.shape().to_vec();
+    let default = if node.opset < 13 { 1 } else { -1 };
+    let axis = node.axis(node.int("axis").unwrap_or(default), shape.len())?;
+    let axes: Vec<usize> = match node.opset {
+        ..13 => (axis..shape.len()).collect(),
+        _ => vec![axis],
+    };
+    let (_, groups) = reduce::groups(node, &shape, &axes, true)?;
+    let sums = log_sum_exp(node, x.clone(), &groups)?;
+    let mut group_of = vec![0; x.len()];
+    for (group, members) in groups.iter().enumerate() {
+        members.iter().for_each(|member| group_of[*member] = group);
+    }
+    let spread = node.pick(sums, shape, &group_of)?;
+    add(node, vec![(x, 1.0), (spread, -1.0)])
+}
+
+/// Σ |x| over axes.
+pub(super) fn reduce_l1(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    let axes = reduce::axes(node, x.shape().len(), 18)?;
+    let sizes = apply(node, Function::Abs, x)?;
+    match axes {
+        Some((axes, keep)) => reduce::reduce(node, sizes, &axes, keep, "ReduceSum"),
+        None => Ok(sizes),
+    }
+}
+
+/// ln Σ x over axes.
+pub(super) fn reduce_log_sum(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take_real(0)?;
+    let sum = match reduce::axes(node, x.shape().len(), 18)? {
+        Some((axes, keep)) => reduce::reduce(node, x, &axes, keep, "ReduceSum")?,
+        None => x,
+    };
+    apply(node, Function::Curve(Curve::Log), sum)
 }
 
 /// Σ x² over axes, or its root.

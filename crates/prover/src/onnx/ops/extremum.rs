@@ -43,7 +43,11 @@ pub(super) fn lower(node: &mut Node<'_>, minimum: bool) -> Result<Value, OnnxErr
 }
 
 /// The extremum of tensors of one shape, element by element.
-fn of_all(node: &mut Node<'_>, values: Vec<Value>, minimum: bool) -> Result<Value, OnnxError> {
+pub(super) fn of_all(
+    node: &mut Node<'_>,
+    values: Vec<Value>,
+    minimum: bool,
+) -> Result<Value, OnnxError> {
     let Some((shape, dtype)) = values.first().map(|v| (v.shape().to_vec(), v.dtype())) else {
         return Err(node.malformed("it has no inputs".into()));
     };

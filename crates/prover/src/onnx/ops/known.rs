@@ -7,7 +7,7 @@ use crate::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value},
-        ops::{attention, compare, curves},
+        ops::{arithmetic::add, attention, compare, curves, logic, products, quantize, whole},
         tensor::{Data, Tensor},
     },
 };
@@ -21,6 +21,16 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
     if values.iter().any(|value| matches!(value, Value::Signal(_))) {
         match (operator, values.pop(), values.pop()) {
             ("Not", Some(x), None) => return compare::not(node, x),
+            ("And" | "Or" | "Xor", Some(b), Some(a)) => {
+                return logic::lower(node, operator, [a, b]);
+            }
+            ("Mod", Some(Value::Const(c)), Some(x)) => {
+                let mut both = node.broadcast(vec![x, Value::Const(c)])?;
+                return match (both.pop(), both.pop()) {
+                    (Some(Value::Const(c)), Some(x)) => whole::modulo(node, x, &c),
+                    _ => Err(node.malformed("it has no operands".into())),
+                };
+            }
             ("Pow", Some(exponent), Some(x)) => return curves::power(node, x, exponent),
             (_, Some(b), Some(a)) if COMPARISONS.contains(&operator) => {
                 return compare::lower(node, operator, a, b);
@@ -49,8 +59,6 @@ fn one(node: &Node<'_>, operator: &str, x: &Tensor) -> Result<Value, OnnxError> 
         (Data::Int(v), "Not") if x.dtype == DType::Bool => {
             Data::Int(v.iter().map(|v| 1 - v).collect())
         }
-        (Data::Float(v), "Floor") => Data::Float(v.iter().map(|v| v.floor()).collect()),
-        (Data::Float(v), "Ceil") => Data::Float(v.iter().map(|v| v.ceil()).collect()),
         _ => return Err(node.malformed(format!("its input has type {}", x.dtype.name()))),
     };
     Ok(Value::Const(Tensor { shape: x.shape.clone(), dtype: x.dtype, data }))
@@ -147,6 +155,21 @@ pub(super) fn choose(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         && condition.dtype() == DType::Bool
     {
         return compare::choose(node, condition.clone(), a, b);
+    }
+    if let Value::Signal(yes) = &condition
+        && yes.dtype == DType::Bool
+    {
+        // b + c·(a − b).
+        let dtype = a.dtype();
+        if a.dtype() != b.dtype() {
+            let (a, b) = (a.dtype().name(), b.dtype().name());
+            return Err(node.malformed(format!("it mixes {a} with {b}")));
+        }
+        let (a, b) = (quantize::as_real(a), quantize::as_real(b));
+        let difference = add(node, vec![(a, 1.0), (b.clone(), -1.0)])?;
+        let chosen = products::multiply(node, quantize::as_real(condition), difference)?;
+        let sum = add(node, vec![(b, 1.0), (chosen, 1.0)])?;
+        return if dtype.is_float() { Ok(sum) } else { quantize::as_whole(node, sum, dtype) };
     }
     let Value::Const(Tensor { data: Data::Int(condition), dtype: DType::Bool, shape }) = condition
     else {

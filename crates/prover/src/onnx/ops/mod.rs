@@ -19,26 +19,35 @@ mod extremum;
 mod known;
 mod layout;
 mod leaves;
+mod local_response;
+mod logic;
 mod matrix;
 mod ml;
 mod neighbours;
 mod normalize;
 mod norms;
+mod one_hot;
 mod pad;
 mod pieces;
 mod pool;
 mod products;
 mod quantize;
 mod ratio;
+mod recurrent;
 mod reduce;
 mod resize;
+mod rotary;
+mod scatter;
+mod smooth;
 mod softmax;
+mod whole;
 mod window;
 
 use super::{
     error::OnnxError,
     node::{Node, Value},
 };
+use crate::graph::Function;
 
 /// How the names of ONNX-ML's operators start.
 const ML: &str = "ai.onnx.ml.";
@@ -62,15 +71,24 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "Scan" => return neighbours::scan(node),
         "TopK" => return neighbours::top(node),
         ml if ml.starts_with(ML) => return ml::lower(node, &ml[ML.len()..]),
-        "Exp" | "Log" | "Reciprocal" | "Softplus" | "Sqrt" | "Tanh" => {
-            curves::lower(node, &operator)
+        "Exp" => curves::exp(node),
+        "Sqrt" => {
+            let x = node.take_real(0)?;
+            products::root(node, x)
         }
+        "Softplus" => {
+            let x = node.take_real(0)?;
+            curves::softplus(node, x)
+        }
+        "LogSoftmax" => curves::log_softmax(node),
+        "ReduceL1" => curves::reduce_l1(node),
+        "ReduceLogSum" => curves::reduce_log_sum(node),
         "ReduceLogSumExp" => curves::reduce_log_sum_exp(node),
         "ReduceSumSquare" => curves::reduce_sum_square(node, false),
         "ReduceL2" => curves::reduce_sum_square(node, true),
         "LpNormalization" => ml::lp(node),
         "Sign" => compare::sign(node),
-        "Abs" | "LeakyRelu" | "PRelu" | "Relu" | "Sigmoid" => activation::lower(node, &operator),
+        "Abs" | "LeakyRelu" | "PRelu" | "Relu" => activation::lower(node, &operator),
         "Clip" => activation::clip(node),
         "Add" | "Div" | "Mul" | "Sub" => arithmetic::lower(node, &operator),
         "Mean" | "Sum" => arithmetic::sum(node, operator == "Mean"),
@@ -103,9 +121,33 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "Size" => constant::size(node),
         "Cast" => cast::cast(node),
         "CastLike" => cast::cast_like(node),
+        "QuantizeLinear" => quantize::quantize(node),
         "DequantizeLinear" => quantize::dequantize(node),
-        "And" | "Ceil" | "Equal" | "Floor" | "Greater" | "GreaterOrEqual" | "Less"
-        | "LessOrEqual" | "Mod" | "Not" | "Or" | "Pow" | "Xor" => known::lower(node, &operator),
+        "MatMulInteger" => quantize::matmul_integer(node),
+        "ConvInteger" => quantize::conv_integer(node),
+        "QLinearMatMul" => quantize::qlinear_matmul(node),
+        "QLinearConv" => quantize::qlinear_conv(node),
+        "RNN" => return recurrent::lower(node, recurrent::Cell::Rnn),
+        "GRU" => return recurrent::lower(node, recurrent::Cell::Gru),
+        "LSTM" => return recurrent::lower(node, recurrent::Cell::Lstm),
+        "RotaryEmbedding" => rotary::lower(node),
+        "LRN" => local_response::lower(node),
+        "OneHot" => one_hot::one_hot(node),
+        "EyeLike" => one_hot::eye_like(node),
+        "Hardmax" => one_hot::hardmax(node),
+        "Compress" => scatter::compress(node),
+        "GatherND" => scatter::gather_nd(node),
+        "ScatterND" => scatter::scatter_nd(node),
+        "Scatter" | "ScatterElements" => scatter::scatter_elements(node),
+        "TensorScatter" => scatter::tensor_scatter(node),
+        "ReverseSequence" => scatter::reverse_sequence(node),
+        "Trilu" => scatter::trilu(node),
+        "CenterCropPad" => scatter::center_crop_pad(node),
+        "MaxUnpool" => scatter::max_unpool(node),
+        "BitShift" => whole::shift(node),
+        "Ceil" | "Floor" | "Round" => whole::round(node, &operator),
+        "And" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Mod" | "Not"
+        | "Or" | "Pow" | "Xor" => known::lower(node, &operator),
         "Where" => known::choose(node),
         "Identity" => node.take(0),
         "Dropout" => layout::dropout(node),
@@ -124,9 +166,26 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "SpaceToDepth" => depth::from_space(node),
         "Pad" => pad::lower(node),
         "Resize" | "Upsample" => resize::lower(node, &operator),
+        name if smooth::is_one(name) => smooth::lower(node, name),
         other => Err(node.unsupported(hint(other))),
     };
-    Ok(vec![value?])
+    Ok(vec![within(node, &operator, value?)?])
+}
+
+/// Operators whose results may be beyond their type.
+const GROWING: [&str; 9] =
+    ["Abs", "Add", "BitShift", "Mul", "Neg", "Pow", "ReduceProd", "ReduceSum", "Sub"];
+
+/// The result of an operator on integers of few bits, which may not wrap.
+fn within(node: &mut Node<'_>, operator: &str, value: Value) -> Result<Value, OnnxError> {
+    let narrow = matches!(&value, Value::Signal(signal) if signal.dtype.is_narrow());
+    match value.dtype().limits() {
+        Some((low, high)) if narrow && GROWING.contains(&operator) => {
+            let within = Function::Within { low: low as f64, high: high as f64 };
+            activation::apply(node, within, value)
+        }
+        _ => Ok(value),
+    }
 }
 
 /// What to say about an operator that is not supported.

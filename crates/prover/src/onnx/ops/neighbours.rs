@@ -10,7 +10,9 @@ use tract_onnx::pb::{GraphProto, NodeProto};
 
 use super::{activation::apply as function, reduce};
 use crate::{
-    graph::{Element, Extremum, Function, Leading, Linear, LinearMap, Op, SparseRows, TensorId},
+    graph::{
+        Curve, Element, Extremum, Function, Leading, Linear, LinearMap, Op, SparseRows, TensorId,
+    },
     onnx::{
         builder::Chosen,
         dtype::DType,
@@ -164,7 +166,7 @@ fn squares(
     let (shape, dtype) = (vec![count, rows], x.dtype());
     let apart =
         node.emit(Op::Linear(Linear { maps, bias }), vec![x.clone()], shape.clone(), dtype)?;
-    let squares = function(node, Function::Power(2.0), x)?;
+    let squares = function(node, Function::Curve(Curve::Power(2.0)), x)?;
     let own = reduce::reduce(node, squares, &[1], false, "ReduceSum")?;
     let spread = (0..count * rows).map(|at| Some((at % rows, 1.0)));
     let maps = vec![
@@ -237,7 +239,9 @@ fn comparable(node: &Node<'_>, mut tensor: TensorId) -> TensorId {
                 && elements.iter().enumerate().all(own)
         };
         tensor = match &maker.op {
-            Op::Function(Function::Power(power)) if *power > 0.0 && *power < 1.0 => maker.inputs[0],
+            Op::Function(Function::Curve(Curve::Power(power))) if *power > 0.0 && *power < 1.0 => {
+                maker.inputs[0]
+            }
             Op::Root => maker.inputs[0],
             Op::Select(elements) if same(elements) => maker.inputs[0],
             _ => return ordered,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::curves;
 use crate::{
-    graph::{self, Element, Function, LinearMap, Op, TensorId},
+    graph::{self, Curve, Element, Function, LinearMap, Op, TensorId},
     onnx::{
         dtype::DType,
         error::OnnxError,
@@ -51,7 +51,7 @@ pub(super) fn share(node: &mut Node<'_>, a: &Value, b: &Value) -> Result<Option<
     }
     let Some((z, function)) = arguments(node, &origins, a.shape())? else { return Ok(None) };
     let logs = match function {
-        Function::Exp => z,
+        Function::Curve(Curve::Exp) => z,
         // ln of a sigmoid is −ln(1 + exp(−z)).
         _ => {
             let negative = node.scale(z, |_| (-1.0, 0.0))?;
@@ -73,7 +73,7 @@ fn arguments(
     let mut elements = Vec::with_capacity(places.len());
     for (tensor, index) in places {
         let Some(maker) = node.maker(*tensor) else { return Ok(None) };
-        let Op::Function(own @ (Function::Exp | Function::Sigmoid)) = &maker.op else {
+        let Op::Function(own @ Function::Curve(Curve::Exp | Curve::Sigmoid)) = &maker.op else {
             return Ok(None);
         };
         if function.get_or_insert_with(|| own.clone()) != own {
@@ -148,7 +148,7 @@ pub(super) fn is_positive(node: &Node<'_>, tensor: TensorId) -> bool {
         let Some(maker) = node.maker(tensor).filter(|_| steps > 0) else { return false };
         let all = || maker.inputs.iter().all(|input| positive(node, *input, steps - 1));
         match &maker.op {
-            Op::Function(Function::Exp | Function::Sigmoid) => true,
+            Op::Function(Function::Curve(Curve::Exp | Curve::Sigmoid)) => true,
             Op::Trees(trees) => trees.bounds().iter().all(|(least, _)| *least > 0.0),
             Op::Select(elements) => {
                 let constant = |element: &Element| match element {
@@ -181,7 +181,7 @@ pub(super) fn least_sum(node: &Node<'_>, at: Place) -> f64 {
     let count = summands.len() as f64;
     for (tensor, index) in summands {
         let Some(maker) = node.maker(tensor) else { return f64::NEG_INFINITY };
-        if maker.op != Op::Function(Function::Exp) {
+        if maker.op != Op::Function(Function::Curve(Curve::Exp)) {
             return f64::NEG_INFINITY;
         }
         *mean.entry(maker.inputs[0]).or_default().entry(index).or_insert(0.0) += 1.0 / count;

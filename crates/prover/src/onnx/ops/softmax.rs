@@ -3,7 +3,7 @@
 
 use super::{activation::apply, curves};
 use crate::{
-    graph::{Function, Linear, LinearMap, Op, SparseRows},
+    graph::{Curve, Function, Linear, LinearMap, Op, SparseRows},
     onnx::{
         error::OnnxError,
         node::{Node, Value},
@@ -50,7 +50,7 @@ pub(super) fn over(
         Value::Const(_) => None,
     };
     let difference = node.emit(Op::Linear(linear), vec![x], shape, dtype)?;
-    let probabilities = apply(node, Function::Sigmoid, difference)?;
+    let probabilities = apply(node, Function::Curve(Curve::Sigmoid), difference)?;
     if inner == 1 {
         node.note_normalized(&probabilities);
         of.into_iter().for_each(|of| node.note_ordered(&probabilities, of));

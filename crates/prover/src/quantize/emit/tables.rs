@@ -2,7 +2,7 @@
 
 use super::{Emitter, MIN_FRACTION_BITS, Made, Meaning, exp2, integer};
 use crate::{
-    graph::{Function, run::curve_value},
+    graph::Curve,
     integer::{CurveTable, Curves, IntegerOp, Segment},
     quantize::{
         QuantizeError,
@@ -46,7 +46,7 @@ impl Emitter<'_> {
     pub(super) fn table(
         &mut self,
         step: &Step,
-        function: &Function,
+        curve: Curve,
         source: usize,
         ends: (f64, f64),
     ) -> Result<Made, QuantizeError> {
@@ -74,7 +74,7 @@ impl Emitter<'_> {
             let per_offset = exp2(-(self.offset_bits as i32));
             let segment = |number: u64| {
                 let (a, b) = (at(number), at(number + 1));
-                let value = |x: f64| curve_value(function, x);
+                let value = |x: f64| curve.value(x);
                 let (left, right) = (value(a), value(b));
                 // A chord is off by most in the middle, to one side: both ends share it.
                 let shift = (value(0.5 * (a + b)) - 0.5 * (left + right)) / 2.0;

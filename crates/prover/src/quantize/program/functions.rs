@@ -37,19 +37,15 @@ impl Lowering<'_> {
                 let bends = &bends[..1 + usize::from(high.is_finite())];
                 self.bent(node, vec![0.0; len], bends, *low)
             }
+            Function::Within { .. } => self.view(tensor),
             Function::Impute { values } => self.impute(node, values),
-            Function::Sigmoid
-            | Function::Exp
-            | Function::Log
-            | Function::Probit
-            | Function::Power(_)
-            | Function::SoftplusRest => {
+            Function::Staircase(stairs) => self.staircase(node, stairs),
+            Function::Curve(curve) => {
                 if self.arguments.tables {
-                    return self.table(node, function);
+                    return self.table(node, *curve);
                 }
-                let source = self.argument(node);
-                let (function, argument) = (function.clone(), tensor);
-                let kind = Kind::Curve { function, source, argument, tensor: node.output };
+                let (source, argument) = (self.argument(node), tensor);
+                let kind = Kind::Curve { curve: *curve, source, argument, tensor: node.output };
                 let step = self.add_step(node.name.clone(), node.output, kind);
                 View::identity(step, len)
             }
@@ -83,7 +79,7 @@ impl Lowering<'_> {
         self.bend(node, source, slopes, bends, constant)
     }
 
-    fn bend(
+    pub(super) fn bend(
         &mut self,
         node: &Node,
         source: usize,

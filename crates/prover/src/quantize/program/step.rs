@@ -1,7 +1,7 @@
 //! Steps: tensors of integers to be.
 
 use super::{Cut, PathTree, View};
-use crate::graph::{Function, TensorId};
+use crate::graph::{self, TensorId};
 
 /// Integer multiples of steps' elements: (step, element, factor).
 pub(in crate::quantize) type Terms = Vec<(usize, usize, i64)>;
@@ -44,11 +44,14 @@ pub(in crate::quantize) enum Kind {
     Paths { elements: Vec<(usize, usize)>, trees: Vec<PathTree>, bias: Vec<f64> },
     /// A curve of a step's elements, as ReLUs at its knots. `argument` and `tensor`, what is
     /// made of it, are the graph's.
-    Curve { function: Function, source: usize, argument: TensorId, tensor: TensorId },
+    Curve { curve: graph::Curve, source: usize, argument: TensorId, tensor: TensorId },
     /// A curve of a step's elements by a table of straight segments, one for all of them.
-    Table { function: Function, source: usize, argument: TensorId, tensor: TensorId },
+    Table { curve: graph::Curve, source: usize, argument: TensorId, tensor: TensorId },
     /// max(0, view − low), for a table: in the finest unit that it fits.
     Argument { view: View, low: f64 },
+    /// The view made whole, counted from the least of all elements; `exact` where it is of
+    /// integers that are not rounded.
+    Staircase { view: View, stairs: graph::Staircase, exact: bool },
     /// Elements named again.
     Select(Vec<(usize, usize)>),
     /// Products of pairs of elements of steps that are operands.
@@ -90,6 +93,7 @@ impl Kind {
             Self::Relu(view)
             | Self::Shifted { view, .. }
             | Self::Maxima { view, .. }
+            | Self::Staircase { view, .. }
             | Self::Argument { view, .. } => view.parts.iter().map(|part| part.step).collect(),
             Self::Kink { source, .. }
             | Self::Curve { source, .. }
@@ -116,6 +120,7 @@ impl Kind {
             Self::Relu(view)
             | Self::Shifted { view, .. }
             | Self::Maxima { view, .. }
+            | Self::Staircase { view, .. }
             | Self::Argument { view, .. } => {
                 view.parts.iter_mut().map(|part| &mut part.step).collect()
             }

@@ -2,20 +2,20 @@
 
 use super::{Kind, Lowering, Step, View};
 use crate::{
-    graph::{Function, LinearMap, Node},
-    quantize::{TABLE_TOLERANCE, compose::scaled, curve_ends},
+    graph::{Curve, LinearMap, Node},
+    quantize::{TABLE_TOLERANCE, compose::scaled},
 };
 
 impl Lowering<'_> {
     /// A function of a node's input: an argument of its own, then what a table says of it.
-    pub(super) fn table(&mut self, node: &Node, function: &Function) -> View {
+    pub(super) fn table(&mut self, node: &Node, curve: Curve) -> View {
         let tensor = node.inputs[0];
         let bounds = &self.bounds[tensor.0];
         let len = bounds.len();
         let all = |(lo, hi): (f64, f64), own: &(f64, f64)| (lo.min(own.0), hi.max(own.1));
         let (lo, hi) = bounds.iter().fold((f64::INFINITY, f64::NEG_INFINITY), all);
         // Beyond its ends the function is as good as constant.
-        let (first, last) = curve_ends(function, TABLE_TOLERANCE);
+        let (first, last) = curve.ends(TABLE_TOLERANCE);
         let from = lo.clamp(first, last);
         let to = hi.clamp(first, last).max(from);
         let mut view = self.view(tensor);
@@ -29,8 +29,7 @@ impl Lowering<'_> {
         }
         let kind = Kind::Argument { view, low: from };
         let source = self.add_bounded(&name, vec![(from, to); len], kind);
-        let (function, argument) = (function.clone(), tensor);
-        let kind = Kind::Table { function, source, argument, tensor: node.output };
+        let kind = Kind::Table { curve, source, argument: tensor, tensor: node.output };
         let step = self.add_step(node.name.clone(), node.output, kind);
         View::identity(step, len)
     }

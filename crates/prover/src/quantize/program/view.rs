@@ -27,7 +27,7 @@ impl View {
         Self { parts: vec![Part { step, map, raw: false }], bias: vec![0.0; len] }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::quantize) fn len(&self) -> usize {
         self.bias.len()
     }
 

@@ -13,15 +13,15 @@ fn curve(function: Function, factor: f64, offset: f64) -> Graph {
 #[test]
 fn every_curve_is_close_to_its_function() {
     for (function, factor, offset) in [
-        (Function::Exp, 3.0, -1.0),
-        (Function::Log, 1.0, 1.5),
-        (Function::Power(2.0), 2.0, 0.25),
-        (Function::Power(3.0), 1.5, 0.0),
-        (Function::Power(0.5), 2.0, 2.0),
-        (Function::Power(-1.0), 1.0, 2.0),
-        (Function::Power(-1.0), 1.0, -2.0),
-        (Function::SoftplusRest, 30.0, 0.0),
-        (Function::Sigmoid, 30.0, 1.0),
+        (Function::Curve(Curve::Exp), 3.0, -1.0),
+        (Function::Curve(Curve::Log), 1.0, 1.5),
+        (Function::Curve(Curve::Power(2.0)), 2.0, 0.25),
+        (Function::Curve(Curve::Power(3.0)), 1.5, 0.0),
+        (Function::Curve(Curve::Power(0.5)), 2.0, 2.0),
+        (Function::Curve(Curve::Power(-1.0)), 1.0, 2.0),
+        (Function::Curve(Curve::Power(-1.0)), 1.0, -2.0),
+        (Function::Curve(Curve::SoftplusRest), 30.0, 0.0),
+        (Function::Curve(Curve::Sigmoid), 30.0, 1.0),
     ] {
         let graph = curve(function.clone(), factor, offset);
         let (quantized, report) = error(&graph, 1.0, &fine());
@@ -39,11 +39,11 @@ fn every_curve_is_close_to_its_function() {
 #[test]
 fn a_curve_over_a_pole_or_where_it_is_not_defined_is_refused() {
     for (function, offset) in [
-        (Function::Log, 0.5),
-        (Function::Log, 1.0),
-        (Function::Power(-1.0), 0.5),
-        (Function::Power(-2.0), 0.0),
-        (Function::Power(0.5), 0.5),
+        (Function::Curve(Curve::Log), 0.5),
+        (Function::Curve(Curve::Log), 1.0),
+        (Function::Curve(Curve::Power(-1.0)), 0.5),
+        (Function::Curve(Curve::Power(-2.0)), 0.0),
+        (Function::Curve(Curve::Power(0.5)), 0.5),
     ] {
         let graph = curve(function.clone(), 1.0, offset);
         let error = Quantizer::new(&graph, &Ranges::uniform(1, -1.0, 1.0)).expect_err("refused");
@@ -53,7 +53,7 @@ fn a_curve_over_a_pole_or_where_it_is_not_defined_is_refused() {
 
 #[test]
 fn an_exponential_that_no_circuit_can_follow_has_a_bound_on_its_pieces() {
-    let graph = curve(Function::Exp, 12.0, 0.0);
+    let graph = curve(Function::Curve(Curve::Exp), 12.0, 0.0);
     let quantizer = Quantizer::new(&graph, &Ranges::uniform(1, -1.0, 1.0)).expect("sound");
     let functions = quantizer.functions(&PRECISION);
     let points = functions.fitted.iter().flatten().map(|fitted| fitted.points().len()).max();

@@ -33,15 +33,15 @@ fn curves(function: Function, factors: &[f64], offset: f64) -> Graph {
 #[test]
 fn every_function_is_close_to_its_table() {
     for (function, factors, offset) in [
-        (Function::Exp, [3.0, -1.0, 0.0], -1.0),
-        (Function::Log, [1.0, 0.5, -1.0], 1.5),
-        (Function::Power(2.0), [2.0, 1.0, 0.5], 0.25),
-        (Function::Power(3.0), [1.5, 1.0, -1.0], 0.0),
-        (Function::Power(0.5), [2.0, 1.0, 0.5], 2.25),
-        (Function::Power(-1.0), [1.0, 0.5, -1.0], 2.0),
-        (Function::Power(-1.0), [1.0, 0.5, -1.0], -2.0),
-        (Function::SoftplusRest, [30.0, 1.0, -20.0], 0.0),
-        (Function::Sigmoid, [30.0, 2.0, -100.0], 1.0),
+        (Function::Curve(Curve::Exp), [3.0, -1.0, 0.0], -1.0),
+        (Function::Curve(Curve::Log), [1.0, 0.5, -1.0], 1.5),
+        (Function::Curve(Curve::Power(2.0)), [2.0, 1.0, 0.5], 0.25),
+        (Function::Curve(Curve::Power(3.0)), [1.5, 1.0, -1.0], 0.0),
+        (Function::Curve(Curve::Power(0.5)), [2.0, 1.0, 0.5], 2.25),
+        (Function::Curve(Curve::Power(-1.0)), [1.0, 0.5, -1.0], 2.0),
+        (Function::Curve(Curve::Power(-1.0)), [1.0, 0.5, -1.0], -2.0),
+        (Function::Curve(Curve::SoftplusRest), [30.0, 1.0, -20.0], 0.0),
+        (Function::Curve(Curve::Sigmoid), [30.0, 2.0, -100.0], 1.0),
     ] {
         let graph = curves(function.clone(), &factors, offset);
         let (quantized, _) = quantized(&graph, 1.0);
@@ -63,7 +63,7 @@ fn every_function_is_close_to_its_table() {
 
 #[test]
 fn a_hidden_layer_of_sigmoids_takes_five_rows_each_and_keeps_its_precision() {
-    let graph = model(&[20, 64, 3], Function::Sigmoid, None);
+    let graph = model(&[20, 64, 3], Function::Curve(Curve::Sigmoid), None);
     let (quantized, report) = quantized(&graph, 3.0);
     assert!(report.largest < 1e-4, "{report:?}");
     // Inputs, arguments, those that are reflected at the table's end, sigmoids, outputs.

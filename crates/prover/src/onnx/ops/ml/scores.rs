@@ -2,7 +2,7 @@
 
 use crate::{
     graph::{
-        Branch, Child, Extremum, Function, Leaf, Linear, LinearMap, Op, SparseRows, Test,
+        Branch, Child, Curve, Extremum, Function, Leaf, Linear, LinearMap, Op, SparseRows, Test,
         TreeEnsemble,
     },
     onnx::{
@@ -63,9 +63,9 @@ pub(super) fn transform(node: &mut Node<'_>, x: Value, post: &str) -> Result<Val
     let (_, columns) = matrix(node, &x)?;
     match post {
         "NONE" => Ok(x),
-        "LOGISTIC" => activation::apply(node, Function::Sigmoid, x),
+        "LOGISTIC" => activation::apply(node, Function::Curve(Curve::Sigmoid), x),
         "SOFTMAX" => softmax::over(node, x, columns, 1),
-        "PROBIT" => activation::apply(node, Function::Probit, x),
+        "PROBIT" => activation::apply(node, Function::Curve(Curve::Probit), x),
         "SOFTMAX_ZERO" => softmax_zero(node, x, columns),
         other => {
             let other = printable(other);
@@ -108,7 +108,7 @@ pub(super) fn complemented(
     match post {
         // 1 − sigmoid(s) is sigmoid(−s), which is what is written there.
         "LOGISTIC" => {
-            let sigmoid = activation::apply(node, Function::Sigmoid, score)?;
+            let sigmoid = activation::apply(node, Function::Curve(Curve::Sigmoid), score)?;
             columns(node, sigmoid, [(-1.0, 1.0), (1.0, 0.0)])
         }
         "NONE" | "SOFTMAX" | "SOFTMAX_ZERO" => {

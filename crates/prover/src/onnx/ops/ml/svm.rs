@@ -3,12 +3,12 @@
 
 use super::scores;
 use crate::{
-    graph::{Function, Linear, LinearMap, Op, SparseRows, Test},
+    graph::{Curve, Function, Linear, LinearMap, Op, SparseRows, Test},
     onnx::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value, printable},
-        ops::{activation::apply, curves, reduce},
+        ops::{activation::apply, curves, reduce, smooth},
     },
 };
 
@@ -70,11 +70,11 @@ impl Kernel {
             }
             Self::Sigmoid { gamma, coef0 } => {
                 let dots = dots(node, x, gamma, coef0)?;
-                curves::tanh(node, dots)
+                smooth::tanh(node, dots)
             }
             // |x − s|² is |x|² − 2·x·s + |s|², in which only |x|² has squares of the input.
             Self::Radial { gamma } => {
-                let squares = apply(node, Function::Power(2.0), x.clone())?;
+                let squares = apply(node, Function::Curve(Curve::Power(2.0)), x.clone())?;
                 let length = reduce::reduce(node, squares, &[1], true, "ReduceSum")?;
                 node.pay(&[rows, count, 4])?;
                 let spread = (0..rows * count).map(|at| Some((at / count, -gamma)));
@@ -97,7 +97,7 @@ impl Kernel {
                 // The interval of the sum does not know that it is a distance.
                 let cap = Function::Clip { low: f64::NEG_INFINITY, high: 0.0 };
                 let exponent = apply(node, cap, exponent)?;
-                apply(node, Function::Exp, exponent)
+                apply(node, Function::Curve(Curve::Exp), exponent)
             }
         }
     }
@@ -283,7 +283,7 @@ fn probable(
         return Err(node.unsupported("it has a post_transform after probabilities"));
     }
     let argument = node.scale(sums, |_| (-a, -b))?;
-    let first = apply(node, Function::Sigmoid, argument)?;
+    let first = apply(node, Function::Curve(Curve::Sigmoid), argument)?;
     let both = scores::columns(node, first, [(1.0, 0.0), (-1.0, 1.0)]);
     scores::outputs(node, label, both)
 }

@@ -1,0 +1,171 @@
+//! Real numbers made whole: rounding, and quantizing as ONNX defines it.
+
+use std::fmt;
+
+/// How a number becomes a whole one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    /// The greatest whole number that is not above it.
+    Floor,
+    /// The least whole number that is not below it.
+    Ceil,
+    /// The nearest whole number, of two the even one.
+    HalfEven,
+}
+
+/// What a number is brought to the scale of whole numbers by: one factor, or one an element.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scale {
+    /// x / width.
+    Divide(Vec<f64>),
+    /// x·factor.
+    Multiply(Vec<f64>),
+}
+
+/// y = min(max(round(scale(x)) + zero, low), high).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Staircase {
+    /// How it is rounded.
+    pub rounding: Rounding,
+    /// The scale; its numbers are positive.
+    pub scale: Scale,
+    /// Whether the scaling is rounded to float32, as files say that compute with it.
+    pub single: bool,
+    /// Whole numbers: one, or one an element.
+    pub zeros: Vec<f64>,
+    /// Lower bound, whole; may be infinite.
+    pub low: f64,
+    /// Upper bound, whole; may be infinite.
+    pub high: f64,
+}
+
+impl Staircase {
+    /// Rounding to multiples of 1, as it is.
+    pub fn plain(rounding: Rounding) -> Self {
+        Self::dividing(rounding, 1.0)
+    }
+
+    /// round(x / width).
+    pub fn dividing(rounding: Rounding, width: f64) -> Self {
+        let (low, high) = (f64::NEG_INFINITY, f64::INFINITY);
+        let (scale, zeros) = (Scale::Divide(vec![width]), vec![0.0]);
+        Self { rounding, scale, single: false, zeros, low, high }
+    }
+
+    /// The value for element `index`, which rises with x.
+    pub fn value(&self, index: usize, x: f64) -> f64 {
+        let own = |numbers: &[f64]| numbers.get(index).or(numbers.first()).copied().unwrap_or(1.0);
+        let scaled = match (&self.scale, self.single) {
+            (Scale::Divide(widths), false) => x / own(widths),
+            (Scale::Multiply(factors), false) => x * own(factors),
+            (Scale::Divide(widths), true) => f64::from(x as f32 / own(widths) as f32),
+            (Scale::Multiply(factors), true) => f64::from(x as f32 * own(factors) as f32),
+        };
+        let whole = match self.rounding {
+            Rounding::Floor => scaled.floor(),
+            Rounding::Ceil => scaled.ceil(),
+            Rounding::HalfEven => scaled.round_ties_even(),
+        };
+        // No zero with a sign.
+        (whole + own(&self.zeros)).max(self.low).min(self.high) + 0.0
+    }
+
+    /// Steps for a unit of x, of element `index`.
+    pub fn rate(&self, index: usize) -> f64 {
+        let own = |numbers: &[f64]| numbers.get(index).or(numbers.first()).copied().unwrap_or(1.0);
+        match &self.scale {
+            Scale::Divide(widths) => own(widths).recip(),
+            Scale::Multiply(factors) => own(factors),
+        }
+    }
+
+    /// What an error of x adds to the value, between bounds, about.
+    pub(crate) fn slope(&self, index: usize, x: f64) -> f64 {
+        let value = self.value(index, x);
+        if value > self.low && value < self.high { self.rate(index) } else { 0.0 }
+    }
+
+    /// Whether all elements have one scale and zero.
+    pub(crate) fn is_uniform(&self) -> bool {
+        let (Scale::Divide(numbers) | Scale::Multiply(numbers)) = &self.scale;
+        numbers.len() == 1 && self.zeros.len() == 1
+    }
+
+    /// Why it does not fit `len` elements.
+    pub(super) fn misfit(&self, len: usize) -> Option<String> {
+        let (Scale::Divide(numbers) | Scale::Multiply(numbers)) = &self.scale;
+        let fits = |count: usize| count == 1 || count == len;
+        let positive = numbers.iter().all(|n| *n > 0.0 && n.is_finite());
+        let whole = |v: &f64| v.fract() == 0.0 || v.is_infinite();
+        let bounds = self.low <= self.high && whole(&self.low) && whole(&self.high);
+        let zeros = self.zeros.iter().all(|zero| zero.fract() == 0.0);
+        (!fits(numbers.len()) || !fits(self.zeros.len()) || !positive || !bounds || !zeros).then(
+            || {
+                let (scales, zeros) = (numbers.len(), self.zeros.len());
+                format!("a staircase of {scales} scales and {zeros} zeros for {len} elements")
+            },
+        )
+    }
+}
+
+impl fmt::Display for Staircase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.rounding {
+            Rounding::Floor => "floor",
+            Rounding::Ceil => "ceil",
+            Rounding::HalfEven => "round",
+        })?;
+        match &self.scale {
+            Scale::Divide(widths) if widths[..] == [1.0] => Ok(()),
+            Scale::Divide(widths) if widths.len() == 1 => write!(f, " of x / {}", widths[0]),
+            Scale::Multiply(factors) if factors.len() == 1 => write!(f, " of x·{}", factors[0]),
+            Scale::Divide(own) | Scale::Multiply(own) => write!(f, " by {} scales", own.len()),
+        }?;
+        match (self.low.is_finite(), self.high.is_finite()) {
+            (false, false) => Ok(()),
+            _ => write!(f, ", {} to {}", self.low, self.high),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantizing_rounds_halves_to_even_and_saturates() {
+        let stairs = Staircase {
+            scale: Scale::Divide(vec![2.0]),
+            single: true,
+            zeros: vec![128.0],
+            low: 0.0,
+            high: 255.0,
+            ..Staircase::plain(Rounding::HalfEven)
+        };
+        // The standard's own example of QuantizeLinear.
+        let x = [0.0, 2.0, 3.0, 1000.0, -254.0, -1000.0, 1.0, -1.0];
+        let y = x.map(|x| stairs.value(0, x));
+        assert_eq!(y, [128.0, 129.0, 130.0, 255.0, 1.0, 0.0, 128.0, 128.0]);
+    }
+
+    #[test]
+    fn the_scaling_is_rounded_where_the_file_rounds_it() {
+        let stairs = |single| Staircase {
+            scale: Scale::Multiply(vec![f64::from(0.1f32)]),
+            single,
+            ..Staircase::plain(Rounding::Floor)
+        };
+        // 30·0.1f32 is above 3 exactly, and 3 in float32.
+        assert_eq!([stairs(true).value(0, 30.0), stairs(false).value(0, 30.0)], [3.0, 3.0]);
+        let x = 16_777_217.0;
+        assert_eq!(stairs(true).value(0, x), f64::from(x as f32 * 0.1f32).floor());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        let stairs = Staircase::dividing(Rounding::Floor, -1.0);
+        assert!(stairs.misfit(3).is_some());
+        let stairs = Staircase { zeros: vec![0.0; 2], ..Staircase::plain(Rounding::Ceil) };
+        assert!(stairs.misfit(3).is_some() && stairs.misfit(2).is_none());
+    }
+}

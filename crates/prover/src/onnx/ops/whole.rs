@@ -1,0 +1,107 @@
+//! What makes numbers whole: Floor, Ceil, Round, Mod, shifts of bits, and the division of integers.
+
+use super::{activation::apply, arithmetic::add};
+use crate::{
+    graph::{Function, Rounding, Scale, Staircase},
+    onnx::{
+        error::OnnxError,
+        node::{Node, Value},
+        tensor::{Data, Tensor},
+    },
+};
+
+/// Floor, Ceil or Round, half to even.
+pub(super) fn round(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
+    let x = node.take_real(0)?;
+    let rounding = match operator {
+        "Floor" => Rounding::Floor,
+        "Ceil" => Rounding::Ceil,
+        _ => Rounding::HalfEven,
+    };
+    apply(node, Function::Staircase(Staircase::plain(rounding)), x)
+}
+
+/// ⌊x / width⌋, a width for each element.
+fn floor(node: &mut Node<'_>, x: Value, widths: &[f64]) -> Result<Value, OnnxError> {
+    let width = widths.first().copied().unwrap_or(1.0);
+    let all = match widths.iter().all(|other| *other == width) {
+        true => vec![width],
+        false => widths.to_vec(),
+    };
+    let stairs =
+        Staircase { scale: Scale::Divide(all), ..Staircase::dividing(Rounding::Floor, width) };
+    apply(node, Function::Staircase(stairs), x)
+}
+
+/// x / width, cut off towards 0, and rising with x: of whole numbers, or as fmod does.
+fn truncated(node: &mut Node<'_>, x: Value, widths: &[f64]) -> Result<Value, OnnxError> {
+    let sizes: Vec<f64> = widths.iter().map(|width| width.abs()).collect();
+    let right = apply(node, Function::Relu, x.clone())?;
+    let negative = node.scale(x, |_| (-1.0, 0.0))?;
+    let left = apply(node, Function::Relu, negative)?;
+    let (right, left) = (floor(node, right, &sizes)?, floor(node, left, &sizes)?);
+    let cut = add(node, vec![(right, 1.0), (left, -1.0)])?;
+    node.scale(cut, |at| (widths[at].signum(), 0.0))
+}
+
+/// The numbers of a constant, none of them 0.
+pub(super) fn divisors(node: &Node<'_>, tensor: &Tensor) -> Result<Vec<f64>, OnnxError> {
+    let values: Vec<f64> = match &tensor.data {
+        Data::Float(values) => values.clone(),
+        Data::Int(values) => values.iter().map(|v| *v as f64).collect(),
+    };
+    match values.iter().position(|v| *v == 0.0) {
+        Some(at) => Err(node.malformed(format!("it divides by zero at position {at}"))),
+        None => Ok(values),
+    }
+}
+
+/// x / c of integers, cut off towards 0.
+pub(super) fn divide(node: &mut Node<'_>, x: Value, c: &Tensor) -> Result<Value, OnnxError> {
+    let widths = divisors(node, c)?;
+    truncated(node, x, &widths)
+}
+
+/// x mod c: with the sign of c, or with that of x where `fmod`.
+pub(super) fn modulo(node: &mut Node<'_>, x: Value, c: &Tensor) -> Result<Value, OnnxError> {
+    let fmod = node.flag("fmod", false)?;
+    if x.dtype().is_float() && !fmod {
+        return Err(node.malformed("it takes floats, for which fmod must be 1".into()));
+    }
+    let widths = divisors(node, c)?;
+    let times = match fmod {
+        true => truncated(node, x.clone(), &widths)?,
+        false => {
+            // Of a negative divisor, ⌊x / c⌋ is ⌊−x / |c|⌋.
+            let turned = node.scale(x.clone(), |at| (widths[at].signum(), 0.0))?;
+            let sizes: Vec<f64> = widths.iter().map(|width| width.abs()).collect();
+            floor(node, turned, &sizes)?
+        }
+    };
+    let whole = node.scale(times, |at| (widths[at], 0.0))?;
+    add(node, vec![(x, 1.0), (whole, -1.0)])
+}
+
+/// Bits of integers shifted by constants.
+pub(super) fn shift(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let (x, by) = (node.take(0)?, node.take(1)?);
+    let bits = x.dtype().limits().map_or(64, |(_, high)| 64 - high.leading_zeros());
+    let mut both = node.broadcast(vec![x, by])?;
+    let (Some(Value::Const(by)), Some(x)) = (both.pop(), both.pop()) else {
+        return Err(node.unsupported("it shifts by what is not a constant"));
+    };
+    let Data::Int(by) = by.data else {
+        return Err(node.malformed("it shifts by floats".into()));
+    };
+    if by.iter().any(|by| !(0..i64::from(bits)).contains(by)) {
+        return Err(
+            node.unsupported(format!("it shifts by more than {bits} bits, or by fewer than 0"))
+        );
+    }
+    let factors: Vec<f64> = by.iter().map(|by| 2f64.powi(*by as i32)).collect();
+    match node.text("direction", "").as_str() {
+        "LEFT" => node.scale(x, |at| (factors[at], 0.0)),
+        "RIGHT" => floor(node, x, &factors),
+        other => Err(node.malformed(format!("its direction is {other:?}"))),
+    }
+}

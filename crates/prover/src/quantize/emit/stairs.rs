@@ -1,0 +1,355 @@
+//! Numbers made whole, by one rescale each.
+//!
+//! A linear node gives ⌊(M·Z + c) / 2^n⌋ of an integer Z. Where what is rounded stands on a grid
+//! (an input's, or that of what was rounded before), M and c are chosen such that this steps up
+//! at exactly those Z at which the model's own rounding does, in its own floating point: for
+//! the k-th step, at Z = t_k,
+//!
+//! ```text
+//! M·t_k + c ≥ k·2^n  and  M·(t_k − 1) + c < k·2^n.
+//! ```
+//!
+//! What is not on a grid has been rounded already, and is rounded once more.
+
+use std::collections::HashMap;
+
+use super::{Emitter, Made, Meaning, Scaled};
+use crate::{
+    graph::{Linear, LinearMap, Rounding, SparseRows, Staircase, TensorId},
+    integer::Interval,
+    quantize::{
+        QuantizeError,
+        program::{Part, Step, View},
+    },
+};
+
+/// Most steps of an element that are told apart one by one.
+const MAX_STEPS: i64 = 1 << 16;
+
+/// An element's integers: x = start + grid·Z, or (start·per_unit + Z) / per_unit.
+#[derive(Debug, Clone, Copy)]
+struct Grid {
+    start: f64,
+    unit: f64,
+    bounds: Interval,
+}
+
+/// M and c.
+type Line = (i128, i128);
+
+/// What a line depends on.
+type Key = (u64, u64, u64, u64, Interval);
+
+impl Emitter<'_> {
+    pub(super) fn staircase(
+        &mut self,
+        step: &Step,
+        view: &View,
+        stairs: &Staircase,
+        exact: bool,
+    ) -> Result<Made, QuantizeError> {
+        let lowest = step.bounds.iter().map(|(lo, _)| *lo).fold(f64::MAX, f64::min);
+        let aligned = if exact { self.aligned(view) } else { None };
+        let scaled = match aligned {
+            Some((rows, grids)) => self.on_line(step, view, stairs, lowest, (&rows, &grids))?,
+            None => self.off_line(step, view, stairs, lowest)?,
+        };
+        if self.excess(&scaled.bounds) > 0 {
+            return Err(QuantizeError::Staircase { node: step.name.clone() });
+        }
+        let tensor = self.push(&step.name, scaled);
+        let (len, zeros) = (step.len, vec![0.0; step.len]);
+        let meaning =
+            Meaning::Affine { units: vec![1.0; len], offsets: vec![lowest; len], middles: zeros };
+        // Nothing is lost by reading whole numbers, however fine their reader's unit is.
+        Ok(Made { tensor, bits: self.value_bits as i32, meaning })
+    }
+
+    /// The rows of a view as integer multiples of one unit each, if all are.
+    fn aligned(&self, view: &View) -> Option<(Vec<Vec<(usize, usize, i64)>>, Vec<Grid>)> {
+        let (mut rows, mut grids) = (Vec::new(), Vec::new());
+        for row in 0..view.len() {
+            let (mut terms, mut start) = (Vec::new(), view.bias[row]);
+            for part in &view.parts {
+                let Meaning::Affine { units, offsets, .. } = &self.made[part.step].meaning else {
+                    return None;
+                };
+                part.map.for_each_in_row(row, |index, w| {
+                    if w != 0.0 {
+                        terms.push((part.step, index, w * units[index]));
+                        start += w * offsets[index];
+                    }
+                });
+            }
+            let unit = terms.iter().fold(0.0, |unit, (.., w)| common_unit(unit, w.abs()));
+            let whole = |(step, index, w): (usize, usize, f64)| {
+                let factor = (w / unit).round();
+                let near = (factor * unit - w).abs() <= 1e-9 * w.abs();
+                (near && factor.abs() < 2f64.powi(40)).then_some((step, index, factor as i64))
+            };
+            let terms: Vec<_> = terms.into_iter().map(whole).collect::<Option<_>>()?;
+            let mut bounds = (0i128, 0i128);
+            for (step, index, factor) in &terms {
+                let (lo, hi) = self.analysis.bounds(self.made[*step].tensor)[*index];
+                let ends = [lo * i128::from(*factor), hi * i128::from(*factor)];
+                bounds = (bounds.0 + ends[0].min(ends[1]), bounds.1 + ends[0].max(ends[1]));
+            }
+            rows.push(terms);
+            grids.push(Grid { start, unit: if unit > 0.0 { unit } else { 1.0 }, bounds });
+        }
+        Some((rows, grids))
+    }
+
+    fn on_line(
+        &self,
+        step: &Step,
+        view: &View,
+        stairs: &Staircase,
+        lowest: f64,
+        (rows, grids): (&[Vec<(usize, usize, i64)>], &[Grid]),
+    ) -> Result<Scaled, QuantizeError> {
+        let one = 1i128 << self.graph.shift_bits;
+        let mut known: HashMap<Key, Line> = HashMap::new();
+        let mut lines = Vec::with_capacity(grids.len());
+        for (index, grid) in grids.iter().enumerate() {
+            let zero = stairs.value(index, 0.0);
+            let key = (
+                grid.start.to_bits(),
+                grid.unit.to_bits(),
+                stairs.rate(index).to_bits(),
+                zero.to_bits(),
+                grid.bounds,
+            );
+            let line = match known.get(&key) {
+                Some(line) => *line,
+                None => {
+                    let line = grid.line(stairs, index, lowest, one);
+                    let line =
+                        line.ok_or_else(|| QuantizeError::Staircase { node: step.name.clone() })?;
+                    known.insert(key, line);
+                    line
+                }
+            };
+            lines.push(line);
+        }
+        let large = || QuantizeError::Staircase { node: step.name.clone() };
+        let fit = |v: i128| i64::try_from(v).map_err(|_| large());
+        let inputs: Vec<TensorId> =
+            view.parts.iter().map(|part| self.made[part.step].tensor).collect();
+        let whole = |part: &Part| -> Result<LinearMap<i64>, QuantizeError> {
+            let uniform = grids.windows(2).all(|pair| pair[0].unit == pair[1].unit)
+                && lines.windows(2).all(|pair| pair[0].0 == pair[1].0);
+            let Meaning::Affine { units, .. } = &self.made[part.step].meaning else {
+                return Err(large());
+            };
+            if let (true, Some(grid), Some((factor, _))) = (uniform, grids.first(), lines.first()) {
+                return part.map.try_map(|index, w| {
+                    fit((w * units[index] / grid.unit).round() as i128 * factor)
+                });
+            }
+            let rows = rows.iter().zip(&lines).map(|(terms, (factor, _))| {
+                let own = terms.iter().filter(|term| term.0 == part.step);
+                own.map(|(_, index, times)| Ok((*index, fit(i128::from(*times) * factor)?)))
+                    .collect::<Result<Vec<_>, QuantizeError>>()
+            });
+            Ok(LinearMap::Sparse(SparseRows::from_rows(rows.collect::<Result<Vec<_>, _>>()?)))
+        };
+        let mut maps = view.parts.iter().map(whole).collect::<Result<Vec<_>, _>>()?;
+        let mut inputs = inputs;
+        if maps.is_empty() {
+            inputs.extend(self.graph.inputs.first());
+            maps.push(LinearMap::Sparse(SparseRows::from_rows(vec![[]; grids.len()])));
+        }
+        let bias = lines.iter().map(|line| fit(line.1)).collect::<Result<Vec<_>, _>>()?;
+        let linear = Linear { maps, bias };
+        let bounds = self.analysis.linear(&inputs, &linear);
+        Ok(Scaled { inputs, linear, bounds })
+    }
+
+    fn off_line(
+        &self,
+        step: &Step,
+        view: &View,
+        stairs: &Staircase,
+        lowest: f64,
+    ) -> Result<Scaled, QuantizeError> {
+        let rates: Vec<f64> = (0..step.len).map(|index| stairs.rate(index)).collect();
+        let scaled = |map: &LinearMap| {
+            let rows = rates.iter().enumerate().map(|(row, rate)| {
+                let mut terms = Vec::new();
+                map.for_each_in_row(row, |index, w| terms.push((index, w * rate)));
+                terms
+            });
+            LinearMap::Sparse(SparseRows::from_rows(rows))
+        };
+        let parts = view.parts.iter().map(|part| Part {
+            step: part.step,
+            map: scaled(&part.map),
+            raw: part.raw,
+        });
+        let parts = parts.collect();
+        let bias = view.bias.iter().zip(&rates).map(|(bias, rate)| bias * rate).collect();
+        let zero = |index: usize| stairs.zeros.get(index).or(stairs.zeros.first()).copied();
+        // A view is rounded to the nearest.
+        let unit = integer_unit(self.graph.shift_bits);
+        let more = match stairs.rounding {
+            Rounding::Floor => -0.5,
+            Rounding::Ceil => 0.5 - unit,
+            Rounding::HalfEven => 0.0,
+        };
+        let offsets: Vec<f64> =
+            (0..step.len).map(|index| lowest - zero(index).unwrap_or(0.0) - more).collect();
+        self.scale(&step.name, &View { parts, bias }, &offsets, 1.0)
+    }
+}
+
+/// 2^−n: the least part of a whole that a rescale sees.
+fn integer_unit(shift_bits: u32) -> f64 {
+    0.5f64.powi(shift_bits as i32)
+}
+
+/// The greatest number that both are whole multiples of, about.
+fn common_unit(a: f64, b: f64) -> f64 {
+    let (mut a, mut b) = (a.max(b), a.min(b));
+    let least = a * 1e-7;
+    while b > least {
+        // What is left of rounding is nothing.
+        let mut rest = a % b;
+        if b - rest < least {
+            rest = 0.0;
+        }
+        (a, b) = (b, rest);
+    }
+    a
+}
+
+impl Grid {
+    /// The real number that the integer stands for; as near as f64 has it where the grid is
+    /// one of decimals.
+    fn real(&self, z: i128) -> f64 {
+        let per_unit = self.unit.recip().round();
+        let first = (self.start / self.unit).round();
+        let decimal = self.unit < 1.0
+            && (per_unit * self.unit - 1.0).abs() < 1e-12
+            && (first * self.unit - self.start).abs() < 1e-9 * self.unit;
+        match decimal {
+            true => (first + z as f64) / per_unit,
+            false => self.start + z as f64 * self.unit,
+        }
+    }
+
+    /// M and c with which ⌊(M·Z + c) / 2^n⌋ is `stairs` − `lowest` for all Z in the bounds, if
+    /// there are any.
+    fn line(&self, stairs: &Staircase, index: usize, lowest: f64, one: i128) -> Option<Line> {
+        let value = |z: i128| (stairs.value(index, self.real(z)) - lowest) as i64;
+        let (least, greatest) = (value(self.bounds.0), value(self.bounds.1));
+        if least == greatest {
+            return Some((0, i128::from(least) * one));
+        }
+        if greatest - least > MAX_STEPS {
+            return None;
+        }
+        // The least Z of each value above the first; what is below 0 is cut at 0.
+        let mut steps = Vec::new();
+        let mut from = self.bounds.0;
+        for k in least + 1..=greatest {
+            let (mut below, mut above) = (from - 1, self.bounds.1);
+            if value(from) >= k {
+                above = from;
+            }
+            while above - below > 1 {
+                let middle = below + (above - below) / 2;
+                if value(middle) >= k { above = middle } else { below = middle }
+            }
+            steps.push((i128::from(k), above));
+            from = above;
+        }
+        let ideal = stairs.rate(index) * self.unit * one as f64;
+        let nearest = ideal.round() as i128;
+        [0, 1, -1, 2, -2].into_iter().map(|by| nearest + by).find_map(|m| {
+            let mut least_c = i128::MIN;
+            let mut greatest_c = i128::MAX;
+            for (k, at) in &steps {
+                least_c = least_c.max(k * one - m * at);
+                if *at > self.bounds.0 {
+                    greatest_c = greatest_c.min(k * one - 1 - m * (at - 1));
+                }
+            }
+            // The lowest value is not negative, and may be the cut.
+            let first = i128::from(least) * one - m * self.bounds.0;
+            if least > 0 {
+                least_c = least_c.max(first);
+            }
+            // In the middle, as far from both as it can be.
+            (m > 0 && least_c <= greatest_c).then(|| {
+                let middle = greatest_c.min(least_c.saturating_add(one));
+                (m, least_c + (middle - least_c) / 2)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Scale;
+
+    fn check(grid: &Grid, stairs: &Staircase, shift_bits: u32) -> bool {
+        let one = 1i128 << shift_bits;
+        let lowest = stairs.value(0, grid.real(grid.bounds.0));
+        let Some((m, c)) = grid.line(stairs, 0, lowest, one) else { return false };
+        for z in grid.bounds.0..=grid.bounds.1 {
+            let ours = ((m * z + c).div_euclid(one)).max(0) as f64 + lowest;
+            assert_eq!(ours, stairs.value(0, grid.real(z)), "{stairs} at {z}");
+        }
+        true
+    }
+
+    #[test]
+    fn a_line_steps_up_where_the_rounding_does() {
+        let grid = Grid { start: -3.0, unit: 0.01, bounds: (0, 700) };
+        for rounding in [Rounding::Floor, Rounding::Ceil, Rounding::HalfEven] {
+            for width in [0.1, 0.25, 1.0, 1.5, f64::from(0.1f32), f64::from(0.3f32)] {
+                for single in [false, true] {
+                    let stairs = Staircase { single, ..Staircase::dividing(rounding, width) };
+                    assert!(check(&grid, &stairs, 20), "{stairs}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sums_of_a_quantized_layer_are_requantized_exactly() {
+        // 64 products of two bytes by a scale of 24 bits.
+        for factor in [0.000_731_2f32, 0.001_9f32, 0.000_488_281_25f32] {
+            let grid = Grid { start: 0.0, unit: 1.0, bounds: (-260_000, 260_000) };
+            let stairs = Staircase {
+                scale: Scale::Multiply(vec![f64::from(factor)]),
+                single: true,
+                zeros: vec![3.0],
+                low: -128.0,
+                high: f64::INFINITY,
+                ..Staircase::plain(Rounding::HalfEven)
+            };
+            assert!(check(&grid, &stairs, 30), "{factor}");
+        }
+    }
+
+    #[test]
+    fn too_few_bits_are_no_line() {
+        let grid = Grid { start: 0.0, unit: 1.0, bounds: (-260_000, 260_000) };
+        let stairs = Staircase {
+            scale: Scale::Multiply(vec![f64::from(0.000_731_2f32)]),
+            ..Staircase::plain(Rounding::HalfEven)
+        };
+        let one = 1i128 << 14;
+        assert_eq!(grid.line(&stairs, 0, stairs.value(0, -260_000.0), one), None);
+    }
+
+    #[test]
+    fn common_units_are_found_through_rounding() {
+        assert!((common_unit(0.3, 0.2) - 0.1).abs() < 1e-12);
+        assert_eq!(common_unit(6.0, 4.0), 2.0);
+        assert_eq!(common_unit(0.0, 4.0), 4.0);
+    }
+}
