@@ -26,6 +26,8 @@ OUT_OF_SCOPE = {
     "optionals": "OptionalHasElement OptionalGetElement Optional",
 }
 KIND_OF = {name: kind for kind, names in OUT_OF_SCOPE.items() for name in names.split()}
+# How far results of half precision may be from exact ones, as a part of their size.
+DIGITS = {TensorProto.FLOAT16: 4e-3, TensorProto.BFLOAT16: 3e-2}
 # Values beyond these digits are not declared as decimals.
 MOST_DECIMALS = 4
 
@@ -143,7 +145,8 @@ def variants(case):
     order = [info.name for info in infos if info.name in feeds and feeds[info.name].size > 0]
     floats = [n for n in order if feeds[n].dtype.kind == "f"]
     tried = []
-    sets = [order, floats, floats[:3], floats[:2], *([n] for n in order)]
+    whole = [n for n in order if feeds[n].dtype.kind in "iu" and feeds[n].size > 1]
+    sets = [order, floats, floats[:3], floats[:2], whole, *([n] for n in order)]
     for kept in sets:
         if kept and kept not in tried:
             tried.append(kept)
@@ -189,7 +192,8 @@ def write(folder, only=None):
                 "kept": kept,
                 "inputs": [described(n, a) for n, a in feeds.items()],
                 "outputs": [
-                    {"name": info.name, "values": numbers(array), "whole": is_whole}
+                    {"name": info.name, "values": numbers(array), "whole": is_whole,
+                     "digits": DIGITS.get(info.type.tensor_type.elem_type, 1e-3)}
                     for info, array, is_whole in zip(outputs, expected, whole)
                 ],
             })

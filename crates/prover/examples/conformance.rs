@@ -53,6 +53,8 @@ struct Expected {
     name: String,
     values: Vec<Option<f64>>,
     whole: bool,
+    /// What a result may be off by, as a part of its size.
+    digits: f64,
 }
 
 #[derive(Serialize, Default)]
@@ -136,6 +138,9 @@ fn run_case(case: &Path, largest: u32) -> Outcome {
                 };
             }
             Err(Failure::Refused(detail)) => {
+                if std::env::var_os("CONFORMANCE_TRACE").is_some() {
+                    eprintln!("{}: {detail}", variant.model);
+                }
                 first.get_or_insert(detail);
             }
             Err(Failure::Failed(detail)) => {
@@ -156,7 +161,7 @@ fn run_variant(case: &Path, variant: &Variant, largest: u32) -> Result<(f64, u32
     for output in &variant.outputs {
         for value in &output.values {
             let value = value.ok_or_else(|| refused(&"it expects what is not a finite number"))?;
-            expected.push((value, output.whole));
+            expected.push((value, (!output.whole).then_some(output.digits)));
         }
     }
     // The reading first, on its own.
@@ -204,19 +209,19 @@ fn feed(graph: &Graph, variant: &Variant) -> Result<(Vec<f64>, Ranges), Failure>
     Ok((inputs, Ranges { input, grids, private: Vec::new() }))
 }
 
-/// The largest difference as a part of what is allowed: the given one, and a thousandth of what
+/// The largest difference as a part of what is allowed: the given one, and so many digits of what
 /// is expected; nothing for whole numbers.
-fn compare(ours: &[f64], expected: &[(f64, bool)], allowed: f64) -> Result<f64, String> {
+fn compare(ours: &[f64], expected: &[(f64, Option<f64>)], allowed: f64) -> Result<f64, String> {
     if ours.len() != expected.len() {
         return Err(format!("{} values instead of {}", ours.len(), expected.len()));
     }
     let mut worst = 0.0f64;
-    for (at, (ours, (expected, whole))) in ours.iter().zip(expected).enumerate() {
+    for (at, (ours, (expected, digits))) in ours.iter().zip(expected).enumerate() {
         let difference = (ours - expected).abs();
-        let part = match whole {
-            true if difference == 0.0 => 0.0,
-            true => f64::INFINITY,
-            false => difference / (allowed + 1e-3 * expected.abs()),
+        let part = match digits {
+            None if difference == 0.0 => 0.0,
+            None => f64::INFINITY,
+            Some(digits) => difference / (allowed.max(digits / 10.0) + digits * expected.abs()),
         };
         if part.is_nan() || part > 1.0 {
             return Err(format!("element {at} is {ours} instead of {expected}"));

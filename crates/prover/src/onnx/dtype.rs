@@ -9,7 +9,17 @@ pub(super) enum DType {
     Float64,
     Float16,
     BFloat16,
+    Float8E4M3Fn,
+    Float8E4M3FnUz,
+    Float8E5M2,
+    Float8E5M2FnUz,
+    Float8E8M0,
+    Float4E2M1,
     Bool,
+    Int2,
+    UInt2,
+    Int4,
+    UInt4,
     Int8,
     Int16,
     Int32,
@@ -25,6 +35,20 @@ pub(super) enum DType {
 impl DType {
     /// The type that ONNX numbers `code`.
     pub(super) fn of(code: i32) -> Option<Self> {
+        // Those that the parser's list of types lacks, or calls otherwise.
+        match code {
+            17 => return Some(Self::Float8E4M3Fn),
+            18 => return Some(Self::Float8E4M3FnUz),
+            19 => return Some(Self::Float8E5M2),
+            20 => return Some(Self::Float8E5M2FnUz),
+            21 => return Some(Self::UInt4),
+            22 => return Some(Self::Int4),
+            23 => return Some(Self::Float4E2M1),
+            24 => return Some(Self::Float8E8M0),
+            25 => return Some(Self::UInt2),
+            26 => return Some(Self::Int2),
+            _ => {}
+        }
         Some(match DataType::try_from(code).ok()? {
             DataType::Float => Self::Float32,
             DataType::Double => Self::Float64,
@@ -46,12 +70,30 @@ impl DType {
 
     pub(super) fn is_float(self) -> bool {
         matches!(self, Self::Float32 | Self::Float64 | Self::Float16 | Self::BFloat16)
+            || self.is_minifloat()
+    }
+
+    /// Whether it is of floats of eight bits or fewer.
+    pub(super) fn is_minifloat(self) -> bool {
+        matches!(
+            self,
+            Self::Float8E4M3Fn
+                | Self::Float8E4M3FnUz
+                | Self::Float8E5M2
+                | Self::Float8E5M2FnUz
+                | Self::Float8E8M0
+                | Self::Float4E2M1
+        )
     }
 
     /// Least and greatest value, of integers and truth values.
     pub(super) fn limits(self) -> Option<(i64, i64)> {
         Some(match self {
             Self::Bool => (0, 1),
+            Self::Int2 => (-2, 1),
+            Self::UInt2 => (0, 3),
+            Self::Int4 => (-8, 7),
+            Self::UInt4 => (0, 15),
             Self::Int8 => (i8::MIN.into(), i8::MAX.into()),
             Self::Int16 => (i16::MIN.into(), i16::MAX.into()),
             Self::Int32 => (i32::MIN.into(), i32::MAX.into()),

@@ -73,9 +73,7 @@ pub(super) fn input(
     let Some(declared) = declaration(info) else {
         return Err(wrong("none, or is not a tensor".into()));
     };
-    let dtype = DType::of(declared.elements)
-        .filter(|d| !matches!(d, DType::Float16 | DType::BFloat16 | DType::Bool))
-        .ok_or_else(|| wrong(type_name(declared.elements)))?;
+    let dtype = DType::of(declared.elements).ok_or_else(|| wrong(type_name(declared.elements)))?;
     let dynamic = |axis, symbol: &str| OnnxError::DynamicShape {
         tensor: name.clone(),
         axis,

@@ -26,6 +26,8 @@ mod external;
 mod folding_tests;
 mod functions;
 mod interface;
+mod minifloat;
+mod nested;
 mod node;
 mod ops;
 mod order;

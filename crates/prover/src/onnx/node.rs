@@ -8,7 +8,7 @@ use super::{
     builder::{Builder, ByLeaf, Chosen, Scaled},
     dtype::DType,
     error::OnnxError,
-    shape,
+    ops, shape,
     tensor::{Data, Tensor},
 };
 use crate::graph::{
@@ -138,12 +138,12 @@ impl<'a> Node<'a> {
 
     /// The input at `index` with finite elements, if there is one.
     pub(super) fn take_optional(&mut self, index: usize) -> Result<Option<Value>, OnnxError> {
-        let value = self.take_unchecked(index);
+        let mut value = self.take_unchecked(index);
         if let Some(Value::Signal(signal)) = &value
             && self.builder.uncut.contains(&signal.id)
             && !READ_UNCUT.contains(&self.operator().as_str())
         {
-            return Err(self.unsupported("it reads floats that were cut off to integers"));
+            value = value.map(|value| ops::cut(self.builder, &self.name, value)).transpose()?;
         }
         if value.as_ref().is_some_and(|value| value.dtype() == DType::String)
             && !READ_STRINGS.contains(&self.operator().as_str())
@@ -437,6 +437,11 @@ impl<'a> Node<'a> {
     /// Pays for an array of the given dimensions; returns its length.
     pub(super) fn pay(&mut self, dims: &[usize]) -> Result<usize, OnnxError> {
         self.builder.budget.elements(&self.name, dims)
+    }
+
+    /// The graph being made.
+    pub(super) fn builder(&mut self) -> &mut Builder {
+        self.builder
     }
 
     /// Adds an operation to the graph.

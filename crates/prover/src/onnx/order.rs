@@ -5,7 +5,7 @@ use std::{
     collections::{BinaryHeap, HashMap, HashSet},
 };
 
-use tract_onnx::pb::GraphProto;
+use tract_onnx::pb::{GraphProto, NodeProto};
 
 use super::{
     error::OnnxError,
@@ -71,8 +71,9 @@ pub(super) fn live<'a>(
         maker.extend(node.output.iter().filter(|o| !o.is_empty()).map(|o| (o.as_str(), position)));
     }
     let makers = |position: usize| -> HashSet<usize> {
-        let inputs = graph.node[position].input.iter();
-        inputs.filter_map(|input| maker.get(input.as_str()).copied()).collect()
+        let mut names = Vec::new();
+        reads(&graph.node[position], &mut names);
+        names.into_iter().filter_map(|input| maker.get(input).copied()).collect()
     };
     // Nodes that are needed, with how many of those they read are still missing.
     let mut missing: HashMap<usize, usize> = HashMap::new();
@@ -112,4 +113,13 @@ pub(super) fn live<'a>(
         node: display_name(&graph.node[first], first),
         detail: "it depends on itself: the graph has a cycle".into(),
     })
+}
+
+/// The names that a node reads, those that graphs inside of it take from outside among them.
+fn reads<'a>(node: &'a NodeProto, names: &mut Vec<&'a str>) {
+    names.extend(node.input.iter().map(String::as_str));
+    for graph in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {
+        graph.node.iter().for_each(|inner| reads(inner, names));
+        names.extend(graph.output.iter().map(|output| output.name.as_str()));
+    }
 }

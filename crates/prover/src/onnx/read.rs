@@ -10,11 +10,15 @@ use super::{
     dtype::DType,
     error::OnnxError,
     interface::{self, Bindings},
+    nested,
     node::{Node, Signal, Value, display_name, printable},
     ops, order, schema,
     tensor::Tensor,
 };
-use crate::graph::{Element, Graph, Op};
+use crate::graph::{Element, Function, Graph, Op};
+
+/// Graphs inside of graphs.
+const MAX_DEPTH: usize = 8;
 
 /// The versions of the operator sets that the file imports.
 pub(super) struct Opsets {
@@ -42,8 +46,16 @@ pub(super) fn read(
             let (dtype, shape) = interface::input(info, &mut bindings)?;
             let name = printable(&info.name);
             reader.builder.budget.elements(&name, &shape)?;
-            let signal = reader.builder.input(&name, shape, dtype);
-            reader.values.insert(&info.name, Value::Signal(signal));
+            let signal = Value::Signal(reader.builder.input(&name, shape.clone(), dtype));
+            let value = match dtype {
+                // Truth values are declared as such.
+                DType::Bool => {
+                    let op = Op::Function(Function::Within { low: 0.0, high: 1.0 });
+                    reader.builder.emit(&name, op, vec![signal], shape, dtype)?
+                }
+                _ => signal,
+            };
+            reader.scope().values.insert(&info.name, value);
         }
     }
     bindings.check()?;
@@ -94,31 +106,86 @@ fn chosen_outputs<'a>(
     }
 }
 
-struct Reader<'a> {
+/// What names mean inside of a graph.
+#[derive(Default)]
+struct Scope<'a> {
     initializers: HashMap<&'a str, &'a TensorProto>,
     sparse: HashMap<&'a str, &'a SparseTensorProto>,
-    opsets: &'a Opsets,
-    builder: Builder,
     values: HashMap<&'a str, Value>,
     /// Tensors that their nodes compute but the reader does not, with why.
     withheld: HashMap<&'a str, String>,
 }
 
-impl<'a> Reader<'a> {
-    fn new(graph: &'a GraphProto, opsets: &'a Opsets, builder: Builder) -> Self {
+impl<'a> Scope<'a> {
+    fn new(graph: &'a GraphProto) -> Self {
         let named = |tensor: &'a SparseTensorProto| Some((&*tensor.values.as_ref()?.name, tensor));
         Self {
             initializers: graph.initializer.iter().map(|t| (t.name.as_str(), t)).collect(),
             sparse: graph.sparse_initializer.iter().filter_map(named).collect(),
-            opsets,
-            builder,
-            values: HashMap::new(),
-            withheld: HashMap::new(),
+            ..Self::default()
         }
+    }
+}
+
+pub(super) struct Reader<'a> {
+    opsets: &'a Opsets,
+    pub(super) builder: Builder,
+    /// The graph's names, and those of graphs inside of graphs that are being read.
+    scopes: Vec<Scope<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(graph: &'a GraphProto, opsets: &'a Opsets, builder: Builder) -> Self {
+        Self { opsets, builder, scopes: vec![Scope::new(graph)] }
     }
 
     fn is_initializer(&self, name: &str) -> bool {
-        self.initializers.contains_key(name) || self.sparse.contains_key(name)
+        let own = |s: &Scope<'_>| s.initializers.contains_key(name) || s.sparse.contains_key(name);
+        self.scopes.iter().any(own)
+    }
+
+    /// The names of the innermost graph.
+    fn scope(&mut self) -> &mut Scope<'a> {
+        if self.scopes.is_empty() {
+            self.scopes.push(Scope::default());
+        }
+        let last = self.scopes.len() - 1;
+        &mut self.scopes[last]
+    }
+
+    /// Reads a graph inside of the one being read, its inputs given; its outputs.
+    pub(super) fn inner(
+        &mut self,
+        graph: &'a GraphProto,
+        inputs: Vec<Value>,
+        node: &str,
+    ) -> Result<Vec<Value>, OnnxError> {
+        let bad = |detail: String| OnnxError::BadNode { node: node.to_owned(), detail };
+        if self.scopes.len() > MAX_DEPTH {
+            return Err(bad(format!("graphs inside of graphs over {MAX_DEPTH} deep")));
+        }
+        if inputs.len() != graph.input.len() {
+            let (count, given) = (graph.input.len(), inputs.len());
+            return Err(bad(format!("its graph has {count} inputs, it gives {given}")));
+        }
+        order::check_names(graph)?;
+        let mut scope = Scope::new(graph);
+        scope.values.extend(graph.input.iter().map(|info| info.name.as_str()).zip(inputs));
+        self.scopes.push(scope);
+        let outputs = graph.output.iter().map(|info| info.name.as_str());
+        let made = order::live(graph, outputs.clone()).and_then(|positions| {
+            for position in positions {
+                self.visit(position, &graph.node[position])?;
+            }
+            outputs
+                .map(|name| {
+                    let value = self.read(name, node)?;
+                    value.ok_or_else(|| bad("its graph has an output without a name".into()))
+                })
+                .collect()
+        });
+        self.scopes.pop();
+        made
     }
 
     fn visit(&mut self, position: usize, proto: &'a NodeProto) -> Result<(), OnnxError> {
@@ -130,6 +197,13 @@ impl<'a> Reader<'a> {
             inputs.push(self.read(input, &name)?);
         }
         let first = self.builder.graph.tensors.len();
+        if let Some(values) = nested::lower(self, proto, &name, &inputs)? {
+            let outputs = proto.output.iter().zip(values).filter(|(name, _)| !name.is_empty());
+            for (output, value) in outputs {
+                self.scope().values.insert(output, value);
+            }
+            return Ok(());
+        }
         let mut node = Node::new(proto, position, opset, inputs, &mut self.builder);
         let values = ops::lower(&mut node)?;
         let withheld = node.withheld.take();
@@ -143,12 +217,12 @@ impl<'a> Reader<'a> {
                     {
                         self.builder.graph.tensors[signal.id.0].name = printable(output);
                     }
-                    self.values.insert(output, value);
+                    self.scope().values.insert(output, value);
                 }
                 None => {
                     let plain = || format!("output {at} of node {name} is not supported");
                     let why = withheld.clone().unwrap_or_else(plain);
-                    self.withheld.insert(output, why);
+                    self.scope().withheld.insert(output, why);
                 }
             }
         }
@@ -168,6 +242,8 @@ impl<'a> Reader<'a> {
         }
         let (domain, version) = match proto.domain.as_str() {
             "" | "ai.onnx" => ("ai.onnx", self.opsets.onnx),
+            // Its operators have one version each, whatever a file says of the set.
+            domain @ "com.microsoft" => (domain, Some(1)),
             domain => (domain, self.opsets.ml),
         };
         version.ok_or_else(|| {
@@ -180,37 +256,43 @@ impl<'a> Reader<'a> {
         if name.is_empty() {
             return Ok(None);
         }
-        if let Some(proto) = self.initializers.get(name) {
-            let tensor = Tensor::decode(proto, &printable(name))?;
-            self.builder.budget.elements(node, &[tensor.data.len()])?;
-            return Ok(Some(Value::Const(tensor)));
+        for at in (0..self.scopes.len()).rev() {
+            let scope = &self.scopes[at];
+            if let Some(proto) = scope.initializers.get(name) {
+                let tensor = Tensor::decode(proto, &printable(name))?;
+                self.builder.budget.elements(node, &[tensor.data.len()])?;
+                return Ok(Some(Value::Const(tensor)));
+            }
+            if let Some(proto) = scope.sparse.get(name) {
+                let budget = &mut self.builder.budget;
+                let tensor = Tensor::decode_sparse(proto, &printable(name), budget)?;
+                return Ok(Some(Value::Const(tensor)));
+            }
+            if let Some(why) = scope.withheld.get(name) {
+                return Err(OnnxError::BadNode { node: node.into(), detail: why.clone() });
+            }
+            if let Some(value) = scope.values.get(name) {
+                if let Value::Const(tensor) = value {
+                    self.builder.budget.elements(node, &[tensor.data.len()])?;
+                }
+                return Ok(Some(value.clone()));
+            }
         }
-        if let Some(proto) = self.sparse.get(name) {
-            let budget = &mut self.builder.budget;
-            return Ok(Some(Value::Const(Tensor::decode_sparse(proto, &printable(name), budget)?)));
-        }
-        let Some(value) = self.values.get(name) else {
-            let detail = match self.withheld.get(name) {
-                Some(why) => why.clone(),
-                None => format!("no node makes tensor {}", printable(name)),
-            };
-            return Err(OnnxError::BadNode { node: node.into(), detail });
-        };
-        if let Value::Const(tensor) = value {
-            self.builder.budget.elements(node, &[tensor.data.len()])?;
-        }
-        Ok(Some(value.clone()))
+        let detail = format!("no node makes tensor {}", printable(name));
+        Err(OnnxError::BadNode { node: node.into(), detail })
     }
 
     fn output(&mut self, info: &'a ValueInfoProto) -> Result<(), OnnxError> {
         let name = printable(&info.name);
-        let Some(Value::Signal(signal)) = self.read(&info.name, &name)? else {
+        let Some(mut value @ Value::Signal(_)) = self.read(&info.name, &name)? else {
             return Err(OnnxError::ConstantOutput { name });
         };
-        if self.builder.uncut.contains(&signal.id) {
-            let detail = "it is cut off to integers, which only encoders are".into();
-            return Err(OnnxError::BadTensor { tensor: name, detail });
+        if matches!(&value, Value::Signal(signal) if self.builder.uncut.contains(&signal.id)) {
+            value = ops::cut(&mut self.builder, &name, value)?;
         }
+        let Value::Signal(signal) = value else {
+            return Err(OnnxError::ConstantOutput { name });
+        };
         if self.builder.chosen.contains_key(&signal.id) {
             let detail = "it is which points are the nearest, one by one; prove what is made of \
                           them"

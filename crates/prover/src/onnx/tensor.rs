@@ -9,6 +9,7 @@ use super::{
     budget::Budget,
     dtype::{DType, type_name},
     error::OnnxError,
+    minifloat,
     shape::{MAX_RANK, size},
 };
 
@@ -72,8 +73,19 @@ impl Tensor {
             let dtype = type_name(proto.data_type);
             return Err(OnnxError::WrongType { tensor: name.into(), dtype });
         };
+        let count = size(&shape).unwrap_or(usize::MAX);
+        let packed = minifloat::per_byte(dtype);
         let data = match raw.is_empty() {
+            false if packed > 1 && raw.len() != count.div_ceil(packed) => {
+                Err(format!("{} bytes of raw data", raw.len()))
+            }
+            false if packed > 1 || dtype.is_minifloat() => Ok(few_bits(dtype, raw, count)),
             false => from_raw(dtype, raw),
+            true if packed > 1 || dtype.is_minifloat() => {
+                let bytes = proto.int32_data.iter().map(|v| u8::try_from(*v & 0xff));
+                let bytes = bytes.collect::<Result<Vec<u8>, _>>().unwrap_or_default();
+                Ok(few_bits(dtype, &bytes, count))
+            }
             true => from_fields(dtype, proto),
         }
         .map_err(bad)?;
@@ -164,8 +176,20 @@ fn from_raw(dtype: DType, raw: &[u8]) -> Result<Data, String> {
             let values = chunks(raw, |b| i64::try_from(u64::from_le_bytes(b)).ok())?;
             Data::Int(values.into_iter().collect::<Option<_>>().ok_or("a number over 2^63")?)
         }
-        DType::String => return Err("strings in raw_data".into()),
+        other => return Err(format!("{} in raw_data", other.name())),
     })
+}
+
+/// Elements of eight bits or fewer, of which several may share a byte.
+fn few_bits(dtype: DType, bytes: &[u8], count: usize) -> Data {
+    let count = count.min(bytes.len().saturating_mul(minifloat::per_byte(dtype)));
+    let bits = minifloat::unpack(dtype, bytes, count);
+    match dtype.is_float() {
+        true => Data::Float(
+            bits.into_iter().map(|b| minifloat::float(dtype, b).unwrap_or(f64::NAN)).collect(),
+        ),
+        false => Data::Int(bits.into_iter().map(|b| minifloat::integer(dtype, b)).collect()),
+    }
 }
 
 fn from_fields(dtype: DType, proto: &TensorProto) -> Result<Data, String> {

@@ -8,7 +8,10 @@ use std::{
 };
 
 use tract_onnx::{
-    pb::{ModelProto, tensor_shape_proto::dimension::Value as Dimension, type_proto},
+    pb::{
+        ModelProto, ValueInfoProto, tensor_proto::DataType,
+        tensor_shape_proto::dimension::Value as Dimension, type_proto,
+    },
     tract_hir::prelude::*,
 };
 
@@ -150,4 +153,19 @@ mod tests {
         assert_eq!(quietly(|| -> u8 { panic!("an assertion of tract's") }), None);
         assert!(!QUIET.get());
     }
+}
+
+/// Whether a model has numbers of half precision.
+pub(super) fn halves(model: &ModelProto) -> bool {
+    let half = |code: i32| [DataType::Float16 as i32, DataType::Bfloat16 as i32].contains(&code);
+    let Some(graph) = &model.graph else { return false };
+    let mut tensors = graph.initializer.iter().map(|tensor| tensor.data_type);
+    let mut casts = graph.node.iter().flat_map(|node| &node.attribute);
+    let typed = |info: &ValueInfoProto| match info.r#type.as_ref().and_then(|t| t.value.as_ref()) {
+        Some(type_proto::Value::TensorType(tensor)) => half(tensor.elem_type),
+        None => false,
+    };
+    tensors.any(half)
+        || graph.input.iter().chain(&graph.output).any(typed)
+        || casts.any(|a| a.name == "to" && i32::try_from(a.i).is_ok_and(half))
 }

@@ -5,7 +5,7 @@ use crate::{
     onnx::{
         error::OnnxError,
         node::{Node, Value},
-        ops::{activation, attention, curves, products, ratio, whole},
+        ops::{activation, curves, products, ratio, shares, whole},
         tensor::{Data, Tensor},
     },
 };
@@ -14,7 +14,7 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
     if operator == "Add" {
         // Masks of attention.
         let inputs = [node.take_unchecked(0), node.take_unchecked(1)];
-        node.replace_inputs(inputs.map(attention::finite).into());
+        node.replace_inputs(inputs.map(shares::finite).into());
     }
     let (a, b) = (node.take(0)?, node.take(1)?);
     same_types(node, [&a, &b])?;
@@ -27,7 +27,7 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
     }
     if !a.dtype().computes() {
         let name = a.dtype().name();
-        return Err(node.unsupported(format!("its operands have type {name}, whose sums may wrap")));
+        return Err(node.unsupported(format!("its operands have type {name}")));
     }
     match (operator, a, b) {
         ("Add" | "Sub", x @ Value::Signal(_), Value::Const(c))

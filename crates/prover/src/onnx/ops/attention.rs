@@ -1,11 +1,15 @@
-//! Attention, as one operator and as exporters write it: scores, a mask, softmax row by row.
-//!
-//! What a mask sets to −∞, or to less than [`MASKED`], has no share: such elements are left out
-//! of their row's maximum and sum, so that the mask is part of the circuit.
+//! Attention of operator set 23 and later: scores of queries and keys, a cap, masks, softmax
+//! row by row, sums of values.
 
-use super::{activation::apply, arithmetic::add, layout::permute, products, ratio};
+use super::{
+    arithmetic::add,
+    layout::permute,
+    products,
+    shares::{INFINITE, finite, shares},
+    smooth,
+};
 use crate::{
-    graph::{Curve, Element, Extremum, Function, Linear, LinearMap, Op, SparseRows},
+    graph::{Element, Op},
     onnx::{
         dtype::DType,
         error::OnnxError,
@@ -14,104 +18,17 @@ use crate::{
     },
 };
 
-/// exp of less than this beside anything that is not masked is 0, also in float64.
-const MASKED: f64 = -1e4;
-/// What stands for −∞.
-const INFINITE: f64 = -1e30;
-
-/// A constant's −∞, of a mask, as a number.
-pub(super) fn finite(mut value: Option<Value>) -> Option<Value> {
-    if let Some(Value::Const(Tensor { data: Data::Float(values), .. })) = &mut value {
-        let infinite = values.iter_mut().filter(|value| **value == f64::NEG_INFINITY);
-        infinite.for_each(|value| *value = INFINITE);
-    }
-    value
-}
-
-/// Whether a mask leaves out each element.
-fn masked(node: &Node<'_>, x: &Value) -> Vec<bool> {
-    let Value::Signal(signal) = x else { return vec![false; x.len()] };
-    let of = |index: usize| {
-        let mut at = (signal.id, index);
-        while let Some(maker) = node.maker(at.0) {
-            match &maker.op {
-                Op::Select(elements) => match elements[at.1] {
-                    Element::Input { input, index } => at = (maker.inputs[input], index),
-                    Element::Constant(value) => return value <= MASKED,
-                },
-                Op::Linear(_) => {
-                    return ratio::row(maker, at.1).is_some_and(|(_, bias)| bias <= MASKED);
-                }
-                _ => return false,
-            }
-        }
-        false
-    };
-    (0..x.len()).map(of).collect()
-}
-
-/// exp(x − max) of each element, divided by the sum of its group's; groups do not overlap.
-pub(super) fn shares(
-    node: &mut Node<'_>,
-    x: Value,
-    groups: &[Vec<usize>],
-) -> Result<Value, OnnxError> {
-    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
-    let masked = masked(node, &x);
-    let mut members = Vec::with_capacity(x.len());
-    let mut group_of = Vec::with_capacity(x.len());
-    let mut own: Vec<Vec<usize>> = Vec::with_capacity(groups.len());
-    for (index, group) in groups.iter().enumerate() {
-        let first = members.len();
-        members.extend(group.iter().copied().filter(|member| !masked[*member]));
-        if members.len() == first {
-            return Err(node.unsupported("its mask leaves a row without any element"));
-        }
-        group_of.resize(members.len(), index);
-        own.push((first..members.len()).collect());
-    }
-    let len = members.len();
-    node.pay(&[len, 8])?;
-    let x = node.pick(x, vec![len], &members)?;
-    let count = vec![own.len()];
-    let rows = SparseRows::from_rows(own.iter().map(|g| g.iter().map(|index| (*index, 1.0))));
-    let extremum = Op::Extremum(Extremum { minimum: false, groups: own });
-    let greatest = node.emit(extremum, vec![x.clone()], count.clone(), dtype)?;
-    let greatest = node.pick(greatest, vec![len], &group_of)?;
-    let below = add(node, vec![(x, 1.0), (greatest, -1.0)])?;
-    // Intervals do not show that none is above the greatest.
-    let below = apply(node, Function::Clip { low: f64::NEG_INFINITY, high: 0.0 }, below)?;
-    let exponential = apply(node, Function::Curve(Curve::Exp), below)?;
-    // A value of its own, which both the sum and the quotient read.
-    let exponential = apply(node, Function::Relu, exponential)?;
-    let sums = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; groups.len()] };
-    let sum = node.emit(Op::Linear(sums), vec![exponential.clone()], count, dtype)?;
-    // Nor that one of them is 1.
-    let sum = apply(node, Function::Clip { low: 1.0, high: f64::INFINITY }, sum)?;
-    let sum = node.pick(sum, vec![len], &group_of)?;
-    let shares = products::quotient(node, exponential, sum)?;
-    let mut elements = vec![Element::Constant(0.0); masked.len()];
-    for (index, member) in members.iter().enumerate() {
-        elements[*member] = Element::Input { input: 0, index };
-    }
-    node.emit(Op::Select(elements), vec![shares], shape, dtype)
-}
-
-/// softmax(scale·Q·Kᵀ + mask)·V by head, of operator set 23 and later.
-pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
-    for (index, what) in [(4, "keys of the past"), (5, "values of the past"), (6, "lengths")] {
-        if node.peek(index).is_some() {
-            return Err(node.unsupported(format!("it is given {what}")));
-        }
-    }
-    if node.float("softcap", 0.0)? != 0.0 {
-        return Err(node.unsupported("its scores have a soft cap"));
-    }
+/// softmax(scale·Q·Kᵀ, capped, + masks)·V by head; then the keys and values with those of the
+/// past before them, and the scores as far as the file asks for them.
+pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let (q, k, v) = (node.take_real(0)?, node.take_real(1)?, node.take_real(2)?);
     let flat = q.shape().len() == 3;
     let q = heads(node, q, "q_num_heads")?;
     let k = heads(node, k, "kv_num_heads")?;
     let v = heads(node, v, "kv_num_heads")?;
+    let (k, past) = after(node, k, 4)?;
+    let (v, _) = after(node, v, 5)?;
+    let present = [k.clone(), v.clone()];
     let ([batch, count, rows, size], [_, own, columns, _], [_, _, _, width]) =
         (dims(node, &q)?, dims(node, &k)?, dims(node, &v)?);
     if own == 0 || count % own != 0 || v.shape()[1] != own {
@@ -122,39 +39,159 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let k = permute(node, k, &[0, 1, 3, 2])?;
     let to = vec![batch, count, rows, columns];
     let sizes = (batch * count, [rows, size, columns]);
-    let mut scores = products::matrices(node, [q, k], sizes, scale, to.clone())?;
-    let mask = finite(node.take_unchecked(3));
-    if let Some(mask) = mask {
-        let mask = match mask {
-            Value::Const(Tensor { shape, dtype: DType::Bool, data: Data::Int(values) }) => {
-                let of = |yes: i64| if yes == 0 { INFINITE } else { 0.0 };
-                let data = Data::Float(values.into_iter().map(of).collect());
-                Value::Const(Tensor { shape, dtype: scores.dtype(), data })
-            }
-            mask => mask,
-        };
-        let mask = node.expand(mask, &to)?;
-        scores = add(node, vec![(scores, 1.0), (mask, 1.0)])?;
-    }
-    if node.flag("is_causal", false)? {
-        let len = node.pay(&to)?;
-        let of = |at: usize| if at % columns > at / columns % rows { INFINITE } else { 0.0 };
-        let data = Data::Float((0..len).map(of).collect());
-        let mask = Value::Const(Tensor { shape: to.clone(), dtype: scores.dtype(), data });
-        scores = add(node, vec![(scores, 1.0), (mask, 1.0)])?;
+    let raw = products::matrices(node, [q, k], sizes, scale, to.clone())?;
+    let cap = node.float("softcap", 0.0)?;
+    let capped = match cap {
+        0.0 => raw.clone(),
+        cap if cap > 0.0 => {
+            let part = node.scale(raw.clone(), |_| (1.0 / cap, 0.0))?;
+            let tanh = smooth::tanh(node, part)?;
+            node.scale(tanh, |_| (cap, 0.0))?
+        }
+        cap => return Err(node.malformed(format!("its soft cap is {cap}"))),
+    };
+    let lengths = lengths(node, batch, columns)?;
+    let known = mask(node, &to, past, lengths.as_deref())?;
+    let mut scores = add(node, vec![(capped.clone(), 1.0), (known, 1.0)])?;
+    if let Some(given) = given_mask(node, &to)? {
+        scores = add(node, vec![(scores, 1.0), (given, 1.0)])?;
     }
     let groups: Vec<Vec<usize>> = (0..batch * count * rows)
         .map(|row| (row * columns..(row + 1) * columns).collect())
         .collect();
-    let shares = shares(node, scores, &groups)?;
+    let shares = shares(node, scores.clone(), &groups)?;
     let sizes = (batch * count, [rows, columns, width]);
-    let made = products::matrices(node, [shares, v], sizes, 1.0, vec![batch, count, rows, width])?;
-    node.withheld = Some("keys, values and scores as outputs are not proven".into());
-    if !flat {
-        return Ok(made);
+    let operands = [shares.clone(), v];
+    let made = products::matrices(node, operands, sizes, 1.0, vec![batch, count, rows, width])?;
+    let made = match flat {
+        false => made,
+        true => {
+            let made = permute(node, made, &[0, 2, 1, 3])?;
+            node.reshape(made, vec![batch, rows, count * width])?
+        }
+    };
+    // What it means changed with operator set 25.
+    let shown = match (node.int("qk_matmul_output_mode").unwrap_or(0), node.opset < 25) {
+        (0, _) => raw,
+        (1, false) => capped,
+        (3, _) => shares,
+        (1, true) | (2, _) => {
+            if node.names_output(3) {
+                return Err(
+                    node.unsupported("its scores after a mask are given, of which some are −∞")
+                );
+            }
+            scores
+        }
+        (other, _) => return Err(node.malformed(format!("qk_matmul_output_mode is {other}"))),
+    };
+    let [keys, values] = present;
+    Ok(vec![made, keys, values, shown])
+}
+
+/// Keys or values after those of the past, of which there may be some.
+fn after(node: &mut Node<'_>, new: Value, index: usize) -> Result<(Value, usize), OnnxError> {
+    let Some(past) = node.take_optional(index)? else { return Ok((new, 0)) };
+    let ([batch, heads, before, size], [a, b, own, c]) = (dims(node, &past)?, dims(node, &new)?);
+    if [batch, heads, size] != [a, b, c] {
+        return Err(node.mismatch(format!("{:?} after {:?}", new.shape(), past.shape())));
     }
-    let made = permute(node, made, &[0, 2, 1, 3])?;
-    node.reshape(made, vec![batch, rows, count * width])
+    let to = vec![batch, heads, before + own, size];
+    let len = node.pay(&to)?;
+    let element = |at: usize| {
+        let (place, rest) = (at / size % (before + own), at % size);
+        let head = at / size / (before + own);
+        match place.checked_sub(before) {
+            None => Element::Input { input: 0, index: (head * before + place) * size + rest },
+            Some(place) => Element::Input { input: 1, index: (head * own + place) * size + rest },
+        }
+    };
+    let dtype = new.dtype();
+    let elements = (0..len).map(element).collect();
+    Ok((node.emit(Op::Select(elements), vec![past, new], to, dtype)?, before))
+}
+
+/// How many keys of each row are not padding, if that is given.
+fn lengths(
+    node: &mut Node<'_>,
+    batch: usize,
+    columns: usize,
+) -> Result<Option<Vec<i64>>, OnnxError> {
+    let lengths = node.take_ints(6)?;
+    match &lengths {
+        Some(own)
+            if own.len() != batch || own.iter().any(|n| !(0..=columns as i64).contains(n)) =>
+        {
+            Err(node.malformed(format!("its lengths are not {batch} of up to {columns}")))
+        }
+        _ => Ok(lengths),
+    }
+}
+
+/// −∞ where no key is attended, whatever the values: padding, what comes later, what is beyond
+/// a window.
+fn mask(
+    node: &mut Node<'_>,
+    to: &[usize],
+    past: usize,
+    lengths: Option<&[i64]>,
+) -> Result<Value, OnnxError> {
+    let &[_, count, rows, columns] = to else {
+        return Err(node.mismatch(format!("scores of {to:?}")));
+    };
+    let causal = node.flag("is_causal", false)?;
+    let bound = |name: &str| node.int(name).filter(|size| *size >= 0);
+    let (left, right) = (bound("left_window_size"), bound("right_window_size"));
+    let len = node.pay(to)?;
+    let of = |at: usize| {
+        let (batch, row, key) =
+            (at / columns / rows / count, at / columns % rows, (at % columns) as i64);
+        let offset = match lengths {
+            Some(lengths) => lengths[batch] - rows as i64,
+            None => past as i64,
+        };
+        let place = offset + row as i64;
+        let kept = lengths.is_none_or(|lengths| key < lengths[batch])
+            && (!causal || key <= place)
+            && left.is_none_or(|left| key >= place.saturating_sub(left))
+            && right.is_none_or(|right| key <= place.saturating_add(right));
+        if kept { 0.0 } else { INFINITE }
+    };
+    let data = Data::Float((0..len).map(of).collect());
+    Ok(Value::Const(Tensor { shape: to.to_vec(), dtype: DType::Float32, data }))
+}
+
+/// The mask that is an input, as what is added.
+fn given_mask(node: &mut Node<'_>, to: &[usize]) -> Result<Option<Value>, OnnxError> {
+    let Some(mask) = finite(node.take_unchecked(3)) else { return Ok(None) };
+    let mut mask = match mask {
+        Value::Const(Tensor { shape, dtype: DType::Bool, data: Data::Int(values) }) => {
+            let of = |yes: i64| if yes == 0 { INFINITE } else { 0.0 };
+            let data = Data::Float(values.into_iter().map(of).collect());
+            Value::Const(Tensor { shape, dtype: DType::Float32, data })
+        }
+        Value::Signal(signal) if signal.dtype == DType::Bool => {
+            return Err(node.unsupported("its mask of truth values is not a constant"));
+        }
+        mask => mask,
+    };
+    // Shorter than the keys, it leaves out those behind.
+    if let (Some(own), Some(columns)) = (mask.shape().last().copied(), to.last().copied())
+        && own != 1
+        && own < columns
+    {
+        let longer = [&mask.shape()[..mask.shape().len() - 1], &[columns]].concat();
+        let len = node.pay(&longer)?;
+        let element = |at: usize| match at % columns {
+            column if column < own => {
+                Element::Input { input: 0, index: at / columns * own + column }
+            }
+            _ => Element::Constant(INFINITE),
+        };
+        let (elements, dtype) = ((0..len).map(element).collect(), mask.dtype());
+        mask = node.emit(Op::Select(elements), vec![mask], longer, dtype)?;
+    }
+    node.expand(mask, to).map(Some)
 }
 
 /// [batch, heads, positions, size] of a tensor that may have its heads side by side.

@@ -1,12 +1,13 @@
-//! Cast and CastLike: nothing where every value keeps its meaning, else refused.
+//! Cast and CastLike: nothing where every value keeps its meaning, cut off towards 0 where floats
+//! become integers. Floats of fewer bits are computed with as they are, more exactly.
 
 use crate::{
-    graph::{Element, Op},
+    graph::{Element, Function, Op, Test},
     onnx::{
         dtype::{DType, type_name},
         error::OnnxError,
-        node::{Node, Value},
-        ops::ratio,
+        node::{Node, Signal, Value},
+        ops::{activation::apply, compare, ratio},
         tensor::{Data, Tensor},
     },
 };
@@ -28,12 +29,17 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
     let value = node.take_unchecked(0);
     let value = value.ok_or_else(|| node.malformed("input 0 is missing".into()))?;
     let from = value.dtype();
-    let half = matches!(to, DType::Float16 | DType::BFloat16);
-    if node.is_uncut(&value) {
-        return Err(node.unsupported("it reads floats that were cut off to integers"));
-    }
+    let value = match node.is_uncut(&value) && from != to {
+        true => super::cut_here(node, value)?,
+        false => value,
+    };
     if from == to {
         return Ok(value);
+    }
+    // Those of 16 bits are computed with more exactly; fewer bits change what a model says.
+    if to.is_minifloat() {
+        let (from, to) = (from.name(), to.name());
+        return Err(node.unsupported(format!("it converts {from} to {to}, which rounds")));
     }
     if from == DType::String || to == DType::String {
         let (from, to) = (from.name(), to.name());
@@ -43,7 +49,6 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
         node.unsupported(format!("it converts {} to {}, which rounds", from.name(), to.name()))
     };
     match value {
-        _ if half => Err(lossy(node)),
         Value::Signal(mut signal) => {
             let keeps = match (from.limits(), to.limits()) {
                 (_, None) => true,
@@ -54,9 +59,8 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
                 signal.dtype = to;
                 return Ok(Value::Signal(signal));
             }
-            if from.is_float() && to == DType::Bool && ratio::is_positive(node, signal.id) {
-                let data = Data::Int(vec![1; node.pay(&signal.shape)?]);
-                return Ok(Value::Const(Tensor { shape: signal.shape, dtype: to, data }));
+            if to == DType::Bool {
+                return truth(node, signal);
             }
             if from.computes() && from.is_float() && matches!(to, DType::Int32 | DType::Int64) {
                 // Encoders and Equal cut off themselves what they read; nothing else may read it.
@@ -72,8 +76,13 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
                 }
                 return Ok(copy);
             }
+            if from.is_float() && !to.is_float() {
+                let cut = super::cut_to(node, Value::Signal(signal), to)?;
+                return within(node, cut);
+            }
             signal.dtype = to;
-            if keeps { Ok(Value::Signal(signal)) } else { Err(lossy(node)) }
+            let value = Value::Signal(signal);
+            if keeps { Ok(value) } else { within(node, value) }
         }
         Value::Const(tensor) => {
             let range = to.limits();
@@ -103,5 +112,26 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
             };
             Ok(Value::Const(Tensor { shape: tensor.shape, dtype: to, data }))
         }
+    }
+}
+
+/// Whether each element is not 0.
+fn truth(node: &mut Node<'_>, signal: Signal) -> Result<Value, OnnxError> {
+    if ratio::is_positive(node, signal.id) {
+        let data = Data::Int(vec![1; node.pay(&signal.shape)?]);
+        return Ok(Value::Const(Tensor { shape: signal.shape, dtype: DType::Bool, data }));
+    }
+    let steps = |_| vec![(Test::Equal(0.0), -1.0)];
+    compare::each(node, Value::Signal(signal), 1.0, steps, DType::Bool)
+}
+
+/// Integers that must fit their type.
+fn within(node: &mut Node<'_>, value: Value) -> Result<Value, OnnxError> {
+    match value.dtype().limits() {
+        Some((low, high)) => {
+            let within = Function::Within { low: low as f64, high: high as f64 };
+            apply(node, within, value)
+        }
+        None => Ok(value),
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     onnx::{
         error::OnnxError,
         node::{Node, Signal, Value},
-        ops::{arithmetic::add, attention, products, reduce},
+        ops::{arithmetic::add, products, reduce, shares},
         tensor::{Data, Tensor},
     },
 };
@@ -247,7 +247,7 @@ pub(super) fn softmax(
             let log = apply(node, cap, log)?;
             apply(node, Function::Curve(Curve::Exp), log)?
         }
-        _ => attention::shares(node, x, groups)?,
+        _ => shares::shares(node, x, groups)?,
     };
     let probabilities = node.reshape(probabilities, shape)?;
     let columns = probabilities.shape().last().copied().unwrap_or(1);

@@ -7,7 +7,7 @@ use crate::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value},
-        ops::{arithmetic::add, attention, compare, curves, logic, products, quantize, whole},
+        ops::{arithmetic::add, compare, curves, logic, products, quantize, shares, whole},
         tensor::{Data, Tensor},
     },
 };
@@ -17,6 +17,10 @@ const COMPARISONS: [&str; 5] = ["Equal", "Greater", "GreaterOrEqual", "Less", "L
 
 pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
     let count = node.input_count();
+    // Masks of attention.
+    let inputs = (0..count).map(|index| shares::finite(node.take_unchecked(index)));
+    let inputs = inputs.collect();
+    node.replace_inputs(inputs);
     let mut values = (0..count).map(|i| node.take(i)).collect::<Result<Vec<_>, _>>()?;
     if values.iter().any(|value| matches!(value, Value::Signal(_))) {
         match (operator, values.pop(), values.pop()) {
@@ -143,8 +147,7 @@ fn two(node: &Node<'_>, operator: &str, a: &Tensor, b: &Tensor) -> Result<Value,
 pub(super) fn choose(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let inputs = [0, 1, 2].map(|index| node.take_unchecked(index));
     // Masks of attention.
-    let signal = inputs[1..].iter().flatten().any(|value| matches!(value, Value::Signal(_)));
-    node.replace_inputs(if signal { inputs.map(attention::finite).into() } else { inputs.into() });
+    node.replace_inputs(inputs.map(shares::finite).into());
     let values = vec![node.take(0)?, node.take(1)?, node.take(2)?];
     let mut values = node.broadcast(values)?;
     let (Some(b), Some(a), Some(condition)) = (values.pop(), values.pop(), values.pop()) else {
@@ -200,4 +203,25 @@ pub(super) fn choose(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         .map(|(index, &yes)| Element::Input { input: input(yes), index })
         .collect();
     node.emit(Op::Select(elements), vec![a, b], shape, dtype)
+}
+
+/// Whether elements are infinite, or no numbers: constants may be, nothing else is.
+pub(super) fn is_no_number(node: &mut Node<'_>, nan: bool) -> Result<Value, OnnxError> {
+    let x = node.take_unchecked(0);
+    let x = x.ok_or_else(|| node.malformed("its input is missing".into()))?;
+    let (positive, negative) =
+        (node.flag("detect_positive", true)?, node.flag("detect_negative", true)?);
+    let len = node.pay(x.shape())?;
+    let is = |v: f64| match nan {
+        true => v.is_nan(),
+        false => v == f64::INFINITY && positive || v == f64::NEG_INFINITY && negative,
+    };
+    let data = match &x {
+        Value::Const(Tensor { data: Data::Float(values), .. }) => {
+            values.iter().map(|v| i64::from(is(*v))).collect()
+        }
+        _ => vec![0; len],
+    };
+    let shape = x.shape().to_vec();
+    Ok(Value::Const(Tensor { shape, dtype: DType::Bool, data: Data::Int(data) }))
 }

@@ -1,17 +1,22 @@
 //! Operators that change shapes and the order of elements: they cost a model nothing.
 
 use crate::onnx::{
+    dtype::DType,
     error::OnnxError,
     node::{Node, Value},
     shape,
+    tensor::{Data, Tensor},
 };
 
-/// Nothing at inference.
-pub(super) fn dropout(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+/// Nothing at inference; a mask that keeps everything.
+pub(super) fn dropout(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     if node.take_ints(2)?.is_some_and(|training| training.iter().any(|&t| t != 0)) {
         return Err(node.unsupported("it is in training mode; export the model for inference"));
     }
-    node.take(0)
+    let value = node.take(0)?;
+    let shape = value.shape().to_vec();
+    let data = Data::Int(vec![1; node.pay(&shape)?]);
+    Ok(vec![value, Value::Const(Tensor { shape, dtype: DType::Bool, data })])
 }
 
 pub(super) fn reshape(node: &mut Node<'_>) -> Result<Value, OnnxError> {

@@ -15,8 +15,13 @@ use crate::{
 
 /// alpha·A'·B' + beta·C, where a prime is an optional transposition.
 pub(super) fn gemm(node: &mut Node<'_>) -> Result<Value, OnnxError> {
-    let (mut a, mut b, c) = (node.take_real(0)?, node.take_real(1)?, node.take_optional(2)?);
     let (alpha, beta) = (node.float("alpha", 1.0)?, node.float("beta", 1.0)?);
+    gemm_of(node, alpha, beta)
+}
+
+/// The same with factors that are not the node's.
+pub(super) fn gemm_of(node: &mut Node<'_>, alpha: f64, beta: f64) -> Result<Value, OnnxError> {
+    let (mut a, mut b, c) = (node.take_real(0)?, node.take_real(1)?, node.take_optional(2)?);
     for value in [&a, &b] {
         if value.shape().len() != 2 {
             return Err(node.mismatch(format!("{:?} where a matrix is needed", value.shape())));

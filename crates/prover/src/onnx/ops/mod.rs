@@ -31,6 +31,7 @@ mod pad;
 mod pieces;
 mod pool;
 mod products;
+mod qlinear;
 mod quantize;
 mod ratio;
 mod recurrent;
@@ -38,12 +39,17 @@ mod reduce;
 mod resize;
 mod rotary;
 mod scatter;
+mod shares;
 mod smooth;
 mod softmax;
 mod whole;
 mod window;
 
+use tract_onnx::pb::NodeProto;
+
 use super::{
+    builder::Builder,
+    dtype::DType,
     error::OnnxError,
     node::{Node, Value},
 };
@@ -67,9 +73,16 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
 fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let operator = node.operator();
     let value = match operator.as_str() {
+        "Attention" => return attention::lower(node),
+        "LayerNormalization" => return norms::layer(node, true),
+        "MaxPool" => return pool::max(node),
+        "Dropout" => return layout::dropout(node),
         "Split" => return pieces::split(node),
         "Scan" => return neighbours::scan(node),
         "TopK" => return neighbours::top(node),
+        own if own.starts_with(qlinear::DOMAIN) => {
+            qlinear::lower(node, &own[qlinear::DOMAIN.len()..])
+        }
         ml if ml.starts_with(ML) => return ml::lower(node, &ml[ML.len()..]),
         "Exp" => curves::exp(node),
         "Sqrt" => {
@@ -97,18 +110,16 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "Softmax" => softmax::lower(node),
         "Gemm" => matrix::gemm(node),
         "MatMul" => matrix::matmul(node),
-        "LayerNormalization" => norms::layer(node, true),
-        "RMSNormalization" => norms::layer(node, false),
+        "RMSNormalization" => return norms::layer(node, false),
         "InstanceNormalization" => norms::instance(node),
         "GroupNormalization" => norms::group(node),
         "MeanVarianceNormalization" => norms::mean_variance(node),
-        "Attention" => attention::lower(node),
         "Einsum" => einsum::lower(node),
         "BatchNormalization" => normalize::batch_normalization(node),
         "Conv" => conv::lower(node),
         "ConvTranspose" => conv_transpose::lower(node),
-        "MaxPool" => pool::max(node),
         "AveragePool" => pool::average(node),
+        "LpPool" => pool::lp(node),
         "GlobalAveragePool" | "GlobalMaxPool" => pool::global(node, operator == "GlobalMaxPool"),
         "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceProd" | "ReduceSum" => {
             reduce::lower(node, &operator)
@@ -146,11 +157,12 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "MaxUnpool" => scatter::max_unpool(node),
         "BitShift" => whole::shift(node),
         "Ceil" | "Floor" | "Round" => whole::round(node, &operator),
+        // Whatever depends on inputs in their ranges is a number, and finite.
+        "IsInf" | "IsNaN" => known::is_no_number(node, operator == "IsNaN"),
         "And" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Mod" | "Not"
         | "Or" | "Pow" | "Xor" => known::lower(node, &operator),
         "Where" => known::choose(node),
         "Identity" => node.take(0),
-        "Dropout" => layout::dropout(node),
         "Reshape" => layout::reshape(node),
         "Flatten" => layout::flatten(node),
         "Squeeze" => layout::squeeze(node),
@@ -172,6 +184,24 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     Ok(vec![within(node, &operator, value?)?])
 }
 
+/// What a Cast to integers has left to be cut off, cut off.
+pub(super) fn cut(builder: &mut Builder, name: &str, x: Value) -> Result<Value, OnnxError> {
+    let dtype = x.dtype();
+    whole::cut(builder, name, x, dtype)
+}
+
+/// The same within a node.
+fn cut_here(node: &mut Node<'_>, x: Value) -> Result<Value, OnnxError> {
+    let dtype = x.dtype();
+    cut_to(node, x, dtype)
+}
+
+/// Floats cut off to integers of a type.
+fn cut_to(node: &mut Node<'_>, x: Value, dtype: DType) -> Result<Value, OnnxError> {
+    let name = node.name.clone();
+    whole::cut(node.builder(), &name, x, dtype)
+}
+
 /// Operators whose results may be beyond their type.
 const GROWING: [&str; 9] =
     ["Abs", "Add", "BitShift", "Mul", "Neg", "Pow", "ReduceProd", "ReduceSum", "Sub"];
@@ -188,10 +218,15 @@ fn within(node: &mut Node<'_>, operator: &str, value: Value) -> Result<Value, On
     }
 }
 
+/// Whether a Scan is one over known points, whose distances are read as a whole.
+pub(super) fn is_distances(proto: &NodeProto) -> bool {
+    neighbours::is_distances(proto)
+}
+
 /// What to say about an operator that is not supported.
 pub(super) fn hint(operator: &str) -> String {
     match operator {
-        "If" | "Loop" | "Scan" => "graphs inside of graphs are not read".into(),
+        "Scan" => "it is no scan that is read".into(),
         _ => "the reader has no such operator".into(),
     }
 }

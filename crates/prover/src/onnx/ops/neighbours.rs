@@ -29,6 +29,12 @@ const SINGLE: [&str; 8] = ["Add", "Cast", "Div", "Equal", "Greater", "Less", "Mu
 /// The most that are chosen.
 const MOST: usize = 64;
 
+/// Whether a Scan computes distances to the points it goes over.
+pub(super) fn is_distances(proto: &NodeProto) -> bool {
+    let body = proto.attribute.iter().find(|attribute| attribute.name == "body");
+    body.and_then(|body| body.g.as_ref()).and_then(distance).is_some()
+}
+
 /// Distances of rows to constant points, as exporters write them: a Scan over the points.
 pub(super) fn scan(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let other = "graphs inside of graphs are not read, but for distances to known points";

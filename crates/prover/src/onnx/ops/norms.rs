@@ -2,24 +2,35 @@
 //! RMSNormalization, InstanceNormalization, GroupNormalization, MeanVarianceNormalization.
 
 use super::{arithmetic::add, products, reduce};
-use crate::onnx::{
-    error::OnnxError,
-    node::{Node, Value},
+use crate::{
+    graph::Op,
+    onnx::{
+        error::OnnxError,
+        node::{Node, Value},
+    },
 };
 
 /// (x − mean) / √(variance + epsilon) over the last axes, times a scale, and a bias; without the
 /// mean and the bias where not `centred`.
-pub(super) fn layer(node: &mut Node<'_>, centred: bool) -> Result<Value, OnnxError> {
+pub(super) fn layer(node: &mut Node<'_>, centred: bool) -> Result<Vec<Value>, OnnxError> {
     let (x, scale) = (node.take_real(0)?, node.take_real(1)?);
     let bias = if centred { node.take_optional(2)? } else { None };
     let shape = x.shape().to_vec();
     let axis = node.axis(node.int("axis").unwrap_or(-1), shape.len())?;
     let axes: Vec<usize> = (axis..shape.len()).collect();
     let epsilon = node.float("epsilon", f64::from(1e-5f32))?;
-    let (_, groups) = reduce::groups(node, &shape, &axes, true)?;
-    node.withheld = Some("statistics as outputs are not proven".into());
-    let standard = products::standardize(node, x, &groups, epsilon, centred)?;
-    affine(node, standard, scale, bias, &shape)
+    let (to, groups) = reduce::groups(node, &shape, &axes, true)?;
+    let (standard, [mean, deviation]) = products::standardized(node, x, &groups, epsilon, centred)?;
+    let made = affine(node, standard, scale, bias, &shape)?;
+    let mut all = vec![made];
+    if centred && (node.names_output(1) || node.names_output(2)) {
+        let ones = vec![1.0; groups.len()];
+        let (count, dtype) = (vec![groups.len()], deviation.dtype());
+        let inverse = node.emit(Op::Quotient(Some(ones)), vec![deviation], count, dtype)?;
+        all.push(node.reshape(mean, to.clone())?);
+        all.push(node.reshape(inverse, to)?);
+    }
+    Ok(all)
 }
 
 /// The same over each channel of each instance.

@@ -1,12 +1,14 @@
 //! MaxPool, AveragePool and their global forms.
 
 use super::{
-    reduce,
+    activation::apply,
+    compare, products, reduce,
     window::{Window, positive, spatial},
 };
 use crate::{
-    graph::{Convolution, Extremum, Linear, LinearMap, Op, SparseRows},
+    graph::{Convolution, Extremum, Function, Linear, LinearMap, Op, SparseRows, Test},
     onnx::{
+        dtype::DType,
         error::OnnxError,
         node::{Node, Value},
     },
@@ -14,7 +16,8 @@ use crate::{
 
 const PADDING_ONLY: &str = "one of its windows covers padding only";
 
-pub(super) fn max(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+/// The greatest element of each window, and where it stands in the input.
+pub(super) fn max(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let x = node.take(0)?;
     let (window, planes) = operands(node, &x)?;
     let groups = windows(node, &window, planes)?;
@@ -22,7 +25,45 @@ pub(super) fn max(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         return Err(node.unsupported(PADDING_ONLY));
     }
     let (to, dtype) = (shape(&x, &window), x.dtype());
-    node.emit(Op::Extremum(Extremum { minimum: false, groups }), vec![x], to, dtype)
+    let indices = match node.names_output(1) {
+        true => Some(places(node, &x, &window, groups.clone(), to.clone())?),
+        false => None,
+    };
+    let greatest = Op::Extremum(Extremum { minimum: false, groups });
+    let mut made = vec![node.emit(greatest, vec![x], to, dtype)?];
+    made.extend(indices);
+    Ok(made)
+}
+
+/// Where the greatest of each window stands, row-major or column-major within its plane: a step
+/// for every place of the window.
+fn places(
+    node: &mut Node<'_>,
+    x: &Value,
+    window: &Window,
+    groups: Vec<Vec<usize>>,
+    to: Vec<usize>,
+) -> Result<Value, OnnxError> {
+    let columns_first = node.flag("storage_order", false)?;
+    let [height, width] = window.input;
+    let number = |at: usize| {
+        let (plane, place) = (at / (height * width), at % (height * width));
+        match columns_first {
+            true => (plane * height * width + place % width * height + place / width) as f64,
+            false => at as f64,
+        }
+    };
+    let numbers: Vec<Vec<f64>> =
+        groups.iter().map(|group| group.iter().map(|at| number(*at)).collect()).collect();
+    let at = Op::ArgExtremum(Extremum { minimum: false, groups });
+    let at = node.emit(at, vec![x.clone()], to, DType::Int64)?;
+    let steps = |element: usize| {
+        let pairs = numbers[element].windows(2).enumerate();
+        // Counted from the first place's number, which is added below.
+        pairs.map(|(n, pair)| (Test::AtLeast((n + 1) as f64), pair[1] - pair[0])).collect()
+    };
+    let moved = compare::each(node, at, 0.0, steps, DType::Int64)?;
+    node.scale(moved, |element| (1.0, numbers[element][0]))
 }
 
 pub(super) fn average(node: &mut Node<'_>) -> Result<Value, OnnxError> {
@@ -79,6 +120,29 @@ pub(super) fn average(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         LinearMap::Sparse(SparseRows::from_rows(groups.into_iter().enumerate().map(row)))
     };
     node.emit(Op::Linear(Linear { maps: vec![map], bias: vec![0.0; len] }), vec![x], to, dtype)
+}
+
+/// (Σ |x|^p)^(1/p) over each window, for p of 1 and 2.
+pub(super) fn lp(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take_real(0)?;
+    let (window, planes) = operands(node, &x)?;
+    let groups = windows(node, &window, planes)?;
+    let to = shape(&x, &window);
+    match node.int("p").unwrap_or(2) {
+        1 => {
+            let sizes = apply(node, Function::Abs, x)?;
+            let rows = SparseRows::from_rows(groups.iter().map(|g| g.iter().map(|at| (*at, 1.0))));
+            let linear =
+                Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; groups.len()] };
+            let dtype = sizes.dtype();
+            node.emit(Op::Linear(linear), vec![sizes], to, dtype)
+        }
+        2 => {
+            let sums = products::sums_of_squares(node, x, &groups, to)?;
+            products::root(node, sums)
+        }
+        p => Err(node.unsupported(format!("its p is {p}; 1 and 2 can be"))),
+    }
 }
 
 pub(super) fn global(node: &mut Node<'_>, maximum: bool) -> Result<Value, OnnxError> {

@@ -148,6 +148,17 @@ pub(super) fn standardize(
     epsilon: f64,
     centred: bool,
 ) -> Result<Value, OnnxError> {
+    standardized(node, x, groups, epsilon, centred).map(|(made, _)| made)
+}
+
+/// The same, with the mean and the divisor of each group.
+pub(super) fn standardized(
+    node: &mut Node<'_>,
+    x: Value,
+    groups: &[Vec<usize>],
+    epsilon: f64,
+    centred: bool,
+) -> Result<(Value, [Value; 2]), OnnxError> {
     let (shape, dtype) = (x.shape().to_vec(), x.dtype());
     let len = node.pay(&[x.len(), 4])? / 4;
     let mut group_of = vec![0; len];
@@ -162,11 +173,11 @@ pub(super) fn standardize(
         let rows = SparseRows::from_rows(groups.iter().map(row));
         Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; groups.len()] }
     };
+    let op = Op::Linear(means(groups));
+    let mean = node.emit(op, vec![x.clone()], vec![groups.len()], dtype)?;
     let x = match centred {
         true => {
-            let op = Op::Linear(means(groups));
-            let mean = node.emit(op, vec![x.clone()], vec![groups.len()], dtype)?;
-            let mean = node.pick(mean, shape.clone(), &group_of)?;
+            let mean = node.pick(mean.clone(), shape.clone(), &group_of)?;
             add(node, vec![(x, 1.0), (mean, -1.0)])?
         }
         false => x,
@@ -175,8 +186,8 @@ pub(super) fn standardize(
     let sizes: Vec<f64> = groups.iter().map(|group| group.len() as f64).collect();
     let variance = node.scale(sums, |group| (1.0 / sizes[group], epsilon))?;
     let deviation = root(node, variance)?;
-    let deviation = node.pick(deviation, shape, &group_of)?;
-    quotient(node, x, deviation)
+    let spread = node.pick(deviation.clone(), shape, &group_of)?;
+    Ok((quotient(node, x, spread)?, [mean, deviation]))
 }
 
 /// Sums of products of elements of two tensors.

@@ -126,7 +126,7 @@ pub(super) fn quantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
 }
 
 /// Rounded, moved by the zero points, and bounded by the type.
-fn saturated(
+pub(super) fn saturated(
     node: &mut Node<'_>,
     x: Value,
     scale: Scale,

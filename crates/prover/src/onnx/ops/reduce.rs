@@ -102,14 +102,21 @@ pub(super) fn arg(node: &mut Node<'_>, minimum: bool) -> Result<Value, OnnxError
         signal.id = node.ordered_as(signal.id);
     }
     let keep = node.flag("keepdims", true)?;
-    if node.flag("select_last_index", false)? {
-        return Err(node.unsupported("of equal elements it takes the last; only the first can be"));
-    }
+    let last = node.flag("select_last_index", false)?;
     if !x.dtype().computes() {
         return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
     }
-    let (to, groups) = groups(node, x.shape(), &[axis], keep)?;
-    node.emit(Op::ArgExtremum(Extremum { minimum, groups }), vec![x], to, DType::Int64)
+    let (to, mut groups) = groups(node, x.shape(), &[axis], keep)?;
+    if !last {
+        let op = Op::ArgExtremum(Extremum { minimum, groups });
+        return node.emit(op, vec![x], to, DType::Int64);
+    }
+    // Of equal elements the first one from the end.
+    groups.iter_mut().for_each(|group| group.reverse());
+    let size = groups.first().map_or(1, Vec::len) as f64;
+    let op = Op::ArgExtremum(Extremum { minimum, groups });
+    let from_end = node.emit(op, vec![x], to, DType::Int64)?;
+    node.scale(from_end, |_| (-1.0, size - 1.0))
 }
 
 /// The shape after a reduction, and for each of its elements those it is taken over.

@@ -2,8 +2,10 @@
 
 use super::{activation::apply, arithmetic::add};
 use crate::{
-    graph::{Function, Rounding, Scale, Staircase},
+    graph::{Function, Linear, LinearMap, Op, Rounding, Scale, Staircase},
     onnx::{
+        builder::Builder,
+        dtype::DType,
         error::OnnxError,
         node::{Node, Value},
         tensor::{Data, Tensor},
@@ -42,6 +44,29 @@ fn truncated(node: &mut Node<'_>, x: Value, widths: &[f64]) -> Result<Value, Onn
     let (right, left) = (floor(node, right, &sizes)?, floor(node, left, &sizes)?);
     let cut = add(node, vec![(right, 1.0), (left, -1.0)])?;
     node.scale(cut, |at| (widths[at].signum(), 0.0))
+}
+
+/// Floats cut off to integers of a type, towards 0.
+pub(super) fn cut(
+    builder: &mut Builder,
+    name: &str,
+    x: Value,
+    dtype: DType,
+) -> Result<Value, OnnxError> {
+    let (shape, len) = (x.shape().to_vec(), x.len());
+    let mut emit = |op: Op, operands: Vec<Value>, dtype: DType| {
+        builder.emit(name, op, operands, shape.clone(), dtype)
+    };
+    let diagonal = |factor: f64| LinearMap::Diagonal(vec![factor; len]);
+    let linear = |maps: Vec<LinearMap>| Op::Linear(Linear { maps, bias: vec![0.0; len] });
+    let floor = || Op::Function(Function::Staircase(Staircase::plain(Rounding::Floor)));
+    let negative = emit(linear(vec![diagonal(-1.0)]), vec![x.clone()], DType::Float64)?;
+    let right = emit(Op::Function(Function::Relu), vec![x], DType::Float64)?;
+    let left = emit(Op::Function(Function::Relu), vec![negative], DType::Float64)?;
+    let right = emit(floor(), vec![right], DType::Float64)?;
+    let left = emit(floor(), vec![left], DType::Float64)?;
+    let both = linear(vec![diagonal(1.0), diagonal(-1.0)]);
+    emit(both, vec![right, left], dtype)
 }
 
 /// The numbers of a constant, none of them 0.

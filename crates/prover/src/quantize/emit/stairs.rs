@@ -49,15 +49,36 @@ impl Emitter<'_> {
         exact: bool,
     ) -> Result<Made, QuantizeError> {
         let lowest = step.bounds.iter().map(|(lo, _)| *lo).fold(f64::MAX, f64::min);
-        let aligned = if exact { self.aligned(view) } else { None };
-        let scaled = match aligned {
-            Some((rows, grids)) => self.on_line(step, view, stairs, lowest, (&rows, &grids))?,
-            None => self.off_line(step, view, stairs, lowest)?,
+        let failed = || QuantizeError::Staircase { node: step.name.clone() };
+        let fits = |scaled: &Scaled| self.excess(&scaled.bounds) <= 0;
+        let (scaled, more) = match if exact { self.aligned(view) } else { None } {
+            None => (self.off_line(step, view, stairs, lowest)?, 0),
+            Some((rows, grids)) => {
+                let made = |more| self.on_line(view, stairs, (lowest, more), (&rows, &grids));
+                match made(0).filter(fits) {
+                    Some(scaled) => (scaled, 0),
+                    // ⌊⌊x / a⌋ / b⌋ is ⌊x / (a·b)⌋: two rescales tell apart more.
+                    None => {
+                        let highest = step.bounds.iter().map(|(_, hi)| hi - lowest);
+                        let highest = highest.fold(1.0, f64::max);
+                        let spare = self.value_bits as i32 - 2 - highest.log2().ceil() as i32;
+                        let more = spare.clamp(0, self.graph.shift_bits as i32) as u32;
+                        (made(more).ok_or_else(failed)?, more)
+                    }
+                }
+            }
         };
-        if self.excess(&scaled.bounds) > 0 {
-            return Err(QuantizeError::Staircase { node: step.name.clone() });
+        if !fits(&scaled) {
+            return Err(failed());
         }
-        let tensor = self.push(&step.name, scaled);
+        let mut tensor = self.push(&step.name, scaled);
+        if more > 0 {
+            let one = 1i64 << (self.graph.shift_bits - more);
+            let maps = vec![LinearMap::Diagonal(vec![one; step.len])];
+            let linear = Linear { maps, bias: vec![0; step.len] };
+            let bounds = self.analysis.linear(&[tensor], &linear);
+            tensor = self.push(&step.name, Scaled { inputs: vec![tensor], linear, bounds });
+        }
         let (len, zeros) = (step.len, vec![0.0; step.len]);
         let meaning =
             Meaning::Affine { units: vec![1.0; len], offsets: vec![lowest; len], middles: zeros };
@@ -102,13 +123,12 @@ impl Emitter<'_> {
 
     fn on_line(
         &self,
-        step: &Step,
         view: &View,
         stairs: &Staircase,
-        lowest: f64,
+        (lowest, more): (f64, u32),
         (rows, grids): (&[Vec<(usize, usize, i64)>], &[Grid]),
-    ) -> Result<Scaled, QuantizeError> {
-        let one = 1i128 << self.graph.shift_bits;
+    ) -> Option<Scaled> {
+        let one = 1i128 << (self.graph.shift_bits + more);
         let mut known: HashMap<Key, Line> = HashMap::new();
         let mut lines = Vec::with_capacity(grids.len());
         for (index, grid) in grids.iter().enumerate() {
@@ -123,47 +143,45 @@ impl Emitter<'_> {
             let line = match known.get(&key) {
                 Some(line) => *line,
                 None => {
-                    let line = grid.line(stairs, index, lowest, one);
-                    let line =
-                        line.ok_or_else(|| QuantizeError::Staircase { node: step.name.clone() })?;
+                    let line = grid.line(stairs, index, lowest, one)?;
                     known.insert(key, line);
                     line
                 }
             };
             lines.push(line);
         }
-        let large = || QuantizeError::Staircase { node: step.name.clone() };
-        let fit = |v: i128| i64::try_from(v).map_err(|_| large());
+        let fit = |v: i128| i64::try_from(v).ok().filter(|v| v.unsigned_abs() < 1 << 62);
         let inputs: Vec<TensorId> =
             view.parts.iter().map(|part| self.made[part.step].tensor).collect();
-        let whole = |part: &Part| -> Result<LinearMap<i64>, QuantizeError> {
+        let whole = |part: &Part| -> Option<LinearMap<i64>> {
             let uniform = grids.windows(2).all(|pair| pair[0].unit == pair[1].unit)
                 && lines.windows(2).all(|pair| pair[0].0 == pair[1].0);
             let Meaning::Affine { units, .. } = &self.made[part.step].meaning else {
-                return Err(large());
+                return None;
             };
             if let (true, Some(grid), Some((factor, _))) = (uniform, grids.first(), lines.first()) {
-                return part.map.try_map(|index, w| {
-                    fit((w * units[index] / grid.unit).round() as i128 * factor)
-                });
+                let exact = |index: usize, w: f64| {
+                    fit((w * units[index] / grid.unit).round() as i128 * factor).ok_or(())
+                };
+                return part.map.try_map(exact).ok();
             }
             let rows = rows.iter().zip(&lines).map(|(terms, (factor, _))| {
                 let own = terms.iter().filter(|term| term.0 == part.step);
-                own.map(|(_, index, times)| Ok((*index, fit(i128::from(*times) * factor)?)))
-                    .collect::<Result<Vec<_>, QuantizeError>>()
+                own.map(|(_, index, times)| Some((*index, fit(i128::from(*times) * factor)?)))
+                    .collect::<Option<Vec<_>>>()
             });
-            Ok(LinearMap::Sparse(SparseRows::from_rows(rows.collect::<Result<Vec<_>, _>>()?)))
+            Some(LinearMap::Sparse(SparseRows::from_rows(rows.collect::<Option<Vec<_>>>()?)))
         };
-        let mut maps = view.parts.iter().map(whole).collect::<Result<Vec<_>, _>>()?;
+        let mut maps = view.parts.iter().map(whole).collect::<Option<Vec<_>>>()?;
         let mut inputs = inputs;
         if maps.is_empty() {
             inputs.extend(self.graph.inputs.first());
             maps.push(LinearMap::Sparse(SparseRows::from_rows(vec![[]; grids.len()])));
         }
-        let bias = lines.iter().map(|line| fit(line.1)).collect::<Result<Vec<_>, _>>()?;
+        let bias = lines.iter().map(|line| fit(line.1)).collect::<Option<Vec<_>>>()?;
         let linear = Linear { maps, bias };
         let bounds = self.analysis.linear(&inputs, &linear);
-        Ok(Scaled { inputs, linear, bounds })
+        Some(Scaled { inputs, linear, bounds })
     }
 
     fn off_line(
@@ -249,7 +267,8 @@ impl Grid {
         if greatest - least > MAX_STEPS {
             return None;
         }
-        // The least Z of each value above the first; what is below 0 is cut at 0.
+        // The least Z of each value above the first. What is below 0 is cut at 0, and what is
+        // above the bound by whoever reads it.
         let mut steps = Vec::new();
         let mut from = self.bounds.0;
         for k in least + 1..=greatest {
@@ -299,7 +318,8 @@ mod tests {
         let lowest = stairs.value(0, grid.real(grid.bounds.0));
         let Some((m, c)) = grid.line(stairs, 0, lowest, one) else { return false };
         for z in grid.bounds.0..=grid.bounds.1 {
-            let ours = ((m * z + c).div_euclid(one)).max(0) as f64 + lowest;
+            let ours = (m * z + c).div_euclid(one).max(0) as f64 + lowest;
+            let ours = ours.min(stairs.high);
             assert_eq!(ours, stairs.value(0, grid.real(z)), "{stairs} at {z}");
         }
         true
@@ -328,7 +348,7 @@ mod tests {
                 single: true,
                 zeros: vec![3.0],
                 low: -128.0,
-                high: f64::INFINITY,
+                high: 127.0,
                 ..Staircase::plain(Rounding::HalfEven)
             };
             assert!(check(&grid, &stairs, 30), "{factor}");

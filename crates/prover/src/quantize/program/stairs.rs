@@ -17,7 +17,7 @@ impl Lowering<'_> {
         let ends: Vec<(f64, f64)> = ends.collect();
         let exact = view.parts.iter().all(|part| !part.raw && self.is_exact(part.step));
         let saturates = ends.iter().any(|(_, hi)| *hi > stairs.high);
-        let kind = Kind::Staircase { view, stairs: open, exact };
+        let kind = Kind::Staircase { view, stairs: stairs.clone(), exact };
         let step = self.add_step(name, node.output, kind);
         self.steps[step].bounds = ends;
         match saturates {

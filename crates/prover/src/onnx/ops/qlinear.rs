@@ -1,0 +1,169 @@
+//! The quantized operators of onnxruntime's own operator set, as its quantizer writes them.
+//!
+//! What onnxruntime computes in float32 between integers is computed here in reals and rounded
+//! like there; functions of one byte are tables of its values, a step wherever they change.
+
+use super::{
+    arithmetic::add,
+    compare, matrix, products,
+    quantize::{as_real, as_whole, saturated},
+    reduce,
+};
+use crate::{
+    graph::{Curve, Scale, Test},
+    onnx::{
+        dtype::DType,
+        error::OnnxError,
+        node::{Node, Value},
+        tensor::{Data, Tensor},
+    },
+};
+
+/// How the names of its operators start.
+pub(super) const DOMAIN: &str = "com.microsoft.";
+
+pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
+    match operator {
+        "QGemm" => gemm(node),
+        "QLinearAdd" | "QLinearMul" => both(node, operator == "QLinearMul"),
+        "QLinearConcat" => concat(node),
+        "QLinearGlobalAveragePool" => average(node),
+        "QLinearLeakyRelu" => {
+            let alpha = node.float("alpha", f64::from(0.01f32))?;
+            table(node, |x| if x < 0.0 { alpha * x } else { x })
+        }
+        "QLinearSigmoid" => table(node, |x| Curve::Sigmoid.value(x)),
+        _ => Err(node.unsupported("the reader has no such operator")),
+    }
+}
+
+/// A scale and a zero point, each a single constant.
+fn grid(node: &mut Node<'_>, scale: usize) -> Result<(f64, f64, DType), OnnxError> {
+    let scales = node.take_floats(scale)?.unwrap_or_default();
+    let zero = node.take_optional(scale + 1)?;
+    let (zero, dtype) = match &zero {
+        Some(Value::Const(Tensor { data: Data::Int(v), dtype, .. })) if v.len() == 1 => {
+            (v[0] as f64, *dtype)
+        }
+        None => (0.0, DType::UInt8),
+        _ => return Err(node.unsupported("its zero point is not one integer constant")),
+    };
+    match scales[..] {
+        [scale] if scale > 0.0 && scale.is_finite() => Ok((scale, zero, dtype)),
+        _ => Err(node.unsupported("its scale is not one positive constant")),
+    }
+}
+
+/// What the integers of input `index` stand for, the scale and zero point following it.
+fn real(node: &mut Node<'_>, index: usize) -> Result<Value, OnnxError> {
+    let x = node.take(index)?;
+    if x.dtype().is_float() {
+        return Err(node.malformed(format!("input {index} is of floats")));
+    }
+    let (scale, zero, _) = grid(node, index + 1)?;
+    let x = as_real(x);
+    node.scale(x, |_| (scale, -zero * scale))
+}
+
+/// Rounded to the integers of a type.
+fn quantized(
+    node: &mut Node<'_>,
+    x: Value,
+    (scale, zero, dtype): (f64, f64, DType),
+) -> Result<Value, OnnxError> {
+    saturated(node, x, Scale::Divide(vec![scale]), vec![zero], dtype)
+}
+
+/// a + b or a·b.
+fn both(node: &mut Node<'_>, product: bool) -> Result<Value, OnnxError> {
+    let (a, b) = (real(node, 0)?, real(node, 3)?);
+    let to = grid(node, 6)?;
+    let mut operands = node.broadcast(vec![a, b])?;
+    let (Some(b), Some(a)) = (operands.pop(), operands.pop()) else {
+        return Err(node.malformed("it has no operands".into()));
+    };
+    let made = match product {
+        true => products::multiply(node, a, b)?,
+        false => add(node, vec![(a, 1.0), (b, 1.0)])?,
+    };
+    quantized(node, made, to)
+}
+
+/// alpha·(A − a)·(B − b) + C, C in the scale of the products; quantized if a scale is given.
+fn gemm(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let (a, b) = (node.take(0)?, node.take(3)?);
+    let c = node.take_optional(6)?;
+    let (a_scale, a_zero, _) = grid(node, 1)?;
+    let (b_scale, b_zero, _) = grid(node, 4)?;
+    let alpha = node.float("alpha", 1.0)?;
+    let (a, b) = (as_real(a), as_real(b));
+    let a = node.scale(a, |_| (1.0, -a_zero))?;
+    let b = node.scale(b, |_| (1.0, -b_zero))?;
+    let kept = node.replace_inputs(vec![Some(a), Some(b), c.map(as_real)]);
+    let made = matrix::gemm_of(node, 1.0, 1.0);
+    node.replace_inputs(kept);
+    let made = made?;
+    let scale = f64::from(alpha as f32 * a_scale as f32 * b_scale as f32);
+    if node.peek(7).is_none() {
+        return node.scale(made, |_| (scale, 0.0));
+    }
+    let (y_scale, zero, dtype) = grid(node, 7)?;
+    let factor = f64::from(scale as f32 / y_scale as f32);
+    saturated(node, made, Scale::Multiply(vec![factor]), vec![zero], dtype)
+}
+
+/// Pieces in scales of their own, side by side in one.
+fn concat(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let to = grid(node, 0)?;
+    let mut pieces = Vec::new();
+    for index in (2..node.input_count()).step_by(3) {
+        let piece = real(node, index)?;
+        pieces.push(Some(quantized(node, piece, to)?));
+    }
+    let kept = node.replace_inputs(pieces);
+    let made = super::pieces::concat(node);
+    node.replace_inputs(kept);
+    made
+}
+
+/// The mean over all positions of each channel.
+fn average(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    if node.flag("channels_last", false)? {
+        return Err(node.unsupported("its channels come last"));
+    }
+    let x = real(node, 0)?;
+    let to = grid(node, 3)?;
+    if x.shape().len() < 3 {
+        return Err(node.mismatch(format!("{:?} is no batch of channels", x.shape())));
+    }
+    let axes: Vec<usize> = (2..x.shape().len()).collect();
+    let mean = reduce::reduce(node, x, &axes, true, "ReduceMean")?;
+    quantized(node, mean, to)
+}
+
+/// A function of what a byte stands for, quantized: a step wherever its value changes.
+fn table(node: &mut Node<'_>, function: impl Fn(f64) -> f64) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    let (scale, zero, dtype) = grid(node, 1)?;
+    let (y_scale, y_zero, to) = grid(node, 3)?;
+    let (Some((low, high)), Some((least, most)), false) =
+        (x.dtype().limits(), to.limits(), x.dtype() != dtype)
+    else {
+        return Err(node.malformed("its zero point has another type than its input".into()));
+    };
+    if high - low > 255 {
+        return Err(node.unsupported(format!("its input has type {}", dtype.name())));
+    }
+    let value = |v: i64| {
+        let x = (v as f64 - zero) * scale;
+        let scaled = (function(f64::from(x as f32)) as f32 / y_scale as f32).round_ties_even();
+        (f64::from(scaled) + y_zero).clamp(least as f64, most as f64)
+    };
+    let steps: Vec<(Test, f64)> = (low..high)
+        .map(|v| (Test::AtLeast((v + 1) as f64), value(v + 1) - value(v)))
+        .filter(|(_, change)| *change != 0.0)
+        .collect();
+    let x = as_real(x);
+    let made = compare::each(node, x, value(low), |_| steps.clone(), DType::Float32)?;
+    as_whole(node, made, to)
+}

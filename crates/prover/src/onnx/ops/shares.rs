@@ -1,0 +1,105 @@
+//! Shares of exponentials, row by row, and masks: what a mask sets to −∞, or to less than
+//! [`MASKED`], has no share. Such elements are left out of their row's maximum and sum, so that
+//! the mask is part of the circuit.
+
+use super::{activation::apply, arithmetic::add, products, ratio};
+use crate::{
+    graph::{Curve, Element, Extremum, Function, Linear, LinearMap, Op, SparseRows},
+    onnx::{
+        error::OnnxError,
+        node::{Node, Value},
+        tensor::{Data, Tensor},
+    },
+};
+
+/// exp of less than this beside anything that is not masked is 0, also in float64.
+const MASKED: f64 = -1e4;
+/// What stands for −∞.
+pub(super) const INFINITE: f64 = -1e30;
+
+/// A constant's −∞, of a mask, as a number.
+pub(super) fn finite(mut value: Option<Value>) -> Option<Value> {
+    if let Some(Value::Const(Tensor { data: Data::Float(values), .. })) = &mut value {
+        let infinite = values.iter_mut().filter(|value| **value == f64::NEG_INFINITY);
+        infinite.for_each(|value| *value = INFINITE);
+    }
+    value
+}
+
+/// Whether a mask leaves out each element.
+fn masked(node: &Node<'_>, x: &Value) -> Vec<bool> {
+    let signal = match x {
+        Value::Signal(signal) => signal,
+        Value::Const(Tensor { data: Data::Float(values), .. }) => {
+            return values.iter().map(|value| *value <= MASKED).collect();
+        }
+        Value::Const(_) => return vec![false; x.len()],
+    };
+    let of = |index: usize| {
+        let mut at = (signal.id, index);
+        while let Some(maker) = node.maker(at.0) {
+            match &maker.op {
+                Op::Select(elements) => match elements[at.1] {
+                    Element::Input { input, index } => at = (maker.inputs[input], index),
+                    Element::Constant(value) => return value <= MASKED,
+                },
+                Op::Linear(_) => {
+                    return ratio::row(maker, at.1).is_some_and(|(_, bias)| bias <= MASKED);
+                }
+                _ => return false,
+            }
+        }
+        false
+    };
+    (0..x.len()).map(of).collect()
+}
+
+/// exp(x − max) of each element, divided by the sum of its group's; groups do not overlap.
+pub(super) fn shares(
+    node: &mut Node<'_>,
+    x: Value,
+    groups: &[Vec<usize>],
+) -> Result<Value, OnnxError> {
+    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
+    let masked = masked(node, &x);
+    let mut members = Vec::with_capacity(x.len());
+    let mut group_of = Vec::with_capacity(x.len());
+    let mut own: Vec<Vec<usize>> = Vec::with_capacity(groups.len());
+    for group in groups {
+        let first = members.len();
+        members.extend(group.iter().copied().filter(|member| !masked[*member]));
+        // A row without any element has no shares, which are zeros.
+        if members.len() > first {
+            group_of.resize(members.len(), own.len());
+            own.push((first..members.len()).collect());
+        }
+    }
+    let len = members.len();
+    if len == 0 {
+        return Err(node.unsupported("its mask leaves no element at all"));
+    }
+    node.pay(&[len, 8])?;
+    let x = node.pick(x, vec![len], &members)?;
+    let count = vec![own.len()];
+    let rows = SparseRows::from_rows(own.iter().map(|g| g.iter().map(|index| (*index, 1.0))));
+    let extremum = Op::Extremum(Extremum { minimum: false, groups: own });
+    let greatest = node.emit(extremum, vec![x.clone()], count.clone(), dtype)?;
+    let greatest = node.pick(greatest, vec![len], &group_of)?;
+    let below = add(node, vec![(x, 1.0), (greatest, -1.0)])?;
+    // Intervals do not show that none is above the greatest.
+    let below = apply(node, Function::Clip { low: f64::NEG_INFINITY, high: 0.0 }, below)?;
+    let exponential = apply(node, Function::Curve(Curve::Exp), below)?;
+    // A value of its own, which both the sum and the quotient read.
+    let exponential = apply(node, Function::Relu, exponential)?;
+    let sums = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; count[0]] };
+    let sum = node.emit(Op::Linear(sums), vec![exponential.clone()], count, dtype)?;
+    // Nor that one of them is 1.
+    let sum = apply(node, Function::Clip { low: 1.0, high: f64::INFINITY }, sum)?;
+    let sum = node.pick(sum, vec![len], &group_of)?;
+    let shares = products::quotient(node, exponential, sum)?;
+    let mut elements = vec![Element::Constant(0.0); masked.len()];
+    for (index, member) in members.iter().enumerate() {
+        elements[*member] = Element::Input { input: 0, index };
+    }
+    node.emit(Op::Select(elements), vec![shares], shape, dtype)
+}
