@@ -86,6 +86,8 @@ pub struct Bytecode {
     pub creation: Vec<u8>,
     /// Code at the contract's address.
     pub runtime: Vec<u8>,
+    /// Where in the source the runtime code comes from, as solc says it.
+    pub source_map: String,
 }
 
 /// A solc executable of the pinned version.
@@ -151,7 +153,8 @@ impl Solc {
         if runtime.len() > MAX_CODE_BYTES {
             return Err(CompileError::CodeTooLarge { bytes: runtime.len() });
         }
-        Ok(Bytecode { creation, runtime })
+        let source_map = evm["deployedBytecode"]["sourceMap"].as_str().unwrap_or_default();
+        Ok(Bytecode { creation, runtime, source_map: source_map.to_owned() })
     }
 
     fn code(&self, object: &Value) -> Result<Vec<u8>, CompileError> {
@@ -190,6 +193,12 @@ impl Solc {
 
 const FILE: &str = "Verifier.sol";
 
+/// What block explorers take to verify the contract in `source`: the compiler's input, with which
+/// anyone gets the same bytecode.
+pub fn standard_input(source: &str, settings: Settings) -> String {
+    format!("{:#}\n", input(source, settings))
+}
+
 fn input(source: &str, settings: Settings) -> Value {
     json!({
         "language": "Solidity",
@@ -200,7 +209,7 @@ fn input(source: &str, settings: Settings) -> Value {
             "evmVersion": "cancun",
             "metadata": { "bytecodeHash": "none", "appendCBOR": false },
             "outputSelection": { FILE: { "*": [
-                "evm.bytecode.object", "evm.deployedBytecode.object",
+                "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.sourceMap",
             ] } },
         },
     })
