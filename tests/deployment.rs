@@ -1,5 +1,7 @@
 //! Deploying and taking up: what is paid once, what is refused before it costs anything.
 
+use std::process::Command;
+
 use alloy::primitives::U256;
 use serde_json::Value;
 use verdict_contracts::bindings::{
@@ -10,6 +12,7 @@ use verdict_contracts::bindings::{
 use crate::common::{
     Workplace, example,
     local::{Local, SUBJECT, address, prove, small_setup},
+    root,
 };
 
 #[test]
@@ -56,12 +59,25 @@ fn the_public_part_alone_verifies_deploys_and_submits() {
     prove(&place, &setup, "A01", "1", &bundle);
     assert_eq!(place.json(&["verify", &public, &bundle])["insecure_srs"], true);
     place.json(&["codegen", &public]);
+    assert_explorers_input(&public);
     let submitted = chain.json(&place, &["submit", &public, &bundle]);
     assert_eq!(submitted["nonce"], 1);
     let applicants = example("applicants.json");
     let error =
         place.failure(&["prove", &public, "--input", &applicants, "--id", "A01", "-o", "x"]);
     assert!(error.contains("private part"), "{error}");
+}
+
+/// What block explorers are given makes the very code that is deployed.
+fn assert_explorers_input(public: &str) {
+    let input = std::fs::File::open(format!("{public}/Verifier.input.json")).expect("written");
+    let solc = root().join("scripts/solc");
+    let output = Command::new(solc).arg("--standard-json").stdin(input).output().expect("it runs");
+    let output: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let made = output["contracts"]["Verifier.sol"].as_object().expect("a contract");
+    let made = made.values().next().expect("a contract")["evm"]["bytecode"]["object"].clone();
+    let code = std::fs::read_to_string(format!("{public}/Verifier.bin")).expect("written");
+    assert_eq!(made.as_str(), Some(code.trim()));
 }
 
 fn copy(from: &str, to: &str) {

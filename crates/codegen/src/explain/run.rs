@@ -2,7 +2,6 @@
 
 use revm::{
     Context, ExecuteCommitEvm, InspectCommitEvm, Inspector, MainBuilder, MainContext,
-    bytecode::Bytecode,
     context::{
         CfgEnv, ContextTr, TxEnv,
         result::{ExecutionResult, ResultGas},
@@ -12,7 +11,6 @@ use revm::{
         CallInputs, CallOutcome, Interpreter, InterpreterTypes, interpreter_types::Jumps,
     },
     primitives::{Address, Bytes, TxKind, U256, hardfork::SpecId},
-    state::AccountInfo,
 };
 
 use super::ExplainError;
@@ -90,12 +88,6 @@ impl Machine {
         Self { db: CacheDB::new(EmptyDB::new()), timestamp, nonce: 0 }
     }
 
-    /// Puts code at an address.
-    pub fn put(&mut self, address: Address, code: &[u8]) {
-        let code = Bytecode::new_raw(Bytes::copy_from_slice(code));
-        self.db.insert_account_info(address, AccountInfo::from_bytecode(code));
-    }
-
     /// Creates a contract from creation code.
     ///
     /// # Errors
@@ -155,19 +147,16 @@ impl Machine {
     pub fn price_of_code(&self, rules: Rules, code: Bytes) -> Result<u64, ExplainError> {
         let mut copy = self.clone();
         let mut tx = copy.transaction(TxKind::Create, code)?;
-        // What creates state is paid beside what a transaction may use.
-        tx.gas_limit = GAS_LIMIT << 3;
-        let mut cfg = CfgEnv::new_with_spec(rules.spec());
-        cfg.tx_gas_limit_cap = Some(GAS_LIMIT);
-        if rules == Rules::Today {
-            tx.gas_limit = GAS_LIMIT;
+        if rules == Rules::Announced {
+            // State that is created is paid beside what a transaction may use.
+            tx.gas_limit = GAS_LIMIT << 3;
         }
         let context = Context::mainnet()
             .with_db(&mut copy.db)
-            .with_cfg(cfg)
-            .modify_block_chained(|block| block.gas_limit = GAS_LIMIT << 4);
-        let mut evm = context.build_mainnet();
-        match evm.transact_commit(tx).map_err(|error| evm_error(&error))? {
+            .modify_block_chained(|block| block.gas_limit = GAS_LIMIT << 3)
+            .with_cfg(CfgEnv::new_with_spec(rules.spec()));
+        let result = context.build_mainnet().transact_commit(tx);
+        match result.map_err(|error| evm_error(&error))? {
             ExecutionResult::Success { gas, .. } => Ok(gas.tx_gas_used()),
             result => Err(failed(&result)),
         }
