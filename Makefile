@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: demo test test-rust test-solidity coverage analyse bench bench-engine compare sanitize fuzz fmt lint doc
+.PHONY: demo test test-rust test-solidity coverage analyse differential bench bench-engine compare sanitize fuzz fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -31,6 +31,10 @@ coverage: node_modules
 # Slither: every finding has its reason in contracts/slither-reasons.json, or is mended.
 analyse: node_modules
 	scripts/slither
+
+# A hundred random constraint systems by three verifiers: a quarter of an hour and more.
+differential: node_modules
+	scripts/differential
 
 # Keys, proofs, memory and gas of the example models.
 bench: node_modules

@@ -4,4 +4,15 @@
 mod common;
 
 mod attested_input;
+mod batch_of_64;
+mod consumers;
+mod credit_score;
+mod demo;
+mod deployment;
+mod gas;
 mod inputs_on_chain;
+mod jobs;
+mod lying_nodes;
+mod model_update;
+mod records;
+mod router_stop;

@@ -9,6 +9,7 @@ import {IInferenceOracle} from "./interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IVerdictAccumulator} from "./interfaces/IVerdictAccumulator.sol";
 import {InferenceEncoding} from "./libraries/InferenceEncoding.sol";
+import {OutputWords} from "./libraries/OutputWords.sol";
 import {PairingSum} from "./libraries/PairingSum.sol";
 import {HALO2_KZG_BN254_V1} from "./libraries/ProofSystem.sol";
 import {ApprovedModels} from "./oracle/ApprovedModels.sol";
@@ -118,6 +119,7 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
             _decode(request, model, attested, inputCommitment, proof);
         int256[] calldata values = InferenceEncoding.decodeOutput(output);
         _verify(model, inputCommitment, inputWords, values, zkProof);
+        request.outputs = OutputWords.ofInference(values, 1, 0);
         return values[0];
     }
 
@@ -188,6 +190,7 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
             for (uint256 i = 0; i < size; ++i) {
                 InferenceEncoding.unpack(requests[i], request);
                 request.inputs = InferenceEncoding.hashInputs(inputWords, size, i);
+                request.outputs = OutputWords.ofInference(values, size, i);
                 words[3 + i] = InferenceEncoding.commitment(request);
                 bytes memory refusal = _record(request, values[i], submitter);
                 _refuse(size, i, refusal);
@@ -204,14 +207,15 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
         uint256 size = inferences.length;
         if (size == 0 || size > MAX_INFERENCES) revert InferenceCountOutOfRange(size, MAX_INFERENCES);
         InferenceEncoding.requireCanonicalList(inferences);
-        uint256[17][] memory all = _accumulateAll(inferences);
+        uint256[18][] memory all = _accumulateAll(inferences);
         InferenceEncoding.Request memory request;
         for (uint256 i = 0; i < size; ++i) {
             Inference calldata inference = inferences[i];
             emit InferenceVerified(inference.modelId, inference.inputCommitment, inference.output, msg.sender);
-            uint256[17] memory one = all[i];
+            uint256[18] memory one = all[i];
             request.modelId = inference.modelId;
             (request.subject, request.nonce, request.deadline) = (address(uint160(one[0])), one[1], one[2]);
+            request.outputs = bytes32(one[5]);
             bytes memory refusal = _record(request, int256(one[3]), submitter | one[4] << 16);
             if (refusal.length != 0) revert InferenceRefused(i, refusal);
         }
@@ -219,13 +223,13 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
 
     /// @dev Checks all proofs. The pairing of their sum holds if that of each does; a proof that does not hold fails
     /// it but with a probability of 2^-128.
-    function _accumulateAll(Inference[] calldata inferences) private view returns (uint256[17][] memory all) {
+    function _accumulateAll(Inference[] calldata inferences) private view returns (uint256[18][] memory all) {
         bytes32 seed = keccak256(msg.data);
-        all = new uint256[17][](inferences.length);
+        all = new uint256[18][](inferences.length);
         uint256[12] memory sum;
         for (uint256 i = 0; i < inferences.length; ++i) {
             // A call, so that an error of whatever part can be told with the inference's index.
-            try this.accumulateInference(inferences[i]) returns (uint256[17] memory one) {
+            try this.accumulateInference(inferences[i]) returns (uint256[18] memory one) {
                 all[i] = one;
             } catch (bytes memory reason) {
                 revert InferenceRefused(i, reason);
@@ -250,19 +254,19 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
     }
 
     /// @dev The pairing's input, copied, behind what is recorded.
-    function _pairingOf(uint256[17] memory found) private pure returns (uint256[12] memory pairing) {
+    function _pairingOf(uint256[18] memory found) private pure returns (uint256[12] memory pairing) {
         assembly ("memory-safe") {
-            mcopy(pairing, add(found, 0xa0), 0x180)
+            mcopy(pairing, add(found, 0xc0), 0x180)
         }
     }
 
     /// @notice The first half of `verifyInferences` for one of its inferences, which the oracle asks of itself.
     /// @dev NOTHING is proven by it, so nobody else may call it.
-    /// @return found Subject, nonce, deadline, score, signers, and the pairing's input.
+    /// @return found Subject, nonce, deadline, score, signers, outputs, and the pairing's input.
     function accumulateInference(Inference calldata inference)
         external
         view
-        returns (uint256[17] memory found)
+        returns (uint256[18] memory found)
     {
         if (msg.sender != address(this)) revert NotForCallers();
         InferenceEncoding.Request memory request;
@@ -275,8 +279,9 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
         (found[3], pairing) = _accumulate(request, inference, attested);
         (found[0], found[1], found[2]) = (uint160(request.subject), request.nonce, request.deadline);
         if (attested) found[4] = _requireAttested(request, inference.attestations);
+        found[5] = uint256(request.outputs);
         assembly ("memory-safe") {
-            mcopy(add(found, 0xa0), pairing, 0x180)
+            mcopy(add(found, 0xc0), pairing, 0x180)
         }
     }
 
@@ -290,9 +295,17 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
         (uint256[] calldata inputWords, bytes calldata zkProof) =
             _decode(request, model, attested, inference.inputCommitment, inference.proof);
         int256[] calldata values = InferenceEncoding.decodeOutput(inference.output);
+        bytes4 selector = IVerdictAccumulator.accumulate.selector;
+        uint256 answer = _ask(selector, model, inference.inputCommitment, inputWords, values, zkProof);
+        bool whole;
+        assembly ("memory-safe") {
+            whole := eq(returndatasize(), 0x180)
+            pairing := answer
+            mstore(0x40, add(answer, 0x180))
+        }
+        if (!whole) revert InvalidProof();
+        request.outputs = OutputWords.ofInference(values, 1, 0);
         score = uint256(values[0]);
-        uint256[] memory instances = _instances(model, inference.inputCommitment, inputWords, values);
-        pairing = IVerdictAccumulator(model.verifier).accumulate(model.key, model.keyHash, instances, zkProof);
     }
 
     // ------------------------------------------------------------------ reading

@@ -255,4 +255,18 @@ contract OracleBatchesTest is BatchFixture {
         vm.assertFalse(ok, "a byte behind the end");
         assertAccepted(original);
     }
+
+    function test_AllOutputsOfEachInferenceAreKept() public {
+        uint256 id = batchModel(3, 1, 4);
+        Batch memory b = batchOf(id, 3, 1);
+        assertAccepted(batchCallWith(b, proveBatch(b)));
+        for (uint256 i = 0; i < 3; ++i) {
+            int256[] memory own = new int256[](4);
+            for (uint256 j = 0; j < 4; ++j) {
+                own[j] = b.values[3 * j + i];
+            }
+            bytes32 expected = keccak256(abi.encodePacked(own));
+            vm.assertEq(oracle.outputsOf(b.subjects[i], id), expected, "an inference's own");
+        }
+    }
 }

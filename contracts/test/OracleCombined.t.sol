@@ -350,4 +350,11 @@ contract OracleCombinedTest is AttestationFixture {
         vm.assertFalse(ok, "a byte changed");
         vm.assertEq(records(), before, "nothing recorded");
     }
+
+    function test_AllOutputsOfEachAreKept() public {
+        assertAccepted(call(three(1)));
+        uint256 word = uint256(2) << 192 | uint256(uint64(int64(-7))) << 64 | 7;
+        vm.assertEq(uint256(oracle.outputsOf(borrower, second)), word, "7 and -7");
+        vm.assertEq(oracle.outputsOf(borrower, creditModel), bytes32(0), "one output");
+    }
 }

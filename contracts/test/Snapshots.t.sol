@@ -51,9 +51,9 @@ contract SnapshotsTest is BatchFixture {
 
     function test_GasOfRecordingIsWithinBudget() public {
         uint256 first = submit(1, "verifyInference without the proof check, first score of a subject");
-        vm.assertLe(first, 57_000, "registry and oracle, first score");
+        vm.assertLe(first, 55_000, "registry and oracle, first score");
         uint256 later = submit(2, "verifyInference without the proof check, later score of a subject");
-        vm.assertLe(later, 40_000, "registry and oracle, later score");
+        vm.assertLe(later, 38_000, "registry and oracle, later score");
     }
 
     function submitBatch(uint256 nonce, string memory name) private returns (uint256 gasPerSubject) {

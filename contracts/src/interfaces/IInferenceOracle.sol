@@ -249,6 +249,11 @@ interface IInferenceOracle is IERCZKMLVerifier {
     /// @notice The record of a subject by a model, stale or not; all zero when there is none.
     function scoreOf(address subject, uint256 modelId) external view returns (ScoreRecord memory);
 
+    /// @notice All outputs of the record of a subject by a model with several, in one word: two or three are packed,
+    /// more are hashed, as `OutputWords` says. Zero for a model with one output, which `scoreOf` has, and when there is
+    /// no record.
+    function outputsOf(address subject, uint256 modelId) external view returns (bytes32);
+
     /// @notice The records of several subjects by a model, each as `scoreOf` gives it.
     function scoresOf(address[] calldata subjects, uint256 modelId)
         external

@@ -7,7 +7,8 @@ import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 /// @title The one encoding of an inference
 /// @notice Solidity's own decoder accepts many encodings of equal values: offsets that point anywhere, gaps,
 /// bytes at the end. This library accepts one, so that a statement has one calldata.
-/// @dev Reads calldata in place. `verifyInference`, `checkInference` and `verifyInferenceBatch` share their
+/// @dev Sums of lengths and places are unchecked: all of them are inside of the calldata, and so small.
+/// Reads calldata in place. `verifyInference`, `checkInference` and `verifyInferenceBatch` share their
 /// parameters and thereby this layout:
 ///
 ///     0x04  model id
@@ -21,8 +22,8 @@ import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 ///
 /// Output and proof are whole words long, so there is no padding behind them.
 library InferenceEncoding {
-    /// @dev What a proof of one inference answers. The nine fields are values, so the struct lies in memory as
-    /// it is encoded.
+    /// @dev What a proof of one inference answers. The first nine fields are values, so the struct lies in memory as
+    /// it is encoded. The last is no part of what is asked: it is the answer, all outputs in a word.
     struct Request {
         bytes32 domain;
         uint256 chainId;
@@ -33,6 +34,7 @@ library InferenceEncoding {
         uint256 nonce;
         uint256 deadline;
         bytes32 inputs;
+        bytes32 outputs;
     }
 
     /// @dev Parameter words inside `proof`: subject, nonce, deadline and two offsets.
@@ -110,10 +112,12 @@ library InferenceEncoding {
             outputAt := output.offset
             proofAt := proof.offset
         }
-        if (outputAt != head + 0x20 || proofAt != outputAt + output.length + 0x20) {
-            revert IInferenceOracle.MalformedCalldata();
+        unchecked {
+            if (outputAt != head + 0x20 || proofAt != outputAt + output.length + 0x20) {
+                revert IInferenceOracle.MalformedCalldata();
+            }
+            return proofAt + proof.length;
         }
-        return proofAt + proof.length;
     }
 
     /// @notice Decodes `abi.encode(int256[] values)`.
@@ -122,11 +126,13 @@ library InferenceEncoding {
             revert IInferenceOracle.MalformedOutput(output.length);
         }
         if (_word(output, 0) != 0x20) revert IInferenceOracle.MalformedOutput(0);
-        uint256 count = (output.length - 0x40) / 0x20;
-        if (_word(output, 0x20) != count) revert IInferenceOracle.MalformedOutput(0x20);
-        assembly ("memory-safe") {
-            values.offset := add(output.offset, 0x40)
-            values.length := count
+        unchecked {
+            uint256 count = (output.length - 0x40) / 0x20;
+            if (_word(output, 0x20) != count) revert IInferenceOracle.MalformedOutput(0x20);
+            assembly ("memory-safe") {
+                values.offset := add(output.offset, 0x40)
+                values.length := count
+            }
         }
     }
 
@@ -149,7 +155,9 @@ library InferenceEncoding {
         request.deadline = deadline;
 
         inputWords = _array(proof, 0x60, PROOF_HEAD, 0x20);
-        zkProof = _zkProof(proof, 0x80, PROOF_HEAD + 0x20 + inputWords.length * 0x20);
+        unchecked {
+            zkProof = _zkProof(proof, 0x80, PROOF_HEAD + 0x20 + inputWords.length * 0x20);
+        }
     }
 
     /// @notice Decodes `abi.encode(uint256[] requests, uint256[] inputWords, bytes zkProof)`.
@@ -162,9 +170,11 @@ library InferenceEncoding {
             revert IInferenceOracle.MalformedProof(proof.length);
         }
         requests = _array(proof, 0, BATCH_HEAD, 0x40);
-        uint256 at = BATCH_HEAD + 0x20 + requests.length * 0x20;
-        inputWords = _array(proof, 0x20, at, 0x20);
-        zkProof = _zkProof(proof, 0x40, at + 0x20 + inputWords.length * 0x20);
+        unchecked {
+            uint256 at = BATCH_HEAD + 0x20 + requests.length * 0x20;
+            inputWords = _array(proof, 0x20, at, 0x20);
+            zkProof = _zkProof(proof, 0x40, at + 0x20 + inputWords.length * 0x20);
+        }
     }
 
     /// @dev The array at `at`, where a length is sure to be, which the word at `field` names. At least `rest`
@@ -176,7 +186,10 @@ library InferenceEncoding {
     {
         if (_word(proof, field) != at) revert IInferenceOracle.MalformedProof(field);
         uint256 count = _word(proof, at);
-        if (count > (proof.length - at - 0x20 - rest) / 0x20) revert IInferenceOracle.MalformedProof(at);
+        unchecked {
+            // What is subtracted is inside of the proof.
+            if (count > (proof.length - at - 0x20 - rest) / 0x20) revert IInferenceOracle.MalformedProof(at);
+        }
         assembly ("memory-safe") {
             words.offset := add(add(proof.offset, at), 0x20)
             words.length := count
@@ -191,14 +204,17 @@ library InferenceEncoding {
         returns (bytes calldata zkProof)
     {
         if (_word(proof, field) != at) revert IInferenceOracle.MalformedProof(field);
-        uint256 length = _word(proof, at);
-        uint256 room = proof.length - at - 0x20;
-        if (length > room || room - length >= 0x20) revert IInferenceOracle.MalformedProof(at);
-        uint256 padding = _word(proof, proof.length - 0x20) & ~(type(uint256).max << (8 * (room - length)));
-        if (padding != 0) revert IInferenceOracle.MalformedProof(at + 0x20 + length);
-        assembly ("memory-safe") {
-            zkProof.offset := add(add(proof.offset, at), 0x20)
-            zkProof.length := length
+        unchecked {
+            uint256 length = _word(proof, at);
+            uint256 room = proof.length - at - 0x20;
+            if (length > room || room - length >= 0x20) revert IInferenceOracle.MalformedProof(at);
+            uint256 padding =
+                _word(proof, proof.length - 0x20) & ~(type(uint256).max << (8 * (room - length)));
+            if (padding != 0) revert IInferenceOracle.MalformedProof(at + 0x20 + length);
+            assembly ("memory-safe") {
+                zkProof.offset := add(add(proof.offset, at), 0x20)
+                zkProof.length := length
+            }
         }
     }
 
@@ -233,7 +249,7 @@ library InferenceEncoding {
         request.deadline = uint40(word);
     }
 
-    /// @notice `keccak256(abi.encode(request))`: the commitment to which a proof is bound.
+    /// @notice The hash of a request's first nine words: the commitment to which a proof is bound.
     function commitment(Request memory request) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {
             hash := keccak256(request, mul(9, 0x20))

@@ -30,6 +30,8 @@ abstract contract ScoreRecords is Submitters {
     }
 
     mapping(uint256 modelId => mapping(address subject => Place)) private _places;
+    /// @dev Of models with several outputs only.
+    mapping(uint256 modelId => mapping(address subject => bytes32)) private _outputs;
 
     /// @param timeToLive_ Seconds for which a score stays fresh. Fixed, so that consumers can rely on it.
     constructor(uint256 timeToLive_) {
@@ -51,6 +53,8 @@ abstract contract ScoreRecords is Submitters {
         refusal = _refusal(request, place.record.nonce());
         if (refusal.length != 0) return refusal;
         place.record = PackedRecords.pack(score, nonce, block.timestamp, request.deadline, witnesses);
+        // Never zero if there are several: a model has as many in every record.
+        if (request.outputs != 0) _outputs[modelId][subject] = request.outputs;
         emit ScoreRecorded(subject, modelId, score, nonce);
     }
 
@@ -104,6 +108,11 @@ abstract contract ScoreRecords is Submitters {
             signers: record.signers(),
             prover: _submitterAt(record.submitter())
         });
+    }
+
+    /// @inheritdoc IInferenceOracle
+    function outputsOf(address subject, uint256 modelId) external view override returns (bytes32) {
+        return _outputs[modelId][subject];
     }
 
     /// @inheritdoc IInferenceOracle

@@ -50,7 +50,7 @@ abstract contract Statements is ApprovedModels {
         request.oracle = address(this);
     }
 
-    /// @dev Packs the instances and calls the model's verifier.
+    /// @dev Makes sure that the model's verifier accepts the proof.
     function _verify(
         IModelRegistry.VerificationData memory model,
         bytes32 inputCommitment,
@@ -58,38 +58,83 @@ abstract contract Statements is ApprovedModels {
         int256[] calldata values,
         bytes calldata zkProof
     ) internal view {
-        uint256[] memory instances = _instances(model, inputCommitment, inputWords, values);
-        if (!IVerdictVerifier(model.verifier).verify(model.key, model.keyHash, instances, zkProof)) {
-            revert InvalidProof();
+        bytes4 selector = IVerdictVerifier.verify.selector;
+        uint256 answer = _ask(selector, model, inputCommitment, inputWords, values, zkProof);
+        bool accepted;
+        assembly ("memory-safe") {
+            accepted := and(gt(returndatasize(), 0x1f), eq(mload(answer), 1))
         }
+        if (!accepted) revert InvalidProof();
     }
 
-    /// @dev Packs [context, input words, outputs less the smallest output], each output checked to be in range.
-    function _instances(
+    /// @dev Asks the model's verifier about the proof: `verify` and `accumulate` take the same arguments. Its errors
+    /// are the caller's.
+    /// @return answer Where in memory the first twelve words of its answer lie, behind the free memory pointer.
+    function _ask(
+        bytes4 selector,
         IModelRegistry.VerificationData memory model,
         bytes32 inputCommitment,
         uint256[] calldata inputWords,
-        int256[] calldata values
-    ) internal pure returns (uint256[] memory instances) {
-        (uint256 batch, uint256 inputs) = (model.batch, inputWords.length);
-        if (inputs != batch * model.publicInputs) {
-            revert InputCountMismatch(batch * model.publicInputs, inputs);
+        int256[] calldata values,
+        bytes calldata zkProof
+    ) internal view returns (uint256 answer) {
+        _requireCounts(model, inputWords.length, values.length);
+        // The call is put together from the calldata at once: selector, key, key hash, two offsets; the instances,
+        // which are the context, the input words and the outputs; the proof, and zeros to a whole word.
+        assembly ("memory-safe") {
+            answer := mload(0x40)
+            mstore(answer, selector)
+            mstore(add(answer, 0x04), mload(add(model, 0x20)))
+            mstore(add(answer, 0x24), mload(add(model, 0x40)))
+            mstore(add(answer, 0x44), 0x80)
+            let count := add(add(inputWords.length, values.length), 1)
+            mstore(add(answer, 0x64), add(0xa0, shl(5, count)))
+            mstore(add(answer, 0x84), count)
+            mstore(add(answer, 0xa4), and(inputCommitment, CONTEXT_MASK))
+            calldatacopy(add(answer, 0xc4), inputWords.offset, shl(5, inputWords.length))
+            let at := add(add(answer, 0xa4), shl(5, count))
+            mstore(at, zkProof.length)
+            at := add(at, 0x20)
+            mstore(add(at, zkProof.length), 0)
+            calldatacopy(at, zkProof.offset, zkProof.length)
         }
-        if (values.length != batch * model.outputs) {
-            revert OutputCountMismatch(batch * model.outputs, values.length);
+        unchecked {
+            _putOutputs(model, values, answer + 0xc4 + inputWords.length * 0x20);
         }
+        assembly ("memory-safe") {
+            let words := add(inputWords.length, values.length)
+            let size := add(add(0xe4, shl(5, words)), and(add(zkProof.length, 0x1f), not(0x1f)))
+            if iszero(staticcall(gas(), mload(model), answer, size, answer, 0x180)) {
+                returndatacopy(answer, 0, returndatasize())
+                revert(answer, returndatasize())
+            }
+        }
+    }
 
-        instances = new uint256[](1 + inputs + values.length);
-        instances[0] = uint256(inputCommitment) & CONTEXT_MASK;
+    /// @dev As many input words and outputs as all inferences of a proof have.
+    function _requireCounts(IModelRegistry.VerificationData memory model, uint256 inputs, uint256 outputs)
+        private
+        pure
+    {
+        unchecked {
+            uint256 batch = model.batch;
+            if (inputs != batch * model.publicInputs) {
+                revert InputCountMismatch(batch * model.publicInputs, inputs);
+            }
+            if (outputs != batch * model.outputs) revert OutputCountMismatch(batch * model.outputs, outputs);
+        }
+    }
+
+    /// @dev Writes the outputs less the smallest output to memory at `to`, each checked to be in range.
+    function _putOutputs(IModelRegistry.VerificationData memory model, int256[] calldata values, uint256 to)
+        private
+        pure
+    {
         (int256 min, int256 max) = (model.outputMin, model.outputMax);
         bool outside;
         assembly ("memory-safe") {
-            // The input words follow the array's length and its first element, the outputs follow them.
-            let to := add(instances, 0x40)
-            calldatacopy(to, inputWords.offset, mul(inputs, 0x20))
-            to := add(to, mul(inputs, 0x20))
             let from := values.offset
-            let end := add(from, mul(values.length, 0x20))
+            let end := add(from, shl(5, values.length))
             // What is below the smallest wraps around and is above the span.
             let span := sub(max, min)
             for {} lt(from, end) { from := add(from, 0x20) } {

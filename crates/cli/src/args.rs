@@ -278,6 +278,10 @@ pub(crate) struct Codegen {
     /// The folder to write (default: the setup's public part)
     #[arg(long, short)]
     pub(crate) out: Option<PathBuf>,
+    /// Run a verification in an EVM and say where every gas of it goes, by the rules of today and
+    /// by the repricings announced for Amsterdam (EIP-2780, 7976, 8037, 8038)
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
     #[arg(long, value_name = "FILE")]
     pub(crate) solc: Option<PathBuf>,

@@ -3,7 +3,7 @@
 //! The compiler is taken from an explicit path, from PATH, from svm's folder, or from
 //! the npm shim (`scripts/solc` beside `node_modules`), whichever is first of the
 //! pinned version. It is run with `--standard-json` on stdin, so nothing is read from
-//! or written to disk. Settings equal those in foundry.toml: the bytecode decides the
+//! or written to disk. Settings are those in foundry.toml: the bytecode decides the
 //! contract's CREATE2 address.
 
 use std::{
@@ -62,6 +62,15 @@ pub enum CompileError {
     },
 }
 
+/// The settings of everything that is compiled here.
+const FOUNDRY: &str = include_str!("../../../foundry.toml");
+
+/// A setting of foundry.toml, without quotes; the first of its name, which is the default profile's.
+fn foundry(key: &str) -> &'static str {
+    let value = |line: &'static str| line.strip_prefix(key)?.trim_start().strip_prefix('=');
+    FOUNDRY.lines().find_map(value).unwrap_or_default().trim().trim_matches('"')
+}
+
 /// What decides the bytecode beside the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -75,7 +84,9 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { optimizer: true, runs: 1_000_000, via_ir: false }
+        let runs = foundry("optimizer_runs").replace('_', "").parse().unwrap_or_default();
+        let on = |key| foundry(key) == "true";
+        Self { optimizer: on("optimizer"), runs, via_ir: on("via_ir") }
     }
 }
 
@@ -86,6 +97,8 @@ pub struct Bytecode {
     pub creation: Vec<u8>,
     /// Code at the contract's address.
     pub runtime: Vec<u8>,
+    /// Where in the source the runtime code comes from, as solc says it.
+    pub source_map: String,
 }
 
 /// A solc executable of the pinned version.
@@ -151,7 +164,8 @@ impl Solc {
         if runtime.len() > MAX_CODE_BYTES {
             return Err(CompileError::CodeTooLarge { bytes: runtime.len() });
         }
-        Ok(Bytecode { creation, runtime })
+        let source_map = evm["deployedBytecode"]["sourceMap"].as_str().unwrap_or_default();
+        Ok(Bytecode { creation, runtime, source_map: source_map.to_owned() })
     }
 
     fn code(&self, object: &Value) -> Result<Vec<u8>, CompileError> {
@@ -190,6 +204,12 @@ impl Solc {
 
 const FILE: &str = "Verifier.sol";
 
+/// What block explorers take to verify the contract in `source`: the compiler's input, with which
+/// anyone gets the same bytecode.
+pub fn standard_input(source: &str, settings: Settings) -> String {
+    format!("{:#}\n", input(source, settings))
+}
+
 fn input(source: &str, settings: Settings) -> Value {
     json!({
         "language": "Solidity",
@@ -197,10 +217,13 @@ fn input(source: &str, settings: Settings) -> Value {
         "settings": {
             "optimizer": { "enabled": settings.optimizer, "runs": settings.runs },
             "viaIR": settings.via_ir,
-            "evmVersion": "cancun",
-            "metadata": { "bytecodeHash": "none", "appendCBOR": false },
+            "evmVersion": foundry("evm_version"),
+            "metadata": {
+                "bytecodeHash": foundry("bytecode_hash"),
+                "appendCBOR": foundry("cbor_metadata") == "true",
+            },
             "outputSelection": { FILE: { "*": [
-                "evm.bytecode.object", "evm.deployedBytecode.object",
+                "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.sourceMap",
             ] } },
         },
     })
@@ -255,6 +278,16 @@ mod tests {
             assert_eq!(parse_version(&text).as_deref(), Some("0.8.34"));
         }
         assert_eq!(parse_version("no solc"), None);
+    }
+
+    #[test]
+    fn settings_are_those_of_the_checkout() {
+        let expected = Settings { optimizer: true, runs: 1_000_000, via_ir: false };
+        assert_eq!(Settings::default(), expected);
+        let settings = &input("", expected)["settings"];
+        assert_eq!(settings["evmVersion"], "cancun");
+        assert_eq!(settings["metadata"], json!({ "bytecodeHash": "none", "appendCBOR": false }));
+        assert_eq!(foundry("no such setting"), "");
     }
 
     #[test]

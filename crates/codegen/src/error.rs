@@ -1,6 +1,6 @@
 //! What can be wrong with a constraint system, a key or a proof.
 
-use verdict_kzg::{protocol::ProtocolError, verify::VerifyError};
+use verdict_kzg::{key::KeyError, protocol::ProtocolError, verify::VerifyError};
 
 /// Why no verifier, key or proof bytes could be made.
 #[derive(Debug, thiserror::Error)]
@@ -8,6 +8,9 @@ pub enum CodegenError {
     /// The constraint system is not one that can be verified.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// The verifying key is not one of the constraint system.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Two rotations meet at one row of a circuit this small.
     #[error("rotations {first} and {second} coincide modulo 2^{k} rows: use a larger k")]
     CoincidingRotations {

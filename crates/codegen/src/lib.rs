@@ -19,7 +19,7 @@
 //! Permutation arguments and built-in lookups are refused with a typed error. Proofs
 //! are halo2's with KZG on BN254, SHPLONK and `verdict_kzg`'s Keccak transcript.
 //!
-//! Everything but `compile` is a pure function.
+//! Everything but `compile` is a pure function; `explain` runs contracts in an EVM in memory.
 
 // Bad input is an error, never the end of the process.
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
@@ -27,6 +27,7 @@
 pub mod compile;
 mod error;
 mod estimate;
+pub mod explain;
 mod key;
 mod memory;
 mod memory_page;

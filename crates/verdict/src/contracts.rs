@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::{B256, keccak256};
 use verdict_codegen::{
-    compile::{Bytecode, Settings, Solc},
+    compile::{Bytecode, SOLC_VERSION, Settings, Solc, standard_input},
     shape_verifier,
 };
 
 use crate::{
     error::Error,
     files::{self, Access},
-    setup::{KEY_PAYLOAD, PublicSetup, SetupError, VERIFIER_CODE, VERIFIER_SOURCE},
+    setup::{KEY_PAYLOAD, PublicSetup, SetupError, VERIFIER_CODE, VERIFIER_INPUT, VERIFIER_SOURCE},
 };
 
 /// The Solidity verifier of a setup's shape, and its key.
@@ -52,13 +52,31 @@ impl Contracts {
         keccak256(&self.verifier.runtime)
     }
 
-    /// Writes source, creation code and key payload into a folder. Returns the source's
-    /// path.
+    /// Writes the compiler's input for block explorers, and says how they take it.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write_input(&self, folder: &Path) -> Result<String, Error> {
+        let path = folder.join(VERIFIER_INPUT);
+        let input = standard_input(&self.source, Settings::default());
+        files::write(&path, input.as_bytes(), Access::Public).map_err(SetupError::from)?;
+        Ok(format!(
+            "to verify the verifier's source at a block explorer, choose \"standard JSON input\" and solc \
+             {SOLC_VERSION}, and upload {} (contract {}); contracts/standard-input.json of a checkout \
+             is that of registry and oracle",
+            path.display(),
+            self.name
+        ))
+    }
+
+    /// Writes source, creation code, the compiler's input and key payload into a folder. Returns
+    /// the source's path.
     ///
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<PathBuf, Error> {
         self.write_files(folder).map_err(SetupError::from)?;
+        self.write_input(folder)?;
         Ok(folder.join(VERIFIER_SOURCE))
     }
 

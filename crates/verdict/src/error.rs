@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use thiserror::Error;
-use verdict_codegen::{CodegenError, compile::CompileError};
+use verdict_codegen::{CodegenError, compile::CompileError, explain::ExplainError};
 use verdict_contracts::{BundleError, CalldataError, DeployError as CodeError};
 use verdict_engine::EngineError;
 use verdict_prover::{
@@ -121,6 +121,9 @@ pub enum Error {
     /// It was not compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// Its gas cannot be explained.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     /// The contracts of this build cannot be deployed.
     #[error(transparent)]
     Code(#[from] CodeError),

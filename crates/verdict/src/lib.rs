@@ -61,6 +61,7 @@ mod contracts;
 mod deploy;
 mod deployment;
 mod error;
+mod explain;
 mod files;
 mod model;
 mod progress;
@@ -89,6 +90,7 @@ pub use self::{
     deploy::{Attestors, DeployError, DeployOptions, DeployStep, Deployed, ScoreDirection, deploy},
     deployment::{AttestationPolicy, Deployment},
     error::{Error, Kind},
+    explain::{Circuit, Gas, GasPart, GasReport, explain},
     files::{FileError, check_writable, write_bundle},
     model::{ModelFile, PlannedModel},
     progress::{Progress, Silent, step, timed_step},

@@ -1,7 +1,7 @@
 //! `verdict codegen`.
 
 use serde::Serialize;
-use verdict::{Contracts, Error, PublicSetup};
+use verdict::{Contracts, Error, GasReport, PublicSetup};
 
 use crate::{
     args::Codegen,
@@ -18,6 +18,8 @@ struct Report {
     creation_bytes: usize,
     runtime_bytes: usize,
     key_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gas: Option<GasReport>,
 }
 
 pub(crate) fn run(args: &Codegen, ui: &Ui) -> Outcome {
@@ -26,6 +28,12 @@ pub(crate) fn run(args: &Codegen, ui: &Ui) -> Outcome {
         Ok(Contracts::new(&setup, args.solc.as_deref())?)
     })?;
     let source = contracts.write(args.out.as_deref().unwrap_or(setup.folder()))?;
+    let gas = match args.explain {
+        true => Some(ui.step("run a verification in an EVM", || {
+            Ok(verdict::explain(&setup, &contracts.verifier)?)
+        })?),
+        false => None,
+    };
     let report = Report {
         contract: contracts.name,
         shape_id: hex::encode(contracts.shape_id),
@@ -33,11 +41,16 @@ pub(crate) fn run(args: &Codegen, ui: &Ui) -> Outcome {
         creation_bytes: contracts.verifier.creation.len(),
         runtime_bytes: contracts.verifier.runtime.len(),
         key_bytes: contracts.key.len(),
+        gas,
     };
-    let human = table(&[
+    let mut human = table(&[
         ("contract", format!("{} in {}", report.contract, source.display())),
         ("runtime code", bytes(report.runtime_bytes)),
         ("key", bytes(report.key_bytes)),
     ]);
+    if let Some(gas) = &report.gas {
+        human.push(String::new());
+        human.extend(gas.to_string().lines().map(|line| format!("  {line}")));
+    }
     ui.result(&report, &human)
 }

@@ -28,6 +28,7 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
     let deployed = wait(&runtime, verdict::deploy(&setup, &contracts, &chain, &options, ui))?;
     let gas: u64 = deployed.steps.iter().filter_map(|step| step.gas).sum();
     ui.note(&format!("{} gas in all", grouped(gas)));
+    ui.note(&contracts.write_input(setup.folder())?);
     let deployment = &deployed.deployment;
     if args.score == Score::Unspecified {
         ui.note(

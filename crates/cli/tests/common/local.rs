@@ -4,7 +4,7 @@ use std::{process::Command, sync::Arc};
 
 use alloy::{
     network::TransactionBuilder,
-    primitives::Address,
+    primitives::{Address, U256},
     providers::{Provider, ProviderBuilder},
     rpc::types::TransactionRequest,
     signers::local::PrivateKeySigner,
@@ -56,6 +56,12 @@ impl Local {
         runtime().block_on(self.anvil.rpc(method, params)).expect(method)
     }
 
+    /// What the chain answers to a method that it refuses.
+    pub(crate) fn rpc_refusal(&self, method: &'static str, params: Value) -> String {
+        let answer = runtime().block_on(self.anvil.rpc::<_, Value>(method, params));
+        answer.expect_err("a refusal").to_string()
+    }
+
     /// The program, with other endpoints.
     pub(crate) fn through(&self, place: &Workplace, urls: &[&str], args: &[&str]) -> Command {
         let mut command = place.command(args);
@@ -97,12 +103,7 @@ impl Local {
 
     /// Sends a transaction of the key's own, beside the program.
     pub(crate) fn send(&self, to: Address, call: &impl SolCall) {
-        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
-        let receipt = runtime().block_on(async {
-            let sent = self.provider().send_transaction(request).await?;
-            Ok::<_, Box<dyn std::error::Error>>(sent.get_receipt().await?)
-        });
-        assert!(receipt.expect("mined").status(), "the transaction succeeds");
+        self.pay(to, call, 0);
     }
 
     /// Creates a contract, beside the program.
@@ -117,11 +118,48 @@ impl Local {
         receipt.contract_address.expect("a creation")
     }
 
+    /// Sends a transaction with ether.
+    pub(crate) fn pay(&self, to: Address, call: &impl SolCall, value: u64) {
+        let request = TransactionRequest::default()
+            .with_to(to)
+            .with_input(call.abi_encode())
+            .with_value(U256::from(value));
+        let receipt = runtime().block_on(async {
+            let sent = self.provider().send_transaction(request).await?;
+            Ok::<_, Box<dyn std::error::Error>>(sent.get_receipt().await?)
+        });
+        assert!(receipt.expect("mined").status(), "the transaction succeeds");
+    }
+
+    /// Asks for a call that is refused, and returns the error's data.
+    pub(crate) fn refusal(&self, to: Address, call: &impl SolCall) -> Vec<u8> {
+        let request = TransactionRequest::default()
+            .with_from(self.sender())
+            .with_to(to)
+            .with_input(call.abi_encode());
+        let answer = runtime().block_on(async { self.provider().call(request).await });
+        let error = answer.expect_err("a revert");
+        let data = error.as_error_resp().and_then(|response| response.as_revert_data());
+        data.unwrap_or_else(|| panic!("no revert: {error}")).to_vec()
+    }
+
     pub(crate) fn call<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
-        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
+        let request = TransactionRequest::default()
+            .with_from(self.sender())
+            .with_to(to)
+            .with_input(call.abi_encode());
         let data = runtime().block_on(async { self.provider().call(request).await });
         C::abi_decode_returns(&data.expect("an answer")).expect("of the function")
     }
+}
+
+/// Creation code of a contract of the package, by its artifact.
+pub(crate) fn artifact(name: &str) -> Vec<u8> {
+    let path = root().join("contracts/artifacts").join(format!("{name}.json"));
+    let text = std::fs::read(path).expect("an artifact");
+    let artifact: Value = serde_json::from_slice(&text).expect("JSON");
+    let code = artifact["bytecode"].as_str().expect("bytecode");
+    alloy::primitives::hex::decode(code).expect("hexadecimal")
 }
 
 /// Whom scores are about.

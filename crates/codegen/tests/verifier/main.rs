@@ -11,4 +11,5 @@ mod mutants;
 mod random;
 mod refusals;
 mod synthetic;
+mod systems;
 mod trees;

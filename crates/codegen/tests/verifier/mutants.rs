@@ -59,9 +59,9 @@ fn flipped(word: &Word, bit: usize) -> Word {
 }
 
 /// A change and the call with it.
-struct Mutant {
-    name: String,
-    call: Call,
+pub struct Mutant {
+    pub name: String,
+    pub call: Call,
 }
 
 /// Which words of the proof are coordinates: the points come first and last.
@@ -95,7 +95,7 @@ impl Layout {
     }
 }
 
-fn proof_mutants(proven: &Proven) -> Vec<Mutant> {
+pub fn proof_mutants(proven: &Proven) -> Vec<Mutant> {
     let call = &proven.call;
     let layout = Layout::of(proven);
     let mut mutants = Vec::new();
@@ -163,7 +163,7 @@ fn proof_mutants(proven: &Proven) -> Vec<Mutant> {
     mutants
 }
 
-fn instance_mutants(proven: &Proven) -> Vec<Mutant> {
+pub fn instance_mutants(proven: &Proven) -> Vec<Mutant> {
     let call = &proven.call;
     let mut mutants = Vec::new();
     let mut push = |name: String, instances: Vec<Word>| {

@@ -8,7 +8,7 @@ use halo2_proofs::{
     circuit::{Layouter, SimpleFloorPlanner, Value},
     plonk::{
         Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed,
-        Instance, SecondPhase,
+        Instance, SecondPhase, ThirdPhase,
     },
     poly::Rotation,
 };
@@ -23,6 +23,9 @@ pub struct Spec {
     pub inputs: usize,
     /// Result columns; in phase 2 if there are challenges.
     pub results: usize,
+    /// Challenges after phase 2. If there are any, there are challenges after phase 1 too, and a
+    /// column in phase 3 for the results combined.
+    pub late_challenges: usize,
     /// Challenges after phase 1.
     pub challenges: usize,
     /// Fixed columns beside the selector.
@@ -44,6 +47,7 @@ impl Default for Spec {
         Self {
             inputs: 2,
             results: 1,
+            late_challenges: 0,
             challenges: 0,
             fixed: 1,
             secret: 0,
@@ -79,6 +83,7 @@ pub struct Columns {
     inputs: Vec<Column<Advice>>,
     results: Vec<Column<Advice>>,
     challenges: Vec<Challenge>,
+    late: Option<(Column<Advice>, Vec<Challenge>)>,
     selector: Column<Fixed>,
     fixed: Vec<Column<Fixed>>,
     instance: Option<Column<Instance>>,
@@ -131,6 +136,17 @@ where
         sum = sum + read(Cell::Instance(*at)) * constant(index as u64 + 2);
     }
     sum
+}
+
+/// Every value times every challenge, summed up; over values or over queries.
+fn combined<T>(challenges: &[T], values: &[T]) -> T
+where
+    T: Clone + std::ops::Add<Output = T> + std::ops::Mul<Output = T>,
+{
+    let products = challenges
+        .iter()
+        .flat_map(|challenge| values.iter().map(|value| challenge.clone() * value.clone()));
+    products.reduce(|sum, product| sum + product).expect("a challenge and a value")
 }
 
 /// A circuit with random contents.
@@ -200,6 +216,11 @@ impl Columns {
                 _ => meta.advice_column_in(SecondPhase),
             })
             .collect();
+        let late = (spec.late_challenges > 0).then(|| {
+            let challenge = |_| meta.challenge_usable_after(SecondPhase);
+            let challenges: Vec<_> = (0..spec.late_challenges).map(challenge).collect();
+            (meta.advice_column_in(ThirdPhase), challenges)
+        });
         let selector = meta.fixed_column();
         let fixed: Vec<_> = (0..spec.fixed).map(|_| meta.fixed_column()).collect();
         let instance = spec.instance.as_ref().map(|_| meta.instance_column());
@@ -222,7 +243,20 @@ impl Columns {
                 vec![meta.query_fixed(selector, Rotation::cur()) * (actual - expected)]
             });
         }
-        Self { spec: spec.clone(), inputs, results, challenges, selector, fixed, instance }
+        if let Some((column, challenges)) = &late {
+            meta.create_gate("results are combined", |meta| {
+                let powers: Vec<_> =
+                    challenges.iter().map(|challenge| meta.query_challenge(*challenge)).collect();
+                let values: Vec<_> = results
+                    .iter()
+                    .map(|result| meta.query_advice(*result, Rotation::cur()))
+                    .collect();
+                let actual = meta.query_advice(*column, Rotation::cur());
+                let expected = combined(&powers, &values);
+                vec![meta.query_fixed(selector, Rotation::cur()) * (actual - expected)]
+            });
+        }
+        Self { spec: spec.clone(), inputs, results, challenges, late, selector, fixed, instance }
     }
 }
 
@@ -275,13 +309,24 @@ impl Circuit<Fr> for Synthetic {
                     }
                 }
                 // Without challenges (keygen) there is nothing to compute.
-                if challenges.len() == columns.challenges.len() {
-                    for (index, column) in columns.results.iter().enumerate() {
-                        for row in active.clone() {
-                            let value = self.value(index, row, &challenges);
-                            region.assign_advice(*column, row, Value::known(value));
-                        }
+                let known = challenges.len() == columns.challenges.len();
+                for (index, column) in columns.results.iter().enumerate().filter(|_| known) {
+                    for row in active.clone() {
+                        let value = self.value(index, row, &challenges);
+                        region.assign_advice(*column, row, Value::known(value));
                     }
+                }
+                let Some((column, late)) = &columns.late else { return Ok(()) };
+                region.next_phase();
+                let mut powers = Vec::new();
+                for challenge in late {
+                    region.get_challenge(*challenge).map(|value| powers.push(value));
+                }
+                for row in active.clone().filter(|_| known && powers.len() == late.len()) {
+                    let results = 0..self.spec.results;
+                    let values: Vec<_> =
+                        results.map(|index| self.value(index, row, &challenges)).collect();
+                    region.assign_advice(*column, row, Value::known(combined(&powers, &values)));
                 }
                 let _ = columns.instance;
                 Ok(())

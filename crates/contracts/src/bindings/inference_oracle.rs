@@ -243,7 +243,7 @@ sol! {
         function verifyInferences(Inference[] inferences) external;
 
         /// The first half of it for one inference, which the oracle asks of itself: nothing is proven.
-        function accumulateInference(Inference inference) external view returns (uint256[17] found);
+        function accumulateInference(Inference inference) external view returns (uint256[18] found);
 
         /// Accepts proofs of a model, if it is exactly what was reviewed. Take the arguments from what was
         /// reviewed, never from the registry they are compared with.
@@ -297,6 +297,9 @@ sol! {
 
         /// The record of a subject by a model, stale or not; all zero when there is none.
         function scoreOf(address subject, uint256 modelId) external view returns (ScoreRecord);
+        /// All outputs of the record of a subject by a model with several, in one word: two or three are packed, more are
+        /// hashed. Zero for a model with one output, which `scoreOf` has, and when there is no record.
+        function outputsOf(address subject, uint256 modelId) external view returns (bytes32);
 
         /// The records of several subjects by a model, each as `scoreOf` gives it.
         function scoresOf(address[] subjects, uint256 modelId)

@@ -60,6 +60,9 @@ pub const VERIFYING_KEY: &str = "vk.bin";
 pub const VERIFIER_SOURCE: &str = "Verifier.sol";
 /// Name of the Solidity verifier's creation code, hexadecimal; `codegen` writes it.
 pub const VERIFIER_CODE: &str = "Verifier.bin";
+/// Name of the compiler's input that makes this code, for block explorers; `codegen` and `deploy`
+/// write it.
+pub const VERIFIER_INPUT: &str = "Verifier.input.json";
 /// Name of the key contract's payload, hexadecimal.
 pub const KEY_PAYLOAD: &str = "key.hex";
 /// Name of the file that says where the contracts are.

@@ -1,7 +1,5 @@
 //! Nodes that lie, forget and are in trouble, and what that may cost.
 
-mod common;
-
 use std::{
     process::Stdio,
     sync::{
@@ -11,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use alloy::{
-    primitives::{Address, B256, Bytes, I256, U256, aliases::U40, hex, keccak256},
-    sol_types::{SolCall, SolValue},
-};
-use common::{
+use crate::common::{
     Workplace, failure, json,
     local::{Local, SUBJECT, TWINS, address, prove_small, small_setup},
     proxy::{Proxy, refusal},
+};
+use alloy::{
+    primitives::{Address, B256, Bytes, I256, U256, aliases::U40, hex, keccak256},
+    sol_types::{SolCall, SolValue},
 };
 use serde_json::{Value, json as value};
 use verdict_contracts::bindings::{

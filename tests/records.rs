@@ -1,8 +1,6 @@
 //! What counts as recorded, and oracles that somebody else deployed or that have several models.
 
-mod common;
-
-use common::{
+use crate::common::{
     Workplace, failure, json,
     local::{Local, SUBJECT, TWINS, address, prove_small, small_setup},
 };
@@ -47,7 +45,7 @@ fn two_models_of_one_oracle_keep_their_own_records_and_decimals() {
     let place = Workplace::new();
     let coarse = small_setup(&place, "coarse");
     let fine = place.path("fine");
-    let model = common::root().join("crates/prover/tests/fixtures/good/mlp.onnx");
+    let model = crate::common::root().join("crates/prover/tests/fixtures/good/mlp.onnx");
     let model = model.display().to_string();
     let args = ["setup", &model, "--range=-1,1", "--target-error", "1e-3", "--decimals", "3"];
     place.json(&[&args[..], &["--dev-srs", "--out", &fine]].concat());

@@ -1,18 +1,16 @@
 //! Looking after jobs: `jobs`, `status`, `retry`, `cancel`, and what errors may show.
 
-mod common;
-
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
 
+use crate::common::{Workplace, failure, json};
 use alloy::{
     primitives::{Address, B256, Bytes},
     signers::local::PrivateKeySigner,
 };
-use common::{Workplace, failure, json};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use verdict_relayer::{
@@ -35,7 +33,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let place = Workplace::new();
-        let binary = Some(find_anvil(&common::root()).expect("run `npm ci`"));
+        let binary = Some(find_anvil(&crate::common::root()).expect("run `npm ci`"));
         let options = DevChainOptions { binary, ..DevChainOptions::default() };
         let anvil = DevChain::start(&options).expect("anvil starts");
         let runtime = Runtime::new().expect("a runtime");
@@ -191,7 +189,8 @@ fn limits_out_of_their_range_are_refused_before_anything_is_sent() {
 #[test]
 fn whoever_reads_may_stop_reading() {
     let place = Workplace::new();
-    let mut command = place.command(&["inspect", &common::example("logistic.onnx"), "--json"]);
+    let mut command =
+        place.command(&["inspect", &crate::common::example("logistic.onnx"), "--json"]);
     command.args(["--range", "0,1"]).stdout(std::process::Stdio::piped());
     let mut running = command.stderr(std::process::Stdio::piped()).spawn().expect("starts");
     drop(running.stdout.take());

@@ -1,8 +1,6 @@
 //! Many scores at a price: one proof of a batch, recorded by one transaction.
 
-mod common;
-
-use common::{
+use crate::common::{
     Workplace, example,
     local::{Local, small_setup_with},
 };
@@ -72,10 +70,13 @@ fn sixty_four_scores_are_recorded_by_one_proof_at_a_price() {
     let deployed = chain.json(&place, &["deploy", &setup]);
     let deployment = &deployed["deployment"];
     let samples = applicants(SIZE);
+    let explained = &place.json(&["codegen", &setup, "--explain"])["gas"];
     // Gas a subject, the whole transaction included.
-    for (nonce, limit) in [(1, 32_000), (2, 15_000)] {
+    for (nonce, limit, which) in [(1, 32_000, "first"), (2, 15_000, "later")] {
         let (bundle, proof) = prove(&place, &setup, &samples, &requests(deployment, SIZE, nonce));
         let submitted = chain.json(&place, &["submit", &setup, &proof]);
+        // Most of what names these subjects are zeros.
+        crate::credit_score::assert_gas(&submitted, &explained[which], 0.03);
         let gas = submitted["gas"].as_u64().expect("gas") / SIZE as u64;
         println!("nonce {nonce}: {gas} gas a subject");
         assert!(gas <= limit, "{gas} gas a subject, at most {limit}");
@@ -105,7 +106,7 @@ fn one_inference_that_cannot_be_recorded_fails_the_batch_by_its_index() {
     let chain = Local::start(31_337);
     let deployed = chain.json(&place, &["deploy", &out]);
     let deployment = &deployed["deployment"];
-    let oracle = common::local::address(&deployed, "oracle");
+    let oracle = crate::common::local::address(&deployed, "oracle");
     let samples = [vec![-1.0, -0.75, 0.75], vec![0.5, 0.25, 0.75], vec![0.0, 0.0, 1.0]];
     let nonces = || -> Vec<u64> {
         let ask = |index| {
@@ -154,7 +155,7 @@ fn one_inference_that_cannot_be_recorded_fails_the_batch_by_its_index() {
     );
 
     // A proof of one inference is for another setup.
-    let one = common::local::small_setup(&place, "one");
+    let one = crate::common::local::small_setup(&place, "one");
     let error = chain.fails_with(1, &place, &["submit", &one, &proof]);
     assert!(error.contains("not deployed") || error.contains("deployment"), "{error}");
 }

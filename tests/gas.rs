@@ -1,0 +1,118 @@
+//! What the examples cost is written down beside forge's snapshots, by the rules of today and by
+//! those that are announced.
+
+use std::{fmt::Write, sync::OnceLock};
+
+use verdict::{
+    Gas, GasPart, GasReport, LoadOptions, ModelFile, Objective, Plan, PlanOptions, PlannedModel,
+    explain,
+};
+use verdict_codegen::{
+    compile::{Settings, Solc},
+    shape_verifier,
+};
+use verdict_prover::{keys::protocol, samples::read_ranges};
+
+use crate::common::root;
+
+/// Rewrites the file instead of comparing it.
+const WRITE: &str = "VERDICT_WRITE_SNAPSHOTS";
+
+fn planned(model: &str, options: &PlanOptions) -> PlannedModel {
+    let path = root().join("examples").join(model);
+    let file = ModelFile::open(&path, &LoadOptions::default()).expect("a model");
+    let ranges = path.parent().expect("a folder").join("ranges.json");
+    let (ranges, _) = read_ranges(&ranges, &file.inputs()).expect("ranges");
+    file.without_crosscheck().plan(&ranges, options).expect("a plan")
+}
+
+fn explained(planned: &PlannedModel) -> GasReport {
+    static SOLC: OnceLock<Solc> = OnceLock::new();
+    let solc = SOLC.get_or_init(|| Solc::find(None).expect("npm ci installs solc"));
+    let protocol = protocol(&planned.plan().shape, planned.plan().opening).expect("supported");
+    let verifier = shape_verifier(&protocol).expect("it renders");
+    let code = solc.compile(&verifier.source, &verifier.contract_name, Settings::default());
+    explain(planned, &code.expect("it compiles")).expect("it runs through")
+}
+
+/// Every gas is put down to a part, by both rules, and every commitment is among the parts.
+fn assert_whole(report: &GasReport, planned: &PlannedModel) {
+    let sum = |of: fn(&Gas) -> u64| report.parts.iter().map(|part| of(&part.gas)).sum::<u64>();
+    assert_eq!(sum(|gas| gas.today), report.later.today);
+    assert_eq!(sum(|gas| gas.announced), report.later.announced);
+    let protocol = protocol(&planned.plan().shape, planned.plan().opening).expect("supported");
+    let multiplied = |part: &&GasPart| part.group == "commitments" && part.gas.today > 6_000;
+    assert_eq!(report.parts.iter().filter(multiplied).count(), protocol.multiplications());
+    let pairing = report.parts.iter().find(|part| part.part == "pairing of two points");
+    assert!(pairing.is_some_and(|part| (113_000..114_000).contains(&part.gas.today)));
+    // A record that is changed and one that is new: what EIP-8038 and EIP-8037 say of them.
+    let write = |report: &GasReport| {
+        let written = report.parts.iter().find(|part| part.part == "records written");
+        written.expect("a record").gas
+    };
+    let count = report.inferences as u64;
+    assert_eq!(write(report), Gas { today: 2_900 * count, announced: 10_100 * count });
+    assert_eq!(report.first.today - report.later.today, 17_100 * count);
+    assert_eq!(report.first.announced - report.later.announced, 97_920 * count);
+}
+
+/// An example, planned in some way.
+struct Example {
+    model: &'static str,
+    way: &'static str,
+    options: PlanOptions,
+}
+
+fn examples() -> [Example; 5] {
+    let (logistic, way) = ("credit/logistic.onnx", "balanced");
+    let options = PlanOptions::default();
+    let gas = PlanOptions { objective: Objective::Gas, ..options.clone() };
+    let committed = PlanOptions { public_inputs: true, committed: true, ..gas.clone() };
+    [
+        Example { model: logistic, way, options: options.clone() },
+        Example { model: logistic, way: "for gas", options: gas },
+        Example { model: logistic, way: "for gas, inputs committed", options: committed },
+        Example { model: "credit/model.onnx", way, options: options.clone() },
+        Example { model: "credit-gbdt/model.onnx", way, options },
+    ]
+}
+
+/// What is written down, and what was promised: at most 40,000 gas for a later score beyond the
+/// verification of its proof, and at most 45,000 for a commitment to twenty inputs.
+#[test]
+fn gas_of_every_example_is_as_written_down() {
+    let mut text = String::from(
+        "What verifying a proof of each example takes, as `verdict codegen --explain` says it: by the\n\
+         rules of today, and by EIP-2780, EIP-7976, EIP-8037 and EIP-8038 as they are drafted for\n\
+         Amsterdam. A test compares this file; VERDICT_WRITE_SNAPSHOTS=1 writes it again.\n",
+    );
+    let reports = examples().map(|Example { model, way, options }| {
+        let planned = planned(model, &options);
+        let report = explained(&planned);
+        assert_whole(&report, &planned);
+        let Plan { shape, opening, k, .. } = planned.plan();
+        let _ = write!(text, "\n{model}, {way}: {shape}, {opening}, 2^{k} rows\n\n{report}");
+        // The estimate that the planner goes by is that of the verifier alone.
+        let (measured, estimate) = (report.verifier_alone.today, estimate(&planned));
+        assert!(measured.abs_diff(estimate) * 100 < measured, "{measured}, {estimate}");
+        assert!(report.oracle().today <= 40_000, "{model}, {way}: {report}");
+        report
+    });
+    let more = reports[2].later.today - reports[1].later.today;
+    assert!(more <= 45_000, "{more} gas more for committed inputs");
+    let path = root().join("contracts/snapshots/verification.txt");
+    if std::env::var_os(WRITE).is_some() {
+        std::fs::write(&path, &text).expect("written");
+    }
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    for (line, (now, before)) in text.lines().zip(known.lines()).enumerate() {
+        assert_eq!(now, before, "line {} of verification.txt; {WRITE}=1 writes it again", line + 1);
+    }
+    assert_eq!(text, known, "verification.txt; {WRITE}=1 writes it again");
+}
+
+fn estimate(planned: &PlannedModel) -> u64 {
+    let Plan { shape, opening, .. } = planned.plan();
+    let protocol = protocol(shape, *opening).expect("supported");
+    verdict_codegen::gas_estimate(&protocol, planned.public_values().count())
+}
