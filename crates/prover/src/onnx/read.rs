@@ -211,7 +211,8 @@ impl<'a> Reader<'a> {
             let detail = "it is cut off to integers, which only encoders are".into();
             return Err(OnnxError::BadTensor { tensor: name, detail });
         }
-        if self.builder.chosen.contains_key(&signal.id) {
+        let sorted = self.builder.sorted.contains_key(&signal.id);
+        if sorted || self.builder.chosen.contains_key(&signal.id) {
             let detail = "it is which points are the nearest, one by one; prove what is made of \
                           them"
                 .into();

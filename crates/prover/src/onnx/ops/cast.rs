@@ -1,12 +1,12 @@
 //! Cast and CastLike: nothing where every value keeps its meaning, else refused.
 
 use crate::{
-    graph::{Element, Op},
+    graph::{Element, Op, Test},
     onnx::{
         dtype::{DType, type_name},
         error::OnnxError,
         node::{Node, Value},
-        ops::ratio,
+        ops::{compare, ratio},
         tensor::{Data, Tensor},
     },
 };
@@ -57,6 +57,10 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
             if from.is_float() && to == DType::Bool && ratio::is_positive(node, signal.id) {
                 let data = Data::Int(vec![1; node.pay(&signal.shape)?]);
                 return Ok(Value::Const(Tensor { shape: signal.shape, dtype: to, data }));
+            }
+            if from.is_float() && to == DType::Bool {
+                let steps = |_: usize| vec![(Test::Above(0.0), 1.0), (Test::Below(0.0), 1.0)];
+                return compare::each(node, Value::Signal(signal), 0.0, steps, to);
             }
             if from.computes() && from.is_float() && matches!(to, DType::Int32 | DType::Int64) {
                 // Encoders and Equal cut off themselves what they read; nothing else may read it.
