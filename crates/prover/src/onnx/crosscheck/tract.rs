@@ -8,7 +8,7 @@ use std::{
 };
 
 use tract_onnx::{
-    pb::{ModelProto, NodeProto, tensor_shape_proto::dimension::Value as Dimension, type_proto},
+    pb::{ModelProto, tensor_shape_proto::dimension::Value as Dimension, type_proto},
     tract_hir::prelude::*,
 };
 
@@ -63,14 +63,10 @@ pub(super) fn missing(model: &ModelProto) -> Vec<String> {
     let Some(graph) = &model.graph else { return vec![] };
     let unknown = graph.node.iter().filter(|node| !known.contains_key(&node.op_type));
     let mut missing: BTreeSet<String> = unknown.map(node::operator).collect();
-    // It takes other labels where two classes have one column of weights, as onnxruntime reads them.
-    let of_two = |node: &NodeProto| {
-        let labels = node.attribute.iter().find(|a| a.name.starts_with("classlabels_"));
-        node.op_type == "TreeEnsembleClassifier"
-            && labels.is_none_or(|labels| labels.ints.len() + labels.strings.len() < 3)
-    };
-    if graph.node.iter().any(of_two) {
-        missing.insert("ai.onnx.ml.TreeEnsembleClassifier of two classes".into());
+    // It takes other labels and scores than onnxruntime: where two classes have one column of
+    // weights, and where not every class has one.
+    if graph.node.iter().any(|node| node.op_type == "TreeEnsembleClassifier") {
+        missing.insert("ai.onnx.ml.TreeEnsembleClassifier as onnxruntime runs it".into());
     }
     if !graph.sparse_initializer.is_empty() {
         missing.insert("sparse initializers".into());
