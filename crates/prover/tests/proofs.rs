@@ -370,7 +370,8 @@ fn proofs_of_other_inputs_have_one_form_and_share_nothing() {
         [-0.65, 38.0, 1.5, -1.83],
         [0.5, 0.0, 11.7, -0.363],
     ];
-    let decimals = [2, 0, 1, 3].map(|decimals| Some(Grid { decimals, exact: true, missing: false }));
+    let decimals =
+        [2, 0, 1, 3].map(|decimals| Some(Grid { decimals, exact: true, missing: false }));
     let input = vec![[-1.0, 1.0], [0.0, 100.0], [0.0, 20.0], [-5.0, 5.0]];
     let ranges = Ranges { input, grids: decimals.into(), private: vec![] };
     // By paths, and as it is planned.

@@ -7,7 +7,8 @@
 //! all inputs stand at an end of their ranges, equal terms may be rounded the same way.
 
 use crate::graph::{
-    Element, Extremum, Function, Graph, Leading, Linear, Op, Product, Shares, TreeEnsemble, run::evaluate,
+    Element, Extremum, Function, Graph, Leading, Linear, Op, Product, Shares, TreeEnsemble,
+    run::evaluate,
 };
 
 /// Half a unit of the last place of a float32 of 1.
