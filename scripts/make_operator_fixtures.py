@@ -291,10 +291,22 @@ def graphs():
          tensor("b", weights(3)), tensor("m", weights(3)), tensor("v", [1.0, 0.5, 2.0]), w], out=INT64)
 
 
+def running():
+    def sums(axis, **attributes):
+        return one([node("CumSum", "x a", "y", **attributes)], [2, 3, 4], [ints("a", axis)])
+
+    yield "cum_sum", sums(1)
+    yield "cum_sum_exclusive", sums(-1, exclusive=1)
+    yield "cum_sum_reverse", sums(0, reverse=1)
+    yield "cum_sum_both_ways", sums(2, exclusive=1, reverse=1)
+    yield "reduce_prod", one([node("ReduceProd", "x", "y", axes=[1])], [2, 3, 2])
+    yield "reduce_prod_pairs", one([node("ReduceProd", "x a", "y", keepdims=0)], [3, 2], [ints("a", 1)], 18)
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     expected = {}
-    kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products)
+    kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products, running)
     for name, built in (pair for kind in kinds for pair in kind()):
         path = OUT / f"{name}.onnx"
         onnx_models.save(built, path)

@@ -14,7 +14,7 @@ OLDEST = {"": 7, "ai.onnx.ml": 1}
 OPERATORS = {
     "": """Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool
         BatchNormalization BitShift Cast CastLike Ceil Celu CenterCropPad Clip Compress Concat
-        Constant ConstantOfShape Conv ConvInteger ConvTranspose Cos Cosh DepthToSpace
+        Constant ConstantOfShape Conv ConvInteger ConvTranspose Cos Cosh CumSum DepthToSpace
         DequantizeLinear Div Dropout Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor GRU
         Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater
         GreaterOrEqual GroupNormalization HardSigmoid HardSwish Hardmax Identity If

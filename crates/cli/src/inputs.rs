@@ -105,17 +105,26 @@ fn given_ranges(given: &[InputRange], tensors: &[InputTensor]) -> Outcome<Ranges
     Ok(Ranges { input, grids: Vec::new(), private: Vec::new() })
 }
 
-/// How several inputs are given ranges.
+/// How several inputs are given ranges: the first few, strings by their categories.
 fn by_name(tensors: &[InputTensor]) -> String {
-    let of = |part: fn(&str) -> String, between: &str| {
-        let parts = tensors.iter().take(4).map(|tensor| part(&tensor.name));
-        parts.collect::<Vec<_>>().join(between)
+    const FEW: usize = 4;
+    let strings = |tensor: &InputTensor| tensor.categories(0).is_some_and(|own| own.only);
+    let more = if tensors.len() > FEW { ", …" } else { "" };
+    let entry = |tensor: &InputTensor| match strings(tensor) {
+        true => format!("\"{}\": {{\"categories\": […]}}", tensor.name),
+        false => format!("\"{}\": [lo, hi]", tensor.name),
     };
-    format!(
-        "give each input its own: {{{}}} in the file, or {}",
-        of(|name| format!("\"{name}\": [lo, hi]"), ", "),
-        of(|name| format!("--range {name}=LO,HI"), " ")
-    )
+    let entries: Vec<String> = tensors.iter().take(FEW).map(entry).collect();
+    let mut hint = format!("give each input its own: {{{}{more}}} in the file", entries.join(", "));
+    // Strings need no range.
+    let numbers: Vec<&InputTensor> = tensors.iter().filter(|tensor| !strings(tensor)).collect();
+    if !numbers.is_empty() {
+        let option = |tensor: &&InputTensor| format!("--range {}=LO,HI", tensor.name);
+        let options: Vec<String> = numbers.iter().take(FEW).map(option).collect();
+        let more = if numbers.len() > FEW { " …" } else { "" };
+        hint.push_str(&format!(", or {}{more}", options.join(" ")));
+    }
+    hint
 }
 
 /// Reads a model and plans its circuit.

@@ -22,7 +22,7 @@ use verdict_prover::{
     onnx::{self, LoadOptions},
     plan::{Plan, PlanOptions, srs_k},
     prove::{Proof, prove, prove_reference},
-    quantize::Ranges,
+    quantize::{Grid, Precision, Quantized, Ranges},
     shape::{GraphShape, Shape},
     verify::{VerifyError, verify, verify_reference},
 };
@@ -354,5 +354,63 @@ fn models_that_multiply_and_divide_what_depends_on_the_input_are_planned_and_pro
         let last = proof.instances.len() - 1;
         proof.instances[last] += Fr::one();
         assert!(setup.verify(&proof.instances, &proof.bytes).is_err(), "{name}");
+    }
+}
+
+/// Everything that a proof shows, of applicants who go other ways through a forest to the same label:
+/// nothing is fixed or of another size for one of them, and of a label, nothing else is told.
+#[test]
+fn proofs_of_other_inputs_have_one_form_and_share_nothing() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/trees");
+    let options = LoadOptions { outputs: Some(vec!["label".into()]), ..LoadOptions::default() };
+    let graph = onnx::load(&path.join("sklearn_forest.onnx"), &options).expect("it is read");
+    let applicants = [
+        [-0.77, 8.0, 9.0, -3.432],
+        [-0.83, 42.0, 19.6, 4.27],
+        [-0.65, 38.0, 1.5, -1.83],
+        [0.5, 0.0, 11.7, -0.363],
+    ];
+    let decimals =
+        [2, 0, 1, 3].map(|decimals| Some(Grid { decimals, exact: true, missing: false }));
+    let input = vec![[-1.0, 1.0], [0.0, 100.0], [0.0, 20.0], [-5.0, 5.0]];
+    let ranges = Ranges { input, grids: decimals.into(), private: vec![] };
+    // By paths, and as it is planned.
+    let of = |node_lanes: usize| Shape {
+        limb_bits: 12,
+        limbs: 4,
+        shift_limbs: 2,
+        lanes: 4,
+        public_inputs: false,
+        graph: Some(GraphShape { node_lanes, ..GraphShape::new(4, 1) }),
+    };
+    let plan = Plan::new(&graph, &ranges, &PlanOptions::default()).expect("a shape holds it");
+    let cases = [(of(1), Opening::COLUMNS), (plan.shape, plan.opening)];
+    for (shape, opening) in cases {
+        let quantized = Quantized::new(&graph, &ranges, &shape, &Precision::default());
+        let quantized = quantized.expect("fits");
+        let setup = Setup::opened(quantized.graph.clone(), shape, opening);
+        let proven = |seed: u64, values: &[f64; 4]| {
+            let inputs = quantized.input.encode(values).expect("in range");
+            let rng = StdRng::seed_from_u64(seed);
+            let proof = prove(&setup.engine, &setup.keys, &inputs, &CONTEXT, rng).expect("proof");
+            setup.verify(&proof.instances, &proof.bytes).expect("accepted");
+            proof
+        };
+        // The first of them twice: what two proofs of one input have in common, others have too.
+        let again = proven(90, &applicants[0]);
+        let words = |proof: &Proof| proof.bytes.chunks(32).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let common = |a: &Proof, b: &Proof| {
+            let (a, b) = (words(a), words(b));
+            a.iter().filter(|word| b.contains(word)).count()
+        };
+        let first = proven(91, &applicants[0]);
+        assert_eq!(common(&first, &again), 0, "{shape}");
+        for (seed, values) in (92..).zip(&applicants[1..]) {
+            let other = proven(seed, values);
+            assert_eq!(other.bytes.len(), first.bytes.len(), "{shape}");
+            assert_eq!(other.instances, first.instances, "{shape}: the label and the context");
+            assert_eq!(other.outputs, first.outputs);
+            assert_eq!(common(&first, &other), 0, "{shape}");
+        }
     }
 }

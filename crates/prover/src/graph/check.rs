@@ -176,6 +176,7 @@ fn misfit(op: &Op, inputs: &[&Tensor], output: &Tensor) -> Option<String> {
             Err(detail) => Some(detail),
             Ok(n) => (n != len).then(|| format!("{n} inputs, {len} outputs")),
         },
+        Op::Shares(shares) => one_input().map_or_else(Some, |n| shares.misfit(n, len)),
         Op::Select(elements) => {
             let fits = |element: &Element| match *element {
                 Element::Input { input, index } => {
@@ -213,7 +214,8 @@ fn first_not_finite(op: &Op) -> Option<f64> {
         | Op::Leading(_)
         | Op::Product(_)
         | Op::Quotient(None)
-        | Op::Root => None,
+        | Op::Root
+        | Op::Shares(_) => None,
         Op::Quotient(Some(numbers)) => numbers.iter().copied().find(bad),
     }
 }

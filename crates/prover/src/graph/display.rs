@@ -85,6 +85,10 @@ impl fmt::Display for Op {
             }
             Self::Quotient(_) => f.write_str("quotient"),
             Self::Root => f.write_str("square root"),
+            Self::Shares(shares) => {
+                let most = shares.groups.iter().map(Vec::len).max().unwrap_or(0);
+                write!(f, "shares of {most}")
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod linear;
 pub(crate) mod passes;
 mod product;
 pub(crate) mod run;
+mod share;
 mod staircase;
 mod trees;
 
@@ -23,6 +24,7 @@ pub use self::{
     linear::{Convolution, Linear, LinearMap, SparseRows},
     product::Product,
     run::RunError,
+    share::Shares,
     staircase::{Rounding, Scale, Staircase},
     trees::{Branch, Child, Leaf, Test, TreeEnsemble},
 };
@@ -112,6 +114,8 @@ pub enum Op {
     Quotient(Option<Vec<f64>>),
     /// Square roots of the only input's elements, which are not negative.
     Root,
+    /// Elements of the only input divided by sums of absolute values that they are in.
+    Shares(Shares),
 }
 
 /// Where an element of a [`Op::Select`] comes from.

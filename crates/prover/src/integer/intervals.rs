@@ -16,9 +16,13 @@
 //! - Products. c·ab is c·(a − α)·(b − β) and terms of a and b, for any α and β; where other terms
 //!   take those back, the bounds are the product of those of a − α and b − β.
 //!
+//! - Shares. A quotient whose divisor is a sum of what is divided and of what is not negative is
+//!   at most 1, whatever both may be.
+//!
 //! All arithmetic is checked: a graph that overflows even here has no bounds.
 
 mod derive;
+mod shares;
 mod sums;
 
 pub(super) use self::sums::add;
@@ -29,7 +33,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     IntegerError, IntegerGraph, IntegerNode, IntegerOp, Selected,
     boxes::{self, Sides},
-    products::{Limits, product},
+    products::{Division, Limits, product},
 };
 use crate::graph::{Linear, LinearMap, TensorId};
 
@@ -86,7 +90,9 @@ impl IntegerGraph {
                 IntegerOp::Quotients(divisions) => {
                     let pairs = divisions.iter().map(|own| [own.numerator.of, own.divisor]);
                     let operands = analysis.selected(&node.inputs, pairs);
-                    let bounds = limits(node).quotients(divisions, operands.into_iter())?;
+                    let known = divisions.iter().map(|own| analysis.share(&node.inputs, own));
+                    let operands = operands.into_iter().zip(known);
+                    let bounds = limits(node).quotients(divisions, operands)?;
                     analysis.add_bounded(node.output, bounds.clone());
                     accumulators.push(bounds);
                 }
@@ -183,6 +189,8 @@ pub(super) enum Derived {
     Box(Sides),
     /// a·b.
     Product([Element; 2]),
+    /// A sum that is never cut at 0, and its constant.
+    Sum(Vec<(Element, i128)>, i128),
     /// max(0, A − B).
     Difference { maximum: Extreme, minimum: Extreme },
 }

@@ -118,9 +118,14 @@ impl Affine {
 }
 
 impl Division {
-    /// Bounds of the quotient, lift included, from those of x and b; none where the divisor may
-    /// be less than 1.
-    pub(crate) fn bounds(&self, x: Interval, b: Interval) -> Option<Interval> {
+    /// Bounds of the quotient, lift included, from those of x and b, and from those that are
+    /// known otherwise, without the lift; none where the divisor may be less than 1.
+    pub(crate) fn bounds(
+        &self,
+        x: Interval,
+        b: Interval,
+        known: Option<Interval>,
+    ) -> Option<Interval> {
         let divisor = self.divisor_bounds(b);
         let numerator = self.numerator.bounds(x);
         if divisor.0 < 1 {
@@ -130,9 +135,10 @@ impl Division {
             .map(|n| [n.div_euclid(divisor.0), n.div_euclid(divisor.1)])
             .concat();
         let lift = i128::from(self.lift);
-        let least = quotients.iter().copied().min().unwrap_or(0).saturating_add(lift);
-        let most = quotients.iter().copied().max().unwrap_or(0).saturating_add(lift);
-        Some((least, most))
+        let least = quotients.iter().copied().min().unwrap_or(0);
+        let most = quotients.iter().copied().max().unwrap_or(0);
+        let known = known.unwrap_or((least, most));
+        Some((least.max(known.0).saturating_add(lift), most.min(known.1).saturating_add(lift)))
     }
 
     fn divisor_bounds(&self, (lo, hi): Interval) -> Interval {
@@ -176,18 +182,22 @@ impl Limits<'_> {
         factors.enumerate().map(of).collect()
     }
 
-    /// Bounds of quotients from those of x and b of each.
+    /// Bounds of quotients from those of x and b of each, and from what else is known of it.
     pub(super) fn quotients(
         &self,
         divisions: &[Division],
-        operands: impl Iterator<Item = [Interval; 2]>,
+        operands: impl Iterator<Item = ([Interval; 2], Option<Interval>)>,
     ) -> Result<Vec<Interval>, IntegerError> {
-        let of = |(index, (own, [x, b])): (usize, (&Division, [Interval; 2]))| {
+        let of = |(index, (own, ([x, b], known))): (
+            usize,
+            (&Division, ([Interval; 2], Option<Interval>)),
+        )| {
             let wrong = |cause: &str| IntegerError::Node {
                 node: self.node.name.clone(),
                 cause: format!("element {index}: {cause}"),
             };
-            let bounds = own.bounds(x, b).ok_or_else(|| wrong("the divisor may be 0 or less"))?;
+            let bounds =
+                own.bounds(x, b, known).ok_or_else(|| wrong("the divisor may be 0 or less"))?;
             if bounds.0 < 0 {
                 return Err(wrong("the quotient may be negative"));
             }

@@ -31,6 +31,10 @@ pub(super) struct Builder {
     pub(super) ordered: HashMap<TensorId, TensorId>,
     /// Of each tensor that stands for what is looked up of chosen points: of which.
     pub(super) chosen: HashMap<TensorId, Chosen>,
+    /// Of each tensor that stands for something of a row's elements in order: of what.
+    pub(super) sorted: HashMap<TensorId, Sorted>,
+    /// Tensors whose elements are distances.
+    pub(super) distances: HashSet<TensorId>,
     /// The number of each name in the graph's vocabulary.
     codes: HashMap<String, usize>,
 }
@@ -47,8 +51,44 @@ pub(super) struct Scaled {
 pub(super) struct Chosen {
     /// Which are: 1 for each point that is, 0 for the others.
     pub(super) members: TensorId,
-    /// A value of each point; none where the chosen ones' values are not computed.
-    pub(super) table: Option<Tensor>,
+    /// What is meant of the chosen ones.
+    pub(super) of: Of,
+}
+
+/// What is meant of chosen points.
+#[derive(Clone)]
+pub(super) enum Of {
+    /// A value of each point.
+    Table(Tensor),
+    /// What they were chosen by, which is not computed: distances, if it is known that they are
+    /// not negative (or that their negatives are not).
+    Measures { sign: Option<f64> },
+}
+
+/// A stage of a weighted median: what is made of weights in the order of a row's elements, all of
+/// which are sorted.
+#[derive(Clone)]
+pub(super) struct Sorted {
+    /// The row.
+    pub(super) of: TensorId,
+    /// Whether the least comes first.
+    pub(super) ascending: bool,
+    pub(super) stage: Stage,
+}
+
+/// What a tensor is of a sorted row.
+#[derive(Clone)]
+pub(super) enum Stage {
+    /// Values of the elements, by their places in the row, in its order.
+    Looked(Vec<f64>),
+    /// Running sums of these.
+    Running(Vec<f64>),
+    /// Whether a running sum is below a threshold.
+    Below(Vec<f64>, f64),
+    /// The first in order whose running sum is not.
+    First(Vec<f64>, f64),
+    /// Which element of the row that is.
+    Element(Vec<f64>, f64),
 }
 
 /// What a tensor is at each leaf of a tree.
@@ -75,7 +115,21 @@ impl Builder {
         let (scaled, uncut, codes) = (HashMap::new(), HashSet::new(), HashMap::new());
         let (log_sums, normalized) = (HashMap::new(), HashSet::new());
         let (by_leaf, ordered, chosen) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { graph, budget, scaled, uncut, log_sums, normalized, by_leaf, ordered, chosen, codes }
+        let (sorted, distances) = (HashMap::new(), HashSet::new());
+        Self {
+            graph,
+            budget,
+            scaled,
+            uncut,
+            log_sums,
+            normalized,
+            by_leaf,
+            ordered,
+            chosen,
+            sorted,
+            distances,
+            codes,
+        }
     }
 
     /// An input of the model.
@@ -160,6 +214,9 @@ fn stored(op: &Op) -> usize {
         Op::Select(elements) => elements.len() * 3,
         Op::Product(product) => product.starts.len() + 2 * product.pairs.len(),
         Op::Quotient(_) | Op::Root => 0,
+        Op::Shares(shares) => {
+            2 * shares.of.len() + shares.groups.iter().map(|group| group.len() + 3).sum::<usize>()
+        }
         Op::Trees(trees) => trees.size(),
     }
 }
@@ -242,6 +299,7 @@ fn substitute(op: &mut Op, constants: &[Option<Vec<f64>>]) {
         | Op::ArgExtremum(_)
         | Op::Leading(_)
         | Op::Trees(_)
-        | Op::Root => {}
+        | Op::Root
+        | Op::Shares(_) => {}
     }
 }

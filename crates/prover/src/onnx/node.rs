@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto};
 
 use super::{
-    builder::{Builder, ByLeaf, Chosen, Scaled},
+    builder::{Builder, ByLeaf, Chosen, Scaled, Sorted},
     dtype::DType,
     error::OnnxError,
     ops, shape,
@@ -342,7 +342,31 @@ impl<'a> Node<'a> {
     /// Whether a tensor was made of integers, as floats or not, or is of trees that add up
     /// integers; it is one of integers then.
     pub(super) fn is_whole(&mut self, tensor: TensorId) -> bool {
+        /// How far back is looked through what only moves elements.
+        const STEPS: usize = 4;
+        self.is_whole_within(tensor, STEPS)
+    }
+
+    fn is_whole_within(&mut self, tensor: TensorId, steps: usize) -> bool {
         let whole = |value: &f64| value.fract() == 0.0;
+        // Elements of what was.
+        let moved = match self.maker(tensor).map(|maker| (&maker.op, &maker.inputs)) {
+            Some((Op::Select(elements), inputs)) => {
+                let of = |element: &Element| match element {
+                    Element::Constant(value) => whole(value),
+                    Element::Input { .. } => true,
+                };
+                elements.iter().all(of).then(|| inputs.clone())
+            }
+            _ => None,
+        };
+        if let Some(inputs) = moved
+            && steps > 0
+            && inputs.iter().all(|input| self.is_whole_within(*input, steps - 1))
+        {
+            self.builder.graph.tensors[tensor.0].kind = ElementKind::Integer;
+            return true;
+        }
         let counts = match self.maker(tensor).map(|maker| &maker.op) {
             Some(Op::Trees(trees)) => {
                 let mut weights = trees.leaves.iter().flat_map(|leaf| &leaf.weights);
@@ -375,6 +399,45 @@ impl<'a> Node<'a> {
     /// What a tensor stands for of chosen points.
     pub(super) fn chosen(&self, tensor: TensorId) -> Option<&Chosen> {
         self.builder.chosen.get(&tensor)
+    }
+
+    /// Notes what a tensor stands for of a row's elements in order.
+    pub(super) fn note_sorted(&mut self, tensor: TensorId, sorted: Sorted) {
+        self.builder.sorted.insert(tensor, sorted);
+    }
+
+    /// What a tensor stands for of a row's elements in order.
+    pub(super) fn sorted(&self, tensor: TensorId) -> Option<&Sorted> {
+        self.builder.sorted.get(&tensor)
+    }
+
+    /// Notes that a tensor's elements are distances.
+    pub(super) fn note_distances(&mut self, made: &Value) {
+        if let Value::Signal(signal) = made {
+            self.builder.distances.insert(signal.id);
+        }
+    }
+
+    /// 1 if a tensor's elements are distances or what rises with them, −1 if their negatives are.
+    pub(super) fn sign_of_distances(&self, mut tensor: TensorId) -> Option<f64> {
+        let mut sign = 1.0;
+        while !self.builder.distances.contains(&tensor) {
+            let maker = self.maker(tensor)?;
+            match &maker.op {
+                Op::Root => {}
+                Op::Select(elements)
+                    if elements.iter().all(|of| matches!(of, Element::Input { input: 0, .. })) => {}
+                Op::Linear(Linear { maps, bias })
+                    if matches!(&maps[..], [LinearMap::Diagonal(factors)] if factors.iter().all(|f| *f == -1.0))
+                        && bias.iter().all(|b| *b == 0.0) =>
+                {
+                    sign = -sign;
+                }
+                _ => return None,
+            }
+            tensor = maker.inputs[0];
+        }
+        Some(sign)
     }
 
     /// An attribute that is a graph.

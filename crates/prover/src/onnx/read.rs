@@ -293,7 +293,8 @@ impl<'a> Reader<'a> {
         let Value::Signal(signal) = value else {
             return Err(OnnxError::ConstantOutput { name });
         };
-        if self.builder.chosen.contains_key(&signal.id) {
+        let sorted = self.builder.sorted.contains_key(&signal.id);
+        if sorted || self.builder.chosen.contains_key(&signal.id) {
             let detail = "it is which points are the nearest, one by one; prove what is made of \
                           them"
                 .into();

@@ -34,6 +34,12 @@ pub(super) fn bounds(
             let (node, value) = (node.name.clone(), if lo < low { *lo } else { *hi });
             return Err(QuantizeError::Wraps { node, value, low: *low, high: *high });
         }
+        if let Op::Shares(shares) = &node.op
+            && !shares.signed
+            && let Some((lowest, _)) = bounds[node.inputs[0].0].iter().find(|(lo, _)| *lo < 0.0)
+        {
+            return Err(QuantizeError::NegativeShare { node: node.name.clone(), lowest: *lowest });
+        }
         if let Some((lo, hi)) = own.iter().find(|(lo, hi)| !lo.is_finite() || !hi.is_finite()) {
             let (node, magnitude) = (node.name.clone(), hi.abs().max(lo.abs()));
             return Err(QuantizeError::TooWide { node, magnitude, fraction_bits: i32::MIN });
@@ -99,6 +105,7 @@ fn node_bounds(node: &Node, bounds: &[Vec<(f64, f64)>]) -> Vec<(f64, f64)> {
                 None => inputs[0].iter().zip(divisors).map(of).collect(),
             }
         }
+        Op::Shares(shares) => shares.bounds(inputs[0]),
         // Rounding may have made a sum of squares negative.
         Op::Root => {
             inputs[0].iter().map(|(lo, hi)| (lo.max(0.0).sqrt(), hi.max(0.0).sqrt())).collect()

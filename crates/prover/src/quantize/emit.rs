@@ -7,6 +7,7 @@ mod paths;
 mod plain;
 mod products;
 mod scale;
+mod shares;
 mod stairs;
 mod tables;
 mod trees;
@@ -188,6 +189,7 @@ impl<'a> Emitter<'a> {
             Kind::Products(pairs) => self.products(step, pairs),
             Kind::Quotients(pairs) => self.quotients(step, pairs),
             Kind::Roots(elements) => self.roots(step, elements),
+            Kind::Shares { source, groups, of } => self.shares(step, *source, groups, of),
         }
     }
 

@@ -212,7 +212,8 @@ fn compared(graph: &Graph) -> Vec<bool> {
             | Op::Leading(_)
             | Op::Product(_)
             | Op::Quotient(_)
-            | Op::Root => {}
+            | Op::Root
+            | Op::Shares(_) => {}
         }
         marks[node.output.0] = own;
     }

@@ -127,6 +127,13 @@ fn after(node: &Node, number: usize, states: &[Vec<State>]) -> Vec<State> {
         Op::Quotient(_) => (0..inputs[0].len())
             .map(|index| State::computed(inputs.iter().map(|input| input[index]), number))
             .collect(),
+        Op::Shares(shares) => {
+            let of = |(_, group): &(usize, usize)| {
+                let states = shares.groups[*group].iter().map(|index| inputs[0][*index]);
+                State::computed(states, number)
+            };
+            shares.of.iter().map(of).collect()
+        }
         Op::Root => inputs[0].iter().map(|state| State::computed([*state], number)).collect(),
         Op::Leading(leading) => leading
             .extremum

@@ -184,6 +184,17 @@ pub enum QuantizeError {
         /// The least that an operand may be.
         lowest: f64,
     },
+    /// What is divided by a maximum may be negative.
+    #[error(
+        "layer {node}: it divides by the greatest of what may be {lowest:.3e} within the declared \
+         input ranges, and only of values that are not negative it is proven; narrow the ranges"
+    )]
+    NegativeShare {
+        /// The layer.
+        node: String,
+        /// The least that an element may be.
+        lowest: f64,
+    },
     /// Integers that leave their type.
     #[error(
         "layer {node}: its integers may reach {value} within the declared input ranges, and their \

@@ -9,6 +9,7 @@ mod functions;
 mod order;
 mod paths;
 mod products;
+mod shares;
 mod stairs;
 mod step;
 mod tables;
@@ -120,7 +121,10 @@ impl Program {
     /// Whether any values are multiplied.
     pub(super) fn has_products(&self) -> bool {
         let multiplies = |step: &Step| {
-            matches!(step.kind, Kind::Products(_) | Kind::Quotients(_) | Kind::Roots(_))
+            matches!(
+                step.kind,
+                Kind::Products(_) | Kind::Quotients(_) | Kind::Roots(_) | Kind::Shares { .. }
+            )
         };
         self.steps.iter().any(multiplies)
     }
@@ -179,6 +183,7 @@ impl Program {
                     | Kind::Argument { .. }
                     | Kind::Quotients(_)
                     | Kind::Roots(_)
+                    | Kind::Shares { .. }
             );
             step.remaining = remaining[index] + i32::from(rounds);
             for source in step.kind.sources() {
@@ -231,6 +236,7 @@ impl Lowering<'_> {
             Op::Product(product) => self.product(node, product),
             Op::Quotient(numbers) => self.quotient(node, numbers.as_deref()),
             Op::Root => self.root(node),
+            Op::Shares(shares) => self.shares(node, shares),
         };
         node.inputs.iter().for_each(|input| self.uses[input.0] -= 1);
         // What nobody reads any more needs no memory.
@@ -287,7 +293,8 @@ impl Lowering<'_> {
             | Kind::Paths { .. }
             | Kind::Staircase { .. }
             | Kind::Quotients(_)
-            | Kind::Roots(_) => true,
+            | Kind::Roots(_)
+            | Kind::Shares { .. } => true,
             Kind::Shifted { uniform, .. } => *uniform,
             Kind::Input { first } => {
                 let all = *first..*first + self.steps[step].len;

@@ -138,6 +138,7 @@ fn back(op: &Op, position: usize, x: &[f64], output: &[f64], input: &mut [f64]) 
             }
         }
         Op::Product(_) | Op::Quotient(_) | Op::Root => {}
+        Op::Shares(shares) => shares.back(x, output, input),
         Op::Select(elements) => {
             for (element, output) in elements.iter().zip(output) {
                 match element {

@@ -139,5 +139,6 @@ pub(crate) fn evaluate(op: &Op, operands: &[&[f64]]) -> Vec<f64> {
             numerators.iter().zip(divisors).map(|(a, b)| a / b).collect()
         }
         Op::Root => first.iter().map(|x| x.sqrt()).collect(),
+        Op::Shares(shares) => shares.run(first),
     }
 }

@@ -55,7 +55,10 @@ impl Analysis {
         }
         // A sum that is never cut at 0 is a value of its own, whose bounds are known.
         if bounds.0 >= 0 {
-            return Derived::Plain;
+            return match terms.len() {
+                0..=MAX_DIFFERENCE_TERMS => Derived::Sum(terms.into_iter().collect(), q),
+                _ => Derived::Plain,
+            };
         }
         self.derive_difference(&terms, q).unwrap_or(Derived::Plain)
     }

@@ -7,7 +7,8 @@
 //! all inputs stand at an end of their ranges, equal terms may be rounded the same way.
 
 use crate::graph::{
-    Element, Extremum, Function, Graph, Leading, Linear, Op, Product, TreeEnsemble, run::evaluate,
+    Element, Extremum, Function, Graph, Leading, Linear, Op, Product, Shares, TreeEnsemble,
+    run::evaluate,
 };
 
 /// Half a unit of the last place of a float32 of 1.
@@ -48,6 +49,7 @@ pub(super) fn allowed(graph: &Graph, values: &[Vec<f64>], random: bool) -> Vec<V
                 let all = b.iter().zip(*f).zip(own).enumerate();
                 all.map(|(at, ((b, f), q))| quotient((error(at), *b, *f), *q)).collect()
             }
+            Op::Shares(shares) => shares_of(shares, first, first_error, own),
             Op::Root => {
                 let all = first.iter().zip(first_error).zip(own);
                 all.map(|((x, e), y)| root(*x, *e) + OTHERWISE * UNIT * y).collect()
@@ -111,6 +113,18 @@ fn quotient((e, b, f): (f64, f64, f64), q: f64) -> f64 {
         return f64::INFINITY;
     }
     (e + q.abs() * f) / least + OTHERWISE * UNIT * q.abs()
+}
+
+/// The errors of shares from those of what they are made of.
+fn shares_of(shares: &Shares, x: &[f64], e: &[f64], own: &[f64]) -> Vec<f64> {
+    let of = |((index, group), q): (&(usize, usize), &f64)| {
+        let group = &shares.groups[*group];
+        let sum: f64 = group.iter().map(|at| x[*at].abs()).sum();
+        let error: f64 = group.iter().map(|at| e[*at]).sum();
+        let error = error + (group.len() as f64 + OTHERWISE) * UNIT * sum;
+        quotient((e[*index], sum, error), *q)
+    };
+    shares.of.iter().zip(own).map(of).collect()
 }
 
 /// The error of √x from that of x.

@@ -66,6 +66,11 @@ pub(super) fn missing(model: &ModelProto) -> Vec<String> {
     let Some(graph) = &model.graph else { return vec![] };
     let unknown = graph.node.iter().filter(|node| !known.contains_key(&node.op_type));
     let mut missing: BTreeSet<String> = unknown.map(node::operator).collect();
+    // It takes other labels and scores than onnxruntime: where two classes have one column of
+    // weights, and where not every class has one.
+    if graph.node.iter().any(|node| node.op_type == "TreeEnsembleClassifier") {
+        missing.insert("ai.onnx.ml.TreeEnsembleClassifier as onnxruntime runs it".into());
+    }
     if !graph.sparse_initializer.is_empty() {
         missing.insert("sparse initializers".into());
     }

@@ -76,10 +76,18 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
         ("Div", a, _) if !a.dtype().is_float() => {
             Err(node.unsupported("it divides integers, which rounds"))
         }
-        ("Div", a, b) => match ratio::share(node, &a, &b)? {
-            Some(share) => Ok(share),
-            None => products::quotient(node, a, b),
-        },
+        ("Div", a, b) => {
+            if let Some(share) = ratio::share(node, &a, &b)? {
+                return Ok(share);
+            }
+            match ratio::of_sum(node, &a, &b)? {
+                Some(shares) => {
+                    let (shape, dtype) = (a.shape().to_vec(), a.dtype());
+                    node.emit(Op::Shares(shares), vec![a], shape, dtype)
+                }
+                None => products::quotient(node, a, b),
+            }
+        }
         (_, a, b) => products::multiply(node, a, b),
     }
 }

@@ -22,6 +22,7 @@ mod leaves;
 mod local_response;
 mod logic;
 mod matrix;
+mod median;
 mod ml;
 mod neighbours;
 mod normalize;
@@ -124,6 +125,7 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "ReduceMax" | "ReduceMean" | "ReduceMin" | "ReduceProd" | "ReduceSum" => {
             reduce::lower(node, &operator)
         }
+        "CumSum" => reduce::cumulative(node),
         "ArgMax" | "ArgMin" => reduce::arg(node, operator == "ArgMin"),
         "Constant" => constant::constant(node),
         "ConstantOfShape" => constant::of_shape(node),

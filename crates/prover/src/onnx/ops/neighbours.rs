@@ -8,13 +8,13 @@
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-use super::{activation::apply as function, reduce};
+use super::{activation::apply as function, median, products, reduce};
 use crate::{
     graph::{
         Curve, Element, Extremum, Function, Leading, Linear, LinearMap, Op, SparseRows, TensorId,
     },
     onnx::{
-        builder::Chosen,
+        builder::{Chosen, Of, Sorted, Stage},
         dtype::DType,
         error::OnnxError,
         node::{Node, Signal, Value},
@@ -82,6 +82,7 @@ pub(super) fn scan(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
             reduce::reduce(node, lengths, &[2], false, "ReduceSum")?
         }
     };
+    node.note_distances(&distances);
     Ok(vec![x, distances])
 }
 
@@ -172,8 +173,9 @@ fn squares(
     let (shape, dtype) = (vec![count, rows], x.dtype());
     let apart =
         node.emit(Op::Linear(Linear { maps, bias }), vec![x.clone()], shape.clone(), dtype)?;
-    let squares = function(node, Function::Curve(Curve::Power(2.0)), x)?;
-    let own = reduce::reduce(node, squares, &[1], false, "ReduceSum")?;
+    let own: Vec<Vec<usize>> =
+        (0..rows).map(|row| (row * features..(row + 1) * features).collect()).collect();
+    let own = products::sums_of_squares(node, x, &own, vec![rows])?;
     let spread = (0..count * rows).map(|at| Some((at % rows, 1.0)));
     let maps = vec![
         LinearMap::Diagonal(vec![1.0; count * rows]),
@@ -206,7 +208,7 @@ pub(super) fn top(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     {
         return Err(node.unsupported("it chooses of more than one row"));
     }
-    if count > MOST {
+    if count > MOST && count < len {
         return Err(node.unsupported(format!("it chooses {count}, more than {MOST}")));
     }
     let minimum = !node.flag("largest", true)?;
@@ -226,9 +228,14 @@ pub(super) fn top(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         return Err(node.unsupported("only the places of what it chooses are computed"));
     };
     let id = own.id;
-    let values = placeholder(node, id, len, None, shape.clone())?;
+    let sign = node.sign_of_distances(signal.id);
+    let values = placeholder(node, id, len, Of::Measures { sign }, shape.clone())?;
     let table = Tensor::ints(vec![len], (0..len as i64).collect());
-    let places = placeholder(node, id, len, Some(table), shape)?;
+    let places = placeholder(node, id, len, Of::Table(table), shape)?;
+    if let (Value::Signal(places), true) = (&places, count == len) {
+        let stage = Stage::Looked((0..len).map(|at| at as f64).collect());
+        node.note_sorted(places.id, Sorted { of: signal.id, ascending: minimum, stage });
+    }
     Ok(vec![values, places])
 }
 
@@ -260,16 +267,19 @@ fn placeholder(
     node: &mut Node<'_>,
     members: TensorId,
     width: usize,
-    table: Option<Tensor>,
+    of: Of,
     shape: Vec<usize>,
 ) -> Result<Value, OnnxError> {
     let len: usize = shape.iter().product();
-    let dtype = table.as_ref().map_or(DType::Float32, |table| table.dtype);
+    let dtype = match &of {
+        Of::Table(table) => table.dtype,
+        Of::Measures { .. } => DType::Float32,
+    };
     let operand = Signal { id: members, shape: vec![1, width], dtype: DType::Int64 };
     let elements = vec![Element::Input { input: 0, index: 0 }; len];
     let stands = node.emit(Op::Select(elements), vec![Value::Signal(operand)], shape, dtype)?;
     if let Value::Signal(signal) = &stands {
-        node.note_chosen(signal.id, Chosen { members, table });
+        node.note_chosen(signal.id, Chosen { members, of });
     }
     Ok(stands)
 }
@@ -284,14 +294,22 @@ pub(super) fn lower(
         _ => None,
     };
     let found = (0..node.input_count()).find_map(|at| Some((at, chosen(node, at)?)));
-    let Some((at, Chosen { members, table })) = found else { return Ok(None) };
-    let Some(table) = table else {
-        return Err(node.unsupported("it reads the distances of the nearest points, one by one"));
+    if let Some(values) = median::lower(node)? {
+        return Ok(Some(values));
+    }
+    let Some((at, Chosen { members, of })) = found else { return Ok(None) };
+    let order = match node.peek(at) {
+        Some(Value::Signal(signal)) => node.sorted(signal.id).cloned(),
+        _ => None,
+    };
+    let table = match of {
+        Of::Table(table) => table,
+        Of::Measures { sign } => return measures(node, at, members, sign).map(|v| Some(vec![v])),
     };
     let operator = node.operator();
     let others = (0..node.input_count()).filter(|other| *other != at);
     let constant = |other: usize| !matches!(node.peek(other), Some(Value::Signal(_)));
-    let single = |other: usize| node.peek(other).is_none_or(|value| value.len() == 1);
+    let single = |other: usize| node.peek(other).is_none_or(is_one_number);
     let unsupported = "it reads which points are the nearest in a way that is not known";
     if !others.clone().all(constant) {
         return Err(node.unsupported(unsupported));
@@ -311,6 +329,10 @@ pub(super) fn lower(
             for other in own.iter_mut().flatten() {
                 if let Value::Const(tensor) = other {
                     tensor.shape = vec![1; tensor.shape.len().min(1)];
+                    match &mut tensor.data {
+                        Data::Float(values) => values.truncate(1),
+                        Data::Int(values) => values.truncate(1),
+                    }
                 }
             }
         }
@@ -344,8 +366,60 @@ pub(super) fn lower(
             Tensor { shape: vec![made.data.len()], ..made }
         }
     };
-    placeholder(node, members, table.data.len(), Some(table), to.shape)
-        .map(|value| Some(vec![value]))
+    let values = match &table.data {
+        Data::Float(values) => values.clone(),
+        Data::Int(values) => values.iter().map(|value| *value as f64).collect(),
+    };
+    let made = placeholder(node, members, table.data.len(), Of::Table(table), to.shape)?;
+    if let (Value::Signal(made), Some(order)) = (&made, order) {
+        node.note_sorted(made.id, Sorted { stage: Stage::Looked(values), ..order });
+    }
+    Ok(Some(vec![made]))
+}
+
+/// Whether a value is a constant, all elements of which are one number.
+fn is_one_number(value: &Value) -> bool {
+    match value {
+        Value::Const(Tensor { data: Data::Float(values), .. }) => {
+            values.windows(2).all(|pair| pair[0] == pair[1])
+        }
+        Value::Const(Tensor { data: Data::Int(values), .. }) => {
+            values.windows(2).all(|pair| pair[0] == pair[1])
+        }
+        Value::Signal(_) => false,
+    }
+}
+
+/// What is made of the chosen ones' distances: their negatives, and of these the greater of a
+/// positive number and each, which is that number.
+fn measures(
+    node: &mut Node<'_>,
+    at: usize,
+    members: TensorId,
+    sign: Option<f64>,
+) -> Result<Value, OnnxError> {
+    let (operator, shape) = (node.operator(), node.peek(at).map(|v| v.shape().to_vec()));
+    let shape = shape.unwrap_or_default();
+    let other = match node.peek(1 - at.min(1)) {
+        Some(Value::Const(Tensor { data: Data::Float(values), .. })) if node.input_count() == 2 => {
+            values.first().copied().filter(|_| values.len() == 1)
+        }
+        _ => None,
+    };
+    match (operator.as_str(), other, sign) {
+        ("Mul", Some(-1.0), Some(sign)) => {
+            let width = node.maker(members).map_or(0, |maker| match &maker.op {
+                Op::Leading(leading) => leading.extremum.groups.iter().map(Vec::len).sum(),
+                _ => 0,
+            });
+            placeholder(node, members, width, Of::Measures { sign: Some(-sign) }, shape)
+        }
+        ("Max", Some(least), Some(sign)) if sign < 0.0 && least >= 0.0 => {
+            let count = node.pay(&shape)?;
+            Ok(Value::Const(Tensor::floats(shape, vec![least; count])))
+        }
+        _ => Err(node.unsupported("it reads the distances of the nearest points, one by one")),
+    }
 }
 
 /// The sum, or the mean, of the chosen ones' values.

@@ -243,10 +243,25 @@ pub(super) fn array_feature_extractor(node: &mut Node<'_>) -> Result<Value, Onnx
     if let &[n] = value.shape() {
         value = node.reshape(value, vec![1, n])?;
     }
-    if let (Value::Const(table), [1, _]) = (&value, value.shape())
+    if let (Value::Const(table), &[rows, columns]) = (&value, value.shape())
         && let Some(Value::Signal(_)) = node.peek(1)
     {
-        return looked_up(node, table);
+        let at = node.take(1)?;
+        let mut found = Vec::with_capacity(rows);
+        node.pay(&[rows, columns, 2])?;
+        for row in 0..rows {
+            let own = row * columns..(row + 1) * columns;
+            let data = match &table.data {
+                Data::Float(values) => Data::Float(values[own].to_vec()),
+                Data::Int(values) => Data::Int(values[own].to_vec()),
+            };
+            let row = Tensor { shape: vec![1, columns], dtype: table.dtype, data };
+            found.push(looked_up(node, &row, at.clone())?);
+        }
+        return match (found.len(), found.pop()) {
+            (1, Some(only)) => Ok(only),
+            (_, last) => beside(node, found.into_iter().chain(last).collect(), 0),
+        };
     }
     let rank = value.shape().len();
     let lead = value.shape().get(..rank.saturating_sub(1)).unwrap_or_default().to_vec();
@@ -258,8 +273,7 @@ pub(super) fn array_feature_extractor(node: &mut Node<'_>) -> Result<Value, Onnx
 
 /// Elements of a list of constants by a position that depends on the input, as labels are by
 /// the greatest score: a step at every position.
-fn looked_up(node: &mut Node<'_>, table: &Tensor) -> Result<Value, OnnxError> {
-    let at = node.take(1)?;
+fn looked_up(node: &mut Node<'_>, table: &Tensor, at: Value) -> Result<Value, OnnxError> {
     let values: Vec<f64> = match &table.data {
         Data::Float(values) => values.clone(),
         Data::Int(values) => values.iter().map(|value| *value as f64).collect(),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::curves;
 use crate::{
-    graph::{self, Curve, Element, Function, LinearMap, Op, TensorId},
+    graph::{self, Curve, Element, Function, LinearMap, Op, Shares, TensorId},
     onnx::{
         dtype::DType,
         error::OnnxError,
@@ -60,6 +60,94 @@ pub(super) fn share(node: &mut Node<'_>, a: &Value, b: &Value) -> Result<Option<
         }
     };
     curves::softmax(node, logs, &groups).map(Some)
+}
+
+/// a / b where each element of b is the sum of a row of a, none of which is ever negative.
+pub(super) fn of_sum(
+    node: &mut Node<'_>,
+    a: &Value,
+    b: &Value,
+) -> Result<Option<Shares>, OnnxError> {
+    let (Value::Signal(above), Value::Signal(below)) = (a, b) else { return Ok(None) };
+    let columns = a.shape().last().copied().unwrap_or(1);
+    let rows = node.pay(&[a.len(), 4])? / 4 / columns.max(1);
+    for row in 0..rows {
+        let mut sum = Terms::default();
+        for at in row * columns..(row + 1) * columns {
+            if !sum.add(node, (above.id, at), 1.0) {
+                return Ok(None);
+            }
+        }
+        if !sum.never_negative(node) {
+            return Ok(None);
+        }
+        for at in row * columns..(row + 1) * columns {
+            let mut divisor = Terms::default();
+            // Rounding of sums of factors aside.
+            let close = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs().max(1.0);
+            let same = divisor.add(node, (below.id, at), 1.0)
+                && divisor.of.len() == sum.of.len()
+                && close(divisor.constant, sum.constant)
+                && divisor.of.iter().zip(&sum.of).all(|(a, b)| a.0 == b.0 && close(*a.1, *b.1));
+            if !same {
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(Shares::rows(rows, columns)))
+}
+
+/// A sum over elements that no linear operation makes.
+#[derive(Default)]
+struct Terms {
+    of: BTreeMap<Place, f64>,
+    constant: f64,
+    steps: usize,
+}
+
+impl Terms {
+    /// Adds a multiple of an element; gives up where that is of too many.
+    fn add(&mut self, node: &Node<'_>, at: Place, factor: f64) -> bool {
+        let mut open = vec![(at, factor)];
+        while let Some((at, factor)) = open.pop() {
+            self.steps += 1;
+            if self.steps > 1 << 14 {
+                return false;
+            }
+            let Some(maker) = node.maker(at.0) else {
+                *self.of.entry(at).or_insert(0.0) += factor;
+                continue;
+            };
+            match &maker.op {
+                Op::Select(elements) => match elements[at.1] {
+                    Element::Input { input, index } => {
+                        open.push(((maker.inputs[input], index), factor));
+                    }
+                    Element::Constant(value) => self.constant += factor * value,
+                },
+                Op::Linear(_) => {
+                    let Some((terms, constant)) = row(maker, at.1) else { return false };
+                    self.constant += factor * constant;
+                    open.extend(terms.into_iter().map(|(at, own)| (at, factor * own)));
+                }
+                _ => *self.of.entry(at).or_insert(0.0) += factor,
+            }
+        }
+        true
+    }
+
+    /// Whether every term is of an element that cannot be negative, and adds.
+    fn never_negative(&self, node: &Node<'_>) -> bool {
+        let element = |(tensor, index): Place| match node.maker(tensor).map(|maker| &maker.op) {
+            Some(Op::Trees(trees)) => trees.bounds().get(index).is_some_and(|b| b.0 >= 0.0),
+            Some(Op::Function(
+                Function::Curve(Curve::Exp | Curve::Sigmoid) | Function::Abs | Function::Relu,
+            )) => true,
+            Some(Op::Leading(_) | Op::ArgExtremum(_) | Op::Root) => true,
+            _ => false,
+        };
+        self.constant >= 0.0 && self.of.iter().all(|(at, factor)| *factor >= 0.0 && element(*at))
+    }
 }
 
 /// What places are one function of, side by side, and the function: Exp or Sigmoid.

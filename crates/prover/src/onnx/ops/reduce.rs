@@ -1,11 +1,12 @@
-//! ReduceSum, ReduceMean, ReduceMax, ReduceMin, ArgMax and ArgMin; ReduceProd of constants.
+//! ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ArgMax and ArgMin; CumSum.
 
 use crate::{
-    graph::{Extremum, Linear, LinearMap, Op, SparseRows},
+    graph::{Extremum, Linear, LinearMap, Op, Product, SparseRows},
     onnx::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value},
+        ops::products,
         shape,
         tensor::{Data, Tensor},
     },
@@ -69,14 +70,33 @@ pub(super) fn reduce(
     node.emit(op, vec![x], to, dtype)
 }
 
+/// Products of two elements, of which and another one are products, and so on.
 fn product(
-    node: &Node<'_>,
+    node: &mut Node<'_>,
     x: Value,
     shape: Vec<usize>,
     groups: &[Vec<usize>],
 ) -> Result<Value, OnnxError> {
+    let (dtype, size) = (x.dtype(), groups.first().map_or(0, Vec::len));
+    if let (Value::Signal(_), true) = (&x, !dtype.is_float()) {
+        return Err(node.unsupported("it multiplies integers, whose products may wrap"));
+    }
     let Value::Const(Tensor { data, dtype, .. }) = x else {
-        return Err(node.unsupported("it multiplies values that are not constants"));
+        let member = |member: usize| groups.iter().map(|group| group[member]).collect::<Vec<_>>();
+        let mut made = match size {
+            1 => return node.pick(x, shape, &member(0)),
+            _ => {
+                let pairs = groups.iter().map(|group| [group[0], group[1]]).collect();
+                let pairs = Product { starts: (0..=groups.len()).collect(), pairs };
+                node.pay(&[groups.len(), 3])?;
+                node.emit(Op::Product(pairs), vec![x.clone()], shape.clone(), dtype)?
+            }
+        };
+        for at in 2..size {
+            let next = node.pick(x.clone(), shape.clone(), &member(at))?;
+            made = products::multiply(node, made, next)?;
+        }
+        return Ok(made);
     };
     let data = match data {
         Data::Float(v) => {
@@ -89,6 +109,33 @@ fn product(
         }
     };
     Ok(Value::Const(Tensor { shape, dtype, data }))
+}
+
+/// Running sums along an axis.
+pub(super) fn cumulative(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    let (exclusive, reverse) = (node.flag("exclusive", false)?, node.flag("reverse", false)?);
+    let axis = match node.take_ints(1)?.as_deref() {
+        Some([axis]) => node.axis(*axis, x.shape().len())?,
+        _ => return Err(node.malformed("its axis is not one integer".into())),
+    };
+    if !x.dtype().computes() {
+        return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
+    }
+    let size = x.shape()[axis];
+    let inner: usize = x.shape()[axis + 1..].iter().product();
+    node.pay(&[x.len(), size])?;
+    let row = |at: usize| {
+        let (place, first) = (at / inner % size, at - at / inner % size * inner);
+        let own = usize::from(!exclusive);
+        let members = if reverse { place + 1 - own..size } else { 0..place + own };
+        members.map(move |member| (first + member * inner, 1.0))
+    };
+    let rows = SparseRows::from_rows((0..x.len()).map(row));
+    let bias = vec![0.0; x.len()];
+    let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias };
+    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
+    node.emit(Op::Linear(linear), vec![x], shape, dtype)
 }
 
 /// The position of the greatest element along an axis, or of the least.

@@ -73,6 +73,7 @@ pub(super) const TABLE: &[Schema] = &[
     schema("ConvTranspose", 1, 2, 3, 1, &[("auto_pad", String, false), ("dilations", Ints, false), ("group", Int, false), ("kernel_shape", Ints, false), ("output_padding", Ints, false), ("output_shape", Ints, false), ("pads", Ints, false), ("strides", Ints, false)]),
     schema("Cos", 7, 1, 1, 1, &[]),
     schema("Cosh", 9, 1, 1, 1, &[]),
+    schema("CumSum", 11, 2, 2, 1, &[("exclusive", Int, false), ("reverse", Int, false)]),
     schema("DepthToSpace", 1, 1, 1, 1, &[("blocksize", Int, true)]),
     schema("DepthToSpace", 11, 1, 1, 1, &[("blocksize", Int, true), ("mode", String, false)]),
     schema("DequantizeLinear", 10, 2, 3, 1, &[]),

@@ -100,7 +100,7 @@ impl Emitter<'_> {
                 else {
                     return Err(QuantizeError::Empty);
                 };
-                let quotients = own.bounds(x, b).ok_or_else(|| QuantizeError::Divisor {
+                let quotients = own.bounds(x, b, None).ok_or_else(|| QuantizeError::Divisor {
                     node: step.name.clone(),
                     lowest: (b.0 - i128::from(by.zero)) as f64 * exp2(-by.bits),
                 })?;
@@ -279,12 +279,12 @@ impl Emitter<'_> {
         Ok(Factor { step, index, bits, zero })
     }
 
-    fn too_coarse(&self, step: &Step) -> QuantizeError {
+    pub(super) fn too_coarse(&self, step: &Step) -> QuantizeError {
         QuantizeError::ProductTooWide { node: step.name.clone() }
     }
 
     /// Adds the node of a step whose values have these bounds, 0 being what they are lifted by.
-    fn bounded(
+    pub(super) fn bounded(
         &mut self,
         step: &Step,
         (op, inputs): (IntegerOp, Vec<TensorId>),

@@ -8,6 +8,8 @@ use crate::graph::{Extremum, Function, Leading, LinearMap, Node, Op, SparseRows}
 const WIDEST: usize = 16;
 /// The least elements of all of a node's windows for which an argument of their own pays.
 const MANY: usize = 256;
+/// What is larger is made smaller where only its order counts, for hardly a unit would hold it.
+const LARGE: f64 = 16_777_216.0;
 
 impl Lowering<'_> {
     /// A step of one unit and shift that holds a node's input, and for each of its elements
@@ -27,6 +29,27 @@ impl Lowering<'_> {
         }
         let step = self.materialise(&node.name, tensor, true);
         (step, (0..self.steps[step].len).collect())
+    }
+
+    /// As [`comparable`](Self::comparable) where only the order counts: what is large is made
+    /// smaller.
+    fn ranked(&mut self, node: &Node) -> (usize, Vec<usize>) {
+        let tensor = node.inputs[0];
+        let bounds = self.bounds[tensor.0].clone();
+        let magnitude = bounds.iter().fold(0.0f64, |most, (lo, hi)| most.max(-lo).max(*hi));
+        let named = self.views[tensor.0].as_ref().is_some_and(|view| view.is_identity().is_some());
+        if magnitude <= LARGE || named {
+            return self.comparable(node);
+        }
+        let factor = 2f64.powi(-(magnitude.log2().ceil() as i32));
+        let mut view = self.view(tensor);
+        view.bias.iter_mut().for_each(|bias| *bias *= factor);
+        view.parts.iter_mut().for_each(|part| part.map = super::scaled(&part.map, factor));
+        let len = view.len();
+        let step = self.add_helper(&node.name, len, Kind::Shifted { view, uniform: true });
+        self.steps[step].bounds =
+            bounds.into_iter().map(|(lo, hi)| (lo * factor, hi * factor)).collect();
+        (step, (0..len).collect())
     }
 
     /// The groups' elements of a step, all groups as long as the longest: the last element
@@ -110,7 +133,7 @@ impl Lowering<'_> {
     /// gains over the best before it, D_j = Σ_(i > j) r_i is what those after j gain, and
     /// min(D_j, 1) = D_j − max(0, D_j − 1) is 1 where the first best one stands after j.
     pub(super) fn arg_extremum(&mut self, node: &Node, extremum: &Extremum) -> View {
-        let (source, elements) = self.comparable(node);
+        let (source, elements) = self.ranked(node);
         let groups = Self::groups(extremum, &elements);
         let longest = groups.first().map_or(0, Vec::len);
         let sign = if extremum.minimum { -1 } else { 1 };

@@ -60,6 +60,9 @@ pub(in crate::quantize) enum Kind {
     Quotients(Vec<(Numerator, (usize, usize))>),
     /// Square roots of elements of operands.
     Roots(Vec<(usize, usize)>),
+    /// Shares of elements of a step of one unit in sums of absolute values: for each an element
+    /// and a group of them.
+    Shares { source: usize, groups: Vec<Vec<usize>>, of: Vec<(usize, usize)> },
 }
 
 /// What is divided.
@@ -98,7 +101,8 @@ impl Kind {
             Self::Kink { source, .. }
             | Self::Curve { source, .. }
             | Self::Table { source, .. }
-            | Self::Decisions { source, .. } => vec![*source],
+            | Self::Decisions { source, .. }
+            | Self::Shares { source, .. } => vec![*source],
             Self::Exact { rows, like, .. } => {
                 let mut steps: Vec<usize> = rows.iter().flatten().map(|term| term.0).collect();
                 steps.extend(like);
@@ -127,7 +131,8 @@ impl Kind {
             Self::Kink { source, .. }
             | Self::Curve { source, .. }
             | Self::Table { source, .. }
-            | Self::Decisions { source, .. } => vec![source],
+            | Self::Decisions { source, .. }
+            | Self::Shares { source, .. } => vec![source],
             Self::Exact { rows, like, .. } => {
                 let terms = rows.iter_mut().flatten().map(|term| &mut term.0);
                 terms.chain(like).collect()

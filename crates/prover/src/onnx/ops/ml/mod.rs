@@ -2,6 +2,7 @@
 //! before them. What they mean where the standard is vague is what onnxruntime does.
 
 mod categories;
+mod coupling;
 mod encode;
 mod ensemble;
 mod forest;

@@ -1,7 +1,7 @@
 //! SVMClassifier and SVMRegressor, as onnxruntime computes them: a kernel of the input with
 //! each support vector, and sums of these.
 
-use super::scores;
+use super::{coupling, scores};
 use crate::{
     graph::{Curve, Function, Linear, LinearMap, Op, SparseRows, Test},
     onnx::{
@@ -245,12 +245,7 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
                 prob_b.len()
             )));
         }
-        if classes != 2 {
-            return Err(node.unsupported(
-                "its probabilities of more than two classes are the fixed point of an iteration",
-            ));
-        }
-        return probable(node, sums, label, (prob_a[0], prob_b[0]), &post);
+        return probable(node, (sums, classes), label, (prob_a, prob_b), &post);
     }
     let scores = match classes {
         2 => {
@@ -262,7 +257,7 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     scores::outputs(node, label, scores)
 }
 
-/// Label and probabilities of two classes by Platt's sigmoid of the sum.
+/// Label and probabilities by Platt's sigmoid of each pair's sum.
 ///
 /// onnxruntime couples the probabilities of all pairs (Wu, Lin and Weng, "Probability Estimates for
 /// Multi-class Classification by Pairwise Coupling", JMLR 5, 2004): it minimises pᵀQp by an iteration
@@ -270,20 +265,26 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
 /// a and b = 1 − a, Q is `[b² −ab; −ab a²]` and the minimum p = (a, b). At (a + d, b − d) the two numbers
 /// are b·d − d² and −a·d − d²; they differ by d, so that both are below 0.0025 only where |d| < 0.005:
 /// onnxruntime's probabilities are that close to the minimum, which is what is proven. The label is that
-/// of the sum's sign, whatever the probabilities are. Of more classes the minimum is a quotient of
-/// polynomials in all sigmoids.
+/// of the sum's sign, whatever the probabilities are. Of more classes see [`coupling`].
 fn probable(
     node: &mut Node<'_>,
-    sums: Value,
+    (sums, classes): (Value, usize),
     label: Value,
-    (a, b): (f64, f64),
+    (a, b): (Vec<f64>, Vec<f64>),
     post: &str,
 ) -> Result<Vec<Value>, OnnxError> {
     if post != "NONE" {
         return Err(node.unsupported("it has a post_transform after probabilities"));
     }
-    let argument = node.scale(sums, |_| (-a, -b))?;
+    let argument = node.scale(sums, |at| (-a[at % a.len()], -b[at % b.len()]))?;
     let first = apply(node, Function::Curve(Curve::Sigmoid), argument)?;
-    let both = scores::columns(node, first, [(1.0, 0.0), (-1.0, 1.0)]);
-    scores::outputs(node, label, both)
+    let probabilities = match classes {
+        2 => scores::columns(node, first, [(1.0, 0.0), (-1.0, 1.0)]),
+        3..=coupling::MOST => coupling::couple(node, first, classes),
+        many => {
+            let most = coupling::MOST;
+            Err(node.unsupported(format!("it has probabilities of {many} classes, over {most}")))
+        }
+    };
+    scores::outputs(node, label, probabilities)
 }

@@ -1,0 +1,140 @@
+//! Shares: x / Σ |x|.
+//!
+//! |x| is 2·max(0, x) − x. Where a sum may be 0, max(0, 1 − sum) is added to it: its integers
+//! are 1 then, and the share is 0 as all that could be divided is. As sums are made of what is
+//! divided, the intervals know that no share is beyond 1.
+
+use super::{Emitter, MIN_FRACTION_BITS, Made, Meaning, Scaled, integer};
+use crate::{
+    graph::{Linear, LinearMap, SparseRows, TensorId},
+    integer::{Affine, Division, IntegerOp, Interval, Selected, bits_of},
+    quantize::{QuantizeError, program::Step},
+};
+
+/// A row: factors of elements of some tensors, and a constant.
+type Row = (Vec<(TensorId, usize, i64)>, i64);
+
+impl Emitter<'_> {
+    pub(super) fn shares(
+        &mut self,
+        step: &Step,
+        source: usize,
+        groups: &[Vec<usize>],
+        of: &[(usize, usize)],
+    ) -> Result<Made, QuantizeError> {
+        let x = self.made[source].tensor;
+        let Meaning::Affine { units, offsets, .. } = &self.made[source].meaning else {
+            return Err(QuantizeError::Empty);
+        };
+        let zeros = offsets.iter().zip(units).map(|(offset, unit)| -offset / unit);
+        let zeros: Vec<i64> =
+            zeros.map(|zero| integer(&step.name, zero)).collect::<Result<_, _>>()?;
+        let known = self.analysis.bounds(x).to_vec();
+        // max(0, x) of what may be of either sign.
+        let either = |at: &usize| {
+            let zero = i128::from(zeros[*at]);
+            known[*at].0 < zero && known[*at].1 > zero
+        };
+        let mut bent: Vec<usize> = groups.iter().flatten().copied().filter(either).collect();
+        bent.sort_unstable();
+        bent.dedup();
+        let positive = bent.iter().map(|at| (vec![(x, *at, 1)], -zeros[*at])).collect();
+        let positive = self.whole(&step.name, positive);
+        let absolute = |at: usize| -> Row {
+            let zero = zeros[at];
+            match bent.binary_search(&at) {
+                Ok(place) => (positive.map_or(vec![], |p| vec![(p, place, 2), (x, at, -1)]), zero),
+                Err(_) if known[at].0 >= i128::from(zero) => (vec![(x, at, 1)], -zero),
+                Err(_) => (vec![(x, at, -1)], zero),
+            }
+        };
+        let sum = |group: &Vec<usize>| {
+            let mut row: Row = (Vec::new(), 0);
+            for (terms, constant) in group.iter().map(|at| absolute(*at)) {
+                row.0.extend(terms);
+                row.1 += constant;
+            }
+            row
+        };
+        let mut sums: Vec<Row> = groups.iter().map(sum).collect();
+        // Those that may be 0.
+        let bounds = self.bounds_of(&sums);
+        let empty: Vec<usize> = (0..sums.len()).filter(|at| bounds[*at].0 < 1).collect();
+        // They are values of their own, so that what they lack is a function of one variable.
+        let own = self.whole(&step.name, empty.iter().map(|at| sums[*at].clone()).collect());
+        let lacking = own.map(|own| (0..empty.len()).map(move |at| (vec![(own, at, -1)], 1)));
+        let lacking = self.whole(&step.name, lacking.into_iter().flatten().collect());
+        if let (Some(own), Some(lacking)) = (own, lacking) {
+            for (place, at) in empty.into_iter().enumerate() {
+                sums[at] = (vec![(own, place, 1), (lacking, place, 1)], 0);
+            }
+        }
+        let Some(divisors) = self.whole(&step.name, sums) else {
+            return Err(QuantizeError::Empty);
+        };
+        let most =
+            bits_of((0, self.analysis.bounds(divisors).iter().map(|b| b.1).max().unwrap_or(0)));
+        if most >= self.graph.shift_bits {
+            return Err(self.too_coarse(step));
+        }
+        // Numerators have the bits of the quotient and of the divisor.
+        let fine = self.accumulator_bits as i32 - most as i32 - 2;
+        let bits = self.fraction_bits(step, self.value_bits as i32, 2.0)?.min(fine);
+        if bits < MIN_FRACTION_BITS {
+            return Err(self.too_coarse(step));
+        }
+        let inputs = vec![x, divisors];
+        let mut divisions = Vec::with_capacity(of.len());
+        for (at, group) in of {
+            let weight = 1i64 << bits;
+            let numerator = Affine {
+                of: Selected { input: 0, index: *at },
+                weight,
+                constant: integer(&step.name, -(weight as f64) * zeros[*at] as f64)?,
+            };
+            let lift = if known[*at].0 < i128::from(zeros[*at]) { weight } else { 0 };
+            let divisor = Selected { input: 1, index: *group };
+            divisions.push(Division { numerator, divisor, offset: 0, lift });
+        }
+        let bounds = self.analysis.quotients(&inputs, &divisions);
+        let bounds: Option<Vec<Interval>> = bounds.into_iter().collect();
+        let bounds = bounds.ok_or_else(|| self.too_coarse(step))?;
+        let lifts: Vec<i64> = divisions.iter().map(|own| own.lift).collect();
+        Ok(self.bounded(step, (IntegerOp::Quotients(divisions), inputs), bounds, (bits, &lifts)))
+    }
+
+    /// A map of some rows for each tensor they read.
+    fn linear_of(&self, rows: &[Row], scale: i64) -> (Vec<TensorId>, Linear<i64>) {
+        let mut inputs: Vec<TensorId> =
+            rows.iter().flat_map(|(terms, _)| terms.iter().map(|term| term.0)).collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        let map = |tensor: &TensorId| {
+            let rows = rows.iter().map(|(terms, _)| {
+                let own = terms.iter().filter(move |term| term.0 == *tensor);
+                let mut sum = std::collections::BTreeMap::new();
+                own.for_each(|(_, at, w)| *sum.entry(*at).or_insert(0i64) += w * scale);
+                sum.into_iter().collect::<Vec<_>>()
+            });
+            LinearMap::Sparse(SparseRows::from_rows(rows))
+        };
+        let maps = inputs.iter().map(map).collect();
+        let bias = rows.iter().map(|(_, constant)| constant.saturating_mul(scale)).collect();
+        (inputs, Linear { maps, bias })
+    }
+
+    /// max(0, row) of some rows, without rounding; nothing of none.
+    fn whole(&mut self, name: &str, rows: Vec<Row>) -> Option<TensorId> {
+        if rows.is_empty() {
+            return None;
+        }
+        let (inputs, linear) = self.linear_of(&rows, 1 << self.graph.shift_bits);
+        let bounds = self.analysis.linear(&inputs, &linear);
+        Some(self.push(name, Scaled { inputs, linear, bounds }))
+    }
+
+    fn bounds_of(&self, rows: &[Row]) -> Vec<Interval> {
+        let (inputs, linear) = self.linear_of(rows, 1);
+        self.analysis.linear(&inputs, &linear)
+    }
+}
