@@ -133,8 +133,6 @@ def products():
     x, score = data()
     two, three = (score > np.median(score)).astype(int), np.digitize(score, [-0.5, 1.0])
     # The exporter makes all weights one (of the negative distance and 1e-6, the greater), and so does what is proven.
-    weighted = KNeighborsClassifier(3, weights="distance")
-    yield "neighbours_by_distance", sklearn_model(scaled(weighted).fit(x[:60], two[:60]))
     weighted = KNeighborsRegressor(4, weights="distance", metric="manhattan")
     yield "neighbours_by_distance_regression", plain(scaled(weighted).fit(x[:40], score[:40]))
     for kernel in ("linear", "rbf"):

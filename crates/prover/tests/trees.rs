@@ -13,7 +13,7 @@ use verdict_prover::{
         crosscheck::{Reading, crosscheck},
     },
     plan::{Plan, PlanOptions},
-    quantize::{Grid, Precision, QuantizeError, Quantized, Ranges},
+    quantize::{Grid, Precision, Quantized, Ranges},
     shape::{GraphShape, Shape},
 };
 
@@ -215,14 +215,7 @@ fn compare_in_integers(
         let step = if case.rounding.is_some() { 2 } else { 1 };
         for shape in shapes.iter().step_by(step) {
             let precision = Precision { function_tolerance: 1e-5, ..Precision::default() };
-            let new = |shape| Quantized::new(&graph, &case.ranges(), shape, &precision);
-            // What is too large for it takes wider ones.
-            let wide = Shape { shift_limbs: 3, limbs: 5, ..*shape };
-            let quantized = match new(shape) {
-                Err(QuantizeError::TooWide { .. }) => new(&wide),
-                quantized => quantized,
-            };
-            let quantized = match quantized {
+            let quantized = match Quantized::new(&graph, &case.ranges(), shape, &precision) {
                 Ok(quantized) => quantized,
                 Err(error) => {
                     all.push(format!("{name} {shape}: {error}"));
