@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: demo test test-rust test-solidity coverage analyse differential bench bench-engine compare sanitize fuzz fmt lint doc
+.PHONY: conformance demo test test-rust test-solidity coverage analyse differential bench bench-engine compare sanitize fuzz fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -35,6 +35,14 @@ analyse: node_modules
 # A hundred random constraint systems by three verifiers: a quarter of an hour and more.
 differential: node_modules
 	scripts/differential
+
+# The standard's own operator tests, into docs/operators.md; installs their Python packages.
+conformance:
+	cargo build $(CARGO_FLAGS) --workspace --example conformance
+	python3 -m venv "$${CARGO_TARGET_DIR:-target}/conformance/python"
+	"$${CARGO_TARGET_DIR:-target}/conformance/python/bin/pip" install --quiet \
+	    --requirement scripts/conformance/requirements.txt
+	"$${CARGO_TARGET_DIR:-target}/conformance/python/bin/python" scripts/conformance/run.py $(CONFORMANCE)
 
 # Keys, proofs, memory and gas of the example models.
 bench: node_modules

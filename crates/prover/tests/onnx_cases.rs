@@ -15,7 +15,6 @@ struct Case {
 
 /// Cases that are refused, with words of the reason.
 const REFUSED: &[(&str, &str)] = &[
-    ("05-elu", "operator Elu"),
     (
         "06-ncf-int64-embedding",
         "operator Gather (node Gather#0) is not supported: its input 1 is not",

@@ -52,15 +52,27 @@ impl Staircase {
         Self { rounding, scale, single: false, zeros, low, high }
     }
 
-    /// The value for element `index`, which rises with x.
-    pub fn value(&self, index: usize, x: f64) -> f64 {
+    /// x in the scale of whole numbers.
+    fn scaled(&self, index: usize, x: f64) -> f64 {
         let own = |numbers: &[f64]| numbers.get(index).or(numbers.first()).copied().unwrap_or(1.0);
-        let scaled = match (&self.scale, self.single) {
+        match (&self.scale, self.single) {
             (Scale::Divide(widths), false) => x / own(widths),
             (Scale::Multiply(factors), false) => x * own(factors),
             (Scale::Divide(widths), true) => f64::from(x as f32 / own(widths) as f32),
             (Scale::Multiply(factors), true) => f64::from(x as f32 * own(factors) as f32),
-        };
+        }
+    }
+
+    /// Whether x is scaled to a half exactly, which is rounded to the even side: where float32
+    /// has rounded it there, no line has steps as uneven.
+    pub(crate) fn is_tie(&self, index: usize, x: f64) -> bool {
+        self.rounding == Rounding::HalfEven && self.scaled(index, x).fract().abs() == 0.5
+    }
+
+    /// The value for element `index`, which rises with x.
+    pub fn value(&self, index: usize, x: f64) -> f64 {
+        let own = |numbers: &[f64]| numbers.get(index).or(numbers.first()).copied().unwrap_or(1.0);
+        let scaled = self.scaled(index, x);
         let whole = match self.rounding {
             Rounding::Floor => scaled.floor(),
             Rounding::Ceil => scaled.ceil(),

@@ -12,6 +12,8 @@ mod stairs;
 mod tables;
 mod trees;
 
+use std::collections::HashMap;
+
 use self::products::Factor;
 use super::{
     OutputSchema, QuantizeError,
@@ -109,6 +111,8 @@ pub(super) struct Emitter<'a> {
     /// Fraction bits that the outputs need, about.
     output_bits: i32,
     schema: &'a InputSchema,
+    /// Of steps that are inputs on grids: the bits of each element below a point of its grid.
+    shifts: HashMap<usize, Vec<u32>>,
     /// Fitted functions, by step.
     fitted: &'a [Vec<PiecewiseLinear>],
 }
@@ -137,6 +141,7 @@ impl<'a> Emitter<'a> {
             offset_bits: shape.offset_bits(),
             output_bits,
             schema,
+            shifts: HashMap::new(),
             fitted,
         }
     }
@@ -149,6 +154,7 @@ impl<'a> Emitter<'a> {
         decimals: Option<u32>,
     ) -> Result<Emitted, QuantizeError> {
         for (index, step) in program.steps.iter().enumerate() {
+            self.note_shifts(index, step);
             let made = self.step(index, step, program)?;
             self.made.push(made);
         }
@@ -159,6 +165,22 @@ impl<'a> Emitter<'a> {
             units[made.tensor.0] = made.meaning.units();
         }
         Ok(Emitted { graph: self.graph, output, units })
+    }
+
+    fn note_shifts(&mut self, index: usize, step: &Step) {
+        let shift = |at: usize| self.schema.grid(at).map_or(0, |grid| self.schema.shift(at, grid));
+        let shifts: Vec<u32> = match &step.kind {
+            Kind::Input { first } => (*first..*first + step.len).map(shift).collect(),
+            Kind::Select(elements) => {
+                let of = |(step, at): &(usize, usize)| self.shifts.get(step).map_or(0, |s| s[*at]);
+                elements.iter().map(of).collect()
+            }
+            Kind::Kink { source, .. } => self.shifts.get(source).cloned().unwrap_or_default(),
+            _ => return,
+        };
+        if shifts.iter().any(|shift| *shift > 0) {
+            self.shifts.insert(index, shifts);
+        }
     }
 
     fn step(

@@ -2,11 +2,11 @@
 //! and its relatives.
 
 use crate::{
-    graph::{Element, Op, Test},
+    graph::{Element, Linear, LinearMap, Op, Test},
     onnx::{
         error::OnnxError,
         node::{Node, Value},
-        ops::ml,
+        ops::{compare, ml},
         shape,
         tensor::{Data, Tensor},
     },
@@ -187,7 +187,35 @@ fn range(dim: usize, start: i64, end: i64, step: i64) -> Option<Vec<usize>> {
 pub(super) fn gather(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let value = node.take(0)?;
     let axis = node.axis(node.int("axis").unwrap_or(0), value.shape().len())?;
+    if let (Value::Const(table), Some(Value::Signal(_)), 0) = (&value, node.peek(1), axis) {
+        return embedded(node, table);
+    }
     along(node, value, axis)
+}
+
+/// Rows of a constant table by indices that depend on the input: a truth value for every row,
+/// of which one is 1, and their sum. An index that is none gives zeros.
+fn embedded(node: &mut Node<'_>, table: &Tensor) -> Result<Value, OnnxError> {
+    let indices = node.take(1)?;
+    let (Data::Float(values), Some((&rows, width))) = (&table.data, table.shape.split_first())
+    else {
+        return Err(node.unsupported("it chooses among integers by what depends on the input"));
+    };
+    let (columns, count) = (width.iter().product::<usize>(), indices.len());
+    let to = [indices.shape(), width].concat();
+    let len = node.pay(&[count, rows, columns.max(1)])? / rows.max(1);
+    let spread: Vec<usize> = (0..count * rows).map(|at| at / rows).collect();
+    let indices = node.pick(indices, vec![count, rows], &spread)?;
+    // A negative index counts from the end.
+    let tests = |at: usize| {
+        let row = (at % rows) as f64;
+        vec![(Test::Equal(row), 1.0), (Test::Equal(row - rows as f64), 1.0)]
+    };
+    let chosen = compare::each(node, indices, 0.0, tests, table.dtype)?;
+    let weights = (0..columns * rows).map(|at| values[at % rows * columns + at / rows]).collect();
+    let map = LinearMap::Dense { positions: count, inputs: rows, outputs: columns, weights };
+    let linear = Linear { maps: vec![map], bias: vec![0.0; len] };
+    node.emit(Op::Linear(linear), vec![chosen], to, table.dtype)
 }
 
 /// Elements of `value` along an axis, chosen by constant indices (input 1).

@@ -33,9 +33,6 @@ impl Grid {
             Value::Const(Tensor { data: Data::Float(scales), shape, .. }) => (shape, scales),
             _ => return Err(node.unsupported("its scale is not a float constant")),
         };
-        if let Some(bad) = scales.iter().find(|scale| **scale <= 0.0) {
-            return Err(node.malformed(format!("a scale is {bad}, it must be positive")));
-        }
         let (dtype, zeros) = match node.take_optional(zero)? {
             None => (None, vec![0.0; scales.len()]),
             Some(Value::Const(Tensor { data: Data::Int(zeros), dtype, .. })) => {
@@ -121,6 +118,9 @@ pub(super) fn quantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
             DType::of(code).ok_or_else(named)?
         }
     };
+    if let Some(bad) = grid.scales.iter().find(|scale| **scale <= 0.0) {
+        return Err(node.malformed(format!("a scale is {bad}, it must be positive")));
+    }
     let scale = Scale::Divide(grid.scales);
     saturated(node, x, scale, grid.zeros, dtype)
 }

@@ -9,6 +9,8 @@
 //! M·t_k + c ≥ k·2^n  and  M·(t_k − 1) + c < k·2^n.
 //! ```
 //!
+//! Halves that float32's rounding makes of what is next to one may go either way.
+//!
 //! What is not on a grid has been rounded already, and is rounded once more.
 
 use std::collections::HashMap;
@@ -26,11 +28,13 @@ use crate::{
 /// Most steps of an element that are told apart one by one.
 const MAX_STEPS: i64 = 1 << 16;
 
-/// An element's integers: x = start + grid·Z, or (start·per_unit + Z) / per_unit.
+/// An element's integers: x = start + unit·Z, Z being a multiple of the stride.
 #[derive(Debug, Clone, Copy)]
 struct Grid {
     start: f64,
     unit: f64,
+    /// An input's integers are those of its grid's points, so many apart.
+    stride: i128,
     bounds: Interval,
 }
 
@@ -38,7 +42,7 @@ struct Grid {
 type Line = (i128, i128);
 
 /// What a line depends on.
-type Key = (u64, u64, u64, u64, Interval);
+type Key = (u64, u64, i128, u64, u64, Interval);
 
 impl Emitter<'_> {
     pub(super) fn staircase(
@@ -109,14 +113,17 @@ impl Emitter<'_> {
                 (near && factor.abs() < 2f64.powi(40)).then_some((step, index, factor as i64))
             };
             let terms: Vec<_> = terms.into_iter().map(whole).collect::<Option<_>>()?;
-            let mut bounds = (0i128, 0i128);
+            let (mut bounds, mut stride) = ((0i128, 0i128), 0i128);
             for (step, index, factor) in &terms {
+                let shift = self.shifts.get(step).map_or(0, |shifts| shifts[*index]);
+                stride = gcd(stride, i128::from(factor.unsigned_abs()) << shift);
                 let (lo, hi) = self.analysis.bounds(self.made[*step].tensor)[*index];
                 let ends = [lo * i128::from(*factor), hi * i128::from(*factor)];
                 bounds = (bounds.0 + ends[0].min(ends[1]), bounds.1 + ends[0].max(ends[1]));
             }
             rows.push(terms);
-            grids.push(Grid { start, unit: if unit > 0.0 { unit } else { 1.0 }, bounds });
+            let unit = if unit > 0.0 { unit } else { 1.0 };
+            grids.push(Grid { start, unit, stride: stride.max(1), bounds });
         }
         Some((rows, grids))
     }
@@ -136,6 +143,7 @@ impl Emitter<'_> {
             let key = (
                 grid.start.to_bits(),
                 grid.unit.to_bits(),
+                grid.stride,
                 stairs.rate(index).to_bits(),
                 zero.to_bits(),
                 grid.bounds,
@@ -226,6 +234,10 @@ fn integer_unit(shift_bits: u32) -> f64 {
     0.5f64.powi(shift_bits as i32)
 }
 
+fn gcd(a: i128, b: i128) -> i128 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
 /// The greatest number that both are whole multiples of, about.
 fn common_unit(a: f64, b: f64) -> f64 {
     let (mut a, mut b) = (a.max(b), a.min(b));
@@ -259,8 +271,12 @@ impl Grid {
     /// M and c with which ⌊(M·Z + c) / 2^n⌋ is `stairs` − `lowest` for all Z in the bounds, if
     /// there are any.
     fn line(&self, stairs: &Staircase, index: usize, lowest: f64, one: i128) -> Option<Line> {
-        let value = |z: i128| (stairs.value(index, self.real(z)) - lowest) as i64;
-        let (least, greatest) = (value(self.bounds.0), value(self.bounds.1));
+        let value = |at: i128| (stairs.value(index, self.real(at * self.stride)) - lowest) as i64;
+        let first = self.bounds.0.div_euclid(self.stride)
+            + i128::from(self.bounds.0.rem_euclid(self.stride) > 0);
+        let last = self.bounds.1.div_euclid(self.stride).max(first);
+        let (least, greatest) = (value(first), value(last));
+        let tie = |at: i128| stairs.is_tie(index, self.real(at * self.stride));
         if least == greatest {
             return Some((0, i128::from(least) * one));
         }
@@ -270,9 +286,9 @@ impl Grid {
         // The least Z of each value above the first. What is below 0 is cut at 0, and what is
         // above the bound by whoever reads it.
         let mut steps = Vec::new();
-        let mut from = self.bounds.0;
+        let mut from = first;
         for k in least + 1..=greatest {
-            let (mut below, mut above) = (from - 1, self.bounds.1);
+            let (mut below, mut above) = (from - 1, last);
             if value(from) >= k {
                 above = from;
             }
@@ -289,15 +305,17 @@ impl Grid {
             let mut least_c = i128::MIN;
             let mut greatest_c = i128::MAX;
             for (k, at) in &steps {
-                least_c = least_c.max(k * one - m * at);
-                if *at > self.bounds.0 {
-                    greatest_c = greatest_c.min(k * one - 1 - m * (at - 1));
+                let (above, below) = (at + i128::from(tie(*at)), at - 1 - i128::from(tie(at - 1)));
+                if above <= last {
+                    least_c = least_c.max(k * one - m * above * self.stride);
+                }
+                if below >= first {
+                    greatest_c = greatest_c.min(k * one - 1 - m * below * self.stride);
                 }
             }
             // The lowest value is not negative, and may be the cut.
-            let first = i128::from(least) * one - m * self.bounds.0;
             if least > 0 {
-                least_c = least_c.max(first);
+                least_c = least_c.max(i128::from(least) * one - m * first * self.stride);
             }
             // In the middle, as far from both as it can be.
             (m > 0 && least_c <= greatest_c).then(|| {
@@ -317,22 +335,26 @@ mod tests {
         let one = 1i128 << shift_bits;
         let lowest = stairs.value(0, grid.real(grid.bounds.0));
         let Some((m, c)) = grid.line(stairs, 0, lowest, one) else { return false };
-        for z in grid.bounds.0..=grid.bounds.1 {
+        for z in (grid.bounds.0..=grid.bounds.1).filter(|z| z % grid.stride == 0) {
             let ours = (m * z + c).div_euclid(one).max(0) as f64 + lowest;
             let ours = ours.min(stairs.high);
-            assert_eq!(ours, stairs.value(0, grid.real(z)), "{stairs} at {z}");
+            let same = ours == stairs.value(0, grid.real(z));
+            assert!(same || stairs.is_tie(0, grid.real(z)), "{stairs} at {z}: {ours}");
         }
         true
     }
 
     #[test]
     fn a_line_steps_up_where_the_rounding_does() {
-        let grid = Grid { start: -3.0, unit: 0.01, bounds: (0, 700) };
+        let grid = Grid { start: -3.0, unit: 0.01, stride: 1, bounds: (0, 700) };
+        // The same points, so many integers apart.
+        let fine = Grid { unit: 0.01 / 1024.0, stride: 1024, bounds: (0, 700 * 1024), ..grid };
         for rounding in [Rounding::Floor, Rounding::Ceil, Rounding::HalfEven] {
-            for width in [0.1, 0.25, 1.0, 1.5, f64::from(0.1f32), f64::from(0.3f32)] {
+            for width in [0.123_456_7, 0.25, 1.0, 1.5, f64::from(0.137f32), f64::from(0.3217f32)] {
                 for single in [false, true] {
                     let stairs = Staircase { single, ..Staircase::dividing(rounding, width) };
                     assert!(check(&grid, &stairs, 20), "{stairs}");
+                    assert!(check(&fine, &stairs, 20), "{stairs}");
                 }
             }
         }
@@ -342,7 +364,7 @@ mod tests {
     fn sums_of_a_quantized_layer_are_requantized_exactly() {
         // 64 products of two bytes by a scale of 24 bits.
         for factor in [0.000_731_2f32, 0.001_9f32, 0.000_488_281_25f32] {
-            let grid = Grid { start: 0.0, unit: 1.0, bounds: (-260_000, 260_000) };
+            let grid = Grid { start: 0.0, unit: 1.0, stride: 1, bounds: (-260_000, 260_000) };
             let stairs = Staircase {
                 scale: Scale::Multiply(vec![f64::from(factor)]),
                 single: true,
@@ -351,13 +373,22 @@ mod tests {
                 high: 127.0,
                 ..Staircase::plain(Rounding::HalfEven)
             };
-            assert!(check(&grid, &stairs, 30), "{factor}");
+            // One rescale of 30 bits may be too coarse; two are not.
+            assert!(check(&grid, &stairs, 44), "{factor}");
         }
     }
 
     #[test]
+    fn uneven_steps_are_no_line() {
+        // 0.3 / 0.1 is below 3 in float64, 0.2 / 0.1 is 2.
+        let grid = Grid { start: 0.0, unit: 0.01, stride: 1, bounds: (0, 700) };
+        let stairs = Staircase::dividing(Rounding::Floor, 0.1);
+        assert_eq!(grid.line(&stairs, 0, 0.0, 1 << 40), None);
+    }
+
+    #[test]
     fn too_few_bits_are_no_line() {
-        let grid = Grid { start: 0.0, unit: 1.0, bounds: (-260_000, 260_000) };
+        let grid = Grid { start: 0.0, unit: 1.0, stride: 1, bounds: (-260_000, 260_000) };
         let stairs = Staircase {
             scale: Scale::Multiply(vec![f64::from(0.000_731_2f32)]),
             ..Staircase::plain(Rounding::HalfEven)

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     graph::{Product, Shares},
     integer::{IntegerNode, IntegerOp},
+    plan::{Plan, PlanOptions},
     shape::GraphShape,
 };
 
@@ -150,8 +151,10 @@ fn shares_are_close_and_the_intervals_know_that_none_is_beyond_one() {
         shares.of = vec![(0, 0), (1, 0), (2, 0), (4, 1), (4, 2)];
         model.node("shares", Op::Shares(shares), &[TensorId(0)], 5);
         let ranges = Ranges::uniform(6, lowest, 1.0);
-        let quantized = Quantized::new(&model.0, &ranges, &wide(), &PRECISION).expect("fits");
-        let bounds = quantized.graph.validate(60, 30).expect("valid");
+        let plan = Plan::new(&model.0, &ranges, &PlanOptions::default()).expect("fits");
+        let (quantized, shape) = (&plan.quantized, &plan.shape);
+        let bits = (shape.accumulator_bits(), shape.value_bits());
+        let bounds = quantized.graph.validate(bits.0, bits.1).expect("valid");
         let words = &bounds.values[quantized.graph.outputs[0].0];
         let decode = |word: i128| quantized.output.decode(i64::try_from(word).expect("a word"));
         for (lo, hi) in words {
@@ -165,7 +168,7 @@ fn shares_are_close_and_the_intervals_know_that_none_is_beyond_one() {
             let x: Vec<f64> = (0..6).map(x).map(|x| x.max(lowest)).collect();
             let (got, float) = (quantized.run(&x).expect("in range"), model.0.run(&[&x]));
             for (a, b) in got.iter().zip(&float.expect("runs")[0]) {
-                assert!((a - b).abs() < 1e-5, "{x:?}: {a}, not {b}");
+                assert!((a - b).abs() < 2e-4, "{x:?}: {a}, not {b}");
             }
         }
     }
