@@ -16,15 +16,15 @@ use verdict_prover::{
 const CONTEXT: u64 = 7;
 
 #[derive(Serialize, Deserialize)]
-pub struct Variant {
-    pub model: String,
-    pub kept: Vec<String>,
+pub(crate) struct Variant {
+    pub(crate) model: String,
+    pub(crate) kept: Vec<String>,
     inputs: Vec<Fed>,
     outputs: Vec<Expected>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub struct Fed {
+pub(crate) struct Fed {
     name: String,
     values: Vec<Option<f64>>,
     range: [f64; 2],
@@ -32,7 +32,7 @@ pub struct Fed {
 }
 
 #[derive(Serialize, Deserialize)]
-pub struct Expected {
+pub(crate) struct Expected {
     name: String,
     values: Vec<Option<f64>>,
     whole: bool,
@@ -41,7 +41,7 @@ pub struct Expected {
 }
 
 /// Why a case did not pass.
-pub enum Failure {
+pub(crate) enum Failure {
     /// It is not read, or has no circuit.
     Refused(String),
     /// It computes something else.
@@ -55,7 +55,7 @@ fn refused(error: &impl Display) -> Failure {
 /// Reads, quantizes and runs a case, and checks its circuit if that has at most 2^`largest` rows;
 /// the largest difference as a part of what is allowed, the rows as 2^k, and whether the circuit
 /// was checked.
-pub fn run(case: &Path, variant: &Variant, largest: u32) -> Result<(f64, u32, bool), Failure> {
+pub(crate) fn run(case: &Path, variant: &Variant, largest: u32) -> Result<(f64, u32, bool), Failure> {
     let outputs = variant.outputs.iter().map(|output| output.name.clone()).collect();
     let options = LoadOptions { outputs: Some(outputs), ..LoadOptions::default() };
     let graph = load(&case.join(&variant.model), &options).map_err(|e| refused(&e))?;
