@@ -153,16 +153,6 @@ def products():
     yield "median_adaboost", plain(AdaBoostRegressor(DecisionTreeRegressor(max_depth=3, random_state=0), n_estimators=8, random_state=0).fit(x, score))
 
 
-def refused():
-    """What is not proven, and what must be said of it."""
-    x, score = data(60)
-    two, three = (score > np.median(score)).astype(int), np.digitize(score, [-0.5, 1.0])
-    cubic = KNeighborsClassifier(3, metric="minkowski", p=3)
-    yield "neighbours_cubic", "graphs inside of graphs are not read", sklearn_model(scaled(cubic).fit(x, two))
-    bent = make_pipeline(QuantileTransformer(n_quantiles=20), LogisticRegression())
-    yield "quantiles", "operator IsNaN", sklearn_model(bent.fit(x, two))
-
-
 def tracked(trees, tracks):
     """The attributes of trees of which about half of the nodes send missing values where they hold."""
     listed = trees_module.attributes(trees, "target")
@@ -237,14 +227,6 @@ def main():
                 case["rounding"] = max(1e-3, 2 * case["tolerance"])
             lines.append(f"{json.dumps(name)}: {json.dumps(case, separators=(',', ':'))}")
             print(name, (out / f"{name}.onnx").stat().st_size)
-    if len(sys.argv) == 1:
-        (out / "refused").mkdir(exist_ok=True)
-        said = {}
-        for name, expected, built in refused():
-            built.graph.name = name
-            (out / "refused" / f"{name}.onnx").write_bytes(built.SerializeToString())
-            said[name] = expected
-        (out / "refused" / "expected.json").write_text(json.dumps(said, indent=1) + "\n")
     (out / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 

@@ -15,10 +15,6 @@ struct Case {
 
 /// Cases that are refused, with words of the reason.
 const REFUSED: &[(&str, &str)] = &[
-    (
-        "06-ncf-int64-embedding",
-        "operator Gather (node Gather#0) is not supported: its input 1 is not",
-    ),
     ("16c-bn-train9", "it is in training mode"),
     ("16d-bn-train9-min", "it is in training mode"),
     ("16e-bn-train7-batch1", "it is in training mode"),

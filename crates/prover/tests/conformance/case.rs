@@ -55,7 +55,11 @@ fn refused(error: &impl Display) -> Failure {
 /// Reads, quantizes and runs a case, and checks its circuit if that has at most 2^`largest` rows;
 /// the largest difference as a part of what is allowed, the rows as 2^k, and whether the circuit
 /// was checked.
-pub(crate) fn run(case: &Path, variant: &Variant, largest: u32) -> Result<(f64, u32, bool), Failure> {
+pub(crate) fn run(
+    case: &Path,
+    variant: &Variant,
+    largest: u32,
+) -> Result<(f64, u32, bool), Failure> {
     let outputs = variant.outputs.iter().map(|output| output.name.clone()).collect();
     let options = LoadOptions { outputs: Some(outputs), ..LoadOptions::default() };
     let graph = load(&case.join(&variant.model), &options).map_err(|e| refused(&e))?;

@@ -353,8 +353,8 @@ mod tests {
             for width in [0.123_456_7, 0.25, 1.0, 1.5, f64::from(0.137f32), f64::from(0.3217f32)] {
                 for single in [false, true] {
                     let stairs = Staircase { single, ..Staircase::dividing(rounding, width) };
-                    assert!(check(&grid, &stairs, 20), "{stairs}");
-                    assert!(check(&fine, &stairs, 20), "{stairs}");
+                    assert!(check(&grid, &stairs, 40), "{stairs}");
+                    assert!(check(&fine, &stairs, 40), "{stairs}");
                 }
             }
         }

@@ -143,10 +143,10 @@ fn divisors_and_radicands_that_may_not_be_positive_are_refused() {
 
 #[test]
 fn shares_are_close_and_the_intervals_know_that_none_is_beyond_one() {
-    for (signed, lowest) in [(true, -1.0), (false, 0.0)] {
+    for lowest in [0.0, 0.25] {
         let mut model = Model::new(&[6]);
         // Two rows of three, of the second only its middle; and one element alone.
-        let mut shares = Shares { signed, ..Shares::rows(2, 3) };
+        let mut shares = Shares { signed: false, ..Shares::rows(2, 3) };
         shares.groups.push(vec![4]);
         shares.of = vec![(0, 0), (1, 0), (2, 0), (4, 1), (4, 2)];
         model.node("shares", Op::Shares(shares), &[TensorId(0)], 5);
