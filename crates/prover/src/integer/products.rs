@@ -188,10 +188,8 @@ impl Limits<'_> {
         divisions: &[Division],
         operands: impl Iterator<Item = ([Interval; 2], Option<Interval>)>,
     ) -> Result<Vec<Interval>, IntegerError> {
-        let of = |(index, (own, ([x, b], known))): (
-            usize,
-            (&Division, ([Interval; 2], Option<Interval>)),
-        )| {
+        let of = |(index, pair): (usize, (&Division, _))| {
+            let (own, ([x, b], known)): (_, ([Interval; 2], Option<Interval>)) = pair;
             let wrong = |cause: &str| IntegerError::Node {
                 node: self.node.name.clone(),
                 cause: format!("element {index}: {cause}"),

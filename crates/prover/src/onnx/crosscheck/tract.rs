@@ -148,18 +148,6 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
     result
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_is_caught_and_those_of_others_are_not_hidden() {
-        assert_eq!(quietly(|| 7), Some(7));
-        assert_eq!(quietly(|| -> u8 { panic!("an assertion of tract's") }), None);
-        assert!(!QUIET.get());
-    }
-}
-
 /// Whether a model has numbers of half precision.
 pub(super) fn halves(model: &ModelProto) -> bool {
     let half = |code: i32| [DataType::Float16 as i32, DataType::Bfloat16 as i32].contains(&code);
@@ -173,4 +161,16 @@ pub(super) fn halves(model: &ModelProto) -> bool {
     tensors.any(half)
         || graph.input.iter().chain(&graph.output).any(typed)
         || casts.any(|a| a.name == "to" && i32::try_from(a.i).is_ok_and(half))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_caught_and_those_of_others_are_not_hidden() {
+        assert_eq!(quietly(|| 7), Some(7));
+        assert_eq!(quietly(|| -> u8 { panic!("an assertion of tract's") }), None);
+        assert!(!QUIET.get());
+    }
 }

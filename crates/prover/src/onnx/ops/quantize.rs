@@ -108,7 +108,7 @@ pub(super) fn as_whole(
 /// round(x / scale) + zero point, saturated to a type.
 pub(super) fn quantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = as_real(node.take(0)?);
-    let grid = Grid::read(node, [1, 2], &x.shape().to_vec(), 1)?;
+    let grid = Grid::read(node, [1, 2], x.shape(), 1)?;
     let dtype = match (grid.dtype, node.int("output_dtype").unwrap_or(0)) {
         (Some(dtype), _) => dtype,
         (None, 0) => DType::UInt8,
@@ -157,7 +157,7 @@ pub(super) fn dequantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     if ![0, 1].contains(&node.int("output_dtype").unwrap_or(0)) {
         return Err(node.unsupported("its output type is not float32"));
     }
-    let grid = Grid::read(node, [1, 2], &x.shape().to_vec(), 1)?;
+    let grid = Grid::read(node, [1, 2], x.shape(), 1)?;
     if grid.dtype.is_some_and(|dtype| dtype != x.dtype()) {
         return Err(node.malformed("its zero point has another type than its input".into()));
     }

@@ -183,7 +183,8 @@ pub(super) fn lower(node: &mut Node<'_>, cell: Cell) -> Result<Vec<Value>, OnnxE
         false => vec![count, batch, hidden],
     };
     let mut made = vec![all];
-    for which in 0..if cell == Cell::Lstm { 2 } else { 1 } {
+    let states: &[usize] = if cell == Cell::Lstm { &[0, 1] } else { &[0] };
+    for &which in states {
         let place = |at: usize| {
             let (h, rest) = (at % hidden, at / hidden);
             let (d, row) = match batch_first {

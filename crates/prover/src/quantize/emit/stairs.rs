@@ -38,6 +38,9 @@ struct Grid {
     bounds: Interval,
 }
 
+/// A row of integer multiples of steps' elements: (step, element, factor).
+type Row = Vec<(usize, usize, i64)>;
+
 /// M and c.
 type Line = (i128, i128);
 
@@ -91,7 +94,7 @@ impl Emitter<'_> {
     }
 
     /// The rows of a view as integer multiples of one unit each, if all are.
-    fn aligned(&self, view: &View) -> Option<(Vec<Vec<(usize, usize, i64)>>, Vec<Grid>)> {
+    fn aligned(&self, view: &View) -> Option<(Vec<Row>, Vec<Grid>)> {
         let (mut rows, mut grids) = (Vec::new(), Vec::new());
         for row in 0..view.len() {
             let (mut terms, mut start) = (Vec::new(), view.bias[row]);
@@ -133,7 +136,7 @@ impl Emitter<'_> {
         view: &View,
         stairs: &Staircase,
         (lowest, more): (f64, u32),
-        (rows, grids): (&[Vec<(usize, usize, i64)>], &[Grid]),
+        (rows, grids): (&[Row], &[Grid]),
     ) -> Option<Scaled> {
         let one = 1i128 << (self.graph.shift_bits + more);
         let mut known: HashMap<Key, Line> = HashMap::new();

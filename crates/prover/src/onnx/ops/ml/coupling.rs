@@ -99,8 +99,9 @@ fn solve(node: &mut Node<'_>, q: Value, classes: usize) -> Result<Value, OnnxErr
         for i in pivot + 1..order {
             let above = matrix[pivot][i].clone().ok_or_else(|| missing(node))?;
             let factor = products::quotient(node, above, diagonal.clone())?;
-            for j in i..order {
-                let own = matrix[pivot][j].clone().ok_or_else(|| missing(node))?;
+            let above = matrix[pivot].clone();
+            for (j, own) in above.into_iter().enumerate().skip(i) {
+                let own = own.ok_or_else(|| missing(node))?;
                 let product = products::multiply(node, factor.clone(), own)?;
                 let before = matrix[i][j].take().ok_or_else(|| missing(node))?;
                 let after = add(node, vec![(before, 1.0), (product, -1.0)])?;
