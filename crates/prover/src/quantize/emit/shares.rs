@@ -60,14 +60,20 @@ impl Emitter<'_> {
         // Those that may be 0.
         let bounds = self.bounds_of(&sums);
         let empty: Vec<usize> = (0..sums.len()).filter(|at| bounds[*at].0 < 1).collect();
-        // They are values of their own, so that what they lack is a function of one variable.
-        let own = self.whole(&step.name, empty.iter().map(|at| sums[*at].clone()).collect());
-        let lacking = own.map(|own| (0..empty.len()).map(move |at| (vec![(own, at, -1)], 1)));
-        let lacking = self.whole(&step.name, lacking.into_iter().flatten().collect());
-        if let (Some(own), Some(lacking)) = (own, lacking) {
-            for (place, at) in empty.into_iter().enumerate() {
-                sums[at] = (vec![(own, place, 1), (lacking, place, 1)], 0);
-            }
+        // They are values of their own, so that what they lack is a function of one variable;
+        // a single element is one already.
+        let several: Vec<usize> =
+            empty.iter().copied().filter(|at| sums[*at].0.len() > 1).collect();
+        let own = self.whole(&step.name, several.iter().map(|at| sums[*at].clone()).collect());
+        for (place, at) in several.into_iter().enumerate() {
+            sums[at] = (own.map_or(vec![], |own| vec![(own, place, 1)]), 0);
+        }
+        let negative = |(terms, constant): &Row| -> Row {
+            (terms.iter().map(|(tensor, at, w)| (*tensor, *at, -w)).collect(), 1 - constant)
+        };
+        let lacking = self.whole(&step.name, empty.iter().map(|at| negative(&sums[*at])).collect());
+        for (place, at) in empty.into_iter().enumerate() {
+            sums[at].0.extend(lacking.map(|lacking| (lacking, place, 1)));
         }
         let Some(divisors) = self.whole(&step.name, sums) else {
             return Err(QuantizeError::Empty);
@@ -123,14 +129,19 @@ impl Emitter<'_> {
         (inputs, Linear { maps, bias })
     }
 
+    /// max(0, ⌊row·scale / 2^n⌋) of some rows.
+    pub(super) fn scaled_rows(&mut self, name: &str, rows: &[Row], scale: i64) -> TensorId {
+        let (inputs, linear) = self.linear_of(rows, scale);
+        let bounds = self.analysis.linear(&inputs, &linear);
+        self.push(name, Scaled { inputs, linear, bounds })
+    }
+
     /// max(0, row) of some rows, without rounding; nothing of none.
-    fn whole(&mut self, name: &str, rows: Vec<Row>) -> Option<TensorId> {
+    pub(super) fn whole(&mut self, name: &str, rows: Vec<Row>) -> Option<TensorId> {
         if rows.is_empty() {
             return None;
         }
-        let (inputs, linear) = self.linear_of(&rows, 1 << self.graph.shift_bits);
-        let bounds = self.analysis.linear(&inputs, &linear);
-        Some(self.push(name, Scaled { inputs, linear, bounds }))
+        Some(self.scaled_rows(name, &rows, 1 << self.graph.shift_bits))
     }
 
     fn bounds_of(&self, rows: &[Row]) -> Vec<Interval> {

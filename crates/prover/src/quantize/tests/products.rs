@@ -4,7 +4,6 @@ use super::*;
 use crate::{
     graph::{Product, Shares},
     integer::{IntegerNode, IntegerOp},
-    plan::{Plan, PlanOptions},
     shape::GraphShape,
 };
 
@@ -142,18 +141,23 @@ fn divisors_and_radicands_that_may_not_be_positive_are_refused() {
 }
 
 #[test]
-fn shares_of_rows_that_are_not_nothing_are_close() {
-    // Next to 0 a share may be anything.
-    for lowest in [0.25, 0.5] {
+fn shares_are_close_and_the_intervals_know_that_none_is_beyond_one() {
+    for (signed, lowest) in [(true, -1.0), (false, 0.0)] {
         let mut model = Model::new(&[6]);
         // Two rows of three, of the second only its middle; and one element alone.
-        let mut shares = Shares { signed: false, ..Shares::rows(2, 3) };
+        let mut shares = Shares { signed, ..Shares::rows(2, 3) };
         shares.groups.push(vec![4]);
         shares.of = vec![(0, 0), (1, 0), (2, 0), (4, 1), (4, 2)];
         model.node("shares", Op::Shares(shares), &[TensorId(0)], 5);
         let ranges = Ranges::uniform(6, lowest, 1.0);
-        let plan = Plan::new(&model.0, &ranges, &PlanOptions::default()).expect("fits");
-        let quantized = &plan.quantized;
+        let quantized = Quantized::new(&model.0, &ranges, &wide(), &PRECISION).expect("fits");
+        let bounds = quantized.graph.validate(60, 30).expect("valid");
+        let words = &bounds.values[quantized.graph.outputs[0].0];
+        let decode = |word: i128| quantized.output.decode(i64::try_from(word).expect("a word"));
+        for (lo, hi) in words {
+            let (lo, hi) = (decode(*lo), decode(*hi));
+            assert!(lo >= lowest - 1e-4 && hi <= 1.0 + 1e-4, "from {lo} to {hi}");
+        }
         let mut random = random(3);
         for sample in 0..300 {
             let zero = |at: usize| sample % 7 == at || sample < 2;
@@ -161,7 +165,7 @@ fn shares_of_rows_that_are_not_nothing_are_close() {
             let x: Vec<f64> = (0..6).map(x).map(|x| x.max(lowest)).collect();
             let (got, float) = (quantized.run(&x).expect("in range"), model.0.run(&[&x]));
             for (a, b) in got.iter().zip(&float.expect("runs")[0]) {
-                assert!((a - b).abs() < 1e-3, "{x:?}: {a}, not {b}");
+                assert!((a - b).abs() < 1e-5, "{x:?}: {a}, not {b}");
             }
         }
     }
