@@ -11,6 +11,10 @@ pub enum Rounding {
     Ceil,
     /// The nearest whole number, of two the even one.
     HalfEven,
+    /// The nearest whole number, of two the greater one.
+    HalfUp,
+    /// The nearest whole number, of two the lesser one.
+    HalfDown,
 }
 
 /// What a number is brought to the scale of whole numbers by: one factor, or one an element.
@@ -63,23 +67,27 @@ impl Staircase {
         }
     }
 
-    /// Whether x is scaled to a half exactly, which is rounded to the even side: where float32
-    /// has rounded it there, no line has steps as uneven.
-    pub(crate) fn is_tie(&self, index: usize, x: f64) -> bool {
-        self.rounding == Rounding::HalfEven && self.scaled(index, x).fract().abs() == 0.5
-    }
-
     /// The value for element `index`, which rises with x.
     pub fn value(&self, index: usize, x: f64) -> f64 {
-        let own = |numbers: &[f64]| numbers.get(index).or(numbers.first()).copied().unwrap_or(1.0);
         let scaled = self.scaled(index, x);
         let whole = match self.rounding {
             Rounding::Floor => scaled.floor(),
             Rounding::Ceil => scaled.ceil(),
             Rounding::HalfEven => scaled.round_ties_even(),
+            Rounding::HalfUp => {
+                scaled.floor() + f64::from(u8::from(scaled - scaled.floor() >= 0.5))
+            }
+            Rounding::HalfDown => {
+                scaled.floor() + f64::from(u8::from(scaled - scaled.floor() > 0.5))
+            }
         };
         // No zero with a sign.
-        (whole + own(&self.zeros)).max(self.low).min(self.high) + 0.0
+        (whole + self.zero(index)).max(self.low).min(self.high) + 0.0
+    }
+
+    /// The zero point of element `index`.
+    pub fn zero(&self, index: usize) -> f64 {
+        self.zeros.get(index).or(self.zeros.first()).copied().unwrap_or(0.0)
     }
 
     /// Steps for a unit of x, of element `index`.
@@ -126,6 +134,8 @@ impl fmt::Display for Staircase {
             Rounding::Floor => "floor",
             Rounding::Ceil => "ceil",
             Rounding::HalfEven => "round",
+            Rounding::HalfUp => "round half up",
+            Rounding::HalfDown => "round half down",
         })?;
         match &self.scale {
             Scale::Divide(widths) if widths[..] == [1.0] => Ok(()),
@@ -171,6 +181,15 @@ mod tests {
         assert_eq!([stairs(true).value(0, 30.0), stairs(false).value(0, 30.0)], [3.0, 3.0]);
         let x = 16_777_217.0;
         assert_eq!(stairs(true).value(0, x), f64::from(x as f32 * 0.1f32).floor());
+    }
+
+    #[test]
+    fn halves_go_where_the_rounding_says() {
+        let at =
+            |rounding| [-1.5, -0.5, 0.5, 1.5, 1.4].map(|x| Staircase::plain(rounding).value(0, x));
+        assert_eq!(at(Rounding::HalfEven), [-2.0, 0.0, 0.0, 2.0, 1.0]);
+        assert_eq!(at(Rounding::HalfUp), [-1.0, 0.0, 1.0, 2.0, 1.0]);
+        assert_eq!(at(Rounding::HalfDown), [-2.0, -1.0, 0.0, 1.0, 1.0]);
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub(super) struct Emitter<'a> {
     /// Fraction bits that the outputs need, about.
     output_bits: i32,
     schema: &'a InputSchema,
-    /// Of steps that are inputs on grids: the bits of each element below a point of its grid.
+    /// By step: the bits of each element below a point of its grid, or below a whole number.
     shifts: HashMap<usize, Vec<u32>>,
     /// Fitted functions, by step.
     fitted: &'a [Vec<PiecewiseLinear>],
@@ -154,8 +154,8 @@ impl<'a> Emitter<'a> {
         decimals: Option<u32>,
     ) -> Result<Emitted, QuantizeError> {
         for (index, step) in program.steps.iter().enumerate() {
-            self.note_shifts(index, step);
             let made = self.step(index, step, program)?;
+            self.note_shifts(index, step, &made);
             self.made.push(made);
         }
         let output = self.outputs(&program.outputs, model, decimals)?;
@@ -167,7 +167,9 @@ impl<'a> Emitter<'a> {
         Ok(Emitted { graph: self.graph, output, units })
     }
 
-    fn note_shifts(&mut self, index: usize, step: &Step) {
+    /// Notes how far apart the integers of a step are that stand for points of a grid, or for whole
+    /// numbers where that is what they are.
+    fn note_shifts(&mut self, index: usize, step: &Step, made: &Made) {
         let shift = |at: usize| self.schema.grid(at).map_or(0, |grid| self.schema.shift(at, grid));
         let shifts: Vec<u32> = match &step.kind {
             Kind::Input { first } => (*first..*first + step.len).map(shift).collect(),
@@ -176,6 +178,13 @@ impl<'a> Emitter<'a> {
                 elements.iter().map(of).collect()
             }
             Kind::Kink { source, .. } => self.shifts.get(source).cloned().unwrap_or_default(),
+            Kind::Relu(_) | Kind::Shifted { .. } | Kind::Maxima { .. } => {
+                let Meaning::Affine { offsets, .. } = &made.meaning else { return };
+                if offsets.iter().any(|offset| offset.fract() != 0.0) {
+                    return;
+                }
+                vec![u32::try_from(made.bits).unwrap_or(0); step.len]
+            }
             _ => return,
         };
         if shifts.iter().any(|shift| *shift > 0) {

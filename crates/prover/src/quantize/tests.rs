@@ -386,5 +386,6 @@ fn a_function_that_is_scaled_afterwards_is_approximated_as_closely_as_that_deman
 
 mod curves;
 mod products;
+mod stairs;
 mod tables;
 mod windows;

@@ -9,13 +9,17 @@
 //! M·t_k + c ≥ k·2^n  and  M·(t_k − 1) + c < k·2^n.
 //! ```
 //!
-//! Halves that float32's rounding makes of what is next to one may go either way.
+//! Halves that go to the even side are uneven steps: where there are any on the grid, both numbers
+//! next to a half are made, and the even one is taken.
 //!
 //! What is not on a grid has been rounded already, and is rounded once more.
 
+mod line;
+
 use std::collections::HashMap;
 
-use super::{Emitter, Made, Meaning, Scaled};
+use self::line::{Grid, Line, common_unit, gcd};
+use super::{Emitter, Made, Meaning, Scaled, integer};
 use crate::{
     graph::{Linear, LinearMap, Rounding, SparseRows, Staircase, TensorId},
     integer::Interval,
@@ -25,24 +29,11 @@ use crate::{
     },
 };
 
-/// Most steps of an element that are told apart one by one.
-const MAX_STEPS: i64 = 1 << 16;
-
-/// An element's integers: x = start + unit·Z, Z being a multiple of the stride.
-#[derive(Debug, Clone, Copy)]
-struct Grid {
-    start: f64,
-    unit: f64,
-    /// An input's integers are those of its grid's points, so many apart.
-    stride: i128,
-    bounds: Interval,
-}
-
 /// A row of integer multiples of steps' elements: (step, element, factor).
 type Row = Vec<(usize, usize, i64)>;
 
-/// M and c.
-type Line = (i128, i128);
+/// Rows of a view, and what each stands for.
+type Aligned = (Vec<Row>, Vec<Grid>);
 
 /// What a line depends on.
 type Key = (u64, u64, i128, u64, u64, Interval);
@@ -56,36 +47,15 @@ impl Emitter<'_> {
         exact: bool,
     ) -> Result<Made, QuantizeError> {
         let lowest = step.bounds.iter().map(|(lo, _)| *lo).fold(f64::MAX, f64::min);
-        let failed = || QuantizeError::Staircase { node: step.name.clone() };
-        let fits = |scaled: &Scaled| self.excess(&scaled.bounds) <= 0;
-        let (scaled, more) = match if exact { self.aligned(view) } else { None } {
-            None => (self.off_line(step, view, stairs, lowest)?, 0),
-            Some((rows, grids)) => {
-                let made = |more| self.on_line(view, stairs, (lowest, more), (&rows, &grids));
-                match made(0).filter(fits) {
-                    Some(scaled) => (scaled, 0),
-                    // ⌊⌊x / a⌋ / b⌋ is ⌊x / (a·b)⌋: two rescales tell apart more.
-                    None => {
-                        let highest = step.bounds.iter().map(|(_, hi)| hi - lowest);
-                        let highest = highest.fold(1.0, f64::max);
-                        let spare = self.value_bits as i32 - 2 - highest.log2().ceil() as i32;
-                        let more = spare.clamp(0, self.graph.shift_bits as i32) as u32;
-                        (made(more).ok_or_else(failed)?, more)
-                    }
-                }
+        let tensor = match if exact { self.aligned(view) } else { None } {
+            Some(aligned) => self.exact_steps(step, view, stairs, lowest, &aligned)?,
+            None => {
+                let scaled = self.off_line(step, view, stairs, lowest)?;
+                self.fits(&scaled).then(|| self.push(&step.name, scaled))
             }
         };
-        if !fits(&scaled) {
-            return Err(failed());
-        }
-        let mut tensor = self.push(&step.name, scaled);
-        if more > 0 {
-            let one = 1i64 << (self.graph.shift_bits - more);
-            let maps = vec![LinearMap::Diagonal(vec![one; step.len])];
-            let linear = Linear { maps, bias: vec![0; step.len] };
-            let bounds = self.analysis.linear(&[tensor], &linear);
-            tensor = self.push(&step.name, Scaled { inputs: vec![tensor], linear, bounds });
-        }
+        let failed = || QuantizeError::Staircase { node: step.name.clone() };
+        let tensor = tensor.ok_or_else(failed)?;
         let (len, zeros) = (step.len, vec![0.0; step.len]);
         let meaning =
             Meaning::Affine { units: vec![1.0; len], offsets: vec![lowest; len], middles: zeros };
@@ -93,8 +63,105 @@ impl Emitter<'_> {
         Ok(Made { tensor, bits: self.value_bits as i32, meaning })
     }
 
+    fn fits(&self, scaled: &Scaled) -> bool {
+        self.excess(&scaled.bounds) <= 0
+    }
+
+    /// The steps of numbers on grids, each where the model makes it; nothing where the circuit's
+    /// bits do not tell them apart.
+    fn exact_steps(
+        &mut self,
+        step: &Step,
+        view: &View,
+        stairs: &Staircase,
+        lowest: f64,
+        aligned: &Aligned,
+    ) -> Result<Option<TensorId>, QuantizeError> {
+        if let Some(tensor) = self.steps(step, view, stairs, lowest, aligned) {
+            return Ok(Some(tensor));
+        }
+        if stairs.rounding != Rounding::HalfEven {
+            return Ok(None);
+        }
+        // Among halves, every second one goes up, as on no line: both ways are made.
+        let [up, down] = [Rounding::HalfUp, Rounding::HalfDown].map(|rounding| {
+            let stairs = Staircase { rounding, ..stairs.clone() };
+            self.steps(step, view, &stairs, lowest, aligned)
+        });
+        match (up, down) {
+            (Some(up), Some(down)) => self.to_even(step, stairs, lowest, [up, down]),
+            _ => Ok(None),
+        }
+    }
+
+    /// ⌊(M·Z + c) / 2^n⌋ of every element.
+    fn steps(
+        &mut self,
+        step: &Step,
+        view: &View,
+        stairs: &Staircase,
+        lowest: f64,
+        aligned: &Aligned,
+    ) -> Option<TensorId> {
+        if let Some(scaled) = self.on_line(view, stairs, (lowest, 0), aligned)
+            && self.fits(&scaled)
+        {
+            return Some(self.push(&step.name, scaled));
+        }
+        // ⌊⌊x / a⌋ / b⌋ is ⌊x / (a·b)⌋: two rescales tell apart more.
+        let highest = step.bounds.iter().map(|(_, hi)| hi - lowest).fold(1.0, f64::max);
+        let spare = self.value_bits as i32 - 2 - highest.log2().ceil() as i32;
+        let more = spare.clamp(0, self.graph.shift_bits as i32) as u32;
+        let scaled = self.on_line(view, stairs, (lowest, more), aligned)?;
+        if !self.fits(&scaled) {
+            return None;
+        }
+        let tensor = self.push(&step.name, scaled);
+        let rows = (0..step.len).map(|at| (vec![(tensor, at, 1)], 0)).collect::<Vec<_>>();
+        Some(self.scaled_rows(&step.name, &rows, 1 << (self.graph.shift_bits - more)))
+    }
+
+    /// Of two whole numbers, which are one or follow each other, the one that is even before
+    /// its zero point is added; both count from `lowest`.
+    fn to_even(
+        &mut self,
+        step: &Step,
+        stairs: &Staircase,
+        lowest: f64,
+        both: [TensorId; 2],
+    ) -> Result<Option<TensorId>, QuantizeError> {
+        let (len, name) = (step.len, &step.name);
+        // Above the bound their lines may part.
+        let bound = stairs.high - lowest;
+        let [up, down] = match bound.is_finite() {
+            false => both,
+            true => {
+                let bound = integer(name, bound)?;
+                both.map(|tensor| {
+                    let over = (0..len).map(|at| (vec![(tensor, at, 1)], -bound)).collect();
+                    let over = self.whole(name, over).unwrap_or(tensor);
+                    let cut = |at| (vec![(tensor, at, 1), (over, at, -1)], 0);
+                    self.whole(name, (0..len).map(cut).collect()).unwrap_or(tensor)
+                })
+            }
+        };
+        let odd: Vec<i64> = (0..len)
+            .map(|at| integer(name, (lowest - stairs.zero(at)).rem_euclid(2.0)))
+            .collect::<Result<_, _>>()?;
+        let counted = |at: usize| (vec![(up, at, 1)], odd[at]);
+        let rows: Vec<_> = (0..len).map(counted).collect();
+        let half = self.scaled_rows(name, &rows, 1 << (self.graph.shift_bits - 1));
+        // 1 where they are two, and the greater one is odd.
+        let wrong = |at: usize| (vec![(up, at, 2), (down, at, -1), (half, at, -2)], odd[at] - 1);
+        let Some(wrong) = self.whole(name, (0..len).map(wrong).collect()) else {
+            return Ok(None);
+        };
+        let even = |at: usize| (vec![(up, at, 1), (wrong, at, -1)], 0);
+        Ok(self.whole(name, (0..len).map(even).collect()))
+    }
+
     /// The rows of a view as integer multiples of one unit each, if all are.
-    fn aligned(&self, view: &View) -> Option<(Vec<Row>, Vec<Grid>)> {
+    fn aligned(&self, view: &View) -> Option<Aligned> {
         let (mut rows, mut grids) = (Vec::new(), Vec::new());
         for row in 0..view.len() {
             let (mut terms, mut start) = (Vec::new(), view.bias[row]);
@@ -136,13 +203,13 @@ impl Emitter<'_> {
         view: &View,
         stairs: &Staircase,
         (lowest, more): (f64, u32),
-        (rows, grids): (&[Row], &[Grid]),
+        (rows, grids): &Aligned,
     ) -> Option<Scaled> {
         let one = 1i128 << (self.graph.shift_bits + more);
         let mut known: HashMap<Key, Line> = HashMap::new();
         let mut lines = Vec::with_capacity(grids.len());
         for (index, grid) in grids.iter().enumerate() {
-            let zero = stairs.value(index, 0.0);
+            let zero = stairs.zero(index);
             let key = (
                 grid.start.to_bits(),
                 grid.unit.to_bits(),
@@ -218,16 +285,15 @@ impl Emitter<'_> {
         });
         let parts = parts.collect();
         let bias = view.bias.iter().zip(&rates).map(|(bias, rate)| bias * rate).collect();
-        let zero = |index: usize| stairs.zeros.get(index).or(stairs.zeros.first()).copied();
         // A view is rounded to the nearest.
         let unit = integer_unit(self.graph.shift_bits);
         let more = match stairs.rounding {
             Rounding::Floor => -0.5,
             Rounding::Ceil => 0.5 - unit,
-            Rounding::HalfEven => 0.0,
+            Rounding::HalfEven | Rounding::HalfUp | Rounding::HalfDown => 0.0,
         };
         let offsets: Vec<f64> =
-            (0..step.len).map(|index| lowest - zero(index).unwrap_or(0.0) - more).collect();
+            (0..step.len).map(|index| lowest - stairs.zero(index) - more).collect();
         self.scale(&step.name, &View { parts, bias }, &offsets, 1.0)
     }
 }
@@ -235,175 +301,4 @@ impl Emitter<'_> {
 /// 2^−n: the least part of a whole that a rescale sees.
 fn integer_unit(shift_bits: u32) -> f64 {
     0.5f64.powi(shift_bits as i32)
-}
-
-fn gcd(a: i128, b: i128) -> i128 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
-/// The greatest number that both are whole multiples of, about.
-fn common_unit(a: f64, b: f64) -> f64 {
-    let (mut a, mut b) = (a.max(b), a.min(b));
-    let least = a * 1e-7;
-    while b > least {
-        // What is left of rounding is nothing.
-        let mut rest = a % b;
-        if b - rest < least {
-            rest = 0.0;
-        }
-        (a, b) = (b, rest);
-    }
-    a
-}
-
-impl Grid {
-    /// The real number that the integer stands for; as near as f64 has it where the grid is
-    /// one of decimals.
-    fn real(&self, z: i128) -> f64 {
-        let per_unit = self.unit.recip().round();
-        let first = (self.start / self.unit).round();
-        let decimal = self.unit < 1.0
-            && (per_unit * self.unit - 1.0).abs() < 1e-12
-            && (first * self.unit - self.start).abs() < 1e-9 * self.unit;
-        match decimal {
-            true => (first + z as f64) / per_unit,
-            false => self.start + z as f64 * self.unit,
-        }
-    }
-
-    /// M and c with which ⌊(M·Z + c) / 2^n⌋ is `stairs` − `lowest` for all Z in the bounds, if
-    /// there are any.
-    fn line(&self, stairs: &Staircase, index: usize, lowest: f64, one: i128) -> Option<Line> {
-        let value = |at: i128| (stairs.value(index, self.real(at * self.stride)) - lowest) as i64;
-        let first = self.bounds.0.div_euclid(self.stride)
-            + i128::from(self.bounds.0.rem_euclid(self.stride) > 0);
-        let last = self.bounds.1.div_euclid(self.stride).max(first);
-        let (least, greatest) = (value(first), value(last));
-        let tie = |at: i128| stairs.is_tie(index, self.real(at * self.stride));
-        if least == greatest {
-            return Some((0, i128::from(least) * one));
-        }
-        if greatest - least > MAX_STEPS {
-            return None;
-        }
-        // The least Z of each value above the first. What is below 0 is cut at 0, and what is
-        // above the bound by whoever reads it.
-        let mut steps = Vec::new();
-        let mut from = first;
-        for k in least + 1..=greatest {
-            let (mut below, mut above) = (from - 1, last);
-            if value(from) >= k {
-                above = from;
-            }
-            while above - below > 1 {
-                let middle = below + (above - below) / 2;
-                if value(middle) >= k { above = middle } else { below = middle }
-            }
-            steps.push((i128::from(k), above));
-            from = above;
-        }
-        let ideal = stairs.rate(index) * self.unit * one as f64;
-        let nearest = ideal.round() as i128;
-        [0, 1, -1, 2, -2].into_iter().map(|by| nearest + by).find_map(|m| {
-            let mut least_c = i128::MIN;
-            let mut greatest_c = i128::MAX;
-            for (k, at) in &steps {
-                let (above, below) = (at + i128::from(tie(*at)), at - 1 - i128::from(tie(at - 1)));
-                if above <= last {
-                    least_c = least_c.max(k * one - m * above * self.stride);
-                }
-                if below >= first {
-                    greatest_c = greatest_c.min(k * one - 1 - m * below * self.stride);
-                }
-            }
-            // The lowest value is not negative, and may be the cut.
-            if least > 0 {
-                least_c = least_c.max(i128::from(least) * one - m * first * self.stride);
-            }
-            // In the middle, as far from both as it can be.
-            (m > 0 && least_c <= greatest_c).then(|| {
-                let middle = greatest_c.min(least_c.saturating_add(one));
-                (m, least_c + (middle - least_c) / 2)
-            })
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::graph::Scale;
-
-    fn check(grid: &Grid, stairs: &Staircase, shift_bits: u32) -> bool {
-        let one = 1i128 << shift_bits;
-        let lowest = stairs.value(0, grid.real(grid.bounds.0));
-        let Some((m, c)) = grid.line(stairs, 0, lowest, one) else { return false };
-        for z in (grid.bounds.0..=grid.bounds.1).filter(|z| z % grid.stride == 0) {
-            let ours = (m * z + c).div_euclid(one).max(0) as f64 + lowest;
-            let ours = ours.min(stairs.high);
-            let same = ours == stairs.value(0, grid.real(z));
-            assert!(same || stairs.is_tie(0, grid.real(z)), "{stairs} at {z}: {ours}");
-        }
-        true
-    }
-
-    #[test]
-    fn a_line_steps_up_where_the_rounding_does() {
-        let grid = Grid { start: -3.0, unit: 0.01, stride: 1, bounds: (0, 700) };
-        // The same points, so many integers apart.
-        let fine = Grid { unit: 0.01 / 1024.0, stride: 1024, bounds: (0, 700 * 1024), ..grid };
-        for rounding in [Rounding::Floor, Rounding::Ceil, Rounding::HalfEven] {
-            for width in [0.123_456_7, 0.25, 1.0, 1.5, f64::from(0.137f32), f64::from(0.3217f32)] {
-                for single in [false, true] {
-                    let stairs = Staircase { single, ..Staircase::dividing(rounding, width) };
-                    assert!(check(&grid, &stairs, 40), "{stairs}");
-                    assert!(check(&fine, &stairs, 40), "{stairs}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn sums_of_a_quantized_layer_are_requantized_exactly() {
-        // 64 products of two bytes by a scale of 24 bits.
-        for factor in [0.000_731_2f32, 0.001_9f32, 0.000_488_281_25f32] {
-            let grid = Grid { start: 0.0, unit: 1.0, stride: 1, bounds: (-260_000, 260_000) };
-            let stairs = Staircase {
-                scale: Scale::Multiply(vec![f64::from(factor)]),
-                single: true,
-                zeros: vec![3.0],
-                low: -128.0,
-                high: 127.0,
-                ..Staircase::plain(Rounding::HalfEven)
-            };
-            // One rescale of 30 bits may be too coarse; two are not.
-            assert!(check(&grid, &stairs, 44), "{factor}");
-        }
-    }
-
-    #[test]
-    fn uneven_steps_are_no_line() {
-        // 0.3 / 0.1 is below 3 in float64, 0.2 / 0.1 is 2.
-        let grid = Grid { start: 0.0, unit: 0.01, stride: 1, bounds: (0, 700) };
-        let stairs = Staircase::dividing(Rounding::Floor, 0.1);
-        assert_eq!(grid.line(&stairs, 0, 0.0, 1 << 40), None);
-    }
-
-    #[test]
-    fn too_few_bits_are_no_line() {
-        let grid = Grid { start: 0.0, unit: 1.0, stride: 1, bounds: (-260_000, 260_000) };
-        let stairs = Staircase {
-            scale: Scale::Multiply(vec![f64::from(0.000_731_2f32)]),
-            ..Staircase::plain(Rounding::HalfEven)
-        };
-        let one = 1i128 << 14;
-        assert_eq!(grid.line(&stairs, 0, stairs.value(0, -260_000.0), one), None);
-    }
-
-    #[test]
-    fn common_units_are_found_through_rounding() {
-        assert!((common_unit(0.3, 0.2) - 0.1).abs() < 1e-12);
-        assert_eq!(common_unit(6.0, 4.0), 2.0);
-        assert_eq!(common_unit(0.0, 4.0), 4.0);
-    }
 }

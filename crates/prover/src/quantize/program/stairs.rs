@@ -35,12 +35,48 @@ impl Lowering<'_> {
             }
             Kind::Exact { .. } | Kind::Decisions { .. } | Kind::Staircase { .. } => true,
             Kind::Kink { source, .. } => self.is_exact(*source),
-            Kind::Select(elements) => {
-                let mut steps: Vec<usize> = elements.iter().map(|(step, _)| *step).collect();
-                steps.dedup();
-                steps.into_iter().all(|step| self.is_exact(step))
+            Kind::Select(elements) => steps_of(elements).into_iter().all(|s| self.is_exact(s)),
+            Kind::Relu(view) | Kind::Shifted { view, .. } | Kind::Maxima { view, .. } => {
+                self.is_whole(view)
             }
             _ => false,
         }
     }
+
+    /// Whether a view is of whole numbers only, which a rescale to parts of one keeps.
+    fn is_whole(&self, view: &View) -> bool {
+        let whole = |number: f64| number.fract() == 0.0;
+        view.bias.iter().all(|bias| whole(*bias))
+            && view
+                .parts
+                .iter()
+                .all(|part| !part.raw && self.counts(part.step) && part.map.values().all(whole))
+    }
+
+    /// Whether a step's elements are whole numbers.
+    fn counts(&self, step: usize) -> bool {
+        match &self.steps[step].kind {
+            Kind::Input { first } => {
+                let mut all = *first..*first + self.steps[step].len;
+                all.all(|index| self.ranges.grid(index).is_some_and(|grid| grid.decimals == 0))
+            }
+            Kind::Exact { like: None, .. } | Kind::Decisions { .. } | Kind::Staircase { .. } => {
+                true
+            }
+            Kind::Kink { source, at } => {
+                at.iter().all(|at| at.fract() == 0.0) && self.counts(*source)
+            }
+            Kind::Select(elements) => steps_of(elements).into_iter().all(|s| self.counts(s)),
+            Kind::Relu(view) | Kind::Shifted { view, .. } | Kind::Maxima { view, .. } => {
+                self.is_whole(view)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn steps_of(elements: &[(usize, usize)]) -> Vec<usize> {
+    let mut steps: Vec<usize> = elements.iter().map(|(step, _)| *step).collect();
+    steps.dedup();
+    steps
 }

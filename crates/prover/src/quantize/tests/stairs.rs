@@ -1,0 +1,108 @@
+//! Numbers made whole.
+
+use super::*;
+use crate::{
+    graph::{Rounding, Scale, Staircase},
+    plan::{Plan, PlanOptions},
+};
+
+/// round(factor·(3·x₀ − 2·x₁ + 5·x₂)) + 3 of three integers, saturated to a signed byte.
+fn requantized(factor: f32) -> Graph {
+    let mut model = Model::new(&[3]);
+    let weights = vec![3.0, -2.0, 5.0];
+    let map = LinearMap::Dense { positions: 1, inputs: 3, outputs: 1, weights };
+    let sum = model.linear(vec![map], &[TensorId(0)], vec![-100.0]);
+    let stairs = Staircase {
+        scale: Scale::Multiply(vec![f64::from(factor)]),
+        single: true,
+        zeros: vec![3.0],
+        low: -128.0,
+        high: 127.0,
+        ..Staircase::plain(Rounding::HalfEven)
+    };
+    model.function(Function::Staircase(stairs), sum);
+    model.0
+}
+
+/// Ranges of integers.
+fn integers(count: usize, lo: f64, hi: f64) -> Ranges {
+    let grid = Some(Grid { decimals: 0, exact: true, missing: false });
+    Ranges { grids: vec![grid; count], ..Ranges::uniform(count, lo, hi) }
+}
+
+#[test]
+fn a_quantized_layer_gives_the_integers_of_its_own_arithmetic() {
+    // The last makes exact halves, which go to the even side.
+    for factor in [0.073_21f32, 0.113_7, 0.017_31, 0.125] {
+        let graph = requantized(factor);
+        let ranges = integers(3, 0.0, 255.0);
+        let plan = Plan::new(&graph, &ranges, &PlanOptions::default()).expect("fits");
+        let mut seen = [false; 2];
+        for step in 0..20_000u32 {
+            // Three bytes, the corners among them.
+            let byte =
+                |n: u32| f64::from(step.wrapping_mul(2_654_435_761).rotate_left(8 * n) % 256);
+            let end = |n: u32| if step >> n & 1 == 0 { 0.0 } else { 255.0 };
+            let x = if step < 8 { [end(0), end(1), end(2)] } else { [byte(0), byte(1), byte(2)] };
+            let (got, float) = (plan.quantized.run(&x).expect("in range"), graph.run(&[x]));
+            let float = float.expect("runs")[0][0];
+            seen = [seen[0] || float == 127.0, seen[1] || float < 0.0];
+            assert!(got[0] == float, "{factor} at {x:?}: {}, not {float}", got[0]);
+        }
+        assert!(seen[1] && (seen[0] || factor < 0.05), "{factor}: {seen:?}");
+    }
+}
+
+#[test]
+fn maxima_of_whole_numbers_stay_what_they_are() {
+    // Rounded, the greater of two, and rounded again.
+    let mut model = Model::new(&[2]);
+    let stairs = |factor: f32| Staircase {
+        scale: Scale::Multiply(vec![f64::from(factor)]),
+        single: true,
+        low: 0.0,
+        high: 255.0,
+        ..Staircase::plain(Rounding::HalfEven)
+    };
+    let first = model.function(Function::Staircase(stairs(0.731)), TensorId(0));
+    let groups = vec![vec![0, 1]];
+    let pool = Op::Extremum(Extremum { minimum: false, groups });
+    let pooled = model.node("pool", pool, &[first], 1);
+    let map = LinearMap::Diagonal(vec![17.0]);
+    let sum = model.linear(vec![map], &[pooled], vec![-1000.0]);
+    model.function(Function::Staircase(stairs(0.061_3)), sum);
+    let ranges = integers(2, 0.0, 255.0);
+    let plan = Plan::new(&model.0, &ranges, &PlanOptions::default()).expect("fits");
+    for at in 0..65_536 {
+        let x = [f64::from(at % 256), f64::from(at / 256)];
+        let (got, float) = (plan.quantized.run(&x).expect("in range"), model.0.run(&[x]));
+        assert_eq!(got, float.expect("runs")[0], "{x:?}");
+    }
+}
+
+#[test]
+fn inputs_with_decimals_are_made_whole_where_the_model_does() {
+    for rounding in [Rounding::Floor, Rounding::Ceil, Rounding::HalfEven] {
+        let mut model = Model::new(&[1]);
+        model.function(Function::Staircase(Staircase::plain(rounding)), TensorId(0));
+        let grid = Some(Grid { decimals: 2, exact: true, missing: false });
+        let ranges = Ranges { grids: vec![grid], ..Ranges::uniform(1, -3.0, 4.0) };
+        let plan = Plan::new(&model.0, &ranges, &PlanOptions::default()).expect("fits");
+        for point in -300..=400 {
+            let x = f64::from(point) / 100.0;
+            let (got, float) = (plan.quantized.run(&[x]).expect("in range"), model.0.run(&[[x]]));
+            let float = float.expect("runs")[0][0];
+            assert!(got[0] == float, "{rounding:?} of {x}: {}, not {float}", got[0]);
+        }
+    }
+}
+
+#[test]
+fn integers_that_would_leave_their_type_are_refused() {
+    let mut model = Model::new(&[2]);
+    model.function(Function::Within { low: 0.0, high: 255.0 }, TensorId(0));
+    let plan = |hi: f64| Plan::new(&model.0, &integers(2, 0.0, hi), &PlanOptions::default());
+    assert!(plan(255.0).is_ok());
+    let error = plan(256.0).expect_err("refused").to_string();
+    assert!(error.contains("may reach 256") && error.contains("holds 0 to 255"), "{error}");
+}
