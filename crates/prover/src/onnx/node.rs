@@ -1,19 +1,19 @@
 //! One node of the file with its inputs resolved, as an operator sees it.
 
+mod facts;
+
 use std::collections::HashMap;
 
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto};
 
 use super::{
-    builder::{Builder, ByLeaf, Chosen, Scaled, Sorted},
+    builder::{Builder, Scaled},
     dtype::DType,
     error::OnnxError,
     ops, shape,
     tensor::{Data, Tensor},
 };
-use crate::graph::{
-    self, Curve, Element, ElementKind, Function, Graph, Linear, LinearMap, Op, TensorId,
-};
+use crate::graph::{self, Element, ElementKind, Graph, Linear, LinearMap, Op, TensorId};
 
 /// A tensor of the file.
 #[derive(Clone, Debug)]
@@ -326,25 +326,12 @@ impl<'a> Node<'a> {
         nodes.get(at)
     }
 
-    /// Whether a tensor's elements are meant cut off to integers, which they are not yet.
-    pub(super) fn is_uncut(&self, value: &Value) -> bool {
-        matches!(value, Value::Signal(signal) if self.builder.uncut.contains(&signal.id))
-    }
-
     /// The number that stands for a name of a category, which is text in the file.
     pub(super) fn code(&mut self, name: &[u8]) -> Result<f64, OnnxError> {
         match std::str::from_utf8(name) {
             Ok(text) => Ok(self.builder.code(&self.name, text)? as f64),
             Err(_) => Err(self.malformed("a category's name is not UTF-8".into())),
         }
-    }
-
-    /// Whether a tensor was made of integers, as floats or not, or is of trees that add up
-    /// integers; it is one of integers then.
-    pub(super) fn is_whole(&mut self, tensor: TensorId) -> bool {
-        /// How far back is looked through what only moves elements.
-        const STEPS: usize = 4;
-        self.is_whole_within(tensor, STEPS)
     }
 
     fn is_whole_within(&mut self, tensor: TensorId, steps: usize) -> bool {
@@ -381,36 +368,6 @@ impl<'a> Node<'a> {
         *kind == ElementKind::Integer
     }
 
-    /// Notes what a tensor is at each leaf of the tree it is made of.
-    pub(super) fn note_by_leaf(&mut self, tensor: TensorId, known: ByLeaf) {
-        self.builder.by_leaf.insert(tensor, known);
-    }
-
-    /// What a tensor is at each leaf of the one tree that it is made of.
-    pub(super) fn by_leaf(&self, tensor: TensorId) -> Option<&ByLeaf> {
-        self.builder.by_leaf.get(&tensor)
-    }
-
-    /// Notes what a tensor stands for of chosen points.
-    pub(super) fn note_chosen(&mut self, tensor: TensorId, chosen: Chosen) {
-        self.builder.chosen.insert(tensor, chosen);
-    }
-
-    /// What a tensor stands for of chosen points.
-    pub(super) fn chosen(&self, tensor: TensorId) -> Option<&Chosen> {
-        self.builder.chosen.get(&tensor)
-    }
-
-    /// Notes what a tensor stands for of a row's elements in order.
-    pub(super) fn note_sorted(&mut self, tensor: TensorId, sorted: Sorted) {
-        self.builder.sorted.insert(tensor, sorted);
-    }
-
-    /// What a tensor stands for of a row's elements in order.
-    pub(super) fn sorted(&self, tensor: TensorId) -> Option<&Sorted> {
-        self.builder.sorted.get(&tensor)
-    }
-
     /// Notes that a tensor's elements are distances.
     pub(super) fn note_distances(&mut self, made: &Value) {
         if let Value::Signal(signal) = made {
@@ -443,58 +400,6 @@ impl<'a> Node<'a> {
     /// An attribute that is a graph.
     pub(super) fn graph(&self, name: &str) -> Option<&'a GraphProto> {
         self.attribute(name)?.g.as_ref()
-    }
-
-    /// Notes that the rows of a tensor rise as those of another.
-    pub(super) fn note_ordered(&mut self, made: &Value, of: TensorId) {
-        if let Value::Signal(signal) = made {
-            self.builder.ordered.insert(signal.id, of);
-        }
-    }
-
-    /// A tensor with the order of `tensor` in its rows, from before exponentials and softmax.
-    pub(super) fn ordered_as(&self, mut tensor: TensorId) -> TensorId {
-        loop {
-            tensor = match (self.builder.ordered.get(&tensor), self.maker(tensor)) {
-                (Some(other), _) => *other,
-                (None, Some(maker)) if maker.op == Op::Function(Function::Curve(Curve::Exp)) => {
-                    maker.inputs[0]
-                }
-                _ => return tensor,
-            };
-        }
-    }
-
-    /// Notes that a tensor's elements are meant cut off to integers.
-    pub(super) fn note_uncut(&mut self, tensor: TensorId) {
-        self.builder.uncut.insert(tensor);
-    }
-
-    /// Notes that a tensor is ln Σ exp of groups of another's elements.
-    pub(super) fn note_log_sum(&mut self, made: TensorId, of: TensorId, groups: Vec<Vec<usize>>) {
-        self.builder.log_sums.insert(made, (of, groups));
-    }
-
-    /// What a tensor is ln Σ exp of.
-    pub(super) fn log_sum(&self, of: TensorId) -> Option<(TensorId, &[Vec<usize>])> {
-        self.builder.log_sums.get(&of).map(|(x, groups)| (*x, groups.as_slice()))
-    }
-
-    /// Notes that a tensor's rows are probabilities.
-    pub(super) fn note_normalized(&mut self, value: &Value) {
-        if let Value::Signal(signal) = value {
-            self.builder.normalized.insert(signal.id);
-        }
-    }
-
-    /// Whether a tensor's rows are probabilities that add up to 1.
-    pub(super) fn is_normalized(&self, value: &Value) -> bool {
-        matches!(value, Value::Signal(signal) if self.builder.normalized.contains(&signal.id))
-    }
-
-    /// Notes that a tensor is another one scaled in float32.
-    pub(super) fn note_scaled(&mut self, made: TensorId, scaled: Scaled) {
-        self.builder.scaled.insert(made, scaled);
     }
 
     /// Pays for an array of the given dimensions; returns its length.

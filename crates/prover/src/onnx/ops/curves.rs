@@ -12,7 +12,7 @@ use crate::{
     onnx::{
         error::OnnxError,
         node::{Node, Signal, Value},
-        ops::{arithmetic::add, products, reduce, shares},
+        ops::{arithmetic::add, products, reduce, shares, softmax},
         tensor::{Data, Tensor},
     },
 };
@@ -247,7 +247,7 @@ pub(super) fn softmax(
             let log = apply(node, cap, log)?;
             apply(node, Function::Curve(Curve::Exp), log)?
         }
-        _ => shares::shares(node, x, groups)?,
+        _ => shares::shares(node, x, groups, false)?,
     };
     let probabilities = node.reshape(probabilities, shape)?;
     let columns = probabilities.shape().last().copied().unwrap_or(1);
@@ -265,13 +265,7 @@ pub(super) fn softmax(
 pub(super) fn log_softmax(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take_real(0)?;
     let shape = x.shape().to_vec();
-    let default = if node.opset < 13 { 1 } else { -1 };
-    let axis = node.axis(node.int("axis").unwrap_or(default), shape.len())?;
-    let axes: Vec<usize> = match node.opset {
-        ..13 => (axis..shape.len()).collect(),
-        _ => vec![axis],
-    };
-    let (_, groups) = reduce::groups(node, &shape, &axes, true)?;
+    let groups = softmax::groups(node, &shape)?;
     let sums = log_sum_exp(node, x.clone(), &groups)?;
     let mut group_of = vec![0; x.len()];
     for (group, members) in groups.iter().enumerate() {
