@@ -34,6 +34,21 @@ def node(op, inputs, output, **attributes):
                             **attributes)
 
 
+def loops(depth):
+    """A Loop around a Loop, and so on, that pass on what they carry."""
+    inner = node("Identity", f"v{depth}", f"w{depth}") if depth == 1 else loops(depth - 1)
+    body = helper.make_graph(
+        [helper.make_node("Identity", [f"c{depth}"], [f"d{depth}"]), inner]
+        + ([helper.make_node("Identity", [f"w{depth - 1}"], [f"w{depth}"])] if depth > 1 else []),
+        f"body{depth}",
+        [helper.make_tensor_value_info(f"i{depth}", TensorProto.INT64, []),
+         helper.make_tensor_value_info(f"c{depth}", TensorProto.BOOL, []),
+         info(f"v{depth}", None)],
+        [helper.make_tensor_value_info(f"d{depth}", TensorProto.BOOL, []), info(f"w{depth}", None)])
+    carried, made = ("h", "y") if depth == 4 else (f"v{depth + 1}", f"w{depth}")
+    return helper.make_node("Loop", ["trips", "yes", carried], [made], name=f"loop{depth}", body=body)
+
+
 def graph(nodes, shape, out_shape, constants, **options):
     return model(nodes, [info("x", shape)], [info("y", out_shape)], constants, **options)
 
@@ -143,6 +158,15 @@ def bad():
         return graph([gemm, *nodes], list(shape), list(out), [w, b, *constants], check=False, **options)
 
     yield "det", after_gemm(node("Det", "h", "y", name="squash"))
+    yield "loops_in_loops", after_gemm(
+        loops(4), constants=[ints("trips", 4096), numpy_helper.from_array(np.array(True), "yes")])
+    yield "enormous_state", model(
+        [helper.make_node("LSTM", ["x", "w", "r"], ["y"], name="cell", hidden_size=1 << 62)],
+        [info("x", [2, 1, 3])], [info("y", [2, 1, 1, 4])],
+        [tensor("w", np.zeros((1, 16, 3))), tensor("r", np.zeros((1, 16, 4)))], check=False)
+    yield "softmax_of_nothing", graph(
+        [node("Add", "x mask", "h"), node("Softmax", "h", "y", name="shares", axis=1)], [2, 3], [2, 3],
+        [tensor("mask", [[0, 0, 0], [-1e4, -1e4, -1e4]])])
     yield "foreign_domain", after_gemm(
         helper.make_node("FusedGelu", ["h"], ["y"], name="gelu", domain="com.example"))
     yield "divides_by_zero", after_gemm(node("Div", "h d", "y", name="inverse"),

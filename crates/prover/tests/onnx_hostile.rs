@@ -10,8 +10,8 @@ use verdict_prover::onnx::{self, LoadOptions};
 /// The credit network and every small fixture: together they use every operator.
 fn files() -> Vec<(String, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let fixtures =
-        ["good", "operators", "cases"].map(|name| root.join("tests/fixtures").join(name));
+    let fixtures = ["good", "operators", "cases", "conformance"]
+        .map(|name| root.join("tests/fixtures").join(name));
     let mut paths: Vec<_> = fixtures
         .iter()
         .flat_map(|folder| fs::read_dir(folder).expect("fixtures are checked in"))

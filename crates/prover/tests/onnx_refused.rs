@@ -137,6 +137,14 @@ refusals! {
             if tensor == "w" && detail.contains("outside the model's folder"),
     weights_shorter_than_their_shape_are_refused:
         "short_weights" => OnnxError::BadTensor { tensor, .. } if tensor == "w",
+    loops_around_loops_are_refused_before_they_run_for_ever:
+        "loops_in_loops" => OnnxError::BadNode { detail, .. } if detail.contains("run over"),
+    a_state_of_absurd_size_is_refused_before_it_is_allocated:
+        "enormous_state" => OnnxError::UnsupportedOperator { node, reason, .. }
+            if node == "cell" && reason.contains("a state of"),
+    a_softmax_of_what_is_masked_throughout_is_refused:
+        "softmax_of_nothing" => OnnxError::UnsupportedOperator { node, reason, .. }
+            if node == "shares" && reason.contains("a row without any element"),
     a_model_without_a_graph_is_refused:
         "no_graph" => OnnxError::NotOnnx { .. },
 }

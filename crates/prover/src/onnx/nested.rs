@@ -35,6 +35,16 @@ pub(super) fn lower<'a>(
     }
 }
 
+/// Puts what one run scans on what the runs before it did.
+fn pile(stacks: &mut Vec<Vec<Value>>, made: impl Iterator<Item = Value>) {
+    for (at, value) in made.enumerate() {
+        if at == stacks.len() {
+            stacks.push(Vec::new());
+        }
+        stacks[at].push(value);
+    }
+}
+
 struct Nested<'n> {
     operator: String,
     name: &'n str,
@@ -125,12 +135,7 @@ impl Nested<'_> {
             if carried.len() != count {
                 return Err(self.bad("its graph has too few outputs"));
             }
-            for (at, value) in made.enumerate() {
-                if at == stacks.len() {
-                    stacks.push(Vec::new());
-                }
-                stacks[at].push(value);
-            }
+            pile(&mut stacks, made);
             run += 1;
         }
         if run == 0 && proto.output.len() > count {
@@ -189,12 +194,7 @@ impl Nested<'_> {
             if values.len() != states {
                 return Err(self.bad("its graph has too few outputs"));
             }
-            for (at, value) in made.enumerate() {
-                if at == stacks.len() {
-                    stacks.push(Vec::new());
-                }
-                stacks[at].push(value);
-            }
+            pile(&mut stacks, made);
         }
         for (at, mut stack) in stacks.into_iter().enumerate() {
             if list("scan_output_directions", at) != 0 {

@@ -19,6 +19,8 @@ use crate::graph::{Element, Function, Graph, Op};
 
 /// Graphs inside of graphs.
 const MAX_DEPTH: usize = 8;
+/// Nodes that all runs of graphs inside of graphs may read.
+const MAX_INNER: usize = 1 << 18;
 
 /// The versions of the operator sets that the file imports.
 pub(super) struct Opsets {
@@ -47,11 +49,11 @@ pub(super) fn read(
             let name = printable(&info.name);
             reader.builder.budget.elements(&name, &shape)?;
             let signal = Value::Signal(reader.builder.input(&name, shape.clone(), dtype));
-            let value = match dtype {
-                // Truth values are declared as such.
-                DType::Bool => {
-                    let op = Op::Function(Function::Within { low: 0.0, high: 1.0 });
-                    reader.builder.emit(&name, op, vec![signal], shape, dtype)?
+            let value = match dtype.limits() {
+                // What its type does not hold is not declared of it.
+                Some((low, high)) if dtype == DType::Bool || dtype.is_narrow() => {
+                    let within = Function::Within { low: low as f64, high: high as f64 };
+                    reader.builder.emit(&name, Op::Function(within), vec![signal], shape, dtype)?
                 }
                 _ => signal,
             };
@@ -130,13 +132,15 @@ impl<'a> Scope<'a> {
 pub(super) struct Reader<'a> {
     opsets: &'a Opsets,
     pub(super) builder: Builder,
+    /// Nodes that graphs inside of graphs have read.
+    inner: usize,
     /// The graph's names, and those of graphs inside of graphs that are being read.
     scopes: Vec<Scope<'a>>,
 }
 
 impl<'a> Reader<'a> {
     fn new(graph: &'a GraphProto, opsets: &'a Opsets, builder: Builder) -> Self {
-        Self { opsets, builder, scopes: vec![Scope::new(graph)] }
+        Self { opsets, builder, inner: 0, scopes: vec![Scope::new(graph)] }
     }
 
     fn is_initializer(&self, name: &str) -> bool {
@@ -163,6 +167,11 @@ impl<'a> Reader<'a> {
         let bad = |detail: String| OnnxError::BadNode { node: node.to_owned(), detail };
         if self.scopes.len() > MAX_DEPTH {
             return Err(bad(format!("graphs inside of graphs over {MAX_DEPTH} deep")));
+        }
+        // A run of nothing counts, too.
+        self.inner = self.inner.saturating_add(graph.node.len() + 1);
+        if self.inner > MAX_INNER {
+            return Err(bad(format!("graphs inside of graphs run over {MAX_INNER} nodes")));
         }
         if inputs.len() != graph.input.len() {
             let (count, given) = (graph.input.len(), inputs.len());

@@ -74,17 +74,14 @@ impl Tensor {
             return Err(OnnxError::WrongType { tensor: name.into(), dtype });
         };
         let count = size(&shape).unwrap_or(usize::MAX);
-        let packed = minifloat::per_byte(dtype);
+        let few = minifloat::per_byte(dtype) > 1 || dtype.is_minifloat();
         let data = match raw.is_empty() {
-            false if packed > 1 && raw.len() != count.div_ceil(packed) => {
-                Err(format!("{} bytes of raw data", raw.len()))
-            }
-            false if packed > 1 || dtype.is_minifloat() => Ok(few_bits(dtype, raw, count)),
+            false if few => few_bits(dtype, raw, count),
             false => from_raw(dtype, raw),
-            true if packed > 1 || dtype.is_minifloat() => {
-                let bytes = proto.int32_data.iter().map(|v| u8::try_from(*v & 0xff));
-                let bytes = bytes.collect::<Result<Vec<u8>, _>>().unwrap_or_default();
-                Ok(few_bits(dtype, &bytes, count))
+            true if few => {
+                let byte = |v: &i32| u8::try_from(*v).map_err(|_| format!("{v} for 8 bits"));
+                let bytes: Result<Vec<u8>, String> = proto.int32_data.iter().map(byte).collect();
+                bytes.and_then(|bytes| few_bits(dtype, &bytes, count))
             }
             true => from_fields(dtype, proto),
         }
@@ -181,15 +178,17 @@ fn from_raw(dtype: DType, raw: &[u8]) -> Result<Data, String> {
 }
 
 /// Elements of eight bits or fewer, of which several may share a byte.
-fn few_bits(dtype: DType, bytes: &[u8], count: usize) -> Data {
-    let count = count.min(bytes.len().saturating_mul(minifloat::per_byte(dtype)));
+fn few_bits(dtype: DType, bytes: &[u8], count: usize) -> Result<Data, String> {
+    if bytes.len() != count.div_ceil(minifloat::per_byte(dtype)) {
+        return Err(format!("{} bytes for {count} elements", bytes.len()));
+    }
     let bits = minifloat::unpack(dtype, bytes, count);
-    match dtype.is_float() {
+    Ok(match dtype.is_float() {
         true => Data::Float(
             bits.into_iter().map(|b| minifloat::float(dtype, b).unwrap_or(f64::NAN)).collect(),
         ),
         false => Data::Int(bits.into_iter().map(|b| minifloat::integer(dtype, b)).collect()),
-    }
+    })
 }
 
 fn from_fields(dtype: DType, proto: &TensorProto) -> Result<Data, String> {

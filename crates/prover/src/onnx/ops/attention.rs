@@ -59,7 +59,7 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let groups: Vec<Vec<usize>> = (0..batch * count * rows)
         .map(|row| (row * columns..(row + 1) * columns).collect())
         .collect();
-    let shares = shares(node, scores.clone(), &groups)?;
+    let shares = shares(node, scores.clone(), &groups, true)?;
     let sizes = (batch * count, [rows, columns, width]);
     let operands = [shares.clone(), v];
     let made = products::matrices(node, operands, sizes, 1.0, vec![batch, count, rows, width])?;

@@ -205,8 +205,19 @@ fn cut_to(node: &mut Node<'_>, x: Value, dtype: DType) -> Result<Value, OnnxErro
 }
 
 /// Operators whose results may be beyond their type.
-const GROWING: [&str; 9] =
-    ["Abs", "Add", "BitShift", "Mul", "Neg", "Pow", "ReduceProd", "ReduceSum", "Sub"];
+const GROWING: [&str; 11] = [
+    "Abs",
+    "Add",
+    "BitShift",
+    "CumSum",
+    "Mul",
+    "Neg",
+    "Pow",
+    "ReduceL1",
+    "ReduceProd",
+    "ReduceSum",
+    "Sub",
+];
 
 /// The result of an operator on integers of few bits, which may not wrap.
 fn within(node: &mut Node<'_>, operator: &str, value: Value) -> Result<Value, OnnxError> {

@@ -1,6 +1,6 @@
 //! OneHot, EyeLike and Hardmax: tensors of two values.
 
-use super::{compare, reduce};
+use super::{compare, softmax};
 use crate::{
     graph::{Extremum, Leading, Op, Test},
     onnx::{
@@ -78,13 +78,7 @@ pub(super) fn eye_like(node: &mut Node<'_>) -> Result<Value, OnnxError> {
 pub(super) fn hardmax(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take_real(0)?;
     let (shape, dtype) = (x.shape().to_vec(), x.dtype());
-    let default = if node.opset < 13 { 1 } else { -1 };
-    let axis = node.axis(node.int("axis").unwrap_or(default), shape.len())?;
-    let axes: Vec<usize> = match node.opset {
-        ..13 => (axis..shape.len()).collect(),
-        _ => vec![axis],
-    };
-    let (_, groups) = reduce::groups(node, &shape, &axes, true)?;
+    let groups = softmax::groups(node, &shape)?;
     let mut positions = vec![0; x.len()];
     groups.iter().flatten().enumerate().for_each(|(at, member)| positions[*member] = at);
     let extremum = Extremum { minimum: false, groups };

@@ -2,11 +2,11 @@
 //! and its relatives.
 
 use crate::{
-    graph::{Element, Linear, LinearMap, Op, Test},
+    graph::{Element, Function, Linear, LinearMap, Op, Test},
     onnx::{
         error::OnnxError,
         node::{Node, Value},
-        ops::{compare, ml},
+        ops::{activation::apply, compare, ml},
         shape,
         tensor::{Data, Tensor},
     },
@@ -194,7 +194,7 @@ pub(super) fn gather(node: &mut Node<'_>) -> Result<Value, OnnxError> {
 }
 
 /// Rows of a constant table by indices that depend on the input: a truth value for every row,
-/// of which one is 1, and their sum. An index that is none gives zeros.
+/// of which one is 1, and their sum. An index beyond the table is refused with the ranges.
 fn embedded(node: &mut Node<'_>, table: &Tensor) -> Result<Value, OnnxError> {
     let indices = node.take(1)?;
     let (Data::Float(values), Some((&rows, width))) = (&table.data, table.shape.split_first())
@@ -204,6 +204,8 @@ fn embedded(node: &mut Node<'_>, table: &Tensor) -> Result<Value, OnnxError> {
     let (columns, count) = (width.iter().product::<usize>(), indices.len());
     let to = [indices.shape(), width].concat();
     let len = node.pay(&[count, rows, columns.max(1)])? / rows.max(1);
+    let within = Function::Within { low: -(rows as f64), high: rows as f64 - 1.0 };
+    let indices = apply(node, within, indices)?;
     let spread: Vec<usize> = (0..count * rows).map(|at| at / rows).collect();
     let indices = node.pick(indices, vec![count, rows], &spread)?;
     // A negative index counts from the end.

@@ -15,6 +15,8 @@ use crate::{
 
 /// Most steps of all directions and rows.
 const MAX_STEPS: usize = 1 << 14;
+/// Most elements of a state: of more, one step's weights would be over what is read of a file.
+const MAX_HIDDEN: usize = 1 << 14;
 
 /// Which of the three.
 #[derive(Clone, Copy, PartialEq)]
@@ -91,7 +93,12 @@ pub(super) fn lower(node: &mut Node<'_>, cell: Cell) -> Result<Vec<Value>, OnnxE
         other => return Err(node.malformed(format!("its direction is {other:?}"))),
     };
     let count = reversed.len();
-    if hidden == 0 || steps == 0 || batch == 0 || count * steps * batch > MAX_STEPS {
+    if hidden == 0
+        || hidden > MAX_HIDDEN
+        || steps == 0
+        || batch == 0
+        || count * steps * batch > MAX_STEPS
+    {
         return Err(node.unsupported(format!(
             "{steps} steps of {batch} sequences with a state of {hidden}, in {count} directions"
         )));

@@ -271,6 +271,9 @@ pub(super) fn center_crop_pad(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         to[*axis] = usize::try_from(*size).map_err(|_| node.malformed(format!("size {size}")))?;
     }
     let len = node.pay(&to)?;
+    if len == 0 {
+        return Err(node.unsupported("its result is an empty tensor"));
+    }
     let element = |mut at: usize| {
         let (mut index, mut stride) = (0, 1);
         for axis in (0..to.len()).rev() {

@@ -26,14 +26,15 @@ pub(super) fn finite(mut value: Option<Value>) -> Option<Value> {
     value
 }
 
-/// Whether a mask leaves out each element.
-fn masked(node: &Node<'_>, x: &Value) -> Vec<bool> {
+/// What a mask adds to each element that it leaves out.
+fn masked(node: &Node<'_>, x: &Value) -> Vec<Option<f64>> {
+    let by = |value: f64| Some(value).filter(|value| *value <= MASKED);
     let signal = match x {
         Value::Signal(signal) => signal,
         Value::Const(Tensor { data: Data::Float(values), .. }) => {
-            return values.iter().map(|value| *value <= MASKED).collect();
+            return values.iter().map(|value| by(*value)).collect();
         }
-        Value::Const(_) => return vec![false; x.len()],
+        Value::Const(_) => return vec![None; x.len()],
     };
     let of = |index: usize| {
         let mut at = (signal.id, index);
@@ -41,24 +42,27 @@ fn masked(node: &Node<'_>, x: &Value) -> Vec<bool> {
             match &maker.op {
                 Op::Select(elements) => match elements[at.1] {
                     Element::Input { input, index } => at = (maker.inputs[input], index),
-                    Element::Constant(value) => return value <= MASKED,
+                    Element::Constant(value) => return by(value),
                 },
                 Op::Linear(_) => {
-                    return ratio::row(maker, at.1).is_some_and(|(_, bias)| bias <= MASKED);
+                    return ratio::row(maker, at.1).and_then(|(_, bias)| by(bias));
                 }
-                _ => return false,
+                _ => return None,
             }
         }
-        false
+        None
     };
     (0..x.len()).map(of).collect()
 }
 
-/// exp(x − max) of each element, divided by the sum of its group's; groups do not overlap.
+/// exp(x − max) of each element, divided by the sum of its group's; groups do not overlap. Where
+/// `empty` is allowed, a group of nothing but −∞ has no shares, which are zeros then, as Attention
+/// has it; a softmax of it is no number.
 pub(super) fn shares(
     node: &mut Node<'_>,
     x: Value,
     groups: &[Vec<usize>],
+    empty: bool,
 ) -> Result<Value, OnnxError> {
     let (shape, dtype) = (x.shape().to_vec(), x.dtype());
     let masked = masked(node, &x);
@@ -67,8 +71,12 @@ pub(super) fn shares(
     let mut own: Vec<Vec<usize>> = Vec::with_capacity(groups.len());
     for group in groups {
         let first = members.len();
-        members.extend(group.iter().copied().filter(|member| !masked[*member]));
-        // A row without any element has no shares, which are zeros.
+        members.extend(group.iter().copied().filter(|member| masked[*member].is_none()));
+        // What is masked by less than −∞ throughout has shares all the same.
+        let infinite = |member: &usize| masked[*member].is_some_and(|by| by <= INFINITE / 10.0);
+        if members.len() == first && !(empty && group.iter().all(infinite)) {
+            return Err(node.unsupported("its mask leaves a row without any element"));
+        }
         if members.len() > first {
             group_of.resize(members.len(), own.len());
             own.push((first..members.len()).collect());

@@ -1,7 +1,7 @@
 //! Softmax. Over two classes it is the sigmoid of the differences: exp(x)/(exp(x) + exp(y)) =
 //! 1/(1 + exp(−(x − y))); over more, exp(x − ln Σ exp(x)).
 
-use super::{activation::apply, curves};
+use super::{activation::apply, curves, reduce};
 use crate::{
     graph::{Curve, Function, Linear, LinearMap, Op, SparseRows},
     onnx::{
@@ -21,6 +21,16 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         _ => (shape[axis], shape[axis + 1..].iter().product::<usize>()),
     };
     over(node, x, classes, inner)
+}
+
+/// The lists of elements that softmax and its relatives are over: along an axis, before operator
+/// set 13 everything from it on.
+pub(super) fn groups(node: &mut Node<'_>, shape: &[usize]) -> Result<Vec<Vec<usize>>, OnnxError> {
+    let default = if node.opset < 13 { 1 } else { -1 };
+    let axis = node.axis(node.int("axis").unwrap_or(default), shape.len())?;
+    let last = if node.opset < 13 { shape.len() } else { axis + 1 };
+    let axes: Vec<usize> = (axis..last).collect();
+    Ok(reduce::groups(node, shape, &axes, true)?.1)
 }
 
 /// Softmax over lists of `classes` elements that stand `inner` apart.

@@ -24,26 +24,25 @@ pub(super) fn round(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
 }
 
 /// ⌊x / width⌋, a width for each element.
-fn floor(node: &mut Node<'_>, x: Value, widths: &[f64]) -> Result<Value, OnnxError> {
+fn stairs_down(widths: &[f64]) -> Op {
     let width = widths.first().copied().unwrap_or(1.0);
     let all = match widths.iter().all(|other| *other == width) {
         true => vec![width],
         false => widths.to_vec(),
     };
-    let stairs =
-        Staircase { scale: Scale::Divide(all), ..Staircase::dividing(Rounding::Floor, width) };
-    apply(node, Function::Staircase(stairs), x)
+    let plain = Staircase::plain(Rounding::Floor);
+    Op::Function(Function::Staircase(Staircase { scale: Scale::Divide(all), ..plain }))
 }
 
-/// x / width, cut off towards 0, and rising with x: of whole numbers, or as fmod does.
+fn floor(node: &mut Node<'_>, x: Value, widths: &[f64]) -> Result<Value, OnnxError> {
+    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
+    node.emit(stairs_down(widths), vec![x], shape, dtype)
+}
+
+/// x / width, cut off towards 0: of whole numbers, or as fmod does.
 fn truncated(node: &mut Node<'_>, x: Value, widths: &[f64]) -> Result<Value, OnnxError> {
-    let sizes: Vec<f64> = widths.iter().map(|width| width.abs()).collect();
-    let right = apply(node, Function::Relu, x.clone())?;
-    let negative = node.scale(x, |_| (-1.0, 0.0))?;
-    let left = apply(node, Function::Relu, negative)?;
-    let (right, left) = (floor(node, right, &sizes)?, floor(node, left, &sizes)?);
-    let cut = add(node, vec![(right, 1.0), (left, -1.0)])?;
-    node.scale(cut, |at| (widths[at].signum(), 0.0))
+    let (name, dtype) = (node.name.clone(), x.dtype());
+    towards_zero(node.builder(), &name, x, widths, dtype)
 }
 
 /// Floats cut off to integers of a type, towards 0.
@@ -53,20 +52,32 @@ pub(super) fn cut(
     x: Value,
     dtype: DType,
 ) -> Result<Value, OnnxError> {
+    let widths = vec![1.0; x.len()];
+    towards_zero(builder, name, x, &widths, dtype)
+}
+
+/// ±(⌊max(0, x) / |width|⌋ − ⌊max(0, −x) / |width|⌋), by the sign of each element's width.
+fn towards_zero(
+    builder: &mut Builder,
+    name: &str,
+    x: Value,
+    widths: &[f64],
+    dtype: DType,
+) -> Result<Value, OnnxError> {
     let (shape, len) = (x.shape().to_vec(), x.len());
     let mut emit = |op: Op, operands: Vec<Value>, dtype: DType| {
         builder.emit(name, op, operands, shape.clone(), dtype)
     };
-    let diagonal = |factor: f64| LinearMap::Diagonal(vec![factor; len]);
     let linear = |maps: Vec<LinearMap>| Op::Linear(Linear { maps, bias: vec![0.0; len] });
-    let floor = || Op::Function(Function::Staircase(Staircase::plain(Rounding::Floor)));
-    let negative = emit(linear(vec![diagonal(-1.0)]), vec![x.clone()], DType::Float64)?;
-    let right = emit(Op::Function(Function::Relu), vec![x], DType::Float64)?;
-    let left = emit(Op::Function(Function::Relu), vec![negative], DType::Float64)?;
-    let right = emit(floor(), vec![right], DType::Float64)?;
-    let left = emit(floor(), vec![left], DType::Float64)?;
-    let both = linear(vec![diagonal(1.0), diagonal(-1.0)]);
-    emit(both, vec![right, left], dtype)
+    let sizes: Vec<f64> = widths.iter().map(|width| width.abs()).collect();
+    let signs = |sign: f64| LinearMap::Diagonal(widths.iter().map(|w| sign * w.signum()).collect());
+    let (relu, real) = (|| Op::Function(Function::Relu), DType::Float64);
+    let negative = linear(vec![LinearMap::Diagonal(vec![-1.0; len])]);
+    let negative = emit(negative, vec![x.clone()], real)?;
+    let (right, left) = (emit(relu(), vec![x], real)?, emit(relu(), vec![negative], real)?);
+    let right = emit(stairs_down(&sizes), vec![right], real)?;
+    let left = emit(stairs_down(&sizes), vec![left], real)?;
+    emit(linear(vec![signs(1.0), signs(-1.0)]), vec![right, left], dtype)
 }
 
 /// The numbers of a constant, none of them 0.
