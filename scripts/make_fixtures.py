@@ -39,13 +39,13 @@ def loops(depth):
     inner = node("Identity", f"v{depth}", f"w{depth}") if depth == 1 else loops(depth - 1)
     body = helper.make_graph(
         [helper.make_node("Identity", [f"c{depth}"], [f"d{depth}"]), inner]
-        + ([helper.make_node("Identity", [f"w{depth - 1}"], [f"w{depth}"])] if depth > 1 else []),
+        + ([helper.make_node("Identity", [f"m{depth - 1}"], [f"w{depth}"])] if depth > 1 else []),
         f"body{depth}",
         [helper.make_tensor_value_info(f"i{depth}", TensorProto.INT64, []),
          helper.make_tensor_value_info(f"c{depth}", TensorProto.BOOL, []),
          info(f"v{depth}", None)],
         [helper.make_tensor_value_info(f"d{depth}", TensorProto.BOOL, []), info(f"w{depth}", None)])
-    carried, made = ("h", "y") if depth == 4 else (f"v{depth + 1}", f"w{depth}")
+    carried, made = ("h", "y") if depth == 4 else (f"v{depth + 1}", f"m{depth}")
     return helper.make_node("Loop", ["trips", "yes", carried], [made], name=f"loop{depth}", body=body)
 
 
@@ -201,7 +201,6 @@ def bad():
         [node("Relu", "x", "y")], [info("x", [1, 2], TensorProto.INT64)], [info("y", [1, 2])], [],
         check=False)
     yield "no_nodes", graph([], [1, 2], [1, 2], [], check=False)
-    yield "identity_only", graph([node("Identity", "x", "y")], [1, 2], [1, 2], [], check=False)
     yield "constant_output", graph(
         [node("Identity", "c", "y")], [1, 2], [1, 2], [tensor("c", [[1, 2]])], check=False)
     yield "inner_sizes", graph(
