@@ -9,10 +9,11 @@ BUILD = cargo build $(CARGO_FLAGS) --workspace --bins --example bench_engine
 VERDICT = "$${CARGO_TARGET_DIR:-target}/release/verdict"
 
 # Everything on a local chain: model, keys, proof, Solidity verifier, transaction. MODEL is a
-# folder of examples.
+# folder of examples, FLAGS what else `verdict demo` takes: --model int8.onnx, --id D7.
 MODEL = credit
+FLAGS =
 demo: node_modules
-	$(BUILD) && $(VERDICT) demo --example examples/$(MODEL)
+	$(BUILD) && $(VERDICT) demo --example examples/$(MODEL) $(FLAGS)
 
 # Every test: Rust, Foundry, end to end.
 test: test-rust test-solidity

@@ -78,7 +78,7 @@ def numbers(array):
     return [float(v) if np.isfinite(float(v)) else None for v in flat.astype(np.float64)]
 
 
-def described(name, array):
+def described(name, array, beside=False):
     values = numbers(array)
     known = [v for v in values if v is not None]
     lo, hi = (min(known), max(known)) if known else (0, 1)
@@ -89,12 +89,33 @@ def described(name, array):
     if np.asarray(array).dtype == np.bool_:
         lo, hi = 0, 1
     whole = np.asarray(array).dtype.kind in "bui"
+    if beside:
+        lo, hi = 0, 1
     return {
         "name": name,
         "values": values,
         "range": [lo, hi],
         "decimals": 0 if whole else decimals(known[:4096]),
     }
+
+
+def finite(case, feeds, expected):
+    """A case of casts without the elements that are no finite numbers, which no input and no result of a proof can be;
+    nothing of others."""
+    operators = {node.op_type for node in case.model.graph.node}
+    if not operators <= {"Cast", "CastLike", "Identity"} or len(expected) != 1:
+        return None
+    first = case.model.graph.input[0].name
+    given, made = np.asarray(feeds[first]), np.asarray(expected[0])
+    known = [i for i, (a, b) in enumerate(zip(numbers(given), numbers(made))) if a is not None and b is not None]
+    if len(known) in (0, given.size) or given.shape != made.shape:
+        return None
+    model = onnx.ModelProto.FromString(case.model.SerializeToString())
+    for info in (model.graph.input[0], model.graph.output[0]):
+        del info.type.tensor_type.shape.dim[:]
+        info.type.tensor_type.shape.dim.add().dim_value = len(known)
+    del model.graph.value_info[:]
+    return model, {**feeds, first: given.reshape(-1)[known]}, [made.reshape(-1)[known]]
 
 
 def bound(model, feeds, kept):
@@ -138,20 +159,23 @@ def array_of(value):
 def variants(case):
     """(kept inputs, model, feeds, expected) from all inputs to none."""
     data = case.data_sets[0]
-    infos = case.model.graph.input
+    whole, infos = case.model, case.model.graph.input
     feeds = {info.name: array_of(v) for info, v in zip(infos, data[0]) if v is not None}
-    outputs = case.model.graph.output
     expected = [array_of(v) for v in data[1]]
+    without = finite(case, feeds, expected)
+    if without:
+        whole, feeds, expected = without
+    outputs = whole.graph.output
     order = [info.name for info in infos if info.name in feeds and feeds[info.name].size > 0]
     floats = [n for n in order if feeds[n].dtype.kind == "f"]
     tried = []
-    whole = [n for n in order if feeds[n].dtype.kind in "iu" and feeds[n].size > 1]
-    sets = [order, floats, floats[:3], floats[:2], whole, *([n] for n in order)]
+    integers = [n for n in order if feeds[n].dtype.kind in "iu" and feeds[n].size > 1]
+    sets = [order, floats, floats[:3], floats[:2], integers, *([n] for n in order)]
     for kept in sets:
         if kept and kept not in tried:
             tried.append(kept)
-            yield kept, bound(case.model, feeds, kept), {n: feeds[n] for n in kept}, expected
-    model, beside, arrays = without_inputs(bound(case.model, feeds, []), outputs, expected)
+            yield kept, bound(whole, feeds, kept), {n: feeds[n] for n in kept}, expected
+    model, beside, arrays = without_inputs(bound(whole, feeds, []), outputs, expected)
     yield [], model, beside, arrays
 
 
@@ -190,7 +214,7 @@ def write(folder, only=None):
             listed.append({
                 "model": f"{number}.onnx",
                 "kept": kept,
-                "inputs": [described(n, a) for n, a in feeds.items()],
+                "inputs": [described(n, a, not kept) for n, a in feeds.items()],
                 "outputs": [
                     {"name": info.name, "values": numbers(array), "whole": is_whole,
                      "digits": DIGITS.get(info.type.tensor_type.elem_type, 1e-3)}

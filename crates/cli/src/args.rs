@@ -295,7 +295,10 @@ pub(crate) struct Demo {
     /// The model within it
     #[arg(long, default_value = "model.onnx")]
     pub(crate) model: String,
-    /// The applicant to score (default: the first)
+    /// The output to prove (default: the first)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) output: Option<String>,
+    /// The sample to score (default: the first)
     #[arg(long)]
     pub(crate) id: Option<String>,
     /// Keep what the run wrote in this folder (default: a temporary one)

@@ -115,19 +115,21 @@ pub(crate) fn example_options(example: &Path) -> ModelOptions {
 }
 
 fn choose(example: &Path, tensors: &[InputTensor], id: Option<&str>) -> Outcome<Applicant> {
-    let path = example.join("applicants.json");
+    let known = ["samples.json", "applicants.json"].map(|name| example.join(name));
+    let path = known.iter().find(|path| path.exists()).unwrap_or(&known[0]).clone();
     let found = match id {
         Some(id) => Some(read_input(&path, tensors, Some(id))?),
         None => read_inputs(&path, tensors)?.into_iter().next(),
     };
-    found.ok_or_else(|| Failure::new("the example has no applicants"))
+    found.ok_or_else(|| Failure::new("the example has no samples"))
 }
 
 fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>) -> Outcome {
     let setup = folder(args, started)?;
 
     ui.heading("1. The model: a trained network in an ONNX file, and the circuit it will become");
-    let options = example_options(&args.example);
+    let mut options = example_options(&args.example);
+    options.output.extend(args.output.clone());
     let planned = ui.step("read and plan", || plan(&args.example.join(&args.model), &options))?;
     let applicant = choose(&args.example, planned.inputs(), args.id.as_deref())?;
     inspect::summary(&planned)?.iter().for_each(|line| ui.note(line.trim_start()));
@@ -165,7 +167,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     let deployed = wait(runtime, deploy(public, &contracts, &chain, &options, ui))?;
     let deployment = deployed.deployment;
 
-    ui.heading(&format!("4. A proof: what the model says about applicant {}", applicant.id));
+    ui.heading(&format!("4. A proof: what the model says about {}", applicant.id));
     let subject = Address::from_word(subject_of(&applicant.id));
     let request = ScoreRequest::to(&deployment, subject, 1, 3600);
     // The first proof warms caches up; the second is measured.
@@ -178,7 +180,7 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
         "score {}; the float model says {float:.6}",
         outputs(&bundle.decoded, 1, bundle.decimals.into())
     ));
-    ui.note(&format!("proof: {}; the applicant's data stay private", bytes(bundle.proof.len())));
+    ui.note(&format!("proof: {}; the input stays private", bytes(bundle.proof.len())));
     ui.step("verify it in Rust", || Ok(verify(public, &bundle).map_err(Error::from)?))?;
 
     ui.heading("5. A cheat: the same proof with a better score");

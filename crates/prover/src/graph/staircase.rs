@@ -69,7 +69,24 @@ impl Staircase {
 
     /// The value for element `index`, which rises with x.
     pub fn value(&self, index: usize, x: f64) -> f64 {
-        let scaled = self.scaled(index, x);
+        self.made(index, self.scaled(index, x))
+    }
+
+    /// The least and the greatest value that arithmetic in float32 may make of x. They differ where
+    /// it may take what is next to a half for one, or for what is beyond it; a half itself is one.
+    pub(crate) fn either(&self, index: usize, x: f64) -> (f64, f64) {
+        let value = self.value(index, x);
+        let exact = Self { single: false, ..self.clone() }.scaled(index, x);
+        let half = exact.floor() + 0.5;
+        let beside = (exact - half).abs();
+        match self.single && beside > 0.0 && beside <= half.abs() * 2f64.powi(-23) {
+            true => (self.made(index, half - 0.25), self.made(index, half + 0.25)),
+            false => (value, value),
+        }
+    }
+
+    /// The value of a number in the scale of whole numbers.
+    fn made(&self, index: usize, scaled: f64) -> f64 {
         let whole = match self.rounding {
             Rounding::Floor => scaled.floor(),
             Rounding::Ceil => scaled.ceil(),

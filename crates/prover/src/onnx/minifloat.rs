@@ -54,6 +54,41 @@ impl Format {
     }
 }
 
+impl Format {
+    /// The greatest finite value.
+    fn greatest(&self) -> f64 {
+        let all = (1u32 << (self.exponent + self.fraction)) - 1;
+        let sizes = (0..=all).rev().map(|bits| self.value(bits as u8));
+        sizes.into_iter().find(|size| size.is_finite()).unwrap_or(0.0)
+    }
+
+    /// The nearest value, of two as near the one with an even fraction. What is beyond the
+    /// greatest is that where it saturates, and else infinite, or no number where there is no
+    /// infinity.
+    fn nearest(&self, value: f64, saturates: bool) -> f64 {
+        let exponent = value.abs().log2().floor().max(f64::from(1 - self.bias));
+        let step = 2f64.powi(exponent as i32 - self.fraction as i32);
+        let rounded = match value.is_finite() {
+            true => (value / step).round_ties_even() * step,
+            false => value,
+        };
+        let greatest = self.greatest();
+        match rounded.abs() > greatest {
+            // E2M1 has nothing else.
+            true if saturates || self.exponent == 2 => greatest.copysign(value),
+            true if !self.finite => f64::INFINITY.copysign(value),
+            true => f64::NAN,
+            false if rounded == 0.0 => 0.0,
+            false => rounded,
+        }
+    }
+}
+
+/// A number rounded to a float of eight bits or fewer; none for a type of powers of two.
+pub(super) fn nearest(dtype: DType, value: f64, saturates: bool) -> Option<f64> {
+    Format::of(dtype).map(|format| format.nearest(value, saturates))
+}
+
 /// The value of a float of eight bits or fewer.
 pub(super) fn float(dtype: DType, bits: u8) -> Option<f64> {
     match dtype {
@@ -116,6 +151,28 @@ mod tests {
             assert!(float(dtype, bits).is_some_and(f64::is_nan), "{dtype:?} {bits:#x}");
         }
         assert_eq!(float(DType::Float32, 0), None);
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_the_nearest_of_few_bits() {
+        for (dtype, value, saturates, made) in [
+            (DType::Float8E4M3Fn, 1.05, true, 1.0),
+            (DType::Float8E4M3Fn, 1.0625, true, 1.0),
+            (DType::Float8E4M3Fn, 1.1875, true, 1.25),
+            (DType::Float8E4M3Fn, -1e6, true, -448.0),
+            (DType::Float8E4M3Fn, 463.0, false, 448.0),
+            (DType::Float8E5M2, 1e6, false, f64::INFINITY),
+            (DType::Float8E5M2, f64::NEG_INFINITY, true, -57344.0),
+            (DType::Float8E4M3FnUz, 1e-7, true, 0.0),
+            (DType::Float8E4M3Fn, 2f64.powi(-9), true, 2f64.powi(-9)),
+            (DType::Float4E2M1, -9.0, false, -6.0),
+            (DType::Float4E2M1, 2.5, true, 2.0),
+        ] {
+            assert_eq!(nearest(dtype, value, saturates), Some(made), "{dtype:?} {value}");
+        }
+        assert!(nearest(DType::Float8E4M3Fn, 500.0, false).is_some_and(f64::is_nan));
+        assert!(nearest(DType::Float8E4M3FnUz, f64::NAN, true).is_some_and(f64::is_nan));
+        assert_eq!(nearest(DType::Float8E8M0, 2.0, true), None);
     }
 
     #[test]

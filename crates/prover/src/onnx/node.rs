@@ -469,7 +469,12 @@ impl<'a> Node<'a> {
             }
             Value::Signal(_) => {
                 if at.is_empty() {
-                    return Err(self.unsupported("its result is an empty tensor"));
+                    // What has no elements is known.
+                    let dtype = value.dtype();
+                    let empty = Vec::new();
+                    let data =
+                        if dtype.is_float() { Data::Float(empty) } else { Data::Int(vec![]) };
+                    return Ok(Value::Const(Tensor { shape: to, dtype, data }));
                 }
                 let element = |&index| Element::Input { input: 0, index };
                 let elements = at.iter().map(element).collect();

@@ -1,13 +1,15 @@
 //! Cast and CastLike: nothing where every value keeps its meaning, cut off towards 0 where floats
-//! become integers. Floats of fewer bits are computed with as they are, more exactly.
+//! become integers. Floats of fewer bits are computed with as they are, more exactly; constants are
+//! rounded to them.
 
 use crate::{
     graph::{Element, Function, Op, Test},
     onnx::{
         dtype::{DType, type_name},
         error::OnnxError,
+        minifloat,
         node::{Node, Signal, Value},
-        ops::{activation::apply, compare, ratio},
+        ops::{activation::apply, bits, compare, ratio},
         tensor::{Data, Tensor},
     },
 };
@@ -29,6 +31,12 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
     let value = node.take_unchecked(0);
     let value = value.ok_or_else(|| node.malformed("input 0 is missing".into()))?;
     let from = value.dtype();
+    if let (Value::Const(tensor), Some(_)) = (&value, to.limits().filter(|_| to != DType::Bool))
+        && let Some(data) = wrapped(tensor, to)
+    {
+        let shape = tensor.shape.clone();
+        return Ok(Value::Const(Tensor { shape, dtype: to, data }));
+    }
     let value = match node.is_uncut(&value) && from != to {
         true => super::cut_here(node, value)?,
         false => value,
@@ -38,6 +46,14 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
     }
     // Those of 16 bits are computed with more exactly; fewer bits change what a model says.
     if to.is_minifloat() {
+        let saturates = node.flag("saturate", true)?;
+        if let Value::Const(Tensor { shape, data: Data::Float(values), .. }) = &value {
+            let rounded = values.iter().map(|v| minifloat::nearest(to, *v, saturates)).collect();
+            if let Some(values) = rounded {
+                let data = Data::Float(values);
+                return Ok(Value::Const(Tensor { shape: shape.clone(), dtype: to, data }));
+            }
+        }
         let (from, to) = (from.name(), to.name());
         return Err(node.unsupported(format!("it converts {from} to {to}, which rounds")));
     }
@@ -107,12 +123,27 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
                     let values: Option<_> = v.into_iter().map(whole).collect();
                     Data::Int(values.ok_or_else(|| lossy(node))?)
                 }
-                (Data::Int(v), Some(_)) if v.iter().all(|&v| fits(v)) => Data::Int(v),
                 (Data::Int(_), Some(_)) => return Err(lossy(node)),
             };
             Ok(Value::Const(Tensor { shape: tensor.shape, dtype: to, data }))
         }
     }
+}
+
+/// Constants beyond an integer type's ends, which wrap: integers, and floats made integers of four
+/// or two bits; what is made of other floats is not defined.
+fn wrapped(tensor: &Tensor, to: DType) -> Option<Data> {
+    let values = match &tensor.data {
+        Data::Int(values) => values.iter().map(|v| bits::wrapped(i128::from(*v), to)).collect(),
+        Data::Float(values)
+            if matches!(to, DType::Int4 | DType::UInt4 | DType::Int2 | DType::UInt2) =>
+        {
+            let whole = |v: &f64| (v.abs() < 1e15).then_some(v.trunc() as i128);
+            values.iter().map(|v| bits::wrapped(whole(v)?, to)).collect()
+        }
+        Data::Float(_) => None,
+    };
+    values.map(Data::Int)
 }
 
 /// Whether each element is not 0.

@@ -1,8 +1,8 @@
-//! Conv over one or two dimensions.
+//! Conv: over one or two dimensions as such, over more as sums of weighted elements.
 
 use super::window::{Window, pair, spatial};
 use crate::{
-    graph::{Convolution, Linear, LinearMap, Op},
+    graph::{Convolution, Linear, LinearMap, Op, SparseRows},
     onnx::{
         error::OnnxError,
         node::{Node, Value},
@@ -14,7 +14,6 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take_real(0)?;
     let (shape, weights) = kernel(node, &x)?;
     let input = spatial(node, x.shape())?;
-    let rank = x.shape().len();
     let [batch, in_channels] = [x.shape()[0], x.shape()[1]];
     let [out_channels, group_inputs] = [shape[0], shape[1]];
     let groups = groups(node)?;
@@ -25,23 +24,58 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         )));
     }
     let window = Window::read(node, &input, &shape[2..])?;
-    let to = [&[batch, out_channels], &window.dims(rank)[..]].concat();
+    let to = [&[batch, out_channels], &window.output[..]].concat();
     let bias = bias(node, out_channels, &to)?;
-    let map = LinearMap::Convolution(Convolution {
-        batch,
-        groups,
-        in_channels,
-        out_channels,
-        in_size: window.input,
-        out_size: window.output,
-        kernel: pair(&shape[2..], 1),
-        strides: window.strides,
-        pads: window.before,
-        dilations: window.dilations,
-        weights,
-    });
+    let map = match input.len() {
+        1 | 2 => LinearMap::Convolution(Convolution {
+            batch,
+            groups,
+            in_channels,
+            out_channels,
+            in_size: pair(&window.input, 1),
+            out_size: pair(&window.output, 1),
+            kernel: pair(&window.kernel, 1),
+            strides: pair(&window.strides, 1),
+            pads: pair(&window.before, 0),
+            dilations: pair(&window.dilations, 1),
+            weights,
+        }),
+        _ => sums(node, &window, [batch, groups, in_channels, out_channels], &weights)?,
+    };
     let dtype = x.dtype();
     node.emit(Op::Linear(Linear { maps: vec![map], bias }), vec![x], to, dtype)
+}
+
+/// A convolution over any dimensions, element by element.
+fn sums(
+    node: &mut Node<'_>,
+    window: &Window,
+    [batch, groups, in_channels, out_channels]: [usize; 4],
+    weights: &[f64],
+) -> Result<LinearMap, OnnxError> {
+    let (own, made) = (in_channels / groups, out_channels / groups);
+    let size = node.pay(&window.kernel)?;
+    let count = node.pay(&window.output)?;
+    let plane: usize = window.input.iter().product();
+    node.pay(&[batch, out_channels, count, own.saturating_mul(size), 2])?;
+    let mut rows = Vec::with_capacity(batch * out_channels * count);
+    for channel in 0..batch * out_channels {
+        let (batch, out) = (channel / out_channels, channel % out_channels);
+        for at in 0..count {
+            let mut row = Vec::with_capacity(own * size);
+            for input in 0..own {
+                let from = batch * in_channels + out / made * own + input;
+                for place in 0..size {
+                    let weight = weights[(out * own + input) * size + place];
+                    if let Some(element) = window.element(at, place) {
+                        row.push((from * plane + element, weight));
+                    }
+                }
+            }
+            rows.push(row);
+        }
+    }
+    Ok(LinearMap::Sparse(SparseRows::from_rows(rows)))
 }
 
 /// Shape and elements of a constant kernel for x; `kernel_shape` agrees if it is there.

@@ -18,6 +18,11 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let (shape, weights) = kernel(node, &x)?;
     let input = spatial(node, x.shape())?;
     let n = input.len();
+    if n > 2 {
+        return Err(node.unsupported(format!(
+            "its input has {n} dimensions besides batch and channels, one or two can be"
+        )));
+    }
     let [batch, in_channels] = [x.shape()[0], x.shape()[1]];
     let groups = groups(node)?;
     let out_channels = shape[1].checked_mul(groups);

@@ -7,7 +7,10 @@
 mod activation;
 mod arithmetic;
 mod attention;
+mod bits;
 mod cast;
+mod causal_conv;
+mod col2im;
 mod compare;
 mod constant;
 mod conv;
@@ -16,9 +19,12 @@ mod curves;
 mod depth;
 mod einsum;
 mod extremum;
+mod grid_sample;
+mod interpolate;
 mod known;
 mod layout;
 mod leaves;
+mod linear_attention;
 mod local_response;
 mod logic;
 mod matrix;
@@ -43,6 +49,7 @@ mod scatter;
 mod shares;
 mod smooth;
 mod softmax;
+mod top;
 mod whole;
 mod window;
 
@@ -75,6 +82,8 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let operator = node.operator();
     let value = match operator.as_str() {
         "Attention" => return attention::lower(node),
+        "CausalConvWithState" => return causal_conv::lower(node),
+        "LinearAttention" => return linear_attention::lower(node),
         "LayerNormalization" => return norms::layer(node, true),
         "MaxPool" => return pool::max(node),
         "Dropout" => return layout::dropout(node),
@@ -90,6 +99,7 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
             let x = node.take_real(0)?;
             products::root(node, x)
         }
+        "SwiGLU" => smooth::gated(node),
         "Softplus" => {
             let x = node.take_real(0)?;
             curves::softplus(node, x)
@@ -126,6 +136,7 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
             reduce::lower(node, &operator)
         }
         "CumSum" => reduce::cumulative(node),
+        "CumProd" => reduce::cumulative_product(node),
         "ArgMax" | "ArgMin" => reduce::arg(node, operator == "ArgMin"),
         "Constant" => constant::constant(node),
         "ConstantOfShape" => constant::of_shape(node),
@@ -157,7 +168,10 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "Trilu" => scatter::trilu(node),
         "CenterCropPad" => scatter::center_crop_pad(node),
         "MaxUnpool" => scatter::max_unpool(node),
-        "BitShift" => whole::shift(node),
+        "BitShift" => bits::shift(node),
+        "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" => bits::two(node, &operator),
+        "BitwiseNot" => bits::not(node),
+        "BitCast" => bits::cast(node),
         "Ceil" | "Floor" | "Round" => whole::round(node, &operator),
         // Whatever depends on inputs in their ranges is a number, and finite.
         "IsInf" | "IsNaN" => known::is_no_number(node, operator == "IsNaN"),
@@ -179,6 +193,9 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "DepthToSpace" => depth::to_space(node),
         "SpaceToDepth" => depth::from_space(node),
         "Pad" => pad::lower(node),
+        "Col2Im" => col2im::lower(node),
+        "GridSample" => grid_sample::sample(node),
+        "AffineGrid" => grid_sample::affine(node),
         "Resize" | "Upsample" => resize::lower(node, &operator),
         name if smooth::is_one(name) => smooth::lower(node, name),
         other => Err(node.unsupported(hint(other))),

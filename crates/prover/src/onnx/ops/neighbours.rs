@@ -8,7 +8,7 @@
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-use super::{activation::apply as function, median, products, reduce};
+use super::{activation::apply as function, median, products, reduce, top};
 use crate::{
     graph::{
         Curve, Element, Extremum, Function, Leading, Linear, LinearMap, Op, SparseRows, TensorId,
@@ -193,28 +193,43 @@ fn squares(
     Ok(distances)
 }
 
-/// The greatest or least elements of one row, and where they are.
+/// The greatest or least elements along an axis, and where they are: of distances in one row, and
+/// of a row as a whole, what is made of them is known only when it is read.
 pub(super) fn top(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
-    let x = node.take_real(0)?;
-    let count = node.take_ints(1)?.unwrap_or_default();
-    let len = x.len();
+    let x = node.take(0)?;
+    if !x.dtype().computes() {
+        return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
+    }
+    let count = match node.opset {
+        ..10 => node.int("k").map(|k| vec![k]).unwrap_or_default(),
+        _ => node.take_ints(1)?.unwrap_or_default(),
+    };
+    let axis = node.axis(node.int("axis").unwrap_or(-1), x.shape().len())?;
+    let (size, len) = (x.shape()[axis], x.len());
     let [count] = count[..] else {
         return Err(node.malformed("it is not told how many to choose".into()));
     };
-    let count = usize::try_from(count).ok().filter(|count| (1..=len).contains(count));
-    let count = count.ok_or_else(|| node.malformed(format!("it chooses not 1 to {len}")))?;
-    if node.axis(node.int("axis").unwrap_or(-1), x.shape().len())? + 1 != x.shape().len()
-        || x.shape().last() != Some(&len)
-    {
-        return Err(node.unsupported("it chooses of more than one row"));
+    let count = usize::try_from(count).ok().filter(|count| (1..=size).contains(count));
+    let count = count.ok_or_else(|| node.malformed(format!("it chooses not 1 to {size}")))?;
+    let minimum = !node.flag("largest", true)?;
+    let row = axis + 1 == x.shape().len() && size == len;
+    let looked_up = match &x {
+        Value::Signal(signal) => {
+            row && (count == len || node.sign_of_distances(signal.id).is_some())
+        }
+        Value::Const(_) => false,
+    };
+    if !looked_up && (count <= top::MOST || matches!(x, Value::Const(_))) {
+        let x = top::turned(node, x, axis, false)?;
+        let made = top::in_order(node, x, count, minimum)?;
+        return made.into_iter().map(|value| top::turned(node, value, axis, true)).collect();
     }
+    let (Value::Signal(signal), true) = (x, row) else {
+        return Err(node.unsupported(format!("it chooses more than {} of several rows", top::MOST)));
+    };
     if count > MOST && count < len {
         return Err(node.unsupported(format!("it chooses {count}, more than {MOST}")));
     }
-    let minimum = !node.flag("largest", true)?;
-    let Value::Signal(signal) = x else {
-        return Err(node.unsupported("it chooses among constants"));
-    };
     let x = Value::Signal(Signal { id: comparable(node, signal.id), ..signal.clone() });
     node.pay(&[len, count])?;
     let extremum = Extremum { minimum, groups: vec![(0..len).collect()] };

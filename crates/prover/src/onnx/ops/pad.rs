@@ -1,11 +1,12 @@
 //! Pad: constants, reflections, edges or repetitions around a tensor; negative pads crop.
 
+use super::shares;
 use crate::{
     graph::{Element, Op},
     onnx::{
         error::OnnxError,
         node::{Node, Value},
-        tensor::Data,
+        tensor::{Data, Tensor},
     },
 };
 
@@ -86,8 +87,15 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
 }
 
 fn fill(node: &mut Node<'_>) -> Result<f64, OnnxError> {
-    match node.take_optional(2)? {
+    // Masks are padded with −∞.
+    let given = shares::finite(node.take_unchecked(2));
+    match given {
         None => Ok(0.0),
+        Some(Value::Const(Tensor { data: Data::Float(values), .. }))
+            if values.iter().any(|value| !value.is_finite()) =>
+        {
+            Err(node.unsupported("its padding is not a finite number"))
+        }
         Some(Value::Const(tensor)) if tensor.data.len() == 1 => match tensor.data {
             Data::Float(values) => Ok(values[0]),
             Data::Int(values) => Ok(values[0] as f64),

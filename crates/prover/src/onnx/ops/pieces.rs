@@ -99,9 +99,9 @@ pub(super) fn split(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
             return Err(node.malformed("it has both split and num_outputs".into()));
         }
         Some(sizes) => {
-            let size = |&d: &i64| usize::try_from(d).ok().filter(|&d| d > 0);
+            let size = |&d: &i64| usize::try_from(d).ok();
             let sizes: Option<Vec<usize>> = sizes.iter().map(size).collect();
-            sizes.ok_or_else(|| node.unsupported("a part of it is empty"))?
+            sizes.ok_or_else(|| node.malformed("a part of it has a negative size".into()))?
         }
         None => {
             // All parts alike, the last one shorter since opset 18.

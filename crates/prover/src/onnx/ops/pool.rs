@@ -2,8 +2,8 @@
 
 use super::{
     activation::apply,
-    compare, products, reduce,
-    window::{Window, positive, spatial},
+    compare, curves, products, reduce,
+    window::{Window, pair, positive, spatial},
 };
 use crate::{
     graph::{Convolution, Extremum, Function, Linear, LinearMap, Op, SparseRows, Test},
@@ -44,14 +44,20 @@ fn places(
     groups: Vec<Vec<usize>>,
     to: Vec<usize>,
 ) -> Result<Value, OnnxError> {
-    let columns_first = node.flag("storage_order", false)?;
-    let [height, width] = window.input;
+    let first_fastest = node.flag("storage_order", false)?;
+    let plane: usize = window.input.iter().product();
     let number = |at: usize| {
-        let (plane, place) = (at / (height * width), at % (height * width));
-        match columns_first {
-            true => (plane * height * width + place % width * height + place / width) as f64,
-            false => at as f64,
+        if !first_fastest {
+            return at as f64;
         }
+        let (mut rest, mut turned) = (at % plane, 0);
+        let mut stride = plane;
+        for size in window.input.iter().rev() {
+            stride /= size;
+            turned += rest % size * stride;
+            rest /= size;
+        }
+        (at / plane * plane + turned) as f64
     };
     let numbers: Vec<Vec<f64>> =
         groups.iter().map(|group| group.iter().map(|at| number(*at)).collect()).collect();
@@ -72,29 +78,24 @@ pub(super) fn average(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let include = node.flag("count_include_pad", false)?;
     let (to, dtype) = (shape(&x, &window), x.dtype());
     let len = node.pay(&to)?;
-    let size = window.kernel[0] * window.kernel[1];
-    let [rows, columns] = window.output;
-    let count = |r: usize, c: usize| match include {
-        true => window.padded(0, r) * window.padded(1, c),
-        false => window.covers(0, r).len() * window.covers(1, c).len(),
+    let size = node.pay(&window.kernel)?;
+    let axes = 0..window.input.len();
+    let inside = |axis: usize, at: usize| match include {
+        true => window.padded(axis, at),
+        false => window.covers(axis, at).len(),
     };
-    node.pay(&[rows + columns, window.kernel[0] + window.kernel[1]])?;
-    let empty =
-        (0..2).any(|axis| (0..window.output[axis]).any(|at| window.covers(axis, at).is_empty()));
-    if empty && !include {
+    let mut counts: Vec<Vec<usize>> = Vec::with_capacity(axes.len());
+    for axis in axes.clone() {
+        node.pay(&[window.output[axis], window.kernel[axis].min(window.input[axis]) + 1])?;
+        counts.push((0..window.output[axis]).map(|at| inside(axis, at)).collect());
+    }
+    if counts.iter().flatten().any(|count| *count == 0) {
         return Err(node.unsupported(PADDING_ONLY));
     }
-    let full = (0..2).all(|axis| {
-        (0..window.output[axis]).all(|at| {
-            let inside = match include {
-                true => window.padded(axis, at),
-                false => window.covers(axis, at).len(),
-            };
-            inside == window.kernel[axis]
-        })
-    });
-    let overlap = (0..2).any(|axis| window.strides[axis] < window.kernel[axis]);
-    let map = if full && overlap {
+    let full = axes.clone().all(|axis| counts[axis].iter().all(|n| *n == window.kernel[axis]));
+    let overlap = axes.clone().any(|axis| window.strides[axis] < window.kernel[axis]);
+    let flat = window.input.len() <= 2;
+    let map = if full && overlap && flat {
         // One kernel a channel, whose windows share what they read.
         node.pay(&[planes, size])?;
         let channels = x.shape()[1];
@@ -103,18 +104,23 @@ pub(super) fn average(node: &mut Node<'_>) -> Result<Value, OnnxError> {
             groups: channels,
             in_channels: channels,
             out_channels: channels,
-            in_size: window.input,
-            out_size: window.output,
-            kernel: window.kernel,
-            strides: window.strides,
-            pads: window.before,
-            dilations: window.dilations,
+            in_size: pair(&window.input, 1),
+            out_size: pair(&window.output, 1),
+            kernel: pair(&window.kernel, 1),
+            strides: pair(&window.strides, 1),
+            pads: pair(&window.before, 0),
+            dilations: pair(&window.dilations, 1),
             weights: vec![1.0 / size as f64; channels * size],
         })
     } else {
         let groups = windows(node, &window, planes)?;
         let row = |(at, group): (usize, Vec<usize>)| {
-            let factor = 1.0 / count(at / columns % rows, at % columns).max(1) as f64;
+            let (mut rest, mut count) = (at, 1);
+            for axis in axes.clone().rev() {
+                count *= counts[axis][rest % window.output[axis]];
+                rest /= window.output[axis];
+            }
+            let factor = 1.0 / count as f64;
             group.into_iter().map(move |index| (index, factor))
         };
         LinearMap::Sparse(SparseRows::from_rows(groups.into_iter().enumerate().map(row)))
@@ -122,27 +128,32 @@ pub(super) fn average(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     node.emit(Op::Linear(Linear { maps: vec![map], bias: vec![0.0; len] }), vec![x], to, dtype)
 }
 
-/// (Σ |x|^p)^(1/p) over each window, for p of 1 and 2.
+/// (Σ |x|^p)^(1/p) over each window.
 pub(super) fn lp(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take_real(0)?;
     let (window, planes) = operands(node, &x)?;
     let groups = windows(node, &window, planes)?;
     let to = shape(&x, &window);
-    match node.int("p").unwrap_or(2) {
-        1 => {
-            let sizes = apply(node, Function::Abs, x)?;
-            let rows = SparseRows::from_rows(groups.iter().map(|g| g.iter().map(|at| (*at, 1.0))));
-            let linear =
-                Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; groups.len()] };
-            let dtype = sizes.dtype();
-            node.emit(Op::Linear(linear), vec![sizes], to, dtype)
-        }
-        2 => {
-            let sums = products::sums_of_squares(node, x, &groups, to)?;
-            products::root(node, sums)
-        }
-        p => Err(node.unsupported(format!("its p is {p}; 1 and 2 can be"))),
+    let p = node.int("p").unwrap_or(2);
+    if p == 2 {
+        let sums = products::sums_of_squares(node, x, &groups, to)?;
+        return products::root(node, sums);
     }
+    let sizes = match p {
+        1 => apply(node, Function::Abs, x)?,
+        4 => curves::raise(node, x, 4.0)?,
+        // Other roots are steep next to 0.
+        p => return Err(node.unsupported(format!("its p is {p}; 1, 2 and 4 can be"))),
+    };
+    let rows = SparseRows::from_rows(groups.iter().map(|g| g.iter().map(|at| (*at, 1.0))));
+    let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; groups.len()] };
+    let dtype = sizes.dtype();
+    let sums = node.emit(Op::Linear(linear), vec![sizes], to, dtype)?;
+    if p == 1 {
+        return Ok(sums);
+    }
+    let square = products::root(node, sums)?;
+    products::root(node, square)
 }
 
 pub(super) fn global(node: &mut Node<'_>, maximum: bool) -> Result<Value, OnnxError> {
@@ -168,7 +179,7 @@ fn operands(node: &Node<'_>, x: &Value) -> Result<(Window, usize), OnnxError> {
 }
 
 fn shape(x: &Value, window: &Window) -> Vec<usize> {
-    [&x.shape()[..2], &window.dims(x.shape().len())].concat()
+    [&x.shape()[..2], &window.output[..]].concat()
 }
 
 /// For each output element, the elements of the input that its window covers.
@@ -177,22 +188,31 @@ fn windows(
     window: &Window,
     planes: usize,
 ) -> Result<Vec<Vec<usize>>, OnnxError> {
-    let [height, width] = window.input;
-    let [rows, columns] = window.output;
-    let size = window.kernel[0].min(height) * window.kernel[1].min(width);
-    node.pay(&[planes, rows, columns, size + 3])?;
-    node.pay(&[rows, window.kernel[0]])?;
-    node.pay(&[columns, window.kernel[1]])?;
-    let across: Vec<Vec<usize>> = (0..columns).map(|c| window.covers(1, c)).collect();
-    let down: Vec<Vec<usize>> = (0..rows).map(|r| window.covers(0, r)).collect();
-    let mut groups = Vec::with_capacity(planes * rows * columns);
-    for plane in 0..planes {
-        for ys in &down {
-            for xs in &across {
-                let line = |&y: &usize| xs.iter().map(move |x| (plane * height + y) * width + x);
-                groups.push(ys.iter().flat_map(line).collect());
+    let axes = 0..window.input.len();
+    let size = axes.clone().map(|axis| window.kernel[axis].min(window.input[axis]));
+    let size = size.fold(1usize, usize::saturating_mul);
+    let count = node.pay(&window.output)?;
+    node.pay(&[planes, count, size.saturating_add(3)])?;
+    // One axis after the other, the last one fastest.
+    let mut own: Vec<Vec<usize>> = vec![vec![0]];
+    for axis in axes {
+        node.pay(&[window.output[axis], window.kernel[axis]])?;
+        let along: Vec<Vec<usize>> =
+            (0..window.output[axis]).map(|at| window.covers(axis, at)).collect();
+        let input = window.input[axis];
+        let with = |group: &[usize], covered: &[usize]| -> Vec<usize> {
+            let mut made = Vec::with_capacity(group.len() * covered.len());
+            for at in group {
+                made.extend(covered.iter().map(|c| at * input + c));
             }
-        }
+            made
+        };
+        own = own.iter().flat_map(|group| along.iter().map(|c| with(group, c))).collect();
+    }
+    let plane: usize = window.input.iter().product();
+    let mut groups: Vec<Vec<usize>> = Vec::with_capacity(planes * count);
+    for first in (0..planes).map(|plane_at| plane_at * plane) {
+        groups.extend(own.iter().map(|group| group.iter().map(|at| first + at).collect()));
     }
     Ok(groups)
 }

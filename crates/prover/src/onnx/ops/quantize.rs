@@ -151,7 +151,7 @@ pub(super) fn saturated(
 /// (x − zero point)·scale, of a tensor, along an axis, or in blocks.
 pub(super) fn dequantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
-    if x.dtype().is_float() {
+    if x.dtype().is_float() && !x.dtype().is_minifloat() {
         return Err(node.malformed("it dequantizes floats".into()));
     }
     if ![0, 1].contains(&node.int("output_dtype").unwrap_or(0)) {

@@ -1,7 +1,7 @@
-//! ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ArgMax and ArgMin; CumSum.
+//! ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ArgMax and ArgMin; CumSum and CumProd.
 
 use crate::{
-    graph::{Extremum, Linear, LinearMap, Op, Product, SparseRows},
+    graph::{Element, Extremum, Linear, LinearMap, Op, Product, SparseRows},
     onnx::{
         dtype::DType,
         error::OnnxError,
@@ -136,6 +136,49 @@ pub(super) fn cumulative(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias };
     let (shape, dtype) = (x.shape().to_vec(), x.dtype());
     node.emit(Op::Linear(linear), vec![x], shape, dtype)
+}
+
+/// Running products along an axis.
+pub(super) fn cumulative_product(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    let (exclusive, reverse) = (node.flag("exclusive", false)?, node.flag("reverse", false)?);
+    let axis = match node.take_ints(1)?.as_deref() {
+        Some([axis]) => node.axis(*axis, x.shape().len())?,
+        _ => return Err(node.malformed("its axis is not one integer".into())),
+    };
+    if !x.dtype().is_float() && (!x.dtype().computes() || matches!(x, Value::Signal(_))) {
+        return Err(node.unsupported("it multiplies integers, whose products may wrap"));
+    }
+    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
+    let (size, inner) = (shape[axis], shape[axis + 1..].iter().product::<usize>());
+    let rows = node.pay(&shape)?.checked_div(size).filter(|rows| *rows > 0);
+    let rows = rows.ok_or_else(|| node.unsupported("it multiplies an empty tensor"))?;
+    // The elements at one place of each row, and their products so far.
+    let at = |place: usize| {
+        let place = if reverse { size - 1 - place } else { place };
+        let of = |row: usize| row / inner * inner * size + place * inner + row % inner;
+        (0..rows).map(of).collect::<Vec<_>>()
+    };
+    node.pay(&[x.len(), 4])?;
+    let mut products: Vec<Value> = Vec::with_capacity(size);
+    for place in 0..size - usize::from(exclusive) {
+        let next = node.pick(x.clone(), vec![rows], &at(place))?;
+        let made = match products.last().cloned() {
+            Some(before) => products::multiply(node, before, next)?,
+            None => next,
+        };
+        products.push(made);
+    }
+    let element = |index: usize| {
+        let (place, row) = (index / inner % size, index / inner / size * inner + index % inner);
+        let place = if reverse { size - 1 - place } else { place };
+        match place.checked_sub(usize::from(exclusive)) {
+            Some(input) => Element::Input { input, index: row },
+            None => Element::Constant(1.0),
+        }
+    };
+    let elements = (0..x.len()).map(element).collect();
+    node.emit(Op::Select(elements), products, shape, dtype)
 }
 
 /// The position of the greatest element along an axis, or of the least.

@@ -3,7 +3,7 @@
 //! An activation that is x far to the right is max(x, 0) and a *rest* that falls to 0 at both
 //! ends ([`Curve`]), so that no table is as long as its input's range.
 
-use super::{activation::apply, arithmetic::add, compare};
+use super::{activation::apply, arithmetic::add, compare, products};
 use crate::{
     graph::{Curve, Function, Test},
     onnx::{
@@ -126,6 +126,17 @@ pub(super) fn swish(node: &mut Node<'_>, x: Value, alpha: f64) -> Result<Value, 
             node.scale(silu, |_| (1.0 / alpha, 0.0))
         }
     }
+}
+
+/// SwiGLU: swish(a)·b.
+pub(super) fn gated(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let (a, b) = (node.take_real(0)?, node.take_real(1)?);
+    if a.shape() != b.shape() || a.dtype() != b.dtype() {
+        return Err(node.mismatch(format!("{:?} gates {:?}", a.shape(), b.shape())));
+    }
+    let alpha = node.float("alpha", 1.0)?;
+    let gate = swish(node, a, alpha)?;
+    products::multiply(node, gate, b)
 }
 
 /// max(x, 0) and the rest.

@@ -34,7 +34,8 @@ fn stairs_down(widths: &[f64]) -> Op {
     Op::Function(Function::Staircase(Staircase { scale: Scale::Divide(all), ..plain }))
 }
 
-fn floor(node: &mut Node<'_>, x: Value, widths: &[f64]) -> Result<Value, OnnxError> {
+/// ⌊x / width⌋.
+pub(super) fn floor(node: &mut Node<'_>, x: Value, widths: &[f64]) -> Result<Value, OnnxError> {
     let (shape, dtype) = (x.shape().to_vec(), x.dtype());
     node.emit(stairs_down(widths), vec![x], shape, dtype)
 }
@@ -101,9 +102,6 @@ pub(super) fn divide(node: &mut Node<'_>, x: Value, c: &Tensor) -> Result<Value,
 /// x mod c: with the sign of c, or with that of x where `fmod`.
 pub(super) fn modulo(node: &mut Node<'_>, x: Value, c: &Tensor) -> Result<Value, OnnxError> {
     let fmod = node.flag("fmod", false)?;
-    if x.dtype().is_float() && !fmod {
-        return Err(node.malformed("it takes floats, for which fmod must be 1".into()));
-    }
     let widths = divisors(node, c)?;
     let times = match fmod {
         true => truncated(node, x.clone(), &widths)?,
@@ -116,28 +114,4 @@ pub(super) fn modulo(node: &mut Node<'_>, x: Value, c: &Tensor) -> Result<Value,
     };
     let whole = node.scale(times, |at| (widths[at], 0.0))?;
     add(node, vec![(x, 1.0), (whole, -1.0)])
-}
-
-/// Bits of integers shifted by constants.
-pub(super) fn shift(node: &mut Node<'_>) -> Result<Value, OnnxError> {
-    let (x, by) = (node.take(0)?, node.take(1)?);
-    let bits = x.dtype().limits().map_or(64, |(_, high)| 64 - high.leading_zeros());
-    let mut both = node.broadcast(vec![x, by])?;
-    let (Some(Value::Const(by)), Some(x)) = (both.pop(), both.pop()) else {
-        return Err(node.unsupported("it shifts by what is not a constant"));
-    };
-    let Data::Int(by) = by.data else {
-        return Err(node.malformed("it shifts by floats".into()));
-    };
-    if by.iter().any(|by| !(0..i64::from(bits)).contains(by)) {
-        return Err(
-            node.unsupported(format!("it shifts by more than {bits} bits, or by fewer than 0"))
-        );
-    }
-    let factors: Vec<f64> = by.iter().map(|by| 2f64.powi(*by as i32)).collect();
-    match node.text("direction", "").as_str() {
-        "LEFT" => node.scale(x, |at| (factors[at], 0.0)),
-        "RIGHT" => floor(node, x, &factors),
-        other => Err(node.malformed(format!("its direction is {other:?}"))),
-    }
 }

@@ -1,33 +1,29 @@
-//! Windows that move over one or two dimensions: what convolutions and pools share.
+//! Windows that move over dimensions: what convolutions and pools share.
 
-use crate::onnx::{error::OnnxError, node::Node};
+use crate::onnx::{error::OnnxError, node::Node, shape::MAX_RANK};
 
 /// More than any kernel, stride, dilation or pad is; keeps sums of products small.
 const MAX: i64 = 1 << 24;
 
-/// Windows over `[height, width]`; with one dimension the height is 1.
+/// Windows over some dimensions, each list with a number for each of them.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
-    pub(super) input: [usize; 2],
-    pub(super) output: [usize; 2],
-    pub(super) kernel: [usize; 2],
-    pub(super) strides: [usize; 2],
-    pub(super) dilations: [usize; 2],
-    /// Before the first row and column.
-    pub(super) before: [usize; 2],
-    /// Behind the last row and column.
-    pub(super) after: [usize; 2],
+    pub(super) input: Vec<usize>,
+    pub(super) output: Vec<usize>,
+    pub(super) kernel: Vec<usize>,
+    pub(super) strides: Vec<usize>,
+    pub(super) dilations: Vec<usize>,
+    /// Before the first element.
+    pub(super) before: Vec<usize>,
+    /// Behind the last element.
+    pub(super) after: Vec<usize>,
 }
 
 /// The dimensions that windows move over: all but batch and channels.
 pub(super) fn spatial(node: &Node<'_>, shape: &[usize]) -> Result<Vec<usize>, OnnxError> {
     match shape {
         _ if shape.contains(&0) => Err(node.mismatch(format!("{shape:?} is empty"))),
-        [_, _, spatial @ ..] if (1..=2).contains(&spatial.len()) => Ok(spatial.to_vec()),
-        [_, _, _, _, _, ..] => Err(node.unsupported(format!(
-            "its input has {} dimensions besides batch and channels, one or two can be",
-            shape.len() - 2
-        ))),
+        [_, _, spatial @ ..] if (1..=MAX_RANK - 2).contains(&spatial.len()) => Ok(spatial.to_vec()),
         _ => Err(node.mismatch(format!("{shape:?} is no batch of channels"))),
     }
 }
@@ -121,18 +117,11 @@ impl Window {
                 output[axis] -= 1;
             }
         }
-        Ok(Self {
-            input: pair(input, 1),
-            output: pair(&output, 1),
-            kernel: pair(kernel, 1),
-            strides: pair(&strides, 1),
-            dilations: pair(&dilations, 1),
-            before: pair(&before, 0),
-            after: pair(&after, 0),
-        })
+        let (input, kernel) = (input.to_vec(), kernel.to_vec());
+        Ok(Self { input, output, kernel, strides, dilations, before, after })
     }
 
-    /// The rows (axis 0) or columns (axis 1) of the input that window `at` covers.
+    /// The places along an axis of the input that window `at` covers.
     pub(super) fn covers(&self, axis: usize, at: usize) -> Vec<usize> {
         let place = |k: usize| {
             (at * self.strides[axis] + k * self.dilations[axis])
@@ -149,8 +138,19 @@ impl Window {
         (0..self.kernel[axis]).filter(place).count()
     }
 
-    /// The output's dimensions after batch and channels, as many as the input's.
-    pub(super) fn dims(&self, rank: usize) -> Vec<usize> {
-        self.output[2 - (rank - 2).min(2)..].to_vec()
+    /// The element of the input at `place` of window `at`, both row-major; none in the padding.
+    pub(super) fn element(&self, mut at: usize, mut place: usize) -> Option<usize> {
+        let (mut element, mut stride) = (0, 1);
+        for axis in (0..self.input.len()).rev() {
+            let (own, k) = (at % self.output[axis], place % self.kernel[axis]);
+            let along = (own * self.strides[axis] + k * self.dilations[axis])
+                .checked_sub(self.before[axis])
+                .filter(|&along| along < self.input[axis])?;
+            element += along * stride;
+            stride *= self.input[axis];
+            at /= self.output[axis];
+            place /= self.kernel[axis];
+        }
+        Some(element)
     }
 }

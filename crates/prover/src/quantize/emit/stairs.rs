@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Halves that go to the even side are uneven steps: where there are any on the grid, both numbers
-//! next to a half are made, and the even one is taken.
+//! next to a half are made, and the even one is taken. What float32 takes for a half, or for what is
+//! beyond one, though it is only next to it, may go either way where no line steps as float32 does.
 //!
 //! What is not on a grid has been rounded already, and is rounded once more.
 
@@ -21,7 +22,7 @@ use std::collections::HashMap;
 use self::line::{Grid, Line, common_unit, gcd};
 use super::{Emitter, Made, Meaning, Scaled, integer};
 use crate::{
-    graph::{Linear, LinearMap, Rounding, SparseRows, Staircase, TensorId},
+    graph::{Linear, LinearMap, Rounding, Scale, SparseRows, Staircase, TensorId},
     integer::Interval,
     quantize::{
         QuantizeError,
@@ -77,53 +78,89 @@ impl Emitter<'_> {
         lowest: f64,
         aligned: &Aligned,
     ) -> Result<Option<TensorId>, QuantizeError> {
-        if let Some(tensor) = self.steps(step, view, stairs, lowest, aligned) {
-            return Ok(Some(tensor));
+        let float32 = stairs.rounding == Rounding::HalfEven && stairs.single;
+        // Where float32 makes halves of what is next to one, its steps are often on no line; those
+        // of integer arithmetic are worth more than one, those of floats are not.
+        let defined = matches!(stairs.scale, Scale::Multiply(_));
+        let ways: &[(bool, bool)] = match float32 {
+            false => &[(false, false), (true, false)],
+            true if defined => &[(false, false), (true, false), (false, true), (true, true)],
+            true => &[(false, false), (false, true), (true, false), (true, true)],
+        };
+        for (even, either) in ways {
+            let lowest = (lowest, *either);
+            let made = match even {
+                false => {
+                    let made = self.steps(step, view, stairs, lowest, aligned);
+                    made.map(|made| self.push_steps(step, made))
+                }
+                true => self.halves(step, view, stairs, lowest, aligned)?,
+            };
+            if made.is_some() {
+                return Ok(made);
+            }
         }
+        Ok(None)
+    }
+
+    /// The same where halves go to even as on no line: every second one up. Both numbers next to a
+    /// half are made.
+    fn halves(
+        &mut self,
+        step: &Step,
+        view: &View,
+        stairs: &Staircase,
+        lowest: (f64, bool),
+        aligned: &Aligned,
+    ) -> Result<Option<TensorId>, QuantizeError> {
         if stairs.rounding != Rounding::HalfEven {
             return Ok(None);
         }
-        // Among halves, every second one goes up, as on no line: both ways are made.
         let [up, down] = [Rounding::HalfUp, Rounding::HalfDown].map(|rounding| {
             let stairs = Staircase { rounding, ..stairs.clone() };
             self.steps(step, view, &stairs, lowest, aligned)
         });
         match (up, down) {
-            (Some(up), Some(down)) => self.to_even(step, stairs, lowest, [up, down]),
+            (Some(up), Some(down)) => {
+                let both = [up, down].map(|made| self.push_steps(step, made));
+                self.evened(step, stairs, lowest.0, both)
+            }
             _ => Ok(None),
         }
     }
 
-    /// ⌊(M·Z + c) / 2^n⌋ of every element.
+    /// ⌊(M·Z + c) / 2^n⌋ of every element, and what is left of n for a second rescale; nothing is
+    /// made of it yet.
     fn steps(
-        &mut self,
+        &self,
         step: &Step,
         view: &View,
         stairs: &Staircase,
-        lowest: f64,
+        lowest: (f64, bool),
         aligned: &Aligned,
-    ) -> Option<TensorId> {
-        if let Some(scaled) = self.on_line(view, stairs, (lowest, 0), aligned)
-            && self.fits(&scaled)
-        {
-            return Some(self.push(&step.name, scaled));
-        }
+    ) -> Option<(Scaled, u32)> {
+        let fitting = |more: u32| {
+            let scaled = self.on_line(view, stairs, lowest, more, aligned);
+            scaled.filter(|scaled| self.fits(scaled)).map(|scaled| (scaled, more))
+        };
         // ⌊⌊x / a⌋ / b⌋ is ⌊x / (a·b)⌋: two rescales tell apart more.
-        let highest = step.bounds.iter().map(|(_, hi)| hi - lowest).fold(1.0, f64::max);
+        let highest = step.bounds.iter().map(|(_, hi)| hi - lowest.0).fold(1.0, f64::max);
         let spare = self.value_bits as i32 - 2 - highest.log2().ceil() as i32;
-        let more = spare.clamp(0, self.graph.shift_bits as i32) as u32;
-        let scaled = self.on_line(view, stairs, (lowest, more), aligned)?;
-        if !self.fits(&scaled) {
-            return None;
-        }
+        fitting(0).or_else(|| fitting(spare.clamp(0, self.graph.shift_bits as i32) as u32))
+    }
+
+    fn push_steps(&mut self, step: &Step, (scaled, more): (Scaled, u32)) -> TensorId {
         let tensor = self.push(&step.name, scaled);
+        if more == 0 {
+            return tensor;
+        }
         let rows = (0..step.len).map(|at| (vec![(tensor, at, 1)], 0)).collect::<Vec<_>>();
-        Some(self.scaled_rows(&step.name, &rows, 1 << (self.graph.shift_bits - more)))
+        self.scaled_rows(&step.name, &rows, 1 << (self.graph.shift_bits - more))
     }
 
     /// Of two whole numbers, which are one or follow each other, the one that is even before
     /// its zero point is added; both count from `lowest`.
-    fn to_even(
+    fn evened(
         &mut self,
         step: &Step,
         stairs: &Staircase,
@@ -202,7 +239,8 @@ impl Emitter<'_> {
         &self,
         view: &View,
         stairs: &Staircase,
-        (lowest, more): (f64, u32),
+        lowest: (f64, bool),
+        more: u32,
         (rows, grids): &Aligned,
     ) -> Option<Scaled> {
         let one = 1i128 << (self.graph.shift_bits + more);

@@ -54,54 +54,65 @@ impl Grid {
     }
 
     /// M and c with which ⌊(M·Z + c) / 2^n⌋ is `stairs` − `lowest` for all Z in the bounds, if
-    /// there are any.
+    /// there are any; where `either`, one of the values that float32 may make of it.
     pub(super) fn line(
         &self,
         stairs: &Staircase,
         index: usize,
-        lowest: f64,
+        (lowest, either): (f64, bool),
         one: i128,
     ) -> Option<Line> {
-        let value = |at: i128| (stairs.value(index, self.real(at * self.stride)) - lowest) as i64;
+        let values = |at: i128| {
+            let x = self.real(at * self.stride);
+            let (low, high) = match either {
+                true => stairs.either(index, x),
+                false => (stairs.value(index, x), stairs.value(index, x)),
+            };
+            ((low - lowest) as i64, (high - lowest) as i64)
+        };
         let first = self.bounds.0.div_euclid(self.stride)
             + i128::from(self.bounds.0.rem_euclid(self.stride) > 0);
         let last = self.bounds.1.div_euclid(self.stride).max(first);
-        let (least, greatest) = (value(first), value(last));
+        let (least, greatest) = (values(first).0, values(last).1);
         if least == greatest {
             return Some((0, i128::from(least) * one));
         }
         if greatest - least > MAX_STEPS {
             return None;
         }
-        // The least Z of each value above the first. What is below 0 is cut at 0, and what is
-        // above the bound by whoever reads it.
+        // The least Z at which what rises is reached, or the one behind the last.
+        let reached = |from: i128, is: &dyn Fn(i128) -> bool| {
+            let (mut below, mut above) = (from - 1, last + 1);
+            while above - below > 1 {
+                let middle = below + (above - below) / 2;
+                if is(middle) { above = middle } else { below = middle }
+            }
+            above
+        };
+        // Of each value above the first: from where on it may be reached, and from where on it must
+        // be. What is below 0 is cut at 0, and what is above the bound by whoever reads it.
         let mut steps = Vec::new();
         let mut from = first;
         for k in least + 1..=greatest {
-            let (mut below, mut above) = (from - 1, last);
-            if value(from) >= k {
-                above = from;
-            }
-            while above - below > 1 {
-                let middle = below + (above - below) / 2;
-                if value(middle) >= k { above = middle } else { below = middle }
-            }
-            steps.push((i128::from(k), above));
-            from = above;
+            from = reached(from, &|at| values(at).1 >= k);
+            let must = reached(from, &|at| values(at).0 >= k);
+            steps.push((i128::from(k), from, must));
         }
         let ideal = stairs.rate(index) * self.unit * one as f64;
         let nearest = ideal.round() as i128;
         [0, 1, -1, 2, -2].into_iter().map(|by| nearest + by).find_map(|m| {
             let mut least_c = i128::MIN;
             let mut greatest_c = i128::MAX;
-            for (k, at) in &steps {
-                least_c = least_c.max(k * one - m * at * self.stride);
-                if *at > first {
-                    greatest_c = greatest_c.min(k * one - 1 - m * (at - 1) * self.stride);
+            for (k, may, must) in &steps {
+                if *must <= last {
+                    least_c = least_c.max(k * one - m * must * self.stride);
+                }
+                if *may > first {
+                    greatest_c = greatest_c.min(k * one - 1 - m * (may - 1) * self.stride);
                 }
             }
             // The lowest value is not negative, and may be the cut.
-            if least > 0 {
+            if least > 0 || least_c == i128::MIN {
                 least_c = least_c.max(i128::from(least) * one - m * first * self.stride);
             }
             // In the middle, as far from both as it can be.
@@ -118,14 +129,20 @@ mod tests {
     use super::*;
     use crate::graph::{Rounding, Scale};
 
-    fn check(grid: &Grid, stairs: &Staircase, shift_bits: u32) -> bool {
+    fn check(grid: &Grid, stairs: &Staircase, shift_bits: u32, either: bool) -> bool {
         let one = 1i128 << shift_bits;
         let lowest = stairs.value(0, grid.real(grid.bounds.0));
-        let Some((m, c)) = grid.line(stairs, 0, lowest, one) else { return false };
+        let Some((m, c)) = grid.line(stairs, 0, (lowest, either), one) else { return false };
         for z in (grid.bounds.0..=grid.bounds.1).filter(|z| z % grid.stride == 0) {
             let ours = (m * z + c).div_euclid(one).max(0) as f64 + lowest;
             let ours = ours.min(stairs.high);
-            assert_eq!(ours, stairs.value(0, grid.real(z)), "{stairs} at {z}");
+            let x = grid.real(z);
+            let (low, high) = match either {
+                true => stairs.either(0, x),
+                false => (stairs.value(0, x), stairs.value(0, x)),
+            };
+            assert!(low <= ours && ours <= high, "{stairs} at {z}: {ours}, not {low} to {high}");
+            assert!(either || low == high);
         }
         true
     }
@@ -139,8 +156,8 @@ mod tests {
             for width in [0.123_456_7, 0.25, 1.0, 1.5, f64::from(0.137f32), f64::from(0.3217f32)] {
                 for single in [false, true] {
                     let stairs = Staircase { single, ..Staircase::dividing(rounding, width) };
-                    assert!(check(&grid, &stairs, 40), "{stairs}");
-                    assert!(check(&fine, &stairs, 40), "{stairs}");
+                    assert!(check(&grid, &stairs, 40, false), "{stairs}");
+                    assert!(check(&fine, &stairs, 40, false), "{stairs}");
                 }
             }
         }
@@ -160,8 +177,33 @@ mod tests {
                 ..Staircase::plain(Rounding::HalfUp)
             };
             // One rescale of 30 bits may be too coarse; two are not.
-            assert!(check(&grid, &stairs, 44), "{factor}");
+            assert!(check(&grid, &stairs, 44, false), "{factor}");
         }
+    }
+
+    #[test]
+    fn what_float32_makes_of_near_halves_may_go_either_way() {
+        // Of some scales a line steps where float32 does, of all of them where it may.
+        let grid = Grid { start: 0.0, unit: 1.0, stride: 1, bounds: (-290_000, 290_000) };
+        let mut exact = 0;
+        for step in 0..24u8 {
+            let factor = 0.000_431_7f32 + f32::from(step) * 1.37e-5;
+            let stairs = Staircase {
+                scale: Scale::Multiply(vec![f64::from(factor)]),
+                single: true,
+                low: 0.0,
+                high: 255.0,
+                ..Staircase::plain(Rounding::HalfEven)
+            };
+            assert!(check(&grid, &stairs, 44, true), "{factor}");
+            exact += u8::from(check(&grid, &stairs, 44, false));
+        }
+        assert!(exact < 24, "float32 is no line for all scales");
+        // Halves are what they are.
+        let stairs = |by| Staircase { single: true, ..Staircase::dividing(Rounding::HalfEven, by) };
+        assert_eq!(stairs(2.0).either(0, 5.0), (2.0, 2.0));
+        let beside = 0.1f32.next_up();
+        assert_eq!(stairs(f64::from(beside)).either(0, f64::from(0.1f32) * 2.5), (2.0, 3.0));
     }
 
     #[test]
@@ -169,11 +211,14 @@ mod tests {
         // 0.3 / 0.1 is below 3 in float64, 0.2 / 0.1 is 2.
         let grid = Grid { start: 0.0, unit: 0.01, stride: 1, bounds: (0, 700) };
         let stairs = Staircase::dividing(Rounding::Floor, 0.1);
-        assert_eq!(grid.line(&stairs, 0, 0.0, 1 << 40), None);
+        assert_eq!(grid.line(&stairs, 0, (0.0, false), 1 << 40), None);
         // Of halves, every second goes up.
         let grid = Grid { unit: 0.5, bounds: (0, 20), ..grid };
-        assert_eq!(grid.line(&Staircase::plain(Rounding::HalfEven), 0, 0.0, 1 << 40), None);
-        assert!(grid.line(&Staircase::plain(Rounding::HalfUp), 0, 0.0, 1 << 40).is_some());
+        assert_eq!(
+            grid.line(&Staircase::plain(Rounding::HalfEven), 0, (0.0, false), 1 << 40),
+            None
+        );
+        assert!(grid.line(&Staircase::plain(Rounding::HalfUp), 0, (0.0, false), 1 << 40).is_some());
     }
 
     #[test]
@@ -184,7 +229,7 @@ mod tests {
             ..Staircase::plain(Rounding::HalfEven)
         };
         let one = 1i128 << 14;
-        assert_eq!(grid.line(&stairs, 0, stairs.value(0, -260_000.0), one), None);
+        assert_eq!(grid.line(&stairs, 0, (stairs.value(0, -260_000.0), false), one), None);
     }
 
     #[test]

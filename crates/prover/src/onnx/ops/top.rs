@@ -1,0 +1,90 @@
+//! TopK of any values: its members for each count up to k, of which each adds one element to the
+//! one before.
+
+use super::{layout::permute, products, quantize};
+use crate::{
+    graph::{Element, Extremum, Leading, Linear, LinearMap, Op, Product, SparseRows},
+    onnx::{
+        dtype::DType,
+        error::OnnxError,
+        node::{Node, Value},
+    },
+};
+
+/// Most elements of a row of what depends on the input that are given in order.
+pub(super) const MOST: usize = 16;
+
+/// The greatest or least `count` elements along the last axis, and where they stand.
+pub(super) fn in_order(
+    node: &mut Node<'_>,
+    x: Value,
+    count: usize,
+    minimum: bool,
+) -> Result<Vec<Value>, OnnxError> {
+    let from = x.shape().to_vec();
+    let (columns, dtype) = (from.last().copied().unwrap_or(1), x.dtype());
+    let rows = x.len() / columns.max(1);
+    let mut to = from;
+    if let Some(last) = to.last_mut() {
+        *last = count;
+    }
+    node.pay(&[rows, columns, count, 8])?;
+    let groups: Vec<Vec<usize>> =
+        (0..rows).map(|row| (row * columns..(row + 1) * columns).collect()).collect();
+    let starts: Vec<usize> = (0..=rows).map(|row| row * columns).collect();
+    let pairs: Vec<[usize; 2]> = (0..rows * columns).map(|at| [at, at]).collect();
+    let (mut values, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut before: Option<Value> = None;
+    let real = quantize::as_real(x.clone());
+    for own in 1..=count {
+        let extremum = Extremum { minimum, groups: groups.clone() };
+        let op = Op::Leading(Leading { extremum, count: own });
+        let members = node.emit(op, vec![x.clone()], vec![rows * columns], DType::Int64)?;
+        // One a row.
+        let one = match &before {
+            None => members.clone(),
+            Some(before) => {
+                let by = |factor: f64| LinearMap::Diagonal(vec![factor; rows * columns]);
+                let maps = vec![by(1.0), by(-1.0)];
+                let linear = Linear { maps, bias: vec![0.0; rows * columns] };
+                let operands = vec![members.clone(), before.clone()];
+                node.emit(Op::Linear(linear), operands, vec![rows * columns], DType::Int64)?
+            }
+        };
+        let row = |row: &Vec<usize>| {
+            row.iter().map(|at| (*at, (at % columns) as f64)).collect::<Vec<_>>()
+        };
+        let map = LinearMap::Sparse(SparseRows::from_rows(groups.iter().map(row)));
+        let linear = Linear { maps: vec![map], bias: vec![0.0; rows] };
+        places.push(node.emit(Op::Linear(linear), vec![one.clone()], vec![rows], DType::Int64)?);
+        let product = Product { starts: starts.clone(), pairs: pairs.clone() };
+        let operands = [real.clone(), quantize::as_real(one)];
+        values.push(products::contract(node, operands, product, vec![rows])?);
+        before = Some(members);
+    }
+    let beside = |node: &mut Node<'_>, parts: Vec<Value>, dtype: DType| {
+        let element = |at: usize| Element::Input { input: at % count, index: at / count };
+        let elements = (0..rows * count).map(element).collect();
+        node.emit(Op::Select(elements), parts, to.clone(), dtype)
+    };
+    let values = beside(node, values, real.dtype())?;
+    let places = beside(node, places, DType::Int64)?;
+    let values = if dtype.is_float() { values } else { quantize::as_whole(node, values, dtype)? };
+    Ok(vec![values, places])
+}
+
+/// `axis` last, or back again.
+pub(super) fn turned(
+    node: &mut Node<'_>,
+    x: Value,
+    axis: usize,
+    back: bool,
+) -> Result<Value, OnnxError> {
+    let rank = x.shape().len();
+    let order: Vec<usize> = (0..rank).filter(|a| *a != axis).chain([axis]).collect();
+    let order = match back {
+        false => order,
+        true => (0..rank).map(|a| order.iter().position(|own| *own == a).unwrap_or(a)).collect(),
+    };
+    if axis + 1 == rank { Ok(x) } else { permute(node, x, &order) }
+}
