@@ -70,7 +70,9 @@ def table(outcomes, operators, outside):
         f"Of the {total} others, **{passed} pass ({100 * passed / total:.0f} %)**, "
         f"{count(everything, 'refused')} are refused with a reason, {count(everything, 'failed')} fail, "
         f"{count(everything, 'panicked')} panic. {circuits} circuits were checked by halo2's mock prover. "
-        f"{constant} of those that pass have constants only, which are computed while reading.",
+        f"{constant} of those that pass have constants only, which are computed while reading. "
+        f"{cases.WITHOUT} cases are casts of NaN and infinities among other numbers: neither can be an input or a result "
+        "of a proof, and the cases are run without these elements.",
         "",
         "| operator | passed | refused | failed | the first reason |",
         "|---|---|---|---|---|",

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use verdict_prover::{
     graph::{Curve, Function, Graph, LinearMap, Op, Tensor},
     onnx::{self, LoadOptions},
+    plan::{Plan, PlanOptions},
+    quantize::{Grid, Ranges},
 };
 
 fn load(path: &Path) -> Result<Graph, Box<dyn std::error::Error>> {
@@ -217,5 +219,46 @@ fn the_hash_is_the_files() -> TestResult {
     let expected: [u8; 32] = Sha256::digest(&bytes).into();
     assert_eq!(load(&credit("model.onnx"))?.sha256, expected);
     assert_eq!(onnx::parse(&bytes, "other", &LoadOptions::default())?.sha256, expected);
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Images {
+    samples: Vec<Applicant>,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    digit: Vec<f64>,
+    scores: Vec<Vec<f64>>,
+}
+
+#[test]
+fn digits_are_read_as_onnxruntime_reads_them() -> TestResult {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/digits");
+    let images: Images = serde_json::from_str(&fs::read_to_string(folder.join("samples.json"))?)?;
+    let reference: BTreeMap<String, Read> =
+        serde_json::from_str(&fs::read_to_string(folder.join("reference.json"))?)?;
+    assert_eq!(reference.len(), 3);
+    let pixels = Grid { decimals: 0, exact: true, missing: false };
+    let ranges = Ranges { grids: vec![Some(pixels); 64], ..Ranges::uniform(64, 0.0, 16.0) };
+    for (name, expected) in reference {
+        let model = load(&folder.join(format!("{name}.onnx")))?;
+        let plan = Plan::new(&model, &ranges, &PlanOptions::default())?;
+        assert_eq!(images.samples.len(), 10);
+        for (at, image) in images.samples.iter().enumerate() {
+            let (float, ours) = (model.run(&[&image.input])?.concat(), &plan.quantized);
+            let ours = ours.run(&image.input)?;
+            for made in [&float, &ours] {
+                assert_eq!(made[0], expected.digit[at], "{name}: {}", image.id);
+            }
+            // A quantized network's scores are multiples of one scale, and onnxruntime's to the
+            // last bit of float32.
+            let allowed = if name == "int8" { 2e-6 } else { 1e-4 };
+            let scores = &expected.scores[at];
+            let [float, ours] = [&float, &ours].map(|made| distance(&made[1..], scores));
+            assert!(float < 1e-5 && ours < allowed, "{name}: {}: {float} {ours}", image.id);
+        }
+    }
     Ok(())
 }

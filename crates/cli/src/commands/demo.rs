@@ -16,7 +16,7 @@ use verdict::{
     recorded, submit, verify,
 };
 use verdict_contracts::{bindings::InferenceOracle::latestScoreOfCall, verify_inference_calldata};
-use verdict_prover::samples::InputTensor;
+use verdict_prover::{onnx::output_names, samples::InputTensor};
 use verdict_relayer::devchain::{DevChain, DevChainOptions};
 
 use super::{
@@ -129,8 +129,10 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
 
     ui.heading("1. The model: a trained network in an ONNX file, and the circuit it will become");
     let mut options = example_options(&args.example);
-    options.output.extend(args.output.clone());
-    let planned = ui.step("read and plan", || plan(&args.example.join(&args.model), &options))?;
+    let path = args.example.join(&args.model);
+    let first = || Ok::<_, Error>(output_names(&path).map_err(Error::from)?.into_iter().next());
+    options.output.extend(args.output.clone().map_or_else(first, |name| Ok(Some(name)))?);
+    let planned = ui.step("read and plan", || plan(&path, &options))?;
     let applicant = choose(&args.example, planned.inputs(), args.id.as_deref())?;
     inspect::summary(&planned)?.iter().for_each(|line| ui.note(line.trim_start()));
 

@@ -35,6 +35,8 @@ pub(super) struct Builder {
     pub(super) sorted: HashMap<TensorId, Sorted>,
     /// Tensors whose elements are distances.
     pub(super) distances: HashSet<TensorId>,
+    /// Tensors that integers were dequantized to.
+    pub(super) dequantized: HashMap<TensorId, Dequantized>,
     /// The number of each name in the graph's vocabulary.
     codes: HashMap<String, usize>,
 }
@@ -44,6 +46,15 @@ pub(super) struct Scaled {
     pub(super) source: TensorId,
     /// (offset, scale) of each element.
     pub(super) by: Vec<(f32, f32)>,
+}
+
+/// (q − zero)·scale of integers of a type.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Dequantized {
+    pub(super) source: TensorId,
+    pub(super) dtype: DType,
+    pub(super) scale: f64,
+    pub(super) zero: f64,
 }
 
 /// Values of points, of which some are chosen.
@@ -116,6 +127,7 @@ impl Builder {
         let (log_sums, normalized) = (HashMap::new(), HashSet::new());
         let (by_leaf, ordered, chosen) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (sorted, distances) = (HashMap::new(), HashSet::new());
+        let dequantized = HashMap::new();
         Self {
             graph,
             budget,
@@ -128,6 +140,7 @@ impl Builder {
             chosen,
             sorted,
             distances,
+            dequantized,
             codes,
         }
     }

@@ -73,6 +73,17 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Graph, OnnxError> {
     parse_in(&bytes, &name, Some(path.parent().unwrap_or(Path::new(""))), options, passes::simplify)
 }
 
+/// Names of the outputs that a model file declares, in its order.
+///
+/// # Errors
+/// The file is not read, or is no model.
+pub fn output_names(path: &Path) -> Result<Vec<String>, OnnxError> {
+    let bytes = read_bounded(path, MAX_FILE_BYTES)?;
+    let Decoded { model, .. } = decode(&bytes, None)?;
+    let graph = model.graph.ok_or_else(|| wire::not_onnx("it has no graph"))?;
+    Ok(graph.output.into_iter().map(|info| info.name).collect())
+}
+
 /// Reads a model from the bytes of an ONNX file.
 ///
 /// # Errors

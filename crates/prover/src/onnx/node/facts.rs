@@ -3,7 +3,7 @@
 use super::{Node, Value};
 use crate::{
     graph::{Curve, Function, Op, TensorId},
-    onnx::builder::{ByLeaf, Chosen, Scaled, Sorted},
+    onnx::builder::{ByLeaf, Chosen, Dequantized, Scaled, Sorted},
 };
 
 impl Node<'_> {
@@ -100,6 +100,21 @@ impl Node<'_> {
     /// Whether a tensor's rows are probabilities that add up to 1.
     pub(in crate::onnx) fn is_normalized(&self, value: &Value) -> bool {
         matches!(value, Value::Signal(signal) if self.builder.normalized.contains(&signal.id))
+    }
+
+    /// Notes what integers a tensor was dequantized from.
+    pub(in crate::onnx) fn note_dequantized(&mut self, made: &Value, from: Dequantized) {
+        if let Value::Signal(signal) = made {
+            self.builder.dequantized.insert(signal.id, from);
+        }
+    }
+
+    /// What integers a tensor was dequantized from.
+    pub(in crate::onnx) fn dequantized(&self, value: &Value) -> Option<Dequantized> {
+        match value {
+            Value::Signal(signal) => self.builder.dequantized.get(&signal.id).copied(),
+            Value::Const(_) => None,
+        }
     }
 
     /// Notes that a tensor is another one scaled in float32.

@@ -3,11 +3,12 @@
 
 use super::{conv, matrix};
 use crate::{
-    graph::{Element, Function, Op, Rounding, Scale, Staircase},
+    graph::{Element, Extremum, Function, Op, Rounding, Scale, Staircase},
     onnx::{
+        builder::Dequantized,
         dtype::{DType, type_name},
         error::OnnxError,
-        node::{Node, Value},
+        node::{Node, Signal, Value},
         tensor::{Data, Tensor},
     },
 };
@@ -87,9 +88,7 @@ pub(super) fn as_real(value: Value) -> Value {
             Value::Const(Tensor::floats(shape, values.into_iter().map(|v| v as f64).collect()))
         }
         Value::Const(tensor) => Value::Const(Tensor { dtype: DType::Float32, ..tensor }),
-        Value::Signal(signal) => {
-            Value::Signal(crate::onnx::node::Signal { dtype: DType::Float32, ..signal })
-        }
+        Value::Signal(signal) => Value::Signal(Signal { dtype: DType::Float32, ..signal }),
     }
 }
 
@@ -120,6 +119,14 @@ pub(super) fn quantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     };
     if let Some(bad) = grid.scales.iter().find(|scale| **scale <= 0.0) {
         return Err(node.malformed(format!("a scale is {bad}, it must be positive")));
+    }
+    // What was dequantized just so is what it was.
+    if let (Some(known), Value::Signal(x)) = (node.dequantized(&x), &x)
+        && dtype == known.dtype
+        && grid.scales.iter().all(|scale| *scale == known.scale)
+        && grid.zeros.iter().all(|zero| *zero == known.zero)
+    {
+        return Ok(Value::Signal(Signal { id: known.source, dtype, ..x.clone() }));
     }
     let scale = Scale::Divide(grid.scales);
     saturated(node, x, scale, grid.zeros, dtype)
@@ -161,11 +168,42 @@ pub(super) fn dequantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     if grid.dtype.is_some_and(|dtype| dtype != x.dtype()) {
         return Err(node.malformed("its zero point has another type than its input".into()));
     }
-    let x = as_real(x);
-    node.scale(x, |at| {
+    let (dtype, real) = (x.dtype(), as_real(x));
+    let source = match &real {
+        Value::Signal(signal) => Some(signal.id),
+        Value::Const(_) => None,
+    };
+    let made = node.scale(real, |at| {
         let (scale, zero) = (Grid::at(&grid.scales, at), Grid::at(&grid.zeros, at));
         (scale, -zero * scale)
-    })
+    })?;
+    if let (Some(source), [scale], [zero]) = (source, &grid.scales[..], &grid.zeros[..])
+        && *scale > 0.0
+    {
+        node.note_dequantized(&made, Dequantized { source, dtype, scale: *scale, zero: *zero });
+    }
+    Ok(made)
+}
+
+/// The greatest of dequantized integers are those of the greatest integers.
+pub(super) fn greatest(
+    node: &mut Node<'_>,
+    x: &Value,
+    from: Dequantized,
+    groups: Vec<Vec<usize>>,
+    to: Vec<usize>,
+) -> Result<Value, OnnxError> {
+    let Dequantized { source, dtype, scale, zero } = from;
+    let integers = Value::Signal(Signal { id: source, shape: x.shape().to_vec(), dtype });
+    let greatest = Op::Extremum(Extremum { minimum: false, groups });
+    let made = node.emit(greatest, vec![integers], to, dtype)?;
+    let known = match &made {
+        Value::Signal(signal) => Dequantized { source: signal.id, ..from },
+        Value::Const(_) => from,
+    };
+    let made = node.scale(as_real(made), |_| (scale, -zero * scale))?;
+    node.note_dequantized(&made, known);
+    Ok(made)
 }
 
 /// x − zero point as real numbers, of inputs `x` and `zero`; along axis `axis` where there are
