@@ -4,7 +4,7 @@ inputs of the declared grid, half of them on thresholds and next to them.
     python scripts/check_exactness.py            # 10,000 inputs a model, a table on the screen
     python scripts/check_exactness.py 1000       # fewer
 
-Trains a model with each exporter, runs it in onnxruntime, and lets crates/prover/tests/trees.rs plan it and
+Trains a model with each exporter, runs it in onnxruntime, and lets crates/prover/tests/prover/trees.rs plan it and
 run the same inputs as the integers that a proof is of. Leaves are compared by a second model, whose scores are
 the numbers of the leaves that each tree reaches. Exits with 1 if anything differs that may not. Needs
 scripts/requirements-trees.txt.

@@ -3,7 +3,7 @@
     python scripts/make_fixtures.py
 
 good/*.onnx are read and run: expected.json holds inputs and outputs for each.
-bad/*.onnx must be refused; crates/prover/tests/onnx_refused.rs says how.
+bad/*.onnx must be refused; crates/prover/tests/prover/onnx_refused.rs says how.
 """
 
 import json

@@ -2,7 +2,7 @@
 
     python scripts/make_operator_fixtures.py
 
-operators/*.onnx are read and run by crates/prover/tests/onnx_operators.rs; expected.json
+operators/*.onnx are read and run by crates/prover/tests/prover/onnx_operators.rs; expected.json
 holds, for each, samples with the elements of every input and of every output.
 """
 

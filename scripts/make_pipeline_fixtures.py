@@ -5,7 +5,7 @@ onnxruntime computes of each.
     python scripts/make_pipeline_fixtures.py            # the recorded cases
     python scripts/make_pipeline_fixtures.py DIR 10000  # the same models with more inputs, elsewhere
 
-pipelines/*.onnx are read, run and quantized by crates/prover/tests/trees.rs, as are those of
+pipelines/*.onnx are read, run and quantized by crates/prover/tests/prover/trees.rs, as are those of
 make_tree_fixtures.py, which has what both share; a missing value is a null in expected.json. Needs
 scripts/requirements-trees.txt. With the folder of a second run, VERDICT_PIPELINE_CASES=DIR makes the
 tests take that.

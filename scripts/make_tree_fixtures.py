@@ -4,7 +4,7 @@ scores, and what onnxruntime computes on grids of inputs.
     python scripts/make_tree_fixtures.py            # the recorded cases
     python scripts/make_tree_fixtures.py DIR 10000  # the same models with more inputs, elsewhere
 
-trees/*.onnx are read, run and quantized by crates/prover/tests/trees.rs; expected.json holds
+trees/*.onnx are read, run and quantized by crates/prover/tests/prover/trees.rs; expected.json holds
 for each the features' ranges and decimals, and inputs on that grid with the outputs. Most
 inputs stand on a threshold or next to one. Needs scripts/requirements-trees.txt. With the folder of
 a second run, VERDICT_TREE_CASES=DIR makes the tests take that.

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use self::case::{Failure, Variant, run};
 
-#[path = "../tests/conformance/case.rs"]
+#[path = "../tests/prover/conformance/case.rs"]
 mod case;
 
 /// Rows of the largest circuits that are checked, as 2^k.

@@ -68,8 +68,10 @@ mod tests {
                     let sum: f64 = weights.iter().map(|(_, w)| w).sum();
                     let mean: f64 = weights.iter().map(|(at, w)| *at as f64 * w).sum();
                     assert!((sum - 1.0).abs() < 1e-12, "{filter:?} {scale} {place}: {sum}");
+                    // Exactly with Keys' own parameter only.
+                    let exact = scale == 1.0 && filter != Filter::Cubic(-0.75);
                     let off = (mean - place).abs();
-                    assert!(off < if scale == 1.0 { 1e-9 } else { 0.2 }, "{filter:?} {off}");
+                    assert!(off < if exact { 1e-9 } else { 0.2 }, "{filter:?} {off}");
                 }
             }
         }

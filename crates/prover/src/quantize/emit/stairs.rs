@@ -139,14 +139,22 @@ impl Emitter<'_> {
         lowest: (f64, bool),
         aligned: &Aligned,
     ) -> Option<(Scaled, u32)> {
-        let fitting = |more: u32| {
-            let scaled = self.on_line(view, stairs, lowest, more, aligned);
-            scaled.filter(|scaled| self.fits(scaled)).map(|scaled| (scaled, more))
-        };
-        // ⌊⌊x / a⌋ / b⌋ is ⌊x / (a·b)⌋: two rescales tell apart more.
+        let made = |more: u32| self.on_line(view, stairs, lowest, more, aligned);
+        if let Some(scaled) = made(0).filter(|scaled| self.fits(scaled)) {
+            return Some((scaled, 0));
+        }
+        // ⌊⌊x / a⌋ / b⌋ is ⌊x / (a·b)⌋: two rescales tell apart more, as far as sums have room.
         let highest = step.bounds.iter().map(|(_, hi)| hi - lowest.0).fold(1.0, f64::max);
         let spare = self.value_bits as i32 - 2 - highest.log2().ceil() as i32;
-        fitting(0).or_else(|| fitting(spare.clamp(0, self.graph.shift_bits as i32) as u32))
+        let mut more = spare.clamp(0, self.graph.shift_bits as i32) as u32;
+        while more > 0 {
+            let scaled = made(more)?;
+            if self.fits(&scaled) {
+                return Some((scaled, more));
+            }
+            more = more.saturating_sub(2);
+        }
+        None
     }
 
     fn push_steps(&mut self, step: &Step, (scaled, more): (Scaled, u32)) -> TensorId {

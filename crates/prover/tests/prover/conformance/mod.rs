@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use self::case::{Failure, Variant, run};
 
-#[path = "conformance/case.rs"]
 mod case;
 
 /// Circuits of more rows, as 2^k, are checked by `make conformance` only.

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use verdict_prover::srs::{MAX_DEVELOPMENT_K, Origin, Silent, Srs, SrsError};
 
-use crate::support::{Folder, assert_commits_alike_in_both_bases};
+use super::support::{Folder, assert_commits_alike_in_both_bases};
 
 #[test]
 fn a_development_srs_has_the_points_of_halo2s_own_setup() {

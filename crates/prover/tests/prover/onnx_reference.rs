@@ -12,7 +12,7 @@ use verdict_prover::{
     graph::{Curve, Function, Graph, LinearMap, Op, Tensor},
     onnx::{self, LoadOptions},
     plan::{Plan, PlanOptions},
-    quantize::{Grid, Ranges},
+    quantize,
 };
 
 fn load(path: &Path) -> Result<Graph, Box<dyn std::error::Error>> {
@@ -240,8 +240,9 @@ fn digits_are_read_as_onnxruntime_reads_them() -> TestResult {
     let reference: BTreeMap<String, Read> =
         serde_json::from_str(&fs::read_to_string(folder.join("reference.json"))?)?;
     assert_eq!(reference.len(), 3);
-    let pixels = Grid { decimals: 0, exact: true, missing: false };
-    let ranges = Ranges { grids: vec![Some(pixels); 64], ..Ranges::uniform(64, 0.0, 16.0) };
+    let pixels = quantize::Grid { decimals: 0, exact: true, missing: false };
+    let ranges = quantize::Ranges::uniform(64, 0.0, 16.0);
+    let ranges = quantize::Ranges { grids: vec![Some(pixels); 64], ..ranges };
     for (name, expected) in reference {
         let model = load(&folder.join(format!("{name}.onnx")))?;
         let plan = Plan::new(&model, &ranges, &PlanOptions::default())?;

@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use verdict_prover::srs::{Basis, FileProblem, Import, Inconsistency, Origin, Srs};
 
-use crate::support::{
+use super::support::{
     CEREMONY, Folder, assert_commits_alike_in_both_bases, problem, unknown_allowed,
 };
 

@@ -1,7 +1,7 @@
 use sha2::{Digest, Sha256};
 use verdict_prover::srs::{Basis, FileProblem, Import, Inconsistency, Origin, Srs, SrsError};
 
-use crate::support::{
+use super::support::{
     CEREMONY, Folder, Ptau, assert_commits_alike_in_both_bases, problem, tau, unknown_allowed,
 };
 

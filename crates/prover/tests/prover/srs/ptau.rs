@@ -6,7 +6,7 @@ use verdict_prover::srs::{
     Basis, FileProblem, Import, Inconsistency, Origin, Srs, SrsError, ceremony_tau_g2, is_tau_g2,
 };
 
-use crate::support::{
+use super::support::{
     CEREMONY, Folder, Ptau, assert_commits_alike_in_both_bases, header, modulus, problem, tau,
     unknown_allowed,
 };

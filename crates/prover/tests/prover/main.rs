@@ -1,0 +1,16 @@
+//! What users of the prover see, in one program: every one more would be compiled and linked on
+//! its own.
+
+mod conformance;
+mod credit_gbdt;
+mod extraction;
+mod onnx_cases;
+mod onnx_hostile;
+mod onnx_operators;
+mod onnx_reference;
+mod onnx_refused;
+mod onnx_size;
+mod onnx_windows;
+mod proofs;
+mod srs;
+mod trees;
