@@ -52,7 +52,12 @@ fn the_public_part_alone_verifies_deploys_and_submits() {
     let chain = Local::start(31_337);
     let public = place.path("handed-over");
     copy(&format!("{setup}/public"), &public);
-    chain.json(&place, &["deploy", &public]);
+    let deployed = chain.command(&place, &["deploy", &public]).output().expect("it starts");
+    let notes = String::from_utf8_lossy(&deployed.stderr);
+    assert!(deployed.status.success(), "{notes}");
+    assert!(notes.contains("block explorer") && notes.contains("Verifier.input.json"), "{notes}");
+    let input = || std::fs::read(format!("{public}/Verifier.input.json")).expect("written");
+    let of_deploy = input();
     std::fs::copy(format!("{public}/deployment.json"), format!("{setup}/public/deployment.json"))
         .expect("copied");
     let bundle = place.path("proof.json");
@@ -60,6 +65,7 @@ fn the_public_part_alone_verifies_deploys_and_submits() {
     assert_eq!(place.json(&["verify", &public, &bundle])["insecure_srs"], true);
     place.json(&["codegen", &public]);
     assert_explorers_input(&public);
+    assert_eq!(input(), of_deploy);
     let submitted = chain.json(&place, &["submit", &public, &bundle]);
     assert_eq!(submitted["nonce"], 1);
     let applicants = example("applicants.json");

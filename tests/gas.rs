@@ -8,7 +8,7 @@ use verdict::{
     explain,
 };
 use verdict_codegen::{
-    compile::{Settings, Solc},
+    compile::{Settings, Solc, StandardInput},
     shape_verifier,
 };
 use verdict_prover::{keys::protocol, samples::read_ranges};
@@ -31,7 +31,8 @@ fn explained(planned: &PlannedModel) -> GasReport {
     let solc = SOLC.get_or_init(|| Solc::find(None).expect("npm ci installs solc"));
     let protocol = protocol(&planned.plan().shape, planned.plan().opening).expect("supported");
     let verifier = shape_verifier(&protocol).expect("it renders");
-    let code = solc.compile(&verifier.source, &verifier.contract_name, Settings::default());
+    let input = StandardInput::new(&verifier.source, Settings::default());
+    let code = solc.compile(&input, &verifier.contract_name);
     explain(planned, &code.expect("it compiles")).expect("it runs through")
 }
 

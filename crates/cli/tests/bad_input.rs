@@ -378,7 +378,8 @@ fn a_missing_compiler_is_said_to_be_missing() {
     let setup = place.setup("logistic.onnx", &[]);
     let mut command = place.command(&["codegen", &setup]);
     let nowhere = place.folder.path();
-    let output = command.current_dir(nowhere).env("PATH", nowhere).env("HOME", nowhere).output();
+    command.current_dir(nowhere).env_remove("XDG_DATA_HOME");
+    let output = command.env("PATH", nowhere).env("HOME", nowhere).output();
     let error = common::failure(&["codegen"], output.expect("starts"), 1);
     assert!(error.contains("there is none on PATH") && error.contains("--solc"), "{error}");
 }

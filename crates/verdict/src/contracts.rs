@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::{B256, keccak256};
 use verdict_codegen::{
-    compile::{Bytecode, SOLC_VERSION, Settings, Solc, standard_input},
+    compile::{Bytecode, SOLC_VERSION, Settings, Solc, StandardInput},
     shape_verifier,
 };
 
@@ -23,6 +23,8 @@ pub struct Contracts {
     pub source: String,
     /// Identifies the shape.
     pub shape_id: B256,
+    /// What the compiler was given.
+    pub input: StandardInput,
     /// The compiled verifier.
     pub verifier: Bytecode,
     /// Payload of the key contract.
@@ -37,11 +39,13 @@ impl Contracts {
     pub fn new(setup: &PublicSetup, solc: Option<&Path>) -> Result<Self, Error> {
         let solc = Solc::find(solc)?;
         let verifier = shape_verifier(setup.key().protocol())?;
-        let code = solc.compile(&verifier.source, &verifier.contract_name, Settings::default())?;
+        let input = StandardInput::new(&verifier.source, Settings::default());
+        let code = solc.compile(&input, &verifier.contract_name)?;
         Ok(Self {
             name: verifier.contract_name,
             source: verifier.source,
             shape_id: verifier.shape_id.into(),
+            input,
             verifier: code,
             key: setup.key_payload()?,
         })
@@ -58,7 +62,7 @@ impl Contracts {
     /// The folder cannot be written.
     pub fn write_input(&self, folder: &Path) -> Result<String, Error> {
         let path = folder.join(VERIFIER_INPUT);
-        let input = standard_input(&self.source, Settings::default());
+        let input = self.input.to_json();
         files::write(&path, input.as_bytes(), Access::Public).map_err(SetupError::from)?;
         Ok(format!(
             "to verify the verifier's source at a block explorer, choose \"standard JSON input\" and solc \

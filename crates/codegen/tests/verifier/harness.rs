@@ -15,7 +15,7 @@ use revm::{
 };
 use verdict_codegen::{
     ShapeVerifier,
-    compile::{Bytecode, Settings, Solc},
+    compile::{Bytecode, Settings, Solc, StandardInput},
     evm_proof, key_code, key_hash, key_payload, shape_verifier, verify_evm_proof,
 };
 use verdict_engine::{Engine, Options};
@@ -48,7 +48,7 @@ pub fn compile(verifier: &ShapeVerifier) -> Bytecode {
 /// Compiles with other settings.
 pub fn compile_with(verifier: &ShapeVerifier, settings: Settings) -> Bytecode {
     solc()
-        .compile(&verifier.source, &verifier.contract_name, settings)
+        .compile(&StandardInput::new(&verifier.source, settings), &verifier.contract_name)
         .unwrap_or_else(|error| panic!("{error}\n{}", verifier.source))
 }
 

@@ -10,7 +10,7 @@ use halo2curves::{
 };
 use verdict_codegen::{
     CodegenError, ProofError,
-    compile::{CompileError, Settings},
+    compile::{Bytecode, CompileError, Settings, StandardInput},
     evm_proof, key_payload, verify_evm_proof,
 };
 use verdict_kzg::{
@@ -218,13 +218,17 @@ fn a_proof_of_wrong_length_or_content_has_no_evm_form() {
     assert!(matches!(error, Err(ProofError::InstanceCount { expected: 2, got: 1 })));
 }
 
+fn compile(source: &str, name: &str) -> Result<Bytecode, CompileError> {
+    solc().compile(&StandardInput::new(source, Settings::default()), name)
+}
+
 #[test]
 fn sources_that_do_not_compile_are_refused_with_solcs_words() {
     let source = "pragma solidity 0.8.34; contract C { function f() public { g(); } }";
-    let error = solc().compile(source, "C", Settings::default()).expect_err("no g");
+    let error = compile(source, "C").expect_err("no g");
     assert!(matches!(&error, CompileError::Source(text) if text.contains("Undeclared")), "{error}");
     let source = "pragma solidity 0.8.34; contract C {}";
-    let error = solc().compile(source, "D", Settings::default()).expect_err("no D");
+    let error = compile(source, "D").expect_err("no D");
     assert!(matches!(error, CompileError::Output { .. }), "{error}");
 }
 
@@ -236,6 +240,6 @@ fn code_above_the_limit_of_eip_170_is_refused() {
             function f() external pure returns (bytes memory) {{ return hex\"{literal}\"; }}
         }}"
     );
-    let error = solc().compile(&source, "C", Settings::default()).expect_err("too large");
+    let error = compile(&source, "C").expect_err("too large");
     assert!(matches!(error, CompileError::CodeTooLarge { bytes } if bytes > 24_576), "{error}");
 }
