@@ -2,7 +2,7 @@
 
 use super::{
     activation::apply,
-    compare, curves, products, quantize, reduce,
+    compare, curves, products, reduce,
     window::{Window, pair, positive, spatial},
 };
 use crate::{
@@ -29,14 +29,8 @@ pub(super) fn max(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         true => Some(places(node, &x, &window, groups.clone(), to.clone())?),
         false => None,
     };
-    let greatest = match node.dequantized(&x) {
-        Some(from) => quantize::greatest(node, &x, from, groups, to)?,
-        None => {
-            let greatest = Op::Extremum(Extremum { minimum: false, groups });
-            node.emit(greatest, vec![x], to, dtype)?
-        }
-    };
-    let mut made = vec![greatest];
+    let greatest = Op::Extremum(Extremum { minimum: false, groups });
+    let mut made = vec![node.emit(greatest, vec![x], to, dtype)?];
     made.extend(indices);
     Ok(made)
 }

@@ -3,7 +3,7 @@
 
 use super::{conv, matrix};
 use crate::{
-    graph::{Element, Extremum, Function, Op, Rounding, Scale, Staircase},
+    graph::{Element, Function, Op, Rounding, Scale, Staircase},
     onnx::{
         builder::Dequantized,
         dtype::{DType, type_name},
@@ -182,27 +182,6 @@ pub(super) fn dequantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     {
         node.note_dequantized(&made, Dequantized { source, dtype, scale: *scale, zero: *zero });
     }
-    Ok(made)
-}
-
-/// The greatest of dequantized integers are those of the greatest integers.
-pub(super) fn greatest(
-    node: &mut Node<'_>,
-    x: &Value,
-    from: Dequantized,
-    groups: Vec<Vec<usize>>,
-    to: Vec<usize>,
-) -> Result<Value, OnnxError> {
-    let Dequantized { source, dtype, scale, zero } = from;
-    let integers = Value::Signal(Signal { id: source, shape: x.shape().to_vec(), dtype });
-    let greatest = Op::Extremum(Extremum { minimum: false, groups });
-    let made = node.emit(greatest, vec![integers], to, dtype)?;
-    let known = match &made {
-        Value::Signal(signal) => Dequantized { source: signal.id, ..from },
-        Value::Const(_) => from,
-    };
-    let made = node.scale(as_real(made), |_| (scale, -zero * scale))?;
-    node.note_dequantized(&made, known);
     Ok(made)
 }
 
