@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 use verdict_prover::{
     graph::{ElementKind, Graph, Op},
     integer::{IntegerNode, IntegerOp},
@@ -45,11 +46,26 @@ struct Sample {
 
 /// A number, a category's name, or nothing.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "Value")]
 enum Element {
     Number(f64),
     Name(String),
-    Missing(()),
+    Missing,
+}
+
+impl TryFrom<Value> for Element {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match value {
+            Value::Null => Ok(Self::Missing),
+            Value::String(name) => Ok(Self::Name(name)),
+            other => match other.as_f64() {
+                Some(number) => Ok(Self::Number(number)),
+                None => Err(format!("{other} is no element")),
+            },
+        }
+    }
 }
 
 impl Sample {
@@ -57,7 +73,7 @@ impl Sample {
     fn numbers(&self, graph: &Graph) -> Vec<Vec<f64>> {
         let number = |element: &Element| match element {
             Element::Number(number) => *number,
-            Element::Missing(()) => f64::NAN,
+            Element::Missing => f64::NAN,
             Element::Name(name) => {
                 let code = graph.vocabulary.iter().position(|known| known == name);
                 code.unwrap_or(graph.vocabulary.len()) as f64
