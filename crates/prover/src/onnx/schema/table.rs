@@ -3,7 +3,7 @@
 
 use super::{
     Schema,
-    Type::{self, Float, Floats, Graph, Int, Ints, SparseTensor, String, Strings, Tensor},
+    Type::{self, Float, Graph, Floats, Int, Ints, SparseTensor, String, Strings, Tensor},
 };
 
 /// The newest version of the operator set that the table covers.
@@ -32,6 +32,7 @@ pub(super) const TABLE: &[Schema] = &[
     schema("Acos", 7, 1, 1, 1, &[]),
     schema("Acosh", 9, 1, 1, 1, &[]),
     schema("Add", 7, 2, 2, 1, &[]),
+    schema("AffineGrid", 20, 2, 2, 1, &[("align_corners", Int, false)]),
     schema("And", 7, 2, 2, 1, &[]),
     schema("ArgMax", 1, 1, 1, 1, &[("axis", Int, false), ("keepdims", Int, false)]),
     schema("ArgMax", 12, 1, 1, 1, &[("axis", Int, false), ("keepdims", Int, false), ("select_last_index", Int, false)]),
@@ -41,7 +42,6 @@ pub(super) const TABLE: &[Schema] = &[
     schema("Asinh", 9, 1, 1, 1, &[]),
     schema("Atan", 7, 1, 1, 1, &[]),
     schema("Atanh", 9, 1, 1, 1, &[]),
-    schema("AffineGrid", 20, 2, 2, 1, &[("align_corners", Int, false)]),
     schema("Attention", 23, 3, 6, 4, &[("is_causal", Int, false), ("kv_num_heads", Int, false), ("q_num_heads", Int, false), ("qk_matmul_output_mode", Int, false), ("scale", Float, false), ("softcap", Float, false), ("softmax_precision", Int, false)]),
     schema("Attention", 24, 3, 7, 4, &[("is_causal", Int, false), ("kv_num_heads", Int, false), ("q_num_heads", Int, false), ("qk_matmul_output_mode", Int, false), ("scale", Float, false), ("softcap", Float, false), ("softmax_precision", Int, false)]),
     schema("Attention", 25, 3, 7, 4, &[("is_causal", Int, false), ("kv_num_heads", Int, false), ("left_window_size", Int, false), ("q_num_heads", Int, false), ("qk_matmul_output_mode", Int, false), ("right_window_size", Int, false), ("scale", Float, false), ("softcap", Float, false), ("softmax_precision", Int, false)]),
@@ -113,8 +113,8 @@ pub(super) const TABLE: &[Schema] = &[
     schema("GlobalAveragePool", 1, 1, 1, 1, &[]),
     schema("GlobalMaxPool", 1, 1, 1, 1, &[]),
     schema("Greater", 7, 2, 2, 1, &[]),
-    schema("GridSample", 16, 2, 2, 1, &[("align_corners", Int, false), ("mode", String, false), ("padding_mode", String, false)]),
     schema("GreaterOrEqual", 12, 2, 2, 1, &[]),
+    schema("GridSample", 16, 2, 2, 1, &[("align_corners", Int, false), ("mode", String, false), ("padding_mode", String, false)]),
     schema("GroupNormalization", 18, 3, 3, 0, &[("epsilon", Float, false), ("num_groups", Int, true)]),
     schema("GroupNormalization", 21, 3, 3, 1, &[("epsilon", Float, false), ("num_groups", Int, true), ("stash_type", Int, false)]),
     schema("HardSigmoid", 6, 1, 1, 1, &[("alpha", Float, false), ("beta", Float, false)]),
