@@ -167,6 +167,25 @@ def bad():
     yield "softmax_of_nothing", graph(
         [node("Add", "x mask", "h"), node("Softmax", "h", "y", name="shares", axis=1)], [2, 3], [2, 3],
         [tensor("mask", [[0, 0, 0], [-1e4, -1e4, -1e4]])])
+    nothing = tensor("e", np.zeros(0))
+    yield "pads_nothing", graph(
+        [node("Pad", "e pads", "p", name="around", mode="wrap"), node("Concat", "x p", "y", axis=0)], [3], [5],
+        [nothing, ints("pads", 1, 1)], check=False, opset=19)
+    yield "vast_and_empty", graph(
+        [node("Reshape", "e vast", "v", name="vast", allowzero=1), node("Reshape", "v none", "n"),
+         node("Concat", "x n", "y", axis=0)], [3], [3],
+        [nothing, ints("vast", 1 << 40, 0), ints("none", -1)], check=False)
+    yield "endless_average", graph(
+        [node("AveragePool", "x", "y", name="mean", kernel_shape=[1 << 24], pads=[1 << 24] * 2, strides=[100])],
+        [1, 1, 3], [1, 1, 167773], [], check=False)
+    yield "negative_image", graph(
+        [node("Col2Im", "x image block", "y", name="image")], [1, 4, 4], [1, 1, 3, 3],
+        [ints("image", -5, 3, 3), ints("block", 2, 2)], check=False, opset=18)
+    yield "many_in_order", graph(
+        [helper.make_node("TopK", ["x", "k"], ["y", "places"], name="top")], [2, 40], [2, 8], [ints("k", 8)], check=False)
+    yield "integers_over_their_type", graph(
+        [node("CumProd", "c axis", "p", name="product"), node("Cast", "p", "f", to=1), node("Add", "x f", "y")], [3], [3],
+        [numpy_helper.from_array(np.array([70000, 70000, 3], dtype=np.int32), "c"), ints("axis", 0)], check=False, opset=26)
     yield "foreign_domain", after_gemm(
         helper.make_node("FusedGelu", ["h"], ["y"], name="gelu", domain="com.example"))
     yield "divides_by_zero", after_gemm(node("Div", "h d", "y", name="inverse"),

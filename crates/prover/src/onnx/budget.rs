@@ -26,7 +26,8 @@ impl Budget {
         Self { max_elements, elements: max_elements }
     }
 
-    /// Pays for an array of the given dimensions; returns its length.
+    /// Pays for an array of the given dimensions; returns its length. One without elements costs
+    /// what its other dimensions come to, for these are gone through.
     pub(super) fn elements(&mut self, node: &str, dims: &[usize]) -> Result<usize, OnnxError> {
         pay(&mut self.elements, dims)
             .ok_or_else(|| too_large(node, "array elements", self.max_elements))
@@ -34,9 +35,9 @@ impl Budget {
 }
 
 fn pay(left: &mut u64, dims: &[usize]) -> Option<usize> {
-    let amount = dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64))?;
+    let amount = dims.iter().try_fold(1u64, |n, &d| n.checked_mul(d.max(1) as u64))?;
     *left = left.checked_sub(amount)?;
-    usize::try_from(amount).ok()
+    if dims.contains(&0) { Some(0) } else { usize::try_from(amount).ok() }
 }
 
 fn too_large(node: &str, what: &'static str, limit: u64) -> OnnxError {
@@ -54,6 +55,8 @@ mod tests {
         assert!(budget.elements("a", &[1 << 12, 1 << 11]).is_ok());
         assert!(budget.elements("a", &[1 << 25]).is_err());
         assert!(budget.elements("a", &[1 << 40, 1 << 40]).is_err());
-        assert!(budget.elements("a", &[1 << 20]).is_ok());
+        assert!(budget.elements("a", &[1 << 40, 0]).is_err());
+        assert_eq!(budget.elements("a", &[1 << 19, 0]).unwrap(), 0);
+        assert!(budget.elements("a", &[1 << 18]).is_ok());
     }
 }

@@ -57,6 +57,15 @@ pub(super) struct Dequantized {
     pub(super) zero: f64,
 }
 
+impl Dequantized {
+    /// Whether float32 holds what the type's least and greatest integers stand for.
+    pub(super) fn is_finite(&self) -> bool {
+        let (low, high) = self.dtype.limits().unwrap_or_default();
+        let of = |q: i64| ((q as f64 - self.zero) * self.scale) as f32;
+        of(low).is_finite() && of(high).is_finite()
+    }
+}
+
 /// Values of points, of which some are chosen.
 #[derive(Clone)]
 pub(super) struct Chosen {
@@ -199,7 +208,7 @@ impl Builder {
         if constants.iter().all(Option::is_some) {
             let constants: Vec<&[f64]> = constants.iter().flatten().map(Vec::as_slice).collect();
             return constant(run::evaluate(&op, &constants), shape, dtype)
-                .ok_or_else(|| wrong("an integer over 2^53"));
+                .ok_or_else(|| wrong("an integer over 2^53, or beyond its type"));
         }
         substitute(&mut op, &constants);
         let signals = operands.into_iter().filter_map(|operand| match operand {
@@ -251,7 +260,11 @@ fn constant(values: Vec<f64>, shape: Vec<usize>, dtype: DType) -> Option<Value> 
     let data = match dtype.is_float() {
         true => Data::Float(values),
         false => {
-            let whole = |v: f64| (v.abs() <= 2f64.powi(53) && v.fract() == 0.0).then_some(v as i64);
+            let (low, high) = dtype.limits()?;
+            let whole = |v: f64| {
+                let exact = v.abs() <= 2f64.powi(53) && v.fract() == 0.0;
+                exact.then_some(v as i64).filter(|v| (low..=high).contains(v))
+            };
             Data::Int(values.into_iter().map(whole).collect::<Option<_>>()?)
         }
     };

@@ -85,6 +85,9 @@ const READ_STRINGS: [&str; 16] = [
     "ai.onnx.ml.OneHotEncoder",
 ];
 
+/// What the dimensions of a tensor without elements may come to, beside those that are 0.
+const MAX_EMPTY: usize = 1 << 20;
+
 /// Shape and elements of a constant of integers.
 type Indices = (Vec<usize>, Vec<i64>);
 
@@ -441,7 +444,10 @@ impl<'a> Node<'a> {
     pub(super) fn reshape(&self, mut value: Value, to: Vec<usize>) -> Result<Value, OnnxError> {
         let size = shape::size(&to);
         let empty = size == Some(0) && matches!(value, Value::Signal(_));
-        if size != shape::size(value.shape()) || empty || to.len() > shape::MAX_RANK {
+        // What has no elements has dimensions that are gone through all the same.
+        let around = to.iter().try_fold(1usize, |n, d| n.checked_mul((*d).max(1)));
+        let vast = size == Some(0) && around.is_none_or(|around| around > MAX_EMPTY);
+        if size != shape::size(value.shape()) || empty || vast || to.len() > shape::MAX_RANK {
             return Err(self.mismatch(format!("{:?} cannot become {to:?}", value.shape())));
         }
         match &mut value {

@@ -145,6 +145,20 @@ refusals! {
     a_softmax_of_what_is_masked_throughout_is_refused:
         "softmax_of_nothing" => OnnxError::UnsupportedOperator { node, reason, .. }
             if node == "shares" && reason.contains("a row without any element"),
+    padding_nothing_with_what_is_in_it_is_refused:
+        "pads_nothing" => OnnxError::BadNode { node, detail } if node == "around" && detail.contains("pads nothing"),
+    a_vast_tensor_without_elements_is_refused:
+        "vast_and_empty" => OnnxError::ShapeMismatch { node, .. } if node == "vast",
+    windows_far_beyond_their_input_are_refused_before_they_are_gone_through:
+        "endless_average" => OnnxError::TooLarge { node, .. } if node == "mean",
+    negative_dimensions_of_an_image_are_refused:
+        "negative_image" => OnnxError::BadNode { node, detail } if node == "image" && detail.contains("negative"),
+    more_elements_in_order_than_can_be_planned_are_refused:
+        "many_in_order" => OnnxError::UnsupportedOperator { node, reason, .. }
+            if node == "top" && reason.contains("in order"),
+    constants_beyond_their_type_are_refused:
+        "integers_over_their_type" => OnnxError::BadNode { node, detail }
+            if node == "product" && detail.contains("beyond its type"),
     a_model_without_a_graph_is_refused:
         "no_graph" => OnnxError::NotOnnx { .. },
 }

@@ -108,6 +108,9 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
                     Data::Float(v.into_iter().map(|v| f64::from(v as f32)).collect())
                 }
                 (Data::Float(v), None) => Data::Float(v),
+                (Data::Int(v), None) if to == DType::Float32 => {
+                    Data::Float(v.into_iter().map(|v| f64::from(v as f32)).collect())
+                }
                 (Data::Int(v), None) => Data::Float(v.into_iter().map(|v| v as f64).collect()),
                 (Data::Float(v), Some(_)) if to == DType::Bool => {
                     Data::Int(v.into_iter().map(|v| i64::from(v != 0.0)).collect())

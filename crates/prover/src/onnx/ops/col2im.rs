@@ -11,10 +11,7 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     if !x.dtype().computes() {
         return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
     }
-    let sizes = |values: Option<Vec<i64>>| -> Vec<usize> {
-        values.unwrap_or_default().iter().filter_map(|d| usize::try_from(*d).ok()).collect()
-    };
-    let (image, block) = (sizes(node.take_ints(1)?), sizes(node.take_ints(2)?));
+    let (image, block) = (dimensions(node, 1)?, dimensions(node, 2)?);
     if image.is_empty() || image.len() != block.len() || image.contains(&0) {
         return Err(node.mismatch(format!("an image of {image:?} of blocks of {block:?}")));
     }
@@ -25,7 +22,7 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let &[batch, all, own] = x.shape() else {
         return Err(node.mismatch(format!("{:?} where blocks of channels are needed", x.shape())));
     };
-    if own != count || block_len == 0 || all % block_len != 0 {
+    if own != count || block_len == 0 || all % block_len != 0 || x.len() == 0 {
         return Err(node.mismatch(format!("{:?} for {count} blocks of {block:?}", x.shape())));
     }
     let channels = all / block_len;
@@ -44,4 +41,11 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         }
     }
     weighted(node, x, to, rows, vec![0.0; len])
+}
+
+/// Dimensions that are an input.
+pub(super) fn dimensions(node: &mut Node<'_>, index: usize) -> Result<Vec<usize>, OnnxError> {
+    let values = node.take_ints(index)?.unwrap_or_default();
+    let sizes: Option<Vec<usize>> = values.iter().map(|d| usize::try_from(*d).ok()).collect();
+    sizes.ok_or_else(|| node.malformed(format!("a dimension of input {index} is negative")))
 }

@@ -1,6 +1,7 @@
 //! GridSample at constant places, and AffineGrid of constant sizes: linear maps both.
 
 use super::{
+    col2im::dimensions,
     interpolate::Filter,
     resize::{merged, weighted},
 };
@@ -149,9 +150,8 @@ pub(super) fn sample(node: &mut Node<'_>) -> Result<Value, OnnxError> {
 /// θ·(x, y, 1) of every place of a grid from −1 to 1, of two or three dimensions.
 pub(super) fn affine(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let theta = node.take_real(0)?;
-    let size = node.take_ints(1)?.unwrap_or_default();
+    let size = dimensions(node, 1)?;
     let align = node.flag("align_corners", false)?;
-    let size: Vec<usize> = size.iter().filter_map(|d| usize::try_from(*d).ok()).collect();
     let spatial = size.len().saturating_sub(2);
     let fits = (2..=3).contains(&spatial)
         && !size.contains(&0)

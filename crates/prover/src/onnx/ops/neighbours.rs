@@ -209,8 +209,8 @@ pub(super) fn top(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let [count] = count[..] else {
         return Err(node.malformed("it is not told how many to choose".into()));
     };
-    let count = usize::try_from(count).ok().filter(|count| (1..=size).contains(count));
-    let count = count.ok_or_else(|| node.malformed(format!("it chooses not 1 to {size}")))?;
+    let known = usize::try_from(count).ok().filter(|count| (1..=size).contains(count));
+    let count = known.ok_or_else(|| node.malformed(format!("it chooses {count} of {size}")))?;
     let minimum = !node.flag("largest", true)?;
     let row = axis + 1 == x.shape().len() && size == len;
     let looked_up = match &x {

@@ -10,6 +10,9 @@ use crate::{
     },
 };
 
+/// More than any pad is.
+const MAX_PAD: u64 = 1 << 32;
+
 pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
     let from = x.shape().to_vec();
@@ -40,6 +43,9 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     for (i, &axis) in axes.iter().enumerate() {
         let (before, after) = (pads[i], pads[axes.len() + i]);
         let dim = from[axis] as i64;
+        if before.unsigned_abs().max(after.unsigned_abs()) > MAX_PAD {
+            return Err(node.malformed(format!("pads {before} and {after}")));
+        }
         let len = dim.checked_add(before).and_then(|len| len.checked_add(after));
         let len = len.and_then(|len| usize::try_from(len).ok()).filter(|&len| len > 0);
         let len = len.ok_or_else(|| {
@@ -47,23 +53,29 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         })?;
         node.pay(&[len])?;
         // Runtimes reflect once, or back and forth, or not at all.
-        if mode == "reflect" && before.max(after) > 0 && before.max(after) >= dim {
-            let detail = format!("it reflects {before} and {after} of {dim} elements");
+        // What negative pads leave is what is reflected, repeated or wrapped.
+        let first = (-before).max(0);
+        let left = dim - first - (-after).max(0);
+        if mode == "reflect" && before.max(after) > 0 && before.max(after) >= left {
+            let detail = format!("it reflects {before} and {after} of {left} elements");
             return Err(node.malformed(detail));
         }
+        if left <= 0 && mode != "constant" {
+            return Err(node.malformed("it pads nothing with what is in it".into()));
+        }
         let source = |at: usize| -> Result<Option<usize>, OnnxError> {
-            let at = at as i64 - before;
-            let inside = (0..dim).contains(&at);
+            let at = at as i64 - before.max(0);
+            let inside = (0..left).contains(&at);
             let place = match mode.as_str() {
                 _ if inside => at,
                 "constant" => return Ok(None),
-                "edge" => at.clamp(0, dim - 1),
-                "wrap" => at.rem_euclid(dim),
+                "edge" => at.clamp(0, left - 1),
+                "wrap" => at.rem_euclid(left),
                 "reflect" if at < 0 => -at,
-                "reflect" => 2 * (dim - 1) - at,
+                "reflect" => 2 * (left - 1) - at,
                 other => return Err(node.malformed(format!("mode {}", other.escape_debug()))),
             };
-            Ok(usize::try_from(place).ok())
+            Ok(usize::try_from(first + place).ok())
         };
         sources[axis] = (0..len).map(source).collect::<Result<_, _>>()?;
     }

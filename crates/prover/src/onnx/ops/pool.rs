@@ -86,7 +86,7 @@ pub(super) fn average(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     };
     let mut counts: Vec<Vec<usize>> = Vec::with_capacity(axes.len());
     for axis in axes.clone() {
-        node.pay(&[window.output[axis], window.kernel[axis].min(window.input[axis]) + 1])?;
+        node.pay(&[window.output[axis], window.kernel[axis]])?;
         counts.push((0..window.output[axis]).map(|at| inside(axis, at)).collect());
     }
     if counts.iter().flatten().any(|count| *count == 0) {

@@ -125,6 +125,7 @@ pub(super) fn quantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         && dtype == known.dtype
         && grid.scales.iter().all(|scale| *scale == known.scale)
         && grid.zeros.iter().all(|zero| *zero == known.zero)
+        && known.is_finite()
     {
         return Ok(Value::Signal(Signal { id: known.source, dtype, ..x.clone() }));
     }

@@ -42,10 +42,16 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
         false => transformation(node, axes.len())?,
     };
     let sizes = sizes(node, operator, old, &axes, &from)?;
-    let rounding = match old {
-        true => "floor".to_owned(),
-        false => node.text("nearest_mode", "round_prefer_floor"),
+    let rounding = node.text("nearest_mode", "round_prefer_floor");
+    let rule = |scale: f32| match old {
+        // As onnxruntime has it.
+        true if scale < 1.0 => "ceil",
+        true => "floor",
+        false => rounding.as_str(),
     };
+    if operator == "Upsample" && sizes.iter().any(|(_, scale)| *scale < 1.0) {
+        return Err(node.malformed("it makes an axis smaller".into()));
+    }
     let antialias = node.flag("antialias", false)?;
     let outside = node.flag("exclude_outside", false)?;
     let beyond = node.float("extrapolation_value", 0.0)?;
@@ -66,7 +72,7 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
                 return Some(None);
             }
             let Some(filter) = filter else {
-                let nearest = place::rounded(place, &rounding)?;
+                let nearest = place::rounded(place, rule(scale))?;
                 return Some(Some(vec![(nearest.clamp(0.0, along.last()) as usize, 1.0)]));
             };
             let wide = if antialias { f64::from(scale) } else { 1.0 };

@@ -11,8 +11,10 @@ use crate::{
     },
 };
 
-/// Most elements of a row of what depends on the input that are given in order.
-pub(super) const MOST: usize = 16;
+/// Most elements of a row that are given in order, of what depends on the input.
+pub(super) const MOST: usize = 8;
+/// Most elements of all rows times k: each k is an argument of its own.
+const WORK: usize = 256;
 
 /// The greatest or least `count` elements along the last axis, and where they stand.
 pub(super) fn in_order(
@@ -27,6 +29,12 @@ pub(super) fn in_order(
     let mut to = from;
     if let Some(last) = to.last_mut() {
         *last = count;
+    }
+    let work = rows.saturating_mul(columns).saturating_mul(count);
+    if matches!(x, Value::Signal(_)) && work > WORK {
+        return Err(node.unsupported(format!(
+            "it gives {count} of {rows} rows of {columns} in order, more than {WORK} in all"
+        )));
     }
     node.pay(&[rows, columns, count, 8])?;
     let groups: Vec<Vec<usize>> =

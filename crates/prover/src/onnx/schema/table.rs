@@ -3,7 +3,7 @@
 
 use super::{
     Schema,
-    Type::{self, Float, Graph, Floats, Int, Ints, SparseTensor, String, Strings, Tensor},
+    Type::{self, Float, Floats, Graph, Int, Ints, SparseTensor, String, Strings, Tensor},
 };
 
 /// The newest version of the operator set that the table covers.

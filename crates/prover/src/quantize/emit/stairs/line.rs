@@ -104,11 +104,12 @@ impl Grid {
             let mut least_c = i128::MIN;
             let mut greatest_c = i128::MAX;
             for (k, may, must) in &steps {
+                let raised = |z: i128| m.checked_mul(z)?.checked_mul(self.stride);
                 if *must <= last {
-                    least_c = least_c.max(k * one - m * must * self.stride);
+                    least_c = least_c.max(k * one - raised(*must)?);
                 }
                 if *may > first {
-                    greatest_c = greatest_c.min(k * one - 1 - m * (may - 1) * self.stride);
+                    greatest_c = greatest_c.min(k * one - 1 - raised(may - 1)?);
                 }
             }
             // The lowest value is not negative, and may be the cut.
