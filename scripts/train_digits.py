@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
-from onnxruntime import InferenceSession
+from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -148,7 +148,11 @@ def quantized(model, images):
 
 
 def outputs(path, images):
-    session = InferenceSession(str(path))
+    """What the file says, node by node: onnxruntime's fused kernels of 8 bits saturate sums of two products at 16 bits on
+    processors without VNNI."""
+    options = SessionOptions()
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = InferenceSession(str(path), options)
     made = [session.run(["digit", "scores"], {"pixels": image[None]}) for image in images]
     return [int(digit[0]) for digit, _ in made], [onnx_models.exact(scores[0]) for _, scores in made]
 
