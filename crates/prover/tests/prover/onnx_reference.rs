@@ -255,7 +255,7 @@ fn digits_are_read_as_onnxruntime_reads_them() -> TestResult {
             }
             // A quantized network's scores are multiples of 0.14: nothing but the outputs' own
             // decimals may be between ours and onnxruntime's.
-            let allowed = if name == "int8" { 1e-5 } else { 1e-4 };
+            let allowed = if name == "int8" { 1e-5 } else { 2e-4 };
             let scores = &expected.scores[at];
             let [float, ours] = [&float, &ours].map(|made| distance(&made[1..], scores));
             assert!(float < 1e-5 && ours < allowed, "{name}: {}: {float} {ours}", image.id);
