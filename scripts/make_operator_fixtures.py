@@ -303,10 +303,18 @@ def running():
     yield "reduce_prod_pairs", one([node("ReduceProd", "x a", "y", keepdims=0)], [3, 2], [ints("a", 1)], 18)
 
 
+def in_order():
+    # All elements of the only row, which exporters of medians also sort.
+    yield "top_of_all", model(
+        [node("TopK", "x k", "y places", largest=0)], [info("x", [1, 5])],
+        [info("y", [1, 5]), info("places", [1, 5], INT64)], [ints("k", 5)])
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     expected = {}
-    kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products, running)
+    kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products, running,
+             in_order)
     for name, built in (pair for kind in kinds for pair in kind()):
         path = OUT / f"{name}.onnx"
         onnx_models.save(built, path)

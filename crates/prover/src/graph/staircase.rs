@@ -56,6 +56,11 @@ impl Staircase {
         Self { rounding, scale, single: false, zeros, low, high }
     }
 
+    /// round(scale(x)) + zero in float32, halves to even, between bounds, as quantizing is.
+    pub fn quantizing(scale: Scale, zeros: Vec<f64>, (low, high): (f64, f64)) -> Self {
+        Self { rounding: Rounding::HalfEven, scale, single: true, zeros, low, high }
+    }
+
     /// x in the scale of whole numbers.
     fn scaled(&self, index: usize, x: f64) -> f64 {
         let own = |numbers: &[f64]| numbers.get(index).or(numbers.first()).copied().unwrap_or(1.0);
@@ -173,14 +178,7 @@ mod tests {
 
     #[test]
     fn quantizing_rounds_halves_to_even_and_saturates() {
-        let stairs = Staircase {
-            scale: Scale::Divide(vec![2.0]),
-            single: true,
-            zeros: vec![128.0],
-            low: 0.0,
-            high: 255.0,
-            ..Staircase::plain(Rounding::HalfEven)
-        };
+        let stairs = Staircase::quantizing(Scale::Divide(vec![2.0]), vec![128.0], (0.0, 255.0));
         // The standard's own example of QuantizeLinear.
         let x = [0.0, 2.0, 3.0, 1000.0, -254.0, -1000.0, 1.0, -1.0];
         let y = x.map(|x| stairs.value(0, x));

@@ -33,6 +33,8 @@ pub(super) struct Builder {
     pub(super) chosen: HashMap<TensorId, Chosen>,
     /// Of each tensor that stands for something of a row's elements in order: of what.
     pub(super) sorted: HashMap<TensorId, Sorted>,
+    /// Names of tensors that an ArrayFeatureExtractor takes for places.
+    pub(super) places: HashSet<String>,
     /// Tensors whose elements are distances.
     pub(super) distances: HashSet<TensorId>,
     /// Tensors that integers were dequantized to.
@@ -135,7 +137,7 @@ impl Builder {
         let (scaled, uncut, codes) = (HashMap::new(), HashSet::new(), HashMap::new());
         let (log_sums, normalized) = (HashMap::new(), HashSet::new());
         let (by_leaf, ordered, chosen) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let (sorted, distances) = (HashMap::new(), HashSet::new());
+        let (sorted, places, distances) = (HashMap::new(), HashSet::new(), HashSet::new());
         let dequantized = HashMap::new();
         Self {
             graph,
@@ -148,6 +150,7 @@ impl Builder {
             ordered,
             chosen,
             sorted,
+            places,
             distances,
             dequantized,
             codes,

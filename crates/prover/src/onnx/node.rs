@@ -133,6 +133,11 @@ impl<'a> Node<'a> {
         self.proto.output.get(index).is_some_and(|name| !name.is_empty())
     }
 
+    /// Whether an ArrayFeatureExtractor takes an output for places.
+    pub(super) fn extracts_by(&self, index: usize) -> bool {
+        self.proto.output.get(index).is_some_and(|name| self.builder.places.contains(name))
+    }
+
     /// The input at `index` with finite elements, or an error if there is none.
     pub(super) fn take(&mut self, index: usize) -> Result<Value, OnnxError> {
         self.take_optional(index)?

@@ -41,6 +41,8 @@ pub(super) fn read(
     order::check_names(graph)?;
     let outputs = chosen_outputs(graph, options)?;
     let mut reader = Reader::new(graph, opsets, builder);
+    let extractors = graph.node.iter().filter(|node| node.op_type == "ArrayFeatureExtractor");
+    reader.builder.places = extractors.filter_map(|node| node.input.get(1).cloned()).collect();
     let mut bindings = Bindings::new(&options.dims);
     for info in &graph.input {
         // Before IR version 4 initializers were listed as inputs too.

@@ -12,5 +12,6 @@ mod onnx_refused;
 mod onnx_size;
 mod onnx_windows;
 mod proofs;
+mod protobuf;
 mod srs;
 mod trees;

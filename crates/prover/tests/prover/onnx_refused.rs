@@ -152,7 +152,7 @@ refusals! {
     windows_far_beyond_their_input_are_refused_before_they_are_gone_through:
         "endless_average" => OnnxError::TooLarge { node, .. } if node == "mean",
     negative_dimensions_of_an_image_are_refused:
-        "negative_image" => OnnxError::BadNode { node, detail } if node == "image" && detail.contains("negative"),
+        "negative_image" => OnnxError::BadNode { node, detail } if node == "image" && detail.contains("dimension -5"),
     more_elements_in_order_than_can_be_planned_are_refused:
         "many_in_order" => OnnxError::UnsupportedOperator { node, reason, .. }
             if node == "top" && reason.contains("in order"),

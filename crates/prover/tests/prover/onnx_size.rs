@@ -2,27 +2,8 @@
 
 use std::time::Instant;
 
+use super::protobuf::{field, number};
 use verdict_prover::onnx::{self, LoadOptions};
-
-/// A protobuf field of wire type 2.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    [&[number << 3 | 2], varint(content.len()).as_slice(), content].concat()
-}
-
-/// A protobuf field of wire type 0.
-fn number(field: u8, value: usize) -> Vec<u8> {
-    [&[field << 3], varint(value).as_slice()].concat()
-}
-
-fn varint(mut value: usize) -> Vec<u8> {
-    let mut bytes = vec![];
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
-}
 
 /// An ONNX model: x, then MatMul by a matrix of small weights for each pair of
 /// consecutive sizes, with Relu between them if asked for.
@@ -45,12 +26,12 @@ fn matmuls(sizes: &[usize], relu: bool) -> Vec<u8> {
     for (i, pair) in sizes.windows(2).enumerate() {
         let weight = |at: usize| ((at * 7919 % 201) as f32 - 100.0) / 4096.0;
         let raw: Vec<u8> = (0..pair[0] * pair[1]).flat_map(|at| weight(at).to_le_bytes()).collect();
-        let head = [number(1, pair[0]), number(1, pair[1]), number(2, 1)].concat();
+        let head = [number(1, pair[0] as i64), number(1, pair[1] as i64), number(2, 1)].concat();
         let name = field(8, format!("w{}", i + 1).as_bytes());
         graph.extend(field(5, &[head, name, field(9, &raw)].concat()));
     }
     let info = |name: &str, width: usize| {
-        let dims = [field(1, &number(1, 1)), field(1, &number(1, width))].concat();
+        let dims = [field(1, &number(1, 1)), field(1, &number(1, width as i64))].concat();
         let tensor = [number(1, 1), field(2, &dims)].concat();
         [field(1, name.as_bytes()), field(2, &field(1, &tensor))].concat()
     };

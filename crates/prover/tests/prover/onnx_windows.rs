@@ -3,32 +3,13 @@
 
 use std::{fs, path::Path};
 
+use super::protobuf::{field, number};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use verdict_prover::{
     graph::Graph,
     onnx::{self, LoadOptions, OnnxError},
 };
-
-fn varint(mut value: u64) -> Vec<u8> {
-    let mut bytes = vec![];
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
-}
-
-/// A protobuf field of wire type 2.
-fn field(number: u64, content: &[u8]) -> Vec<u8> {
-    [varint(number << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
-}
-
-/// A protobuf field of wire type 0.
-fn number(field: u64, value: i64) -> Vec<u8> {
-    [varint(field << 3), varint(value as u64)].concat()
-}
 
 fn ints(name: &str, values: &[i64]) -> Vec<u8> {
     let list: Vec<u8> = values.iter().flat_map(|&v| number(8, v)).collect();

@@ -1,6 +1,6 @@
 //! CausalConvWithState: a convolution of every channel on its own over what came before.
 
-use super::{resize::weighted, smooth};
+use super::{smooth, sums::weighted};
 use crate::{
     graph::{Element, Op},
     onnx::{
@@ -53,12 +53,11 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let row = |at: usize| {
         let (row, place) = (at / own, at % own);
         let kernel = &weights[row % channels * size..][..size];
-        kernel.iter().enumerate().map(|(k, w)| (row * all + place + k, *w)).collect()
+        kernel.iter().enumerate().map(move |(k, w)| (row * all + place + k, *w))
     };
-    let rows: Vec<Vec<(usize, f64)>> = (0..count).map(row).collect();
     let bias = bias.unwrap_or_else(|| vec![0.0; channels]);
     let bias = (0..count).map(|at| bias[at / own % channels]).collect();
-    let made = weighted(node, padded.clone(), to, rows, bias)?;
+    let made = weighted(node, padded.clone(), to, (0..count).map(row), Some(bias))?;
     let made = match node.text("activation", "none").as_str() {
         "none" => made,
         "silu" | "swish" => smooth::swish(node, made, 1.0)?,

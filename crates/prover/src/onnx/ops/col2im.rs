@@ -1,6 +1,6 @@
 //! Col2Im: blocks put back where they were taken from, and added up where they overlap.
 
-use super::{resize::weighted, window::Window};
+use super::{constant, sums::weighted, window::Window};
 use crate::onnx::{
     error::OnnxError,
     node::{Node, Value},
@@ -11,7 +11,7 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     if !x.dtype().computes() {
         return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
     }
-    let (image, block) = (dimensions(node, 1)?, dimensions(node, 2)?);
+    let (image, block) = (constant::dimensions(node, 1)?, constant::dimensions(node, 2)?);
     if image.is_empty() || image.len() != block.len() || image.contains(&0) {
         return Err(node.mismatch(format!("an image of {image:?} of blocks of {block:?}")));
     }
@@ -40,12 +40,5 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
             }
         }
     }
-    weighted(node, x, to, rows, vec![0.0; len])
-}
-
-/// Dimensions that are an input.
-pub(super) fn dimensions(node: &mut Node<'_>, index: usize) -> Result<Vec<usize>, OnnxError> {
-    let values = node.take_ints(index)?.unwrap_or_default();
-    let sizes: Option<Vec<usize>> = values.iter().map(|d| usize::try_from(*d).ok()).collect();
-    sizes.ok_or_else(|| node.malformed(format!("a dimension of input {index} is negative")))
+    weighted(node, x, to, rows, None)
 }

@@ -1,8 +1,8 @@
 //! Conv: over one or two dimensions as such, over more as sums of weighted elements.
 
-use super::window::{Window, pair, spatial};
+use super::window::{Window, spatial};
 use crate::{
-    graph::{Convolution, Linear, LinearMap, Op, SparseRows},
+    graph::{Linear, LinearMap, Op, SparseRows},
     onnx::{
         error::OnnxError,
         node::{Node, Value},
@@ -26,21 +26,10 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let window = Window::read(node, &input, &shape[2..])?;
     let to = [&[batch, out_channels], &window.output[..]].concat();
     let bias = bias(node, out_channels, &to)?;
+    let sizes = [batch, groups, in_channels, out_channels];
     let map = match input.len() {
-        1 | 2 => LinearMap::Convolution(Convolution {
-            batch,
-            groups,
-            in_channels,
-            out_channels,
-            in_size: pair(&window.input, 1),
-            out_size: pair(&window.output, 1),
-            kernel: pair(&window.kernel, 1),
-            strides: pair(&window.strides, 1),
-            pads: pair(&window.before, 0),
-            dilations: pair(&window.dilations, 1),
-            weights,
-        }),
-        _ => sums(node, &window, [batch, groups, in_channels, out_channels], &weights)?,
+        1 | 2 => LinearMap::Convolution(window.convolution(sizes, weights)),
+        _ => sums(node, &window, sizes, &weights)?,
     };
     let dtype = x.dtype();
     node.emit(Op::Linear(Linear { maps: vec![map], bias }), vec![x], to, dtype)

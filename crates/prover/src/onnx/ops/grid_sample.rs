@@ -1,9 +1,9 @@
 //! GridSample at constant places, and AffineGrid of constant sizes: linear maps both.
 
 use super::{
-    col2im::dimensions,
+    constant,
     interpolate::Filter,
-    resize::{merged, weighted},
+    sums::{merged, weighted},
 };
 use crate::onnx::{
     error::OnnxError,
@@ -143,14 +143,13 @@ pub(super) fn sample(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         }
         merged(row)
     };
-    let rows = (0..len).map(row).collect();
-    weighted(node, x, to, rows, vec![0.0; len])
+    weighted(node, x, to, (0..len).map(row), None)
 }
 
 /// θ·(x, y, 1) of every place of a grid from −1 to 1, of two or three dimensions.
 pub(super) fn affine(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let theta = node.take_real(0)?;
-    let size = dimensions(node, 1)?;
+    let size = constant::dimensions(node, 1)?;
     let align = node.flag("align_corners", false)?;
     let spatial = size.len().saturating_sub(2);
     let fits = (2..=3).contains(&spatial)
@@ -181,8 +180,7 @@ pub(super) fn affine(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         row.push((first + spatial, 1.0));
         row
     };
-    let rows = (0..len).map(row).collect();
-    weighted(node, theta, to, rows, vec![0.0; len])
+    weighted(node, theta, to, (0..len).map(row), None)
 }
 
 #[cfg(test)]

@@ -122,6 +122,22 @@ pub(super) fn permute(
     node.pick(value, to, &positions)
 }
 
+/// `axis` last, or back again.
+pub(super) fn turned(
+    node: &mut Node<'_>,
+    x: Value,
+    axis: usize,
+    back: bool,
+) -> Result<Value, OnnxError> {
+    let rank = x.shape().len();
+    let order: Vec<usize> = (0..rank).filter(|a| *a != axis).chain([axis]).collect();
+    let order = match back {
+        false => order,
+        true => (0..rank).map(|a| order.iter().position(|own| *own == a).unwrap_or(a)).collect(),
+    };
+    if axis + 1 == rank { Ok(x) } else { permute(node, x, &order) }
+}
+
 pub(super) fn expand(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let value = node.take(0)?;
     let wanted = super::constant::dimensions(node, 1)?;

@@ -49,6 +49,7 @@ mod scatter;
 mod shares;
 mod smooth;
 mod softmax;
+mod sums;
 mod top;
 mod whole;
 mod window;

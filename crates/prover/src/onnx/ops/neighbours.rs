@@ -8,7 +8,7 @@
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-use super::{activation::apply as function, median, products, reduce, top};
+use super::{activation::apply as function, layout, median, products, reduce, top};
 use crate::{
     graph::{
         Curve, Element, Extremum, Function, Leading, Linear, LinearMap, Op, SparseRows, TensorId,
@@ -213,16 +213,16 @@ pub(super) fn top(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let count = known.ok_or_else(|| node.malformed(format!("it chooses {count} of {size}")))?;
     let minimum = !node.flag("largest", true)?;
     let row = axis + 1 == x.shape().len() && size == len;
+    // Exporters look the weights of a median up by the places of all elements in order.
+    let median = count == len && (len > top::MOST || node.extracts_by(1));
     let looked_up = match &x {
-        Value::Signal(signal) => {
-            row && (count == len || node.sign_of_distances(signal.id).is_some())
-        }
+        Value::Signal(signal) => row && (median || node.sign_of_distances(signal.id).is_some()),
         Value::Const(_) => false,
     };
     if !looked_up && (count <= top::MOST || matches!(x, Value::Const(_))) {
-        let x = top::turned(node, x, axis, false)?;
+        let x = layout::turned(node, x, axis, false)?;
         let made = top::in_order(node, x, count, minimum)?;
-        return made.into_iter().map(|value| top::turned(node, value, axis, true)).collect();
+        return made.into_iter().map(|value| layout::turned(node, value, axis, true)).collect();
     }
     let (Value::Signal(signal), true) = (x, row) else {
         return Err(node.unsupported(format!("it chooses more than {} of several rows", top::MOST)));

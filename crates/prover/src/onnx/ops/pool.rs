@@ -3,10 +3,11 @@
 use super::{
     activation::apply,
     compare, curves, products, reduce,
-    window::{Window, pair, positive, spatial},
+    sums::weighted,
+    window::{Window, positive, spatial},
 };
 use crate::{
-    graph::{Convolution, Extremum, Function, Linear, LinearMap, Op, SparseRows, Test},
+    graph::{Extremum, Function, Linear, LinearMap, Op, SparseRows, Test},
     onnx::{
         dtype::DType,
         error::OnnxError,
@@ -99,19 +100,10 @@ pub(super) fn average(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         // One kernel a channel, whose windows share what they read.
         node.pay(&[planes, size])?;
         let channels = x.shape()[1];
-        LinearMap::Convolution(Convolution {
-            batch: x.shape()[0],
-            groups: channels,
-            in_channels: channels,
-            out_channels: channels,
-            in_size: pair(&window.input, 1),
-            out_size: pair(&window.output, 1),
-            kernel: pair(&window.kernel, 1),
-            strides: pair(&window.strides, 1),
-            pads: pair(&window.before, 0),
-            dilations: pair(&window.dilations, 1),
-            weights: vec![1.0 / size as f64; channels * size],
-        })
+        let weights = vec![1.0 / size as f64; channels * size];
+        LinearMap::Convolution(
+            window.convolution([x.shape()[0], channels, channels, channels], weights),
+        )
     } else {
         let groups = windows(node, &window, planes)?;
         let row = |(at, group): (usize, Vec<usize>)| {
@@ -145,10 +137,8 @@ pub(super) fn lp(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         // Other roots are steep next to 0.
         p => return Err(node.unsupported(format!("its p is {p}; 1, 2 and 4 can be"))),
     };
-    let rows = SparseRows::from_rows(groups.iter().map(|g| g.iter().map(|at| (*at, 1.0))));
-    let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; groups.len()] };
-    let dtype = sizes.dtype();
-    let sums = node.emit(Op::Linear(linear), vec![sizes], to, dtype)?;
+    let rows = groups.iter().map(|group| group.iter().map(|at| (*at, 1.0)));
+    let sums = weighted(node, sizes, to, rows, None)?;
     if p == 1 {
         return Ok(sums);
     }

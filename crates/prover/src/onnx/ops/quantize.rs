@@ -3,7 +3,7 @@
 
 use super::{conv, matrix};
 use crate::{
-    graph::{Element, Function, Op, Rounding, Scale, Staircase},
+    graph::{Element, Function, Op, Scale, Staircase},
     onnx::{
         builder::Dequantized,
         dtype::{DType, type_name},
@@ -144,14 +144,7 @@ pub(super) fn saturated(
     let Some((low, high)) = dtype.limits().filter(|_| dtype != DType::Bool) else {
         return Err(node.unsupported(format!("its output has type {}", dtype.name())));
     };
-    let stairs = Staircase {
-        rounding: Rounding::HalfEven,
-        scale,
-        single: true,
-        zeros,
-        low: low as f64,
-        high: high as f64,
-    };
+    let stairs = Staircase::quantizing(scale, zeros, (low as f64, high as f64));
     let shape = x.shape().to_vec();
     node.emit(Op::Function(Function::Staircase(stairs)), vec![x], shape, dtype)
 }

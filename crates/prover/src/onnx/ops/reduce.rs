@@ -1,12 +1,12 @@
 //! ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd, ArgMax and ArgMin; CumSum and CumProd.
 
 use crate::{
-    graph::{Element, Extremum, Linear, LinearMap, Op, Product, SparseRows},
+    graph::{Element, Extremum, Op, Product},
     onnx::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value},
-        ops::products,
+        ops::{products, sums},
         shape,
         tensor::{Data, Tensor},
     },
@@ -61,9 +61,7 @@ pub(super) fn reduce(
                 let factor = if operator == "ReduceMean" { 1.0 / count } else { 1.0 };
                 group.into_iter().map(move |index| (index, factor))
             };
-            let bias = vec![0.0; groups.len()];
-            let rows = SparseRows::from_rows(groups.into_iter().map(row));
-            Op::Linear(Linear { maps: vec![LinearMap::Sparse(rows)], bias })
+            return sums::weighted(node, x, to, groups.into_iter().map(row), None);
         }
         _ => return product(node, x, to, &groups),
     };
@@ -111,14 +109,31 @@ fn product(
     Ok(Value::Const(Tensor { shape, dtype, data }))
 }
 
+/// What runs along an axis.
+struct Running {
+    x: Value,
+    axis: usize,
+    /// Whether an element's own is left out.
+    exclusive: bool,
+    /// Whether it runs from the end.
+    reverse: bool,
+}
+
+impl Running {
+    fn read(node: &mut Node<'_>) -> Result<Self, OnnxError> {
+        let x = node.take(0)?;
+        let axis = match node.take_ints(1)?.as_deref() {
+            Some([axis]) => node.axis(*axis, x.shape().len())?,
+            _ => return Err(node.malformed("its axis is not one integer".into())),
+        };
+        let (exclusive, reverse) = (node.flag("exclusive", false)?, node.flag("reverse", false)?);
+        Ok(Self { x, axis, exclusive, reverse })
+    }
+}
+
 /// Running sums along an axis.
 pub(super) fn cumulative(node: &mut Node<'_>) -> Result<Value, OnnxError> {
-    let x = node.take(0)?;
-    let (exclusive, reverse) = (node.flag("exclusive", false)?, node.flag("reverse", false)?);
-    let axis = match node.take_ints(1)?.as_deref() {
-        Some([axis]) => node.axis(*axis, x.shape().len())?,
-        _ => return Err(node.malformed("its axis is not one integer".into())),
-    };
+    let Running { x, axis, exclusive, reverse } = Running::read(node)?;
     if !x.dtype().computes() {
         return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
     }
@@ -131,21 +146,13 @@ pub(super) fn cumulative(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         let members = if reverse { place + 1 - own..size } else { 0..place + own };
         members.map(move |member| (first + member * inner, 1.0))
     };
-    let rows = SparseRows::from_rows((0..x.len()).map(row));
-    let bias = vec![0.0; x.len()];
-    let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias };
-    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
-    node.emit(Op::Linear(linear), vec![x], shape, dtype)
+    let (shape, len) = (x.shape().to_vec(), x.len());
+    sums::weighted(node, x, shape, (0..len).map(row), None)
 }
 
 /// Running products along an axis.
 pub(super) fn cumulative_product(node: &mut Node<'_>) -> Result<Value, OnnxError> {
-    let x = node.take(0)?;
-    let (exclusive, reverse) = (node.flag("exclusive", false)?, node.flag("reverse", false)?);
-    let axis = match node.take_ints(1)?.as_deref() {
-        Some([axis]) => node.axis(*axis, x.shape().len())?,
-        _ => return Err(node.malformed("its axis is not one integer".into())),
-    };
+    let Running { x, axis, exclusive, reverse } = Running::read(node)?;
     if !x.dtype().is_float() && (!x.dtype().computes() || matches!(x, Value::Signal(_))) {
         return Err(node.unsupported("it multiplies integers, whose products may wrap"));
     }

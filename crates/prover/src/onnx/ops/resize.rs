@@ -6,14 +6,14 @@
 mod place;
 
 use self::place::{Axis, Transformation};
-use super::interpolate::{Filter, normalized};
-use crate::{
-    graph::{Linear, LinearMap, Op, SparseRows},
-    onnx::{
-        error::OnnxError,
-        node::{Node, Value},
-        shape,
-    },
+use super::{
+    interpolate::{Filter, normalized},
+    sums::{merged, weighted},
+};
+use crate::onnx::{
+    error::OnnxError,
+    node::{Node, Value},
+    shape,
 };
 
 /// Elements along an axis with their weights; nothing where an output is beyond the input.
@@ -210,30 +210,5 @@ fn apply(
         bias.push(if row.is_none() { beyond } else { 0.0 });
         rows.push(merged(row.unwrap_or_default()));
     }
-    weighted(node, x, to, rows, bias)
-}
-
-/// One weight an element.
-pub(super) fn merged(mut row: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
-    row.sort_by_key(|(index, _)| *index);
-    row.dedup_by(|next, own| {
-        let same = next.0 == own.0;
-        own.1 += if same { next.1 } else { 0.0 };
-        same
-    });
-    row
-}
-
-/// Sums of weighted elements, and a constant each.
-pub(super) fn weighted(
-    node: &mut Node<'_>,
-    x: Value,
-    to: Vec<usize>,
-    rows: Vec<Vec<(usize, f64)>>,
-    bias: Vec<f64>,
-) -> Result<Value, OnnxError> {
-    let rows = SparseRows::from_rows(rows);
-    let dtype = x.dtype();
-    let linear = Linear { maps: vec![LinearMap::Sparse(rows)], bias };
-    node.emit(Op::Linear(linear), vec![x], to, dtype)
+    weighted(node, x, to, rows, Some(bias))
 }

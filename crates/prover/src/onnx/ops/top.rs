@@ -1,9 +1,9 @@
 //! TopK of any values: its members for each count up to k, of which each adds one element to the
 //! one before.
 
-use super::{layout::permute, products, quantize};
+use super::{arithmetic::add, products, quantize, sums::weighted};
 use crate::{
-    graph::{Element, Extremum, Leading, Linear, LinearMap, Op, Product, SparseRows},
+    graph::{Element, Extremum, Leading, Op, Product},
     onnx::{
         dtype::DType,
         error::OnnxError,
@@ -51,20 +51,13 @@ pub(super) fn in_order(
         // One a row.
         let one = match &before {
             None => members.clone(),
-            Some(before) => {
-                let by = |factor: f64| LinearMap::Diagonal(vec![factor; rows * columns]);
-                let maps = vec![by(1.0), by(-1.0)];
-                let linear = Linear { maps, bias: vec![0.0; rows * columns] };
-                let operands = vec![members.clone(), before.clone()];
-                node.emit(Op::Linear(linear), operands, vec![rows * columns], DType::Int64)?
-            }
+            Some(before) => add(node, vec![(members.clone(), 1.0), (before.clone(), -1.0)])?,
         };
         let row = |row: &Vec<usize>| {
-            row.iter().map(|at| (*at, (at % columns) as f64)).collect::<Vec<_>>()
+            let place = |at: &usize| (*at, (at % columns) as f64);
+            row.iter().map(place).collect::<Vec<_>>()
         };
-        let map = LinearMap::Sparse(SparseRows::from_rows(groups.iter().map(row)));
-        let linear = Linear { maps: vec![map], bias: vec![0.0; rows] };
-        places.push(node.emit(Op::Linear(linear), vec![one.clone()], vec![rows], DType::Int64)?);
+        places.push(weighted(node, one.clone(), vec![rows], groups.iter().map(row), None)?);
         let product = Product { starts: starts.clone(), pairs: pairs.clone() };
         let operands = [real.clone(), quantize::as_real(one)];
         values.push(products::contract(node, operands, product, vec![rows])?);
@@ -79,20 +72,4 @@ pub(super) fn in_order(
     let places = beside(node, places, DType::Int64)?;
     let values = if dtype.is_float() { values } else { quantize::as_whole(node, values, dtype)? };
     Ok(vec![values, places])
-}
-
-/// `axis` last, or back again.
-pub(super) fn turned(
-    node: &mut Node<'_>,
-    x: Value,
-    axis: usize,
-    back: bool,
-) -> Result<Value, OnnxError> {
-    let rank = x.shape().len();
-    let order: Vec<usize> = (0..rank).filter(|a| *a != axis).chain([axis]).collect();
-    let order = match back {
-        false => order,
-        true => (0..rank).map(|a| order.iter().position(|own| *own == a).unwrap_or(a)).collect(),
-    };
-    if axis + 1 == rank { Ok(x) } else { permute(node, x, &order) }
 }

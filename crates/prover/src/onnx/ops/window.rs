@@ -1,6 +1,9 @@
 //! Windows that move over dimensions: what convolutions and pools share.
 
-use crate::onnx::{error::OnnxError, node::Node, shape::MAX_RANK};
+use crate::{
+    graph::Convolution,
+    onnx::{error::OnnxError, node::Node, shape::MAX_RANK},
+};
 
 /// More than any kernel, stride, dilation or pad is; keeps sums of products small.
 const MAX: i64 = 1 << 24;
@@ -136,6 +139,27 @@ impl Window {
         let end = self.input[axis] + self.before[axis] + self.after[axis];
         let place = |k: &usize| at * self.strides[axis] + k * self.dilations[axis] < end;
         (0..self.kernel[axis]).filter(place).count()
+    }
+
+    /// The convolution of these windows, over one dimension or two.
+    pub(super) fn convolution(
+        &self,
+        [batch, groups, in_channels, out_channels]: [usize; 4],
+        weights: Vec<f64>,
+    ) -> Convolution<f64> {
+        Convolution {
+            batch,
+            groups,
+            in_channels,
+            out_channels,
+            in_size: pair(&self.input, 1),
+            out_size: pair(&self.output, 1),
+            kernel: pair(&self.kernel, 1),
+            strides: pair(&self.strides, 1),
+            pads: pair(&self.before, 0),
+            dilations: pair(&self.dilations, 1),
+            weights,
+        }
     }
 
     /// The element of the input at `place` of window `at`, both row-major; none in the padding.

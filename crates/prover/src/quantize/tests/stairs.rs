@@ -12,14 +12,8 @@ fn requantized(factor: f32) -> Graph {
     let weights = vec![3.0, -2.0, 5.0];
     let map = LinearMap::Dense { positions: 1, inputs: 3, outputs: 1, weights };
     let sum = model.linear(vec![map], &[TensorId(0)], vec![-100.0]);
-    let stairs = Staircase {
-        scale: Scale::Multiply(vec![f64::from(factor)]),
-        single: true,
-        zeros: vec![3.0],
-        low: -128.0,
-        high: 127.0,
-        ..Staircase::plain(Rounding::HalfEven)
-    };
+    let scale = Scale::Multiply(vec![f64::from(factor)]);
+    let stairs = Staircase::quantizing(scale, vec![3.0], (-128.0, 127.0));
     model.function(Function::Staircase(stairs), sum);
     model.0
 }
@@ -57,12 +51,9 @@ fn a_quantized_layer_gives_the_integers_of_its_own_arithmetic() {
 fn maxima_of_whole_numbers_stay_what_they_are() {
     // Rounded, the greater of two, and rounded again.
     let mut model = Model::new(&[2]);
-    let stairs = |factor: f32| Staircase {
-        scale: Scale::Multiply(vec![f64::from(factor)]),
-        single: true,
-        low: 0.0,
-        high: 255.0,
-        ..Staircase::plain(Rounding::HalfEven)
+    let stairs = |factor: f32| {
+        let scale = Scale::Multiply(vec![f64::from(factor)]);
+        Staircase::quantizing(scale, vec![0.0], (0.0, 255.0))
     };
     let first = model.function(Function::Staircase(stairs(0.731)), TensorId(0));
     let groups = vec![vec![0, 1]];

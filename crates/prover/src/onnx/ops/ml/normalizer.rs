@@ -1,7 +1,7 @@
 //! Normalizer: rows divided by a norm of theirs. Each element is a share of a sum: of the row's
 //! absolute values, or of its own and of what the norm is above it.
 
-use super::{super::top, scores};
+use super::{super::layout, scores};
 use crate::{
     graph::{Element, Extremum, Function, Linear, LinearMap, Op, Shares, SparseRows},
     onnx::{
@@ -27,14 +27,14 @@ pub(in crate::onnx::ops) fn lp(node: &mut Node<'_>) -> Result<Value, OnnxError> 
     let axis = node.axis(node.int("axis").unwrap_or(-1), rank)?;
     let norm = format!("L{}", node.int("p").unwrap_or(2));
     // The axis last, as rows of a matrix, and all back.
-    let x = top::turned(node, x, axis, false)?;
+    let x = layout::turned(node, x, axis, false)?;
     let shape = x.shape().to_vec();
     let columns = shape[rank - 1];
     let rows = x.len() / columns.max(1);
     let x = if rank == 2 { x } else { node.reshape(x, vec![rows, columns])? };
     let x = divide(node, x, &norm)?;
     let x = node.reshape(x, shape)?;
-    top::turned(node, x, axis, true)
+    layout::turned(node, x, axis, true)
 }
 
 fn divide(node: &mut Node<'_>, x: Value, norm: &str) -> Result<Value, OnnxError> {

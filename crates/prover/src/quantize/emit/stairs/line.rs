@@ -169,13 +169,10 @@ mod tests {
         // 64 products of two bytes by a scale of 24 bits.
         for factor in [0.000_731_2f32, 0.001_9f32, 0.000_488_281_25f32] {
             let grid = Grid { start: 0.0, unit: 1.0, stride: 1, bounds: (-260_000, 260_000) };
+            let scale = Scale::Multiply(vec![f64::from(factor)]);
             let stairs = Staircase {
-                scale: Scale::Multiply(vec![f64::from(factor)]),
-                single: true,
-                zeros: vec![3.0],
-                low: -128.0,
-                high: 127.0,
-                ..Staircase::plain(Rounding::HalfUp)
+                rounding: Rounding::HalfUp,
+                ..Staircase::quantizing(scale, vec![3.0], (-128.0, 127.0))
             };
             // One rescale of 30 bits may be too coarse; two are not.
             assert!(check(&grid, &stairs, 44, false), "{factor}");
@@ -189,13 +186,8 @@ mod tests {
         let mut exact = 0;
         for step in 0..24u8 {
             let factor = 0.000_431_7f32 + f32::from(step) * 1.37e-5;
-            let stairs = Staircase {
-                scale: Scale::Multiply(vec![f64::from(factor)]),
-                single: true,
-                low: 0.0,
-                high: 255.0,
-                ..Staircase::plain(Rounding::HalfEven)
-            };
+            let scale = Scale::Multiply(vec![f64::from(factor)]);
+            let stairs = Staircase::quantizing(scale, vec![0.0], (0.0, 255.0));
             assert!(check(&grid, &stairs, 44, true), "{factor}");
             exact += u8::from(check(&grid, &stairs, 44, false));
         }
