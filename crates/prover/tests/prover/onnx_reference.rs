@@ -254,8 +254,13 @@ fn digits_are_read_as_onnxruntime_reads_them() -> TestResult {
                 assert_eq!(made[0], expected.digit[at], "{name}: {}", image.id);
             }
             // A quantized network's scores are multiples of 0.14: nothing but the outputs' own
-            // decimals may be between ours and onnxruntime's.
-            let allowed = if name == "int8" { 1e-5 } else { 2e-4 };
+            // decimals may be between ours and onnxruntime's. The planner measures on drawn
+            // inputs, which hold the target of 1e-4; one image of the LSTM is 1.4e-4 off.
+            let allowed = match &*name {
+                "int8" => 1e-5,
+                "lstm" => 2e-4,
+                _ => 1e-4,
+            };
             let scores = &expected.scores[at];
             let [float, ours] = [&float, &ours].map(|made| distance(&made[1..], scores));
             assert!(float < 1e-5 && ours < allowed, "{name}: {}: {float} {ours}", image.id);
