@@ -9,6 +9,7 @@ use crate::{
     graph::{Graph, LinearMap},
     integer::{IntegerNode, IntegerOp, Maxima},
     plan::Plan,
+    quantize::Encoding,
 };
 
 /// What a planned model costs, by what it is for.
@@ -28,6 +29,60 @@ pub struct Costs {
     pub rows: usize,
 }
 
+/// What a node is proven by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeKind {
+    /// Elements that are given.
+    Input,
+    /// Linear maps, cut at 0.
+    Linear,
+    /// Maxima over windows.
+    Maxima,
+    /// Paths through decision trees.
+    Trees,
+    /// Functions of one variable by tables.
+    Functions,
+    /// Products of two values.
+    Products,
+    /// Quotients.
+    Quotients,
+    /// Square roots.
+    Roots,
+    /// Elements named again, which cost nothing.
+    Selection,
+}
+
+impl NodeKind {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "inputs",
+            Self::Linear => "linear maps",
+            Self::Maxima => "maxima",
+            Self::Trees => "trees",
+            Self::Functions => "functions by tables",
+            Self::Products => "products",
+            Self::Quotients => "quotients",
+            Self::Roots => "roots",
+            Self::Selection => "elements named again",
+        }
+    }
+
+    fn of(op: &IntegerOp) -> Self {
+        match op {
+            IntegerOp::Linear(_) => Self::Linear,
+            IntegerOp::Maxima(_) => Self::Maxima,
+            IntegerOp::Trees(_) => Self::Trees,
+            IntegerOp::Curves(_) => Self::Functions,
+            IntegerOp::Products(_) => Self::Products,
+            IntegerOp::Quotients(_) => Self::Quotients,
+            IntegerOp::Roots(_) => Self::Roots,
+            IntegerOp::Select(_) => Self::Selection,
+        }
+    }
+}
+
 /// A tensor of integers that is committed to, or named again.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NodeCost {
@@ -35,8 +90,12 @@ pub struct NodeCost {
     pub name: String,
     /// What these compute.
     pub operator: String,
+    /// What it is proven by.
+    pub kind: NodeKind,
     /// How that is proven: the integer node's maps.
     pub form: String,
+    /// The tensor of the integer graph that it makes.
+    pub tensor: usize,
     /// The tensors it reads.
     pub reads: Vec<String>,
     /// Dimensions of what it makes.
@@ -61,7 +120,8 @@ impl Costs {
         let lengths = makers.map(|node| node.op.commitments(graph.len(node.output)));
         let lengths: Vec<usize> = lengths.collect();
         let usage = layout.usage(graph.input_len(), &lengths);
-        let unit = |tensor: usize| plan.quantized.units.get(tensor).copied().unwrap_or([1.0; 2]);
+        let encodings = &plan.quantized.encodings;
+        let unit = |tensor: usize| encodings.get(tensor).map_or([1.0; 2], Encoding::unit_range);
         let mut nodes = Vec::with_capacity(graph.inputs.len() + graph.nodes.len());
         // Inputs cost the more the more stripes read them; together they are known.
         let (mut rest, mut elements) = (usage.inputs, graph.input_len());
@@ -72,7 +132,9 @@ impl Costs {
             nodes.push(NodeCost {
                 name: tensor.name.clone(),
                 operator: "input".into(),
+                kind: NodeKind::Input,
                 form: "given".into(),
+                tensor: integer.0,
                 reads: vec![],
                 shape: tensor.dims.clone(),
                 unit: unit(integer.0),
@@ -128,7 +190,9 @@ impl Costs {
             nodes.push(NodeCost {
                 name: node.name.clone(),
                 operator: operator.unwrap_or_else(|| form.clone()),
+                kind: NodeKind::of(&node.op),
                 form,
+                tensor: node.output.0,
                 reads: node.inputs.iter().map(|id| graph.tensors[id.0].name.clone()).collect(),
                 shape,
                 unit: unit(node.output.0),

@@ -1,7 +1,7 @@
 //! Which implementation of field arithmetic runs.
 
 use crate::self_check;
-use std::sync::OnceLock;
+use std::{fmt, sync::OnceLock};
 
 /// Which implementation of field arithmetic runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,17 @@ pub enum Backend {
     /// [`Self::Ifma`] with its instructions in software: slow, for tests on any CPU.
     #[doc(hidden)]
     IfmaEmulated,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Portable => "64-bit words",
+            Self::Avx2 => "AVX2",
+            Self::Ifma => "AVX-512 IFMA",
+            Self::IfmaEmulated => "AVX-512 IFMA in software",
+        })
+    }
 }
 
 impl Backend {

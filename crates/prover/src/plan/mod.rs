@@ -77,6 +77,13 @@ const FUNCTIONS_SHARE: f64 = 0.45;
 /// The target that says how close the circuits come at all.
 const FINEST_TARGET: f64 = 1e-7;
 
+impl Precision {
+    /// The largest output error that it was chosen for.
+    pub fn target_error(&self) -> f64 {
+        self.function_tolerance / FUNCTIONS_SHARE
+    }
+}
+
 /// What to optimize.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use self::products::Factor;
 use super::{
-    OutputSchema, QuantizeError,
+    Encoding, OutputSchema, QuantizeError,
     program::{Kind, Part, Program, Step, Terms, View},
     pwl::PiecewiseLinear,
     schema::InputSchema,
@@ -50,16 +50,18 @@ enum Meaning {
 }
 
 impl Meaning {
-    /// The smallest and the largest unit.
-    fn units(&self) -> [f64; 2] {
-        let range = |units: &mut dyn Iterator<Item = f64>| {
-            let wider = |[low, high]: [f64; 2], unit: f64| [low.min(unit), high.max(unit)];
-            units.fold([f64::INFINITY, 0.0], wider)
-        };
+    /// As the encoding of a tensor, which holds this one of the model's.
+    fn encoding(&self, of: Option<TensorId>) -> Encoding {
         match self {
-            Self::Affine { units, .. } => range(&mut units.iter().copied()),
-            Self::Products(_) => [1.0; 2],
-            Self::Functions(knots) => range(&mut knots.iter().map(|knots| knots.unit)),
+            Self::Affine { units, offsets, .. } => {
+                Encoding { of, units: units.clone(), offsets: offsets.clone() }
+            }
+            // Only sums of these are numbers.
+            Self::Products(_) => Encoding::default(),
+            Self::Functions(knots) => {
+                let units: Vec<f64> = knots.iter().map(|knots| knots.unit).collect();
+                Encoding { of: None, offsets: vec![0.0; units.len()], units }
+            }
         }
     }
 }
@@ -95,8 +97,8 @@ struct Scaled {
 pub(super) struct Emitted {
     pub(super) graph: IntegerGraph,
     pub(super) output: OutputSchema,
-    /// The smallest and the largest unit of each tensor's elements.
-    pub(super) units: Vec<[f64; 2]>,
+    /// What each tensor's integers stand for.
+    pub(super) encodings: Vec<Encoding>,
 }
 
 /// The integer graph being made.
@@ -159,12 +161,17 @@ impl<'a> Emitter<'a> {
             self.made.push(made);
         }
         let output = self.outputs(&program.outputs, model, decimals)?;
-        let decimals = 10f64.powi(-(output.decimals as i32));
-        let mut units = vec![[decimals; 2]; self.graph.tensors.len()];
-        for made in &self.made {
-            units[made.tensor.0] = made.meaning.units();
+        let mut encodings = vec![Encoding::default(); self.graph.tensors.len()];
+        for (made, step) in self.made.iter().zip(&program.steps) {
+            encodings[made.tensor.0] = made.meaning.encoding(step.of);
         }
-        Ok(Emitted { graph: self.graph, output, units })
+        for (made, of) in self.graph.outputs.iter().zip(&model.outputs) {
+            let len = self.graph.len(*made);
+            let units = vec![10f64.powi(-(output.decimals as i32)); len];
+            let offsets = vec![output.decode(0); len];
+            encodings[made.0] = Encoding { of: Some(*of), units, offsets };
+        }
+        Ok(Emitted { graph: self.graph, output, encodings })
     }
 
     /// Notes how far apart the integers of a step are that stand for points of a grid, or for whole

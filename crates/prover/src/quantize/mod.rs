@@ -20,6 +20,7 @@ mod bounds;
 mod compare;
 mod compose;
 mod emit;
+mod encoding;
 pub mod grid;
 mod missing;
 mod program;
@@ -32,6 +33,7 @@ use thiserror::Error;
 
 pub use self::{
     compare::ErrorReport,
+    encoding::{Encoding, LayerError},
     grid::Grid,
     schema::{InputSchema, InputTensor, OutputSchema, OutputTensor, Ranges, SchemaError},
 };
@@ -78,9 +80,8 @@ pub struct Quantized {
     pub input: InputSchema,
     /// How output words are read.
     pub output: OutputSchema,
-    /// The smallest and the largest real value of one unit of a tensor's elements, by tensor
-    /// of the graph.
-    pub units: Vec<[f64; 2]>,
+    /// What the integers of each tensor of the graph stand for.
+    pub encodings: Vec<Encoding>,
 }
 
 /// A model with all that is decided about it before the circuit's bits are known.
@@ -380,10 +381,10 @@ impl<'a> Quantizer<'a> {
         let gain = gain.fold(1.0, f64::max).min(1e9);
         let output_bits = (decimals * 10f64.log2()).ceil() as i32 + gain.log2().ceil() as i32;
         let emitter = Emitter::new(&input, shape, output_bits, &functions.fitted);
-        let Emitted { graph, output, units } =
+        let Emitted { graph, output, encodings } =
             emitter.run(&self.program, self.graph, functions.decimals)?;
         graph.validate(shape.accumulator_bits(), shape.value_bits())?;
-        Ok(Quantized { graph, input, output, units })
+        Ok(Quantized { graph, input, output, encodings })
     }
 
     /// Compares a quantized model with the float model.

@@ -198,7 +198,7 @@ impl Lowering<'_> {
     fn add_step(&mut self, name: String, tensor: TensorId, kind: Kind) -> usize {
         let bounds = self.bounds[tensor.0].clone();
         let len = bounds.len();
-        self.steps.push(Step { name, len, kind, bounds, remaining: 0, operand: None });
+        self.steps.push(Step { of: Some(tensor), bounds, ..Step::new(name, len, kind) });
         let step = self.steps.len() - 1;
         self.views[tensor.0] = Some(View::identity(step, len));
         step
@@ -206,9 +206,7 @@ impl Lowering<'_> {
 
     /// Adds a step in the unit of another.
     fn add_helper(&mut self, name: &str, len: usize, kind: Kind) -> usize {
-        let name = name.to_owned();
-        let bounds = Vec::new();
-        self.steps.push(Step { name, len, kind, bounds, remaining: 0, operand: None });
+        self.steps.push(Step::new(name.to_owned(), len, kind));
         self.steps.len() - 1
     }
 
@@ -512,7 +510,7 @@ impl Lowering<'_> {
         // All words count from one value, so one that may be negative makes all of them
         // shifted: what is cut at 0 is rounded before.
         if !outputs.iter().all(|output| output.positive) {
-            for output in &mut outputs {
+            for (output, tensor) in outputs.iter_mut().zip(&self.graph.outputs) {
                 output.positive = false;
                 if std::mem::take(&mut output.relu) {
                     let len = output.view.len();
@@ -521,7 +519,8 @@ impl Lowering<'_> {
                         View::identity(self.steps.len(), len),
                     ));
                     let (name, bounds) = (output.name.clone(), output.bounds.clone());
-                    self.steps.push(Step { name, len, kind, bounds, remaining: 0, operand: None });
+                    let step = Step { of: Some(*tensor), bounds, ..Step::new(name, len, kind) };
+                    self.steps.push(step);
                 }
             }
         }

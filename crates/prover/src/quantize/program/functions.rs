@@ -28,6 +28,7 @@ impl Lowering<'_> {
                 let bounds = &self.bounds[tensor.0];
                 let cut = |(lo, hi): &(f64, f64)| (lo.max(0.0), hi.max(0.0));
                 self.steps[relu].bounds = bounds.iter().map(cut).collect();
+                self.steps[relu].of = None;
                 let bends = [(*high, vec![-1.0; len])];
                 let bends = &bends[..usize::from(high.is_finite())];
                 self.bend(node, relu, vec![1.0; len], bends, 0.0)

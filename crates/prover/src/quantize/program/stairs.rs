@@ -21,7 +21,10 @@ impl Lowering<'_> {
         let step = self.add_step(name, node.output, kind);
         self.steps[step].bounds = ends;
         match saturates {
-            true => self.bend(node, step, vec![1.0; len], &[(stairs.high, vec![-1.0; len])], 0.0),
+            true => {
+                self.steps[step].of = None;
+                self.bend(node, step, vec![1.0; len], &[(stairs.high, vec![-1.0; len])], 0.0)
+            }
             false => View::identity(step, len),
         }
     }

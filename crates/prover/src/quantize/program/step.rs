@@ -12,6 +12,8 @@ pub(in crate::quantize) struct Step {
     pub(in crate::quantize) name: String,
     pub(in crate::quantize) len: usize,
     pub(in crate::quantize) kind: Kind,
+    /// The model's tensor that it holds; none for what is the circuit's own.
+    pub(in crate::quantize) of: Option<TensorId>,
     /// Bounds of its real values; empty for those that have the unit of another step.
     pub(in crate::quantize) bounds: Vec<(f64, f64)>,
     /// Roundings from here to the nearest output, this one included.
@@ -75,12 +77,18 @@ pub(in crate::quantize) enum Numerator {
 }
 
 impl Step {
+    /// A step of the circuit's own, read by nobody yet.
+    pub(in crate::quantize) fn new(name: String, len: usize, kind: Kind) -> Self {
+        Self { name, len, kind, of: None, bounds: Vec::new(), remaining: 0, operand: None }
+    }
+
     /// The same, with nothing that it is made of.
     pub(in crate::quantize) fn outline(&self) -> Self {
         Self {
             name: self.name.clone(),
             len: self.len,
             kind: Kind::Select(Vec::new()),
+            of: self.of,
             bounds: self.bounds.clone(),
             remaining: self.remaining,
             operand: self.operand,

@@ -1,6 +1,6 @@
 //! Functions of one variable by tables of straight segments.
 
-use super::{Kind, Lowering, Step, View};
+use super::{Kind, Lowering, View};
 use crate::{
     graph::{Curve, LinearMap, Node},
     quantize::{TABLE_TOLERANCE, compose::scaled},
@@ -35,9 +35,9 @@ impl Lowering<'_> {
     }
 
     fn add_bounded(&mut self, name: &str, bounds: Vec<(f64, f64)>, kind: Kind) -> usize {
-        let (name, len) = (name.to_owned(), bounds.len());
-        self.steps.push(Step { name, len, kind, bounds, remaining: 0, operand: None });
-        self.steps.len() - 1
+        let step = self.add_helper(name, bounds.len(), kind);
+        self.steps[step].bounds = bounds;
+        step
     }
 }
 

@@ -188,6 +188,7 @@ impl Lowering<'_> {
             base: vec![0.0; values.len()],
         };
         let View { parts, bias } = self.trees(node, &trees);
+        parts.iter().for_each(|part| self.steps[part.step].of = None);
         view.parts.extend(parts);
         view.bias.iter_mut().zip(bias).for_each(|(own, more)| *own += more);
         view

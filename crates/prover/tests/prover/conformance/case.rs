@@ -9,7 +9,7 @@ use verdict_prover::{
     graph::Graph,
     onnx::{LoadOptions, load},
     plan::{Plan, PlanOptions},
-    quantize::{Grid, Ranges},
+    quantize::{Grid, LayerError, Quantized, Ranges},
 };
 
 /// What a circuit's proof would be bound to; of no matter here.
@@ -79,6 +79,7 @@ pub(crate) fn run(
         return Err(Failure::Failed(format!("reading: {detail}")));
     }
     let ours = plan.quantized.run(&inputs).map_err(|e| refused(&e))?;
+    layers(&plan.quantized, &graph, &inputs)?;
     let error = compare(&ours, &expected, (2.0 * plan.error.largest).max(1e-4))
         .map_err(|detail| Failure::Failed(format!("quantized: {detail}")))?;
     if plan.k > largest {
@@ -94,6 +95,20 @@ pub(crate) fn run(
     let prover = MockProver::run(k, &circuit, vec![instances]).map_err(|e| failed(&e))?;
     prover.verify().map_err(|faults| failed(&format!("{} constraints fail", faults.len())))?;
     Ok((error, k, true))
+}
+
+/// Every tensor that is said to hold one of the model's is close to it.
+fn layers(quantized: &Quantized, graph: &Graph, inputs: &[f64]) -> Result<(), Failure> {
+    let mut layers = vec![None; quantized.graph.tensors.len()];
+    quantized.compare_layers(graph, inputs, &mut layers).map_err(|e| refused(&e))?;
+    for (tensor, layer) in quantized.graph.tensors.iter().zip(layers) {
+        let Some(LayerError { largest, magnitude, .. }) = layer else { continue };
+        if largest > 0.02 * (0.1 + magnitude) {
+            let detail = format!("{} of {magnitude} is {largest} off", tensor.name);
+            return Err(Failure::Failed(format!("layers: {detail}")));
+        }
+    }
+    Ok(())
 }
 
 /// What the case feeds, in the graph's order, and its ranges.
