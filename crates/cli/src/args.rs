@@ -12,6 +12,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use alloy::primitives::Address;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use verdict::report::Threshold;
 use verdict_engine::{Backend, Options};
 
 /// What the program ends with.
@@ -48,6 +49,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Show what a model will cost, before any key is made
     Inspect(Inspect),
+    /// Measure a setup on your own data: errors, decisions, rows, time and gas, as one page
+    Report(Report),
     /// Make, import or check a structured reference string (SRS)
     #[command(subcommand)]
     Srs(SrsCommand),
@@ -89,6 +92,33 @@ pub(crate) struct Inspect {
     pub(crate) model: PathBuf,
     #[command(flatten)]
     pub(crate) options: ModelOptions,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Report {
+    /// The setup folder, with both its parts
+    pub(crate) setup: PathBuf,
+    /// Samples to measure on, a file as for `prove`: JSON, NumPy's .npy or .npz, CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Where to write the page (with --json also where not given: then none is written)
+    #[arg(long, short, required_unless_present = "json")]
+    pub(crate) out: Option<PathBuf>,
+    /// A value of an output from which on something is decided otherwise, of an output of one
+    /// number, or of an element of one; repeat for several. Of outputs of several elements the
+    /// greatest one is compared without being asked for
+    #[arg(long, value_name = "[NAME[:INDEX]=]T", allow_negative_numbers = true)]
+    pub(crate) threshold: Vec<Threshold>,
+    /// The ONNX model, if it is no longer where the setup was made from it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) srs: SrsSource,
+    #[command(flatten)]
+    pub(crate) computing: Computing,
+    /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) solc: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,6 +23,7 @@ use crate::{
     deploy::DeployError,
     files::FileError,
     prove::OwnProofError,
+    report::ThresholdError,
     setup::{CheckError, SetupError},
     submit::SubmitError,
     verify::VerifyError,
@@ -148,6 +149,12 @@ pub enum Error {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A threshold is of no output.
+    #[error(transparent)]
+    Threshold(#[from] ThresholdError),
+    /// A report has no page.
+    #[error("the report cannot be written as a page: {0}")]
+    Page(#[source] askama::Error),
     /// A value has no JSON form.
     #[error("cannot be written as JSON: {0}")]
     Json(#[source] serde_json::Error),
@@ -194,6 +201,9 @@ impl Error {
             Self::Attest(error) => error.hint(),
             Self::Commitment(error) => error.hint(),
             Self::Submit(error) => error.hint(),
+            Self::Threshold(ThresholdError::Several { .. }) => {
+                Some("say which, as NAME=T or NAME:INDEX=T".into())
+            }
             Self::Prove(ProveError::Inputs(IntegerError::Batch(_))) => Some(
                 "a setup is made for one number of inferences: set the model up with `--batch N`, \
                  and give `prove --batch` a file of N samples"

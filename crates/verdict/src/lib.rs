@@ -62,11 +62,13 @@ mod deploy;
 mod deployment;
 mod error;
 mod explain;
+pub mod figures;
 mod files;
 mod model;
 mod progress;
 mod prove;
 mod registration;
+pub mod report;
 mod request;
 pub mod setup;
 mod srs;
@@ -95,6 +97,7 @@ pub use self::{
     model::{ModelFile, PlannedModel},
     progress::{Progress, Silent, step, timed_step},
     prove::{OwnProofError, Prover, ProverOptions},
+    report::{Report, ReportOptions, report},
     request::{ScoreRequest, next_nonce},
     setup::{
         CheckError, Checked, Manifest, PublicSetup, SetupError, SetupReport, Weights, check, setup,

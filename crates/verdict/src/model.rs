@@ -23,7 +23,7 @@ use verdict_prover::{
 
 use crate::{
     error::Error,
-    setup::{SetupError, Weights},
+    setup::{SetupError, Source, Weights},
     srs::bases_file,
 };
 
@@ -106,7 +106,8 @@ impl ModelFile {
         }
         let reading = self.check_reading(ranges)?;
         let plan = Plan::new(&self.graph, ranges, options)?;
-        Ok(PlannedModel { reading, ..PlannedModel::new(self.graph, plan) })
+        let source = Source::new(&self.path, &self.options);
+        Ok(PlannedModel { reading, source, ..PlannedModel::new(self.graph, plan) })
     }
 }
 
@@ -118,6 +119,7 @@ pub struct PlannedModel {
     reading: Reading,
     weights: Weights,
     inputs: Vec<InputTensor>,
+    source: Option<Source>,
 }
 
 impl PlannedModel {
@@ -134,7 +136,17 @@ impl PlannedModel {
     pub fn new(model: Graph, plan: Plan) -> Self {
         let reading = Reading::unchecked("it was not read from a file");
         let inputs = InputTensor::of(&model);
-        Self { model, plan, reading, weights: Weights::default(), inputs }
+        Self { model, plan, reading, weights: Weights::default(), inputs, source: None }
+    }
+
+    /// Notes how the reading was checked when it was.
+    pub(crate) fn with_reading(self, reading: Reading) -> Self {
+        Self { reading, ..self }
+    }
+
+    /// Where it was read from.
+    pub(crate) fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
     }
 
     /// How the reading of its file was checked from outside.

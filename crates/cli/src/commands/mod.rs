@@ -11,6 +11,7 @@ mod deploy;
 mod inspect;
 mod jobs;
 mod prove;
+mod report;
 mod setup;
 mod srs;
 mod submit;
@@ -22,6 +23,7 @@ use crate::{args::Command, failure::Outcome, ui::Ui};
 pub(crate) fn run(command: &Command, ui: &Ui) -> Outcome {
     match command {
         Command::Inspect(args) => inspect::run(args, ui),
+        Command::Report(args) => report::run(args, ui),
         Command::Srs(args) => srs::run(args, ui),
         Command::Setup(args) => setup::run(args, ui),
         Command::Commit(args) => commit::run(args, ui),

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Gas, GasReport};
+use crate::figures::grouped;
 
 /// A line: its group, its part, and gas by both rules.
 type Row = [String; 4];
@@ -18,19 +19,6 @@ fn clipped(part: &str) -> String {
         Some((end, _)) => format!("{}…", &part[..end]),
         None => part.to_owned(),
     }
-}
-
-/// With commas between thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 impl GasReport {

@@ -10,18 +10,11 @@ use alloy::primitives::B256;
 use serde::Serialize;
 use thiserror::Error;
 use verdict_engine::Options;
-use verdict_prover::{
-    figures::coarse,
-    graph::Graph,
-    keys::Keys,
-    plan::Plan,
-    quantize::{ErrorReport, Ranges},
-    srs::Srs,
-};
+use verdict_prover::{figures::coarse, graph::Graph, keys::Keys, quantize::ErrorReport, srs::Srs};
 
 use super::{
-    KEY_PAYLOAD, MAX_KEY_BYTES, Manifest, PrivatePart, PublicSetup, SetupError, VERIFIER_SOURCE,
-    Weights, hidden, make::describe, part,
+    KEY_PAYLOAD, MAX_KEY_BYTES, Manifest, PublicSetup, VERIFIER_SOURCE, Weights, hidden,
+    make::describe, part,
 };
 use crate::{
     error::Error,
@@ -58,6 +51,17 @@ pub enum CheckError {
          model, which is what hiding is for", .0.display()
     )]
     Hidden(PathBuf),
+    /// Nobody noted which file it was made from.
+    #[error("{} does not say which file it was made from", .0.display())]
+    NoSource(PathBuf),
+    /// The file it was made from is not there.
+    #[error("{} was made from {}, where there is no file now", setup.display(), path.display())]
+    SourceGone {
+        /// The public part.
+        setup: PathBuf,
+        /// Where the model was.
+        path: PathBuf,
+    },
     /// Something is not as the model has it.
     #[error("{} is not the setup of this model: {}", folder.display(), differences.join("; "))]
     Differs {
@@ -70,8 +74,16 @@ pub enum CheckError {
 
 impl CheckError {
     pub(crate) fn hint(&self) -> Option<String> {
-        let Self::Hidden(_) = self else { return None };
-        Some("whoever made it can check it; anyone can check a setup with --public-weights".into())
+        match self {
+            Self::Hidden(_) => Some(
+                "whoever made it can check it; anyone can check a setup with --public-weights"
+                    .into(),
+            ),
+            Self::NoSource(_) | Self::SourceGone { .. } => {
+                Some("give the model with --model FILE".into())
+            }
+            Self::Differs { .. } => None,
+        }
     }
 }
 
@@ -88,28 +100,12 @@ pub fn check(
     progress: &dyn Progress,
 ) -> Result<Checked, Error> {
     let manifest = setup.manifest();
-    let blinding = match manifest.weights {
-        Weights::Public => None,
-        Weights::Hidden => match PrivatePart::open(setup) {
-            Err(SetupError::NoPrivatePart(_)) => {
-                return Err(CheckError::Hidden(setup.folder().to_owned()).into());
-            }
-            private => Some(private?.blinding()?),
-        },
-    };
+    let blinding = setup.blinding()?;
     manifest.check_srs(srs)?;
     let mut differences = Differences(Vec::new());
     let hash = hidden::model_hash(model.sha256, blinding.as_deref());
     differences.compare("the hash of the model's file", &manifest.model.hash, &hash);
-    let declared = &manifest.input;
-    let ranges = Ranges {
-        input: declared.ranges.clone(),
-        grids: declared.grids.clone(),
-        private: declared.private.clone(),
-    };
-    let plan = step(progress, "plan the circuit as the setup says", || {
-        Plan::with_shape(model, &ranges, (manifest.shape, manifest.opening), &manifest.precision)
-    });
+    let plan = step(progress, "plan the circuit as the setup says", || manifest.plan(model));
     match plan {
         Err(error) => differences.0.push(format!("the setup's circuit does not hold it: {error}")),
         Ok(plan) if plan.k != manifest.k => {

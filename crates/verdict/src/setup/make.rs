@@ -21,7 +21,7 @@ use verdict_prover::{
 
 use super::{
     DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
-    Manifest, ModelInfo, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError, SrsInfo,
+    Manifest, ModelInfo, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError, Source, SrsInfo,
     VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, hidden, part,
 };
 use crate::{
@@ -91,7 +91,8 @@ pub fn setup(
     let Described { manifest, source, payload } =
         step(progress, "generate the Solidity verifier", || describe(planned, srs, &keys))?;
     let written = step(progress, "write the setup folder", || {
-        Writing { folder, manifest, keys: &keys, srs, source: &source, payload: &payload }.run()
+        let (keys, model) = (&keys, planned.source());
+        Writing { folder, manifest, keys, srs, source: &source, payload: &payload, model }.run()
     })?;
     if let Some(kept) = &written.replaced_deployment {
         progress.warn(&format!(
@@ -202,6 +203,7 @@ struct Writing<'a> {
     srs: &'a Srs,
     source: &'a str,
     payload: &'a [u8],
+    model: Option<&'a Source>,
 }
 
 impl Writing<'_> {
@@ -221,7 +223,7 @@ impl Writing<'_> {
         } else {
             files::remove(&srs_file).map_err(SetupError::from)?;
         }
-        PrivatePart::write(&private, setup_id, self.keys)?;
+        PrivatePart::write(&private, setup_id, self.keys, self.model.cloned())?;
         let payload = hex::encode(self.payload);
         let hashes = &mut self.manifest.files;
         let key = self.keys.verifying().to_bytes();

@@ -24,6 +24,7 @@ mod hidden;
 mod make;
 mod manifest;
 mod part;
+mod source;
 
 use std::path::{Path, PathBuf};
 
@@ -33,13 +34,13 @@ use verdict_codegen::{key_hash, key_payload};
 use verdict_kzg::key::VerifyingKey;
 use verdict_prover::{bounded::read_bounded, keys::read_verifying_key, plan::srs_k};
 
-pub(crate) use self::part::PrivatePart;
 pub use self::{
     check::{CheckError, Checked, check},
     error::SetupError,
     make::{SetupReport, setup},
     manifest::{Manifest, ModelInfo, SrsInfo, VerifierInfo, Weights},
 };
+pub(crate) use self::{part::PrivatePart, source::Source};
 use crate::{
     deployment::Deployment,
     files::{self, Access},

@@ -12,7 +12,7 @@ use verdict_prover::{bounded::read_bounded, integer::IntegerGraph, keys::Keys};
 
 use super::{
     BLINDING, DEVELOPMENT_SRS, FORMAT_VERSION, GRAPH, MANIFEST, MAX_BLINDING_BYTES,
-    MAX_GRAPH_BYTES, MAX_MANIFEST_BYTES, PublicSetup, SetupError, manifest::check_version,
+    MAX_GRAPH_BYTES, MAX_MANIFEST_BYTES, PublicSetup, SetupError, Source, manifest::check_version,
     private_folder,
 };
 use crate::files::{self, Access};
@@ -60,6 +60,9 @@ pub(super) struct PrivateManifest {
     format_version: u32,
     setup_id: B256,
     files: Hashes,
+    /// Where the model was read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Source>,
 }
 
 /// The private part of a setup.
@@ -92,7 +95,12 @@ impl PrivatePart {
     }
 
     /// Writes a private part.
-    pub(super) fn write(folder: &Path, setup_id: B256, keys: &Keys) -> Result<(), SetupError> {
+    pub(super) fn write(
+        folder: &Path,
+        setup_id: B256,
+        keys: &Keys,
+        source: Option<Source>,
+    ) -> Result<(), SetupError> {
         let malformed =
             |name: &str, cause: String| SetupError::Malformed { path: folder.join(name), cause };
         let graph = postcard::to_allocvec(&keys.graph)
@@ -105,10 +113,16 @@ impl PrivatePart {
             let blinding = keys.blinding.to_bytes();
             write(folder, BLINDING, &blinding, Access::Private, &mut hashes)?;
         }
-        let manifest = PrivateManifest { format_version: FORMAT_VERSION, setup_id, files: hashes };
+        let (format_version, files) = (FORMAT_VERSION, hashes);
+        let manifest = PrivateManifest { format_version, setup_id, files, source };
         let bytes = serde_json::to_vec_pretty(&manifest)
             .map_err(|error| malformed(MANIFEST, error.to_string()))?;
         Ok(files::write(&folder.join(MANIFEST), &bytes, Access::Private)?)
+    }
+
+    /// Where the model was read from, if that is known.
+    pub(super) fn source(&self) -> Option<&Source> {
+        self.manifest.source.as_ref()
     }
 
     /// Reads the integer graph.

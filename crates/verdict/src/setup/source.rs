@@ -1,0 +1,126 @@
+//! The model that a setup was made of, found and planned again.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf, absolute},
+};
+
+use serde::{Deserialize, Serialize};
+use verdict_prover::{
+    graph::Graph,
+    onnx::LoadOptions,
+    plan::{Plan, PlanError, PlanOptions},
+    quantize::Ranges,
+};
+
+use super::{CheckError, Manifest, PrivatePart, PublicSetup, SetupError, Weights, hidden};
+use crate::{
+    error::Error,
+    model::{ModelFile, PlannedModel},
+};
+
+/// Where a setup's model was read from, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Source {
+    path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outputs: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    dims: BTreeMap<String, usize>,
+}
+
+impl Source {
+    /// None for a path that JSON cannot hold.
+    pub(crate) fn new(path: &Path, options: &LoadOptions) -> Option<Self> {
+        let path = absolute(path).ok()?.to_str()?.to_owned();
+        let LoadOptions { outputs, dims } = options.clone();
+        Some(Self { path, outputs, dims })
+    }
+}
+
+impl Manifest {
+    /// What was declared of the inputs.
+    pub(crate) fn ranges(&self) -> Ranges {
+        let declared = &self.input;
+        Ranges {
+            input: declared.ranges.clone(),
+            grids: declared.grids.clone(),
+            private: declared.private.clone(),
+        }
+    }
+
+    /// Plans a model as the setup says.
+    pub(super) fn plan(&self, model: &Graph) -> Result<Plan, PlanError> {
+        Plan::with_shape(model, &self.ranges(), (self.shape, self.opening), &self.precision)
+    }
+
+    /// Options under which a planner chooses among circuits that prove the same as this one.
+    pub(crate) fn plan_options(&self) -> PlanOptions {
+        PlanOptions {
+            target_error: Some(self.precision.target_error()),
+            public_inputs: self.shape.public_inputs && !self.shape.committed(),
+            committed: self.shape.committed(),
+            decimals: self.precision.decimals,
+            batch: Some(self.shape.batch()).filter(|batch| *batch > 1),
+            ..PlanOptions::default()
+        }
+    }
+}
+
+impl PublicSetup {
+    /// What hides the weights, if they are hidden.
+    pub(super) fn blinding(&self) -> Result<Option<Vec<u8>>, Error> {
+        match self.manifest().weights {
+            Weights::Public => Ok(None),
+            Weights::Hidden => match PrivatePart::open(self) {
+                Err(SetupError::NoPrivatePart(_)) => {
+                    Err(CheckError::Hidden(self.folder().to_owned()).into())
+                }
+                private => Ok(Some(private?.blinding()?)),
+            },
+        }
+    }
+
+    /// Reads the model that this is the setup of, and plans it as the setup says. The file is
+    /// the one it was made from, unless another place is given; the private part is needed.
+    ///
+    /// # Errors
+    /// The file is not where it was, or not known; it is of another model, or its circuit is
+    /// not the setup's; there is no private part.
+    pub fn planned_model(&self, file: Option<&Path>) -> Result<PlannedModel, Error> {
+        let private = PrivatePart::open(self)?;
+        let source = private.source();
+        let path = match (file, source) {
+            (Some(path), _) => path.to_owned(),
+            (None, Some(source)) => PathBuf::from(&source.path),
+            (None, None) => return Err(CheckError::NoSource(self.folder().to_owned()).into()),
+        };
+        if file.is_none() && !path.is_file() {
+            return Err(CheckError::SourceGone { setup: self.folder().to_owned(), path }.into());
+        }
+        let options = source.cloned().map_or_else(LoadOptions::default, |source| LoadOptions {
+            outputs: source.outputs,
+            dims: source.dims,
+        });
+        let model = ModelFile::open(&path, &options)?;
+        let manifest = self.manifest();
+        let differs = |difference: &str| {
+            let (folder, differences) = (self.folder().to_owned(), vec![difference.to_owned()]);
+            Error::from(CheckError::Differs { folder, differences })
+        };
+        let blinding = self.blinding()?;
+        if hidden::model_hash(model.graph().sha256, blinding.as_deref()) != manifest.model.hash {
+            return Err(differs(&format!("{} has another hash", path.display())));
+        }
+        let plan = manifest.plan(model.graph())?;
+        if plan.k != manifest.k || plan.quantized.graph != private.graph()? {
+            return Err(differs("this version of the program makes another circuit of the file"));
+        }
+        let planned = PlannedModel::new(model.graph().clone(), plan)
+            .with_weights(manifest.weights)
+            .with_categories(&manifest.model.inputs)
+            .with_reading(manifest.reading.clone());
+        Ok(planned)
+    }
+}
