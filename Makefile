@@ -37,13 +37,16 @@ analyse: node_modules
 differential: node_modules
 	scripts/differential
 
-# The standard's own operator tests, into docs/operators.md; installs their Python packages.
-conformance:
+# The standard's own operator tests, into docs/operators.md; installs their Python packages. Then a
+# real proof of a case of every operator, verified in Rust and in an EVM.
+conformance: node_modules
 	cargo build $(CARGO_FLAGS) --workspace --example conformance
 	python3 -m venv "$${CARGO_TARGET_DIR:-target}/conformance/python"
 	"$${CARGO_TARGET_DIR:-target}/conformance/python/bin/pip" install --quiet \
 	    --requirement scripts/conformance/requirements.txt
 	"$${CARGO_TARGET_DIR:-target}/conformance/python/bin/python" scripts/conformance/run.py $(CONFORMANCE)
+	cargo test $(CARGO_FLAGS) --workspace --test verifier -- --ignored --exact --nocapture \
+	    operators::a_case_of_every_operator_is_proven_and_verified_on_chain
 
 # Keys, proofs, memory and gas of the example models.
 bench: node_modules

@@ -8,6 +8,7 @@ mod dense;
 mod golden;
 mod harness;
 mod mutants;
+mod operators;
 mod random;
 mod refusals;
 mod synthetic;

@@ -182,15 +182,27 @@ impl<T: Copy> LinearMap<T> {
         &self,
         mut f: impl FnMut(usize, T) -> Result<U, E>,
     ) -> Result<LinearMap<U>, E> {
+        self.try_map_by_output(|_, index, w| f(index, w))
+    }
+
+    /// The same with what the coefficient makes before that: the channel of a convolution, the
+    /// output of a dense map at one position, else the element.
+    ///
+    /// # Errors
+    /// The first that `f` gives.
+    pub fn try_map_by_output<U, E>(
+        &self,
+        mut f: impl FnMut(usize, usize, T) -> Result<U, E>,
+    ) -> Result<LinearMap<U>, E> {
         Ok(match self {
             Self::Dense { positions, inputs, outputs, weights } => LinearMap::Dense {
                 positions: *positions,
                 inputs: *inputs,
                 outputs: *outputs,
                 weights: weights
-                    .chunks((*inputs).max(1))
-                    .flat_map(|row| row.iter().enumerate())
-                    .map(|(i, &w)| f(i, w))
+                    .iter()
+                    .enumerate()
+                    .map(|(k, &w)| f(k / (*inputs).max(1), k % (*inputs).max(1), w))
                     .collect::<Result<_, E>>()?,
             },
             Self::Convolution(conv) => LinearMap::Convolution(Convolution {
@@ -208,21 +220,21 @@ impl<T: Copy> LinearMap<T> {
                     .weights
                     .iter()
                     .enumerate()
-                    .map(|(k, &w)| f(conv.first_of_channel(conv.channel_of(k)), w))
+                    .map(|(k, &w)| f(conv.made_by(k), conv.first_of_channel(conv.channel_of(k)), w))
                     .collect::<Result<_, E>>()?,
             }),
             Self::Diagonal(factors) => {
-                let factors = factors.iter().enumerate().map(|(i, &w)| f(i, w));
+                let factors = factors.iter().enumerate().map(|(i, &w)| f(i, i, w));
                 LinearMap::Diagonal(factors.collect::<Result<_, E>>()?)
             }
-            Self::Sparse(rows) => LinearMap::Sparse(SparseRows {
-                starts: rows.starts.clone(),
-                terms: rows
-                    .terms
-                    .iter()
-                    .map(|&(i, w)| Ok((i, f(i, w)?)))
-                    .collect::<Result<_, E>>()?,
-            }),
+            Self::Sparse(rows) => {
+                let made = rows.iter().enumerate();
+                let terms = made.flat_map(|(o, row)| row.iter().map(move |&(i, w)| (o, i, w)));
+                LinearMap::Sparse(SparseRows {
+                    starts: rows.starts.clone(),
+                    terms: terms.map(|(o, i, w)| Ok((i, f(o, i, w)?))).collect::<Result<_, E>>()?,
+                })
+            }
         })
     }
 
@@ -290,6 +302,16 @@ impl<T> Convolution<T> {
         let (window, ins) = (self.kernel[0] * self.kernel[1], self.group_inputs());
         let (o, i) = (k / window / ins, k / window % ins);
         o / self.group_outputs() * ins + i
+    }
+
+    /// The output channel that coefficient number `k` is of.
+    pub fn made_by(&self, k: usize) -> usize {
+        k / (self.kernel[0] * self.kernel[1] * self.group_inputs()).max(1)
+    }
+
+    /// The output channel that element `row` of y is in.
+    pub fn channel_of_output(&self, row: usize) -> usize {
+        row / (self.out_size[0] * self.out_size[1]).max(1) % self.out_channels.max(1)
     }
 
     /// The first element of an input channel, of the first image.

@@ -27,6 +27,8 @@ struct Declaration<'a> {
 fn declaration(info: &ValueInfoProto) -> Option<Declaration<'_>> {
     let type_proto::Value::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()?;
     let declared = |value| match value {
+        // Some exporters write -1 for what is not known.
+        &Some(Dimension::DimValue(-1)) => Err(""),
         &Some(Dimension::DimValue(size)) => Ok(size),
         Some(Dimension::DimParam(symbol)) => Err(symbol.as_str()),
         None => Err(""),

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use self::products::Factor;
 use super::{
     Encoding, OutputSchema, QuantizeError,
+    compose::selection,
     program::{Kind, Part, Program, Step, Terms, View},
     pwl::PiecewiseLinear,
     schema::InputSchema,
@@ -33,6 +34,8 @@ use crate::{
 const MIN_FRACTION_BITS: i32 = 8;
 /// Most decimals chosen without being asked.
 pub(super) const DEFAULT_DECIMALS: u32 = 6;
+/// Bits that weights have between values of which one is multiplied or divided.
+const WEIGHT_BITS: i32 = 16;
 /// Most knots of all functions of a step.
 const MAX_KNOTS: usize = 1 << 22;
 /// Most decimals of an output, those that contracts take.
@@ -117,6 +120,8 @@ pub(super) struct Emitter<'a> {
     shifts: HashMap<usize, Vec<u32>>,
     /// Fitted functions, by step.
     fitted: &'a [Vec<PiecewiseLinear>],
+    /// The most fraction bits of the step that is being made.
+    cap: i32,
 }
 
 impl<'a> Emitter<'a> {
@@ -145,6 +150,7 @@ impl<'a> Emitter<'a> {
             schema,
             shifts: HashMap::new(),
             fitted,
+            cap: i32::MAX,
         }
     }
 
@@ -155,7 +161,9 @@ impl<'a> Emitter<'a> {
         model: &Graph,
         decimals: Option<u32>,
     ) -> Result<Emitted, QuantizeError> {
+        let caps = self.caps(program);
         for (index, step) in program.steps.iter().enumerate() {
+            self.cap = caps[index];
             let made = self.step(index, step, program)?;
             self.note_shifts(index, step, &made);
             self.made.push(made);
@@ -174,6 +182,39 @@ impl<'a> Emitter<'a> {
         Ok(Emitted { graph: self.graph, output, encodings })
     }
 
+    /// The most fraction bits that are of use to each step. What is multiplied or divided has few
+    /// itself, whatever it reads: weights between many bits and few would have none left.
+    fn caps(&self, program: &Program) -> Vec<i32> {
+        let mut caps = vec![i32::MAX; program.steps.len()];
+        for (index, step) in program.steps.iter().enumerate().rev() {
+            let own = step.operand.map_or(i32::MAX, |fewer| self.operand_bits(step, fewer));
+            let own = own.min(caps[index]);
+            match &step.kind {
+                Kind::Select(elements) => {
+                    elements.iter().for_each(|(source, _)| caps[*source] = caps[*source].min(own));
+                }
+                Kind::Relu(view) | Kind::Shifted { view, .. } | Kind::Maxima { view, .. } => {
+                    let kept = own.saturating_add(self.graph.shift_bits as i32 - WEIGHT_BITS);
+                    // What is only named again has no weights to lose.
+                    for part in view.parts.iter().filter(|part| selection(&part.map).is_none()) {
+                        caps[part.step] = caps[part.step].min(kept);
+                    }
+                }
+                _ => {}
+            }
+        }
+        caps
+    }
+
+    /// The fraction bits that an operand of a product, a quotient or a root has: it fits the bits
+    /// that a rescale drops, and its products those of a sum.
+    fn operand_bits(&self, step: &Step, fewer: i32) -> i32 {
+        let bits = self.value_bits.min(self.graph.shift_bits);
+        let largest = ((1u64 << bits) - 4) as f64 * exp2(-fewer);
+        let ends = step.bounds.iter().map(|(lo, hi)| hi.abs().max(lo.abs()));
+        (largest / ends.fold(1e-9, f64::max)).log2().floor() as i32
+    }
+
     /// Notes how far apart the integers of a step are that stand for points of a grid, or for whole
     /// numbers where that is what they are.
     fn note_shifts(&mut self, index: usize, step: &Step, made: &Made) {
@@ -185,7 +226,7 @@ impl<'a> Emitter<'a> {
                 elements.iter().map(of).collect()
             }
             Kind::Kink { source, .. } => self.shifts.get(source).cloned().unwrap_or_default(),
-            Kind::Relu(_) | Kind::Shifted { .. } | Kind::Maxima { .. } => {
+            Kind::Relu(_) | Kind::Shifted { .. } | Kind::Maxima { whole: false, .. } => {
                 let Meaning::Affine { offsets, .. } = &made.meaning else { return };
                 if offsets.iter().any(|offset| offset.fract() != 0.0) {
                     return;
@@ -209,7 +250,9 @@ impl<'a> Emitter<'a> {
             Kind::Input { first } => Ok(self.input(step, *first)),
             Kind::Relu(view) => self.relu(step, view),
             Kind::Shifted { view, uniform } => self.shifted(step, view, *uniform),
-            Kind::Maxima { view, windows, cut } => self.maxima(step, view, windows, *cut),
+            Kind::Maxima { view, windows, cut, whole } => {
+                self.maxima(step, view, windows, (*cut, *whole))
+            }
             Kind::Kink { source, at } => self.kink(step, *source, at),
             Kind::Exact { rows, constants, like } => Ok(self.exact(step, rows, constants, *like)),
             Kind::Decisions { source, cuts } => self.decisions(step, program, *source, cuts),
@@ -269,21 +312,21 @@ impl<'a> Emitter<'a> {
     /// A weight between values of b and b' fraction bits has n + b' − b of its own, so
     /// equal steps give the weights of all nodes the same precision.
     fn fraction_bits(&self, step: &Step, read: i32, magnitude: f64) -> Result<i32, QuantizeError> {
-        let (mut largest, mut magnitude) = (((1u64 << self.value_bits) - 4) as f64, magnitude);
-        if let Some(fewer) = step.operand {
-            // A factor fits the bits that a rescale drops, and its products those of a sum.
-            let bits = self.value_bits.min(self.graph.shift_bits);
-            largest = largest.min(((1u64 << bits) - 4) as f64) * exp2(-fewer);
-            let ends = step.bounds.iter().map(|(lo, hi)| hi.abs().max(lo.abs()));
-            magnitude = ends.fold(magnitude, f64::max);
-        }
-        let bits = (largest / magnitude.max(1e-9)).log2().floor() as i32;
+        let bits_of = |largest: f64| (largest / magnitude.max(1e-9)).log2().floor() as i32;
+        let bits = bits_of(((1u64 << self.value_bits) - 4) as f64);
+        let bits = match step.operand {
+            None => bits,
+            Some(fewer) => {
+                let factor = ((1u64 << self.value_bits.min(self.graph.shift_bits)) - 4) as f64;
+                bits_of(factor * exp2(-fewer)).min(self.operand_bits(step, fewer))
+            }
+        };
         if bits < MIN_FRACTION_BITS || !magnitude.is_finite() {
             let node = step.name.clone();
             return Err(QuantizeError::TooWide { node, magnitude, fraction_bits: bits });
         }
         let down = (read - self.output_bits) / step.remaining.max(1);
-        Ok(bits.min(read - down).max(MIN_FRACTION_BITS))
+        Ok(bits.min(read - down).min(self.cap).max(MIN_FRACTION_BITS))
     }
 
     /// The least fraction bits of what a view reads.

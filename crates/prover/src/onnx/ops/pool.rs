@@ -2,7 +2,7 @@
 
 use super::{
     activation::apply,
-    compare, curves, products, reduce,
+    compare, curves, products, quantize, reduce,
     sums::weighted,
     window::{Window, positive, spatial},
 };
@@ -11,7 +11,7 @@ use crate::{
     onnx::{
         dtype::DType,
         error::OnnxError,
-        node::{Node, Value},
+        node::{Node, Signal, Value},
     },
 };
 
@@ -31,6 +31,12 @@ pub(super) fn max(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         false => None,
     };
     let greatest = Op::Extremum(Extremum { minimum: false, groups });
+    // The greatest of dequantized integers is that of the greatest integer.
+    if let (Some(known), Value::Signal(own), None) = (node.dequantized(&x), &x, &indices) {
+        let integers = Signal { id: known.source, dtype: known.dtype, ..own.clone() };
+        let made = node.emit(greatest, vec![Value::Signal(integers)], to, known.dtype)?;
+        return Ok(vec![quantize::restored(node, made, known.scale, known.zero)?]);
+    }
     let mut made = vec![node.emit(greatest, vec![x], to, dtype)?];
     made.extend(indices);
     Ok(made)

@@ -162,19 +162,30 @@ pub(super) fn dequantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     if grid.dtype.is_some_and(|dtype| dtype != x.dtype()) {
         return Err(node.malformed("its zero point has another type than its input".into()));
     }
-    let (dtype, real) = (x.dtype(), as_real(x));
+    if let ([scale], [zero]) = (&grid.scales[..], &grid.zeros[..]) {
+        return restored(node, x, *scale, *zero);
+    }
+    node.scale(as_real(x), |at| {
+        let (scale, zero) = (Grid::at(&grid.scales, at), Grid::at(&grid.zeros, at));
+        (scale, -zero * scale)
+    })
+}
+
+/// (q − zero)·scale, which is known to be that if the scale is positive.
+pub(super) fn restored(
+    node: &mut Node<'_>,
+    q: Value,
+    scale: f64,
+    zero: f64,
+) -> Result<Value, OnnxError> {
+    let (dtype, real) = (q.dtype(), as_real(q));
     let source = match &real {
         Value::Signal(signal) => Some(signal.id),
         Value::Const(_) => None,
     };
-    let made = node.scale(real, |at| {
-        let (scale, zero) = (Grid::at(&grid.scales, at), Grid::at(&grid.zeros, at));
-        (scale, -zero * scale)
-    })?;
-    if let (Some(source), [scale], [zero]) = (source, &grid.scales[..], &grid.zeros[..])
-        && *scale > 0.0
-    {
-        node.note_dequantized(&made, Dequantized { source, dtype, scale: *scale, zero: *zero });
+    let made = node.scale(real, |_| (scale, -zero * scale))?;
+    if let Some(source) = source.filter(|_| scale > 0.0) {
+        node.note_dequantized(&made, Dequantized { source, dtype, scale, zero });
     }
     Ok(made)
 }

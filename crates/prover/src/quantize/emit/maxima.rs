@@ -11,18 +11,21 @@ use crate::{
 
 impl Emitter<'_> {
     /// The maximum of a view over each window: max(0, ·) where `cut`, else shifted by as much as
-    /// the lowest needs.
+    /// the lowest needs. Of whole numbers in the unit 1.
     pub(super) fn maxima(
         &mut self,
         step: &Step,
         view: &View,
         windows: &[Vec<usize>],
-        cut: bool,
+        (cut, whole): (bool, bool),
     ) -> Result<Made, QuantizeError> {
         let lowest = step.bounds.iter().map(|(lo, _)| *lo).fold(f64::MAX, f64::min);
         let lowest = if cut { 0.0 } else { lowest };
         let magnitude = step.bounds.iter().map(|(_, hi)| hi - lowest).fold(0.0, f64::max);
-        let mut bits = self.fraction_bits(step, self.read_bits(view), magnitude)?;
+        let mut bits = match whole {
+            true => 0,
+            false => self.fraction_bits(step, self.read_bits(view), magnitude)?,
+        };
         let (inputs, made, bounds, offset) = loop {
             // On the grid, so that 0 is.
             let mut offset = (lowest * exp2(bits)).floor() * exp2(-bits);
@@ -44,12 +47,14 @@ impl Emitter<'_> {
                 made.linear = linear;
             }
             let excess = self.excess_of(step, &z).max(self.excess(&made.gaps(&z)));
-            if excess <= 0 || bits == MIN_FRACTION_BITS {
+            if excess <= 0 || bits <= MIN_FRACTION_BITS {
                 let bounds = made.bounds(&z);
                 break (inputs, made, bounds, offset);
             }
             bits = (bits - excess).max(MIN_FRACTION_BITS);
         };
-        Ok(self.plain(step, (IntegerOp::Maxima(made), inputs), &bounds, (bits, offset)))
+        let made = self.plain(step, (IntegerOp::Maxima(made), inputs), &bounds, (bits, offset));
+        // Nothing is lost by reading whole numbers, however fine their reader's unit is.
+        Ok(if whole { Made { bits: self.value_bits as i32, ..made } } else { made })
     }
 }

@@ -15,6 +15,7 @@
 //!
 //! What is not on a grid has been rounded already, and is rounded once more.
 
+mod class;
 mod line;
 
 use std::collections::HashMap;
@@ -33,8 +34,14 @@ use crate::{
 /// A row of integer multiples of steps' elements: (step, element, factor).
 type Row = Vec<(usize, usize, i64)>;
 
-/// Rows of a view, and what each stands for.
-type Aligned = (Vec<Row>, Vec<Grid>);
+/// Rows of a view.
+struct Aligned {
+    rows: Vec<Row>,
+    /// What each stands for.
+    grids: Vec<Grid>,
+    /// Which of them have the same weights, if any do.
+    classes: Option<Vec<usize>>,
+}
 
 /// What a line depends on.
 type Key = (u64, u64, i128, u64, u64, Interval);
@@ -205,7 +212,8 @@ impl Emitter<'_> {
         Ok(self.whole(name, (0..len).map(even).collect()))
     }
 
-    /// The rows of a view as integer multiples of one unit each, if all are.
+    /// The rows of a view as integer multiples of one unit each, if all are; rows of the same
+    /// weights of the same unit.
     fn aligned(&self, view: &View) -> Option<Aligned> {
         let (mut rows, mut grids) = (Vec::new(), Vec::new());
         for row in 0..view.len() {
@@ -240,7 +248,9 @@ impl Emitter<'_> {
             let unit = if unit > 0.0 { unit } else { 1.0 };
             grids.push(Grid { start, unit, stride: stride.max(1), bounds });
         }
-        Some((rows, grids))
+        let classes = class::classes(view);
+        let classes = classes.filter(|classes| class::unite(&mut rows, &mut grids, classes));
+        Some(Aligned { rows, grids, classes })
     }
 
     fn on_line(
@@ -249,7 +259,7 @@ impl Emitter<'_> {
         stairs: &Staircase,
         lowest: (f64, bool),
         more: u32,
-        (rows, grids): &Aligned,
+        Aligned { rows, grids, classes }: &Aligned,
     ) -> Option<Scaled> {
         let one = 1i128 << (self.graph.shift_bits + more);
         let mut known: HashMap<Key, Line> = HashMap::new();
@@ -277,17 +287,24 @@ impl Emitter<'_> {
         let fit = |v: i128| i64::try_from(v).ok().filter(|v| v.unsigned_abs() < 1 << 62);
         let inputs: Vec<TensorId> =
             view.parts.iter().map(|part| self.made[part.step].tensor).collect();
+        let factor = |row: usize| (grids[row].unit, lines[row].0);
+        let uniform = (1..grids.len()).all(|row| factor(row) == factor(0));
+        // By class, where the rows of each have one; by the only class where all have.
+        let factors = match (uniform && !grids.is_empty(), classes) {
+            (true, _) => Some(vec![factor(0)]),
+            (false, Some(classes)) => class::common(classes, factor),
+            (false, None) => None,
+        };
         let whole = |part: &Part| -> Option<LinearMap<i64>> {
-            let uniform = grids.windows(2).all(|pair| pair[0].unit == pair[1].unit)
-                && lines.windows(2).all(|pair| pair[0].0 == pair[1].0);
             let Meaning::Affine { units, .. } = &self.made[part.step].meaning else {
                 return None;
             };
-            if let (true, Some(grid), Some((factor, _))) = (uniform, grids.first(), lines.first()) {
-                let exact = |index: usize, w: f64| {
-                    fit((w * units[index] / grid.unit).round() as i128 * factor).ok_or(())
+            if let Some(factors) = &factors {
+                let exact = |class: usize, index: usize, w: f64| {
+                    let (unit, factor) = if uniform { factors[0] } else { factors[class] };
+                    fit((w * units[index] / unit).round() as i128 * factor).ok_or(())
                 };
-                return part.map.try_map(exact).ok();
+                return part.map.try_map_by_output(exact).ok();
             }
             let rows = rows.iter().zip(&lines).map(|(terms, (factor, _))| {
                 let own = terms.iter().filter(|term| term.0 == part.step);

@@ -124,7 +124,8 @@ impl Lowering<'_> {
         }
         let windows = extremum.groups.clone();
         let (made, cut) = relu.map_or((node.output, false), |relu| (relu.output, true));
-        let kind = Kind::Maxima { view, windows, cut };
+        let whole = self.is_whole(&view);
+        let kind = Kind::Maxima { view, windows, cut, whole };
         let step = self.add_step(name, made, kind);
         View::identity(step, extremum.groups.len())
     }

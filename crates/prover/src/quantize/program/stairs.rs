@@ -47,7 +47,7 @@ impl Lowering<'_> {
     }
 
     /// Whether a view is of whole numbers only, which a rescale to parts of one keeps.
-    fn is_whole(&self, view: &View) -> bool {
+    pub(super) fn is_whole(&self, view: &View) -> bool {
         let whole = |number: f64| number.fract() == 0.0;
         view.bias.iter().all(|bias| whole(*bias))
             && view

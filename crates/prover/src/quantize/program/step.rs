@@ -32,8 +32,9 @@ pub(in crate::quantize) enum Kind {
     /// The view, shifted so that it is never negative; by one shift for all where `uniform`.
     Shifted { view: View, uniform: bool },
     /// The maximum of the view over each window, rounded once; cut at 0 where `cut`, else
-    /// shifted so that it is never negative, by one shift for all.
-    Maxima { view: View, windows: Vec<Vec<usize>>, cut: bool },
+    /// shifted so that it is never negative, by one shift for all. Of whole numbers in their own
+    /// unit where `whole`.
+    Maxima { view: View, windows: Vec<Vec<usize>>, cut: bool, whole: bool },
     /// max(0, x − at) of a step's elements, in its unit.
     Kink { source: usize, at: Vec<f64> },
     /// max(0, Σ terms − constant) of integers, a constant for each, in the unit of `like`, or in

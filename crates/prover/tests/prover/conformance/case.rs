@@ -52,6 +52,41 @@ fn refused(error: &impl Display) -> Failure {
     Failure::Refused(error.to_string())
 }
 
+/// A case that is read: its graph, an input, ranges, and what it expects with how far off that may
+/// be.
+pub(crate) struct Read {
+    pub(crate) graph: Graph,
+    pub(crate) inputs: Vec<f64>,
+    pub(crate) ranges: Ranges,
+    expected: Vec<(f64, Option<f64>)>,
+}
+
+impl Read {
+    /// Reads a case.
+    pub(crate) fn new(case: &Path, variant: &Variant) -> Result<Self, Failure> {
+        let outputs = variant.outputs.iter().map(|output| output.name.clone()).collect();
+        let options = LoadOptions { outputs: Some(outputs), ..LoadOptions::default() };
+        let graph = load(&case.join(&variant.model), &options).map_err(|e| refused(&e))?;
+        let (inputs, ranges) = feed(&graph, variant)?;
+        let mut expected = Vec::new();
+        for output in &variant.outputs {
+            for value in &output.values {
+                let value =
+                    value.ok_or_else(|| refused(&"it expects what is not a finite number"))?;
+                expected.push((value, (!output.whole).then_some(output.digits)));
+            }
+        }
+        Ok(Self { graph, inputs, ranges, expected })
+    }
+
+    /// The largest difference of outputs from what is expected, as a part of what is allowed:
+    /// `error`, and so many digits.
+    pub(crate) fn compare(&self, outputs: &[f64], error: f64) -> Result<f64, Failure> {
+        compare(outputs, &self.expected, (2.0 * error).max(1e-4))
+            .map_err(|detail| Failure::Failed(format!("quantized: {detail}")))
+    }
+}
+
 /// Reads, quantizes and runs a case, and checks its circuit if that has at most 2^`largest` rows;
 /// the largest difference as a part of what is allowed, the rows as 2^k, and whether the circuit
 /// was checked.
@@ -60,33 +95,23 @@ pub(crate) fn run(
     variant: &Variant,
     largest: u32,
 ) -> Result<(f64, u32, bool), Failure> {
-    let outputs = variant.outputs.iter().map(|output| output.name.clone()).collect();
-    let options = LoadOptions { outputs: Some(outputs), ..LoadOptions::default() };
-    let graph = load(&case.join(&variant.model), &options).map_err(|e| refused(&e))?;
-    let (inputs, ranges) = feed(&graph, variant)?;
-    let mut expected = Vec::new();
-    for output in &variant.outputs {
-        for value in &output.values {
-            let value = value.ok_or_else(|| refused(&"it expects what is not a finite number"))?;
-            expected.push((value, (!output.whole).then_some(output.digits)));
-        }
-    }
+    let read = Read::new(case, variant)?;
+    let Read { graph, inputs, ranges, expected } = &read;
     // The reading first, on its own.
-    let float = graph.run(&graph.split(&inputs)).map_err(|e| refused(&e))?.concat();
-    let float = compare(&float, &expected, 1e-6);
-    let plan = Plan::new(&graph, &ranges, &PlanOptions::default()).map_err(|e| refused(&e))?;
+    let float = graph.run(&graph.split(inputs)).map_err(|e| refused(&e))?.concat();
+    let float = compare(&float, expected, 1e-6);
+    let plan = Plan::new(graph, ranges, &PlanOptions::default()).map_err(|e| refused(&e))?;
     if let Err(detail) = float {
         return Err(Failure::Failed(format!("reading: {detail}")));
     }
-    let ours = plan.quantized.run(&inputs).map_err(|e| refused(&e))?;
-    layers(&plan.quantized, &graph, &inputs)?;
-    let error = compare(&ours, &expected, (2.0 * plan.error.largest).max(1e-4))
-        .map_err(|detail| Failure::Failed(format!("quantized: {detail}")))?;
+    let ours = plan.quantized.run(inputs).map_err(|e| refused(&e))?;
+    layers(&plan.quantized, graph, inputs)?;
+    let error = read.compare(&ours, plan.error.largest)?;
     if plan.k > largest {
         return Ok((error, plan.k, false));
     }
     let failed = |e: &dyn Display| Failure::Failed(format!("circuit: {e}"));
-    let integers = plan.quantized.input.encode(&inputs).map_err(|e| failed(&e))?;
+    let integers = plan.quantized.input.encode(inputs).map_err(|e| failed(&e))?;
     let layout = Layout::new(&plan.quantized.graph, plan.shape).map_err(|e| failed(&e))?;
     let witness = Witness::new(&layout, &plan.quantized.graph, &integers, CONTEXT.into())
         .map_err(|e| failed(&e))?;
