@@ -5,6 +5,7 @@
 //! joins whoever reads it. A view becomes a tensor of its own where a function needs one, or
 //! where carrying it along would cost more than rounding once more.
 
+mod coarse;
 mod functions;
 mod order;
 mod paths;
@@ -99,6 +100,7 @@ impl Program {
         let outputs = lowering.outputs();
         let mut program = Self { steps: lowering.steps, outputs };
         program.drop_unused();
+        program.round_inputs();
         program.count_roundings();
         Ok(program)
     }

@@ -126,11 +126,7 @@ impl Lowering<'_> {
         let known = self.views[tensor.0].as_ref().and_then(|view| self.elements(view));
         let elements = known.unwrap_or_else(|| {
             let view = self.views[tensor.0].take();
-            let mut view = view.unwrap_or_else(|| View { parts: Vec::new(), bias: Vec::new() });
-            // Weights between an input's unit and that of an operand would have few bits left.
-            for part in view.parts.iter_mut().filter(|part| selection(&part.map).is_none()) {
-                part.step = self.rounded(part.step);
-            }
+            let view = view.unwrap_or_else(|| View { parts: Vec::new(), bias: Vec::new() });
             let maker = self.graph.nodes.iter().find(|maker| maker.output == tensor);
             let moves = |maker: &&Node| !matches!(maker.op, Op::Select(_));
             let name = maker.filter(moves).map_or(&node.name, |maker| &maker.name).clone();
@@ -142,33 +138,6 @@ impl Lowering<'_> {
             *own = Some(own.unwrap_or(0).max(fewer));
         }
         elements
-    }
-
-    /// A step, rounded once if it is in the unit of an input.
-    fn rounded(&mut self, step: usize) -> usize {
-        let bounds = match &self.steps[step].kind {
-            Kind::Input { .. } => self.steps[step].bounds.clone(),
-            Kind::Select(elements) => {
-                let input = |step: usize| matches!(self.steps[step].kind, Kind::Input { .. });
-                if !elements.iter().all(|(step, _)| input(*step)) {
-                    return step;
-                }
-                elements.iter().map(|(step, index)| self.steps[*step].bounds[*index]).collect()
-            }
-            _ => return step,
-        };
-        let is_rounded = |other: &super::Step| match &other.kind {
-            Kind::Shifted { view, .. } => view.is_identity() == Some(step),
-            _ => false,
-        };
-        if let Some(known) = self.steps.iter().position(is_rounded) {
-            return known;
-        }
-        let (name, len) = (self.steps[step].name.clone(), bounds.len());
-        let kind = Kind::Shifted { view: View::identity(step, len), uniform: false };
-        let made = self.add_helper(&name, len, kind);
-        self.steps[made].bounds = bounds;
-        made
     }
 
     /// The elements that a view names, if it only names some that can be multiplied.

@@ -1,0 +1,62 @@
+//! Inputs rounded once more before weights of what is multiplied read them.
+//!
+//! An input has all bits that a value can have, an operand of a product few: a weight that takes
+//! one to the other in one rescale would have next to no bits itself. Between the two a rounded copy
+//! of the input stands, in a unit that leaves the weights theirs (`Emitter::caps`).
+
+use super::{Kind, Program, Step, View};
+use crate::quantize::compose::selection;
+
+impl Program {
+    /// Puts rounded copies of inputs before the operands that read them with weights.
+    pub(super) fn round_inputs(&mut self) {
+        let count = self.steps.len();
+        let bounds: Vec<Option<Vec<(f64, f64)>>> =
+            (0..count).map(|step| self.bounds_of_input(step)).collect();
+        let mut steps = Vec::with_capacity(count);
+        // By step its place, then by step that of its rounded copy.
+        let mut places = vec![usize::MAX; 2 * count];
+        for (index, mut step) in std::mem::take(&mut self.steps).into_iter().enumerate() {
+            let view = match &mut step.kind {
+                Kind::Relu(view) | Kind::Shifted { view, .. } | Kind::Maxima { view, .. } => {
+                    Some(view)
+                }
+                _ => None,
+            };
+            let read = view.filter(|_| step.operand.is_some()).map(|view| &mut view.parts);
+            for part in read.into_iter().flatten() {
+                let Some(bounds) = &bounds[part.step] else { continue };
+                if selection(&part.map).is_some() {
+                    continue;
+                }
+                let source = places[part.step];
+                part.step += count;
+                if places[part.step] == usize::MAX {
+                    let (name, len) = (step.name.clone(), bounds.len());
+                    let kind = Kind::Shifted { view: View::identity(source, len), uniform: false };
+                    places[part.step] = steps.len();
+                    steps.push(Step { bounds: bounds.clone(), ..Step::new(name, len, kind) });
+                }
+            }
+            step.kind.sources_mut().into_iter().for_each(|source| *source = places[*source]);
+            places[index] = steps.len();
+            steps.push(step);
+        }
+        self.steps = steps;
+        let outputs = self.outputs.iter_mut().flat_map(|output| &mut output.view.parts);
+        outputs.for_each(|part| part.step = places[part.step]);
+    }
+
+    /// The bounds of an input, or of elements of inputs alone.
+    fn bounds_of_input(&self, step: usize) -> Option<Vec<(f64, f64)>> {
+        let is_input = |step: usize| matches!(self.steps[step].kind, Kind::Input { .. });
+        match &self.steps[step].kind {
+            Kind::Input { .. } => Some(self.steps[step].bounds.clone()),
+            Kind::Select(elements) => elements
+                .iter()
+                .map(|(step, index)| is_input(*step).then(|| self.steps[*step].bounds[*index]))
+                .collect(),
+            _ => None,
+        }
+    }
+}
