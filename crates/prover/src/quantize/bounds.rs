@@ -1,6 +1,6 @@
 //! Bounds of every tensor of a graph over all inputs in range, in real numbers.
 
-use super::QuantizeError;
+use super::{QuantizeError, convex::Convexity};
 use crate::graph::{Element, Function, Graph, Node, Op, run::evaluate};
 
 /// [lo, hi] of every element, by tensor.
@@ -15,8 +15,17 @@ pub(super) fn bounds(
     for tensor in &graph.inputs {
         bounds[tensor.0] = rest.by_ref().take(graph.tensors[tensor.0].len()).collect();
     }
+    let convexity = Convexity::new(graph);
     for node in &graph.nodes {
-        let own = node_bounds(node, &bounds);
+        let mut own = node_bounds(node, &bounds);
+        if let Op::Product(product) = &node.op
+            && let Some(weighed) = convexity.bounds(node, product, &bounds)
+        {
+            let narrower = |((a, b), (c, d)): (&mut (f64, f64), (f64, f64))| {
+                (*a, *b) = (a.max(c), b.min(d));
+            };
+            own.iter_mut().zip(weighed).for_each(narrower);
+        }
         if matches!(node.op, Op::Quotient(_))
             && let Some(divisors) = node.inputs.last()
             && let Some((lowest, _)) = bounds[divisors.0].iter().find(|(lo, _)| *lo <= 0.0)

@@ -19,6 +19,7 @@
 mod bounds;
 mod compare;
 mod compose;
+mod convex;
 mod emit;
 mod encoding;
 pub mod grid;

@@ -245,11 +245,36 @@ impl Lowering<'_> {
                 self.views[input.0] = None;
             }
         }
-        let cheap = view.is_cheap();
+        let (cheap, bent) = (view.is_cheap(), self.is_bent_twice(&view));
         self.views[node.output.0] = Some(view);
-        if self.uses[node.output.0] > 1 && !cheap {
+        if self.uses[node.output.0] > 1 && !cheap || bent && self.is_mixed(node.output) {
             self.materialise(&node.name, node.output, false);
         }
+    }
+
+    /// Whether a view is a function of one step's elements that bends more than once: a sum of
+    /// that step's ReLUs, each of which may be far from the sum.
+    fn is_bent_twice(&self, view: &View) -> bool {
+        let source = |part: &Part| match &self.steps[part.step].kind {
+            Kind::Kink { source, .. } => Some(*source),
+            Kind::Relu(_) => Some(part.step),
+            _ => None,
+        };
+        let first = view.parts.first().and_then(source);
+        view.parts.len() > 1
+            && first.is_some()
+            && view.parts.iter().all(|part| source(part) == first)
+    }
+
+    /// Whether a dense map or a convolution reads a tensor.
+    fn is_mixed(&self, tensor: TensorId) -> bool {
+        let mixes =
+            |map: &LinearMap| matches!(map, LinearMap::Dense { .. } | LinearMap::Convolution(_));
+        self.graph
+            .nodes
+            .iter()
+            .filter(|node| node.inputs.contains(&tensor))
+            .any(|node| matches!(&node.op, Op::Linear(linear) if linear.maps.iter().any(mixes)))
     }
 
     /// The view of a tensor; taken rather than copied where nobody else reads it.

@@ -135,7 +135,15 @@ impl Emitter<'_> {
             operands.push(self.factor(&step.name, *element)?);
         }
         let steps = sources(elements.iter().map(|at| at.0));
-        let inputs: Vec<TensorId> = steps.iter().map(|step| self.made[*step].tensor).collect();
+        let mut inputs: Vec<TensorId> = steps.iter().map(|step| self.made[*step].tensor).collect();
+        let mut places: Vec<Selected> =
+            operands.iter().map(|own| select(&steps, (own.step, own.index))).collect();
+        if let Some(raised) = self.raised(step, &operands, &places, &inputs) {
+            inputs = vec![raised];
+            for (index, (own, place)) in operands.iter_mut().zip(&mut places).enumerate() {
+                (own.zero, *place) = (-1, Selected { input: 0, index });
+            }
+        }
         let largest = step.bounds.iter().map(|(_, hi)| *hi).fold(0.0, f64::max);
         let read = operands.iter().map(|own| own.bits).min().unwrap_or(0);
         // The square of its unit is not coarser than that of what it is a root of.
@@ -148,11 +156,10 @@ impl Emitter<'_> {
         let (radicands, bounds) = loop {
             let mut radicands = Vec::with_capacity(operands.len());
             let (mut bounds, mut excess) = (Vec::with_capacity(operands.len()), 0);
-            for own in &operands {
+            for (own, of) in operands.iter().zip(&places) {
                 let weight = integer(&step.name, exp2(2 * bits - own.bits))?;
                 let constant = integer(&step.name, -(weight as f64) * own.zero as f64)?;
-                let mut radicand =
-                    Affine { of: select(&steps, (own.step, own.index)), weight, constant };
+                let mut radicand = Affine { of: *of, weight, constant };
                 let [[x]] = self.analysis.selected(&inputs, [[radicand.of]])[..] else {
                     return Err(QuantizeError::Empty);
                 };
@@ -179,6 +186,28 @@ impl Emitter<'_> {
         let lifts = vec![0; radicands.len()];
         let op = IntegerOp::Roots(radicands);
         Ok(self.bounded(step, (op, inputs), bounds, (bits, &lifts)))
+    }
+
+    /// What roots are taken of less a unit each, cut at 0, where none of them is 0 but rounding
+    /// makes one: the root of a unit stands for it, since what is divided by it must be positive.
+    fn raised(
+        &mut self,
+        step: &Step,
+        operands: &[Factor],
+        places: &[Selected],
+        inputs: &[TensorId],
+    ) -> Option<TensorId> {
+        let known = self.analysis.selected(inputs, places.iter().map(|place| [*place]));
+        let is_zero = |((own, [x]), (lowest, _)): ((&Factor, &[Interval; 1]), &(f64, f64))| {
+            *lowest > 0.0 && x.0 <= i128::from(own.zero)
+        };
+        if !operands.iter().zip(&known).zip(&step.bounds).any(is_zero) {
+            return None;
+        }
+        let row = |(own, place): (&Factor, &Selected)| {
+            (vec![(inputs[place.input], place.index, 1)], -own.zero - 1)
+        };
+        self.whole(&step.name, operands.iter().zip(places).map(row).collect())
     }
 
     /// The maps of a part that reads products, by tensor.

@@ -3,7 +3,7 @@
 use super::{Emitter, MIN_FRACTION_BITS, Made, Meaning, exp2, integer};
 use crate::{
     graph::Curve,
-    integer::{CurveTable, Curves, IntegerOp, Segment},
+    integer::{CurveTable, Curves, IntegerOp, Segment, bits_of},
     quantize::{
         QuantizeError,
         program::{Step, View},
@@ -12,7 +12,9 @@ use crate::{
 
 impl Emitter<'_> {
     /// max(0, view − low), in the finest unit: what a table tells apart is in the highest bits.
-    /// Segments begin at multiples of their width, so that a bend at 0 is between two.
+    /// Segments begin at multiples of their width, so that a bend at 0 is between two. What is
+    /// read may be too wide to be taken to that unit at once; then it is cut first, and taken there
+    /// by a second rescale, which rounds nothing.
     pub(super) fn argument(
         &mut self,
         step: &Step,
@@ -22,18 +24,33 @@ impl Emitter<'_> {
         let width = step.bounds.iter().map(|(_, hi)| hi - low).fold(0.0, f64::max);
         let largest = ((1u64 << self.value_bits) - (1 << self.offset_bits)) as f64 - 4.0;
         // Of a function of a constant there is nothing to tell apart.
-        let mut bits = (largest / width.max(1e-9)).log2().floor() as i32;
-        let (scaled, offset) = loop {
-            let segment = exp2(self.offset_bits as i32 - bits);
-            let offset = (low / segment).floor() * segment;
-            let scaled = self.scale(&step.name, view, &vec![offset; step.len], exp2(bits))?;
-            let excess = self.excess(&scaled.bounds);
+        let finest = (largest / width.max(1e-9)).log2().floor() as i32;
+        let segment = exp2(self.offset_bits as i32 - finest);
+        let offset = (low / segment).floor() * segment;
+        let mut bits = finest;
+        let scaled = loop {
+            let scaled = self.scale(&step.name, view, &vec![offset; step.len], exp2(bits));
+            let excess = match &scaled {
+                Ok(scaled) => self.excess(&scaled.bounds),
+                // No more than is known to be too many.
+                Err(QuantizeError::WeightTooLarge { .. }) => 1,
+                Err(_) => 0,
+            };
             if excess <= 0 || bits <= MIN_FRACTION_BITS {
-                break (scaled, offset);
+                break scaled?;
             }
             bits = (bits - excess).max(MIN_FRACTION_BITS);
         };
-        let tensor = self.push(&step.name, scaled);
+        let mut tensor = self.push(&step.name, scaled);
+        let highest = self.analysis.bounds(tensor).iter().map(|bounds| bounds.1).max();
+        let spare = self.value_bits as i32 - bits_of((0, highest.unwrap_or(0))) as i32;
+        let more = (finest - bits).min(spare).max(0);
+        if more > 0 {
+            let rows: Vec<_> = (0..step.len).map(|at| (vec![(tensor, at, 1)], 0)).collect();
+            tensor =
+                self.scaled_rows(&step.name, &rows, 1 << (self.graph.shift_bits as i32 + more));
+            bits += more;
+        }
         let meaning = Meaning::Affine {
             units: vec![exp2(-bits); step.len],
             offsets: vec![offset; step.len],

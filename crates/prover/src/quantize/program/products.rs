@@ -3,7 +3,10 @@
 //! Their operands are steps of their own, in units of powers of two, with offsets that are
 //! multiples of these, so that what a product's factors count from is taken back exactly.
 
-use super::{super::compose::selection, Kind, Lowering, Numerator, View};
+use super::{
+    super::{compose::selection, convex::Convexity},
+    Kind, Lowering, Numerator, View,
+};
 use crate::{
     graph::{LinearMap, Node, Op, Product, SparseRows, TensorId},
     quantize::program::Part,
@@ -56,7 +59,31 @@ impl Lowering<'_> {
         let view = View { parts: vec![Part { step, map, raw: false }], bias };
         let kind = Kind::Shifted { view, uniform: false };
         let step = self.add_step(node.name.clone(), node.output, kind);
-        View::identity(step, product.len())
+        self.narrowed(node, product, step).unwrap_or_else(|| View::identity(step, product.len()))
+    }
+
+    /// A step of products that shares weigh, cut to what is known of them, as a value of its own:
+    /// the circuit knows of shares no more than that each is at most 1.
+    fn narrowed(&mut self, node: &Node, product: &Product, step: usize) -> Option<View> {
+        let own = Convexity::new(self.graph).bounds(node, product, &self.bounds)?;
+        let [a, b] = [node.inputs[0], node.inputs[1]];
+        let wide = product.bounds(&self.bounds[a.0], &self.bounds[b.0], false);
+        let ends = |bounds: &[(f64, f64)]| {
+            let wider = |(lo, hi): (f64, f64), own: &(f64, f64)| (lo.min(own.0), hi.max(own.1));
+            bounds.iter().fold((f64::MAX, f64::MIN), wider)
+        };
+        let ((low, high), (lowest, highest)) = (ends(&own), ends(&wide));
+        // A bit is worth the rows that cutting takes.
+        if highest - lowest < 4.0 * (high - low) || low >= high {
+            return None;
+        }
+        self.steps[step].bounds = wide;
+        let len = own.len();
+        let bends = [(low, vec![1.0; len]), (high, vec![-1.0; len])];
+        let view = self.bend(node, step, vec![0.0; len], &bends, low);
+        self.views[node.output.0] = Some(view);
+        let step = self.materialise(&node.name, node.output, false);
+        Some(View::identity(step, len))
     }
 
     /// Quotients of two tensors, or of numbers and a tensor.
