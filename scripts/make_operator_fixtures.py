@@ -7,6 +7,7 @@ holds, for each, samples with the elements of every input and of every output.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -310,11 +311,19 @@ def in_order():
         [info("y", [1, 5]), info("places", [1, 5], INT64)], [ints("k", 5)])
 
 
+def blocks():
+    # Normalizations, attention and a feed-forward part in basic operators, as the comparison's model has them.
+    sys.path.insert(0, str(Path(__file__).resolve().parent / "compare"))
+    import models
+
+    yield "transformer_block", models.transformer(tokens=4, width=8, heads=2)[0]
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     expected = {}
     kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products, running,
-             in_order)
+             in_order, blocks)
     for name, built in (pair for kind in kinds for pair in kind()):
         path = OUT / f"{name}.onnx"
         onnx_models.save(built, path)

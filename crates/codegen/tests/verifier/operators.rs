@@ -25,9 +25,6 @@ use crate::harness::{Proven, compile, prove, send};
 #[path = "../../../prover/tests/prover/conformance/case.rs"]
 mod case;
 
-/// Larger circuits, as 2^k rows, are left out.
-const LARGEST_K: u32 = 14;
-
 /// A shape that proves whatever can be proven.
 fn everything() -> (Shape, Opening) {
     let graph = GraphShape {
@@ -61,17 +58,18 @@ fn proven(read: &Read, plan: &Plan) -> Result<Proven, Failure> {
 
 #[test]
 fn a_case_of_every_tenth_operator_is_proven_and_verified_on_chain() {
-    check(10, 10);
+    check((10, 10), 11);
 }
 
 #[test]
 #[ignore = "minutes: `make conformance` runs it"]
 fn a_case_of_every_operator_is_proven_and_verified_on_chain() {
-    check(1, 130);
+    check((1, 130), 14);
 }
 
-/// Proves a case of one operator in so many, and counts at least so many of them.
-fn check(step: usize, least: usize) {
+/// Proves a case of one operator in so many, and counts at least so many of them; circuits of
+/// more than 2^`largest` rows are left out.
+fn check((step, least): (usize, usize), largest: u32) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prover/tests/fixtures/conformance");
     let text = fs::read_to_string(folder.join("cases.json")).expect("fixtures");
     let cases: BTreeMap<String, Variant> = serde_json::from_str(&text).expect("cases");
@@ -88,7 +86,7 @@ fn check(step: usize, least: usize) {
         let plan = Plan::with_shape(&read.graph, &read.ranges, everything, &own.precision);
         let plan = plan.ok().filter(|plan| plan.error.largest <= own.error.largest.max(1e-3));
         let plan = plan.unwrap_or(own);
-        if plan.k > LARGEST_K {
+        if plan.k > largest {
             left.push(operator);
             continue;
         }

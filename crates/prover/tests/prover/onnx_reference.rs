@@ -268,3 +268,14 @@ fn digits_are_read_as_onnxruntime_reads_them() -> TestResult {
     }
     Ok(())
 }
+
+/// Normalizations, attention and a feed-forward part in basic operators.
+#[test]
+fn a_block_of_a_transformer_is_as_exact_as_its_normalizations_allow() -> TestResult {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/operators");
+    let model = load(&folder.join("transformer_block.onnx"))?;
+    let ranges = quantize::Ranges::uniform(model.input_len(), -1.0, 1.0);
+    let plan = Plan::new(&model, &ranges, &PlanOptions::default())?;
+    assert!(plan.error.largest < 2e-3, "{}", plan.error.largest);
+    Ok(())
+}

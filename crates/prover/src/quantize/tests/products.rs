@@ -179,3 +179,77 @@ fn shares_of_what_may_be_negative_are_refused_where_only_others_are_proven() {
     let error = Quantizer::new(&model.0, &Ranges::uniform(2, -0.25, 1.0)).expect_err("refused");
     assert!(matches!(error, QuantizeError::NegativeShare { .. }), "{error}");
 }
+
+/// Eight sums of 32 inputs, squared and added up, as a spectrum's power is.
+#[test]
+fn weights_of_what_is_multiplied_keep_their_bits_beside_an_input_of_many() {
+    let graph = Some(GraphShape { products: true, ..GraphShape::new(5, 3) });
+    let shape =
+        Shape { limb_bits: 12, limbs: 5, shift_limbs: 2, lanes: 4, graph, ..Shape::default() };
+    let mut model = Model::new(&[32]);
+    let sums = model.linear(vec![dense(32, 8, random(3))], &[TensorId(0)], vec![0.0; 8]);
+    let starts = vec![0, 8];
+    let pairs = (0..8).map(|at| [at, at]).collect();
+    let power = model.node("power", Op::Product(Product { starts, pairs }), &[sums], 1);
+    model.0.outputs = vec![power];
+    let (_, error) = checked(&model.0, shape);
+    // Sums reach 20, so the power some hundreds; a factor has 24 bits.
+    assert!(error < 2e-2, "{error}");
+}
+
+/// Four values, weighed by the shares of four exponentials.
+#[test]
+fn what_shares_weigh_is_among_the_values_whatever_the_shares() {
+    let mut model = Model::new(&[4, 4]);
+    let (scores, values) = (TensorId(0), TensorId(1));
+    let scores = model.function(Function::Curve(Curve::Exp), scores);
+    let scores = model.function(Function::Relu, scores);
+    let all = SparseRows::from_rows([(0..4).map(|at| (at, 1.0))]);
+    let sum = model.linear(vec![LinearMap::Sparse(all)], &[scores], vec![0.0]);
+    let spread = vec![Element::Input { input: 0, index: 0 }; 4];
+    let spread = model.node("spread", Op::Select(spread), &[sum], 4);
+    let shares = model.node("shares", Op::Quotient(None), &[scores, spread], 4);
+    let tenfold = LinearMap::Diagonal(vec![10.0; 4]);
+    let values = model.linear(vec![tenfold], &[values], vec![2.0; 4]);
+    let product =
+        Op::Product(Product { starts: vec![0, 4], pairs: (0..4).map(|i| [i, i]).collect() });
+    let mixed = model.node("mixed", product, &[shares, values], 1);
+    // Who reads it sees what it can be, −8 to 12, and not four times as much.
+    let read = model.linear(vec![dense(1, 2, random(9))], &[mixed], vec![0.0; 2]);
+    model.0.outputs = vec![mixed, read];
+    let ranges = Ranges::uniform(8, -1.0, 1.0);
+    let ends: Vec<_> = ranges.input.clone();
+    let bounds = bounds::bounds(&model.0, &ends).expect("finite");
+    assert_eq!(bounds[mixed.0], [(-8.0, 12.0)]);
+    let (quantized, error) = checked(&model.0, wide());
+    assert!(error < 1e-3, "{error}");
+    let unit = 10f64.powi(quantized.output.decimals as i32);
+    let [low, high] = [quantized.output.min, quantized.output.max].map(|end| end as f64 / unit);
+    assert!(low > -14.0 && high < 14.0, "{low} to {high}");
+
+    // Twice the same share adds up to more than 1.
+    let Op::Product(product) = &mut model.0.nodes[6].op else { panic!("the mixture") };
+    product.pairs[1][0] = 0;
+    let bounds = bounds::bounds(&model.0, &ends).expect("finite");
+    assert!(bounds[mixed.0][0].1 > 12.0);
+}
+
+/// 1 / √(x² + 10⁻⁶), whose root rounds to 0 where x is 0.
+#[test]
+fn the_root_of_what_is_never_0_divides_whatever_rounding_makes_of_it() {
+    let mut model = Model::new(&[3]);
+    let square = Op::Product(Product::elementwise(3));
+    let large =
+        model.linear(vec![LinearMap::Diagonal(vec![100.0; 3])], &[TensorId(0)], vec![0.0; 3]);
+    let square = model.node("square", square, &[large], 3);
+    let raised = model.linear(vec![LinearMap::Diagonal(vec![1.0; 3])], &[square], vec![1e-6; 3]);
+    let root = model.node("root", Op::Root, &[raised], 3);
+    let sign = model.node("sign", Op::Quotient(None), &[large, root], 3);
+    model.0.outputs = vec![sign];
+    let ranges = Ranges::uniform(3, -1.0, 1.0);
+    let quantized = Quantized::new(&model.0, &ranges, &wide(), &PRECISION).expect("fits");
+    for (x, expected) in [(0.0, 0.0), (0.5, 1.0), (-1.0, -1.0)] {
+        let made = quantized.run(&[x; 3]).expect("in range");
+        assert!(made.iter().all(|own| (own - expected).abs() < 1e-3), "{x}: {made:?}");
+    }
+}
