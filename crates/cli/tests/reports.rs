@@ -142,6 +142,12 @@ fn a_report_is_of_the_model_that_the_setup_was_made_of() {
     assert!(error.contains("no output is called nothing"), "{error}");
     let error = place.fails_with(2, &[&good[..], &["--threshold", "much"]].concat());
     assert!(error.contains("NAME=T"), "{error}");
+    // What it is made of stays.
+    let manifest = place.path("setup/public/manifest.json");
+    for taken in [&data, &manifest] {
+        let args = ["report", &setup, "--data", &data, "--out", taken, "--model", &there];
+        assert!(place.fails_with(2, &args).contains("is what the report is made of"));
+    }
     // The public part alone has no model to compare with.
     let public = place.path("setup/public");
     fs::rename(place.path("setup/private"), place.path("private-elsewhere")).expect("renamed");

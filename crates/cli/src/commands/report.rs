@@ -1,6 +1,6 @@
 //! `verdict report`.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use verdict::{
     Error, ProverOptions, PublicSetup, ReportOptions, check_writable,
@@ -10,13 +10,14 @@ use verdict_prover::samples::Samples;
 
 use crate::{
     args::Report,
-    failure::Outcome,
+    failure::{Failure, Outcome},
     ui::{Ui, bytes, grouped, seconds, table},
 };
 
 pub(crate) fn run(args: &Report, ui: &Ui) -> Outcome {
     if let Some(out) = &args.out {
         check_writable(out, false).map_err(Error::from)?;
+        refuse_to_replace(out, args)?;
     }
     let setup = PublicSetup::open(&args.setup).map_err(Error::from)?;
     let samples = Samples::read(&args.data, &setup.manifest().model.inputs)?;
@@ -36,6 +37,19 @@ pub(crate) fn run(args: &Report, ui: &Ui) -> Outcome {
         human.push(format!("  {} has all of it, with pictures", out.display()));
     }
     ui.result(&report, &human)
+}
+
+/// Refuses a place for the page where the data, the model or a file of the setup is.
+fn refuse_to_replace(out: &Path, args: &Report) -> Outcome {
+    let Ok(out) = out.canonicalize() else { return Ok(()) };
+    let given = [Some(&args.data), args.model.as_ref()].into_iter().flatten();
+    let same = given.flat_map(|path| path.canonicalize()).any(|path| path == out);
+    let within = args.setup.canonicalize().is_ok_and(|setup| out.starts_with(setup));
+    if same || within {
+        let message = format!("{} is what the report is made of", out.display());
+        return Err(Failure::usage(message).hint("give --out another place"));
+    }
+    Ok(())
 }
 
 fn summary(report: &Made) -> Vec<String> {
@@ -105,6 +119,9 @@ fn summary(report: &Made) -> Vec<String> {
 
 fn decisions(own: &Decisions) -> String {
     let (changed, all) = (own.changed_count, own.same + own.changed_count);
-    let closest = format!("closest is {} by {:.1e}", own.closest, own.margin);
-    format!("{}: {changed} of {all} differ; {closest}", own.rule)
+    let closest = match (&own.closest, own.margin) {
+        (Some(closest), Some(margin)) => format!("; closest is {closest} by {margin:.1e}"),
+        _ => String::new(),
+    };
+    format!("{}: {changed} of {all} differ{closest}", own.rule)
 }

@@ -63,7 +63,7 @@ impl Product {
     }
 
     /// Why it does not fit tensors of these lengths.
-    pub(super) fn misfit(&self, inputs: [usize; 2], outputs: usize) -> Option<String> {
+    pub(crate) fn misfit(&self, inputs: [usize; 2], outputs: usize) -> Option<String> {
         let [n, m] = inputs;
         let ordered = self.starts.first() == Some(&0)
             && self.starts.last() == Some(&self.pairs.len())

@@ -198,6 +198,9 @@ impl Builder {
         self.budget.elements(name, &[stored(&op)])?;
         let len = self.budget.elements(name, &shape)?;
         let wrong = |detail: &str| OnnxError::BadNode { node: name.into(), detail: detail.into() };
+        if let Some(detail) = misfit(&op, &operands, len) {
+            return Err(wrong(&detail));
+        }
         let mut constants = vec![];
         for operand in &operands {
             constants.push(match operand {
@@ -224,6 +227,32 @@ impl Builder {
         let output = self.tensor(made, shape.clone(), dtype);
         self.graph.nodes.push(Node { name: name.to_owned(), op, inputs, output });
         Ok(Value::Signal(Signal { id: output, shape, dtype }))
+    }
+}
+
+/// Why an operation does not fit its operands, as those of a malformed file may not: constants
+/// among them are computed with at once, before the graph is checked.
+fn misfit(op: &Op, operands: &[Value], len: usize) -> Option<String> {
+    match op {
+        Op::Linear(linear) => {
+            let mut maps = linear.maps.iter().zip(operands);
+            maps.find_map(|(map, operand)| map.misfit(operand.len(), len))
+        }
+        Op::Select(elements) => {
+            let exists = |element: &Element| match *element {
+                Element::Input { input, index } => {
+                    operands.get(input).is_some_and(|operand| index < operand.len())
+                }
+                Element::Constant(_) => true,
+            };
+            let all = elements.iter().all(exists);
+            (!all).then(|| "it moves elements that its inputs do not have".to_owned())
+        }
+        Op::Product(product) => {
+            let ends = [operands.first(), operands.last()];
+            product.misfit(ends.map(|operand| operand.map_or(0, Value::len)), len)
+        }
+        _ => None,
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) struct Convexity<'a> {
 enum Share {
     /// Always 0.
     None,
-    /// Of what this element adds up.
-    Of(Place),
+    /// This element's of what that one adds up.
+    Of { above: Place, sum: Place },
 }
 
 impl<'a> Convexity<'a> {
@@ -52,8 +52,9 @@ impl<'a> Convexity<'a> {
                 let mut ends = (0.0f64, 0.0f64);
                 for pair in pairs {
                     let (share, value) = (pair[side], values[pair[1 - side]]);
-                    let Share::Of(own) = shares[share] else { continue };
-                    if *sum.get_or_insert(own) != own || !seen.insert(share) {
+                    let Share::Of { above, sum: own } = shares[share] else { continue };
+                    // A share that stands twice adds up to more than its sum has.
+                    if *sum.get_or_insert(own) != own || !seen.insert(above) {
                         return None;
                     }
                     ends = (ends.0.min(value.0), ends.1.max(value.1));
@@ -73,7 +74,9 @@ impl<'a> Convexity<'a> {
             };
             match &maker?.op {
                 Op::Shares(shares) if !shares.signed => {
-                    Some(Share::Of((place.0, shares.of[place.1].1)))
+                    let (element, group) = shares.of[place.1];
+                    let (above, sum) = ((maker?.inputs[0], element), (place.0, group));
+                    Some(Share::Of { above, sum })
                 }
                 Op::Quotient(None) => {
                     let inputs = &maker?.inputs;
@@ -85,7 +88,7 @@ impl<'a> Convexity<'a> {
                     if !sums.contains_key(&sum) {
                         sums.insert(sum, self.summands(by?, sum.1, bounds)?);
                     }
-                    sums[&sum].contains(&above).then_some(Share::Of(sum))
+                    sums[&sum].contains(&above).then_some(Share::Of { above, sum })
                 }
                 _ => None,
             }

@@ -279,3 +279,25 @@ fn a_block_of_a_transformer_is_as_exact_as_its_normalizations_allow() -> TestRes
     assert!(plan.error.largest < 2e-3, "{}", plan.error.largest);
     Ok(())
 }
+
+/// Eight trees of weight 0.7: the fifth of their values reaches half of the weights, and so, to the
+/// last bit, does the fourth. The values are onnxruntime's.
+#[test]
+fn a_median_of_equal_weights_is_one_of_the_values() -> TestResult {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pipelines");
+    let model = load(&folder.join("median_of_equal_weights.onnx"))?;
+    let ranges = quantize::Ranges::uniform(4, -5.0, 100.0);
+    let plan = Plan::new(&model, &ranges, &PlanOptions::default())?;
+    for (input, expected) in [
+        ([79.5, 79.8, 49.1, 25.0], 2.357_117),
+        ([0.7, 35.3, 37.9, -0.2], 1.062_997_5),
+        ([0.1, 99.9, 63.5, 19.6], 0.674_844_2),
+        ([36.2, 46.8, 66.1, 1.4], 1.593_530_3),
+        ([53.3, 23.5, 87.4, 1.7], 1.000_137_1),
+    ] {
+        let (float, ours) = (model.run(&[&input])?.concat(), plan.quantized.run(&input)?);
+        assert!((float[0] - expected).abs() < 1e-5, "{float:?} instead of {expected}");
+        assert!((ours[0] - expected).abs() < 1e-3, "{ours:?} instead of {expected}");
+    }
+    Ok(())
+}

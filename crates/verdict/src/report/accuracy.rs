@@ -25,14 +25,20 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// The elements that count with their differences.
+    fn differences<'a>(&'a self, counted: &'a [bool]) -> impl Iterator<Item = (usize, f64)> + 'a {
+        let pairs = self.float.iter().zip(&self.proven).enumerate();
+        let own = pairs.filter(|(index, _)| counted.get(*index).copied().unwrap_or(true));
+        own.map(|(index, (a, b))| (index, (a - b).abs()))
+    }
+
     /// The element with the largest difference, and that.
-    fn worst(&self) -> (usize, f64) {
-        let differences = self.float.iter().zip(&self.proven).map(|(a, b)| (a - b).abs());
-        let worse = |so_far: (usize, f64), (index, own): (usize, f64)| match own > so_far.1 {
-            true => (index, own),
-            false => so_far,
+    fn worst(&self, counted: &[bool]) -> (usize, f64) {
+        let worse = |so_far: Option<(usize, f64)>, own: (usize, f64)| match so_far {
+            Some(so_far) if own.1 <= so_far.1 => Some(so_far),
+            _ => Some(own),
         };
-        differences.enumerate().fold((0, 0.0), worse)
+        self.differences(counted).fold(None, worse).unwrap_or((0, 0.0))
     }
 }
 
@@ -80,7 +86,8 @@ pub struct Worst {
     pub error: f64,
 }
 
-/// The difference between the outputs that are proven and the float model's, on data.
+/// The difference between the outputs that are proven and the float model's, on data. Labels are
+/// left out of it, unless there is nothing else: they are decisions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Accuracy {
     /// Samples compared.
@@ -115,7 +122,11 @@ pub(super) struct Measured {
 ///
 /// # Errors
 /// The float model fails, or no sample can be proven: then why not the first.
-pub(super) fn measure(planned: &PlannedModel, samples: &Samples) -> Result<Measured, Error> {
+pub(super) fn measure(
+    planned: &PlannedModel,
+    samples: &Samples,
+    whole: &[bool],
+) -> Result<Measured, Error> {
     let quantized = &planned.plan().quantized;
     let mut layers = vec![None; quantized.graph.tensors.len()];
     let (mut runs, mut refused, mut refused_count) = (Vec::new(), Vec::new(), 0);
@@ -137,7 +148,14 @@ pub(super) fn measure(planned: &PlannedModel, samples: &Samples) -> Result<Measu
     if let (true, Some(error)) = (runs.is_empty(), first) {
         return Err(failed(error));
     }
-    let accuracy = Accuracy { refused, refused_count, ..accuracy(&runs, &quantized.output) };
+    let labels = whole.iter().all(|whole| *whole);
+    let tensors = quantized.output.tensors.iter().zip(whole);
+    let counted = tensors.flat_map(|(tensor, whole)| {
+        std::iter::repeat_n(labels || !whole, tensor.dims.iter().product())
+    });
+    let counted: Vec<bool> = counted.collect();
+    let accuracy = accuracy(&runs, &quantized.output, &counted);
+    let accuracy = Accuracy { refused, refused_count, ..accuracy };
     Ok(Measured { accuracy, runs, layers })
 }
 
@@ -148,7 +166,7 @@ fn failed(error: QuantizeError) -> Error {
     }
 }
 
-fn accuracy(runs: &[Run], output: &OutputSchema) -> Accuracy {
+fn accuracy(runs: &[Run], output: &OutputSchema, counted: &[bool]) -> Accuracy {
     let (mut sum, mut count) = (0.0, 0usize);
     let mut errors = Vec::with_capacity(runs.len());
     let mut worst = Worst {
@@ -159,14 +177,14 @@ fn accuracy(runs: &[Run], output: &OutputSchema) -> Accuracy {
         error: -1.0,
     };
     for run in runs {
-        let (index, error) = run.worst();
+        let (index, error) = run.worst(counted);
         if error > worst.error {
             let (float, proven) = (run.float[index], run.proven[index]);
             let (sample, output) = (run.name.clone(), element(output, index));
             worst = Worst { sample, output, float, proven, error };
         }
-        sum += run.float.iter().zip(&run.proven).map(|(a, b)| (a - b).abs()).sum::<f64>();
-        count += run.float.len();
+        sum += run.differences(counted).map(|(_, error)| error).sum::<f64>();
+        count += run.differences(counted).count();
         errors.push(SampleError { sample: run.name.clone(), error });
     }
     let mut sorted: Vec<f64> = errors.iter().map(|own| own.error).collect();
@@ -191,7 +209,7 @@ fn accuracy(runs: &[Run], output: &OutputSchema) -> Accuracy {
 fn distribution(sorted: &[f64]) -> Vec<Bar> {
     let largest = sorted.last().copied().unwrap_or(0.0);
     if !(largest > 0.0 && largest.is_finite()) {
-        return vec![Bar { from: 0.0, to: f64::MIN_POSITIVE, samples: sorted.len() }];
+        return vec![Bar { from: 0.0, to: 0.0, samples: sorted.len() }];
     }
     let power = 10f64.powi((largest / MOST_BARS as f64).log10().floor() as i32);
     let widths = [1.0, 2.0, 2.5, 5.0, 10.0, 20.0].map(|width| width * power);
@@ -256,7 +274,7 @@ mod tests {
         let dims = vec![1, 2];
         let tensors = vec![verdict_prover::quantize::OutputTensor { name: "y".into(), dims }];
         let output = OutputSchema { tensors, count: 2, decimals: 6, min: 0, max: 1 };
-        let accuracy = accuracy(&runs, &output);
+        let accuracy = accuracy(&runs, &output, &[true; 2]);
         assert_eq!(accuracy.percentiles, [50.0, 90.0, 99.0].map(|part| part / 1024.0));
         assert_eq!(accuracy.largest, 100.0 / 1024.0);
         assert!((accuracy.mean - 25.0 / 1024.0).abs() < 1e-12);

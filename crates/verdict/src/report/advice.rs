@@ -36,10 +36,11 @@ fn errors(report: &Report) -> Option<String> {
     let decimals = report.decimals;
     let rounding = 0.5 * 10f64.powi(-(decimals as i32));
     let largest = report.accuracy.largest;
-    if largest == 0.0 {
+    let changed: usize = report.decisions.iter().map(|own| own.changed_count).sum();
+    if largest == 0.0 && changed == 0 {
         return None;
     }
-    if largest <= 2.0 * rounding {
+    if largest <= 2.0 * rounding && changed == 0 && decimals > 0 {
         return Some(format!(
             "outputs are rounded to {decimals} decimals, which alone may be {rounding:.1e} of the \
              largest error of {largest:.1e}: more decimals (`--decimals {}`) show more of what is \
@@ -47,23 +48,29 @@ fn errors(report: &Report) -> Option<String> {
             decimals + 1
         ));
     }
-    let changed: usize = report.decisions.iter().map(|own| own.changed_count).sum();
     let layers = report.layers.iter().filter_map(|layer| Some((layer, layer.relative_error?)));
     let worst = layers.max_by(|(_, a), (_, b)| a.total_cmp(b));
     let worst = worst.map_or(String::new(), |(layer, error)| {
         format!("; of all layers {} is furthest off, by {error:.1e} of its values", layer.cost.name)
     });
-    let why = match changed {
+    let mut why = match changed {
         0 => String::new(),
         count => format!(" ({count} decisions differ)"),
     };
+    if largest > report.target_error {
+        let target = report.target_error;
+        why.push_str(&format!(
+            "; on this data {largest:.1e} is more than the {target:.1e} that the planner measured \
+             on drawn inputs"
+        ));
+    }
     let finer = report.others.iter().find_map(|own| Some((own, own.target_error?)));
     Some(match finer {
         Some((other, target)) => format!(
             "`--target-error {target:.0e}` takes {}{why}{worst}",
             beside(other, &report.expected)
         ),
-        None => format!("no circuit is ten times as exact{why}{worst}"),
+        None => format!("the planner finds no circuit ten times as exact{why}{worst}"),
     })
 }
 

@@ -156,20 +156,21 @@ pub(super) fn others(setup: &PublicSetup, planned: &PlannedModel) -> Vec<OtherCi
         chosen.extend(considered.next().map(|own| OtherCircuit::new(own, Some(objective))));
         all.extend(considered.map(|own| OtherCircuit::new(own, None)));
     }
-    // Least gas first: what follows must take less time than all before.
+    // Least gas first: what follows must take less time than all before, and beat what is known.
     all.sort_by(|a, b| {
         (a.gas, a.seconds).partial_cmp(&(b.gas, b.seconds)).unwrap_or(a.k.cmp(&b.k))
     });
+    let own = own(planned);
+    let beats = |one: &OtherCircuit, other: &OtherCircuit| {
+        one.gas <= other.gas && one.seconds <= other.seconds
+    };
     let mut least = f64::INFINITY;
-    all.retain(|own| {
-        let better = own.seconds < least;
-        least = least.min(own.seconds);
+    all.retain(|other| {
+        let known = chosen.iter().chain([&own]).any(|known| beats(known, other));
+        let better = other.seconds < least && !known;
+        least = least.min(other.seconds);
         better
     });
-    let same = |own: &OtherCircuit| {
-        chosen.iter().any(|other| other.shape == own.shape && other.k == own.k)
-    };
-    all.retain(|own| !same(own));
     chosen.extend(all);
     let target_error = finer(reached);
     let options = PlanOptions { target_error: Some(target_error), ..options };

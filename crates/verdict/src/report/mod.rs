@@ -24,7 +24,12 @@ use std::{
 use alloy::primitives::B256;
 use serde::Serialize;
 use verdict_engine::Backend;
-use verdict_prover::{onnx::crosscheck::Reading, plan::Estimate, samples::Samples};
+use verdict_prover::{
+    graph::{ElementKind, TensorId},
+    onnx::crosscheck::Reading,
+    plan::Estimate,
+    samples::Samples,
+};
 
 pub use self::{
     accuracy::{Accuracy, Bar, Refused, SampleError, Worst},
@@ -158,10 +163,14 @@ pub fn report(
 ) -> Result<Report, Error> {
     let (manifest, plan) = (setup.manifest(), planned.plan());
     // What is asked for wrongly is told before anything long is done.
-    decisions::decisions(&[], &manifest.output, &options.thresholds)?;
+    let model = planned.model();
+    let whole = |tensor: &TensorId| model.tensors[tensor.0].kind != ElementKind::Real;
+    let whole: Vec<bool> = model.outputs.iter().map(whole).collect();
+    decisions::decisions(&[], &manifest.output, &whole, &options.thresholds)?;
     let title = format!("run {} samples, in floats and in integers", samples.len());
-    let measured = step(progress, &title, || accuracy::measure(planned, samples))?;
-    let decisions = decisions::decisions(&measured.runs, &manifest.output, &options.thresholds)?;
+    let measured = step(progress, &title, || accuracy::measure(planned, samples, &whole))?;
+    let decisions =
+        decisions::decisions(&measured.runs, &manifest.output, &whole, &options.thresholds)?;
     let (layers, rows) = circuit::layers(planned, &measured.layers)?;
     let others = step(progress, "look for other circuits", || {
         Ok::<_, Error>(circuit::others(setup, planned))

@@ -95,6 +95,11 @@ fn tiles(report: &Report) -> Vec<Tile> {
     let accuracy = &report.accuracy;
     let changed: usize = report.decisions.iter().map(|own| own.changed_count).sum();
     let made: usize = report.decisions.iter().map(|own| own.same + own.changed_count).sum();
+    // A proof of a batch, and its transaction, are of several inferences.
+    let of = |what: &str, inferences: usize| match inferences {
+        0 | 1 => String::new(),
+        several => format!("{what} of {several} inferences; "),
+    };
     let mut tiles = vec![Tile {
         name: "largest output error",
         value: format!("{:.1e}", accuracy.largest),
@@ -112,7 +117,8 @@ fn tiles(report: &Report) -> Vec<Tile> {
             name: "time of a proof",
             value: seconds(Duration::from_secs_f64(proof.seconds)),
             note: format!(
-                "{} cores, {}; keys are read in {}",
+                "{}{} cores, {}; keys are read in {}",
+                of("one", proof.inferences),
                 proof.cores,
                 proof.backend,
                 seconds(Duration::from_secs_f64(proof.open_seconds))
@@ -133,7 +139,11 @@ fn tiles(report: &Report) -> Vec<Tile> {
         Measured::Value(gas) => Tile {
             name: "gas of a score on chain",
             value: grouped(gas.later.today),
-            note: format!("first of a subject {}", grouped(gas.first.today)),
+            note: format!(
+                "{}first of a subject {}",
+                of("one transaction", gas.inferences),
+                grouped(gas.first.today)
+            ),
         },
         Measured::Missing(_) => Tile {
             name: "gas of a verification",

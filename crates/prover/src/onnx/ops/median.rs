@@ -18,6 +18,9 @@ use crate::{
 
 /// The most elements of a row: all pairs are compared.
 const MOST: usize = 128;
+/// Weights are whole parts of their sum, which is so many of them and 1: what one comparison says
+/// is what the next one does, also where two halves weigh the same.
+const PARTS: f64 = (1u32 << 18) as f64;
 
 /// Lowers a node that makes a step of a weighted median; nothing for any other.
 pub(super) fn lower(node: &mut Node<'_>) -> Result<Option<Vec<Value>>, OnnxError> {
@@ -170,6 +173,15 @@ fn median(
     if len == 1 {
         return node.reshape(values, vec![1, 1]);
     }
+    let total: f64 = weights.iter().sum();
+    if !(0.0 < threshold && threshold <= total && total.is_finite()) {
+        let detail = format!("its threshold is {threshold}, of weights of {total} in all");
+        return Err(node.unsupported(detail));
+    }
+    let parts = |weight: f64| (weight / total * PARTS).round();
+    let weights: Vec<f64> = weights.iter().map(|weight| parts(*weight) / PARTS).collect();
+    // Reached by what is equal, however its parts were rounded.
+    let threshold = (parts(threshold) - len.div_ceil(2) as f64).max(1.0) / PARTS;
     node.pay(&[len, len, 16])?;
     let row = Value::Signal(Signal { id: sorted.of, shape: vec![len], dtype: DType::Float32 });
     let pairs: Vec<(usize, usize)> =

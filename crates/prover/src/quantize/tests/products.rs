@@ -227,6 +227,17 @@ fn what_shares_weigh_is_among_the_values_whatever_the_shares() {
     let [low, high] = [quantized.output.min, quantized.output.max].map(|end| end as f64 / unit);
     assert!(low > -14.0 && high < 14.0, "{low} to {high}");
 
+    // Copies of one share add up to more than 1.
+    let mut copied = model.0.clone();
+    let shares = Op::Select(vec![Element::Input { input: 0, index: 2 }; 4]);
+    copied.nodes[6].inputs[0] = TensorId(copied.tensors.len());
+    let tensor = copied.tensors[copied.nodes[3].output.0].clone();
+    copied.tensors.push(tensor);
+    let (inputs, output) = (vec![copied.nodes[4].output], copied.nodes[6].inputs[0]);
+    copied.nodes.insert(5, Node { name: "copies".into(), op: shares, inputs, output });
+    let bounds = bounds::bounds(&copied, &ends).expect("finite");
+    assert!(bounds[mixed.0][0].1 > 12.0);
+
     // Twice the same share adds up to more than 1.
     let Op::Product(product) = &mut model.0.nodes[6].op else { panic!("the mixture") };
     product.pairs[1][0] = 0;
