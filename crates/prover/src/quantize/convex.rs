@@ -2,7 +2,7 @@
 //! of one sum, which add up to 1 at most, the sum is among the values and 0. Intervals of the
 //! products alone are as many times wider as there are shares.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use crate::graph::{Element, Function, Graph, Node, Op, Product, TensorId};
 
@@ -85,10 +85,11 @@ impl<'a> Convexity<'a> {
                     if bounds[above.0.0][above.1].0 < 0.0 {
                         return None;
                     }
-                    if !sums.contains_key(&sum) {
-                        sums.insert(sum, self.summands(by?, sum.1, bounds)?);
-                    }
-                    sums[&sum].contains(&above).then_some(Share::Of { above, sum })
+                    let summands = match sums.entry(sum) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(new) => new.insert(self.summands(by?, sum.1, bounds)?),
+                    };
+                    summands.contains(&above).then_some(Share::Of { above, sum })
                 }
                 _ => None,
             }
@@ -119,7 +120,6 @@ impl<'a> Convexity<'a> {
 
     /// Follows an element back through what moves it, and where `raised` through what makes it
     /// no smaller; to nothing if it is 0. None if it is another constant.
-    #[expect(clippy::type_complexity, reason = "a place, and who makes it")]
     fn origin(&self, mut at: Place, raised: bool) -> Option<Option<(Place, Option<&'a Node>)>> {
         for _ in 0..MAX_STEPS {
             let Some(maker) = self.makers[at.0.0] else { return Some(Some((at, None))) };
