@@ -39,6 +39,8 @@ mod wire;
 
 use std::{collections::BTreeMap, path::Path};
 
+use serde::{Deserialize, Serialize};
+
 use sha2::{Digest, Sha256};
 use tract_onnx::{pb::ModelProto, tract_hir::prelude::Framework};
 
@@ -53,12 +55,15 @@ use crate::{
 const MIN_OPSET: i64 = 7;
 
 /// What a caller decides about a model.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LoadOptions {
     /// Names of the outputs to prove, in this order; all of the file's where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Vec<String>>,
     /// Sizes of symbolic dimensions: by the dimension's name, or as `input:axis`. A first
     /// dimension that is not bound is the batch, of size 1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dims: BTreeMap<String, usize>,
 }
 

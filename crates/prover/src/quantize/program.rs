@@ -28,6 +28,7 @@ use super::{
     Arguments, QuantizeError, Ranges,
     bounds::bounds,
     compose::{VALUE_COST, compose, scaled, selection},
+    convex::Convexity,
 };
 use crate::graph::{Element, Function, Graph, Linear, LinearMap, Node, Op, SparseRows, TensorId};
 
@@ -58,6 +59,7 @@ struct Lowering<'a> {
     bounds: Vec<Vec<(f64, f64)>>,
     ranges: &'a Ranges,
     arguments: Arguments,
+    convexity: Convexity<'a>,
     decisions: Known,
     steps: Vec<Step>,
     /// The view of each tensor of the graph.
@@ -84,6 +86,7 @@ impl Program {
             bounds: bounds(graph, &ends)?,
             ranges,
             arguments,
+            convexity: Convexity::new(graph),
             decisions: Known::default(),
             steps: Vec::new(),
             views: vec![None; graph.tensors.len()],

@@ -418,24 +418,34 @@ impl InputTensor {
 
     /// Element `index` of all `tensors` together for a message, `x[0][3]`.
     pub(super) fn element(tensors: &[Self], index: usize) -> String {
-        let mut at = index;
-        for tensor in tensors {
-            let mut step = tensor.len();
-            if at >= step {
-                at -= step;
-                continue;
-            }
-            let place = |dim: &usize| {
-                step /= (*dim).max(1);
-                format!("[{}]", at / step.max(1) % (*dim).max(1))
-            };
-            return format!("{}{}", tensor.name, tensor.dims.iter().map(place).collect::<String>());
-        }
-        format!("number {index}")
+        element(tensors.iter().map(|tensor| (&*tensor.name, &*tensor.dims)), index)
     }
 }
 
+/// Element `index` of all tensors together, given by their names and dimensions.
+fn element<'a>(tensors: impl Iterator<Item = (&'a str, &'a [usize])>, index: usize) -> String {
+    let mut at = index;
+    for (name, dims) in tensors {
+        let mut step = dims.iter().fold(1, |len: usize, dim| len.saturating_mul(*dim));
+        if at >= step {
+            at -= step;
+            continue;
+        }
+        let place = |dim: &usize| {
+            step /= (*dim).max(1);
+            format!("[{}]", at / step.max(1) % (*dim).max(1))
+        };
+        return format!("{name}{}", dims.iter().map(place).collect::<String>());
+    }
+    format!("number {index}")
+}
+
 impl OutputSchema {
+    /// Element `index` of all outputs together for a message, `scores[0][3]`.
+    pub fn element(&self, index: usize) -> String {
+        element(self.tensors.iter().map(|tensor| (&*tensor.name, &*tensor.dims)), index)
+    }
+
     /// A word as a fixed-point integer.
     pub fn value(&self, word: i64) -> i64 {
         word.saturating_add(self.min)

@@ -18,6 +18,8 @@ const MOST_BARS: usize = 14;
 pub(super) struct Run {
     /// The sample's name.
     pub(super) name: String,
+    /// What it gives to the model.
+    pub(super) input: Vec<f64>,
     /// What the float model says, the elements of all outputs.
     pub(super) float: Vec<f64>,
     /// What is proven.
@@ -76,6 +78,8 @@ pub struct Bar {
 pub struct Worst {
     /// Its name.
     pub sample: String,
+    /// Its elements, of all inputs; null where one is missing.
+    pub input: Vec<f64>,
     /// The element that is, `scores[0][3]`.
     pub output: String,
     /// What the float model says.
@@ -134,7 +138,10 @@ pub(super) fn measure(
     for (index, sample) in samples.iter().enumerate() {
         let name = samples.name(index);
         match quantized.compare_layers(planned.model(), &sample.values, &mut layers) {
-            Ok((float, proven)) => runs.push(Run { name, float, proven }),
+            Ok((float, proven)) => {
+                let input = sample.values.clone();
+                runs.push(Run { name, input, float, proven });
+            }
             Err(error @ (QuantizeError::Schema(_) | QuantizeError::Model(_))) => {
                 refused_count += 1;
                 if refused.len() < NAMED {
@@ -171,6 +178,7 @@ fn accuracy(runs: &[Run], output: &OutputSchema, counted: &[bool]) -> Accuracy {
     let mut errors = Vec::with_capacity(runs.len());
     let mut worst = Worst {
         sample: String::new(),
+        input: Vec::new(),
         output: String::new(),
         float: 0.0,
         proven: 0.0,
@@ -180,8 +188,9 @@ fn accuracy(runs: &[Run], output: &OutputSchema, counted: &[bool]) -> Accuracy {
         let (index, error) = run.worst(counted);
         if error > worst.error {
             let (float, proven) = (run.float[index], run.proven[index]);
-            let (sample, output) = (run.name.clone(), element(output, index));
-            worst = Worst { sample, output, float, proven, error };
+            let (sample, output) = (run.name.clone(), output.element(index));
+            let input = run.input.clone();
+            worst = Worst { sample, input, output, float, proven, error };
         }
         sum += run.differences(counted).map(|(_, error)| error).sum::<f64>();
         count += run.differences(counted).count();
@@ -225,24 +234,6 @@ fn distribution(sorted: &[f64]) -> Vec<Bar> {
     made
 }
 
-/// Element `index` of all outputs together, `scores[0][3]`.
-pub(super) fn element(output: &OutputSchema, mut index: usize) -> String {
-    for tensor in &output.tensors {
-        let mut step: usize = tensor.dims.iter().product();
-        if index >= step {
-            index -= step;
-            continue;
-        }
-        let place = |dim: &usize| {
-            step /= (*dim).max(1);
-            format!("[{}]", index / step.max(1) % (*dim).max(1))
-        };
-        let places: String = tensor.dims.iter().map(place).collect();
-        return format!("{}{places}", tensor.name);
-    }
-    format!("output {index}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,7 +259,12 @@ mod tests {
     fn percentiles_are_those_of_the_samples_largest_errors() {
         let run = |at: u32| {
             let error = f64::from(at) / 1024.0;
-            Run { name: format!("#{at}"), float: vec![1.0, 2.0], proven: vec![1.0, 2.0 + error] }
+            Run {
+                name: format!("#{at}"),
+                input: vec![f64::from(at)],
+                float: vec![1.0, 2.0],
+                proven: vec![1.0, 2.0 + error],
+            }
         };
         let runs: Vec<Run> = (0..=100).map(run).collect();
         let dims = vec![1, 2];
@@ -279,5 +275,6 @@ mod tests {
         assert_eq!(accuracy.largest, 100.0 / 1024.0);
         assert!((accuracy.mean - 25.0 / 1024.0).abs() < 1e-12);
         assert_eq!((&*accuracy.worst.output, &*accuracy.worst.sample), ("y[0][1]", "#100"));
+        assert_eq!(accuracy.worst.input, [100.0]);
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use thiserror::Error;
 use verdict_prover::quantize::{OutputSchema, OutputTensor};
 
-use super::accuracy::{Run, element};
+use super::accuracy::Run;
 
 /// Changed decisions that are named; more are counted only.
 const NAMED: usize = 20;
@@ -144,7 +144,7 @@ pub(super) fn decisions(
     let mut rules = Vec::new();
     for threshold in thresholds {
         let index = place(threshold, output)?;
-        let rule = format!("whether {} is at least {}", element(output, index), threshold.at);
+        let rule = format!("whether {} is at least {:?}", output.element(index), threshold.at);
         rules.push((rule, Rule::AtLeast { index, at: threshold.at }));
     }
     let mut first = 0;
@@ -243,7 +243,8 @@ mod tests {
     }
 
     fn run(name: &str, float: [f64; 4], proven: [f64; 4]) -> Run {
-        Run { name: name.into(), float: float.to_vec(), proven: proven.to_vec() }
+        let input = Vec::new();
+        Run { name: name.into(), input, float: float.to_vec(), proven: proven.to_vec() }
     }
 
     #[test]

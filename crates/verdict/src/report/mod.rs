@@ -120,6 +120,13 @@ impl<T> Measured<T> {
             Self::Missing(_) => None,
         }
     }
+
+    fn missing(&self) -> Option<&str> {
+        match self {
+            Self::Value(_) => None,
+            Self::Missing(reason) => Some(reason),
+        }
+    }
 }
 
 impl<T> From<Result<T, Error>> for Measured<T> {
@@ -209,15 +216,6 @@ pub fn report(
     };
     report.advice = advice::advice(&report);
     Ok(report)
-}
-
-impl<T> Measured<T> {
-    fn missing(&self) -> Option<&str> {
-        match self {
-            Self::Value(_) => None,
-            Self::Missing(reason) => Some(reason),
-        }
-    }
 }
 
 /// The median time of a few proofs of one input, repeated where a proof is of several.

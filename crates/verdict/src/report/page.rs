@@ -14,6 +14,8 @@ use crate::{
 
 /// Nodes that are shown; JSON has all.
 const SHOWN_NODES: usize = 200;
+/// Elements of the worst input that are shown; JSON has all.
+const SHOWN_ELEMENTS: usize = 64;
 
 /// A figure that is seen first.
 struct Tile {
@@ -55,6 +57,7 @@ struct Page<'a> {
     tiles: Vec<Tile>,
     reading: String,
     distribution: String,
+    worst_input: String,
     rows: String,
     legend: Vec<(&'static str, String, String)>,
     layers: Vec<LayerLine>,
@@ -77,6 +80,7 @@ pub(super) fn page(report: &Report) -> Result<String, Error> {
             Reading::Unchecked { reason } => format!("not checked from outside: {reason}"),
         },
         distribution: chart::distribution(&report.accuracy),
+        worst_input: shown(&report.accuracy.worst.input),
         rows: chart::rows(&report.rows),
         legend: legend
             .into_iter()
@@ -89,6 +93,13 @@ pub(super) fn page(report: &Report) -> Result<String, Error> {
         circuits: chart::circuits(report),
     };
     page.render().map_err(Error::Page)
+}
+
+/// The first elements of an input.
+fn shown(input: &[f64]) -> String {
+    let first = input.iter().take(SHOWN_ELEMENTS).map(f64::to_string).collect::<Vec<_>>();
+    let more = if input.len() > SHOWN_ELEMENTS { ", …" } else { "" };
+    format!("{}{more}", first.join(", "))
 }
 
 fn tiles(report: &Report) -> Vec<Tile> {

@@ -1,9 +1,6 @@
 //! The model that a setup was made of, found and planned again.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf, absolute},
-};
+use std::path::{Path, PathBuf, absolute};
 
 use serde::{Deserialize, Serialize};
 use verdict_prover::{
@@ -24,18 +21,14 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct Source {
     path: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    outputs: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    dims: BTreeMap<String, usize>,
+    options: LoadOptions,
 }
 
 impl Source {
     /// None for a path that JSON cannot hold.
     pub(crate) fn new(path: &Path, options: &LoadOptions) -> Option<Self> {
         let path = absolute(path).ok()?.to_str()?.to_owned();
-        let LoadOptions { outputs, dims } = options.clone();
-        Some(Self { path, outputs, dims })
+        Some(Self { path, options: options.clone() })
     }
 }
 
@@ -99,10 +92,7 @@ impl PublicSetup {
         if file.is_none() && !path.is_file() {
             return Err(CheckError::SourceGone { setup: self.folder().to_owned(), path }.into());
         }
-        let options = source.cloned().map_or_else(LoadOptions::default, |source| LoadOptions {
-            outputs: source.outputs,
-            dims: source.dims,
-        });
+        let options = source.map(|source| source.options.clone()).unwrap_or_default();
         let model = ModelFile::open(&path, &options)?;
         let manifest = self.manifest();
         let differs = |difference: &str| {

@@ -55,9 +55,23 @@ impl Emitter<'_> {
         exact: bool,
     ) -> Result<Made, QuantizeError> {
         let lowest = step.bounds.iter().map(|(lo, _)| *lo).fold(f64::MAX, f64::min);
-        let tensor = match if exact { self.aligned(view) } else { None } {
-            Some(aligned) => self.exact_steps(step, view, stairs, lowest, &aligned)?,
-            None => {
+        // One line a class takes fewer rows; where there is none, rows may have one each.
+        let mut aligned =
+            [true, false].map(|by_class| if exact { self.aligned(view, by_class) } else { None });
+        if aligned[0].as_ref().is_some_and(|own| own.classes.is_none()) {
+            aligned[1] = None;
+        }
+        let tensor = match aligned {
+            [Some(by_class), by_row] => {
+                let made = self.exact_steps(step, view, stairs, lowest, &by_class)?;
+                match (made, by_row) {
+                    (None, Some(by_row)) => {
+                        self.exact_steps(step, view, stairs, lowest, &by_row)?
+                    }
+                    (made, _) => made,
+                }
+            }
+            [None, _] => {
                 let scaled = self.off_line(step, view, stairs, lowest)?;
                 self.fits(&scaled).then(|| self.push(&step.name, scaled))
             }
@@ -213,8 +227,8 @@ impl Emitter<'_> {
     }
 
     /// The rows of a view as integer multiples of one unit each, if all are; rows of the same
-    /// weights of the same unit.
-    fn aligned(&self, view: &View) -> Option<Aligned> {
+    /// weights of the same unit where `by_class`.
+    fn aligned(&self, view: &View, by_class: bool) -> Option<Aligned> {
         let (mut rows, mut grids) = (Vec::new(), Vec::new());
         for row in 0..view.len() {
             let (mut terms, mut start) = (Vec::new(), view.bias[row]);
@@ -248,7 +262,7 @@ impl Emitter<'_> {
             let unit = if unit > 0.0 { unit } else { 1.0 };
             grids.push(Grid { start, unit, stride: stride.max(1), bounds });
         }
-        let classes = class::classes(view);
+        let classes = if by_class { class::classes(view) } else { None };
         let classes = classes.filter(|classes| class::unite(&mut rows, &mut grids, classes));
         Some(Aligned { rows, grids, classes })
     }

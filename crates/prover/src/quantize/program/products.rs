@@ -3,10 +3,7 @@
 //! Their operands are steps of their own, in units of powers of two, with offsets that are
 //! multiples of these, so that what a product's factors count from is taken back exactly.
 
-use super::{
-    super::{compose::selection, convex::Convexity},
-    Kind, Lowering, Numerator, View,
-};
+use super::{super::compose::selection, Kind, Lowering, Numerator, View};
 use crate::{
     graph::{LinearMap, Node, Op, Product, SparseRows, TensorId},
     quantize::program::Part,
@@ -65,7 +62,7 @@ impl Lowering<'_> {
     /// A step of products that shares weigh, cut to what is known of them, as a value of its own:
     /// the circuit knows of shares no more than that each is at most 1.
     fn narrowed(&mut self, node: &Node, product: &Product, step: usize) -> Option<View> {
-        let own = Convexity::new(self.graph).bounds(node, product, &self.bounds)?;
+        let own = self.convexity.bounds(node, product, &self.bounds)?;
         let [a, b] = [node.inputs[0], node.inputs[1]];
         let wide = product.bounds(&self.bounds[a.0], &self.bounds[b.0], false);
         let ends = |bounds: &[(f64, f64)]| {

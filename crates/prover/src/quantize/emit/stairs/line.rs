@@ -99,6 +99,10 @@ impl Grid {
             steps.push((i128::from(k), from, must));
         }
         let ideal = stairs.rate(index) * self.unit * one as f64;
+        // No weight of any circuit is as large.
+        if ideal.is_nan() || ideal.abs() >= 2f64.powi(62) {
+            return None;
+        }
         let nearest = ideal.round() as i128;
         [0, 1, -1, 2, -2].into_iter().map(|by| nearest + by).find_map(|m| {
             let mut least_c = i128::MIN;
@@ -114,7 +118,8 @@ impl Grid {
             }
             // The lowest value is not negative, and may be the cut.
             if least > 0 || least_c == i128::MIN {
-                least_c = least_c.max(i128::from(least) * one - m * first * self.stride);
+                let lowest = m.checked_mul(first)?.checked_mul(self.stride)?;
+                least_c = least_c.max(i128::from(least) * one - lowest);
             }
             // In the middle, as far from both as it can be.
             (m > 0 && least_c <= greatest_c).then(|| {
