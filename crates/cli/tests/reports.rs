@@ -142,6 +142,15 @@ fn a_report_is_of_the_model_that_the_setup_was_made_of() {
     assert!(error.contains("no output is called nothing"), "{error}");
     let error = place.fails_with(2, &[&good[..], &["--threshold", "much"]].concat());
     assert!(error.contains("NAME=T"), "{error}");
+    // A setup that does not know its model's place, as one made without a file.
+    let private = place.path("setup/private/manifest.json");
+    let noted = fs::read(&private).expect("written");
+    let mut forgetful: Value = serde_json::from_slice(&noted).expect("JSON");
+    forgetful.as_object_mut().and_then(|own| own.remove("source")).expect("a place is noted");
+    fs::write(&private, forgetful.to_string()).expect("written");
+    let error = place.failure(&report);
+    assert!(error.contains("does not say which file") && error.contains("--model"), "{error}");
+    place.json(&good);
     // What it is made of stays.
     let manifest = place.path("setup/public/manifest.json");
     for taken in [&data, &manifest] {

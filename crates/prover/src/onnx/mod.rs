@@ -40,7 +40,6 @@ mod wire;
 use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
-
 use sha2::{Digest, Sha256};
 use tract_onnx::{pb::ModelProto, tract_hir::prelude::Framework};
 

@@ -69,3 +69,24 @@ fn a_product_far_larger_than_its_factors_stays_a_product() {
     assert_eq!(graph.nodes.len(), 2);
     assert_eq!(graph.parameters(), 8000 + 1 + 8000 + 8000);
 }
+
+/// Relu of a tensor both of whose dimensions are −1, as some exporters write what is not known.
+#[test]
+fn a_dimension_of_minus_1_is_one_that_is_not_known() {
+    let info = |name: &str| {
+        let dims = [field(1, &number(1, -1)), field(1, &number(1, -1))].concat();
+        let tensor = [number(1, 1), field(2, &dims)].concat();
+        [field(1, name.as_bytes()), field(2, &field(1, &tensor))].concat()
+    };
+    let node = [field(1, b"x"), field(2, b"y"), field(4, b"Relu")].concat();
+    let graph = [field(1, &node), field(11, &info("x")), field(12, &info("y"))].concat();
+    let model = [number(1, 8), field(7, &graph), field(8, &number(2, 17))].concat();
+    let parse = |dims: &[(&str, usize)]| {
+        let dims = dims.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
+        onnx::parse(&model, "unknown", &LoadOptions { outputs: None, dims })
+    };
+    let error = parse(&[]).expect_err("its second dimension is not known").to_string();
+    assert!(error.contains("dimension 1 of tensor x"), "{error}");
+    let graph = parse(&[("x:1", 3)]).expect("it is bound");
+    assert_eq!(graph.tensors[graph.inputs[0].0].dims, [1, 3]);
+}
