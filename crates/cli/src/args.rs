@@ -2,10 +2,12 @@
 
 mod chain;
 mod model;
+mod service;
 
 pub(crate) use self::{
     chain::{Attach, Attest, Chain, Commit, Deploy, Node, Score, Submit},
     model::{InputRange, ModelOptions, Optimize},
+    service::{ChainFlags, Serve, Settings, TokenCommand, Work},
 };
 
 use std::{path::PathBuf, str::FromStr};
@@ -80,6 +82,13 @@ pub(crate) enum Command {
     Retry(Change),
     /// Give a job up: what was signed is replaced by a self-transfer
     Cancel(Change),
+    /// Take jobs over HTTP, prove them, and take the proofs to the chain
+    Serve(Box<Serve>),
+    /// Prove the jobs of a `serve` on another machine
+    Worker(Box<Work>),
+    /// Make, list and revoke the tokens of those who may ask a `serve`
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Run everything on a local chain with an example model
     Demo(Demo),
     /// Measure keys, proofs, memory and gas of the example models

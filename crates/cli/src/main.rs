@@ -25,13 +25,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return not_understood(&error),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("VERDICT_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off")),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    log(&args);
     let ui = ui::Ui::new(args.json);
     match commands::run(&args.command, &ui) {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,6 +34,18 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_code)
         }
     }
+}
+
+/// What a service does is logged; of the other commands, what VERDICT_LOG asks for.
+fn log(args: &args::Args) {
+    let runs_on = matches!(args.command, args::Command::Serve(_) | args::Command::Worker(_));
+    let default = if runs_on { "info,sqlx=warn" } else { "off" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("VERDICT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_ansi(colours);
+    if args.json { log.json().init() } else { log.init() }
 }
 
 /// Arguments that clap refuses, and the help that was asked for.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use alloy::primitives::{Address, Bytes};
+use alloy::primitives::{Address, Bytes, U256};
 use tokio::sync::watch;
 
 use crate::{
@@ -262,24 +262,64 @@ impl Relayer {
                 return Ok(done);
             }
             for job in &pending {
-                self.check_open(job)?;
                 self.check_time(job, start, &errors.get(&job.id).cloned())?;
-                match self.core.tick(job.id).await {
+                match self.step(job).await? {
                     Ok(state) => {
                         errors.remove(&job.id);
                         if state.is_terminal() {
                             done.push(self.status(job.id).await?);
                         }
                     }
-                    Err(error @ RelayerError::Storage(_)) => return Err(error),
                     Err(error) => {
-                        tracing::warn!(job = %job.id, %error, "will try again");
                         errors.insert(job.id, error.to_string());
                     }
                 }
             }
             self.pause().await;
         }
+    }
+
+    /// One look at everything that is pending, in the order of nonces, for whoever has a loop of
+    /// his own: what became of each job, or why nothing did.
+    ///
+    /// # Errors
+    /// The database fails, or the relayer was closed.
+    pub async fn round(&self) -> Result<Vec<(JobId, Result<JobState>)>> {
+        let mut round = Vec::new();
+        for job in &self.core.storage.pending(self.core.scope).await? {
+            round.push((job.id, self.step(job).await?));
+        }
+        Ok(round)
+    }
+
+    /// A step of one of many jobs, whose failure is not the others'.
+    async fn step(&self, job: &Job) -> Result<Result<JobState>> {
+        self.check_open(job)?;
+        match self.core.tick(job.id).await {
+            Err(error @ RelayerError::Storage(_)) => Err(error),
+            Err(error) => {
+                tracing::warn!(job = %job.id, %error, "will try again");
+                Ok(Err(error))
+            }
+            Ok(state) => Ok(Ok(state)),
+        }
+    }
+
+    /// Wei that the sender holds.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub async fn balance(&self) -> Result<U256> {
+        Ok(self.core.backend.balance(self.core.scope.sender).await?)
+    }
+
+    /// How many of the sender's transactions are signed and not in a block.
+    ///
+    /// # Errors
+    /// The node does not answer, or the database fails.
+    pub async fn nonce_gap(&self) -> Result<u64> {
+        let used = self.core.backend.nonce(self.core.scope.sender, BlockRef::Latest).await?;
+        Ok(self.core.storage.next_nonce(self.core.scope).await?.saturating_sub(used))
     }
 
     /// One round: the jobs whose nonces have to be mined first, then the job itself.

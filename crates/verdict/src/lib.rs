@@ -98,16 +98,16 @@ pub use self::{
     progress::{Progress, Silent, step, timed_step},
     prove::{OwnProofError, Prover, ProverOptions},
     report::{Report, ReportOptions, report},
-    request::{ScoreRequest, next_nonce},
+    request::{ScoreRequest, next_nonce, next_nonces},
     setup::{
         CheckError, Checked, Manifest, PublicSetup, SetupError, SetupReport, Weights, check, setup,
     },
     srs::{INSECURE, SrsChoice},
-    submit::{Record, SubmitError, Submitted, recorded, submit},
+    submit::{Record, Submission, SubmitError, Submitted, recorded, submit},
     verify::{Verified, VerifyError, verify},
 };
 pub use verdict_contracts::{
-    InferenceRequest, ProofBundle,
+    InferenceRequest, MAX_NONCE_STEP, ProofBundle,
     attestation::{Attestation, Statement},
     of_inference,
 };

@@ -4,7 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
-use verdict_contracts::{InferenceRequest, bindings::InferenceOracle::nonceOfCall, inputs_hash};
+use verdict_contracts::{
+    InferenceRequest,
+    bindings::InferenceOracle::{nonceOfCall, scoresOfCall},
+    inputs_hash,
+};
 
 use crate::{chain::ChainReader, deployment::Deployment, error::Error};
 
@@ -79,4 +83,19 @@ pub async fn next_nonce(
     let last = chain.call(deployment.oracle, &call).await?;
     let last = u64::try_from(last).unwrap_or(u64::MAX);
     Ok(last.saturating_add(1))
+}
+
+/// The same of several subjects, by one question.
+///
+/// # Errors
+/// As [`next_nonce`].
+pub async fn next_nonces(
+    chain: &ChainReader,
+    deployment: &Deployment,
+    subjects: Vec<Address>,
+) -> Result<Vec<u64>, Error> {
+    chain.expect(deployment.chain_id)?;
+    let call = scoresOfCall { subjects, modelId: U256::from(deployment.model_id) };
+    let records = chain.call(deployment.oracle, &call).await?;
+    Ok(records.iter().map(|record| record.nonce.saturating_add(1)).collect())
 }

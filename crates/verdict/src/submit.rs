@@ -175,22 +175,11 @@ pub async fn submit(
     progress: &dyn Progress,
 ) -> Result<Submitted, Error> {
     let deployment = setup.deployment()?;
-    let requests = requests_for(&deployment, bundle)?;
+    requests_for(&deployment, bundle)?;
     step(progress, "check the proof", || verify(setup, bundle))?;
-    check_model(&deployment, requests)?;
-    check_attestations(&deployment, bundle, attestations)?;
+    let submission = Submission::new(&deployment, bundle, attestations)?;
     chain.expect(deployment.chain_id)?;
-    let stated = Stated::new(&deployment, bundle);
-    // A record that bars this one is found before anything is sent. One that is this one
-    // may not be final yet: the relayer waits for it.
-    if stated.compare(&stated.read(chain).await?)? == Standing::Before {
-        check_source(chain, &deployment, bundle).await?;
-    }
-    let attested = match &deployment.attestations {
-        Some(policy) => Some(indexed(chain, policy, attestations).await?),
-        None => None,
-    };
-    let transaction = transaction(&deployment, bundle, attested)?.with_effect(stated.effect());
+    let transaction = submission.transaction(chain).await?;
     let title = "submit and wait until final";
     let sent = step_async(progress, title, chain.send(transaction)).await;
     let sent = match sent {
@@ -200,17 +189,79 @@ pub async fn submit(
         sent => sent,
     };
     // Whatever became of the transaction, what the chain holds decides.
-    let found = stated.read(chain).await?;
-    match stated.compare(&found)? {
-        Standing::Recorded => {
-            let receipt = sent.unwrap_or_default();
-            stated.check_outputs(chain, bundle, &found).await?;
-            Ok(Submitted { records: found, receipt })
-        }
-        Standing::Before => {
+    match submission.recorded(chain).await? {
+        Some(records) => Ok(Submitted { records, receipt: sent.unwrap_or_default() }),
+        None => {
             sent?;
-            Err(SubmitError::NoRecord { subject: stated.subject() }.into())
+            Err(SubmitError::NoRecord { subject: submission.stated().subject() }.into())
         }
+    }
+}
+
+/// A proof on its way to its oracle: what is sent, and what the chain holds once it has arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Submission<'a> {
+    deployment: &'a Deployment,
+    bundle: &'a ProofBundle,
+    attestations: &'a [Attestation],
+}
+
+impl<'a> Submission<'a> {
+    /// Of a bundle that [`verify()`](crate::verify()) accepted, and of the attestations that the
+    /// model's approval demands.
+    ///
+    /// # Errors
+    /// The bundle answers no request or one to another oracle or model; the attestations are too
+    /// few or about something else.
+    pub fn new(
+        deployment: &'a Deployment,
+        bundle: &'a ProofBundle,
+        attestations: &'a [Attestation],
+    ) -> Result<Self, Error> {
+        check_model(deployment, requests_for(deployment, bundle)?)?;
+        check_attestations(deployment, bundle, attestations)?;
+        Ok(Self { deployment, bundle, attestations })
+    }
+
+    fn stated(&self) -> Stated {
+        Stated::new(self.deployment, self.bundle)
+    }
+
+    /// What a relayer sends, unless the chain shows its effect.
+    ///
+    /// # Errors
+    /// A record stands on chain that bars this one; the inputs are not those of the model's source;
+    /// the node does not answer.
+    pub async fn transaction(&self, chain: &ChainReader) -> Result<SubmitRequest, Error> {
+        let Self { deployment, bundle, attestations } = *self;
+        let stated = self.stated();
+        // A record that bars this one is found before anything is sent. One that is this one
+        // may not be final yet: the relayer waits for it.
+        if stated.compare(&stated.read(chain).await?)? == Standing::Before {
+            check_source(chain, deployment, bundle).await?;
+        }
+        let attested = match &deployment.attestations {
+            Some(policy) => Some(indexed(chain, policy, attestations).await?),
+            None => None,
+        };
+        Ok(transaction(deployment, bundle, attested)?.with_effect(stated.effect()))
+    }
+
+    /// The records that the proof states, in the order of [`Submitted::records`]; none if they are
+    /// not there yet.
+    ///
+    /// # Errors
+    /// Other records stand there; the node does not answer.
+    pub async fn recorded(&self, chain: &ChainReader) -> Result<Option<Vec<Record>>, Error> {
+        let stated = self.stated();
+        let found = stated.read(chain).await?;
+        Ok(match stated.compare(&found)? {
+            Standing::Recorded => {
+                stated.check_outputs(chain, self.bundle, &found).await?;
+                Some(found)
+            }
+            Standing::Before => None,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod inspect;
 mod jobs;
 mod prove;
 mod report;
+mod service;
 mod setup;
 mod srs;
 mod submit;
@@ -38,6 +39,9 @@ pub(crate) fn run(command: &Command, ui: &Ui) -> Outcome {
         Command::Status(args) => jobs::status(args, ui),
         Command::Retry(args) => jobs::retry(args, ui),
         Command::Cancel(args) => jobs::cancel(args, ui),
+        Command::Serve(args) => service::serve(args, ui),
+        Command::Worker(args) => service::work(args, ui),
+        Command::Token(command) => service::token(command, ui),
         Command::Demo(args) => demo::run(args, ui),
         Command::Bench(args) => bench::run(args, ui),
     }

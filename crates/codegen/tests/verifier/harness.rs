@@ -15,7 +15,7 @@ use revm::{
 };
 use verdict_codegen::{
     ShapeVerifier,
-    compile::{Bytecode, Settings, Solc, StandardInput},
+    compile::{Bytecode, CompileError, Settings, Solc, StandardInput},
     evm_proof, key_code, key_hash, key_payload, shape_verifier, verify_evm_proof,
 };
 use verdict_engine::{Engine, Options};
@@ -42,14 +42,18 @@ pub fn solc() -> &'static Solc {
 
 /// Compiles with the project's settings.
 pub fn compile(verifier: &ShapeVerifier) -> Bytecode {
-    compile_with(verifier, Settings::default())
+    compile_with(verifier, Settings::default()).expect("the optimizer is on")
 }
 
-/// Compiles with other settings.
-pub fn compile_with(verifier: &ShapeVerifier, settings: Settings) -> Bytecode {
-    solc()
-        .compile(&StandardInput::new(&verifier.source, settings), &verifier.contract_name)
-        .unwrap_or_else(|error| panic!("{error}\n{}", verifier.source))
+/// Compiles with other settings. None if the code is too large for a chain, as it may be without
+/// the optimizer.
+pub fn compile_with(verifier: &ShapeVerifier, settings: Settings) -> Option<Bytecode> {
+    let input = StandardInput::new(&verifier.source, settings);
+    match solc().compile(&input, &verifier.contract_name) {
+        Ok(bytecode) => Some(bytecode),
+        Err(CompileError::CodeTooLarge { .. }) if !settings.optimizer => None,
+        Err(error) => panic!("{error}\n{}", verifier.source),
+    }
 }
 
 /// A development reference string, the same τ for every size.

@@ -358,7 +358,7 @@ fn all_compiler_settings_give_contracts_that_behave_alike() {
         Settings { runs: 1, ..legacy },
         Settings { optimizer: false, ..legacy },
     ]
-    .map(|settings| compile_with(&verifier, settings).runtime);
+    .map(|settings| compile_with(&verifier, settings).expect("it is small").runtime);
     let gas = codes.each_ref().map(|code| send(code, &proven.call).gas());
     println!("sizes {:?}, gas {gas:?}", codes.each_ref().map(Vec::len));
     let mut mutants = proof_mutants(&proven);

@@ -95,6 +95,20 @@ impl Samples {
         Ok(Self { path: path.to_owned(), samples })
     }
 
+    /// Reads samples in JSON that did not come from a file; errors call them `name`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn of_json(
+        bytes: &[u8],
+        name: &Path,
+        tensors: &[InputTensor],
+    ) -> Result<Self, SampleError> {
+        let samples = parse(bytes, Some(Format::Json), tensors);
+        let samples = samples.map_err(|problem| content(name, problem))?;
+        Ok(Self { path: name.to_owned(), samples })
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.samples.len()

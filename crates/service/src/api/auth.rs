@@ -1,0 +1,157 @@
+//! Who asks, what they may, and how often.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, StatusCode, header};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use sha2::{Digest, Sha256};
+
+use super::problem::Problem;
+use crate::{
+    config::ServiceConfig,
+    store::{Scope, Store, Token},
+};
+
+/// How long a token is believed without asking the database: so long works a revoked one at most.
+const BELIEVED: Duration = Duration::from_secs(5);
+/// Tokens that are remembered.
+const REMEMBERED: usize = 1024;
+
+/// The door.
+pub(crate) struct Door {
+    authenticate: bool,
+    limiter: DefaultKeyedRateLimiter<String>,
+    known: Mutex<HashMap<[u8; 32], (Token, Instant)>>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("authenticate", &self.authenticate).finish_non_exhaustive()
+    }
+}
+
+/// The name under which anyone asks where nobody needs a token.
+const ANYONE: &str = "anyone";
+
+impl Door {
+    pub(crate) fn new(config: &ServiceConfig) -> Self {
+        let rate = NonZeroU32::new(config.rate).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(rate)
+            .allow_burst(rate.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
+        Self {
+            authenticate: config.authenticate,
+            limiter: RateLimiter::keyed(quota),
+            known: Mutex::default(),
+        }
+    }
+
+    /// The client that asks, if it may do what `scope` says.
+    pub(crate) async fn admit(
+        &self,
+        store: &Store,
+        headers: &HeaderMap,
+        scope: Scope,
+    ) -> Result<String, Problem> {
+        if !self.authenticate {
+            check_host(headers)?;
+            self.limit(ANYONE)?;
+            return Ok(ANYONE.to_owned());
+        }
+        let denied = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
+        let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let secret = value.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+        let secret = secret.ok_or_else(|| {
+            denied("send a token in the Authorization header: Bearer vdt_…; `verdict token create`")
+        })?;
+        let token = self.token(store, secret).await?;
+        let token = token.ok_or_else(|| denied("this token is unknown or was revoked"))?;
+        self.limit(&token.id)?;
+        if !token.scopes.contains(&scope) {
+            let detail = format!("token {} lacks the scope {scope}", token.name);
+            return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+        }
+        Ok(token.id)
+    }
+
+    async fn token(&self, store: &Store, secret: &str) -> Result<Option<Token>, Problem> {
+        let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((token, since)) = known.get(&hash)
+                && since.elapsed() < BELIEVED
+            {
+                return Ok(Some(token.clone()));
+            }
+        }
+        let token = store.token(secret).await?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        match &token {
+            Some(token) => known.insert(hash, (token.clone(), Instant::now())),
+            None => known.remove(&hash),
+        };
+        Ok(token)
+    }
+
+    fn limit(&self, client: &str) -> Result<(), Problem> {
+        self.limiter.check_key(&client.to_owned()).map_err(|_| {
+            let detail = "too many requests; slow down";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(1)
+        })
+    }
+}
+
+/// Without tokens, a page from elsewhere must not reach the service through the user's browser, not
+/// even by a name that leads here.
+fn check_host(headers: &HeaderMap) -> Result<(), Problem> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let site = headers.get("sec-fetch-site");
+    let own = site.is_none_or(|site| site == "same-origin" || site == "none");
+    if own && ["localhost", "127.0.0.1", "[::1]"].contains(&name) {
+        return Ok(());
+    }
+    let detail =
+        "without tokens, only requests to localhost from the service's own page are answered";
+    Err(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (header::HeaderName::from_static(name), value.parse().expect("one"))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn without_tokens_other_origins_are_refused() {
+        for good in [
+            headers(&[("host", "127.0.0.1:7878")]),
+            headers(&[("host", "[::1]:7878")]),
+            headers(&[("host", "localhost"), ("sec-fetch-site", "same-origin")]),
+        ] {
+            check_host(&good).expect("admitted");
+        }
+        for bad in [
+            headers(&[("host", "evil.example:7878")]),
+            headers(&[("host", "localhost:7878"), ("sec-fetch-site", "cross-site")]),
+            headers(&[("host", "evil.example"), ("sec-fetch-site", "same-origin")]),
+            headers(&[]),
+        ] {
+            assert!(check_host(&bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! Jobs: submitting, looking, changing.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use alloy::primitives::Address;
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event as Sent, KeepAlive, Sse},
+    },
+};
+use futures::stream::{self, Stream};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use verdict::{Attestation, ProofBundle};
+
+use super::{App, Body, problem::Problem};
+use crate::{
+    accept::Order,
+    job::{Event, Job, Kind, State as JobState},
+    store::{Accepted, Filter, Scope, Store},
+};
+
+/// Largest number of jobs of a page.
+const MAX_PAGE: u32 = 500;
+
+/// A score to be made and recorded.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScoreOrder {
+    /// The model.
+    model: String,
+    /// Whom the score is about.
+    #[schema(value_type = String)]
+    subject: Address,
+    /// What the model is run on, in any form that a file of samples takes: a list of numbers, or an
+    /// object by the names of the inputs. Left out of a model whose oracle reads it on chain.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    input: Value,
+    /// Nonce of the request; by default the one after the last that is recorded.
+    #[serde(default)]
+    nonce: Option<u64>,
+    /// The last second, since 1970, in which the score may be recorded.
+    #[serde(default)]
+    deadline: Option<u64>,
+    /// The larger, the earlier its turn: −1000 to 1000.
+    #[serde(default)]
+    priority: i64,
+    /// Keeps the input, encrypted, after the proof is made, so that the job can be tried again.
+    #[serde(default)]
+    keep_input: bool,
+    /// Statements of data providers, as `verdict attest` writes them.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    attestations: Vec<Attestation>,
+    /// Where the end of the job is announced; its origin has to be configured.
+    #[serde(default)]
+    webhook: Option<String>,
+}
+
+/// A proof to be made, for no chain.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProofOrder {
+    /// The model.
+    model: String,
+    /// What it is run on.
+    #[schema(value_type = Object)]
+    input: Value,
+    /// The larger, the earlier its turn.
+    #[serde(default)]
+    priority: i64,
+    /// Keeps the input after the proof is made.
+    #[serde(default)]
+    keep_input: bool,
+    /// Where the end of the job is announced.
+    #[serde(default)]
+    webhook: Option<String>,
+}
+
+/// A proof that was made elsewhere, to be recorded.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RelayOrder {
+    /// The proof, as `verdict prove` writes it.
+    #[schema(value_type = Object)]
+    bundle: ProofBundle,
+    /// Statements of data providers.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    attestations: Vec<Attestation>,
+    /// The larger, the earlier its turn.
+    #[serde(default)]
+    priority: i64,
+    /// Where the end of the job is announced.
+    #[serde(default)]
+    webhook: Option<String>,
+}
+
+/// Which jobs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// In this state.
+    state: Option<JobState>,
+    /// Of this model.
+    model: Option<String>,
+    /// About this subject.
+    #[param(value_type = Option<String>)]
+    subject: Option<Address>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// How many: 1 to 500, 50 by default.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
+}
+
+/// Jobs, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JobPage {
+    jobs: Vec<Job>,
+    /// Where the next page begins; none after the last.
+    next: Option<String>,
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().map_err(|_| {
+        let detail = "the Idempotency-Key is not printable ASCII";
+        Problem::new(StatusCode::BAD_REQUEST, "idempotency_key", detail)
+    })?;
+    Ok(Some(text.to_owned()))
+}
+
+/// 202 for a new job, 200 for one that was there.
+fn accepted(Accepted { job, new }: Accepted) -> Response {
+    let status = if new { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let location = HeaderValue::try_from(format!("/v1/jobs/{}", job.id));
+    let mut response = (status, Json(job)).into_response();
+    if let Ok(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// Scores a subject: the model's output is proven and recorded by its oracle.
+#[utoipa::path(
+    post, path = "/v1/scores", tag = "jobs", request_body = ScoreOrder,
+    params(("Idempotency-Key" = Option<String>, Header,
+            description = "The same key again answers the same job")),
+    responses(
+        (status = 202, description = "The job is stored", body = Job),
+        (status = 200, description = "It was stored before", body = Job),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn score(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body<ScoreOrder>,
+) -> Result<Response, Problem> {
+    let client = app.admit(&headers, Scope::Submit).await?;
+    let order = body.parsed()?;
+    let order = Order {
+        subject: Some(order.subject),
+        nonce: order.nonce,
+        deadline: order.deadline,
+        priority: order.priority,
+        idempotency_key: key(&headers)?,
+        keep_input: order.keep_input,
+        attestations: order.attestations,
+        webhook: order.webhook,
+        ..Order::new(Kind::Score, &order.model, order.input, &client)
+    };
+    Ok(accepted(app.acceptance.accept(order).await?))
+}
+
+/// Proves what a model says, for no chain.
+#[utoipa::path(
+    post, path = "/v1/proofs", tag = "jobs", request_body = ProofOrder,
+    params(("Idempotency-Key" = Option<String>, Header,
+            description = "The same key again answers the same job")),
+    responses(
+        (status = 202, description = "The job is stored", body = Job),
+        (status = 200, description = "It was stored before", body = Job),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
+        (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn proof(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body<ProofOrder>,
+) -> Result<Response, Problem> {
+    let client = app.admit(&headers, Scope::Submit).await?;
+    let order = body.parsed()?;
+    let order = Order {
+        priority: order.priority,
+        idempotency_key: key(&headers)?,
+        keep_input: order.keep_input,
+        webhook: order.webhook,
+        ..Order::new(Kind::Proof, &order.model, order.input, &client)
+    };
+    Ok(accepted(app.acceptance.accept(order).await?))
+}
+
+/// Takes a proof to the oracle that it answers.
+#[utoipa::path(
+    post, path = "/v1/relays", tag = "jobs", request_body = RelayOrder,
+    params(("Idempotency-Key" = Option<String>, Header,
+            description = "The same key again answers the same job")),
+    responses(
+        (status = 202, description = "The job is stored", body = Job),
+        (status = 200, description = "It was stored before", body = Job),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
+        (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn relay(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body<RelayOrder>,
+) -> Result<Response, Problem> {
+    let client = app.admit(&headers, Scope::Submit).await?;
+    let RelayOrder { bundle, attestations, priority, webhook } = body.parsed()?;
+    let idempotency_key = key(&headers)?;
+    let order = Order::new(Kind::Relay, "", Value::Null, &client);
+    let order = Order { attestations, priority, webhook, idempotency_key, ..order };
+    Ok(accepted(app.acceptance.relay(bundle, order).await?))
+}
+
+/// Lists jobs, the newest first.
+#[utoipa::path(
+    get, path = "/v1/jobs", tag = "jobs", params(Which),
+    responses(
+        (status = 200, body = JobPage), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<JobPage>, Problem> {
+    app.admit(&headers, Scope::Read).await?;
+    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "query", detail);
+    let Query(which) = which.map_err(|error| bad(error.body_text()))?;
+    let limit = which.limit.unwrap_or(50);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(bad(format!("limit is {limit}: it must be 1 to {MAX_PAGE}")));
+    }
+    let filter = Filter {
+        state: which.state,
+        model: which.model,
+        subject: which.subject,
+        before: which.cursor,
+        limit: limit + 1,
+    };
+    let mut jobs = app.store().jobs(&filter).await?;
+    let more = jobs.len() > limit as usize;
+    jobs.truncate(limit as usize);
+    let next = jobs.last().filter(|_| more).map(|job| job.id.clone());
+    Ok(Json(JobPage { jobs, next }))
+}
+
+/// One job.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path, description = "The job")),
+    responses(
+        (status = 200, body = Job), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Problem> {
+    app.admit(&headers, Scope::Read).await?;
+    Ok(Json(app.store().job(&id).await?))
+}
+
+/// A job's story. With `Accept: text/event-stream` it is sent as it goes on, from after the event
+/// that `Last-Event-ID` names, and ends with the job.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}/events", tag = "jobs",
+    params(("id" = String, Path, description = "The job"),
+           ("Last-Event-ID" = Option<u64>, Header, description = "Where a stream goes on")),
+    responses(
+        (status = 200, body = Vec<Event>, description = "All of it, or a stream of it"),
+        (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 429, body = Problem), (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn events(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    app.admit(&headers, Scope::Read).await?;
+    app.store().job(&id).await?;
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !text("accept").contains("text/event-stream") {
+        return Ok(Json(app.store().events(&id, 0).await?).into_response());
+    }
+    let after = text("last-event-id").parse().unwrap_or(0);
+    let story = story(app.store().clone(), id, after);
+    Ok(Sse::new(story).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// The events of a job, until it ends or the database fails.
+fn story(store: Store, id: String, after: u64) -> impl Stream<Item = Result<Sent, Infallible>> {
+    struct Place {
+        store: Store,
+        id: String,
+        last: u64,
+        ready: std::vec::IntoIter<Event>,
+        over: bool,
+    }
+    let place = Place { store, id, last: after, ready: vec![].into_iter(), over: false };
+    stream::unfold(place, |mut place| async move {
+        loop {
+            if let Some(event) = place.ready.next() {
+                place.last = event.seq;
+                let data = serde_json::to_string(&event).unwrap_or_default();
+                let sent = Sent::default().id(event.seq.to_string()).event("state").data(data);
+                return Some((Ok(sent), place));
+            }
+            if place.over {
+                return None;
+            }
+            // Whether it is over before what happened: nothing is missed.
+            let job = place.store.job(&place.id).await.ok()?;
+            let found = place.store.events(&place.id, place.last).await.ok()?;
+            place.over = job.state.is_terminal(job.kind);
+            if found.is_empty() && !place.over {
+                place.store.changed(Duration::from_secs(1)).await;
+            }
+            place.ready = found.into_iter();
+        }
+    })
+}
+
+/// The proof of a job, as `verdict verify` and `verdict submit` read it.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}/bundle", tag = "jobs",
+    params(("id" = String, Path, description = "The job")),
+    responses(
+        (status = 200, body = Object), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn bundle(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    app.admit(&headers, Scope::Read).await?;
+    let job = app.store().job(&id).await?;
+    let none = || {
+        let detail = format!("job {id} is {}: it has no proof", job.state);
+        Problem::new(StatusCode::NOT_FOUND, "no_proof", detail)
+    };
+    let stored = job.bundle.as_deref().ok_or_else(none)?;
+    let body = app.store().bundle(stored).await?.ok_or_else(none)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Cancels a job, if it is not in a block.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/cancel", tag = "jobs",
+    params(("id" = String, Path, description = "The job")),
+    responses(
+        (status = 200, body = Job), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn cancel(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Problem> {
+    let client = app.admit(&headers, Scope::Manage).await?;
+    Ok(Json(app.store().cancel(&id, &client).await?))
+}
+
+/// Takes up a job again that ended without a record.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/retry", tag = "jobs",
+    params(("id" = String, Path, description = "The job")),
+    responses(
+        (status = 200, body = Job), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn retry(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Problem> {
+    let client = app.admit(&headers, Scope::Manage).await?;
+    Ok(Json(app.store().retry(&id, &client).await?))
+}

@@ -1,0 +1,130 @@
+//! The chain of a service: one node for all questions, and its sending keys.
+
+use std::{path::Path, sync::Arc};
+
+use alloy::primitives::U256;
+use thiserror::Error;
+use verdict::{Chain, ChainError, ChainReader, NodeOptions, RelayerSigner, is_development};
+use verdict_relayer::{
+    Finality, Node, RelayerConfig, RelayerError, Storage,
+    backend::{BlockRef, ChainBackend, RpcError},
+    signer::{PasswordSource, SignerError},
+    storage::place::database_name,
+};
+
+use crate::config::ChainConfig;
+
+/// Environment variable with the sending key.
+pub const PRIVATE_KEY: &str = "VERDICT_PRIVATE_KEY";
+/// Environment variable with the keystores' password.
+pub const PASSWORD: &str = "VERDICT_KEYSTORE_PASSWORD";
+
+/// Why there is no way to the chain.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ChainsError {
+    /// A key cannot be had.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The chain cannot be reached, or is another one.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}
+
+impl From<RpcError> for ChainsError {
+    fn from(error: RpcError) -> Self {
+        Self::Chain(error.into())
+    }
+}
+
+impl From<RelayerError> for ChainsError {
+    fn from(error: RelayerError) -> Self {
+        Self::Chain(error.into())
+    }
+}
+
+/// The chain as a service sees it.
+#[derive(Debug, Default)]
+pub struct Chains {
+    /// For questions; none where no model is deployed.
+    pub reader: Option<ChainReader>,
+    /// One of each sending key.
+    pub senders: Vec<Chain>,
+}
+
+impl Chains {
+    /// A chain of which only questions are asked.
+    ///
+    /// # Errors
+    /// No endpoint answers, or the chain is another than `chain_id`.
+    pub async fn read(config: &ChainConfig, chain_id: u64) -> Result<Self, ChainsError> {
+        let reader = ChainReader::connect(node_options(config, chain_id)).await?;
+        Ok(Self { reader: Some(reader), senders: vec![] })
+    }
+
+    /// Connects, and takes the sending keys; what they have sent is in files of `data`.
+    ///
+    /// # Errors
+    /// No endpoint answers, the chain is another than `chain_id`, a key cannot be read, or another
+    /// process sends with it.
+    pub async fn connect(
+        config: &ChainConfig,
+        chain_id: u64,
+        data: &Path,
+    ) -> Result<Self, ChainsError> {
+        let mut chains = Self::read(config, chain_id).await?;
+        if !config.send {
+            return Ok(chains);
+        }
+        for signer in signers(config)? {
+            let node =
+                Arc::new(Node::new(node_options(config, chain_id)).map_err(ChainError::from)?);
+            let first = node.block(BlockRef::Number(0)).await?;
+            let genesis = first.map(|block| block.hash).unwrap_or_default();
+            let file = data.join(database_name(chain_id, genesis, signer.address()));
+            let storage = Storage::of_sender(node.as_ref(), signer.address(), Some(&file)).await?;
+            let relayer = relayer_config(config, chain_id);
+            chains.senders.push(Chain::open(node, relayer, signer, storage).await?);
+        }
+        Ok(chains)
+    }
+}
+
+fn node_options(config: &ChainConfig, chain_id: u64) -> NodeOptions {
+    let rpc_urls = config.rpc_urls.iter().map(|url| url.0.as_str().into()).collect();
+    NodeOptions { rpc_urls, chain_id: Some(chain_id), ..NodeOptions::default() }
+}
+
+fn relayer_config(config: &ChainConfig, chain_id: u64) -> RelayerConfig {
+    let node = node_options(config, chain_id);
+    let mut relayer = match is_development(chain_id) {
+        true => RelayerConfig { node, ..RelayerConfig::development("") },
+        false => RelayerConfig { node, ..RelayerConfig::default() },
+    };
+    if let Some(blocks) = config.confirmations {
+        relayer.finality = Finality::Confirmations(blocks);
+    }
+    // Validated: 10^-9 to 10^9 of each.
+    let wei = |amount: f64, unit: f64| (amount * unit) as u128;
+    if let Some(gwei) = config.max_fee {
+        relayer.max_fee_ceiling = wei(gwei, 1e9);
+    }
+    if let Some(gwei) = config.max_tip {
+        relayer.max_tip = wei(gwei, 1e9);
+    }
+    if let Some(ether) = config.max_cost {
+        relayer.max_cost = U256::from(wei(ether, 1e18));
+    }
+    relayer
+}
+
+fn signers(config: &ChainConfig) -> Result<Vec<RelayerSigner>, SignerError> {
+    if config.keystores.is_empty() {
+        return Ok(vec![RelayerSigner::from_env(PRIVATE_KEY)?]);
+    }
+    let password = match &config.password_file {
+        Some(file) => PasswordSource::File(file.clone()),
+        None => PasswordSource::Env(PASSWORD.into()),
+    };
+    config.keystores.iter().map(|path| RelayerSigner::from_keystore(path, &password)).collect()
+}

@@ -1,0 +1,196 @@
+//! Scores that are made again before they go stale: subjects and inputs come from a command or a
+//! URL, on a schedule, and are submitted like a client's.
+
+use std::{process::Stdio, str::FromStr, sync::Arc, time::Duration};
+
+use alloy::primitives::Address;
+use chrono::{DateTime, Utc};
+use croner::Cron;
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+use tokio::{io::AsyncReadExt, sync::watch};
+
+use crate::{
+    accept::{Acceptance, Order},
+    config::{HiddenUrl, RefreshConfig},
+    job::Kind,
+    metrics::Metrics,
+    stopped,
+};
+
+/// Most bytes that a source may answer.
+const MAX_ANSWER: u64 = 64 << 20;
+/// How long a source may take.
+const MAX_TIME: Duration = Duration::from_secs(300);
+
+/// A subject and what the model is to be run on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    subject: Address,
+    input: Value,
+}
+
+/// Why a schedule submitted nothing.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// The source did not answer.
+    #[error("the source of {model} failed: {why}")]
+    Source {
+        /// The model.
+        model: String,
+        /// Why; not what it answered, which are inputs.
+        why: String,
+    },
+}
+
+/// A cron expression.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse(schedule: &str) -> Result<Cron, String> {
+    Cron::from_str(schedule).map_err(|error| {
+        format!("is no cron expression of five fields, for example \"0 3 * * *\": {error}")
+    })
+}
+
+/// Milliseconds from `now_ms` until a schedule's next time.
+pub(crate) fn until_next(schedule: &Cron, now_ms: u64) -> Option<u64> {
+    let now = DateTime::<Utc>::from_timestamp_millis(i64::try_from(now_ms).ok()?)?;
+    let next = schedule.find_next_occurrence(&now, false).ok()?;
+    u64::try_from((next - now).num_milliseconds()).ok()
+}
+
+/// One schedule.
+#[derive(Debug, Clone)]
+pub struct Refresh {
+    /// What it does.
+    pub config: RefreshConfig,
+    /// Where jobs go.
+    pub acceptance: Arc<Acceptance>,
+    /// What it tells.
+    pub metrics: Metrics,
+}
+
+impl Refresh {
+    /// Submits on schedule until `stop` says so.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let Ok(schedule) = parse(&self.config.schedule) else { return };
+        let clock = self.acceptance.store().clock().clone();
+        while !*stop.borrow() {
+            let Some(wait) = until_next(&schedule, clock.now_ms()) else { return };
+            tokio::select! {
+                () = clock.sleep(Duration::from_millis(wait)) => {}
+                () = stopped(&mut stop) => return,
+            }
+            match self.once().await {
+                Ok(submitted) => {
+                    tracing::info!(model = self.config.model, submitted, "scores are refreshed");
+                }
+                Err(error) => tracing::error!(%error, "scores are not refreshed"),
+            }
+        }
+    }
+
+    /// Asks the source, and submits what it answers. How many jobs that made.
+    ///
+    /// # Errors
+    /// The source does not answer, or not with a list of subjects and inputs. An entry that is no
+    /// job is passed over, and logged without its input.
+    pub async fn once(&self) -> Result<usize, RefreshError> {
+        let model = self.config.model.clone();
+        let fail = |why: String| RefreshError::Source { model: model.clone(), why };
+        let answer = match &self.config.url {
+            Some(HiddenUrl(url)) => fetch(url).await,
+            None => run(&self.config.command).await,
+        };
+        let answer = answer.map_err(fail)?;
+        let fail = |why: String| RefreshError::Source { model: model.clone(), why };
+        // The parser's words could quote an input; its place says enough.
+        let entries: Vec<Entry> = serde_json::from_slice(&answer).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            fail(format!("at {place} it is no list of {{\"subject\", \"input\"}}"))
+        })?;
+        let mut submitted = 0;
+        for entry in entries {
+            let order = Order {
+                subject: Some(entry.subject),
+                priority: self.config.priority,
+                ..Order::new(Kind::Score, &self.config.model, entry.input, "refresh")
+            };
+            match self.acceptance.accept(order).await {
+                Ok(_) => submitted += 1,
+                Err(error) => tracing::warn!(
+                    subject = %entry.subject, code = error.code(), "an entry is no job"
+                ),
+            }
+        }
+        self.metrics.refreshed(&self.config.model, self.acceptance.store().now_ms());
+        Ok(submitted)
+    }
+}
+
+async fn run(command: &[String]) -> Result<Vec<u8>, String> {
+    let (program, arguments) = command.split_first().ok_or("there is no command")?;
+    let mut child = tokio::process::Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("{program}: {error}"))?;
+    let output = child.stdout.take().ok_or("it has no output")?;
+    let work = async {
+        let mut bytes = Vec::new();
+        output.take(MAX_ANSWER + 1).read_to_end(&mut bytes).await.map_err(|e| e.to_string())?;
+        if bytes.len() as u64 > MAX_ANSWER {
+            return Err(format!("it answers more than {MAX_ANSWER} bytes"));
+        }
+        let status = child.wait().await.map_err(|error| error.to_string())?;
+        if status.success() { Ok(bytes) } else { Err(format!("{program} ended with {status}")) }
+    };
+    let slow = |_| format!("it did not end within {} s", MAX_TIME.as_secs());
+    tokio::time::timeout(MAX_TIME, work).await.map_err(slow)?
+}
+
+async fn fetch(url: &str) -> Result<Vec<u8>, String> {
+    // A URL may hold a key: errors are shown without it.
+    let bare = |error: reqwest::Error| error.without_url().to_string();
+    let client = reqwest::Client::builder().timeout(MAX_TIME).build().map_err(bare)?;
+    let mut answer =
+        client.get(url).send().await.map_err(bare)?.error_for_status().map_err(bare)?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(bare)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > MAX_ANSWER {
+            return Err(format!("it answers more than {MAX_ANSWER} bytes"));
+        }
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_says_when_it_is_next() {
+        let daily = parse("0 3 * * *").expect("a schedule");
+        // 2001-09-09 01:46:40 UTC.
+        let now = 1_000_000_000_000;
+        assert_eq!(until_next(&daily, now), Some((3600 + 13 * 60 + 20) * 1000));
+        assert!(parse("every day").expect_err("none").contains("five fields"));
+    }
+
+    #[tokio::test]
+    async fn a_source_that_fails_or_says_too_little_is_told_apart() {
+        let shell = |script: &str| vec!["sh".to_owned(), "-c".into(), script.into()];
+        assert_eq!(run(&shell("printf '[]'")).await, Ok(b"[]".to_vec()));
+        let error = run(&shell("echo '[' && exit 3")).await.expect_err("it failed");
+        assert!(error.contains('3'), "{error}");
+        let error = run(&["no-such-program".into()]).await.expect_err("there is none");
+        assert!(error.contains("no-such-program"), "{error}");
+    }
+}

@@ -1,0 +1,368 @@
+//! Takes stored proofs to the chain with one key, and writes down what the chain makes of them.
+//!
+//! The relayer does the sending: what it has signed it has written down, and a job of the same key
+//! is the same transaction. Here a proof is handed to it, as often as this process is started, and
+//! its state is copied into the jobs; what ends a job is what the oracle holds, read from the chain.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+use verdict::{Chain, Error, Kind, Submission, SubmitError};
+use verdict_relayer::{DropReason, JobId, JobState, JobStatus, TxReceipt};
+
+use crate::{
+    config::ServiceConfig,
+    job::{Reason, ReasonCode, State, Transaction},
+    metrics::Metrics,
+    models::Models,
+    stopped,
+    store::{Outcome, Relay, Store, StoreError},
+    worker::is_passing,
+};
+
+/// How often the balance is looked at.
+const BALANCE_EVERY_MS: u64 = 30_000;
+/// How long a record is looked for whose transaction is final: nodes lag.
+const RECORD_LAG_MS: u64 = 120_000;
+
+/// One key's way to the chain.
+#[derive(Debug)]
+pub struct Sender {
+    store: Store,
+    chain: Chain,
+    models: Arc<Models>,
+    config: Arc<ServiceConfig>,
+    metrics: Metrics,
+    name: String,
+    flights: HashMap<String, Flight>,
+    balance_at: Option<u64>,
+}
+
+/// A proof under way.
+#[derive(Debug)]
+struct Flight {
+    relay: Relay,
+    /// The relayer's job, once it has one.
+    job: Option<JobId>,
+    /// Why it was cancelled, if it was.
+    cancelled: Option<ReasonCode>,
+    /// What was last said of it.
+    told: Option<Reason>,
+    /// What it was last seen as.
+    seen: Option<State>,
+    /// When its record was first missed.
+    missed_ms: Option<u64>,
+}
+
+impl Sender {
+    /// A sender of the chain's key.
+    pub fn new(
+        store: Store,
+        chain: Chain,
+        models: Arc<Models>,
+        config: Arc<ServiceConfig>,
+        metrics: Metrics,
+    ) -> Self {
+        let name = chain.sender().to_string();
+        let flights = HashMap::new();
+        Self { store, chain, models, config, metrics, name, flights, balance_at: None }
+    }
+
+    /// Sends until `stop` says so. What is under way then is in the databases, and goes on when a
+    /// sender of this key is started again.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let poll = self.chain.relayer().config().poll_interval;
+        while !*stop.borrow() {
+            if let Err(error) = self.round().await {
+                self.metrics.chain(false);
+                tracing::warn!(sender = self.name, %error, "will look again");
+            }
+            // New proofs do not wait for the next look at the chain.
+            let idle = self.flights.is_empty();
+            tokio::select! {
+                () = self.store.clock().sleep(poll) => {}
+                () = self.store.changed(Duration::from_secs(3600)), if idle => {}
+                () = stopped(&mut stop) => {}
+            }
+        }
+        self.chain.relayer().close();
+    }
+
+    /// One look at the database and the chain.
+    async fn round(&mut self) -> Result<(), RoundError> {
+        let room = self.config.max_in_flight.saturating_sub(self.flights.len());
+        if room > 0 {
+            self.store.take_relays(&self.name, room).await?;
+        }
+        for (id, cancel) in self.store.own_relays(&self.name).await? {
+            if !self.flights.contains_key(&id)
+                && let Some(relay) = self.store.relay(&id).await?
+            {
+                self.flights.insert(id.clone(), Flight::new(relay));
+            }
+            if cancel && let Some(flight) = self.flights.get_mut(&id) {
+                flight.cancelled.get_or_insert(ReasonCode::Cancelled);
+            }
+        }
+        // Oldest first, so that nonces are given in the order of the proofs.
+        let mut ids: Vec<String> = self.flights.keys().cloned().collect();
+        ids.sort_unstable();
+        for id in &ids {
+            self.start(id).await?;
+        }
+        let mut failed = HashMap::new();
+        for (job, step) in self.chain.relayer().round().await? {
+            if let Err(error) = step {
+                failed.insert(job, error.to_string());
+            }
+        }
+        self.metrics.chain(failed.is_empty());
+        for id in &ids {
+            self.follow(id, &failed).await?;
+        }
+        self.watch_balance().await
+    }
+
+    /// Hands a proof to the relayer, unless it has it or there is no use in it.
+    async fn start(&mut self, id: &str) -> Result<(), StoreError> {
+        let Some(flight) = self.flights.get(id).filter(|flight| flight.job.is_none()) else {
+            return Ok(());
+        };
+        let relay = &flight.relay;
+        if !relay.sent {
+            let now = self.store.now_ms() / 1000;
+            if let Some(code) = flight.cancelled {
+                let reason = Reason::new(code, "cancelled before it was sent");
+                return self.end(id, State::Cancelled, reason).await;
+            }
+            if relay.deadline <= now {
+                let reason = Reason::new(
+                    ReasonCode::DeadlinePassed,
+                    "its deadline passed before it was sent",
+                );
+                return self.end(id, State::Dropped, reason).await;
+            }
+        }
+        let deployment = self.models.get(&relay.model).and_then(|model| model.deployment());
+        let Some(deployment) = deployment else {
+            let reason = Reason::new(ReasonCode::UnknownModel, "its model is not served any more");
+            return self.end(id, State::Rejected, reason).await;
+        };
+        let submission = Submission::new(deployment, &relay.bundle, &relay.attestations);
+        let transaction = match submission {
+            Ok(submission) => submission.transaction(&self.chain).await,
+            Err(error) => Err(error),
+        };
+        let job = match transaction {
+            Ok(transaction) => self.chain.relayer().submit(transaction).await,
+            Err(error) if is_passing(&error) => {
+                self.metrics.chain(false);
+                return self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await;
+            }
+            Err(error) => {
+                let (state, reason) = refusal(&error);
+                return self.end(id, state, reason).await;
+            }
+        };
+        match job {
+            Ok(job) => {
+                if let Some(flight) = self.flights.get_mut(id) {
+                    flight.job = Some(job);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.metrics.chain(false);
+                self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await
+            }
+        }
+    }
+
+    /// Copies what the relayer knows of a proof into its jobs.
+    async fn follow(
+        &mut self,
+        id: &str,
+        failed: &HashMap<JobId, String>,
+    ) -> Result<(), RoundError> {
+        let Some(flight) = self.flights.get(id) else { return Ok(()) };
+        let Some(job) = flight.job else { return Ok(()) };
+        let status = self.chain.relayer().status(job).await?;
+        let late = flight.relay.deadline < self.store.now_ms() / 1000;
+        match &status.state {
+            JobState::Queued | JobState::Submitted => {
+                let wanted = if late { Some(ReasonCode::DeadlinePassed) } else { None };
+                if let Some(code) = flight.cancelled.or(wanted)
+                    && !status.cancelling
+                {
+                    // Whichever transaction is mined decides: this one may still be.
+                    if let Some(flight) = self.flights.get_mut(id) {
+                        flight.cancelled = Some(code);
+                    }
+                    let _ = self.chain.relayer().cancel(job).await;
+                }
+                if status.state == JobState::Submitted {
+                    self.seen(id, State::Submitted, &Outcome::Submitted).await?;
+                }
+                let note = failed.get(&job).or(status.note.as_ref());
+                if let Some(note) = note {
+                    self.hold(id, Reason::new(ReasonCode::Chain, note.clone())).await?;
+                }
+            }
+            JobState::Included => {
+                if let Some(receipt) = &status.receipt {
+                    let outcome = Outcome::Included(self.transaction(receipt));
+                    self.seen(id, State::Included, &outcome).await?;
+                }
+            }
+            JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => {
+                self.conclude(id, &status).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down a state that is not an end, once.
+    async fn seen(&mut self, id: &str, state: State, outcome: &Outcome) -> Result<(), StoreError> {
+        let Some(flight) = self.flights.get_mut(id) else { return Ok(()) };
+        if flight.seen == Some(state) && state != State::Included {
+            return Ok(());
+        }
+        if flight.seen == Some(State::Included) && state == State::Submitted {
+            self.metrics.reorganized();
+        }
+        flight.seen = Some(state);
+        flight.told = None;
+        self.store.relayed(&self.name, id, outcome).await
+    }
+
+    /// The relayer is done with it: what the oracle holds decides.
+    async fn conclude(&mut self, id: &str, status: &JobStatus) -> Result<(), RoundError> {
+        let Some(flight) = self.flights.get(id) else { return Ok(()) };
+        let relay = &flight.relay;
+        let deployment = self.models.get(&relay.model).and_then(|model| model.deployment());
+        let Some(deployment) = deployment else { return Ok(()) };
+        let submission = match Submission::new(deployment, &relay.bundle, &relay.attestations) {
+            Ok(submission) => submission,
+            Err(error) => {
+                let (state, reason) = refusal(&error);
+                return Ok(self.end(id, state, reason).await?);
+            }
+        };
+        let (state, reason) = match submission.recorded(&self.chain).await {
+            Ok(Some(records)) => {
+                let transaction = status.receipt.as_ref().map(|receipt| self.transaction(receipt));
+                let paid = transaction
+                    .as_ref()
+                    .map(|tx| (tx.gas_used, tx.fee_wei.parse::<f64>().unwrap_or_default() / 1e18));
+                self.metrics.recorded(&relay.model, records.len(), paid);
+                self.store.relayed(&self.name, id, &Outcome::Finalized(transaction)).await?;
+                self.flights.remove(id);
+                return Ok(());
+            }
+            Ok(None) => match &status.state {
+                JobState::Finalized => return Ok(self.missed(id).await?),
+                JobState::Dropped(DropReason::Cancelled) => match flight.cancelled {
+                    Some(ReasonCode::DeadlinePassed) => {
+                        let message = "its deadline passed before it was in a block";
+                        (State::Dropped, Reason::new(ReasonCode::DeadlinePassed, message))
+                    }
+                    _ => (State::Cancelled, Reason::new(ReasonCode::Cancelled, "cancelled")),
+                },
+                JobState::Rejected(rejection) => {
+                    let expired = rejection.revert().is_some_and(|r| r.name == "DeadlineExpired");
+                    let code =
+                        if expired { ReasonCode::DeadlinePassed } else { ReasonCode::Refused };
+                    (State::Rejected, Reason::new(code, rejection.to_string()))
+                }
+                state => (State::Dropped, Reason::new(ReasonCode::Chain, state.to_string())),
+            },
+            Err(error) if is_passing(&error) => {
+                self.metrics.chain(false);
+                let reason = Reason::new(ReasonCode::Chain, error.to_string());
+                return Ok(self.hold(id, reason).await?);
+            }
+            Err(error) => refusal(&error),
+        };
+        Ok(self.end(id, state, reason).await?)
+    }
+
+    /// A final transaction whose record is not to be seen: the node may lag.
+    async fn missed(&mut self, id: &str) -> Result<(), StoreError> {
+        let now = self.store.now_ms();
+        let Some(flight) = self.flights.get_mut(id) else { return Ok(()) };
+        let since = *flight.missed_ms.get_or_insert(now);
+        if now.saturating_sub(since) < RECORD_LAG_MS {
+            return Ok(());
+        }
+        let message = "its transaction is final, and the oracle has no record of it";
+        self.end(id, State::Rejected, Reason::new(ReasonCode::Refused, message)).await
+    }
+
+    async fn end(&mut self, id: &str, state: State, reason: Reason) -> Result<(), StoreError> {
+        tracing::warn!(bundle = id, %state, reason = reason.message, "a proof is not recorded");
+        self.store.relayed(&self.name, id, &Outcome::Ended(state, reason)).await?;
+        self.flights.remove(id);
+        Ok(())
+    }
+
+    /// Says what holds a proof up, when it is something new.
+    async fn hold(&mut self, id: &str, reason: Reason) -> Result<(), StoreError> {
+        let Some(flight) = self.flights.get_mut(id) else { return Ok(()) };
+        if flight.told.as_ref() == Some(&reason) {
+            return Ok(());
+        }
+        tracing::warn!(bundle = id, reason = reason.message, "a proof is held up");
+        flight.told = Some(reason.clone());
+        self.store.hold(id, Some(&reason)).await
+    }
+
+    fn transaction(&self, receipt: &TxReceipt) -> Transaction {
+        let fee = u128::from(receipt.gas_used).saturating_mul(receipt.effective_gas_price);
+        Transaction {
+            hash: receipt.hash,
+            sender: self.chain.sender(),
+            block: receipt.block_number,
+            gas_used: receipt.gas_used,
+            fee_wei: fee.to_string(),
+        }
+    }
+
+    async fn watch_balance(&mut self) -> Result<(), RoundError> {
+        let now = self.store.now_ms();
+        if self.balance_at.is_some_and(|at| now.saturating_sub(at) < BALANCE_EVERY_MS) {
+            return Ok(());
+        }
+        let balance = self.chain.relayer().balance().await?;
+        let gap = self.chain.relayer().nonce_gap().await?;
+        self.metrics.sender(&self.name, f64::from(balance) / 1e18, gap);
+        self.balance_at = Some(now);
+        Ok(())
+    }
+}
+
+impl Flight {
+    fn new(relay: Relay) -> Self {
+        Self { relay, job: None, cancelled: None, told: None, seen: None, missed_ms: None }
+    }
+}
+
+/// What ends a job that is refused.
+fn refusal(error: &Error) -> (State, Reason) {
+    let code = match error {
+        Error::Submit(error) if matches!(**error, SubmitError::OtherRecord { .. }) => {
+            ReasonCode::NonceTaken
+        }
+        _ if error.kind() == Kind::InvalidProof => ReasonCode::Proof,
+        _ => ReasonCode::Refused,
+    };
+    (State::Rejected, Reason::new(code, error.to_string()))
+}
+
+/// Why a look did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum RoundError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Relayer(#[from] verdict_relayer::RelayerError),
+}

@@ -1,0 +1,351 @@
+//! Everything together, from settings to an end in order.
+
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use verdict::{ChainReader, EngineOptions};
+use verdict_relayer::clock::{Clock, SystemClock};
+
+use crate::{
+    accept::Acceptance,
+    api::{App, router},
+    chains::Chains,
+    config::{HiddenUrl, ServiceConfig},
+    metrics::Metrics,
+    models::{ModelError, Models},
+    refresh::Refresh,
+    seal::{DATA_KEY, DataKey, SealError},
+    sender::Sender,
+    stopped,
+    store::{Scope, Store, StoreError, TokenError},
+    webhook::{SECRET, Webhooks},
+    worker::Worker,
+};
+
+/// Name of the SQLite file in the data folder.
+const DATABASE: &str = "verdict.db";
+/// Name of the file with the key of inputs.
+const KEY_FILE: &str = "data.key";
+/// Name of the file with the first token.
+const TOKEN_FILE: &str = "admin.token";
+
+/// Why there is no service.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// A model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key of inputs.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The tokens.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Keys or SRS of a model.
+    #[error(transparent)]
+    Keys(#[from] verdict::Error),
+    /// The data folder or a file in it.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The address.
+    #[error("{address} cannot be listened on: {source}")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Two services in one folder.
+    #[error("another process uses the data folder {0}: stop it, or give --data another one")]
+    InUse(PathBuf),
+    /// Several processes have to have one key of inputs.
+    #[error(
+        "the environment variable {DATA_KEY} is empty: processes that share a database share it"
+    )]
+    NoDataKey,
+    /// The database's inputs were sealed with another one.
+    #[error("the key of inputs is not the one that this database was begun with")]
+    OtherDataKey,
+    /// Announcements need a secret to be signed with.
+    #[error("webhooks are configured, and the environment variable {SECRET} is empty")]
+    NoSecret,
+    /// A schedule names no model.
+    #[error("refresh: there is no model {0}")]
+    NoModel(String),
+    /// There is no way to make connections.
+    #[error("no HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// A service that is ready to run.
+#[derive(Debug)]
+pub struct Service {
+    config: Arc<ServiceConfig>,
+    models: Arc<Models>,
+    store: Store,
+    key: DataKey,
+    metrics: Metrics,
+    engine: EngineOptions,
+    /// Held while the service uses its folder.
+    _lock: std::fs::File,
+}
+
+impl Service {
+    /// Opens models, database and keys.
+    ///
+    /// # Errors
+    /// See [`ServiceError`].
+    pub async fn open(config: ServiceConfig, engine: EngineOptions) -> Result<Self, ServiceError> {
+        Self::with_clock(config, engine, Arc::new(SystemClock)).await
+    }
+
+    /// The same, with another clock.
+    ///
+    /// # Errors
+    /// See [`ServiceError`].
+    pub async fn with_clock(
+        config: ServiceConfig,
+        engine: EngineOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ServiceError> {
+        let models = Models::open(&config.models)?;
+        for refresh in &config.refresh {
+            if models.get(&refresh.model).is_none() {
+                return Err(ServiceError::NoModel(refresh.model.clone()));
+            }
+        }
+        let lock = lock(&config.data)?;
+        let store = open_store(&config, clock).await?;
+        let key = match std::env::var(DATA_KEY) {
+            Ok(text) => DataKey::parse(&text, DATA_KEY)?,
+            Err(_) if config.database.is_some() => return Err(ServiceError::NoDataKey),
+            Err(_) => DataKey::of_file(&config.data.join(KEY_FILE))?,
+        };
+        let known = key.fingerprint(b"which key");
+        if store.fact("data_key", &known).await? != known {
+            return Err(ServiceError::OtherDataKey);
+        }
+        Ok(Self {
+            config: Arc::new(config),
+            models: Arc::new(models),
+            store,
+            key,
+            metrics: Metrics::default(),
+            engine,
+            _lock: lock,
+        })
+    }
+
+    /// The models.
+    pub fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The folder of a sending key's transactions.
+    pub fn data(&self) -> &std::path::Path {
+        &self.config.data
+    }
+
+    /// The key of inputs.
+    pub fn data_key(&self) -> &DataKey {
+        &self.key
+    }
+
+    /// Makes the first token, if there is none, and writes it to a file that only its owner reads.
+    ///
+    /// # Errors
+    /// The database or the file.
+    pub async fn first_token(&self) -> Result<Option<PathBuf>, ServiceError> {
+        if !self.config.authenticate || !self.store.tokens().await?.is_empty() {
+            return Ok(None);
+        }
+        let path = self.config.data.join(TOKEN_FILE);
+        let fail = |source| ServiceError::File { path: path.clone(), source };
+        let mut file = tempfile::NamedTempFile::new_in(&self.config.data).map_err(fail)?;
+        let (_, secret) = self.store.create_token("admin", &Scope::ALL).await?;
+        std::io::Write::write_all(&mut file, format!("{secret}\n").as_bytes()).map_err(fail)?;
+        file.persist(&path).map_err(|error| fail(error.error))?;
+        Ok(Some(path))
+    }
+
+    /// A worker of this process.
+    pub fn worker(&self, chain: Option<ChainReader>) -> Worker {
+        Worker {
+            name: format!("worker-{}", self.store.new_id()),
+            store: self.store.clone(),
+            models: self.models.clone(),
+            key: self.key.clone(),
+            chain,
+            engine: self.engine.clone(),
+            config: self.config.clone(),
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    /// Proves only, until `signal` is there.
+    ///
+    /// # Errors
+    /// The keys of a model cannot be read.
+    pub async fn work(
+        self,
+        chain: Option<ChainReader>,
+        signal: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServiceError> {
+        let worker = self.worker(chain);
+        worker.warm_up().await?;
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.housekeeping(stopping.clone()));
+        tasks.spawn(async move { worker.run(stopping).await });
+        signal.await;
+        self.wind_up(&stop, tasks).await;
+        Ok(())
+    }
+
+    /// Serves on `listener` until `signal` is there, then ends in order: no new work is taken, the
+    /// proof that is being made is stored, and what is on its way to the chain is left to the next
+    /// start.
+    ///
+    /// # Errors
+    /// The keys of a model cannot be read, or an address cannot be used.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        chains: Chains,
+        signal: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServiceError> {
+        let secret = std::env::var(SECRET).unwrap_or_default();
+        if !self.config.webhooks.is_empty() && secret.is_empty() {
+            return Err(ServiceError::NoSecret);
+        }
+        let Chains { reader, senders } = chains;
+        let acceptance = Arc::new(Acceptance::new(
+            self.store.clone(),
+            self.models.clone(),
+            self.key.clone(),
+            reader.clone(),
+            &self.config,
+        ));
+        let app = Arc::new(App::new(acceptance.clone(), self.metrics.clone(), &self.config));
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let (routes, mut closing) = (router(app.clone()), stopping.clone());
+        tasks.spawn(async move {
+            let closed = async move { stopped(&mut closing).await };
+            let served = axum::serve(listener, routes).with_graceful_shutdown(closed).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the API ended");
+            }
+        });
+        tasks.spawn(self.housekeeping(stopping.clone()));
+        for chain in senders {
+            let (store, models) = (self.store.clone(), self.models.clone());
+            let (config, metrics) = (self.config.clone(), self.metrics.clone());
+            let sender = Sender::new(store, chain, models, config, metrics);
+            tasks.spawn(sender.run(stopping.clone()));
+        }
+        if !secret.is_empty() {
+            let webhooks = Webhooks::new(self.store.clone(), self.metrics.clone(), secret)?;
+            tasks.spawn(webhooks.run(stopping.clone()));
+        }
+        for config in self.config.refresh.clone() {
+            let (acceptance, metrics) = (acceptance.clone(), self.metrics.clone());
+            tasks.spawn(Refresh { config, acceptance, metrics }.run(stopping.clone()));
+        }
+        if self.config.prove {
+            let worker = self.worker(reader);
+            // Whatever ends the reading of keys ends the service: nobody would prove.
+            worker.warm_up().await?;
+            tasks.spawn(async move { worker.run(stopping).await });
+        }
+        app.set_ready(true);
+        signal.await;
+        app.set_ready(false);
+        self.wind_up(&stop, tasks).await;
+        Ok(())
+    }
+
+    /// Ends everything, within the bound.
+    async fn wind_up(&self, stop: &watch::Sender<bool>, mut tasks: JoinSet<()>) {
+        stop.send_replace(true);
+        let grace = Duration::from_millis(ServiceConfig::ms(self.config.grace));
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            tracing::warn!("not everything ended in time; what was begun is taken up later");
+        }
+        tasks.abort_all();
+        self.store.close().await;
+    }
+
+    /// Takes back what dead workers held, and drops what is too late.
+    fn housekeeping(&self, mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
+        let (store, config) = (self.store.clone(), self.config.clone());
+        let metrics = self.metrics.clone();
+        async move {
+            let every = Duration::from_millis((ServiceConfig::ms(config.lease) / 4).max(250));
+            while !*stop.borrow() {
+                match store.expire_leases(config.max_attempts).await {
+                    Ok(count) => metrics.expired(count),
+                    Err(error) => tracing::warn!(%error, "leases are not looked at"),
+                }
+                if let Err(error) = store.drop_overdue().await {
+                    tracing::warn!(%error, "deadlines are not looked at");
+                }
+                tokio::select! {
+                    () = store.clock().sleep(every) => {}
+                    () = stopped(&mut stop) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Opens the database of some settings.
+///
+/// # Errors
+/// It cannot be opened.
+pub async fn open_store(
+    config: &ServiceConfig,
+    clock: Arc<dyn Clock>,
+) -> Result<Store, ServiceError> {
+    match &config.database {
+        Some(HiddenUrl(url)) => Ok(Store::postgres(url, clock).await?),
+        None => {
+            create(&config.data)?;
+            Ok(Store::sqlite(&config.data.join(DATABASE), clock).await?)
+        }
+    }
+}
+
+fn create(data: &std::path::Path) -> Result<(), ServiceError> {
+    let made = verdict_relayer::storage::place::create_private(data);
+    made.map_err(|source| ServiceError::File { path: data.to_owned(), source })
+}
+
+/// The data folder, for one process.
+fn lock(data: &std::path::Path) -> Result<std::fs::File, ServiceError> {
+    create(data)?;
+    let path = data.join("lock");
+    let file = std::fs::File::create(&path)
+        .map_err(|source| ServiceError::File { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(ServiceError::InUse(data.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(ServiceError::File { path, source }),
+    }
+}

@@ -1,0 +1,519 @@
+//! The database: every job, its story, its proof. What a state is, it says, and nobody else.
+//!
+//! SQLite by default, in one file with write-ahead logging and `synchronous = FULL`; PostgreSQL when
+//! one machine is not enough. Each change of a state is one transaction with its event, and names
+//! the state (and the lease) that it starts from: whoever comes too late changes nothing.
+//!
+//! # Why the queue is a column
+//! A queue of a library's (apalis was read, its SQLite and PostgreSQL storages resolve beside ours)
+//! keeps tasks in a table of its own, acknowledged in a transaction of its own: a job would have two
+//! states, and a process that dies between two writes leaves them apart. It knows neither that jobs
+//! about one subject go one after the other nor that up to N of a model make one proof, and counts
+//! a worker's life in whole seconds for all its tasks. A lease is two columns in the job's row; taking,
+//! renewing, losing and ending it are the four statements of [`queue`].
+
+mod deliveries;
+mod intake;
+mod queue;
+mod relay;
+mod rows;
+mod schema;
+mod tokens;
+
+use std::{fmt, path::Path, str::FromStr, sync::Arc, time::Duration};
+
+use alloy::primitives::Address;
+use sqlx::{
+    Any, AnyPool, AssertSqlSafe, Row, SqlSafeStr, Transaction,
+    any::{AnyConnectOptions, AnyPoolOptions},
+};
+use thiserror::Error;
+use tokio::sync::Notify;
+use verdict_relayer::clock::Clock;
+
+use crate::job::{Event, Job, Reason, ReasonCode, State};
+
+pub use deliveries::Delivery;
+pub use intake::{Accepted, Intake, IntakeError, NewBundle, NewJob};
+pub use queue::{Claimed, Claims, Done};
+pub use relay::{Outcome, Relay};
+pub use tokens::{Scope, Token, TokenError};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// Why the database did not do it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It cannot be opened.
+    #[error("the database {place} cannot be opened: {source}")]
+    Open {
+        /// Where, without a password.
+        place: String,
+        /// Why.
+        source: Box<sqlx::Error>,
+    },
+    /// It failed.
+    #[error("the database failed: {0}")]
+    Failed(#[from] sqlx::Error),
+    /// It holds what this program does not write.
+    #[error("the database holds {value} in {column}, which this version does not write")]
+    Corrupt {
+        /// Where.
+        column: &'static str,
+        /// What.
+        value: String,
+    },
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    NoJob(String),
+    /// The job's state does not allow it.
+    #[error("job {id} is {state}: {why}")]
+    WrongState {
+        /// The job.
+        id: String,
+        /// Its state.
+        state: State,
+        /// What it would take.
+        why: &'static str,
+    },
+}
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// The service's database.
+#[derive(Clone)]
+pub struct Store {
+    pool: AnyPool,
+    dialect: Dialect,
+    clock: Arc<dyn Clock>,
+    changed: Arc<Notify>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("dialect", &self.dialect).finish_non_exhaustive()
+    }
+}
+
+/// A page of jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// In this state.
+    pub state: Option<State>,
+    /// Of this model.
+    pub model: Option<String>,
+    /// About this subject.
+    pub subject: Option<Address>,
+    /// Older than this job.
+    pub before: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A finished job in the figures.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, utoipa::ToSchema)]
+pub struct Sample {
+    /// When its state last changed.
+    pub at_ms: u64,
+    /// Milliseconds from its acceptance until then.
+    pub took_ms: u64,
+    /// Milliseconds of its proof.
+    pub proof_ms: Option<u64>,
+    /// Gas of its transaction, which jobs of a batch share.
+    pub gas_used: Option<u64>,
+    /// Ether paid for it.
+    pub fee_ether: Option<f64>,
+}
+
+impl Store {
+    /// Opens a SQLite file, which is made if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`].
+    pub async fn sqlite(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        let place = path.display().to_string();
+        let url = format!("sqlite://{}?mode=rwc", place.replace('%', "%25").replace('?', "%3F"));
+        let pool = AnyPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(30))
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    for pragma in [
+                        "PRAGMA busy_timeout = 10000",
+                        "PRAGMA journal_mode = WAL",
+                        "PRAGMA synchronous = FULL",
+                    ] {
+                        sqlx::query(pragma).fetch_all(&mut *connection).await?;
+                    }
+                    Ok(())
+                })
+            });
+        Self::open(pool, &url, place, Dialect::Sqlite, clock).await
+    }
+
+    /// Opens the database of a `postgres://` address.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`], which names the address without its password.
+    pub async fn postgres(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
+        let place = url.rsplit_once('@').map_or(url, |(_, place)| place).to_owned();
+        let pool =
+            AnyPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
+        Self::open(pool, url, place, Dialect::Postgres, clock).await
+    }
+
+    async fn open(
+        pool: AnyPoolOptions,
+        url: &str,
+        place: String,
+        dialect: Dialect,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let fail =
+            |source: sqlx::Error| StoreError::Open { place: place.clone(), source: source.into() };
+        let options = AnyConnectOptions::from_str(url).map_err(fail)?;
+        let pool = pool.connect_with(options).await.map_err(fail)?;
+        schema::migrator()
+            .run(&pool)
+            .await
+            .map_err(|error| fail(sqlx::Error::Migrate(Box::new(error))))?;
+        Ok(Self { pool, dialect, clock, changed: Arc::new(Notify::new()) })
+    }
+
+    /// Closes it.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Whether it answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Remembers a fact of this name, and returns the one that was remembered first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn fact(&self, name: &str, value: &str) -> Result<String> {
+        sqlx::query(
+            "INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(&self.pool)
+        .await?;
+        let row = sqlx::query("SELECT value FROM facts WHERE name = $1")
+            .bind(name)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(row.try_get("value")?)
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Returns when this process changed something, or `most` is over: another process may have.
+    pub async fn changed(&self, most: Duration) {
+        tokio::select! {
+            () = self.changed.notified() => {}
+            () = self.clock.sleep(most) => {}
+        }
+    }
+
+    fn tell(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// A transaction that writes.
+    async fn begin(&self) -> Result<Transaction<'static, Any>> {
+        Ok(match self.dialect {
+            // So that it waits for other processes at its start, where it can.
+            Dialect::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await?,
+            Dialect::Postgres => self.pool.begin().await?,
+        })
+    }
+
+    /// A statement, of which `{skip}` is what keeps two processes off one row.
+    fn taking(&self, statement: &str) -> impl SqlSafeStr + use<> {
+        let skip = match self.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => "FOR UPDATE SKIP LOCKED",
+        };
+        AssertSqlSafe(statement.replace("{skip}", skip))
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// There is none of this id.
+    pub async fn job(&self, id: &str) -> Result<Job> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        rows::job(&row.ok_or_else(|| StoreError::NoJob(id.to_owned()))?)
+    }
+
+    /// Jobs, the newest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn jobs(&self, filter: &Filter) -> Result<Vec<Job>> {
+        let (state, subject) = (filter.state.map(State::name), filter.subject);
+        let found = sqlx::query(
+            "SELECT * FROM jobs WHERE ($1 = '' OR state = $1) AND ($2 = '' OR model = $2)
+             AND ($3 = '' OR subject = $3) AND ($4 = '' OR id < $4) ORDER BY id DESC LIMIT $5",
+        )
+        .bind(state.unwrap_or_default())
+        .bind(filter.model.as_deref().unwrap_or_default())
+        .bind(subject.map(|subject| subject.to_string()).unwrap_or_default())
+        .bind(filter.before.as_deref().unwrap_or_default())
+        .bind(i64::from(filter.limit))
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(rows::job).collect()
+    }
+
+    /// A job's story from after event `after`, oldest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn events(&self, id: &str, after: u64) -> Result<Vec<Event>> {
+        let found = sqlx::query("SELECT * FROM events WHERE job_id = $1 AND seq > $2 ORDER BY seq")
+            .bind(id)
+            .bind(rows::integer(after))
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(rows::event).collect()
+    }
+
+    /// A stored proof, as JSON.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn bundle(&self, id: &str) -> Result<Option<String>> {
+        let row = sqlx::query("SELECT body FROM bundles WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.map(|row| row.try_get("body")).transpose()?)
+    }
+
+    /// How many jobs are in each state.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn counts(&self) -> Result<Vec<(State, u64)>> {
+        let found = sqlx::query("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state")
+            .fetch_all(&self.pool)
+            .await?;
+        let mut counts: Vec<(State, u64)> = State::ALL.map(|state| (state, 0)).into();
+        for row in &found {
+            let (state, n) = (rows::state(row)?, rows::unsigned(row, "n")?);
+            counts.iter_mut().filter(|(one, _)| *one == state).for_each(|(_, count)| *count = n);
+        }
+        Ok(counts)
+    }
+
+    /// The age of the oldest job that waits for a worker, milliseconds.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn oldest_queued_ms(&self) -> Result<u64> {
+        let row = sqlx::query("SELECT MIN(created_ms) AS first FROM jobs WHERE state = 'queued'")
+            .fetch_one(&self.pool)
+            .await?;
+        let first: Option<i64> = row.try_get("first")?;
+        let first = first.and_then(|first| u64::try_from(first).ok());
+        Ok(first.map_or(0, |first| self.now_ms().saturating_sub(first)))
+    }
+
+    /// The jobs that ended last, oldest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn samples(&self, most: u32) -> Result<Vec<Sample>> {
+        let found = sqlx::query(
+            "SELECT * FROM jobs WHERE state = 'finalized' OR (state = 'proved' AND kind = 'proof')
+             ORDER BY updated_ms DESC LIMIT $1",
+        )
+        .bind(i64::from(most))
+        .fetch_all(&self.pool)
+        .await?;
+        let mut samples = Vec::with_capacity(found.len());
+        for row in found.iter().rev() {
+            let job = rows::job(row)?;
+            let transaction = job.transaction.as_ref();
+            samples.push(Sample {
+                at_ms: job.updated_ms,
+                took_ms: job.updated_ms.saturating_sub(job.created_ms),
+                proof_ms: job.proof_ms,
+                gas_used: transaction.map(|tx| tx.gas_used),
+                fee_ether: transaction
+                    .and_then(|tx| tx.fee_wei.parse::<f64>().ok())
+                    .map(|wei| wei / 1e18),
+            });
+        }
+        Ok(samples)
+    }
+
+    /// Cancels a job. One that is queued or being proven ends at once; what is on its way to the
+    /// chain is replaced by the relayer, if it still can.
+    ///
+    /// # Errors
+    /// It is done already, in a block, or shares its proof with others.
+    pub async fn cancel(&self, id: &str, by: &str) -> Result<Job> {
+        let reason = Reason::new(ReasonCode::Cancelled, "cancelled on request");
+        let mut tx = self.begin().await?;
+        let job = self.locked(&mut tx, id).await?;
+        let wrong = |why| StoreError::WrongState { id: id.to_owned(), state: job.state, why };
+        match job.state {
+            State::Queued | State::Proving => {
+                self.end(&mut tx, id, State::Cancelled, &reason, by).await?;
+            }
+            State::Proved | State::Submitted if !job.state.is_terminal(job.kind) => {
+                let bundle = job.bundle.clone().unwrap_or_default();
+                let others = sqlx::query("SELECT COUNT(*) AS n FROM jobs WHERE bundle = $1")
+                    .bind(&bundle)
+                    .fetch_one(&mut *tx)
+                    .await?;
+                if rows::unsigned(&others, "n")? > 1 {
+                    return Err(wrong("its proof is that of a batch, which goes as a whole"));
+                }
+                sqlx::query("UPDATE bundles SET cancel = 1 WHERE id = $1 AND relay = 'wanted'")
+                    .bind(&bundle)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            State::Included => return Err(wrong("its transaction is in a block")),
+            _ => return Err(wrong("it is done")),
+        }
+        tx.commit().await?;
+        self.tell();
+        self.job(id).await
+    }
+
+    /// Takes up a job again that was rejected, dropped or cancelled: its stored proof, if there is
+    /// one that may still be recorded, else its input, if it was kept.
+    ///
+    /// # Errors
+    /// It is in another state, or there is neither.
+    pub async fn retry(&self, id: &str, by: &str) -> Result<Job> {
+        let now = self.now_ms();
+        let mut tx = self.begin().await?;
+        let job = self.locked(&mut tx, id).await?;
+        let wrong = |why| StoreError::WrongState { id: id.to_owned(), state: job.state, why };
+        if !matches!(job.state, State::Rejected | State::Dropped | State::Cancelled) {
+            return Err(wrong("only what was rejected, dropped or cancelled can be tried again"));
+        }
+        let in_time = job.deadline.is_none_or(|deadline| deadline > now / 1000);
+        let row = sqlx::query("SELECT input FROM jobs WHERE id = $1")
+            .bind(id)
+            .fetch_one(&mut *tx)
+            .await?;
+        let input: Option<String> = row.try_get("input")?;
+        let state = match &job.bundle {
+            Some(bundle) if in_time => {
+                sqlx::query("UPDATE bundles SET relay = 'wanted', cancel = 0 WHERE id = $1")
+                    .bind(bundle)
+                    .execute(&mut *tx)
+                    .await?;
+                State::Proved
+            }
+            _ if input.is_some() => State::Queued,
+            _ => return Err(wrong("its input was deleted with its proof; submit it again")),
+        };
+        sqlx::query(
+            "UPDATE jobs SET state = $1, reason = NULL, lease = NULL, attempts = 0,
+                    not_before_ms = 0, updated_ms = $2,
+                    bundle = CASE WHEN $1 = 'queued' THEN NULL ELSE bundle END,
+                    nonce = CASE WHEN $1 = 'queued' AND nonce_given = 0 THEN NULL ELSE nonce END,
+                    deadline = CASE WHEN $1 = 'queued' THEN NULL ELSE deadline END
+             WHERE id = $3",
+        )
+        .bind(state.name())
+        .bind(rows::integer(now))
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
+        let reason = Reason::new(ReasonCode::Retried, "tried again on request");
+        self.event(&mut tx, id, state, Some(&reason), Some(by)).await?;
+        tx.commit().await?;
+        self.tell();
+        self.job(id).await
+    }
+
+    /// A job that nobody else changes until the transaction ends.
+    async fn locked(&self, tx: &mut Transaction<'static, Any>, id: &str) -> Result<Job> {
+        let lock = match self.dialect {
+            Dialect::Sqlite => "SELECT * FROM jobs WHERE id = $1",
+            Dialect::Postgres => "SELECT * FROM jobs WHERE id = $1 FOR UPDATE",
+        };
+        let row = sqlx::query(lock).bind(id).fetch_optional(&mut **tx).await?;
+        rows::job(&row.ok_or_else(|| StoreError::NoJob(id.to_owned()))?)
+    }
+
+    /// Ends a job: frees its lane, and queues what its client wants to hear of it.
+    async fn end(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        id: &str,
+        state: State,
+        reason: &Reason,
+        by: &str,
+    ) -> Result<()> {
+        sqlx::query(
+            "UPDATE jobs SET state = $1, reason = $2, lane = NULL, lease = NULL, updated_ms = $3,
+                    input = CASE WHEN keep_input = 1 THEN input END WHERE id = $4",
+        )
+        .bind(state.name())
+        .bind(rows::json(reason))
+        .bind(rows::integer(self.now_ms()))
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+        self.event(tx, id, state, Some(reason), Some(by)).await?;
+        self.announce(tx, id).await
+    }
+
+    /// Writes a line of a job's story.
+    async fn event(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        id: &str,
+        state: State,
+        reason: Option<&Reason>,
+        by: Option<&str>,
+    ) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO events (job_id, seq, at_ms, state, reason, by_whom)
+             SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3, $4, $5 FROM events WHERE job_id = $1",
+        )
+        .bind(id)
+        .bind(rows::integer(self.now_ms()))
+        .bind(state.name())
+        .bind(reason.map(rows::json))
+        .bind(by)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,314 @@
+//! What workers do: take jobs, keep their leases, store proofs, give up.
+
+use sqlx::{Any, Row, Transaction};
+use verdict::ProofBundle;
+
+use super::{Result, Store, rows};
+use crate::job::{Kind, Reason, ReasonCode, State};
+
+/// Rows that are looked through for jobs that can go together.
+const LOOKED_AT: i64 = 512;
+
+/// What a worker can take of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The model.
+    pub model: String,
+    /// Inferences of one proof.
+    pub batch: usize,
+    /// Milliseconds that a job waits for others to fill a batch.
+    pub wait_ms: u64,
+}
+
+/// A job in a worker's hands.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub kind: Kind,
+    /// Its model.
+    pub model: String,
+    /// Whom it is about.
+    pub subject: Option<alloy::primitives::Address>,
+    /// Its sealed input.
+    pub input: String,
+    /// The nonce that its client chose.
+    pub nonce: Option<u64>,
+    /// The deadline that its client chose.
+    pub deadline: Option<u64>,
+    /// Seconds for which its request is valid.
+    pub valid_for: u64,
+}
+
+/// A proof that a worker made, and its jobs in the order of its inferences.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The jobs.
+    pub jobs: Vec<Claimed>,
+    /// The proof.
+    pub bundle: ProofBundle,
+    /// The request that answers each of them, if any does: nonce and deadline.
+    pub requests: Vec<(u64, u64)>,
+    /// Inferences of the proof: a batch may be filled up with more than its jobs.
+    pub inferences: usize,
+    /// Milliseconds that it took.
+    pub proof_ms: u64,
+}
+
+impl Store {
+    /// Takes jobs for one proof of a model: those that are first in line, or all that make a batch.
+    /// None if there are none, or a batch waits for more.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn claim(
+        &self,
+        worker: &str,
+        claims: &Claims,
+        lease_ms: u64,
+    ) -> Result<Vec<Claimed>> {
+        let now = self.now_ms();
+        let mut tx = self.begin().await?;
+        let statement = self.taking(
+            "SELECT * FROM jobs WHERE state = 'queued' AND model = $1 AND not_before_ms <= $2
+               AND (subject IS NULL
+                    OR NOT EXISTS (SELECT 1 FROM jobs AS busy
+                                   WHERE busy.lane = jobs.model || '/' || jobs.subject))
+             ORDER BY priority DESC, id LIMIT $3 {skip}",
+        );
+        let most = if claims.batch == 1 { 1 } else { LOOKED_AT };
+        let found = sqlx::query(statement)
+            .bind(&claims.model)
+            .bind(rows::integer(now))
+            .bind(most)
+            .fetch_all(&mut *tx)
+            .await?;
+        let mut taken: Vec<Claimed> = Vec::new();
+        let mut oldest = u64::MAX;
+        for row in &found {
+            let job = rows::job(row)?;
+            // One job about a subject at a time, and in one proof either requests or none.
+            let fits = taken.iter().all(|other| {
+                other.kind == job.kind && (job.subject.is_none() || other.subject != job.subject)
+            });
+            if !fits || taken.len() == claims.batch {
+                continue;
+            }
+            oldest = oldest.min(job.created_ms);
+            let given: i64 = row.try_get("nonce_given")?;
+            let input: Option<String> = row.try_get("input")?;
+            taken.push(Claimed {
+                id: job.id,
+                kind: job.kind,
+                model: job.model,
+                subject: job.subject,
+                input: input.unwrap_or_default(),
+                nonce: job.nonce.filter(|_| given == 1),
+                deadline: job.deadline,
+                valid_for: rows::unsigned(row, "valid_for")?,
+            });
+        }
+        let waits = taken.len() < claims.batch && now.saturating_sub(oldest) < claims.wait_ms;
+        if taken.is_empty() || waits {
+            return Ok(vec![]);
+        }
+        for job in &taken {
+            let lane = job.subject.map(|subject| format!("{}/{subject}", job.model));
+            sqlx::query(
+                "UPDATE jobs SET state = 'proving', lease = $1, lease_until_ms = $2, lane = $3,
+                        attempts = attempts + 1, updated_ms = $4 WHERE id = $5",
+            )
+            .bind(worker)
+            .bind(rows::integer(now + lease_ms))
+            .bind(lane)
+            .bind(rows::integer(now))
+            .bind(&job.id)
+            .execute(&mut *tx)
+            .await?;
+            self.event(&mut tx, &job.id, State::Proving, None, Some(worker)).await?;
+        }
+        tx.commit().await?;
+        self.tell();
+        Ok(taken)
+    }
+
+    /// Renews a worker's leases; those that ran out already may be another's.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn renew(&self, worker: &str, lease_ms: u64) -> Result<u64> {
+        let until = rows::integer(self.now_ms() + lease_ms);
+        let done = sqlx::query(
+            "UPDATE jobs SET lease_until_ms = $1 WHERE state = 'proving' AND lease = $2",
+        )
+        .bind(until)
+        .bind(worker)
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Stores a proof, and with it the end of its jobs' leases. False if one of them was lost: then
+    /// nothing is stored, and somebody else has the jobs.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn proved(&self, worker: &str, done: &Done) -> Result<bool> {
+        let now = rows::integer(self.now_ms());
+        let bundle_id = self.new_id();
+        let mut tx = self.begin().await?;
+        let relays = done.jobs.iter().any(|job| job.kind != Kind::Proof);
+        for (index, job) in done.jobs.iter().enumerate() {
+            let outputs = verdict::of_inference(&done.bundle.decoded, done.inferences, index);
+            let request = done.requests.get(index);
+            let changed = sqlx::query(
+                "UPDATE jobs SET state = 'proved', bundle = $1, outputs = $2, score = $3,
+                        proof_ms = $4, nonce = COALESCE($5, nonce), deadline = COALESCE($6, deadline),
+                        input = CASE WHEN keep_input = 1 THEN input END, lease = NULL,
+                        lane = CASE WHEN kind = 'proof' THEN NULL ELSE lane END,
+                        reason = NULL, updated_ms = $7
+                 WHERE id = $8 AND state = 'proving' AND lease = $9",
+            )
+            .bind(&bundle_id)
+            .bind(rows::json(&outputs))
+            .bind(done.bundle.outputs.get(index).map(ToString::to_string))
+            .bind(rows::integer(done.proof_ms))
+            .bind(request.map(|(nonce, _)| rows::integer(*nonce)))
+            .bind(request.map(|(_, deadline)| rows::integer(*deadline)))
+            .bind(now)
+            .bind(&job.id)
+            .bind(worker)
+            .execute(&mut *tx)
+            .await?;
+            if changed.rows_affected() != 1 {
+                return Ok(false);
+            }
+            self.event(&mut tx, &job.id, State::Proved, None, Some(worker)).await?;
+            if job.kind == Kind::Proof {
+                self.announce(&mut tx, &job.id).await?;
+            }
+        }
+        sqlx::query(
+            "INSERT INTO bundles (id, model, body, relay, cancel, created_ms)
+             VALUES ($1, $2, $3, $4, 0, $5)",
+        )
+        .bind(&bundle_id)
+        .bind(done.jobs.first().map(|job| job.model.as_str()).unwrap_or_default())
+        .bind(rows::json(&done.bundle))
+        .bind(if relays { "wanted" } else { "none" })
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        self.tell();
+        Ok(true)
+    }
+
+    /// Gives a job back: to be tried again after a while, or, with a reason to end, for good. Does
+    /// nothing if the lease is another's.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn give_back(
+        &self,
+        worker: &str,
+        id: &str,
+        reason: &Reason,
+        end: Option<State>,
+        after_ms: u64,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let held =
+            sqlx::query("SELECT 1 FROM jobs WHERE id = $1 AND state = 'proving' AND lease = $2")
+                .bind(id)
+                .bind(worker)
+                .fetch_optional(&mut *tx)
+                .await?;
+        if held.is_none() {
+            return Ok(());
+        }
+        match end {
+            Some(state) => self.end(&mut tx, id, state, reason, worker).await?,
+            None => self.requeue(&mut tx, id, reason, worker, after_ms).await?,
+        }
+        tx.commit().await?;
+        self.tell();
+        Ok(())
+    }
+
+    /// Takes the jobs back whose leases ran out: a worker died, or lost its way to the database.
+    /// Those that have been taken `most` times are dropped: they may be why. How many were.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn expire_leases(&self, most: u32) -> Result<usize> {
+        let now = rows::integer(self.now_ms());
+        let mut tx = self.begin().await?;
+        let statement = self
+            .taking("SELECT * FROM jobs WHERE state = 'proving' AND lease_until_ms < $1 {skip}");
+        let found = sqlx::query(statement).bind(now).fetch_all(&mut *tx).await?;
+        for row in &found {
+            let (job, worker): (_, Option<String>) = (rows::job(row)?, row.try_get("lease")?);
+            let worker = worker.unwrap_or_default();
+            let message = format!("{worker} took it and did not come back within its lease");
+            let reason = Reason::new(ReasonCode::LeaseExpired, message);
+            if job.attempts >= most {
+                self.end(&mut tx, &job.id, State::Dropped, &reason, &worker).await?;
+            } else {
+                self.requeue(&mut tx, &job.id, &reason, &worker, 0).await?;
+            }
+        }
+        tx.commit().await?;
+        if !found.is_empty() {
+            self.tell();
+        }
+        Ok(found.len())
+    }
+
+    /// Drops the jobs that wait for a worker although their deadline has passed. How many were.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn drop_overdue(&self) -> Result<usize> {
+        let mut tx = self.begin().await?;
+        let statement = self.taking(
+            "SELECT id FROM jobs WHERE state = 'queued' AND deadline IS NOT NULL AND deadline <= $1
+             {skip}",
+        );
+        let found = sqlx::query(statement)
+            .bind(rows::integer(self.now_ms() / 1000))
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in &found {
+            let id: String = row.try_get("id")?;
+            let message = "its deadline passed before a worker had time for it";
+            let reason = Reason::new(ReasonCode::DeadlinePassed, message);
+            self.end(&mut tx, &id, State::Dropped, &reason, "deadline").await?;
+        }
+        tx.commit().await?;
+        Ok(found.len())
+    }
+
+    async fn requeue(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        id: &str,
+        reason: &Reason,
+        by: &str,
+        after_ms: u64,
+    ) -> Result<()> {
+        let now = self.now_ms();
+        sqlx::query(
+            "UPDATE jobs SET state = 'queued', reason = $1, lease = NULL, lane = NULL,
+                    not_before_ms = $2, updated_ms = $3 WHERE id = $4",
+        )
+        .bind(rows::json(reason))
+        .bind(rows::integer(now + after_ms))
+        .bind(rows::integer(now))
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+        self.event(tx, id, State::Queued, Some(reason), Some(by)).await
+    }
+}

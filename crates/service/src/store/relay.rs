@@ -1,0 +1,232 @@
+//! What a sender does: take proofs, and write down what the chain made of them.
+
+use sqlx::Row;
+use verdict::{Attestation, ProofBundle};
+
+use super::{Result, Store, rows};
+use crate::job::{Job, Reason, ReasonCode, State, Transaction};
+
+/// A proof that is to go to the chain.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    /// Its id.
+    pub id: String,
+    /// Its model.
+    pub model: String,
+    /// The proof.
+    pub bundle: ProofBundle,
+    /// What vouches for its input.
+    pub attestations: Vec<Attestation>,
+    /// Last second, since 1970, in which all of it may be recorded.
+    pub deadline: u64,
+    /// Whether a transaction with it was signed.
+    pub sent: bool,
+}
+
+/// What became of a proof.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// On its way.
+    Submitted,
+    /// In a block.
+    Included(Transaction),
+    /// Recorded for good; by somebody else's transaction if there is none.
+    Finalized(Option<Transaction>),
+    /// It ended otherwise.
+    Ended(State, Reason),
+}
+
+impl Outcome {
+    fn state(&self) -> State {
+        match self {
+            Self::Submitted => State::Submitted,
+            Self::Included(_) => State::Included,
+            Self::Finalized(_) => State::Finalized,
+            Self::Ended(state, _) => *state,
+        }
+    }
+}
+
+impl Store {
+    /// Gives `sender` proofs that nobody takes to the chain yet, `most` at most, oldest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn take_relays(&self, sender: &str, most: usize) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let statement = self.taking(
+            "SELECT id FROM bundles WHERE relay = 'wanted' AND sender IS NULL
+             ORDER BY created_ms, id LIMIT $1 {skip}",
+        );
+        let free = sqlx::query(statement)
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in &free {
+            let id: String = row.try_get("id")?;
+            sqlx::query("UPDATE bundles SET sender = $1 WHERE id = $2")
+                .bind(sender)
+                .bind(id)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The proofs that are `sender`'s to take to the chain, oldest first; of each, whether it is
+    /// not wanted any more.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn own_relays(&self, sender: &str) -> Result<Vec<(String, bool)>> {
+        let own = sqlx::query(
+            "SELECT id, cancel FROM bundles WHERE relay = 'wanted' AND sender = $1
+             ORDER BY created_ms, id",
+        )
+        .bind(sender)
+        .fetch_all(&self.pool)
+        .await?;
+        let read = |row: &sqlx::any::AnyRow| {
+            let cancel: i64 = row.try_get("cancel")?;
+            Ok((row.try_get("id")?, cancel == 1))
+        };
+        own.iter().map(read).collect()
+    }
+
+    /// A proof with what goes with it; none if it is gone.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn relay(&self, id: &str) -> Result<Option<Relay>> {
+        let row = sqlx::query("SELECT * FROM bundles WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let body: String = row.try_get("body")?;
+        let bundle: ProofBundle =
+            serde_json::from_str(&body).map_err(|error| rows::corrupt("bundles.body", error))?;
+        let jobs =
+            sqlx::query("SELECT state, attestations FROM jobs WHERE bundle = $1 ORDER BY id")
+                .bind(id)
+                .fetch_all(&self.pool)
+                .await?;
+        let mut attestations = Vec::new();
+        let mut sent = false;
+        for job in &jobs {
+            let own: Option<Vec<Attestation>> = rows::parsed(job, "attestations")?;
+            attestations.extend(own.into_iter().flatten());
+            sent |= rows::state(job)? != State::Proved;
+        }
+        let deadline = bundle.answered().iter().map(|request| request.deadline).min();
+        Ok(Some(Relay {
+            id: id.to_owned(),
+            model: row.try_get("model")?,
+            bundle,
+            attestations,
+            deadline: deadline.unwrap_or(0),
+            sent,
+        }))
+    }
+
+    /// The jobs of a proof.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn jobs_of(&self, bundle: &str) -> Result<Vec<Job>> {
+        let found = sqlx::query("SELECT * FROM jobs WHERE bundle = $1 ORDER BY id")
+            .bind(bundle)
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().map(rows::job).collect()
+    }
+
+    /// Writes down what the chain made of a proof; nothing if its jobs are there already. Only the
+    /// sender that has the proof may: another's word changes nothing.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn relayed(&self, sender: &str, bundle: &str, outcome: &Outcome) -> Result<()> {
+        let now = rows::integer(self.now_ms());
+        let mut tx = self.begin().await?;
+        let owned =
+            sqlx::query("SELECT 1 FROM bundles WHERE id = $1 AND sender = $2 AND relay = 'wanted'")
+                .bind(bundle)
+                .bind(sender)
+                .fetch_optional(&mut *tx)
+                .await?;
+        if owned.is_none() {
+            return Ok(());
+        }
+        let state = outcome.state();
+        let found = sqlx::query("SELECT * FROM jobs WHERE bundle = $1 ORDER BY id")
+            .bind(bundle)
+            .fetch_all(&mut *tx)
+            .await?;
+        let transaction = match outcome {
+            Outcome::Included(transaction) => Some(transaction),
+            Outcome::Finalized(transaction) => transaction.as_ref(),
+            _ => None,
+        };
+        let mut ended = false;
+        for row in &found {
+            let job = rows::job(row)?;
+            if job.state == state && job.transaction.as_ref() == transaction {
+                continue;
+            }
+            let by = Some(sender);
+            match outcome {
+                Outcome::Ended(state, reason) => {
+                    ended = true;
+                    self.end(&mut tx, &job.id, *state, reason, sender).await?;
+                }
+                Outcome::Submitted | Outcome::Included(_) | Outcome::Finalized(_) => {
+                    let end = state == State::Finalized;
+                    let left = job.state == State::Included && state == State::Submitted;
+                    sqlx::query(
+                        "UPDATE jobs SET state = $1, tx = $2, updated_ms = $3, reason = NULL,
+                                lane = CASE WHEN $4 = 1 THEN NULL ELSE lane END WHERE id = $5",
+                    )
+                    .bind(state.name())
+                    .bind(transaction.map(rows::json))
+                    .bind(now)
+                    .bind(i64::from(end))
+                    .bind(&job.id)
+                    .execute(&mut *tx)
+                    .await?;
+                    let reason = left.then(|| {
+                        Reason::new(ReasonCode::Chain, "its block is not on the chain any more")
+                    });
+                    self.event(&mut tx, &job.id, state, reason.as_ref(), by).await?;
+                    if end {
+                        ended = true;
+                        self.announce(&mut tx, &job.id).await?;
+                    }
+                }
+            }
+        }
+        if ended || matches!(outcome, Outcome::Finalized(_) | Outcome::Ended(..)) {
+            sqlx::query("UPDATE bundles SET relay = 'done' WHERE id = $1")
+                .bind(bundle)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        self.tell();
+        Ok(())
+    }
+
+    /// Says of a proof's jobs what holds them up, without changing their state.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn hold(&self, bundle: &str, reason: Option<&Reason>) -> Result<()> {
+        sqlx::query("UPDATE jobs SET reason = $1 WHERE bundle = $2 AND state IN ('proved', 'submitted', 'included')")
+            .bind(reason.map(rows::json))
+            .bind(bundle)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}

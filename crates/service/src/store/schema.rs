@@ -1,0 +1,116 @@
+//! The tables, in words that SQLite and PostgreSQL both take.
+//!
+//! Ids sort by time, numbers are 64 bits, times are milliseconds since 1970; what has a structure is
+//! JSON. A step that has run anywhere never changes.
+
+use sqlx::{
+    SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+/// Jobs, their stories, their proofs, and who may ask.
+const FIRST: &str = "
+CREATE TABLE jobs (
+    id              TEXT PRIMARY KEY,
+    kind            TEXT NOT NULL,
+    model           TEXT NOT NULL,
+    subject         TEXT,
+    state           TEXT NOT NULL,
+    reason          TEXT,
+    priority        BIGINT NOT NULL,
+    idempotency_key TEXT NOT NULL UNIQUE,
+    -- an HMAC: whether a repeated submission asks for the same
+    fingerprint     TEXT NOT NULL,
+    -- sealed; gone when the proof is stored, unless it is to be kept
+    input           TEXT,
+    keep_input      BIGINT NOT NULL,
+    attestations    TEXT,
+    -- 1 if the client chose it
+    nonce_given     BIGINT NOT NULL,
+    nonce           BIGINT,
+    -- seconds since 1970; of a request that has none yet, valid_for seconds from its proof on
+    deadline        BIGINT,
+    valid_for       BIGINT NOT NULL,
+    bundle          TEXT,
+    outputs         TEXT,
+    score           TEXT,
+    proof_ms        BIGINT,
+    tx              TEXT,
+    webhook         TEXT,
+    client          TEXT NOT NULL,
+    attempts        BIGINT NOT NULL,
+    not_before_ms   BIGINT NOT NULL,
+    -- model and subject while a job about them is on its way: one at a time, because nonces only grow
+    lane            TEXT UNIQUE,
+    lease           TEXT,
+    lease_until_ms  BIGINT,
+    created_ms      BIGINT NOT NULL,
+    updated_ms      BIGINT NOT NULL
+);
+CREATE INDEX jobs_state ON jobs (state, model, id);
+CREATE INDEX jobs_bundle ON jobs (bundle);
+CREATE INDEX jobs_updated ON jobs (updated_ms);
+
+CREATE TABLE events (
+    job_id TEXT NOT NULL,
+    seq    BIGINT NOT NULL,
+    at_ms  BIGINT NOT NULL,
+    state  TEXT NOT NULL,
+    reason TEXT,
+    by_whom TEXT,
+    PRIMARY KEY (job_id, seq)
+);
+
+CREATE TABLE bundles (
+    id            TEXT PRIMARY KEY,
+    model         TEXT NOT NULL,
+    body          TEXT NOT NULL,
+    -- 'none', 'wanted' or 'done'
+    relay         TEXT NOT NULL,
+    -- 1 if its transaction is not wanted any more
+    cancel        BIGINT NOT NULL,
+    -- the key that sends it, once one has taken it
+    sender        TEXT,
+    created_ms    BIGINT NOT NULL
+);
+CREATE INDEX bundles_relay ON bundles (relay, created_ms);
+
+CREATE TABLE tokens (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE,
+    hash       TEXT NOT NULL UNIQUE,
+    scopes     TEXT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    revoked_ms BIGINT
+);
+
+CREATE TABLE facts (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+CREATE TABLE deliveries (
+    id         TEXT PRIMARY KEY,
+    job_id     TEXT NOT NULL,
+    url        TEXT NOT NULL,
+    body       TEXT NOT NULL,
+    attempts   BIGINT NOT NULL,
+    next_ms    BIGINT NOT NULL,
+    -- 'waiting', 'delivered' or 'given up'
+    state      TEXT NOT NULL,
+    last_error TEXT
+);
+CREATE INDEX deliveries_next ON deliveries (state, next_ms);
+";
+
+/// The tables' history.
+pub(super) fn migrator() -> Migrator {
+    let first = FIRST.into_sql_str();
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "jobs".into(),
+        MigrationType::Simple,
+        first,
+        false,
+    )])
+}

@@ -1,0 +1,377 @@
+//! Takes jobs, proves them, stores the proofs.
+//!
+//! ```text
+//! claim ─ open inputs, ask for nonces ─►│prefetch│─► prove ─►│stored│─► write down
+//!           renew leases all the while
+//! ```
+//!
+//! The three parts run at the same time, so that the prover, which takes the processors, waits for
+//! neither database nor node. A worker that dies leaves jobs whose leases run out; one that comes
+//! back too late is refused by the lease it names.
+
+use std::{sync::Arc, time::Duration};
+
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use verdict::{
+    ChainReader, EngineOptions, Error, Kind as ErrorKind, Prover, Salt, ScoreRequest, next_nonces,
+};
+
+use crate::{
+    config::ServiceConfig,
+    job::{Kind, Reason, ReasonCode, State},
+    metrics::Metrics,
+    models::{Model, Models},
+    seal::DataKey,
+    stopped,
+    store::{Claimed, Claims, Done, Store, StoreError},
+};
+
+/// How long a worker waits before it looks for jobs again, if nobody tells it.
+const IDLE: Duration = Duration::from_millis(500);
+/// Seconds before a deadline in which no proof is begun: it has to be recorded, too.
+const MARGIN: u64 = 15;
+/// Milliseconds before a job is tried again that a node had no answer for.
+const NODE_BACKOFF_MS: u64 = 3000;
+/// Milliseconds before a job is tried again whose proof failed.
+const PROOF_BACKOFF_MS: u64 = 1000;
+
+/// A worker.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Its name in the stories of jobs; unique, so that a lease is one process's.
+    pub name: String,
+    /// The database.
+    pub store: Store,
+    /// The models.
+    pub models: Arc<Models>,
+    /// Opens inputs.
+    pub key: DataKey,
+    /// The chain, where nonces come from; none if no model is deployed.
+    pub chain: Option<ChainReader>,
+    /// How the engine computes.
+    pub engine: EngineOptions,
+    /// The settings.
+    pub config: Arc<ServiceConfig>,
+    /// What it tells.
+    pub metrics: Metrics,
+}
+
+/// Jobs that are ready to be proven.
+#[derive(Debug)]
+struct Task {
+    jobs: Vec<Claimed>,
+    inputs: Vec<Vec<f64>>,
+    requests: Vec<ScoreRequest>,
+}
+
+/// Why a job is not proven now.
+#[derive(Debug, Error)]
+#[error("{message}")]
+struct NotNow {
+    message: String,
+    code: ReasonCode,
+    /// The state it ends in; none if it is tried again after a while.
+    end: Option<State>,
+    after_ms: u64,
+}
+
+impl NotNow {
+    fn end(state: State, code: ReasonCode, message: impl Into<String>) -> Self {
+        Self { message: message.into(), code, end: Some(state), after_ms: 0 }
+    }
+
+    fn later(code: ReasonCode, message: impl Into<String>, after_ms: u64) -> Self {
+        Self { message: message.into(), code, end: None, after_ms }
+    }
+}
+
+impl Worker {
+    /// Reads keys and bases of all models, so that the first job waits for none.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub async fn warm_up(&self) -> Result<(), Error> {
+        let (models, engine) = (self.models.clone(), self.engine.clone());
+        let read = move || models.iter().try_for_each(|model| model.prover(&engine).map(drop));
+        tokio::task::spawn_blocking(read).await.unwrap_or(Ok(()))
+    }
+
+    /// Works until `stop` says so; then ends the proof it is at, and gives the rest back.
+    ///
+    /// # Errors
+    /// The database fails for good. Meanwhile failures are waited out.
+    pub async fn run(&self, stop: watch::Receiver<bool>) {
+        let (ready, waiting) = mpsc::channel(self.config.prefetch);
+        let (done, stored) = mpsc::channel(self.config.prefetch);
+        tokio::join!(
+            self.renew(stop.clone(), done.downgrade()),
+            self.take(stop.clone(), ready),
+            self.prove(stop, waiting, done),
+            self.write(stored),
+        );
+    }
+
+    fn lease_ms(&self) -> u64 {
+        ServiceConfig::ms(self.config.lease)
+    }
+
+    /// Keeps the leases until the last proof is on its way to the database.
+    async fn renew(&self, stop: watch::Receiver<bool>, working: mpsc::WeakSender<Done>) {
+        let third = Duration::from_millis(self.lease_ms() / 3);
+        loop {
+            if *stop.borrow() && working.upgrade().is_none() {
+                return;
+            }
+            if let Err(error) = self.store.renew(&self.name, self.lease_ms()).await {
+                tracing::warn!(%error, "leases are not renewed");
+            }
+            let mut stop = stop.clone();
+            tokio::select! {
+                () = self.store.clock().sleep(third) => {}
+                () = stopped(&mut stop) => tokio::time::sleep(IDLE).await,
+            }
+        }
+    }
+
+    /// Claims jobs of each model in turn, and makes them ready.
+    async fn take(&self, mut stop: watch::Receiver<bool>, ready: mpsc::Sender<Task>) {
+        let claims: Vec<Claims> = self.models.iter().map(|model| self.claims(model)).collect();
+        loop {
+            let mut found = false;
+            for claims in &claims {
+                if *stop.borrow() {
+                    return;
+                }
+                // Room first: what is claimed is soon proven.
+                let Ok(room) = ready.reserve().await else { return };
+                let claimed = self.store.claim(&self.name, claims, self.lease_ms()).await;
+                let jobs = match claimed {
+                    Ok(jobs) => jobs,
+                    Err(error) => {
+                        // Two workers may want one subject's lane; one gets it.
+                        tracing::debug!(%error, "no jobs claimed");
+                        self.store.clock().sleep(IDLE).await;
+                        continue;
+                    }
+                };
+                if jobs.is_empty() {
+                    continue;
+                }
+                found = true;
+                match self.prepare(jobs).await {
+                    Some(task) => room.send(task),
+                    None => drop(room),
+                }
+            }
+            if !found {
+                tokio::select! {
+                    () = self.store.changed(IDLE) => {}
+                    () = stopped(&mut stop) => return,
+                }
+            }
+        }
+    }
+
+    fn claims(&self, model: &Model) -> Claims {
+        Claims {
+            model: model.name().to_owned(),
+            batch: model.batch(),
+            wait_ms: ServiceConfig::ms(self.config.batch_wait),
+        }
+    }
+
+    /// Opens inputs and finds nonces; what cannot be proven is given back.
+    async fn prepare(&self, jobs: Vec<Claimed>) -> Option<Task> {
+        let mut task = Task { jobs: vec![], inputs: vec![], requests: vec![] };
+        for job in jobs {
+            match self.input_of(&job) {
+                Ok(input) => {
+                    task.inputs.push(input);
+                    task.jobs.push(job);
+                }
+                Err(why) => self.give_back(&[job], &why).await,
+            }
+        }
+        let first = task.jobs.first()?;
+        if first.kind == Kind::Score {
+            match self.requests(&task.jobs).await {
+                Ok(requests) => task.requests = requests,
+                Err(why) => {
+                    self.give_back(&task.jobs, &why).await;
+                    return None;
+                }
+            }
+        }
+        Some(task)
+    }
+
+    fn input_of(&self, job: &Claimed) -> Result<Vec<f64>, NotNow> {
+        let rejected = |code, message| NotNow::end(State::Rejected, code, message);
+        let soon = self.store.now_ms() / 1000 + MARGIN;
+        if job.deadline.is_some_and(|deadline| deadline < soon) {
+            let message = format!("less than {MARGIN} seconds are left until its deadline");
+            return Err(NotNow::end(State::Dropped, ReasonCode::DeadlinePassed, message));
+        }
+        let plain = self
+            .key
+            .open(&job.id, &job.input)
+            .map_err(|error| rejected(ReasonCode::Sealed, error.to_string()))?;
+        let values: Vec<Option<f64>> = serde_json::from_slice(&plain)
+            .map_err(|_| rejected(ReasonCode::Sealed, "its input is no list of numbers".into()))?;
+        Ok(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+    }
+
+    /// The requests that a proof of these jobs answers, each with the nonce of its client, or the
+    /// next one on chain.
+    async fn requests(&self, jobs: &[Claimed]) -> Result<Vec<ScoreRequest>, NotNow> {
+        let unknown = || {
+            let message = "its model is not deployed, or no node is configured";
+            NotNow::end(State::Rejected, ReasonCode::UnknownModel, message)
+        };
+        let model = jobs.first().and_then(|job| self.models.get(&job.model)).ok_or_else(unknown)?;
+        let deployment = model.deployment().ok_or_else(unknown)?;
+        let subjects: Vec<_> = jobs.iter().filter_map(|job| job.subject).collect();
+        let next = if jobs.iter().any(|job| job.nonce.is_none()) {
+            let chain = self.chain.as_ref().ok_or_else(unknown)?;
+            let next = next_nonces(chain, deployment, subjects.clone()).await;
+            self.metrics.chain(next.is_ok());
+            next.map_err(|error| {
+                NotNow::later(ReasonCode::Chain, error.to_string(), NODE_BACKOFF_MS)
+            })?
+        } else {
+            vec![]
+        };
+        let request = |(index, job): (usize, &Claimed)| {
+            let nonce = job.nonce.or_else(|| next.get(index).copied()).ok_or_else(unknown)?;
+            let subject = job.subject.ok_or_else(unknown)?;
+            let mut request = ScoreRequest::to(deployment, subject, nonce, job.valid_for);
+            request.deadline = job.deadline.unwrap_or(self.store.now_ms() / 1000 + job.valid_for);
+            Ok(request)
+        };
+        jobs.iter().enumerate().map(request).collect()
+    }
+
+    async fn give_back(&self, jobs: &[Claimed], why: &NotNow) {
+        for job in jobs {
+            let reason = Reason::new(why.code, why.message.clone());
+            let given =
+                self.store.give_back(&self.name, &job.id, &reason, why.end, why.after_ms).await;
+            if let Err(error) = given {
+                // Its lease runs out.
+                tracing::warn!(job = job.id, %error, "a job is not given back");
+            }
+        }
+    }
+
+    /// Proves what is ready. After a signal, what was not begun is given back.
+    async fn prove(
+        &self,
+        stop: watch::Receiver<bool>,
+        mut waiting: mpsc::Receiver<Task>,
+        done: mpsc::Sender<Done>,
+    ) {
+        while let Some(task) = waiting.recv().await {
+            if *stop.borrow() {
+                let message = format!("{} was shut down", self.name);
+                self.give_back(&task.jobs, &NotNow::later(ReasonCode::Prover, message, 0)).await;
+                continue;
+            }
+            let (worker, model) = (self.clone(), task.jobs.first().map(|job| job.model.clone()));
+            let jobs = task.jobs.clone();
+            let proven = tokio::task::spawn_blocking(move || worker.proof(task)).await;
+            let why = match proven {
+                Ok(Ok(proof)) => {
+                    self.metrics.proved(&model.unwrap_or_default(), proof.proof_ms);
+                    let _ = done.send(proof).await;
+                    continue;
+                }
+                Ok(Err(why)) => why,
+                Err(error) => {
+                    let message = format!("the prover stopped: {error}");
+                    NotNow::later(ReasonCode::Prover, message, PROOF_BACKOFF_MS)
+                }
+            };
+            self.metrics.proof_failed(&model.unwrap_or_default());
+            tracing::error!(error = %why, jobs = jobs.len(), "no proof");
+            self.give_back(&jobs, &why).await;
+        }
+    }
+
+    /// One proof, on a thread of its own.
+    fn proof(&self, task: Task) -> Result<Done, NotNow> {
+        let Task { jobs, mut inputs, mut requests } = task;
+        let name = jobs.first().map(|job| job.model.as_str()).unwrap_or_default();
+        let gone = || NotNow::end(State::Rejected, ReasonCode::UnknownModel, "it is not served");
+        let model = self.models.get(name).ok_or_else(gone)?;
+        let failed = |error: Error| {
+            let message = error.to_string();
+            match error {
+                Error::Input(_) => NotNow::end(State::Rejected, ReasonCode::Input, message),
+                _ => NotNow::later(ReasonCode::Prover, message, PROOF_BACKOFF_MS),
+            }
+        };
+        let prover: &Prover = model.prover(&self.engine).map_err(failed)?;
+        fill(&mut inputs, &mut requests, model.batch());
+        let committed = model.setup().manifest().shape.committed();
+        let salts: Vec<Salt> =
+            if committed { inputs.iter().map(|_| Salt::random()).collect() } else { vec![] };
+        let start = std::time::Instant::now();
+        let bundle = prover.prove_batch(&inputs, &salts, &requests).map_err(failed)?;
+        let proof_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // What is recorded last of a subject is its job's.
+        let request = |job: &Claimed| {
+            requests.iter().rev().find(|request| Some(request.subject) == job.subject)
+        };
+        let answered = jobs.iter().filter_map(request);
+        let answered = answered.map(|request| (request.nonce, request.deadline)).collect();
+        Ok(Done { inferences: inputs.len(), bundle, requests: answered, proof_ms, jobs })
+    }
+
+    /// Stores proofs in the order in which they are made.
+    async fn write(&self, mut stored: mpsc::Receiver<Done>) {
+        while let Some(done) = stored.recv().await {
+            let jobs = done.jobs.len();
+            let mut tries = 0_u32;
+            loop {
+                match self.store.proved(&self.name, &done).await {
+                    Ok(true) => {
+                        tracing::info!(jobs, ms = done.proof_ms, "proof stored");
+                        break;
+                    }
+                    Ok(false) => {
+                        tracing::warn!(jobs, "a lease was lost: the proof is thrown away");
+                        break;
+                    }
+                    // A proof is worth waiting for while the lease can be renewed.
+                    Err(error @ StoreError::Failed(_)) if tries < 20 => {
+                        tries += 1;
+                        tracing::warn!(%error, "the proof is not stored yet");
+                        self.store.clock().sleep(IDLE).await;
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the proof is not stored");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Fills a batch up: the last inference again, its request with growing nonces, so that what is
+/// recorded in the end is what its client asked for.
+fn fill(inputs: &mut Vec<Vec<f64>>, requests: &mut Vec<ScoreRequest>, batch: usize) {
+    let Some(last) = inputs.last().cloned() else { return };
+    inputs.resize(batch.max(inputs.len()), last);
+    if let Some(last) = requests.last().cloned() {
+        let more = (1..).map(|step| ScoreRequest { nonce: last.nonce + step, ..last.clone() });
+        let missing = inputs.len() - requests.len();
+        requests.extend(more.take(missing));
+    }
+}
+
+/// Whether a failure of the library's is worth another try.
+pub(crate) fn is_passing(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Pending)
+}
