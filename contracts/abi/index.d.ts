@@ -241,8 +241,11 @@ export declare const iSignerRegistryAbi: readonly [
   { readonly type: "error", readonly name: "AttestationExpired", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "validUntil", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "AttestationIsRevoked", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "digest", readonly type: "bytes32", readonly internalType: "bytes32" }] },
   { readonly type: "error", readonly name: "AttestationNotYetValid", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "issuedAt", readonly type: "uint256", readonly internalType: "uint256" }] },
+  { readonly type: "error", readonly name: "AttestationOutdated", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "proposedAt", readonly type: "uint256", readonly internalType: "uint256" }] },
+  { readonly type: "error", readonly name: "AttestationTooLong", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "most", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "InvalidAttestation", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "MalformedAttestations", readonly inputs: readonly [{ readonly name: "at", readonly type: "uint256", readonly internalType: "uint256" }] },
+  { readonly type: "error", readonly name: "OfferLapsed", readonly inputs: readonly [{ readonly name: "account", readonly type: "address", readonly internalType: "address" }, { readonly name: "until", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "OwnershipCannotBeRenounced", readonly inputs: readonly [] },
   { readonly type: "error", readonly name: "SignerAlreadyKnown", readonly inputs: readonly [{ readonly name: "account", readonly type: "address", readonly internalType: "address" }] },
   { readonly type: "error", readonly name: "SignerNotCounting", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }] },
@@ -341,6 +344,7 @@ export declare const inferenceOracleAbi: readonly [
   { readonly type: "error", readonly name: "NoScore", readonly inputs: readonly [{ readonly name: "subject", readonly type: "address", readonly internalType: "address" }, { readonly name: "modelId", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "NonceAlreadyUsed", readonly inputs: readonly [{ readonly name: "subject", readonly type: "address", readonly internalType: "address" }, { readonly name: "given", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "last", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "NonceTooFar", readonly inputs: readonly [{ readonly name: "subject", readonly type: "address", readonly internalType: "address" }, { readonly name: "given", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "largest", readonly type: "uint256", readonly internalType: "uint256" }] },
+  { readonly type: "error", readonly name: "NotEnoughGas", readonly inputs: readonly [] },
   { readonly type: "error", readonly name: "NotForCallers", readonly inputs: readonly [] },
   { readonly type: "error", readonly name: "NotOnCurve", readonly inputs: readonly [] },
   { readonly type: "error", readonly name: "OtherReferenceString", readonly inputs: readonly [] },
@@ -364,12 +368,15 @@ export declare const inferenceOracleAbi: readonly [
 
 export declare const inferenceProofVerifierAbi: readonly [
   { readonly type: "constructor", readonly inputs: readonly [{ readonly name: "oracle_", readonly type: "address", readonly internalType: "contract IInferenceOracle" }, { readonly name: "modelId_", readonly type: "uint256", readonly internalType: "uint256" }], readonly stateMutability: "nonpayable" },
+  { readonly type: "function", readonly name: "CHECK_GAS", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "uint256", readonly internalType: "uint256" }], readonly stateMutability: "view" },
+  { readonly type: "function", readonly name: "CHECK_GAS_PER_BYTE", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "uint256", readonly internalType: "uint256" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "modelId", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "uint256", readonly internalType: "uint256" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "oracle", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "address", readonly internalType: "contract IInferenceOracle" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "proofProfile", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "bytes32", readonly internalType: "bytes32" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "proofSystem", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "string", readonly internalType: "string" }], readonly stateMutability: "pure" },
   { readonly type: "function", readonly name: "verify", readonly inputs: readonly [{ readonly name: "inputHash", readonly type: "bytes32", readonly internalType: "bytes32" }, { readonly name: "outputHash", readonly type: "bytes32", readonly internalType: "bytes32" }, { readonly name: "metadata", readonly type: "bytes", readonly internalType: "bytes" }, { readonly name: "proof", readonly type: "bytes", readonly internalType: "bytes" }], readonly outputs: readonly [{ readonly name: "valid", readonly type: "bool", readonly internalType: "bool" }], readonly stateMutability: "view" },
-  { readonly type: "error", readonly name: "CheckIncomplete", readonly inputs: readonly [] }
+  { readonly type: "error", readonly name: "CheckIncomplete", readonly inputs: readonly [] },
+  { readonly type: "error", readonly name: "NotEnoughGas", readonly inputs: readonly [{ readonly name: "needed", readonly type: "uint256", readonly internalType: "uint256" }] }
 ];
 
 export declare const inferenceValidatorAbi: readonly [
@@ -472,6 +479,7 @@ export declare const oracleTimelockAbi: readonly [
   { readonly type: "function", readonly name: "cancel", readonly inputs: readonly [{ readonly name: "id", readonly type: "bytes32", readonly internalType: "bytes32" }], readonly outputs: readonly [], readonly stateMutability: "nonpayable" },
   { readonly type: "function", readonly name: "delay", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "uint256", readonly internalType: "uint256" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "execute", readonly inputs: readonly [{ readonly name: "call", readonly type: "bytes", readonly internalType: "bytes" }], readonly outputs: readonly [], readonly stateMutability: "nonpayable" },
+  { readonly type: "function", readonly name: "handoverAt", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "uint256", readonly internalType: "uint256" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "oracle", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "address", readonly internalType: "address" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "owner", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "address", readonly internalType: "address" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "pause", readonly inputs: readonly [], readonly outputs: readonly [], readonly stateMutability: "nonpayable" },
@@ -488,6 +496,8 @@ export declare const oracleTimelockAbi: readonly [
   { readonly type: "event", readonly name: "OwnershipTransferStarted", readonly inputs: readonly [{ readonly name: "previousOwner", readonly type: "address", readonly indexed: true, readonly internalType: "address" }, { readonly name: "newOwner", readonly type: "address", readonly indexed: true, readonly internalType: "address" }], readonly anonymous: false },
   { readonly type: "event", readonly name: "OwnershipTransferred", readonly inputs: readonly [{ readonly name: "previousOwner", readonly type: "address", readonly indexed: true, readonly internalType: "address" }, { readonly name: "newOwner", readonly type: "address", readonly indexed: true, readonly internalType: "address" }], readonly anonymous: false },
   { readonly type: "error", readonly name: "AlreadyScheduled", readonly inputs: readonly [{ readonly name: "id", readonly type: "bytes32", readonly internalType: "bytes32" }] },
+  { readonly type: "error", readonly name: "HandoverTooEarly", readonly inputs: readonly [{ readonly name: "readyAt", readonly type: "uint256", readonly internalType: "uint256" }] },
+  { readonly type: "error", readonly name: "HandoverTooLate", readonly inputs: readonly [{ readonly name: "until", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "InvalidDelay", readonly inputs: readonly [{ readonly name: "delay", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "NotDelayed", readonly inputs: readonly [{ readonly name: "selector", readonly type: "bytes4", readonly internalType: "bytes4" }] },
   { readonly type: "error", readonly name: "NotScheduled", readonly inputs: readonly [{ readonly name: "id", readonly type: "bytes32", readonly internalType: "bytes32" }] },
@@ -499,6 +509,7 @@ export declare const oracleTimelockAbi: readonly [
 ];
 
 export declare const pairingSumAbi: readonly [
+  { readonly type: "error", readonly name: "NotEnoughGas", readonly inputs: readonly [] },
   { readonly type: "error", readonly name: "NotOnCurve", readonly inputs: readonly [] }
 ];
 
@@ -506,6 +517,7 @@ export declare const proofCombinerAbi: readonly [
   { readonly type: "function", readonly name: "verifyAll", readonly inputs: readonly [{ readonly name: "proofs", readonly type: "tuple[]", readonly internalType: "struct ProofCombiner.Proof[]", readonly components: readonly [{ readonly name: "verifier", readonly type: "address", readonly internalType: "contract IVerdictAccumulator" }, { readonly name: "key", readonly type: "address", readonly internalType: "address" }, { readonly name: "keyHash", readonly type: "bytes32", readonly internalType: "bytes32" }, { readonly name: "instances", readonly type: "uint256[]", readonly internalType: "uint256[]" }, { readonly name: "proof", readonly type: "bytes", readonly internalType: "bytes" }] }], readonly outputs: readonly [{ readonly name: "", readonly type: "bool", readonly internalType: "bool" }], readonly stateMutability: "view" },
   { readonly type: "error", readonly name: "NoProofs", readonly inputs: readonly [] },
   { readonly type: "error", readonly name: "NoVerifier", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "verifier", readonly type: "address", readonly internalType: "address" }] },
+  { readonly type: "error", readonly name: "NotEnoughGas", readonly inputs: readonly [] },
   { readonly type: "error", readonly name: "NotOnCurve", readonly inputs: readonly [] },
   { readonly type: "error", readonly name: "OtherReferenceString", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "PairingFailed", readonly inputs: readonly [] },
@@ -551,6 +563,8 @@ export declare const signerRegistryAbi: readonly [
   { readonly type: "constructor", readonly inputs: readonly [{ readonly name: "initialOwner", readonly type: "address", readonly internalType: "address" }], readonly stateMutability: "nonpayable" },
   { readonly type: "function", readonly name: "ATTESTATION_TYPEHASH", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "bytes32", readonly internalType: "bytes32" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "MAX_SIGNERS", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "uint256", readonly internalType: "uint256" }], readonly stateMutability: "view" },
+  { readonly type: "function", readonly name: "MAX_VALIDITY", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "uint256", readonly internalType: "uint256" }], readonly stateMutability: "view" },
+  { readonly type: "function", readonly name: "OFFER_PERIOD", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "uint256", readonly internalType: "uint256" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "SIGNER_DELAY", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "uint256", readonly internalType: "uint256" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "acceptOwnership", readonly inputs: readonly [], readonly outputs: readonly [], readonly stateMutability: "nonpayable" },
   { readonly type: "function", readonly name: "acceptSigner", readonly inputs: readonly [], readonly outputs: readonly [], readonly stateMutability: "nonpayable" },
@@ -577,9 +591,12 @@ export declare const signerRegistryAbi: readonly [
   { readonly type: "error", readonly name: "AttestationExpired", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "validUntil", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "AttestationIsRevoked", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "digest", readonly type: "bytes32", readonly internalType: "bytes32" }] },
   { readonly type: "error", readonly name: "AttestationNotYetValid", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "issuedAt", readonly type: "uint256", readonly internalType: "uint256" }] },
+  { readonly type: "error", readonly name: "AttestationOutdated", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "proposedAt", readonly type: "uint256", readonly internalType: "uint256" }] },
+  { readonly type: "error", readonly name: "AttestationTooLong", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }, { readonly name: "most", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "InvalidAttestation", readonly inputs: readonly [{ readonly name: "index", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "InvalidShortString", readonly inputs: readonly [] },
   { readonly type: "error", readonly name: "MalformedAttestations", readonly inputs: readonly [{ readonly name: "at", readonly type: "uint256", readonly internalType: "uint256" }] },
+  { readonly type: "error", readonly name: "OfferLapsed", readonly inputs: readonly [{ readonly name: "account", readonly type: "address", readonly internalType: "address" }, { readonly name: "until", readonly type: "uint256", readonly internalType: "uint256" }] },
   { readonly type: "error", readonly name: "OwnableInvalidOwner", readonly inputs: readonly [{ readonly name: "owner", readonly type: "address", readonly internalType: "address" }] },
   { readonly type: "error", readonly name: "OwnableUnauthorizedAccount", readonly inputs: readonly [{ readonly name: "account", readonly type: "address", readonly internalType: "address" }] },
   { readonly type: "error", readonly name: "OwnershipCannotBeRenounced", readonly inputs: readonly [] },
@@ -594,6 +611,7 @@ export declare const signerRegistryAbi: readonly [
 export declare const verifierEmergencyStopAbi: readonly [
   { readonly type: "constructor", readonly inputs: readonly [{ readonly name: "verifier_", readonly type: "address", readonly internalType: "contract IVerdictVerifier" }, { readonly name: "guardian", readonly type: "address", readonly internalType: "address" }], readonly stateMutability: "nonpayable" },
   { readonly type: "function", readonly name: "acceptOwnership", readonly inputs: readonly [], readonly outputs: readonly [], readonly stateMutability: "nonpayable" },
+  { readonly type: "function", readonly name: "accumulate", readonly inputs: readonly [{ readonly name: "key", readonly type: "address", readonly internalType: "address" }, { readonly name: "keyHash", readonly type: "bytes32", readonly internalType: "bytes32" }, { readonly name: "instances", readonly type: "uint256[]", readonly internalType: "uint256[]" }, { readonly name: "proof", readonly type: "bytes", readonly internalType: "bytes" }], readonly outputs: readonly [{ readonly name: "pairing", readonly type: "uint256[12]", readonly internalType: "uint256[12]" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "owner", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "address", readonly internalType: "address" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "pendingOwner", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "address", readonly internalType: "address" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "renounceOwnership", readonly inputs: readonly [], readonly outputs: readonly [], readonly stateMutability: "view" },
@@ -614,6 +632,7 @@ export declare const verifierEmergencyStopAbi: readonly [
 export declare const verifierRouterAbi: readonly [
   { readonly type: "constructor", readonly inputs: readonly [{ readonly name: "initialOwner", readonly type: "address", readonly internalType: "address" }], readonly stateMutability: "nonpayable" },
   { readonly type: "function", readonly name: "acceptOwnership", readonly inputs: readonly [], readonly outputs: readonly [], readonly stateMutability: "nonpayable" },
+  { readonly type: "function", readonly name: "accumulate", readonly inputs: readonly [{ readonly name: "key", readonly type: "address", readonly internalType: "address" }, { readonly name: "keyHash", readonly type: "bytes32", readonly internalType: "bytes32" }, { readonly name: "instances", readonly type: "uint256[]", readonly internalType: "uint256[]" }, { readonly name: "proof", readonly type: "bytes", readonly internalType: "bytes" }], readonly outputs: readonly [{ readonly name: "pairing", readonly type: "uint256[12]", readonly internalType: "uint256[12]" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "addVerifier", readonly inputs: readonly [{ readonly name: "selector", readonly type: "bytes4", readonly internalType: "bytes4" }, { readonly name: "verifier", readonly type: "address", readonly internalType: "address" }], readonly outputs: readonly [], readonly stateMutability: "nonpayable" },
   { readonly type: "function", readonly name: "owner", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "address", readonly internalType: "address" }], readonly stateMutability: "view" },
   { readonly type: "function", readonly name: "pendingOwner", readonly inputs: readonly [], readonly outputs: readonly [{ readonly name: "", readonly type: "address", readonly internalType: "address" }], readonly stateMutability: "view" },

@@ -241,8 +241,11 @@ export const iSignerRegistryAbi = [
   {"type":"error","name":"AttestationExpired","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"validUntil","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"AttestationIsRevoked","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"digest","type":"bytes32","internalType":"bytes32"}]},
   {"type":"error","name":"AttestationNotYetValid","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"issuedAt","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"AttestationOutdated","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"proposedAt","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"AttestationTooLong","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"most","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"InvalidAttestation","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"MalformedAttestations","inputs":[{"name":"at","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"OfferLapsed","inputs":[{"name":"account","type":"address","internalType":"address"},{"name":"until","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"OwnershipCannotBeRenounced","inputs":[]},
   {"type":"error","name":"SignerAlreadyKnown","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"SignerNotCounting","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
@@ -341,6 +344,7 @@ export const inferenceOracleAbi = [
   {"type":"error","name":"NoScore","inputs":[{"name":"subject","type":"address","internalType":"address"},{"name":"modelId","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"NonceAlreadyUsed","inputs":[{"name":"subject","type":"address","internalType":"address"},{"name":"given","type":"uint256","internalType":"uint256"},{"name":"last","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"NonceTooFar","inputs":[{"name":"subject","type":"address","internalType":"address"},{"name":"given","type":"uint256","internalType":"uint256"},{"name":"largest","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"NotEnoughGas","inputs":[]},
   {"type":"error","name":"NotForCallers","inputs":[]},
   {"type":"error","name":"NotOnCurve","inputs":[]},
   {"type":"error","name":"OtherReferenceString","inputs":[]},
@@ -364,12 +368,15 @@ export const inferenceOracleAbi = [
 
 export const inferenceProofVerifierAbi = [
   {"type":"constructor","inputs":[{"name":"oracle_","type":"address","internalType":"contract IInferenceOracle"},{"name":"modelId_","type":"uint256","internalType":"uint256"}],"stateMutability":"nonpayable"},
+  {"type":"function","name":"CHECK_GAS","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"CHECK_GAS_PER_BYTE","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"modelId","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"oracle","inputs":[],"outputs":[{"name":"","type":"address","internalType":"contract IInferenceOracle"}],"stateMutability":"view"},
   {"type":"function","name":"proofProfile","inputs":[],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"view"},
   {"type":"function","name":"proofSystem","inputs":[],"outputs":[{"name":"","type":"string","internalType":"string"}],"stateMutability":"pure"},
   {"type":"function","name":"verify","inputs":[{"name":"inputHash","type":"bytes32","internalType":"bytes32"},{"name":"outputHash","type":"bytes32","internalType":"bytes32"},{"name":"metadata","type":"bytes","internalType":"bytes"},{"name":"proof","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"valid","type":"bool","internalType":"bool"}],"stateMutability":"view"},
-  {"type":"error","name":"CheckIncomplete","inputs":[]}
+  {"type":"error","name":"CheckIncomplete","inputs":[]},
+  {"type":"error","name":"NotEnoughGas","inputs":[{"name":"needed","type":"uint256","internalType":"uint256"}]}
 ];
 
 export const inferenceValidatorAbi = [
@@ -472,6 +479,7 @@ export const oracleTimelockAbi = [
   {"type":"function","name":"cancel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"delay","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"execute","inputs":[{"name":"call","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"handoverAt","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"oracle","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
   {"type":"function","name":"owner","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
   {"type":"function","name":"pause","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
@@ -488,6 +496,8 @@ export const oracleTimelockAbi = [
   {"type":"event","name":"OwnershipTransferStarted","inputs":[{"name":"previousOwner","type":"address","indexed":true,"internalType":"address"},{"name":"newOwner","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},
   {"type":"event","name":"OwnershipTransferred","inputs":[{"name":"previousOwner","type":"address","indexed":true,"internalType":"address"},{"name":"newOwner","type":"address","indexed":true,"internalType":"address"}],"anonymous":false},
   {"type":"error","name":"AlreadyScheduled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},
+  {"type":"error","name":"HandoverTooEarly","inputs":[{"name":"readyAt","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"HandoverTooLate","inputs":[{"name":"until","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"InvalidDelay","inputs":[{"name":"delay","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"NotDelayed","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},
   {"type":"error","name":"NotScheduled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},
@@ -499,6 +509,7 @@ export const oracleTimelockAbi = [
 ];
 
 export const pairingSumAbi = [
+  {"type":"error","name":"NotEnoughGas","inputs":[]},
   {"type":"error","name":"NotOnCurve","inputs":[]}
 ];
 
@@ -506,6 +517,7 @@ export const proofCombinerAbi = [
   {"type":"function","name":"verifyAll","inputs":[{"name":"proofs","type":"tuple[]","internalType":"struct ProofCombiner.Proof[]","components":[{"name":"verifier","type":"address","internalType":"contract IVerdictAccumulator"},{"name":"key","type":"address","internalType":"address"},{"name":"keyHash","type":"bytes32","internalType":"bytes32"},{"name":"instances","type":"uint256[]","internalType":"uint256[]"},{"name":"proof","type":"bytes","internalType":"bytes"}]}],"outputs":[{"name":"","type":"bool","internalType":"bool"}],"stateMutability":"view"},
   {"type":"error","name":"NoProofs","inputs":[]},
   {"type":"error","name":"NoVerifier","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"verifier","type":"address","internalType":"address"}]},
+  {"type":"error","name":"NotEnoughGas","inputs":[]},
   {"type":"error","name":"NotOnCurve","inputs":[]},
   {"type":"error","name":"OtherReferenceString","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"PairingFailed","inputs":[]},
@@ -551,6 +563,8 @@ export const signerRegistryAbi = [
   {"type":"constructor","inputs":[{"name":"initialOwner","type":"address","internalType":"address"}],"stateMutability":"nonpayable"},
   {"type":"function","name":"ATTESTATION_TYPEHASH","inputs":[],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"view"},
   {"type":"function","name":"MAX_SIGNERS","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"MAX_VALIDITY","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"OFFER_PERIOD","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"SIGNER_DELAY","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"acceptOwnership","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"acceptSigner","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
@@ -577,9 +591,12 @@ export const signerRegistryAbi = [
   {"type":"error","name":"AttestationExpired","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"validUntil","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"AttestationIsRevoked","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"digest","type":"bytes32","internalType":"bytes32"}]},
   {"type":"error","name":"AttestationNotYetValid","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"issuedAt","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"AttestationOutdated","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"proposedAt","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"AttestationTooLong","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"most","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"InvalidAttestation","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"InvalidShortString","inputs":[]},
   {"type":"error","name":"MalformedAttestations","inputs":[{"name":"at","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"OfferLapsed","inputs":[{"name":"account","type":"address","internalType":"address"},{"name":"until","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"OwnableInvalidOwner","inputs":[{"name":"owner","type":"address","internalType":"address"}]},
   {"type":"error","name":"OwnableUnauthorizedAccount","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"OwnershipCannotBeRenounced","inputs":[]},
@@ -594,6 +611,7 @@ export const signerRegistryAbi = [
 export const verifierEmergencyStopAbi = [
   {"type":"constructor","inputs":[{"name":"verifier_","type":"address","internalType":"contract IVerdictVerifier"},{"name":"guardian","type":"address","internalType":"address"}],"stateMutability":"nonpayable"},
   {"type":"function","name":"acceptOwnership","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"accumulate","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"keyHash","type":"bytes32","internalType":"bytes32"},{"name":"instances","type":"uint256[]","internalType":"uint256[]"},{"name":"proof","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"pairing","type":"uint256[12]","internalType":"uint256[12]"}],"stateMutability":"view"},
   {"type":"function","name":"owner","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
   {"type":"function","name":"pendingOwner","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
   {"type":"function","name":"renounceOwnership","inputs":[],"outputs":[],"stateMutability":"view"},
@@ -614,6 +632,7 @@ export const verifierEmergencyStopAbi = [
 export const verifierRouterAbi = [
   {"type":"constructor","inputs":[{"name":"initialOwner","type":"address","internalType":"address"}],"stateMutability":"nonpayable"},
   {"type":"function","name":"acceptOwnership","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"accumulate","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"keyHash","type":"bytes32","internalType":"bytes32"},{"name":"instances","type":"uint256[]","internalType":"uint256[]"},{"name":"proof","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"pairing","type":"uint256[12]","internalType":"uint256[12]"}],"stateMutability":"view"},
   {"type":"function","name":"addVerifier","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"},{"name":"verifier","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"owner","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
   {"type":"function","name":"pendingOwner","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},

@@ -232,6 +232,7 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
             try this.accumulateInference(inferences[i]) returns (uint256[18] memory one) {
                 all[i] = one;
             } catch (bytes memory reason) {
+                PairingSum.requireTellingGas();
                 revert InferenceRefused(i, reason);
             }
             uint256[12] memory next = _pairingOf(all[i]);
@@ -246,6 +247,7 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
         }
         if (sum.holds()) return all;
         for (uint256 i = 0; i < all.length; ++i) {
+            PairingSum.requireTellingGas();
             if (!_pairingOf(all[i]).holds()) {
                 revert InferenceRefused(i, abi.encodeWithSelector(InvalidProof.selector));
             }

@@ -10,8 +10,9 @@ import {ISignerRegistry} from "./interfaces/ISignerRegistry.sol";
 
 /// @title Registry of data providers
 /// @notice The owner proposes a provider, the provider accepts, and a delay after the proposal lets everyone see
-/// it before its statements count. Removal is immediate. An index is given once and for all, so that old records
-/// keep their meaning.
+/// it before its statements count. An offer that is not accepted lapses, so that none counts whom all but itself have
+/// forgotten. Removal is immediate; of a provider that returns, what it stated before is not taken up again. An index
+/// is given once and for all, so that old records keep their meaning.
 ///
 /// Trust: the owner chooses who signs. Statements are bound to chain, registry, subject, schema and inputs;
 /// signatures with a high s and signers that stand twice are refused. Signers that are contracts are asked by
@@ -23,13 +24,29 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
     );
     /// @notice Seconds between a proposal and the first statement that counts.
     uint256 public constant SIGNER_DELAY = 2 days;
+    /// @notice Seconds after a proposal in which it can be accepted.
+    uint256 public constant OFFER_PERIOD = 30 days;
+    /// @notice Longest time in seconds between a statement's issue and its end.
+    uint256 public constant MAX_VALIDITY = 30 days;
     /// @notice Signers that there can be in the registry's life: a record has a bit for each.
     uint256 public constant MAX_SIGNERS = 32;
 
     /// @dev Index, two times and the length of a signature.
     uint256 private constant HEAD = 1 + 8 + 8 + 2;
 
-    Signer[] private _signers;
+    /// @dev A signer, and whether it was removed before it was proposed last: one word.
+    struct Entry {
+        address account;
+        uint40 countsFrom;
+        uint40 proposedAt;
+        bool removed;
+        bool returned;
+    }
+
+    /// @dev Those ever proposed; all zero from `signerCount` on.
+    mapping(uint256 index => Entry) private _signers;
+    /// @inheritdoc ISignerRegistry
+    uint256 public override signerCount;
     /// @dev Index plus one.
     mapping(address account => uint256) private _numberOf;
     mapping(address account => mapping(bytes32 digest => bool)) private _revoked;
@@ -43,21 +60,24 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
     function proposeSigner(address account) external override onlyOwner {
         uint256 number = _numberOf[account];
         if (number == 0) {
-            if (_signers.length == MAX_SIGNERS) revert TooManySigners(MAX_SIGNERS);
-            _signers.push().account = account;
-            number = _signers.length;
+            if (signerCount == MAX_SIGNERS) revert TooManySigners(MAX_SIGNERS);
+            number = ++signerCount;
             _numberOf[account] = number;
-        } else if (!_signers[number - 1].removed) {
-            revert SignerAlreadyKnown(account);
         }
-        _signers[number - 1] = Signer(account, 0, uint40(block.timestamp), false);
+        Entry memory last = _signers[number - 1];
+        bool open = last.countsFrom != 0 || block.timestamp <= last.proposedAt + OFFER_PERIOD;
+        if (last.proposedAt != 0 && open && !last.removed) revert SignerAlreadyKnown(account);
+        bool returned = last.removed || last.returned;
+        _signers[number - 1] = Entry(account, 0, uint40(block.timestamp), false, returned);
         emit SignerProposed(account, number - 1, block.timestamp + SIGNER_DELAY);
     }
 
     /// @inheritdoc ISignerRegistry
     function acceptSigner() external override {
-        Signer storage signer = _known(msg.sender);
+        Entry storage signer = _known(msg.sender);
         if (signer.countsFrom != 0) revert SignerAlreadyKnown(msg.sender);
+        uint256 until = signer.proposedAt + OFFER_PERIOD;
+        if (block.timestamp > until) revert OfferLapsed(msg.sender, until);
         signer.countsFrom = uint40(signer.proposedAt + SIGNER_DELAY);
         emit SignerAccepted(msg.sender, _numberOf[msg.sender] - 1);
     }
@@ -76,7 +96,9 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
 
     /// @inheritdoc IInputVoucher
     function signerAt(uint256 index) external view override returns (Signer memory signer) {
-        return _signers[index];
+        if (index >= signerCount) revert SignerNotCounting(index);
+        Entry memory entry = _signers[index];
+        return Signer(entry.account, entry.countsFrom, entry.proposedAt, entry.removed);
     }
 
     /// @inheritdoc ISignerRegistry
@@ -84,11 +106,6 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
         index = _numberOf[account];
         if (index == 0) revert SignerUnknown(account);
         return index - 1;
-    }
-
-    /// @inheritdoc ISignerRegistry
-    function signerCount() external view override returns (uint256) {
-        return _signers.length;
     }
 
     // --------------------------------------------------------------- statements
@@ -131,11 +148,16 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
         private
         view
     {
-        address signer = _countingSigner(index);
-        if (times >> 64 > block.timestamp) revert AttestationNotYetValid(index, times >> 64);
-        if (uint64(times) < block.timestamp) revert AttestationExpired(index, uint64(times));
-        if (_revoked[signer][digest]) revert AttestationIsRevoked(index, digest);
-        if (!SignatureChecker.isValidSignatureNowCalldata(signer, digest, signature)) {
+        Entry memory signer = _countingSigner(index);
+        (uint256 issuedAt, uint256 validUntil) = (times >> 64, uint64(times));
+        if (issuedAt > block.timestamp) revert AttestationNotYetValid(index, issuedAt);
+        if (validUntil < block.timestamp) revert AttestationExpired(index, validUntil);
+        if (validUntil - issuedAt > MAX_VALIDITY) revert AttestationTooLong(index, MAX_VALIDITY);
+        if (signer.returned && issuedAt < signer.proposedAt) {
+            revert AttestationOutdated(index, signer.proposedAt);
+        }
+        if (_revoked[signer.account][digest]) revert AttestationIsRevoked(index, digest);
+        if (!SignatureChecker.isValidSignatureNowCalldata(signer.account, digest, signature)) {
             revert InvalidAttestation(index);
         }
     }
@@ -156,16 +178,14 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
         revert OwnershipCannotBeRenounced();
     }
 
-    /// @dev The account at `index`, if its statements count now.
-    function _countingSigner(uint256 index) private view returns (address) {
-        if (index >= _signers.length) revert SignerNotCounting(index);
-        Signer memory signer = _signers[index];
+    /// @dev The signer at `index`, if its statements count now.
+    function _countingSigner(uint256 index) private view returns (Entry memory signer) {
+        signer = _signers[index];
         bool counts = signer.countsFrom != 0 && block.timestamp >= signer.countsFrom && !signer.removed;
         if (!counts) revert SignerNotCounting(index);
-        return signer.account;
     }
 
-    function _known(address account) private view returns (Signer storage signer) {
+    function _known(address account) private view returns (Entry storage signer) {
         uint256 number = _numberOf[account];
         if (number == 0) revert SignerUnknown(account);
         signer = _signers[number - 1];

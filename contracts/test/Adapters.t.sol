@@ -5,6 +5,9 @@ import {InferenceProofVerifier} from "../src/adapters/InferenceProofVerifier.sol
 import {InferenceValidator, IValidationRegistry} from "../src/adapters/InferenceValidator.sol";
 import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
+import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {SignerRegistry} from "../src/SignerRegistry.sol";
+import {PairedVerifier} from "./base/IdealVerifier.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
 
 /// @notice ERC-8004's registry as far as validators see it: who was asked may answer.
@@ -35,6 +38,15 @@ contract Validations is IValidationRegistry {
 
     function answerTo(bytes32 requestHash) external view returns (Answer memory) {
         return _answers[requestHash];
+    }
+}
+
+/// @notice Fails without a word.
+contract Silent {
+    fallback() external {
+        assembly ("memory-safe") {
+            revert(0, 0)
+        }
     }
 }
 
@@ -100,16 +112,73 @@ contract AdaptersTest is OracleFixture {
         vm.assertFalse(check(s, proof), "too late");
     }
 
-    function testFuzz_TooLittleGasNeverMakesAProofInvalid(uint256 gas_) public view {
+    /// @dev A call of `verify` with a valid proof of a model whose verifier pairs points.
+    function pairedCall() private returns (bytes memory call, uint256 needed) {
+        verifier = new PairedVerifier();
         Statement memory s = statement(1, 600_000);
-        bytes memory output = abi.encode(s.values);
-        bytes memory call = abi.encodeCall(
-            proofs.verify,
-            (commitmentOf(s, address(oracle)), keccak256(output), output, encodeProof(s, prove(s)))
+        s.modelId = registerModel(verificationData("paired", 0, 1, 0, 1_000_000));
+        approve(s.modelId);
+        proofs = new InferenceProofVerifier(IInferenceOracle(address(oracle)), s.modelId);
+        (bytes memory output, bytes memory proof) = (abi.encode(s.values), encodeProof(s, prove(s)));
+        call = abi.encodeCall(
+            proofs.verify, (commitmentOf(s, address(oracle)), keccak256(output), output, proof)
         );
-        gas_ = bound(gas_, 0, 200_000);
+        needed = proofs.CHECK_GAS() + proofs.CHECK_GAS_PER_BYTE() * (output.length + proof.length);
+    }
+
+    function testFuzz_TooLittleGasNeverMakesAProofInvalid(uint256 gas_, bool scarce) public {
+        (bytes memory call, uint256 needed) = pairedCall();
+        gas_ = bound(gas_, 0, scarce ? 400_000 : needed + 100_000);
         (bool ok, bytes memory answer) = address(proofs).staticcall{gas: gas_}(call);
         vm.assertTrue(!ok || abi.decode(answer, (bool)), "valid, or no answer");
+        vm.assertTrue(ok || gas_ < needed + 10_000, "enough");
+        if (ok || answer.length == 0) return;
+        vm.assertEq(
+            answer, abi.encodeWithSelector(InferenceProofVerifier.NotEnoughGas.selector, needed), "why"
+        );
+    }
+
+    function test_ACheckThatSaysNothingIsNoAnswer() public {
+        proofs = new InferenceProofVerifier(IInferenceOracle(address(new Silent())), creditModel);
+        vm.expectRevert(InferenceProofVerifier.CheckIncomplete.selector);
+        proofs.verify(bytes32(0), keccak256(""), "", "");
+    }
+
+    /// @dev What the oracle says of a model, whatever proof is brought, is handed on.
+    function noAnswer(Statement memory s, bytes memory reason) private {
+        proofs = new InferenceProofVerifier(IInferenceOracle(address(oracle)), s.modelId);
+        (bytes memory output, bytes memory proof) = (abi.encode(s.values), encodeProof(s, prove(s)));
+        bytes32 input = commitmentOf(s, address(oracle));
+        vm.expectRevert(reason);
+        proofs.verify(input, keccak256(output), output, proof);
+    }
+
+    function test_WhatIsNotTheProofsFaultDoesNotMakeItInvalid() public {
+        Statement memory s = statement(1, 600_000);
+        s.inputWords = new uint256[](1);
+        s.modelId = registerModel(verificationData("attested", 1, 1, 0, 1_000_000));
+        noAnswer(s, abi.encodeWithSelector(IInferenceOracle.ModelNotApproved.selector, s.modelId));
+        approveWith(s.modelId, address(new SignerRegistry(owner)), 1, "schema");
+        noAnswer(s, abi.encodeWithSelector(IInferenceOracle.AttestationsRequired.selector, s.modelId));
+
+        s = statement(1, 600_000);
+        IModelRegistry.VerificationData memory data = verificationData("batch", 0, 1, 0, 1_000_000);
+        data.batch = 2;
+        s.modelId = registerModel(data);
+        approve(s.modelId);
+        noAnswer(s, abi.encodeWithSelector(IInferenceOracle.BatchSizeMismatch.selector, 2, 1));
+
+        s = statement(1, 600_000);
+        bytes memory code = address(verifier).code;
+        vm.etch(address(verifier), bytes.concat(code, hex"00"));
+        noAnswer(s, abi.encodeWithSelector(IInferenceOracle.ModelChanged.selector, creditModel));
+        vm.etch(address(verifier), code);
+        vm.prank(modelOwner);
+        registry.deprecateModel(creditModel);
+        noAnswer(
+            s,
+            abi.encodeWithSelector(IERCZKMLVerifier.VerificationRefused_ModelDeprecated.selector, creditModel)
+        );
     }
 
     function test_AProfileNamesChainOracleAndModel() public {
@@ -136,6 +205,30 @@ contract AdaptersTest is OracleFixture {
         vm.assertEq(answer.response, 100, "passed");
         vm.assertEq(answer.responseHash, keccak256(output), "outputs");
         vm.assertEq(answer.tag, "halo2-kzg-bn254-v1", "tag");
+    }
+
+    function test_WhatIsRecordedFirstIsNotAnswered() public {
+        Statement memory s = statement(1, 600_000);
+        bytes32 request = commitmentOf(s, address(oracle));
+        validations.validationRequest(address(validator), request);
+        bytes memory proof = encodeProof(s, prove(s));
+        assertAccepted(callOf(s));
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.NonceAlreadyUsed.selector, borrower, 1, 1));
+        validator.validate(creditModel, request, abi.encode(s.values), proof);
+        vm.assertEq(validations.answerTo(request).response, 0, "no answer");
+    }
+
+    function test_ThereIsNoAnswerForAModelThatDemandsAttestations() public {
+        Statement memory s = statement(1, 600_000);
+        s.inputWords = new uint256[](1);
+        s.modelId = registerModel(verificationData("attested", 1, 1, 0, 1_000_000));
+        approveWith(s.modelId, address(new SignerRegistry(owner)), 1, "schema");
+        bytes32 request = commitmentOf(s, address(oracle));
+        validations.validationRequest(address(validator), request);
+        bytes memory proof = encodeProof(s, prove(s));
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.AttestationsRequired.selector, s.modelId));
+        validator.validate(s.modelId, request, abi.encode(s.values), proof);
+        vm.assertEq(validations.answerTo(request).response, 0, "no answer");
     }
 
     function testFuzz_WhatDoesNotHoldIsNotAnswered(bytes32 request) public {

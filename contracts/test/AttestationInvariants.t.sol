@@ -11,6 +11,7 @@ contract AttestationHandler is AttestationFixture {
 
     mapping(uint256 index => uint256 from) private _countsFrom;
     mapping(uint256 index => uint256 at) private _proposedAt;
+    mapping(uint256 index => bool) private _returned;
     mapping(bytes32 digest => mapping(uint256 index => bool)) private _revoked;
     uint256 private _nonce;
 
@@ -36,11 +37,15 @@ contract AttestationHandler is AttestationFixture {
         uint256 i = which % KEYS;
         vm.prank(vm.addr(i + 1));
         try signers.acceptSigner() {
-            if (_proposedAt[i] == 0 || _countsFrom[i] != 0) violation = "accepted twice, or unasked";
+            if (!_mayAccept(i)) violation = "accepted twice, too late, or unasked";
             _countsFrom[i] = _proposedAt[i] + 2 days;
         } catch {
-            if (_proposedAt[i] != 0 && _countsFrom[i] == 0) violation = "could not accept";
+            if (_mayAccept(i)) violation = "could not accept";
         }
+    }
+
+    function _mayAccept(uint256 i) private view returns (bool) {
+        return _proposedAt[i] != 0 && _countsFrom[i] == 0 && block.timestamp <= _proposedAt[i] + 30 days;
     }
 
     function removeOrPropose(uint256 which) external {
@@ -48,7 +53,7 @@ contract AttestationHandler is AttestationFixture {
         vm.prank(owner);
         if (_proposedAt[i] != 0) {
             signers.removeSigner(vm.addr(i + 1));
-            (_proposedAt[i], _countsFrom[i]) = (0, 0);
+            (_proposedAt[i], _countsFrom[i], _returned[i]) = (0, 0, true);
         } else {
             signers.proposeSigner(vm.addr(i + 1));
             _proposedAt[i] = block.timestamp;
@@ -59,7 +64,8 @@ contract AttestationHandler is AttestationFixture {
         vm.warp(block.timestamp + time % 1 days);
     }
 
-    /// @dev A request with the statements of a subset of keys; some are stale, some are revoked.
+    /// @dev A request with the statements of a subset of keys; some are stale, some are revoked, some too long or of
+    /// before a signer's return.
     function submit(uint256 subset, uint256 age, uint256 revoke) external {
         Statement memory s = attested(++_nonce);
         bytes memory list;
@@ -68,6 +74,7 @@ contract AttestationHandler is AttestationFixture {
         for (uint8 i = 0; i < KEYS; ++i) {
             if (subset >> i & 1 == 0) continue;
             Vouch memory v = vouch(i, i + 1);
+            v.issuedAt = uint64(block.timestamp - ((age >> 128 + 8 * i) % 256) * 3 hours);
             v.validUntil = uint64(block.timestamp + 1 hours - (age >> 8 * i) % 65 minutes);
             bytes32 digest = digestOf(s, v);
             if ((revoke >> 8 * i) % 16 == 0) {
@@ -77,6 +84,8 @@ contract AttestationHandler is AttestationFixture {
             }
             bool counts = _countsFrom[i] != 0 && block.timestamp >= _countsFrom[i];
             should = should && counts && v.validUntil >= block.timestamp && !_revoked[digest][i];
+            should = should && (!_returned[i] || v.issuedAt >= _proposedAt[i]);
+            should = should && (v.validUntil < v.issuedAt || v.validUntil - v.issuedAt <= 30 days);
             list = bytes.concat(list, pack(v, signature(v.key, digest)));
             bitmap |= 2 ** i;
         }

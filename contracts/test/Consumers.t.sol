@@ -4,6 +4,7 @@ pragma solidity 0.8.34;
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ScoreFeed} from "../src/adapters/ScoreFeed.sol";
 import {ClassifierMarket} from "../src/examples/ClassifierMarket.sol";
+import {CreditLine} from "../src/examples/CreditLine.sol";
 import {FraudGate} from "../src/examples/FraudGate.sol";
 import {ScoreConsumer} from "../src/ScoreConsumer.sol";
 import {ScoreVotes} from "../src/examples/ScoreVotes.sol";
@@ -71,6 +72,64 @@ contract ConsumersTest is OracleFixture {
         new ScoreVotes(oracle, fraudModel);
         vm.expectRevert(wrongDirection(fraudModel));
         new ClassifierMarket(oracle, fraudModel, borrower, block.timestamp + 1);
+    }
+
+    /// @dev A model whose scores are between 0 and `max` in units of 10^-decimals.
+    function scaled(uint8 decimals, int64 max, IModelRegistry.ScoreDirection direction)
+        private
+        returns (uint256 id)
+    {
+        IModelRegistry.VerificationData memory data =
+            verificationData(string(abi.encodePacked("scaled", decimals, direction)), 0, 1, 0, max);
+        (data.decimals, data.direction) = (decimals, direction);
+        id = registerModel(data);
+        approve(id);
+    }
+
+    // ------------------------------------------------------------- credit line
+
+    function test_TermsFollowTheScore() public {
+        CreditLine line = new CreditLine(oracle, creditModel);
+        int256[6] memory scores = [int256(1_000_000), 900_000, 899_999, 750_000, 749_999, 500_000];
+        uint256[6] memory percents = [uint256(50), 50, 100, 100, 150, 150];
+        for (uint256 i = 0; i < 6; ++i) {
+            score(borrower, creditModel, scores[i]);
+            vm.assertEq(line.collateralPercent(borrower), percents[i], "percent");
+        }
+        score(borrower, creditModel, 499_999);
+        vm.expectRevert(
+            abi.encodeWithSelector(CreditLine.BorrowerDeclined.selector, borrower, int256(499_999))
+        );
+        line.collateralPercent(borrower);
+    }
+
+    function test_AScaleWithoutDecimalsMakesNoBadScoreAGoodOne() public {
+        uint256 id = scaled(0, 1, IModelRegistry.ScoreDirection.HigherIsBetter);
+        CreditLine line = new CreditLine(oracle, id);
+        score(borrower, id, 0);
+        vm.expectRevert(abi.encodeWithSelector(CreditLine.BorrowerDeclined.selector, borrower, int256(0)));
+        line.collateralPercent(borrower);
+        score(borrower, id, 1);
+        vm.assertEq(line.collateralPercent(borrower), 50, "the best");
+        id = scaled(0, 1, IModelRegistry.ScoreDirection.LowerIsBetter);
+        FraudGate gate = new FraudGate(oracle, id, coin, owner);
+        coin.mint(borrower, 2);
+        vm.startPrank(borrower);
+        coin.approve(address(gate), 2);
+        vm.stopPrank();
+        score(borrower, id, 1);
+        vm.prank(borrower);
+        vm.assertFalse(gate.send(stranger, 1), "a fraud");
+        score(borrower, id, 0);
+        vm.prank(borrower);
+        vm.assertTrue(gate.send(stranger, 1), "none");
+    }
+
+    function testFuzz_CollateralIsRoundedUp(uint128 amount) public {
+        CreditLine line = new CreditLine(oracle, creditModel);
+        score(borrower, creditModel, 950_000);
+        uint256 collateral = line.collateralFor(borrower, amount);
+        vm.assertTrue(collateral * 2 >= amount && collateral * 2 <= uint256(amount) + 1, "half, rounded up");
     }
 
     // -------------------------------------------------------------- fraud gate
@@ -231,6 +290,44 @@ contract ConsumersTest is OracleFixture {
         );
         m.bet(true);
     }
+
+    function testFuzz_ARecordMadeInTimeCountsWheneverSomebodyResolves(uint256 when, uint256 later) public {
+        ClassifierMarket m = market();
+        when = bound(when, 0, m.RESOLUTION_PERIOD() - 1);
+        vm.warp(m.closes() + when);
+        score(borrower, creditModel, 500_000);
+        vm.warp(block.timestamp + bound(later, 0, 400 days));
+        m.resolve();
+        vm.assertEq(uint256(m.outcome()), 1, "yes");
+    }
+
+    function test_ARecordThatIsReplacedAfterTheWeekCountsNoMore() public {
+        ClassifierMarket m = market();
+        vm.warp(m.closes());
+        score(borrower, creditModel, 500_000);
+        vm.warp(m.closes() + m.RESOLUTION_PERIOD());
+        score(borrower, creditModel, 1);
+        m.resolve();
+        vm.assertEq(uint256(m.outcome()), 3, "void");
+    }
+
+    function test_AScoreThatIsNoProbabilityHoldsNoBetsBack() public {
+        uint256 id = scaled(6, 2_000_000, IModelRegistry.ScoreDirection.HigherIsBetter);
+        ClassifierMarket m = new ClassifierMarket(oracle, id, borrower, block.timestamp + 1);
+        m.bet{value: 1 ether}(true);
+        vm.warp(m.closes());
+        score(borrower, id, 1_000_001);
+        vm.expectRevert(abi.encodeWithSelector(ScoreConsumer.ScoreOutOfScale.selector, int256(1_000_001)));
+        m.resolve();
+        vm.warp(m.closes() + m.RESOLUTION_PERIOD());
+        m.resolve();
+        vm.assertEq(uint256(m.outcome()), 3, "void");
+        uint256 before = address(this).balance;
+        m.claim();
+        vm.assertEq(address(this).balance - before, 1 ether, "back");
+    }
+
+    receive() external payable {}
 
     function test_ABetterCannotBePaidTwice() public {
         ClassifierMarket m = market();

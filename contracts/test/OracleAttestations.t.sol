@@ -90,6 +90,42 @@ contract OracleAttestationsTest is AttestationFixture {
         assertUnrecorded(model, withAlice(s, signed(s, v)), reason, "of the future");
     }
 
+    function testFuzz_NoStatementIsValidForLongerThanAMonth(uint64 age, uint64 validity) public {
+        uint256 most = signers.MAX_VALIDITY();
+        Statement memory s = attested(1);
+        Vouch memory v = vouch(1, BOB);
+        age = uint64(bound(age, 0, 60 days));
+        v.issuedAt = uint64(block.timestamp) - age;
+        v.validUntil = v.issuedAt + uint64(bound(validity, age, 120 days));
+        bytes memory data = withAlice(s, signed(s, v));
+        if (v.validUntil - v.issuedAt > most) {
+            bytes memory reason = abi.encodeWithSelector(ISignerRegistry.AttestationTooLong.selector, 1, most);
+            assertUnrecorded(model, data, reason, "too long");
+        } else {
+            assertAccepted(data);
+        }
+    }
+
+    /// @dev What is left to the provider: both hold, and who brings them chooses.
+    function test_StatementsOnDifferentInputsOfASubjectAllCountUntilRevoked() public {
+        Statement memory better = attested(1);
+        Statement memory worse = attested(2);
+        worse.inputWords[1] = 7;
+        assertAccepted(attestedCall(better, both(better)));
+        assertAccepted(attestedCall(worse, both(worse)));
+        better.nonce = 3;
+        bytes memory data = attestedCall(better, both(better));
+        bytes32 digest = digestOf(better, vouch(0, ALICE));
+        vm.prank(vm.addr(ALICE));
+        signers.revokeAttestation(digest);
+        assertUnrecorded(
+            model,
+            data,
+            abi.encodeWithSelector(ISignerRegistry.AttestationIsRevoked.selector, 0, digest),
+            "taken back"
+        );
+    }
+
     function test_TimesAreWhatWasSigned() public {
         Statement memory s = attested(1);
         Vouch memory v = vouch(1, BOB);

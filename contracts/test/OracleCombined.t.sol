@@ -7,7 +7,8 @@ import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {InferenceOracle} from "../src/InferenceOracle.sol";
 import {AttestationFixture} from "./base/AttestationFixture.sol";
-import {FalseVerifier, IdealAccumulator, IdealVerifier} from "./base/IdealVerifier.sol";
+import {PairingSum} from "../src/libraries/PairingSum.sol";
+import {FalseVerifier, IdealAccumulator, IdealVerifier, PairedVerifier} from "./base/IdealVerifier.sol";
 
 /// @notice Several proofs of several models in one call with one pairing.
 contract OracleCombinedTest is AttestationFixture {
@@ -186,6 +187,23 @@ contract OracleCombinedTest is AttestationFixture {
             list[i].proof = encodeProof(s, prove(i == 0 ? another(1) : statement(1, 123_456)));
             refusedAt(list, i, reason, "another statement's");
         }
+    }
+
+    /// @dev A proof that fails for want of gas is not said to be false: neither where its verifier multiplies points,
+    /// nor where the sum is paired.
+    function testFuzz_TooLittleGasNamesNoProof(uint256 gas_) public {
+        verifier = new PairedVerifier();
+        creditModel = registerModel(verificationData("credit paired", 0, 1, 0, 1_000_000));
+        approve(creditModel);
+        second = registerModel(verificationData("second paired", 1, 2, -50, 50));
+        approve(second);
+        model = registerModel(verificationData("attested paired", 2, 1, 0, 1_000_000));
+        approveWith(model, address(signers), 2, SCHEMA);
+        bytes memory data = call(three(1));
+        vm.prank(submitter);
+        (bool ok, bytes memory answer) = address(oracle).call{gas: bound(gas_, 100_000, 1_000_000)}(data);
+        if (ok || answer.length == 0) return;
+        vm.assertEq(answer, abi.encodeWithSelector(PairingSum.NotEnoughGas.selector), "no index");
     }
 
     function test_AVerifierThatCannotAccumulateIsRefused() public {

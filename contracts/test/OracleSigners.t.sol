@@ -67,6 +67,75 @@ contract OracleSignersTest is AttestationFixture {
         assertAccepted(attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, vouch(1, BOB)))));
     }
 
+    function testFuzz_AnOfferLapses(uint256 wait) public {
+        address carol = vm.addr(CAROL);
+        propose(carol);
+        uint256 until = block.timestamp + signers.OFFER_PERIOD();
+        wait = bound(wait, 0, 400 days);
+        vm.warp(block.timestamp + wait);
+        bool inTime = block.timestamp <= until;
+        if (!inTime) {
+            vm.expectRevert(abi.encodeWithSelector(ISignerRegistry.OfferLapsed.selector, carol, until));
+        }
+        vm.prank(carol);
+        signers.acceptSigner();
+        vm.assertEq(signers.signerAt(3).countsFrom != 0, inTime, "accepted");
+        if (inTime) {
+            vm.expectRevert(abi.encodeWithSelector(ISignerRegistry.SignerAlreadyKnown.selector, carol));
+        }
+        propose(carol);
+        if (inTime) return;
+        // Made again, it has the delay before it again.
+        vm.prank(carol);
+        signers.acceptSigner();
+        vm.assertEq(signers.signerAt(3).countsFrom, block.timestamp + signers.SIGNER_DELAY(), "later");
+        vm.assertEq(signers.signerCount(), 4, "one index");
+    }
+
+    function test_AnOpenOfferIsNotMadeTwiceAndCanBeTakenBack() public {
+        address carol = vm.addr(CAROL);
+        propose(carol);
+        vm.expectRevert(abi.encodeWithSelector(ISignerRegistry.SignerAlreadyKnown.selector, carol));
+        propose(carol);
+        vm.prank(owner);
+        signers.removeSigner(carol);
+        vm.expectRevert(abi.encodeWithSelector(ISignerRegistry.SignerUnknown.selector, carol));
+        vm.prank(carol);
+        signers.acceptSigner();
+        vm.expectRevert(notCounting(4));
+        signers.signerAt(4);
+    }
+
+    function test_WhatASignerStatedBeforeItsRemovalStaysOut() public {
+        Statement memory s = attested(1);
+        Vouch memory old = vouch(1, BOB);
+        old.validUntil = uint64(block.timestamp + 20 days);
+        address bob = vm.addr(BOB);
+        vm.prank(owner);
+        signers.removeSigner(bob);
+        vm.warp(block.timestamp + 1 hours);
+        propose(bob);
+        uint256 proposed = block.timestamp;
+        vm.prank(bob);
+        signers.acceptSigner();
+        vm.warp(block.timestamp + signers.SIGNER_DELAY());
+        s.deadline = uint64(block.timestamp + 1 hours);
+        bytes memory outdated =
+            abi.encodeWithSelector(ISignerRegistry.AttestationOutdated.selector, 1, proposed);
+        assertUnrecorded(
+            model, attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, old))), outdated, "old"
+        );
+        old.issuedAt = uint64(proposed - 1);
+        assertUnrecorded(
+            model,
+            attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, old))),
+            outdated,
+            "a second before"
+        );
+        old.issuedAt = uint64(proposed);
+        assertAccepted(attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, old))));
+    }
+
     function test_OnlyTheOwnerProposesAndRemovesAndOnlyTheSignerAccepts() public {
         bytes memory unauthorized = abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", stranger);
         vm.startPrank(stranger);

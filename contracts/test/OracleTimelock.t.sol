@@ -161,6 +161,42 @@ contract OracleTimelockTest is OracleFixture {
         vm.assertEq(oracle.owner(), stranger, "handed over");
     }
 
+    function testFuzz_TheTimelockIsHandedOverBetweenItsDelayAndItsEndOnly(uint256 wait) public {
+        vm.expectRevert(abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", owner));
+        vm.prank(owner);
+        lock.transferOwnership(owner);
+        vm.prank(admin);
+        lock.transferOwnership(stranger);
+        wait = bound(wait, 0, 40 days);
+        vm.warp(START + wait);
+        (bytes4 early, bytes4 late) =
+            (OracleTimelock.HandoverTooEarly.selector, OracleTimelock.HandoverTooLate.selector);
+        bool inTime = wait >= DELAY && wait <= DELAY + 14 days;
+        if (wait < DELAY) vm.expectRevert(abi.encodeWithSelector(early, START + DELAY));
+        else if (!inTime) vm.expectRevert(abi.encodeWithSelector(late, START + DELAY + 14 days));
+        vm.prank(stranger);
+        lock.acceptOwnership();
+        vm.assertEq(lock.owner(), inTime ? stranger : admin, "owner");
+    }
+
+    function test_AnOfferOfTheTimelockIsTakenBackOrMadeAnew() public {
+        vm.prank(admin);
+        lock.transferOwnership(stranger);
+        vm.warp(START + DELAY);
+        vm.prank(admin);
+        lock.transferOwnership(borrower);
+        vm.expectRevert(abi.encodeWithSelector(OracleTimelock.HandoverTooEarly.selector, START + 2 * DELAY));
+        vm.prank(borrower);
+        lock.acceptOwnership();
+        vm.prank(admin);
+        lock.transferOwnership(address(0));
+        vm.warp(START + 2 * DELAY);
+        vm.expectRevert(abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", borrower));
+        vm.prank(borrower);
+        lock.acceptOwnership();
+        vm.assertEq(lock.owner(), admin, "still the admin's");
+    }
+
     /// @dev Whatever is announced, taken back and done at whatever times: what is done was announced the delay ago, and
     /// not taken back since.
     function testFuzz_NoOrderOfCallsDoesAnythingEarly(uint256 seed) public {

@@ -3,8 +3,22 @@ pragma solidity 0.8.34;
 
 import {IVerdictAccumulator} from "../src/interfaces/IVerdictAccumulator.sol";
 import {ProofCombiner} from "../src/router/ProofCombiner.sol";
-import {IdealAccumulator, IdealVerifier} from "./base/IdealVerifier.sol";
+import {PairingSum} from "../src/libraries/PairingSum.sol";
+import {VerifierEmergencyStop} from "../src/router/VerifierEmergencyStop.sol";
+import {VerifierRouter} from "../src/router/VerifierRouter.sol";
+import {IdealAccumulator, IdealVerifier, PairedVerifier} from "./base/IdealVerifier.sol";
 import {TestBase} from "./base/TestBase.sol";
+
+/// @notice Leaves points behind that are none, and nothing of G2.
+contract Astray {
+    function accumulate(address, bytes32, uint256[] calldata, bytes calldata)
+        external
+        pure
+        returns (uint256[12] memory pairing)
+    {
+        (pairing[0], pairing[6]) = (1, 1);
+    }
+}
 
 /// @notice Several proofs for one pairing, without an oracle. Real proofs are combined in the generator's tests.
 contract ProofCombinerTest is TestBase {
@@ -65,6 +79,39 @@ contract ProofCombinerTest is TestBase {
         combiner.verifyAll(proofs);
     }
 
+    function testFuzz_TooLittleGasNamesNoProof(uint256 gas_) public {
+        verifier = new PairedVerifier();
+        bytes memory data = abi.encodeCall(combiner.verifyAll, (list(1, 1, 1)));
+        (bool ok, bytes memory answer) = address(combiner).staticcall{gas: bound(gas_, 0, 800_000)}(data);
+        if (ok || answer.length == 0) return;
+        vm.assertEq(answer, abi.encodeWithSelector(PairingSum.NotEnoughGas.selector), "no index");
+    }
+
+    function test_AStopAndARouterMayStandBeforeAVerifier() public {
+        VerifierEmergencyStop stop = new VerifierEmergencyStop(verifier, address(this));
+        VerifierRouter router = new VerifierRouter(address(this));
+        router.addVerifier(0x11111111, address(stop));
+        ProofCombiner.Proof[] memory proofs = list(1, 1, 1);
+        proofs[0].verifier = stop;
+        (proofs[2].verifier, proofs[2].proof) = (router, bytes.concat(hex"11111111", proofs[2].proof));
+        vm.assertTrue(combiner.verifyAll(proofs), "by all ways");
+        stop.stop();
+        vm.expectRevert(refusal(0, VerifierEmergencyStop.VerifierStopped.selector));
+        combiner.verifyAll(proofs);
+        proofs[0].verifier = verifier;
+        vm.expectRevert(refusal(2, VerifierEmergencyStop.VerifierStopped.selector));
+        combiner.verifyAll(proofs);
+        router.removeVerifier(0x11111111);
+        bytes memory reason =
+            abi.encodeWithSelector(VerifierRouter.SelectorRemoved.selector, bytes4(0x11111111));
+        vm.expectRevert(abi.encodeWithSelector(ProofCombiner.ProofRefused.selector, 2, reason));
+        combiner.verifyAll(proofs);
+        proofs[2].proof = hex"111111";
+        reason = abi.encodeWithSelector(VerifierRouter.ProofTooShort.selector, 3);
+        vm.expectRevert(abi.encodeWithSelector(ProofCombiner.ProofRefused.selector, 2, reason));
+        combiner.verifyAll(proofs);
+    }
+
     function test_WhatCannotBeCombinedIsRefused() public {
         ProofCombiner.Proof[] memory proofs = new ProofCombiner.Proof[](0);
         vm.expectRevert(abi.encodeWithSelector(ProofCombiner.NoProofs.selector));
@@ -80,6 +127,14 @@ contract ProofCombinerTest is TestBase {
         vm.expectRevert(abi.encodeWithSelector(ProofCombiner.OtherReferenceString.selector, 2));
         combiner.verifyAll(proofs);
 
+        proofs = new ProofCombiner.Proof[](2);
+        proofs[0] = proof(verifier, 1, 1);
+        proofs[0].verifier = IVerdictAccumulator(address(new Astray()));
+        proofs[1] = proofs[0];
+        vm.expectRevert(PairingSum.NotOnCurve.selector);
+        combiner.verifyAll(proofs);
+
+        proofs = list(1, 1, 1);
         address nobody = named("nobody");
         proofs[2].verifier = IVerdictAccumulator(nobody);
         vm.expectRevert(abi.encodeWithSelector(ProofCombiner.NoVerifier.selector, 2, nobody));

@@ -119,6 +119,8 @@ contract VerifierRouterTest is TestBase {
         vm.stopPrank();
         vm.expectRevert(stopped);
         check(proof, instances);
+        vm.expectRevert(stopped);
+        router.accumulate(key, key.codehash, instances, proof);
         // The verifier behind it goes on for those who ask it themselves.
         vm.assertTrue(ideal.verify(key, key.codehash, instances, proofOf(instances)), "behind");
     }

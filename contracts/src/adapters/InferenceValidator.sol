@@ -20,6 +20,10 @@ interface IValidationRegistry {
 /// @notice An agent asks the validation registry for a validation by this contract, the request's hash being the
 /// input commitment of its inference. Whoever has the proof brings it here, and the registry gets the answer 100 with
 /// the hash of the outputs. There is no answer but that one: a proof that does not hold says nothing about the agent.
+///
+/// It asks `checkInference`, so there is no answer for a model that demands attestations or a source, nor for a request
+/// that was recorded or has expired: validate first, record then. Who brings the proof need not be a submitter: of
+/// private inputs that nobody attests, the answer says that there are some that give these outputs.
 contract InferenceValidator {
     /// @notice What was answered, under which words a reader finds it.
     string public constant TAG = "halo2-kzg-bn254-v1";

@@ -6,11 +6,13 @@ import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {ScoreConsumer} from "../ScoreConsumer.sol";
 
 /// @title Example: a market that a classifier resolves
-/// @notice Anyone bets ether on yes or no until the market closes. The first record about the market's subject
-/// that stands here after that resolves it: yes, if the classifier's probability is one half or more. Winners
-/// share all bets in proportion to theirs. Without a record in time, or without a winner, bets are returned.
-/// @dev Anyone may resolve, and the latest record counts: who would not wait for a later one calls first. The
-/// score is the probability of yes: higher is better.
+/// @notice Anyone bets ether on yes or no until the market closes. A record about the market's subject that is made
+/// in the week after that resolves it, whenever somebody calls: yes, if the classifier's probability is one half or
+/// more. Winners share all bets in proportion to theirs. Without a record in time, or without a winner, bets are
+/// returned.
+/// @dev Anyone may resolve, and the latest record counts, since the oracle keeps no other: who would not wait for a
+/// later one calls first. One that replaces the record after the week leaves none in time. The score is the
+/// probability of yes: higher is better.
 contract ClassifierMarket is ScoreConsumer {
     enum Outcome {
         Open,
@@ -37,7 +39,7 @@ contract ClassifierMarket is ScoreConsumer {
     /// @notice The ether could not be sent.
     error PaymentFailed(address better);
 
-    /// @notice Seconds after closing in which the market can be resolved; then bets are returned.
+    /// @notice Seconds after closing in which a record is in time.
     uint256 public constant RESOLUTION_PERIOD = 7 days;
 
     /// @notice Whom or what the question is about, as the oracle knows it.
@@ -71,20 +73,23 @@ contract ClassifierMarket is ScoreConsumer {
         emit Bet(msg.sender, yes, msg.value);
     }
 
-    /// @notice Decides the market by the subject's record, or voids it when none came in time.
+    /// @notice Decides the market by the subject's record, or voids it when none that is a probability came in time.
     function resolve() external {
         if (outcome != Outcome.Open) revert WrongState(outcome);
         if (block.timestamp < closes) revert WrongTime(block.timestamp, closes);
         IInferenceOracle.ScoreRecord memory record = oracle.scoreOf(subject, modelId);
-        bool late = block.timestamp >= closes + RESOLUTION_PERIOD;
-        if (!late && record.updatedAt < closes) revert NoRecordYet(record.updatedAt, closes);
-        if (late) {
-            outcome = Outcome.Void;
-        } else {
+        bool inTime = record.updatedAt >= closes && record.updatedAt < closes + RESOLUTION_PERIOD;
+        bool inScale = record.score >= 0 && record.score <= one;
+        if (inTime && inScale) {
             // What was recorded in time counts, however fresh it is when somebody resolves.
-            if (record.score < 0 || record.score > one) revert ScoreOutOfScale(record.score);
             bool yes = record.score >= (one + 1) / 2;
             outcome = total[yes] == 0 ? Outcome.Void : yes ? Outcome.Yes : Outcome.No;
+        } else {
+            if (block.timestamp < closes + RESOLUTION_PERIOD) {
+                if (!inTime) revert NoRecordYet(record.updatedAt, closes);
+                revert ScoreOutOfScale(record.score);
+            }
+            outcome = Outcome.Void;
         }
         emit Resolved(outcome, record.score);
     }

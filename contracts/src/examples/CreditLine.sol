@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.34;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {ScoreConsumer} from "../ScoreConsumer.sol";
@@ -18,18 +19,19 @@ contract CreditLine is ScoreConsumer {
         ScoreConsumer(oracle_, modelId_, IModelRegistry.ScoreDirection.HigherIsBetter)
     {}
 
-    /// @notice Collateral that `borrower` has to post for `amount`.
+    /// @notice Collateral that `borrower` has to post for `amount`, rounded up.
     /// @dev Reverts when the borrower has no fresh score of the pinned model.
     function collateralFor(address borrower, uint256 amount) external view returns (uint256) {
-        return amount * collateralPercent(borrower) / 100;
+        return Math.ceilDiv(amount * collateralPercent(borrower), 100);
     }
 
     /// @notice Collateral as a percentage of the loan.
     function collateralPercent(address borrower) public view returns (uint256) {
         int256 score = _scoreOf(borrower);
-        if (score >= one * 9 / 10) return 50;
-        if (score >= one * 3 / 4) return 100;
-        if (score >= one / 2) return 150;
+        // Products, since parts of a scale without decimals are zero.
+        if (score * 10 >= one * 9) return 50;
+        if (score * 4 >= one * 3) return 100;
+        if (score * 2 >= one) return 150;
         revert BorrowerDeclined(borrower, score);
     }
 }

@@ -65,7 +65,7 @@ contract FraudGate is ScoreConsumer {
     function send(address to, uint256 amount) external returns (bool passed) {
         if (amount == 0) revert NothingToTransfer();
         // Without a fresh score nothing speaks for the sender.
-        passed = oracle.isFresh(msg.sender, modelId) && _scoreOf(msg.sender) < one / 10;
+        passed = oracle.isFresh(msg.sender, modelId) && _scoreOf(msg.sender) * 10 < one;
         if (passed) {
             emit Passed(msg.sender, to, amount);
             token.safeTransferFrom(msg.sender, to, amount);

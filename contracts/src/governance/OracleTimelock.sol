@@ -9,7 +9,8 @@ import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
 /// @notice Owns an oracle for its own owner. What widens trust (approving a model, adding a submitter, resuming,
 /// handing the oracle over) is announced with all its arguments and done after a delay; what narrows it (revoking
 /// a model, removing a submitter, pausing) is done at once. Everything that is announced can be taken back until
-/// it is done, and lapses if it is not done in time.
+/// it is done, and lapses if it is not done in time. So it is with the timelock's own owner: who is offered its place
+/// takes it after the delay.
 /// @dev Calls go to the oracle only, and only to what its owner may do.
 contract OracleTimelock is Ownable2Step {
     /// @notice The shortest delay.
@@ -38,6 +39,10 @@ contract OracleTimelock is Ownable2Step {
     error TooEarly(bytes32 id, uint256 readyAt);
     /// @notice The call was to be done earlier, and has to be announced again.
     error TooLate(bytes32 id, uint256 until);
+    /// @notice The new owner can take over later.
+    error HandoverTooEarly(uint256 readyAt);
+    /// @notice The new owner was to take over earlier, and has to be named again.
+    error HandoverTooLate(uint256 until);
     /// @notice Without an owner the oracle could not even be paused.
     error OwnershipCannotBeRenounced();
 
@@ -47,6 +52,8 @@ contract OracleTimelock is Ownable2Step {
     uint256 public immutable delay;
     /// @notice When a call can be done; zero if it is not announced.
     mapping(bytes32 id => uint256) public readyAt;
+    /// @notice When the pending owner can take over.
+    uint256 public handoverAt;
 
     /// @param oracle_ The oracle; its owner offers it to this contract, which takes it by `acceptOracle`.
     /// @param initialOwner Who announces, does and takes back.
@@ -111,6 +118,20 @@ contract OracleTimelock is Ownable2Step {
         assembly ("memory-safe") {
             revert(add(answer, 0x20), mload(answer))
         }
+    }
+
+    /// @notice Offers the timelock itself to another owner, who can take it after the delay; the zero address takes an
+    /// offer back.
+    function transferOwnership(address newOwner) public override onlyOwner {
+        handoverAt = block.timestamp + delay;
+        super.transferOwnership(newOwner);
+    }
+
+    /// @notice The pending owner takes over, once the delay is over.
+    function acceptOwnership() public override {
+        if (block.timestamp < handoverAt) revert HandoverTooEarly(handoverAt);
+        if (block.timestamp > handoverAt + GRACE) revert HandoverTooLate(handoverAt + GRACE);
+        super.acceptOwnership();
     }
 
     /// @notice Always reverts: ownership can only be handed over.

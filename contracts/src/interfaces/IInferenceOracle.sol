@@ -188,7 +188,8 @@ interface IInferenceOracle is IERCZKMLVerifier {
     ) external;
 
     /// @notice Checks several proofs, of any models that are approved, with one pairing, and records the score of each.
-    /// One that cannot be recorded fails the call with `InferenceRefused` and its index, whatever the others are.
+    /// One that cannot be recorded fails the call with `InferenceRefused` and its index, whatever the others are. With
+    /// little gas left that could be the index of one that lacked gas: then it fails with `NotEnoughGas`, and names none.
     /// @dev Submitters only, as `verifyInference`. Verifiers have to be `IVerdictAccumulator`s. Models of batches have
     /// `verifyInferenceBatch`. A subject may occur several times, with growing nonces.
     function verifyInferences(Inference[] calldata inferences) external;

@@ -11,7 +11,9 @@ import {IInputVoucher} from "./IInputVoucher.sol";
 /// validUntil)` under the domain (name "Verdict", version "1", chainId, verifyingContract), the contract being
 /// this registry. `inputs` is the keccak hash of the public input words, as in a request. `schema` names what the
 /// words mean: features, units and encoding. One statement serves every oracle that relies on the registry and
-/// every model whose approval names the schema, for any number of requests while it is valid.
+/// every model whose approval names the schema, for any number of requests while it is valid: `MAX_VALIDITY` at most
+/// after it was issued. All statements of a provider that are valid count beside each other, so that who brings them
+/// chooses; a provider takes back by `revokeAttestation` what a later statement replaces.
 ///
 /// For `vouchersOf`, `attestations` is packed, signer by signer in ascending order: index (1 byte), issuedAt (8),
 /// validUntil (8), length of the signature (2), signature. It reverts if any of the statements does not hold.
@@ -32,6 +34,8 @@ interface ISignerRegistry is IInputVoucher {
     error OwnershipCannotBeRenounced();
     /// @notice The account is no signer, or was removed.
     error SignerUnknown(address account);
+    /// @notice The offer was to be accepted earlier, and has to be made again.
+    error OfferLapsed(address account, uint256 until);
     /// @notice Every index of the signer list is taken.
     error TooManySigners(uint256 max);
     /// @notice The list of attestations is not as it should be; the first fault is at byte `at`.
@@ -44,11 +48,17 @@ interface ISignerRegistry is IInputVoucher {
     error AttestationNotYetValid(uint256 index, uint256 issuedAt);
     /// @notice The statement is no longer valid.
     error AttestationExpired(uint256 index, uint256 validUntil);
+    /// @notice The statement is valid for longer than any may be.
+    error AttestationTooLong(uint256 index, uint256 most);
+    /// @notice The signer was removed and proposed again after it had issued the statement.
+    error AttestationOutdated(uint256 index, uint256 proposedAt);
     /// @notice The signer has taken the statement back.
     error AttestationIsRevoked(uint256 index, bytes32 digest);
     /// @notice The signature is not the signer's of a statement about this subject and these inputs.
     error InvalidAttestation(uint256 index);
-    /// @notice Offers an account to become a signer: the first of two steps. Owner only.
+
+    /// @notice Offers an account to become a signer: the first of two steps. Owner only. An offer that is not accepted
+    /// within `OFFER_PERIOD` lapses.
     function proposeSigner(address account) external;
 
     /// @notice The second step, taken by the account itself. It counts `SIGNER_DELAY` after the proposal.

@@ -7,7 +7,13 @@ pragma solidity ^0.8.24;
 library PairingSum {
     /// @notice A point is none of the curve's, which no verifier ends with.
     error NotOnCurve();
+    /// @notice Too little gas is left to tell a proof that does not hold from a check that ran out of gas.
+    error NotEnoughGas();
 
+    /// @dev What has to be left where a proof is said not to hold. A check of less than three million gas that runs
+    /// out of it leaves less: a 64th of what there was for each call it is deep, four at most. It is also more than a
+    /// pairing takes.
+    uint256 private constant TELLING_GAS = 200_000;
     uint256 private constant EC_ADD = 6;
     uint256 private constant EC_MUL = 7;
     uint256 private constant EC_PAIRING = 8;
@@ -34,7 +40,13 @@ library PairingSum {
         _add(sum, 0xc0, next, weight);
     }
 
-    /// @notice Whether it is 1.
+    /// @notice Reverts when what just failed may have failed for want of gas. Who chooses a call's gas must not choose
+    /// which proof is said not to hold.
+    function requireTellingGas() internal view {
+        if (gasleft() < TELLING_GAS) revert NotEnoughGas();
+    }
+
+    /// @notice Whether it is 1. False also when the gas does not suffice: see `requireTellingGas`.
     function holds(uint256[12] memory pairing) internal view returns (bool ok) {
         assembly ("memory-safe") {
             mstore(0x00, 0)
@@ -55,6 +67,9 @@ library PairingSum {
             mcopy(add(free, 0x40), point, 0x40)
             ok := and(staticcall(gas(), EC_ADD, free, 0x80, point, 0x40), ok)
         }
-        if (!ok) revert NotOnCurve();
+        if (!ok) {
+            requireTellingGas();
+            revert NotOnCurve();
+        }
     }
 }

@@ -13,7 +13,8 @@ import {PairingSum} from "../libraries/PairingSum.sol";
 /// Trust: none in proofs, keys and instances. The weights are hashes of the whole call, so that no proof can be made
 /// for them, and keys of another structured reference string (another τ·G2) are refused, because their pairings
 /// cannot be added. EVERY verifier of the list has to be trusted: one that lies about its points, which it can choose
-/// when the weights are known, makes a false proof of another one pass. Never take verifiers from who brings proofs.
+/// when the weights are known, makes a false proof of another one pass. Never take verifiers from who brings proofs. A
+/// `VerifierEmergencyStop` or a `VerifierRouter` may stand in the list: what is stopped or removed is refused.
 contract ProofCombiner {
     using PairingSum for uint256[12];
 
@@ -66,6 +67,7 @@ contract ProofCombiner {
         ) {
             return found;
         } catch (bytes memory reason) {
+            PairingSum.requireTellingGas();
             revert ProofRefused(index, reason);
         }
     }
@@ -73,7 +75,9 @@ contract ProofCombiner {
     /// @dev Finds the first proof that does not hold alone. There is one: the sum of those that hold, holds.
     function _refuse(Proof[] calldata proofs) private view {
         for (uint256 i = 0; i < proofs.length; ++i) {
-            if (!_accumulated(proofs, i).holds()) {
+            uint256[12] memory pairing = _accumulated(proofs, i);
+            PairingSum.requireTellingGas();
+            if (!pairing.holds()) {
                 revert ProofRefused(i, abi.encodeWithSelector(PairingFailed.selector));
             }
         }

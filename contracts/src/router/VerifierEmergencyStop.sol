@@ -3,12 +3,14 @@ pragma solidity 0.8.34;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {IVerdictAccumulator} from "../interfaces/IVerdictAccumulator.sol";
 import {IVerdictVerifier} from "../interfaces/IVerdictVerifier.sol";
 
 /// @title A verifier that can be stopped once and for all
 /// @notice Stands before one verifier. Its guardian, the owner, can stop it when the verifier is found to be
-/// faulty; nobody can start it again. The guardian can do nothing else.
-contract VerifierEmergencyStop is IVerdictVerifier, Ownable2Step {
+/// faulty; nobody can start it again. The guardian can do nothing else. A stop ends both ways to ask: `verify`, and
+/// `accumulate` for those who pair several proofs at once.
+contract VerifierEmergencyStop is IVerdictAccumulator, Ownable2Step {
     /// @notice The verifier accepts no proof any more.
     event Stopped(address indexed guardian);
 
@@ -44,6 +46,18 @@ contract VerifierEmergencyStop is IVerdictVerifier, Ownable2Step {
     {
         if (stopped) revert VerifierStopped();
         return verifier.verify(key, keyHash, instances, proof);
+    }
+
+    /// @inheritdoc IVerdictAccumulator
+    /// @dev Fails if the verifier behind cannot.
+    function accumulate(address key, bytes32 keyHash, uint256[] calldata instances, bytes calldata proof)
+        external
+        view
+        override
+        returns (uint256[12] memory pairing)
+    {
+        if (stopped) revert VerifierStopped();
+        return IVerdictAccumulator(address(verifier)).accumulate(key, keyHash, instances, proof);
     }
 
     /// @notice Always reverts: the guardian's part can only be handed over.

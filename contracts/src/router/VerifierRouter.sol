@@ -3,6 +3,7 @@ pragma solidity 0.8.34;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {IVerdictAccumulator} from "../interfaces/IVerdictAccumulator.sol";
 import {IVerdictVerifier} from "../interfaces/IVerdictVerifier.sol";
 import {AccountCode} from "../libraries/AccountCode.sol";
 
@@ -13,7 +14,7 @@ import {AccountCode} from "../libraries/AccountCode.sol";
 ///
 /// Trust: the owner adds verifiers, which is to decide what counts as proven from then on. A selector is given
 /// once: a removed one leaves a tombstone, so that it never comes to mean another verifier.
-contract VerifierRouter is IVerdictVerifier, Ownable2Step {
+contract VerifierRouter is IVerdictAccumulator, Ownable2Step {
     using AccountCode for address;
 
     /// @notice Proofs that begin with `selector` are checked by `verifier` from now on.
@@ -65,9 +66,18 @@ contract VerifierRouter is IVerdictVerifier, Ownable2Step {
         override
         returns (bool)
     {
-        if (proof.length < 4) revert ProofTooShort(proof.length);
-        IVerdictVerifier verifier = IVerdictVerifier(verifierOf(bytes4(proof[:4])));
-        return verifier.verify(key, keyHash, instances, proof[4:]);
+        return _named(proof).verify(key, keyHash, instances, proof[4:]);
+    }
+
+    /// @inheritdoc IVerdictAccumulator
+    /// @dev The verifier gets the proof without its selector, and fails if it cannot.
+    function accumulate(address key, bytes32 keyHash, uint256[] calldata instances, bytes calldata proof)
+        external
+        view
+        override
+        returns (uint256[12] memory pairing)
+    {
+        return _named(proof).accumulate(key, keyHash, instances, proof[4:]);
     }
 
     /// @notice The verifier with a selector.
@@ -75,5 +85,11 @@ contract VerifierRouter is IVerdictVerifier, Ownable2Step {
         verifier = _verifiers[selector];
         if (verifier == TOMBSTONE) revert SelectorRemoved(selector);
         if (verifier == address(0)) revert SelectorUnknown(selector);
+    }
+
+    /// @dev The verifier that a proof names.
+    function _named(bytes calldata proof) private view returns (IVerdictAccumulator) {
+        if (proof.length < 4) revert ProofTooShort(proof.length);
+        return IVerdictAccumulator(verifierOf(bytes4(proof[:4])));
     }
 }

@@ -86,9 +86,13 @@ impl Revert {
             "AttestationsRequired" | "TooFewAttestations" => {
                 "the model's approval demands statements of data providers about the inputs"
             }
-            "AttestationExpired" | "AttestationIsRevoked" | "SignerNotCounting" => {
-                "ask a data provider whose statements count for a new one"
-            }
+            "AttestationExpired"
+            | "AttestationIsRevoked"
+            | "AttestationTooLong"
+            | "AttestationOutdated"
+            | "SignerNotCounting" => "ask a data provider whose statements count for a new one",
+            "OfferLapsed" => "the registry's owner can propose the account again",
+            "NotEnoughGas" => "give the call more gas",
             "InputsDiffer" => "the chain has other inputs by now; prove again with --from-source",
             "SchemaMismatch" => "the model was approved with a source of other inputs",
             "OtherReferenceString" => {
@@ -289,6 +293,7 @@ custom_errors! {
         OtherReferenceString(),
         NotForCallers(),
         NotOnCurve(),
+        NotEnoughGas(),
         InputCountMismatch(expected, given),
         OutputCountMismatch(expected, given),
         OutputOutOfRange(index, value, min, max),
@@ -306,12 +311,15 @@ custom_errors! {
     SignerRegistry {
         SignerAlreadyKnown(account),
         SignerUnknown(account),
+        OfferLapsed(account, until),
         TooManySigners(max),
         MalformedAttestations(at),
         SignersOutOfOrder(index),
         SignerNotCounting(index),
         AttestationNotYetValid(index, issuedAt),
         AttestationExpired(index, validUntil),
+        AttestationTooLong(index, most),
+        AttestationOutdated(index, proposedAt),
         AttestationIsRevoked(index, digest),
         InvalidAttestation(index),
         OwnershipCannotBeRenounced(),

@@ -197,6 +197,8 @@ sol! {
         error NotForCallers();
         /// A point is none of the curve's, which no verifier ends with.
         error NotOnCurve();
+        /// Too little gas is left to tell a proof that does not hold from a check that ran out of gas.
+        error NotEnoughGas();
         /// The model has another number of public input words.
         error InputCountMismatch(uint256 expected, uint256 given);
         /// The model has another number of outputs.

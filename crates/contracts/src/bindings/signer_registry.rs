@@ -37,6 +37,8 @@ sol! {
         error SignerAlreadyKnown(address account);
         /// The account is no signer, or was removed.
         error SignerUnknown(address account);
+        /// The offer was to be accepted earlier, and has to be made again.
+        error OfferLapsed(address account, uint256 until);
         /// Every index of the signer list is taken.
         error TooManySigners(uint256 max);
         /// The list of attestations is not as it should be; the first fault is at byte `at`.
@@ -49,6 +51,10 @@ sol! {
         error AttestationNotYetValid(uint256 index, uint256 issuedAt);
         /// The statement is no longer valid.
         error AttestationExpired(uint256 index, uint256 validUntil);
+        /// The statement is valid for longer than any may be.
+        error AttestationTooLong(uint256 index, uint256 most);
+        /// The signer was removed and proposed again after it had issued the statement.
+        error AttestationOutdated(uint256 index, uint256 proposedAt);
         /// The signer has taken the statement back.
         error AttestationIsRevoked(uint256 index, bytes32 digest);
         /// The signature is not the signer's of a statement about this subject and these inputs.
@@ -96,6 +102,10 @@ sol! {
         function ATTESTATION_TYPEHASH() external view returns (bytes32);
         /// Seconds between a proposal and the first statement that counts.
         function SIGNER_DELAY() external view returns (uint256);
+        /// Seconds after a proposal in which it can be accepted.
+        function OFFER_PERIOD() external view returns (uint256);
+        /// Longest time in seconds between a statement's issue and its end.
+        function MAX_VALIDITY() external view returns (uint256);
         /// Signers that there can be in the registry's life.
         function MAX_SIGNERS() external view returns (uint256);
 
