@@ -1,0 +1,30 @@
+//! Tokens: found by their secret, which the database does not have.
+
+use verdict_service::store::{Scope, TokenError};
+
+use crate::common::on_both;
+
+#[test]
+fn a_token_is_found_by_its_secret_until_it_is_revoked() {
+    on_both(async |place| {
+        let (token, secret) =
+            place.store.create_token("desk", &[Scope::Submit, Scope::Read]).await.expect("made");
+        assert_eq!(token.scopes, [Scope::Read, Scope::Submit]);
+        assert_eq!(place.store.token(&secret).await.expect("found"), Some(token.clone()));
+        assert_eq!(place.store.token("vdt_guess").await.expect("looked"), None);
+        let shown = format!("{:?}", place.store.tokens().await.expect("tokens"));
+        assert!(!shown.contains(&secret[4..]), "{shown}");
+        let taken = place.store.create_token("desk", &[Scope::Read]).await;
+        assert!(matches!(taken, Err(TokenError::Taken(_))), "{taken:?}");
+        assert!(matches!(place.store.create_token("x", &[]).await, Err(TokenError::NoScope)));
+
+        place.store.revoke_token("desk").await.expect("revoked");
+        assert_eq!(place.store.token(&secret).await.expect("looked"), None);
+        let again = place.store.revoke_token("desk").await;
+        assert!(matches!(again, Err(TokenError::Unknown(_))), "{again:?}");
+        // Its name is free again, and what was done with the old one is not the new one's.
+        let (other, _) = place.store.create_token("desk", &[Scope::Read]).await.expect("made");
+        assert_ne!(other.id, token.id);
+        assert_eq!(place.store.tokens().await.expect("tokens").len(), 2);
+    });
+}

@@ -1,0 +1,201 @@
+//! Workers hold jobs by leases: one each, not for ever, and never against a later one.
+
+use verdict_service::{
+    job::{Kind, Reason, ReasonCode, State},
+    store::StoreError,
+};
+
+use crate::common::{claims, on_both, subject};
+
+#[test]
+fn jobs_about_one_subject_go_one_after_the_other() {
+    on_both(async |place| {
+        let first = place.submit(place.job(1)).await;
+        place.clock.advance(1);
+        let second = place.submit(place.job(1)).await;
+        let other = place.submit(place.job(2)).await;
+        let taken = place.claim("a").await;
+        assert_eq!(taken[0].id, first);
+        assert_eq!(place.claim("b").await[0].id, other, "the second has to wait");
+        assert!(place.claim("c").await.is_empty());
+        // Proven is not recorded: its nonce is still to be used.
+        assert!(place.prove("a", taken).await);
+        assert!(place.claim("c").await.is_empty());
+        place.store.cancel(&second, "tester").await.expect("cancelled");
+        assert_eq!(place.story(&second).await, ["queued", "cancelled"]);
+    });
+}
+
+#[test]
+fn what_is_urgent_goes_first_and_what_is_put_off_waits() {
+    on_both(async |place| {
+        let low = place.submit(place.job(1)).await;
+        let mut urgent = place.job(2);
+        urgent.priority = 5;
+        let urgent = place.submit(urgent).await;
+        let taken = place.claim("a").await;
+        assert_eq!(taken[0].id, urgent);
+        let reason = Reason::new(ReasonCode::Chain, "no node answers");
+        place.store.give_back("a", &urgent, &reason, None, 5000).await.expect("given back");
+        assert_eq!(place.claim("a").await[0].id, low);
+        assert!(place.claim("a").await.is_empty());
+        place.clock.advance(5000);
+        assert_eq!(place.claim("a").await[0].id, urgent);
+        assert_eq!(place.story(&urgent).await, ["queued", "proving", "queued", "proving"]);
+    });
+}
+
+#[test]
+fn a_batch_waits_for_its_jobs_and_goes_without_them_after_a_while() {
+    on_both(async |place| {
+        let claim =
+            async || place.store.claim("a", &claims(3, 2000), 10_000).await.expect("claimed");
+        for index in [1, 2, 1] {
+            place.submit(place.job(index)).await;
+            place.clock.advance(1);
+        }
+        assert!(claim().await.is_empty(), "two subjects are no three");
+        place.submit(place.job(3)).await;
+        let taken = claim().await;
+        let about: Vec<_> = taken.iter().map(|job| job.subject).collect();
+        assert_eq!(about, [1, 2, 3].map(|index| Some(subject(index))));
+        assert!(place.prove("a", taken).await);
+        // The second about subject 1 waits for the first one's end, then for company.
+        assert!(claim().await.is_empty());
+        place.store.take_relays("s", 9).await.expect("taken");
+        let (bundle, _) = place.store.own_relays("s").await.expect("one")[0].clone();
+        let done = verdict_service::store::Outcome::Finalized(None);
+        place.store.relayed("s", &bundle, &done).await.expect("done");
+        assert_eq!(claim().await.len(), usize::from(place.store.now_ms() > 1_800_000_002_000));
+        place.clock.advance(2000);
+        assert_eq!(claim().await.len(), 1);
+    });
+}
+
+#[test]
+fn scores_and_proofs_alone_are_not_mixed_in_one_proof() {
+    on_both(async |place| {
+        place.submit(place.job(1)).await;
+        let mut alone = place.job(2);
+        (alone.kind, alone.subject) = (Kind::Proof, None);
+        place.submit(alone).await;
+        place.clock.advance(5000);
+        for kind in [Kind::Score, Kind::Proof] {
+            let taken = place.store.claim("a", &claims(4, 1000), 10_000).await.expect("claimed");
+            assert_eq!(taken.iter().map(|job| job.kind).collect::<Vec<_>>(), [kind]);
+        }
+    });
+}
+
+#[test]
+fn a_dead_worker_s_job_returns_and_its_late_proof_is_refused() {
+    on_both(async |place| {
+        let id = place.submit(place.job(1)).await;
+        let late = place.claim("dead").await;
+        assert_eq!(place.store.expire_leases(5).await.expect("looked"), 0);
+        place.clock.advance(6000);
+        assert_eq!(place.store.renew("dead", 10_000).await.expect("renewed"), 1);
+        place.clock.advance(9999);
+        assert_eq!(place.store.expire_leases(5).await.expect("looked"), 0, "it was renewed");
+        place.clock.advance(2);
+        assert_eq!(place.store.expire_leases(5).await.expect("looked"), 1);
+        let job = place.store.job(&id).await.expect("a job");
+        let reason = job.reason.expect("a reason");
+        assert_eq!((reason.code, job.attempts), (ReasonCode::LeaseExpired, 1));
+        assert!(reason.message.contains("dead"), "it is visible whose: {}", reason.message);
+
+        let jobs = place.claim("alive").await;
+        assert_eq!(jobs[0].id, id);
+        assert!(!place.prove("dead", late.clone()).await, "somebody else has the job");
+        assert_eq!(place.store.renew("dead", 10_000).await.expect("none"), 0);
+        let reason = Reason::new(ReasonCode::Prover, "failed");
+        let end = Some(State::Dropped);
+        place.store.give_back("dead", &id, &reason, end, 0).await.expect("nothing is done");
+        assert_eq!(place.state(&id).await, "proving");
+        assert!(place.prove("alive", jobs).await);
+        assert!(!place.prove("dead", late).await, "it is proven");
+        assert_eq!(place.story(&id).await, ["queued", "proving", "queued", "proving", "proved"]);
+    });
+}
+
+#[test]
+fn a_proof_of_a_batch_is_stored_whole_or_not_at_all() {
+    on_both(async |place| {
+        let ids = [place.submit(place.job(1)).await, place.submit(place.job(2)).await];
+        let taken = place.store.claim("a", &claims(2, 0), 10_000).await.expect("claimed");
+        assert_eq!(taken.len(), 2);
+        place.store.cancel(&ids[1], "tester").await.expect("cancelled");
+        assert!(!place.prove("a", taken).await, "one of them is not wanted any more");
+        assert_eq!(place.state(&ids[0]).await, "proving");
+        assert!(place.store.own_relays("s").await.expect("none").is_empty());
+        place.store.take_relays("s", 9).await.expect("none");
+        assert!(place.store.own_relays("s").await.expect("none").is_empty());
+    });
+}
+
+#[test]
+fn a_job_that_ends_its_workers_is_dropped_after_a_few() {
+    on_both(async |place| {
+        let id = place.submit(place.job(1)).await;
+        for worker in ["a", "b", "c"] {
+            assert_eq!(place.claim(worker).await.len(), 1);
+            place.clock.advance(10_001);
+            assert_eq!(place.store.expire_leases(3).await.expect("looked"), 1);
+        }
+        assert_eq!(place.state(&id).await, "dropped");
+        assert!(place.claim("d").await.is_empty());
+        let error = place.store.retry(&id, "tester").await.expect_err("no input is left");
+        assert!(matches!(error, StoreError::WrongState { .. }), "{error}");
+    });
+}
+
+#[test]
+fn two_workers_never_have_one_job() {
+    on_both(async |place| {
+        for index in 0..60 {
+            place.submit(place.job(index % 40)).await;
+        }
+        let workers = (0..6).map(|index| {
+            let store = place.store.clone();
+            tokio::spawn(async move {
+                let (name, mut mine) = (format!("w{index}"), vec![]);
+                for _ in 0..40 {
+                    // Of two that want one subject's lane, one is told that it is taken.
+                    if let Ok(taken) = store.claim(&name, &claims(1, 0), 60_000).await {
+                        mine.extend(taken.into_iter().map(|job| (job.id, job.subject)));
+                    }
+                }
+                mine
+            })
+        });
+        let mut all = vec![];
+        for worker in futures::future::join_all(workers).await {
+            all.extend(worker.expect("it works"));
+        }
+        let count = all.len();
+        for index in [0, 1] {
+            let mut keys: Vec<String> = all
+                .iter()
+                .map(|(id, subject)| if index == 0 { id.clone() } else { format!("{subject:?}") })
+                .collect();
+            keys.sort();
+            keys.dedup();
+            assert_eq!(keys.len(), count, "a job, and a subject, is one worker's");
+        }
+        assert_eq!(count, 40, "of every subject one");
+    });
+}
+
+#[test]
+fn a_job_whose_deadline_passes_in_the_queue_is_dropped() {
+    on_both(async |place| {
+        let mut job = place.job(1);
+        job.deadline = Some(place.store.now_ms() / 1000 + 60);
+        let id = place.submit(job).await;
+        assert_eq!(place.store.drop_overdue().await.expect("looked"), 0);
+        place.clock.advance(60_000);
+        assert_eq!(place.store.drop_overdue().await.expect("looked"), 1);
+        let job = place.store.job(&id).await.expect("a job");
+        assert_eq!(job.reason.expect("a reason").code, ReasonCode::DeadlinePassed);
+    });
+}

@@ -1,0 +1,129 @@
+//! Proofs go to the chain with one key each, and what the chain says is written down once.
+
+use alloy::primitives::{Address, B256};
+use verdict_service::{
+    job::{Reason, ReasonCode, State, Transaction},
+    store::{Outcome, StoreError},
+};
+
+use crate::common::{Place, on_both};
+
+fn transaction(block: u64) -> Transaction {
+    let (hash, sender) = (B256::repeat_byte(block as u8), Address::repeat_byte(9));
+    Transaction { hash, sender, block, gas_used: 270_000, fee_wei: "5".into() }
+}
+
+/// A job with its proof, in the hands of a sender.
+async fn proven(place: &Place, about: u8, sender: &str) -> (String, String) {
+    let id = place.submit(place.job(about)).await;
+    let jobs = place.claim("w").await;
+    assert!(place.prove("w", jobs).await);
+    place.store.take_relays(sender, 1).await.expect("taken");
+    let bundle = place.store.job(&id).await.expect("a job").bundle.expect("a proof");
+    (id, bundle)
+}
+
+#[test]
+fn a_proof_is_one_sender_s() {
+    on_both(async |place| {
+        for index in 1..=4 {
+            place.submit(place.job(index)).await;
+            let jobs = place.claim("w").await;
+            assert!(place.prove("w", jobs).await);
+        }
+        place.store.take_relays("a", 3).await.expect("taken");
+        place.store.take_relays("b", 9).await.expect("taken");
+        let (a, b) = (place.store.own_relays("a").await, place.store.own_relays("b").await);
+        let (a, b) = (a.expect("three"), b.expect("one"));
+        assert_eq!((a.len(), b.len()), (3, 1));
+        let relay = place.store.relay(&a[0].0).await.expect("read").expect("it is there");
+        assert!(!relay.sent && relay.bundle.requests.len() == 1);
+        // Another's word changes nothing.
+        place.store.relayed("b", &a[0].0, &Outcome::Submitted).await.expect("ignored");
+        assert!(!place.store.relay(&a[0].0).await.expect("read").expect("there").sent);
+        place.store.relayed("a", &a[0].0, &Outcome::Submitted).await.expect("noted");
+        assert!(place.store.relay(&a[0].0).await.expect("read").expect("there").sent);
+    });
+}
+
+#[test]
+fn a_job_follows_its_transaction_through_a_reorganization() {
+    on_both(async |place| {
+        let (id, bundle) = proven(&place, 1, "s").await;
+        let tell = async |outcome: Outcome| {
+            place.store.relayed("s", &bundle, &outcome).await.expect("noted");
+        };
+        tell(Outcome::Submitted).await;
+        tell(Outcome::Submitted).await;
+        tell(Outcome::Included(transaction(5))).await;
+        tell(Outcome::Submitted).await;
+        tell(Outcome::Included(transaction(6))).await;
+        tell(Outcome::Finalized(Some(transaction(6)))).await;
+        let told = [
+            "queued",
+            "proving",
+            "proved",
+            "submitted",
+            "included",
+            "submitted",
+            "included",
+            "finalized",
+        ];
+        assert_eq!(place.story(&id).await, told, "nothing twice");
+        let job = place.store.job(&id).await.expect("a job");
+        assert_eq!(job.transaction, Some(transaction(6)));
+        assert_eq!((job.nonce, job.score.as_deref()), (Some(7), Some("500")));
+        // It is over: nothing is said of it any more.
+        tell(Outcome::Ended(State::Dropped, Reason::new(ReasonCode::Chain, "late"))).await;
+        assert_eq!(place.state(&id).await, "finalized");
+        // The next one about the subject may go.
+        let next = place.submit(place.job(1)).await;
+        assert_eq!(place.claim("w").await[0].id, next);
+    });
+}
+
+#[test]
+fn what_holds_a_proof_up_is_told_and_forgotten() {
+    on_both(async |place| {
+        let (id, bundle) = proven(&place, 1, "s").await;
+        let reason = Reason::new(ReasonCode::Chain, "no funds");
+        place.store.hold(&bundle, Some(&reason)).await.expect("told");
+        assert_eq!(place.store.job(&id).await.expect("a job").reason, Some(reason));
+        place.store.relayed("s", &bundle, &Outcome::Submitted).await.expect("noted");
+        assert_eq!(place.store.job(&id).await.expect("a job").reason, None);
+    });
+}
+
+#[test]
+fn cancelling_is_possible_until_a_block_has_it() {
+    on_both(async |place| {
+        let (id, bundle) = proven(&place, 1, "s").await;
+        place.store.cancel(&id, "tester").await.expect("asked for");
+        assert_eq!(place.store.own_relays("s").await.expect("one"), [(bundle.clone(), true)]);
+        assert_eq!(place.state(&id).await, "proved", "the sender decides");
+        place.store.relayed("s", &bundle, &Outcome::Included(transaction(5))).await.expect("noted");
+        let error = place.store.cancel(&id, "tester").await.expect_err("too late");
+        assert!(matches!(&error, StoreError::WrongState { why, .. } if why.contains("block")));
+        let end = Outcome::Finalized(Some(transaction(5)));
+        place.store.relayed("s", &bundle, &end).await.expect("noted");
+        let error = place.store.cancel(&id, "tester").await.expect_err("done");
+        assert!(matches!(error, StoreError::WrongState { .. }));
+        assert!(place.store.retry(&id, "tester").await.is_err(), "it is recorded");
+    });
+}
+
+#[test]
+fn a_refused_proof_is_sent_again_on_request_while_it_may_be_recorded() {
+    on_both(async |place| {
+        let (id, bundle) = proven(&place, 1, "s").await;
+        let reason = Reason::new(ReasonCode::Refused, "OraclePaused()");
+        let end = Outcome::Ended(State::Rejected, reason.clone());
+        place.store.relayed("s", &bundle, &end).await.expect("ended");
+        let job = place.store.job(&id).await.expect("a job");
+        assert_eq!((job.state, job.reason), (State::Rejected, Some(reason)));
+        assert!(place.store.own_relays("s").await.expect("none").is_empty());
+        let job = place.store.retry(&id, "tester").await.expect("again");
+        assert_eq!(job.state, State::Proved);
+        assert_eq!(place.store.own_relays("s").await.expect("one"), [(bundle, false)]);
+    });
+}
