@@ -16,3 +16,5 @@ mod lying_nodes;
 mod model_update;
 mod records;
 mod router_stop;
+mod service;
+mod soak;

@@ -7,7 +7,7 @@ mod service;
 pub(crate) use self::{
     chain::{Attach, Attest, Chain, Commit, Deploy, Node, Score, Submit},
     model::{InputRange, ModelOptions, Optimize},
-    service::{ChainFlags, Serve, Settings, TokenCommand, Work},
+    service::{Serve, Settings, TokenCommand, Work},
 };
 
 use std::{path::PathBuf, str::FromStr};

@@ -30,7 +30,8 @@ const stateLink = (state, n) =>
 function makeTile(tile) {
   const number = el("b", {}, NONE);
   const note = el("span", { class: "tile-note" }, "\u00a0");
-  const item = el("li", { class: "tile", "data-tile": tile.states.join("-"), title: tile.hint }, el("span", { class: "tile-name" }, tile.name), number, note);
+  const item = el("li", { class: "tile", "data-tile": tile.states.join("-"), title: tile.hint },
+    el("span", { class: "tile-name" }, tile.name), number, note);
   return { ...tile, item, number, note };
 }
 
@@ -87,7 +88,9 @@ export function showKeys({ senders }) {
         ? el("span", { class: "warning" }, el("span", { class: "sign", "aria-hidden": "true" }, "!"), wrong.join("; "))
         : el("span", { class: "fine" }, mark("finalized"), "good");
       return el("tr", { role: "row", "data-sender": sender.address, class: wrong.length ? "warned" : null },
-        cell("Account", {}, el("code", { title: sender.address }, el("span", { class: "full" }, sender.address), el("span", { class: "brief" }, short(sender.address))), copyButton(sender.address, "address")),
+        cell("Account", {},
+          el("code", { title: sender.address }, el("span", { class: "full" }, sender.address), el("span", { class: "brief" }, short(sender.address))),
+          copyButton(sender.address, "address")),
         cell("Balance", { class: "number" }, `${balance(sender.balance_ether)} ether`),
         cell("Signed, in no block", { class: "number" }, count(sender.nonce_gap)),
         cell("Condition", {}, state));
@@ -175,8 +178,9 @@ function draw(chart, samples) {
   chart.rest = `median · 95 % within ${unit.write(most95)}${over ? ` · ${over} above` : ""}`;
   setText(chart.note, chart.rest);
   titles.push(svg("desc", { id: `${chart.id}-desc` },
-    `${points.length} jobs from ${absolute(points[0].at)} to ${absolute(points.at(-1).at)}: least ${unit.write(least)}, median ${unit.write(median)}, ` +
-    `95 percent within ${unit.write(most95)}, most ${unit.write(most)}.${over ? ` ${over} are above the chart.` : ""} The button “As a table” shows all.`));
+    `${points.length} jobs from ${absolute(points[0].at)} to ${absolute(points.at(-1).at)}: ` +
+    `least ${unit.write(least)}, median ${unit.write(median)}, 95 percent within ${unit.write(most95)}, most ${unit.write(most)}.` +
+    `${over ? ` ${over} are above the chart.` : ""} The button “As a table” shows all.`));
   const right = width - BOX.right;
   const grid = ticks.map((t, i) => [
     svg("line", { class: i ? "grid" : "axis", x1: BOX.left, x2: right, y1: y(t * unit.by), y2: y(t * unit.by) }),
@@ -379,11 +383,13 @@ export class JobList {
     $("jobs-empty").hidden = jobs.length > 0;
     put($("jobs-empty"), `${filtered}`, () => (filtered
       ? el("p", {}, "No job is like that.")
-      : [el("p", {}, "No jobs yet."), el("p", { class: "note" }, "POST /v1/scores submits one; ", el("a", { href: "/openapi.json" }, "the API’s document"), " says how.")]));
+      : [el("p", {}, "No jobs yet."),
+        el("p", { class: "note" }, "POST /v1/scores submits one; ", el("a", { href: "/openapi.json" }, "the API’s document"), " says how.")]));
     $("older").dataset.next = next ?? "";
     $("older").disabled = !next;
     $("newest").disabled = !older;
-    setText($("jobs-note"), `${count(jobs.length)} ${older ? "older " : ""}${jobs.length === 1 ? "job" : "jobs"}, the newest first${this.live ? "" : "; held"}`);
+    const jobsThere = `${count(jobs.length)} ${older ? "older " : ""}${jobs.length === 1 ? "job" : "jobs"}`;
+    setText($("jobs-note"), `${jobsThere}, the newest first${this.live ? "" : "; held"}`);
   }
 
   /** The row that has to stay where it is: that with the focus, else the first below the page's header. */

@@ -1,7 +1,7 @@
 // What is seen on its own: the story of a job, and what models cost.
 
 import {
-  $, absolute, ask, askJson, chainName, clock, copyButton, count, duration, el, ether, isOver, models, moment, NONE, put, quantile, relative,
+  $, absolute, ask, askJson, chainName, clock, copyButton, count, duration, el, ether, isOver, models, moment, NONE, put, quantile,
   scaled, setText, short, since, small, stateTag, STATES, stream, tell, took, value, weiToEther,
 } from "./common.js";
 
@@ -53,8 +53,12 @@ export class StoryView {
 
   open(id, back) {
     Object.assign(this, { id, job: null, events: [], path: `/v1/jobs/${encodeURIComponent(id)}` });
-    const button = (name, text, act, kind) => (this[name] = el("button", { type: "button", id: name, class: kind, hidden: true, onclick: act }, text));
-    const tile = (name, id) => el("li", { class: "tile" }, el("span", { class: "tile-name" }, name), el("b", { id }, NONE), el("span", { class: "tile-note", id: `${id}-note` }, "\u00a0"));
+    const button = (name, text, act, kind) => {
+      this[name] = el("button", { type: "button", id: name, class: kind, hidden: true, onclick: act }, text);
+      return this[name];
+    };
+    const tile = (name, key) => el("li", { class: "tile" },
+      el("span", { class: "tile-name" }, name), el("b", { id: key }, NONE), el("span", { class: "tile-note", id: `${key}-note` }, "\u00a0"));
     const panel = (title, ...inside) => el("section", { class: "panel" }, el("div", { class: "head" }, el("h2", {}, title)), ...inside);
     this.facts = el("dl", { class: "terms" });
     this.paid = el("dl", { class: "terms" });
@@ -71,9 +75,11 @@ export class StoryView {
       this.error = el("p", { class: "error", role: "alert", id: "story-error" }),
       this.why = el("div", { class: "why", id: "reason", hidden: true }),
       this.body = el("div", {},
-        el("ul", { class: "tiles five" }, tile("Score", "score"), tile("From acceptance", "took"), tile("Proof", "proof"), tile("Gas", "gas"), tile("Fee", "fee")),
+        el("ul", { class: "tiles five" },
+          tile("Score", "score"), tile("From acceptance", "took"), tile("Proof", "proof"), tile("Gas", "gas"), tile("Fee", "fee")),
         el("div", { class: "two" },
-          el("div", {}, panel("What happened", this.steps = el("ol", { class: "steps", id: "timeline" }, el("li", { class: "quiet" }, "Loading…"))),
+          el("div", {},
+            panel("What happened", this.steps = el("ol", { class: "steps", id: "timeline" }, el("li", { class: "quiet" }, "Loading…"))),
             this.outputs = el("div", { hidden: true })),
           el("div", {}, panel("What was asked", this.facts), panel("Transaction", this.paid)))));
   }
@@ -89,7 +95,8 @@ export class StoryView {
     try {
       const job = await askJson(path, { signal });
       const behind = this.events.at(-1)?.state !== job.state;
-      if (behind || (!this.following && job.updated_ms !== this.job?.updated_ms)) this.add(await askJson(`${path}/events`, { signal }));
+      const changed = !this.following && job.updated_ms !== this.job?.updated_ms;
+      if (behind || changed) this.add(await askJson(`${path}/events`, { signal }));
       if (this.id !== id) return;
       this.show(job);
       if (!this.following && !isOver(job)) this.follow();
@@ -97,7 +104,8 @@ export class StoryView {
       if (error.status !== 404 && error.status !== 400) throw error;
       if (this.id !== id) return;
       put(this.summary, "none", () => "");
-      put(this.body, "none", () => el("p", { class: "panel empty" }, `${error.message[0].toUpperCase()}${error.message.slice(1)}. `, el("a", { href: "#/" }, "All jobs")));
+      const said = `${error.message[0].toUpperCase()}${error.message.slice(1)}. `;
+      put(this.body, "none", () => el("p", { class: "panel empty" }, said, el("a", { href: "#/" }, "All jobs")));
     }
   }
 
@@ -124,7 +132,8 @@ export class StoryView {
     this.job = job;
     document.title = `${job.state} · job ${short(job.id, 8, 6)} · Verdict`;
     if (before && before !== job.state) tell(`The job is ${job.state}: ${STATES[job.state]}.`);
-    put(this.summary, `${job.state} ${job.updated_ms}`, () => [stateTag(job.state), el("span", {}, STATES[job.state] ?? ""), "·", moment(job.updated_ms)]);
+    put(this.summary, `${job.state} ${job.updated_ms}`,
+      () => [stateTag(job.state), el("span", {}, STATES[job.state] ?? ""), "·", moment(job.updated_ms)]);
     this.summary.dataset.state = job.state;
     this.allow(this.download, Boolean(job.bundle));
     this.allow(this.cancel, !isOver(job) && job.state !== "included");
@@ -181,11 +190,15 @@ export class StoryView {
       bar.style.left = `min(${part(event.at_ms - start)}, 100% - 3px)`;
       bar.style.width = part(until - event.at_ms);
       const lasted = isLast ? (running ? since(event.at_ms) : "end") : duration(until - event.at_ms);
-      const said = [event.reason && el("span", { class: "message" }, event.reason.message), event.by && el("span", { class: "by", title: event.by }, `by ${short(event.by, 22, 6)}`)];
+      const said = [
+        event.reason && el("span", { class: "message" }, event.reason.message),
+        event.by && el("span", { class: "by", title: event.by }, `by ${short(event.by, 22, 6)}`),
+      ].filter(Boolean);
+      const written = { datetime: new Date(event.at_ms).toISOString(), title: absolute(event.at_ms) };
       return el("li", { "data-s": event.state },
-        stateTag(event.state), el("time", { datetime: new Date(event.at_ms).toISOString(), title: `${absolute(event.at_ms)}, ${relative(event.at_ms)}` }, clock(event.at_ms, true)),
+        stateTag(event.state), el("time", written, clock(event.at_ms, true)),
         el("span", { class: "track", "aria-hidden": "true" }, bar), el("span", { class: "number" }, lasted),
-        event.reason || event.by ? el("p", { class: "said" }, said) : null);
+        said.length ? el("p", { class: "said" }, said) : null);
     });
   }
 
@@ -196,7 +209,8 @@ export class StoryView {
       ["Model", job.model, () => el("a", { href: "#/models" }, job.model)],
       ["Subject", ...coded(job.subject, "the subject")],
       ["Nonce", job.nonce === undefined ? "not yet" : count(job.nonce)],
-      ["Deadline", `${job.deadline} ${soon}`, () => (job.deadline ? el("span", { class: soon ? "warning" : null }, absolute(job.deadline * 1000), " (", moment(job.deadline * 1000), ")") : "not yet")],
+      ["Deadline", `${job.deadline} ${soon}`, () => (job.deadline
+        ? el("span", { class: soon ? "warning" : null }, absolute(job.deadline * 1000), " (", moment(job.deadline * 1000), ")") : "not yet")],
       ["Priority", count(job.priority)],
       ["Taken by workers", `${count(job.attempts)} ${job.attempts === 1 ? "time" : "times"}`],
       ["Accepted", job.created_ms, () => [absolute(job.created_ms), " (", moment(job.created_ms), ")"]],
@@ -211,14 +225,16 @@ export class StoryView {
       ["Gas", count(tx.gas_used)],
       ["Fee", `${weiToEther(tx.fee_wei)} ether`],
       ["Gas price", `${ether(Number(tx.fee_wei) / tx.gas_used / 1e9)} gwei`],
-    ] : [[job.kind === "proof" ? "A proof for no chain: it has none" : job.state === "submitted" ? "Known once it is in a block" : "None", ""]]);
+    ] : [[{ proof: "A proof for no chain has none" }[job.kind] ?? { submitted: "Known once it is in a block" }[job.state] ?? "None", ""]]);
     const values = job.outputs ?? [];
     this.outputs.hidden = values.length < 2;
     if (values.length > 1) {
       put(this.outputs, JSON.stringify(values), () => el("section", { class: "panel" },
-        el("div", { class: "head" }, el("h2", { id: "outputs-title" }, "Outputs"), el("p", { class: "note" }, `${count(values.length)}; the first is the score`)),
+        el("div", { class: "head" },
+          el("h2", { id: "outputs-title" }, "Outputs"), el("p", { class: "note" }, `${count(values.length)}; the first is the score`)),
         el("div", { class: "wide tall", tabindex: 0, role: "region", "aria-labelledby": "outputs-title" },
-          el("ol", { class: "outputs", id: "outputs", start: 0 }, values.map((v, i) => el("li", {}, el("span", { class: "quiet" }, String(i)), value(v)))))));
+          el("ol", { class: "outputs", id: "outputs" },
+            values.map((v, i) => el("li", {}, el("span", { class: "quiet" }, String(i)), value(v)))))));
     }
   }
 
@@ -240,7 +256,8 @@ export class StoryView {
       ? ["Cancel this job?", state === "submitted"
         ? "Its transaction is sent. The relayer replaces it; whichever of the two a block takes decides."
         : "Nothing of it will be recorded. It can be tried again if its proof or its input is kept.", "Cancel the job"]
-      : ["Try this job again?", "It goes back to where it can go on: to its stored proof if that may still be recorded, else to its input if that was kept.", "Try again"];
+      : ["Try this job again?",
+        "It goes on from its stored proof if that may still be recorded, else from its input if that was kept.", "Try again"];
     if (!await confirmed(...words)) return;
     setText(this.error, "");
     const { id, path } = this;
@@ -265,7 +282,8 @@ const middleOf = (values) => (values.length ? quantile(values.sort((a, b) => a -
 
 function modelPanel(model) {
   const name = (text) => el("code", {}, text);
-  const tile = (label, text, note, key) => el("li", { class: "tile" }, el("span", { class: "tile-name" }, label), el("b", { "data-figure": key }, text), el("span", { class: "tile-note" }, note));
+  const tile = (label, text, note, key) => el("li", { class: "tile" },
+    el("span", { class: "tile-name" }, label), el("b", { "data-figure": key }, text), el("span", { class: "tile-note" }, note));
   const term = (label, ...inside) => el("div", {}, el("dt", {}, label), el("dd", {}, ...inside));
   const address = (label, text) => term(label, name(text), copyButton(text, label.toLowerCase()));
   const { error, deployment } = model;
@@ -275,7 +293,8 @@ function modelPanel(model) {
       el("ul", { class: "tags" },
         el("li", {}, `${model.weights} weights`),
         model.batch > 1 ? el("li", {}, `proofs of ${count(model.batch)}`) : null,
-        model.insecure_srs ? el("li", { class: "warning" }, el("span", { class: "sign", "aria-hidden": "true" }, "!"), "development SRS: proofs can be forged") : null),
+        model.insecure_srs ? el("li", { class: "warning" },
+          el("span", { class: "sign", "aria-hidden": "true" }, "!"), "development SRS: proofs can be forged") : null),
       el("a", { class: "to-jobs", href: `#/?model=${encodeURIComponent(model.name)}` }, "its jobs")),
     el("ul", { class: "tiles" },
       tile("Largest error", small(error.max), `mean ${small(error.mean)}, ${count(error.samples)} samples`),
@@ -286,7 +305,8 @@ function modelPanel(model) {
       tile("Fee", NONE, "ether, median of its last jobs", "fee")),
     el("div", { class: "two even" },
       el("dl", { class: "terms" },
-        term("Inputs", ...inputs.flatMap((input, i) => (i ? [", ", ...input] : input)), model.inputs.length > 1 ? `; ${count(model.input_elements)} numbers` : ""),
+        term("Inputs", ...inputs.flatMap((input, i) => (i ? [", ", ...input] : input)),
+          model.inputs.length > 1 ? `; ${count(model.input_elements)} numbers` : ""),
         term("Outputs", `${count(model.outputs)}, ${model.decimals} decimals`),
         term("Parameters", count(model.parameters)),
         term("Setup", el("code", { title: model.setup_id }, short(model.setup_id, 20, 10)), copyButton(model.setup_id, "the setup’s id"))),

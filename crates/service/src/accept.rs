@@ -6,7 +6,7 @@ use alloy::primitives::{Address, keccak256};
 use serde_json::{Value, json};
 use thiserror::Error;
 use verdict::{
-    Attestation, ChainReader, Deployment, ProofBundle, Submission, next_nonce, source_inputs,
+    Attestation, ChainReader, Deployment, ProofBundle, Salt, Submission, next_nonce, source_inputs,
     verify,
 };
 
@@ -16,6 +16,7 @@ use crate::{
     models::{InputError, Model, Models},
     seal::{DataKey, SealError},
     store::{Accepted, Intake, IntakeError, NewBundle, NewJob, Store},
+    worker::Input,
 };
 
 /// Longest idempotency key.
@@ -37,6 +38,9 @@ pub struct Order {
     pub model: String,
     /// On what.
     pub input: Value,
+    /// Of a model that commits to inputs, what the commitment is made with: of `verdict commit`.
+    /// Without one, nobody can open it.
+    pub salt: Option<Salt>,
     /// Whom the score is about.
     pub subject: Option<Address>,
     /// The request's nonce; the next one on chain if none is given.
@@ -64,6 +68,7 @@ impl Order {
             kind,
             model: model.to_owned(),
             input,
+            salt: None,
             subject: None,
             nonce: None,
             deadline: None,
@@ -235,9 +240,17 @@ impl Acceptance {
             }
             _ => model.input(&order.input).map_err(AcceptError::Input)?,
         };
-        let plain = serde_json::to_vec(&input).unwrap_or_default();
+        let committed = model.setup().manifest().shape.committed();
+        if order.salt.is_some() && !committed {
+            let what = format!("model {} does not commit to inputs", order.model);
+            return Err(AcceptError::Field { field: "salt", what });
+        }
+        let plain = Input { values: input, salt: order.salt };
+        let plain = serde_json::to_vec(&plain).unwrap_or_default();
         let id = self.store.new_id();
-        let asked = json!([order.kind, order.model, order.subject, order.nonce, input]);
+        let sealed = self.key.seal(&id, &plain)?;
+        let asked = json!([order.kind, order.model, order.subject, order.nonce]).to_string();
+        let fingerprint = self.key.fingerprint(&[asked.as_bytes(), &plain].concat());
         let own = match (deployment, order.subject, order.nonce) {
             (Some(deployment), Some(subject), Some(nonce)) => {
                 let Deployment { chain_id, oracle, model_id, .. } = deployment;
@@ -251,8 +264,8 @@ impl Acceptance {
             subject: order.subject,
             priority: check_priority(order.priority)?,
             idempotency_key: client_key(&order)?.unwrap_or(own),
-            fingerprint: self.key.fingerprint(asked.to_string().as_bytes()),
-            input: Some(self.key.seal(&id, &plain)?),
+            fingerprint,
+            input: Some(sealed),
             keep_input: order.keep_input,
             attestations: listed(&order.attestations),
             nonce: order.nonce,

@@ -26,6 +26,14 @@ pub enum ChainsError {
     /// A key cannot be had.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// The models are elsewhere.
+    #[error("the models are deployed on chain {found}, chain {wanted} is asked for")]
+    OtherChain {
+        /// What is asked for.
+        wanted: u64,
+        /// Where the models are.
+        found: u64,
+    },
     /// The chain cannot be reached, or is another one.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -58,6 +66,9 @@ impl Chains {
     /// # Errors
     /// No endpoint answers, or the chain is another than `chain_id`.
     pub async fn read(config: &ChainConfig, chain_id: u64) -> Result<Self, ChainsError> {
+        if let Some(wanted) = config.chain_id.filter(|wanted| *wanted != chain_id) {
+            return Err(ChainsError::OtherChain { wanted, found: chain_id });
+        }
         let reader = ChainReader::connect(node_options(config, chain_id)).await?;
         Ok(Self { reader: Some(reader), senders: vec![] })
     }

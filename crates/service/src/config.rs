@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
+    value::Dict,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -190,10 +191,7 @@ impl ServiceConfig {
     /// # Errors
     /// The file cannot be read, a name is unknown or a value of another type, or one is out of its
     /// range.
-    pub fn load(
-        file: Option<&std::path::Path>,
-        flags: &impl Serialize,
-    ) -> Result<Self, ServiceConfigError> {
+    pub fn load(file: Option<&std::path::Path>, flags: &Dict) -> Result<Self, ServiceConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(path) = file {
             if !path.is_file() {
@@ -295,7 +293,7 @@ impl ServiceConfig {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use figment::value::Value;
 
     use super::*;
 
@@ -350,14 +348,15 @@ mod tests {
         let path = folder.path().join("serve.toml");
         std::fs::write(&path, "max_queued = 5\nrate = 7\n[[models]]\nsetup = \"s\"\n")
             .expect("written");
-        let config = ServiceConfig::load(Some(&path), &json!({"rate": 9})).expect("valid");
+        let flags = Dict::from([("rate".to_owned(), Value::from(9))]);
+        let config = ServiceConfig::load(Some(&path), &flags).expect("valid");
         assert_eq!((config.max_queued, config.rate), (5, 9));
         assert_eq!(config.models[0].setup, PathBuf::from("s"));
         std::fs::write(&path, "max_quued = 5\n").expect("written");
-        let error = ServiceConfig::load(Some(&path), &json!({})).expect_err("unknown");
+        let error = ServiceConfig::load(Some(&path), &Dict::new()).expect_err("unknown");
         assert!(error.to_string().contains("max_quued"), "{error}");
         let missing = folder.path().join("none.toml");
-        let error = ServiceConfig::load(Some(&missing), &json!({})).expect_err("none");
+        let error = ServiceConfig::load(Some(&missing), &Dict::new()).expect_err("none");
         assert!(error.to_string().contains("none.toml"), "{error}");
     }
 }

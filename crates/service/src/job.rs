@@ -93,6 +93,9 @@ impl fmt::Display for State {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Score, Self::Proof, Self::Relay];
+
     /// The name as stored and shown.
     pub const fn name(self) -> &'static str {
         match self {
@@ -104,7 +107,7 @@ impl Kind {
 
     /// The kind of a name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Score, Self::Proof, Self::Relay].into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -249,7 +252,7 @@ mod tests {
             assert_eq!(State::parse(state.name()), Some(state));
             assert_eq!(serde_json::to_value(state).expect("a name"), state.name());
         }
-        for kind in [Kind::Score, Kind::Proof, Kind::Relay] {
+        for kind in Kind::ALL {
             assert_eq!(Kind::parse(kind.name()), Some(kind));
         }
         assert_eq!(State::parse("Queued"), None);

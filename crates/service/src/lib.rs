@@ -35,6 +35,8 @@ pub mod webhook;
 pub mod worker;
 
 pub use chains::{Chains, ChainsError};
+pub use figment::value::{Dict, Value as Setting};
+
 pub use config::{ChainConfig, HiddenUrl, RefreshConfig, ServiceConfig, ServiceConfigError};
 pub use models::{ModelConfig, Models};
 pub use service::{Service, ServiceError, open_store};

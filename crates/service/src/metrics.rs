@@ -3,10 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU64},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
 
 use prometheus_client::{
@@ -22,10 +19,7 @@ use prometheus_client::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    job::State,
-    store::{Store, StoreError},
-};
+use crate::store::{Store, StoreError};
 
 /// One label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -34,7 +28,8 @@ pub struct ModelLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabel {
+struct JobLabels {
+    kind: &'static str,
     state: &'static str,
 }
 
@@ -60,7 +55,7 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Mutex<Registry>,
-    jobs: Family<StateLabel, Gauge>,
+    jobs: Family<JobLabels, Gauge>,
     oldest_queued: Gauge<f64, AtomicU64>,
     proofs: Family<ModelLabel, Counter>,
     proof_seconds: Family<ModelLabel, Histogram>,
@@ -71,7 +66,7 @@ struct Inner {
     fees: Family<ModelLabel, Counter<f64, AtomicU64>>,
     reorgs: Counter,
     chain_errors: Counter,
-    chain_ok: Gauge<i64, AtomicI64>,
+    chain_ok: Family<SenderLabel, Gauge>,
     balance: Family<SenderLabel, Gauge<f64, AtomicU64>>,
     nonce_gap: Family<SenderLabel, Gauge>,
     webhooks: Family<ResultLabel, Counter>,
@@ -109,7 +104,7 @@ impl Default for Metrics {
         }
         let seconds = || Histogram::new(exponential_buckets(0.005, 2.0, 16));
         let inner = Inner {
-            jobs: register!("jobs", "Jobs in each state", Family::default()),
+            jobs: register!("jobs", "Jobs of each kind in each state", Family::default()),
             oldest_queued: register!(
                 "oldest_queued_seconds",
                 "Age of the oldest job that waits for a worker",
@@ -142,8 +137,8 @@ impl Default for Metrics {
             ),
             chain_ok: register!(
                 "chain_ok",
-                "1 if the last look at the chain succeeded",
-                Gauge::default()
+                "1 if a sender's last look at the chain succeeded",
+                Family::default()
             ),
             balance: register!("balance_ether", "What a sending key holds", Family::default()),
             nonce_gap: register!(
@@ -201,12 +196,15 @@ impl Metrics {
         self.0.reorgs.inc();
     }
 
-    /// How the last look at the chain went.
-    pub(crate) fn chain(&self, ok: bool) {
-        self.0.chain_ok.set(i64::from(ok));
-        if !ok {
-            self.0.chain_errors.inc();
-        }
+    /// How a sender's last look at the chain went.
+    pub(crate) fn looked(&self, sender: &str, ok: bool) {
+        let label = SenderLabel { sender: sender.to_owned() };
+        self.0.chain_ok.get_or_create(&label).set(i64::from(ok));
+    }
+
+    /// A node, the relayer or a contract's answer failed.
+    pub(crate) fn chain_failed(&self) {
+        self.0.chain_errors.inc();
     }
 
     /// What a sender holds, and how many of its transactions are in no block.
@@ -237,20 +235,18 @@ impl Metrics {
         self.0.requests.get_or_create(&RouteLabel { route, status }).inc();
     }
 
-    /// A schedule submitted a model's subjects.
-    pub(crate) fn refreshed(&self, model: &str, now_ms: u64) {
-        let seconds = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
-        self.0.refreshed.get_or_create(&of(model)).set(seconds);
-    }
-
     /// Everything, with what the database says now.
     ///
     /// # Errors
     /// The database fails.
     pub async fn render(&self, store: &Store) -> Result<String, StoreError> {
-        for (state, count) in store.counts().await? {
-            let label = StateLabel { state: State::name(state) };
-            self.0.jobs.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        for (kind, state, count) in store.counts().await? {
+            let label = JobLabels { kind: kind.name(), state: state.name() };
+            self.0.jobs.get_or_create(&label).set(number(count));
+        }
+        for (model, at_ms) in store.refreshed().await? {
+            self.0.refreshed.get_or_create(&of(&model)).set(number(at_ms / 1000));
         }
         self.0.oldest_queued.set(store.oldest_queued_ms().await? as f64 / 1000.0);
         let mut text = String::new();

@@ -15,7 +15,6 @@ use crate::{
     accept::{Acceptance, Order},
     config::{HiddenUrl, RefreshConfig},
     job::Kind,
-    metrics::Metrics,
     stopped,
 };
 
@@ -70,8 +69,6 @@ pub struct Refresh {
     pub config: RefreshConfig,
     /// Where jobs go.
     pub acceptance: Arc<Acceptance>,
-    /// What it tells.
-    pub metrics: Metrics,
 }
 
 impl Refresh {
@@ -85,7 +82,9 @@ impl Refresh {
                 () = clock.sleep(Duration::from_millis(wait)) => {}
                 () = stopped(&mut stop) => return,
             }
-            match self.once().await {
+            // Of several processes with one schedule, the first one's jobs are all of theirs.
+            let round = clock.now_ms() / 60_000;
+            match self.once(round).await {
                 Ok(submitted) => {
                     tracing::info!(model = self.config.model, submitted, "scores are refreshed");
                 }
@@ -94,12 +93,13 @@ impl Refresh {
         }
     }
 
-    /// Asks the source, and submits what it answers. How many jobs that made.
+    /// Asks the source, and submits what it answers as round `round`, of which each subject has one
+    /// job. How many there are.
     ///
     /// # Errors
     /// The source does not answer, or not with a list of subjects and inputs. An entry that is no
     /// job is passed over, and logged without its input.
-    pub async fn once(&self) -> Result<usize, RefreshError> {
+    pub async fn once(&self, round: u64) -> Result<usize, RefreshError> {
         let model = self.config.model.clone();
         let fail = |why: String| RefreshError::Source { model: model.clone(), why };
         let answer = match &self.config.url {
@@ -118,6 +118,7 @@ impl Refresh {
             let order = Order {
                 subject: Some(entry.subject),
                 priority: self.config.priority,
+                idempotency_key: Some(format!("{model}:{round}:{}", entry.subject)),
                 ..Order::new(Kind::Score, &self.config.model, entry.input, "refresh")
             };
             match self.acceptance.accept(order).await {
@@ -127,7 +128,6 @@ impl Refresh {
                 ),
             }
         }
-        self.metrics.refreshed(&self.config.model, self.acceptance.store().now_ms());
         Ok(submitted)
     }
 }
@@ -158,7 +158,11 @@ async fn run(command: &[String]) -> Result<Vec<u8>, String> {
 async fn fetch(url: &str) -> Result<Vec<u8>, String> {
     // A URL may hold a key: errors are shown without it.
     let bare = |error: reqwest::Error| error.without_url().to_string();
-    let client = reqwest::Client::builder().timeout(MAX_TIME).build().map_err(bare)?;
+    let client = reqwest::Client::builder()
+        .timeout(MAX_TIME)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(bare)?;
     let mut answer =
         client.get(url).send().await.map_err(bare)?.error_for_status().map_err(bare)?;
     let mut bytes = Vec::new();

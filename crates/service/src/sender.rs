@@ -25,6 +25,9 @@ const BALANCE_EVERY_MS: u64 = 30_000;
 /// How long a record is looked for whose transaction is final: nodes lag.
 const RECORD_LAG_MS: u64 = 120_000;
 
+/// How long a key is this process's without a word from it.
+const OWNED_MS: u64 = 60_000;
+
 /// One key's way to the chain.
 #[derive(Debug)]
 pub struct Sender {
@@ -34,6 +37,8 @@ pub struct Sender {
     config: Arc<ServiceConfig>,
     metrics: Metrics,
     name: String,
+    /// The name of the service as the key's owner: the same when it is started again.
+    owner: String,
     flights: HashMap<String, Flight>,
     balance_at: Option<u64>,
 }
@@ -55,8 +60,9 @@ struct Flight {
 }
 
 impl Sender {
-    /// A sender of the chain's key.
+    /// A sender of the chain's key, of the service called `owner`.
     pub fn new(
+        owner: String,
         store: Store,
         chain: Chain,
         models: Arc<Models>,
@@ -65,7 +71,7 @@ impl Sender {
     ) -> Self {
         let name = chain.sender().to_string();
         let flights = HashMap::new();
-        Self { store, chain, models, config, metrics, name, flights, balance_at: None }
+        Self { store, chain, models, config, metrics, name, owner, flights, balance_at: None }
     }
 
     /// Sends until `stop` says so. What is under way then is in the databases, and goes on when a
@@ -73,9 +79,13 @@ impl Sender {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let poll = self.chain.relayer().config().poll_interval;
         while !*stop.borrow() {
-            if let Err(error) = self.round().await {
-                self.metrics.chain(false);
-                tracing::warn!(sender = self.name, %error, "will look again");
+            match self.round().await {
+                Ok(ok) => self.metrics.looked(&self.name, ok),
+                Err(error) => {
+                    self.metrics.chain_failed();
+                    self.metrics.looked(&self.name, false);
+                    tracing::warn!(sender = self.name, %error, "will look again");
+                }
             }
             // New proofs do not wait for the next look at the chain.
             let idle = self.flights.is_empty();
@@ -86,10 +96,20 @@ impl Sender {
             }
         }
         self.chain.relayer().close();
+        // Whoever is next need not wait; if this fails, he does.
+        let _ = self.store.leave_sender(&self.name, &self.owner).await;
     }
 
-    /// One look at the database and the chain.
-    async fn round(&mut self) -> Result<(), RoundError> {
+    /// One look at the database and the chain: whether nothing failed.
+    async fn round(&mut self) -> Result<bool, RoundError> {
+        // On another machine, another file lock: the database knows who sends with this key.
+        if !self.store.own_sender(&self.name, &self.owner, OWNED_MS).await? {
+            if !self.flights.is_empty() {
+                tracing::error!(sender = self.name, "another process sends with this key now");
+            }
+            self.flights.clear();
+            return Ok(true);
+        }
         let room = self.config.max_in_flight.saturating_sub(self.flights.len());
         if room > 0 {
             self.store.take_relays(&self.name, room).await?;
@@ -116,11 +136,12 @@ impl Sender {
                 failed.insert(job, error.to_string());
             }
         }
-        self.metrics.chain(failed.is_empty());
+        failed.iter().for_each(|_| self.metrics.chain_failed());
         for id in &ids {
             self.follow(id, &failed).await?;
         }
-        self.watch_balance().await
+        self.watch_balance().await?;
+        Ok(failed.is_empty())
     }
 
     /// Hands a proof to the relayer, unless it has it or there is no use in it.
@@ -156,7 +177,7 @@ impl Sender {
         let job = match transaction {
             Ok(transaction) => self.chain.relayer().submit(transaction).await,
             Err(error) if is_passing(&error) => {
-                self.metrics.chain(false);
+                self.metrics.chain_failed();
                 return self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await;
             }
             Err(error) => {
@@ -172,7 +193,7 @@ impl Sender {
                 Ok(())
             }
             Err(error) => {
-                self.metrics.chain(false);
+                self.metrics.chain_failed();
                 self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await
             }
         }
@@ -277,7 +298,7 @@ impl Sender {
                 state => (State::Dropped, Reason::new(ReasonCode::Chain, state.to_string())),
             },
             Err(error) if is_passing(&error) => {
-                self.metrics.chain(false);
+                self.metrics.chain_failed();
                 let reason = Reason::new(ReasonCode::Chain, error.to_string());
                 return Ok(self.hold(id, reason).await?);
             }
@@ -349,9 +370,12 @@ impl Flight {
 /// What ends a job that is refused.
 fn refusal(error: &Error) -> (State, Reason) {
     let code = match error {
-        Error::Submit(error) if matches!(**error, SubmitError::OtherRecord { .. }) => {
-            ReasonCode::NonceTaken
-        }
+        Error::Submit(error) => match **error {
+            SubmitError::OtherRecord { .. } | SubmitError::OtherOutputs { .. } => {
+                ReasonCode::NonceTaken
+            }
+            _ => ReasonCode::Refused,
+        },
         _ if error.kind() == Kind::InvalidProof => ReasonCode::Proof,
         _ => ReasonCode::Refused,
     };

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Name of the SQLite file in the data folder.
-const DATABASE: &str = "verdict.db";
+const DATABASE: &str = "service.sqlite";
 /// Name of the file with the key of inputs.
 const KEY_FILE: &str = "data.key";
 /// Name of the file with the first token.
@@ -96,6 +96,8 @@ pub struct Service {
     key: DataKey,
     metrics: Metrics,
     engine: EngineOptions,
+    /// The name of this folder's service, for ever.
+    instance: String,
     /// Held while the service uses its folder.
     _lock: std::fs::File,
 }
@@ -131,6 +133,7 @@ impl Service {
             Err(_) if config.database.is_some() => return Err(ServiceError::NoDataKey),
             Err(_) => DataKey::of_file(&config.data.join(KEY_FILE))?,
         };
+        let instance = instance(&config.data, &store)?;
         let known = key.fingerprint(b"which key");
         if store.fact("data_key", &known).await? != known {
             return Err(ServiceError::OtherDataKey);
@@ -142,6 +145,7 @@ impl Service {
             key,
             metrics: Metrics::default(),
             engine,
+            instance,
             _lock: lock,
         })
     }
@@ -177,7 +181,12 @@ impl Service {
         let path = self.config.data.join(TOKEN_FILE);
         let fail = |source| ServiceError::File { path: path.clone(), source };
         let mut file = tempfile::NamedTempFile::new_in(&self.config.data).map_err(fail)?;
-        let (_, secret) = self.store.create_token("admin", &Scope::ALL).await?;
+        let secret = match self.store.create_token("admin", &Scope::ALL).await {
+            Ok((_, secret)) => secret,
+            // Another process was faster.
+            Err(TokenError::Taken(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         std::io::Write::write_all(&mut file, format!("{secret}\n").as_bytes()).map_err(fail)?;
         file.persist(&path).map_err(|error| fail(error.error))?;
         Ok(Some(path))
@@ -256,7 +265,7 @@ impl Service {
         for chain in senders {
             let (store, models) = (self.store.clone(), self.models.clone());
             let (config, metrics) = (self.config.clone(), self.metrics.clone());
-            let sender = Sender::new(store, chain, models, config, metrics);
+            let sender = Sender::new(self.instance.clone(), store, chain, models, config, metrics);
             tasks.spawn(sender.run(stopping.clone()));
         }
         if !secret.is_empty() {
@@ -264,8 +273,8 @@ impl Service {
             tasks.spawn(webhooks.run(stopping.clone()));
         }
         for config in self.config.refresh.clone() {
-            let (acceptance, metrics) = (acceptance.clone(), self.metrics.clone());
-            tasks.spawn(Refresh { config, acceptance, metrics }.run(stopping.clone()));
+            let acceptance = acceptance.clone();
+            tasks.spawn(Refresh { config, acceptance }.run(stopping.clone()));
         }
         if self.config.prove {
             let worker = self.worker(reader);
@@ -348,4 +357,20 @@ fn lock(data: &std::path::Path) -> Result<std::fs::File, ServiceError> {
         Err(std::fs::TryLockError::WouldBlock) => Err(ServiceError::InUse(data.to_owned())),
         Err(std::fs::TryLockError::Error(source)) => Err(ServiceError::File { path, source }),
     }
+}
+
+/// The name of a data folder's service, which is made once.
+fn instance(data: &std::path::Path, store: &Store) -> Result<String, ServiceError> {
+    let path = data.join("instance");
+    let fail = |source| ServiceError::File { path: path.clone(), source };
+    if let Ok(name) = std::fs::read_to_string(&path)
+        && !name.trim().is_empty()
+    {
+        return Ok(name.trim().to_owned());
+    }
+    let name = store.new_id();
+    let mut file = tempfile::NamedTempFile::new_in(data).map_err(fail)?;
+    std::io::Write::write_all(&mut file, name.as_bytes()).map_err(fail)?;
+    file.persist(&path).map_err(|error| fail(error.error))?;
+    Ok(name)
 }

@@ -9,8 +9,13 @@
 //! neither database nor node. A worker that dies leaves jobs whose leases run out; one that comes
 //! back too late is refused by the lease it names.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use verdict::{
@@ -24,7 +29,7 @@ use crate::{
     models::{Model, Models},
     seal::DataKey,
     stopped,
-    store::{Claimed, Claims, Done, Store, StoreError},
+    store::{Claimed, Claims, Done, Store, StoreError, Then},
 };
 
 /// How long a worker waits before it looks for jobs again, if nobody tells it.
@@ -60,9 +65,43 @@ pub struct Worker {
 /// Jobs that are ready to be proven.
 #[derive(Debug)]
 struct Task {
+    lease: Lease,
     jobs: Vec<Claimed>,
-    inputs: Vec<Vec<f64>>,
+    inputs: Vec<Input>,
     requests: Vec<ScoreRequest>,
+}
+
+/// An input, as it is sealed in the database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Input {
+    /// Its numbers; none where one is missing that may be.
+    pub(crate) values: Vec<Option<f64>>,
+    /// What its commitment is made with, if its client chose it.
+    pub(crate) salt: Option<Salt>,
+}
+
+/// A lease's name in the database, renewed until this is dropped: whatever becomes of a task whose
+/// end could not be written down, its jobs are somebody's again when the lease runs out.
+#[derive(Debug)]
+struct Lease {
+    name: String,
+    held: Held,
+}
+
+/// The leases of a worker.
+type Held = Arc<Mutex<BTreeSet<String>>>;
+
+impl Lease {
+    fn new(name: String, held: &Held) -> Self {
+        held.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        Self { name, held: held.clone() }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
 }
 
 /// Why a job is not proven now.
@@ -71,18 +110,16 @@ struct Task {
 struct NotNow {
     message: String,
     code: ReasonCode,
-    /// The state it ends in; none if it is tried again after a while.
-    end: Option<State>,
-    after_ms: u64,
+    then: Then,
 }
 
 impl NotNow {
     fn end(state: State, code: ReasonCode, message: impl Into<String>) -> Self {
-        Self { message: message.into(), code, end: Some(state), after_ms: 0 }
+        Self { message: message.into(), code, then: Then::End(state) }
     }
 
-    fn later(code: ReasonCode, message: impl Into<String>, after_ms: u64) -> Self {
-        Self { message: message.into(), code, end: None, after_ms }
+    fn untried(code: ReasonCode, message: impl Into<String>, after_ms: u64) -> Self {
+        Self { message: message.into(), code, then: Then::Untried { after_ms } }
     }
 }
 
@@ -104,38 +141,40 @@ impl Worker {
     pub async fn run(&self, stop: watch::Receiver<bool>) {
         let (ready, waiting) = mpsc::channel(self.config.prefetch);
         let (done, stored) = mpsc::channel(self.config.prefetch);
-        tokio::join!(
-            self.renew(stop.clone(), done.downgrade()),
-            self.take(stop.clone(), ready),
-            self.prove(stop, waiting, done),
-            self.write(stored),
-        );
+        let held = Held::default();
+        let work = async {
+            tokio::join!(
+                self.take(stop.clone(), ready, &held),
+                self.prove(stop.clone(), waiting, done),
+                self.write(stored),
+            )
+        };
+        tokio::select! {
+            _ = work => {}
+            () = self.renew(&held) => {}
+        }
     }
 
     fn lease_ms(&self) -> u64 {
         ServiceConfig::ms(self.config.lease)
     }
 
-    /// Keeps the leases until the last proof is on its way to the database.
-    async fn renew(&self, stop: watch::Receiver<bool>, working: mpsc::WeakSender<Done>) {
+    /// Keeps the leases that are held.
+    async fn renew(&self, held: &Held) {
         let third = Duration::from_millis(self.lease_ms() / 3);
         loop {
-            if *stop.borrow() && working.upgrade().is_none() {
-                return;
-            }
-            if let Err(error) = self.store.renew(&self.name, self.lease_ms()).await {
-                tracing::warn!(%error, "leases are not renewed");
-            }
-            let mut stop = stop.clone();
-            tokio::select! {
-                () = self.store.clock().sleep(third) => {}
-                () = stopped(&mut stop) => tokio::time::sleep(IDLE).await,
+            self.store.clock().sleep(third).await;
+            let names = held.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            for name in names {
+                if let Err(error) = self.store.renew(&name, self.lease_ms()).await {
+                    tracing::warn!(%error, "a lease is not renewed");
+                }
             }
         }
     }
 
     /// Claims jobs of each model in turn, and makes them ready.
-    async fn take(&self, mut stop: watch::Receiver<bool>, ready: mpsc::Sender<Task>) {
+    async fn take(&self, mut stop: watch::Receiver<bool>, ready: mpsc::Sender<Task>, held: &Held) {
         let claims: Vec<Claims> = self.models.iter().map(|model| self.claims(model)).collect();
         loop {
             let mut found = false;
@@ -145,7 +184,8 @@ impl Worker {
                 }
                 // Room first: what is claimed is soon proven.
                 let Ok(room) = ready.reserve().await else { return };
-                let claimed = self.store.claim(&self.name, claims, self.lease_ms()).await;
+                let lease = Lease::new(format!("{}/{}", self.name, self.store.new_id()), held);
+                let claimed = self.store.claim(&lease.name, claims, self.lease_ms()).await;
                 let jobs = match claimed {
                     Ok(jobs) => jobs,
                     Err(error) => {
@@ -159,7 +199,7 @@ impl Worker {
                     continue;
                 }
                 found = true;
-                match self.prepare(jobs).await {
+                match self.prepare(lease, jobs).await {
                     Some(task) => room.send(task),
                     None => drop(room),
                 }
@@ -182,15 +222,15 @@ impl Worker {
     }
 
     /// Opens inputs and finds nonces; what cannot be proven is given back.
-    async fn prepare(&self, jobs: Vec<Claimed>) -> Option<Task> {
-        let mut task = Task { jobs: vec![], inputs: vec![], requests: vec![] };
+    async fn prepare(&self, lease: Lease, jobs: Vec<Claimed>) -> Option<Task> {
+        let mut task = Task { lease, jobs: vec![], inputs: vec![], requests: vec![] };
         for job in jobs {
             match self.input_of(&job) {
                 Ok(input) => {
                     task.inputs.push(input);
                     task.jobs.push(job);
                 }
-                Err(why) => self.give_back(&[job], &why).await,
+                Err(why) => self.give_back(&task.lease, &[job], &why).await,
             }
         }
         let first = task.jobs.first()?;
@@ -198,7 +238,7 @@ impl Worker {
             match self.requests(&task.jobs).await {
                 Ok(requests) => task.requests = requests,
                 Err(why) => {
-                    self.give_back(&task.jobs, &why).await;
+                    self.give_back(&task.lease, &task.jobs, &why).await;
                     return None;
                 }
             }
@@ -206,7 +246,7 @@ impl Worker {
         Some(task)
     }
 
-    fn input_of(&self, job: &Claimed) -> Result<Vec<f64>, NotNow> {
+    fn input_of(&self, job: &Claimed) -> Result<Input, NotNow> {
         let rejected = |code, message| NotNow::end(State::Rejected, code, message);
         let soon = self.store.now_ms() / 1000 + MARGIN;
         if job.deadline.is_some_and(|deadline| deadline < soon) {
@@ -217,9 +257,8 @@ impl Worker {
             .key
             .open(&job.id, &job.input)
             .map_err(|error| rejected(ReasonCode::Sealed, error.to_string()))?;
-        let values: Vec<Option<f64>> = serde_json::from_slice(&plain)
-            .map_err(|_| rejected(ReasonCode::Sealed, "its input is no list of numbers".into()))?;
-        Ok(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+        serde_json::from_slice(&plain)
+            .map_err(|_| rejected(ReasonCode::Sealed, "its input is no list of numbers".into()))
     }
 
     /// The requests that a proof of these jobs answers, each with the nonce of its client, or the
@@ -235,9 +274,9 @@ impl Worker {
         let next = if jobs.iter().any(|job| job.nonce.is_none()) {
             let chain = self.chain.as_ref().ok_or_else(unknown)?;
             let next = next_nonces(chain, deployment, subjects.clone()).await;
-            self.metrics.chain(next.is_ok());
             next.map_err(|error| {
-                NotNow::later(ReasonCode::Chain, error.to_string(), NODE_BACKOFF_MS)
+                self.metrics.chain_failed();
+                NotNow::untried(ReasonCode::Chain, error.to_string(), NODE_BACKOFF_MS)
             })?
         } else {
             vec![]
@@ -252,11 +291,10 @@ impl Worker {
         jobs.iter().enumerate().map(request).collect()
     }
 
-    async fn give_back(&self, jobs: &[Claimed], why: &NotNow) {
+    async fn give_back(&self, lease: &Lease, jobs: &[Claimed], why: &NotNow) {
         for job in jobs {
             let reason = Reason::new(why.code, why.message.clone());
-            let given =
-                self.store.give_back(&self.name, &job.id, &reason, why.end, why.after_ms).await;
+            let given = self.store.give_back(&lease.name, &job.id, &reason, why.then).await;
             if let Err(error) = given {
                 // Its lease runs out.
                 tracing::warn!(job = job.id, %error, "a job is not given back");
@@ -269,53 +307,62 @@ impl Worker {
         &self,
         stop: watch::Receiver<bool>,
         mut waiting: mpsc::Receiver<Task>,
-        done: mpsc::Sender<Done>,
+        done: mpsc::Sender<(Lease, Done)>,
     ) {
         while let Some(task) = waiting.recv().await {
+            let Task { lease, jobs, inputs, requests } = task;
             if *stop.borrow() {
                 let message = format!("{} was shut down", self.name);
-                self.give_back(&task.jobs, &NotNow::later(ReasonCode::Prover, message, 0)).await;
+                let why = NotNow::untried(ReasonCode::Prover, message, 0);
+                self.give_back(&lease, &jobs, &why).await;
                 continue;
             }
-            let (worker, model) = (self.clone(), task.jobs.first().map(|job| job.model.clone()));
-            let jobs = task.jobs.clone();
-            let proven = tokio::task::spawn_blocking(move || worker.proof(task)).await;
-            let why = match proven {
+            let (worker, given) = (self.clone(), jobs.clone());
+            let work = move || worker.proof(given, inputs, requests);
+            let model = jobs.first().map(|job| job.model.as_str()).unwrap_or_default();
+            let why = match tokio::task::spawn_blocking(work).await {
                 Ok(Ok(proof)) => {
-                    self.metrics.proved(&model.unwrap_or_default(), proof.proof_ms);
-                    let _ = done.send(proof).await;
+                    self.metrics.proved(model, proof.proof_ms);
+                    let _ = done.send((lease, proof)).await;
                     continue;
                 }
                 Ok(Err(why)) => why,
-                Err(error) => {
-                    let message = format!("the prover stopped: {error}");
-                    NotNow::later(ReasonCode::Prover, message, PROOF_BACKOFF_MS)
-                }
+                Err(error) => self.failed(format!("the prover stopped: {error}")),
             };
-            self.metrics.proof_failed(&model.unwrap_or_default());
+            self.metrics.proof_failed(model);
             tracing::error!(error = %why, jobs = jobs.len(), "no proof");
-            self.give_back(&jobs, &why).await;
+            self.give_back(&lease, &jobs, &why).await;
         }
     }
 
+    fn failed(&self, message: String) -> NotNow {
+        let (most, after_ms) = (self.config.max_attempts, PROOF_BACKOFF_MS);
+        NotNow { message, code: ReasonCode::Prover, then: Then::Again { most, after_ms } }
+    }
+
     /// One proof, on a thread of its own.
-    fn proof(&self, task: Task) -> Result<Done, NotNow> {
-        let Task { jobs, mut inputs, mut requests } = task;
+    fn proof(
+        &self,
+        jobs: Vec<Claimed>,
+        mut inputs: Vec<Input>,
+        mut requests: Vec<ScoreRequest>,
+    ) -> Result<Done, NotNow> {
         let name = jobs.first().map(|job| job.model.as_str()).unwrap_or_default();
         let gone = || NotNow::end(State::Rejected, ReasonCode::UnknownModel, "it is not served");
         let model = self.models.get(name).ok_or_else(gone)?;
-        let failed = |error: Error| {
-            let message = error.to_string();
-            match error {
-                Error::Input(_) => NotNow::end(State::Rejected, ReasonCode::Input, message),
-                _ => NotNow::later(ReasonCode::Prover, message, PROOF_BACKOFF_MS),
-            }
+        let failed = |error: Error| match error {
+            Error::Input(_) => NotNow::end(State::Rejected, ReasonCode::Input, error.to_string()),
+            _ => self.failed(error.to_string()),
         };
         let prover: &Prover = model.prover(&self.engine).map_err(failed)?;
         fill(&mut inputs, &mut requests, model.batch());
         let committed = model.setup().manifest().shape.committed();
-        let salts: Vec<Salt> =
-            if committed { inputs.iter().map(|_| Salt::random()).collect() } else { vec![] };
+        let salt = |input: &Input| input.salt.unwrap_or_else(Salt::random);
+        let salts: Vec<Salt> = inputs.iter().filter(|_| committed).map(salt).collect();
+        let values = |input: &Input| -> Vec<f64> {
+            input.values.iter().map(|value| value.unwrap_or(f64::NAN)).collect()
+        };
+        let inputs: Vec<Vec<f64>> = inputs.iter().map(values).collect();
         let start = std::time::Instant::now();
         let bundle = prover.prove_batch(&inputs, &salts, &requests).map_err(failed)?;
         let proof_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -329,12 +376,12 @@ impl Worker {
     }
 
     /// Stores proofs in the order in which they are made.
-    async fn write(&self, mut stored: mpsc::Receiver<Done>) {
-        while let Some(done) = stored.recv().await {
+    async fn write(&self, mut stored: mpsc::Receiver<(Lease, Done)>) {
+        while let Some((lease, done)) = stored.recv().await {
             let jobs = done.jobs.len();
             let mut tries = 0_u32;
             loop {
-                match self.store.proved(&self.name, &done).await {
+                match self.store.proved(&lease.name, &done).await {
                     Ok(true) => {
                         tracing::info!(jobs, ms = done.proof_ms, "proof stored");
                         break;
@@ -343,7 +390,7 @@ impl Worker {
                         tracing::warn!(jobs, "a lease was lost: the proof is thrown away");
                         break;
                     }
-                    // A proof is worth waiting for while the lease can be renewed.
+                    // A proof is worth waiting for.
                     Err(error @ StoreError::Failed(_)) if tries < 20 => {
                         tries += 1;
                         tracing::warn!(%error, "the proof is not stored yet");
@@ -361,7 +408,7 @@ impl Worker {
 
 /// Fills a batch up: the last inference again, its request with growing nonces, so that what is
 /// recorded in the end is what its client asked for.
-fn fill(inputs: &mut Vec<Vec<f64>>, requests: &mut Vec<ScoreRequest>, batch: usize) {
+fn fill(inputs: &mut Vec<Input>, requests: &mut Vec<ScoreRequest>, batch: usize) {
     let Some(last) = inputs.last().cloned() else { return };
     inputs.resize(batch.max(inputs.len()), last);
     if let Some(last) = requests.last().cloned() {

@@ -3,12 +3,12 @@
 use std::{path::Path, sync::Arc};
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use verdict::Progress;
 use verdict_relayer::clock::SystemClock;
 use verdict_service::{
-    Chains, ChainsError, ModelConfig, Service, ServiceConfig, ServiceError,
+    Chains, ChainsError, Dict, ModelConfig, Service, ServiceConfig, ServiceError, Setting,
     store::{Store, Token},
 };
 
@@ -37,22 +37,17 @@ struct Made {
 }
 
 pub(crate) fn serve(args: &Serve, ui: &Ui) -> Outcome {
-    let mut flags = flags(&args.setups, &args.settings, Some(&args.chain))?;
-    let set = [
-        ("listen", args.listen.map(|listen| json!(listen))),
-        ("prove", args.no_prove.then_some(json!(false))),
-        ("authenticate", args.no_auth.then_some(json!(false))),
-    ];
-    flags.extend(set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-    let set = [
-        ("send", args.no_send.then_some(json!(false))),
-        ("keystores", (!args.keystore.is_empty()).then(|| json!(args.keystore))),
-        ("password_file", args.password_file.as_ref().map(|file| json!(file))),
-        ("confirmations", args.confirmations.map(|blocks| json!(blocks))),
-    ];
-    if let Some(Value::Object(chain)) = flags.get_mut("chain") {
-        chain.extend(set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-    }
+    let mut chain = settings(&args.chain)?;
+    set(&mut chain, "send", args.no_send.then_some(false))?;
+    let keystores = Some(&args.keystore).filter(|files| !files.is_empty());
+    set(&mut chain, "keystores", keystores)?;
+    set(&mut chain, "password_file", args.password_file.as_ref())?;
+    set(&mut chain, "confirmations", args.confirmations)?;
+    let mut flags = flags(&args.setups, &args.settings)?;
+    set(&mut flags, "chain", Some(chain))?;
+    set(&mut flags, "listen", args.listen)?;
+    set(&mut flags, "prove", args.no_prove.then_some(false))?;
+    set(&mut flags, "authenticate", args.no_auth.then_some(false))?;
     let config = load(args.settings.config.as_deref(), flags)?;
     let (listen, chain_config) = (config.listen, config.chain.clone());
     runtime()?.block_on(async {
@@ -97,7 +92,8 @@ pub(crate) fn serve(args: &Serve, ui: &Ui) -> Outcome {
 }
 
 pub(crate) fn work(args: &Work, ui: &Ui) -> Outcome {
-    let flags = flags(&args.setups, &args.settings, Some(&args.chain))?;
+    let mut flags = flags(&args.setups, &args.settings)?;
+    set(&mut flags, "chain", Some(settings(&args.chain)?))?;
     let config = load(args.settings.config.as_deref(), flags)?;
     if config.database.is_none() {
         let what = "a worker shares a database with its `serve`, and SQLite is one process's";
@@ -121,7 +117,7 @@ pub(crate) fn token(command: &TokenCommand, ui: &Ui) -> Outcome {
     let (TokenCommand::Create { settings, .. }
     | TokenCommand::List { settings }
     | TokenCommand::Revoke { settings, .. }) = command;
-    let config = load(settings.config.as_deref(), flags(&[], settings, None)?)?;
+    let config = load(settings.config.as_deref(), flags(&[], settings)?)?;
     runtime()?.block_on(async {
         let store = verdict_service::open_store(&config, Arc::new(SystemClock)).await;
         let store = store.map_err(failure)?;
@@ -156,20 +152,22 @@ async fn change_tokens(command: &TokenCommand, store: &Store, ui: &Ui) -> Outcom
 }
 
 /// The flags that are set, as settings.
-fn flags(
-    setups: &[String],
-    settings: &args::Settings,
-    chain: Option<&args::ChainFlags>,
-) -> Outcome<Map<String, Value>> {
-    let Value::Object(mut flags) = serde_json::to_value(settings)? else { return Ok(Map::new()) };
-    if !setups.is_empty() {
-        let models: Vec<ModelConfig> = setups.iter().map(|text| model(text)).collect();
-        flags.insert("models".into(), serde_json::to_value(models)?);
-    }
-    if let Some(chain) = chain {
-        flags.insert("chain".into(), serde_json::to_value(chain)?);
-    }
+fn flags(setups: &[String], given: &args::Settings) -> Outcome<Dict> {
+    let mut flags = settings(given)?;
+    let models: Vec<ModelConfig> = setups.iter().map(|text| model(text)).collect();
+    set(&mut flags, "models", Some(models).filter(|models| !models.is_empty()))?;
     Ok(flags)
+}
+
+fn settings(given: &impl Serialize) -> Outcome<Dict> {
+    Ok(Setting::serialize(given)?.into_dict().unwrap_or_default())
+}
+
+fn set(flags: &mut Dict, name: &str, value: Option<impl Serialize>) -> Outcome {
+    if let Some(value) = value {
+        flags.insert(name.to_owned(), Setting::serialize(value)?);
+    }
+    Ok(())
 }
 
 /// `NAME=FOLDER`, or a folder.
@@ -181,7 +179,7 @@ fn model(text: &str) -> ModelConfig {
     ModelConfig { name: name.map(str::to_owned), setup: setup.into(), srs: None }
 }
 
-fn load(file: Option<&Path>, flags: Map<String, Value>) -> Outcome<ServiceConfig> {
+fn load(file: Option<&Path>, flags: Dict) -> Outcome<ServiceConfig> {
     ServiceConfig::load(file, &flags).map_err(|error| {
         Failure::from(error).hint("docs/operations.md lists the settings; `--check` tries them")
     })

@@ -215,7 +215,7 @@ pub(crate) fn address(report: &Value, name: &str) -> Address {
     report["deployment"][name].as_str().expect("an address").parse().expect("an address")
 }
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     Runtime::new().expect("a runtime")
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod desk;
 pub(crate) mod local;
 pub(crate) mod proxy;
 

@@ -88,6 +88,8 @@ impl Door {
                 return Ok(Some(token.clone()));
             }
         }
+        // Guesses are bounded like everything else.
+        self.limit("unknown")?;
         let token = store.token(secret).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {

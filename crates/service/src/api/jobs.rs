@@ -16,13 +16,13 @@ use futures::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use verdict::{Attestation, ProofBundle};
+use verdict::{Attestation, ProofBundle, Salt};
 
 use super::{App, Body, problem::Problem};
 use crate::{
     accept::Order,
     job::{Event, Job, Kind, State as JobState},
-    store::{Accepted, Filter, Scope, Store},
+    store::{Accepted, Filter, Scope},
 };
 
 /// Largest number of jobs of a page.
@@ -42,6 +42,11 @@ pub(crate) struct ScoreOrder {
     #[serde(default)]
     #[schema(value_type = Object)]
     input: Value,
+    /// Of a model that commits to inputs, the salt that `verdict commit` printed. Without it a
+    /// random one is used, and nobody can open or attest the commitment.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    salt: Option<Salt>,
     /// Nonce of the request; by default the one after the last that is recorded.
     #[serde(default)]
     nonce: Option<u64>,
@@ -72,6 +77,10 @@ pub(crate) struct ProofOrder {
     /// What it is run on.
     #[schema(value_type = Object)]
     input: Value,
+    /// Of a model that commits to inputs, the salt that `verdict commit` printed.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    salt: Option<Salt>,
     /// The larger, the earlier its turn.
     #[serde(default)]
     priority: i64,
@@ -172,6 +181,7 @@ pub(crate) async fn score(
     let order = body.parsed()?;
     let order = Order {
         subject: Some(order.subject),
+        salt: order.salt,
         nonce: order.nonce,
         deadline: order.deadline,
         priority: order.priority,
@@ -206,6 +216,7 @@ pub(crate) async fn proof(
     let client = app.admit(&headers, Scope::Submit).await?;
     let order = body.parsed()?;
     let order = Order {
+        salt: order.salt,
         priority: order.priority,
         idempotency_key: key(&headers)?,
         keep_input: order.keep_input,
@@ -316,20 +327,20 @@ pub(crate) async fn events(
         return Ok(Json(app.store().events(&id, 0).await?).into_response());
     }
     let after = text("last-event-id").parse().unwrap_or(0);
-    let story = story(app.store().clone(), id, after);
+    let story = story(app.clone(), id, after);
     Ok(Sse::new(story).keep_alive(KeepAlive::default()).into_response())
 }
 
 /// The events of a job, until it ends or the database fails.
-fn story(store: Store, id: String, after: u64) -> impl Stream<Item = Result<Sent, Infallible>> {
+fn story(app: Arc<App>, id: String, after: u64) -> impl Stream<Item = Result<Sent, Infallible>> {
     struct Place {
-        store: Store,
+        app: Arc<App>,
         id: String,
         last: u64,
         ready: std::vec::IntoIter<Event>,
         over: bool,
     }
-    let place = Place { store, id, last: after, ready: vec![].into_iter(), over: false };
+    let place = Place { app, id, last: after, ready: vec![].into_iter(), over: false };
     stream::unfold(place, |mut place| async move {
         loop {
             if let Some(event) = place.ready.next() {
@@ -338,15 +349,15 @@ fn story(store: Store, id: String, after: u64) -> impl Stream<Item = Result<Sent
                 let sent = Sent::default().id(event.seq.to_string()).event("state").data(data);
                 return Some((Ok(sent), place));
             }
-            if place.over {
+            if place.over || !place.app.is_ready() {
                 return None;
             }
             // Whether it is over before what happened: nothing is missed.
-            let job = place.store.job(&place.id).await.ok()?;
-            let found = place.store.events(&place.id, place.last).await.ok()?;
+            let job = place.app.store().job(&place.id).await.ok()?;
+            let found = place.app.store().events(&place.id, place.last).await.ok()?;
             place.over = job.state.is_terminal(job.kind);
             if found.is_empty() && !place.over {
-                place.store.changed(Duration::from_secs(1)).await;
+                place.app.store().changed(Duration::from_secs(1)).await;
             }
             place.ready = found.into_iter();
         }

@@ -68,6 +68,10 @@ impl App {
         self.ready.store(ready, Ordering::Relaxed);
     }
 
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
     fn store(&self) -> &Store {
         self.acceptance.store()
     }
@@ -235,8 +239,9 @@ impl<T: DeserializeOwned> Body<T> {
             let detail = "the body is too large or was cut off";
             Problem::new(error.status(), "body", detail)
         })?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let code = if error.is_data() { "order" } else { "json" };
+        let mut text = serde_json::Deserializer::from_slice(&bytes);
+        serde_path_to_error::deserialize(&mut text).map_err(|error| {
+            let code = if error.inner().is_data() { "order" } else { "json" };
             Problem::new(
                 StatusCode::BAD_REQUEST,
                 code,

@@ -1,9 +1,6 @@
 //! For those who run it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -53,10 +50,13 @@ pub(crate) async fn stats(
     headers: HeaderMap,
 ) -> Result<Json<Stats>, Problem> {
     app.admit(&headers, Scope::Read).await?;
-    let counts = app.store().counts().await?;
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for (_, state, count) in app.store().counts().await? {
+        *counts.entry(state.name()).or_default() += count;
+    }
     Ok(Json(Stats {
         version: env!("CARGO_PKG_VERSION"),
-        counts: counts.into_iter().map(|(state, count)| (state.name(), count)).collect(),
+        counts,
         oldest_queued_ms: app.store().oldest_queued_ms().await?,
         samples: app.store().samples(SAMPLES).await?,
         senders: app.metrics.senders(),
@@ -79,7 +79,7 @@ pub(crate) async fn healthz() -> &'static str {
     responses((status = 200, body = String, content_type = "text/plain"), (status = 503, body = Problem)),
 )]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
-    if !app.ready.load(Ordering::Relaxed) {
+    if !app.is_ready() {
         let detail = "keys are being read, or the service is shutting down";
         return Err(
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail).retry_after(2)

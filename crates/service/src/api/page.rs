@@ -19,6 +19,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const FILES: &[(&str, &str, &str)] = &[
     ("style.css", "text/css", include_str!("../../page/style.css")),
     ("app.js", "text/javascript", include_str!("../../page/app.js")),
+    ("common.js", "text/javascript", include_str!("../../page/common.js")),
+    ("desk.js", "text/javascript", include_str!("../../page/desk.js")),
+    ("detail.js", "text/javascript", include_str!("../../page/detail.js")),
     ("icon.svg", "image/svg+xml", include_str!("../../page/icon.svg")),
 ];
 

@@ -3,6 +3,11 @@
 //! An answer is given once the job is on disk, and a disk takes hundreds of flushes a second, not
 //! thousands. One task therefore writes what has come in since its last transaction together.
 
+use std::{
+    sync::PoisonError,
+    time::{Duration, UNIX_EPOCH},
+};
+
 use alloy::primitives::Address;
 use sqlx::{Any, Row, Transaction};
 use thiserror::Error;
@@ -138,10 +143,13 @@ impl Intake {
 }
 
 impl Store {
-    /// An id that sorts by time.
+    /// An id that sorts by time; of one process, also within a millisecond.
     pub fn new_id(&self) -> String {
-        let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(self.now_ms());
-        ulid::Ulid::from_datetime(time).to_string().to_lowercase()
+        let time = UNIX_EPOCH + Duration::from_millis(self.now_ms());
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        // It only fails after 2^80 ids of one millisecond.
+        let id = ids.generate_from_datetime(time);
+        id.unwrap_or_else(|_| ulid::Ulid::from_datetime(time)).to_string().to_lowercase()
     }
 
     /// Stores jobs, all or none of those that can be.

@@ -20,7 +20,13 @@ mod rows;
 mod schema;
 mod tokens;
 
-use std::{fmt, path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::Path,
+    str::FromStr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use alloy::primitives::Address;
 use sqlx::{
@@ -31,11 +37,11 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use verdict_relayer::clock::Clock;
 
-use crate::job::{Event, Job, Reason, ReasonCode, State};
+use crate::job::{Event, Job, Kind, Reason, ReasonCode, State};
 
 pub use deliveries::Delivery;
 pub use intake::{Accepted, Intake, IntakeError, NewBundle, NewJob};
-pub use queue::{Claimed, Claims, Done};
+pub use queue::{Claimed, Claims, Done, Then};
 pub use relay::{Outcome, Relay};
 pub use tokens::{Scope, Token, TokenError};
 
@@ -93,6 +99,7 @@ pub struct Store {
     dialect: Dialect,
     clock: Arc<dyn Clock>,
     changed: Arc<Notify>,
+    ids: Arc<Mutex<ulid::Generator>>,
 }
 
 impl fmt::Debug for Store {
@@ -184,7 +191,8 @@ impl Store {
             .run(&pool)
             .await
             .map_err(|error| fail(sqlx::Error::Migrate(Box::new(error))))?;
-        Ok(Self { pool, dialect, clock, changed: Arc::new(Notify::new()) })
+        let (changed, ids) = (Arc::new(Notify::new()), Arc::default());
+        Ok(Self { pool, dialect, clock, changed, ids })
     }
 
     /// Closes it.
@@ -317,20 +325,37 @@ impl Store {
         Ok(row.map(|row| row.try_get("body")).transpose()?)
     }
 
-    /// How many jobs are in each state.
+    /// How many jobs of each kind are in each state.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn counts(&self) -> Result<Vec<(State, u64)>> {
-        let found = sqlx::query("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state")
+    pub async fn counts(&self) -> Result<Vec<(Kind, State, u64)>> {
+        let found = sqlx::query("SELECT kind, state, COUNT(*) AS n FROM jobs GROUP BY kind, state")
             .fetch_all(&self.pool)
             .await?;
-        let mut counts: Vec<(State, u64)> = State::ALL.map(|state| (state, 0)).into();
+        let all = Kind::ALL.into_iter().flat_map(|kind| State::ALL.map(|state| (kind, state, 0)));
+        let mut counts: Vec<(Kind, State, u64)> = all.collect();
         for row in &found {
-            let (state, n) = (rows::state(row)?, rows::unsigned(row, "n")?);
-            counts.iter_mut().filter(|(one, _)| *one == state).for_each(|(_, count)| *count = n);
+            let (kind, state, n) = (rows::kind(row)?, rows::state(row)?, rows::unsigned(row, "n")?);
+            let one = counts.iter_mut().find(|(k, s, _)| (*k, *s) == (kind, state));
+            if let Some((_, _, count)) = one {
+                *count = n;
+            }
         }
         Ok(counts)
+    }
+
+    /// When the schedule last submitted a subject of each model that has one.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn refreshed(&self) -> Result<Vec<(String, u64)>> {
+        let found = sqlx::query(
+            "SELECT model, MAX(created_ms) AS at_ms FROM jobs WHERE client = 'refresh' GROUP BY model",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        found.iter().map(|row| Ok((row.try_get("model")?, rows::unsigned(row, "at_ms")?))).collect()
     }
 
     /// The age of the oldest job that waits for a worker, milliseconds.

@@ -41,6 +41,25 @@ pub struct Claimed {
     pub valid_for: u64,
 }
 
+/// What becomes of a job that a worker gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is over.
+    End(State),
+    /// It failed: it is tried again, unless that was its last attempt of `most`.
+    Again {
+        /// Attempts in all.
+        most: u32,
+        /// Milliseconds until then.
+        after_ms: u64,
+    },
+    /// It was not tried: that counts for no attempt.
+    Untried {
+        /// Milliseconds until it is taken again.
+        after_ms: u64,
+    },
+}
+
 /// A proof that a worker made, and its jobs in the order of its inferences.
 #[derive(Clone, Debug)]
 pub struct Done {
@@ -111,6 +130,8 @@ impl Store {
         }
         let waits = taken.len() < claims.batch && now.saturating_sub(oldest) < claims.wait_ms;
         if taken.is_empty() || waits {
+            // Now, and not when the connection is used next: rows are locked.
+            tx.rollback().await?;
             return Ok(vec![]);
         }
         for job in &taken {
@@ -182,6 +203,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             if changed.rows_affected() != 1 {
+                tx.rollback().await?;
                 return Ok(false);
             }
             self.event(&mut tx, &job.id, State::Proved, None, Some(worker)).await?;
@@ -205,8 +227,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives a job back: to be tried again after a while, or, with a reason to end, for good. Does
-    /// nothing if the lease is another's.
+    /// Gives a job back. Does nothing if the lease is another's.
     ///
     /// # Errors
     /// The database fails.
@@ -215,22 +236,32 @@ impl Store {
         worker: &str,
         id: &str,
         reason: &Reason,
-        end: Option<State>,
-        after_ms: u64,
+        then: Then,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
         let held =
-            sqlx::query("SELECT 1 FROM jobs WHERE id = $1 AND state = 'proving' AND lease = $2")
+            sqlx::query("SELECT * FROM jobs WHERE id = $1 AND state = 'proving' AND lease = $2")
                 .bind(id)
                 .bind(worker)
                 .fetch_optional(&mut *tx)
                 .await?;
-        if held.is_none() {
-            return Ok(());
-        }
-        match end {
-            Some(state) => self.end(&mut tx, id, state, reason, worker).await?,
-            None => self.requeue(&mut tx, id, reason, worker, after_ms).await?,
+        let Some(row) = held else { return Ok(()) };
+        let attempts = rows::job(&row)?.attempts;
+        match then {
+            Then::End(state) => self.end(&mut tx, id, state, reason, worker).await?,
+            Then::Again { most, .. } if attempts >= most => {
+                self.end(&mut tx, id, State::Dropped, reason, worker).await?;
+            }
+            Then::Again { after_ms, .. } => {
+                self.requeue(&mut tx, id, reason, worker, after_ms).await?;
+            }
+            Then::Untried { after_ms } => {
+                self.requeue(&mut tx, id, reason, worker, after_ms).await?;
+                sqlx::query("UPDATE jobs SET attempts = attempts - 1 WHERE id = $1")
+                    .bind(id)
+                    .execute(&mut *tx)
+                    .await?;
+            }
         }
         tx.commit().await?;
         self.tell();

@@ -48,6 +48,40 @@ impl Outcome {
 }
 
 impl Store {
+    /// Makes `owner` the process that sends with a key, for `ms` from now, unless another one is.
+    /// Whether it is.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn own_sender(&self, sender: &str, owner: &str, ms: u64) -> Result<bool> {
+        let now = self.now_ms();
+        let done = sqlx::query(
+            "INSERT INTO senders (address, owner, until_ms) VALUES ($1, $2, $3)
+             ON CONFLICT (address) DO UPDATE SET owner = $2, until_ms = $3
+             WHERE senders.owner = $2 OR senders.until_ms < $4",
+        )
+        .bind(sender)
+        .bind(owner)
+        .bind(rows::integer(now + ms))
+        .bind(rows::integer(now))
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Lets another process send with a key.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn leave_sender(&self, sender: &str, owner: &str) -> Result<()> {
+        sqlx::query("DELETE FROM senders WHERE address = $1 AND owner = $2")
+            .bind(sender)
+            .bind(owner)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Gives `sender` proofs that nobody takes to the chain yet, `most` at most, oldest first.
     ///
     /// # Errors

@@ -50,6 +50,7 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_state ON jobs (state, model, id);
 CREATE INDEX jobs_bundle ON jobs (bundle);
 CREATE INDEX jobs_updated ON jobs (updated_ms);
+CREATE INDEX jobs_client ON jobs (client, model, created_ms);
 
 CREATE TABLE events (
     job_id TEXT NOT NULL,
@@ -74,6 +75,12 @@ CREATE TABLE bundles (
     created_ms    BIGINT NOT NULL
 );
 CREATE INDEX bundles_relay ON bundles (relay, created_ms);
+
+CREATE TABLE senders (
+    address  TEXT PRIMARY KEY,
+    owner    TEXT NOT NULL,
+    until_ms BIGINT NOT NULL
+);
 
 CREATE TABLE tokens (
     id         TEXT PRIMARY KEY,

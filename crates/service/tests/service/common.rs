@@ -65,7 +65,7 @@ pub(crate) fn on_both<F: Future<Output = ()>>(test: impl Fn(Place) -> F) {
     let server = Postgres::start();
     runtime.block_on(async {
         let clock = TestClock::new();
-        let url = server.database().await;
+        let url = database(&server).await;
         let store = Store::postgres(&url, clock.clone()).await.expect("PostgreSQL");
         test(Place { store: store.clone(), clock }).await;
         store.close().await;
@@ -171,4 +171,20 @@ impl Place {
 
 pub(crate) fn claims(batch: usize, wait_ms: u64) -> Claims {
     Claims { model: MODEL.into(), batch, wait_ms }
+}
+
+/// A new database of a server.
+pub(crate) async fn database(server: &Postgres) -> String {
+    use sqlx::{Connection, Executor};
+    sqlx::any::install_default_drivers();
+    let start = std::time::Instant::now();
+    let mut own = loop {
+        match sqlx::AnyConnection::connect(&server.url("postgres")).await {
+            Ok(own) => break own,
+            Err(error) => assert!(start.elapsed() < Duration::from_secs(30), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    own.execute("CREATE DATABASE tests").await.expect("a database");
+    server.url("tests")
 }

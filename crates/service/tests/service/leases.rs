@@ -2,7 +2,7 @@
 
 use verdict_service::{
     job::{Kind, Reason, ReasonCode, State},
-    store::StoreError,
+    store::{StoreError, Then},
 };
 
 use crate::common::{claims, on_both, subject};
@@ -36,7 +36,11 @@ fn what_is_urgent_goes_first_and_what_is_put_off_waits() {
         let taken = place.claim("a").await;
         assert_eq!(taken[0].id, urgent);
         let reason = Reason::new(ReasonCode::Chain, "no node answers");
-        place.store.give_back("a", &urgent, &reason, None, 5000).await.expect("given back");
+        place
+            .store
+            .give_back("a", &urgent, &reason, Then::Untried { after_ms: 5000 })
+            .await
+            .expect("given back");
         assert_eq!(place.claim("a").await[0].id, low);
         assert!(place.claim("a").await.is_empty());
         place.clock.advance(5000);
@@ -66,7 +70,7 @@ fn a_batch_waits_for_its_jobs_and_goes_without_them_after_a_while() {
         let (bundle, _) = place.store.own_relays("s").await.expect("one")[0].clone();
         let done = verdict_service::store::Outcome::Finalized(None);
         place.store.relayed("s", &bundle, &done).await.expect("done");
-        assert_eq!(claim().await.len(), usize::from(place.store.now_ms() > 1_800_000_002_000));
+        assert!(claim().await.is_empty());
         place.clock.advance(2000);
         assert_eq!(claim().await.len(), 1);
     });
@@ -109,8 +113,8 @@ fn a_dead_worker_s_job_returns_and_its_late_proof_is_refused() {
         assert!(!place.prove("dead", late.clone()).await, "somebody else has the job");
         assert_eq!(place.store.renew("dead", 10_000).await.expect("none"), 0);
         let reason = Reason::new(ReasonCode::Prover, "failed");
-        let end = Some(State::Dropped);
-        place.store.give_back("dead", &id, &reason, end, 0).await.expect("nothing is done");
+        let end = Then::End(State::Dropped);
+        place.store.give_back("dead", &id, &reason, end).await.expect("nothing is done");
         assert_eq!(place.state(&id).await, "proving");
         assert!(place.prove("alive", jobs).await);
         assert!(!place.prove("dead", late).await, "it is proven");
@@ -197,5 +201,25 @@ fn a_job_whose_deadline_passes_in_the_queue_is_dropped() {
         assert_eq!(place.store.drop_overdue().await.expect("looked"), 1);
         let job = place.store.job(&id).await.expect("a job");
         assert_eq!(job.reason.expect("a reason").code, ReasonCode::DeadlinePassed);
+    });
+}
+
+#[test]
+fn a_proof_that_fails_is_tried_again_a_few_times() {
+    on_both(async |place| {
+        let id = place.submit(place.job(1)).await;
+        let reason = Reason::new(ReasonCode::Prover, "out of memory");
+        // What was not tried does not count.
+        for _ in 0..5 {
+            assert_eq!(place.claim("a").await.len(), 1);
+            let untried = Then::Untried { after_ms: 0 };
+            place.store.give_back("a", &id, &reason, untried).await.expect("given back");
+        }
+        for left in [1, 0] {
+            assert_eq!(place.claim("a").await.len(), 1);
+            let again = Then::Again { most: 2, after_ms: 0 };
+            place.store.give_back("a", &id, &reason, again).await.expect("given back");
+            assert_eq!(place.state(&id).await, if left == 1 { "queued" } else { "dropped" });
+        }
     });
 }

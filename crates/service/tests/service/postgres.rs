@@ -5,7 +5,6 @@ use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -16,7 +15,6 @@ const NOBODY: u32 = 65_534;
 pub(crate) struct Postgres {
     server: Child,
     port: u16,
-    databases: AtomicU32,
     folder: tempfile::TempDir,
     user: Option<u32>,
     programs: PathBuf,
@@ -78,8 +76,7 @@ impl Postgres {
         make.args(["-U", "verdict", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "-D"]);
         run(make.arg(&data), user);
         let server = serve(&programs, &data, port, user);
-        let databases = AtomicU32::new(0);
-        let server = Self { server, port, databases, folder, user, programs };
+        let server = Self { server, port, folder, user, programs };
         server.wait();
         server
     }
@@ -92,27 +89,9 @@ impl Postgres {
         }
     }
 
-    /// The address of the server's own database.
-    fn url(&self, name: &str) -> String {
+    /// The address of a database.
+    pub(crate) fn url(&self, name: &str) -> String {
         format!("postgres://verdict@127.0.0.1:{}/{name}", self.port)
-    }
-
-    /// A new database.
-    pub(crate) async fn database(&self) -> String {
-        use sqlx::{Connection, Executor};
-        sqlx::any::install_default_drivers();
-        let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        let start = Instant::now();
-        let mut server = loop {
-            match sqlx::AnyConnection::connect(&self.url("postgres")).await {
-                Ok(server) => break server,
-                Err(error) => assert!(start.elapsed() < Duration::from_secs(30), "{error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        };
-        let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-        server.execute(make).await.expect("a database");
-        self.url(&name)
     }
 
     /// Kills it at once, and starts it again.

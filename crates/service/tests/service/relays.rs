@@ -127,3 +127,20 @@ fn a_refused_proof_is_sent_again_on_request_while_it_may_be_recorded() {
         assert_eq!(place.store.own_relays("s").await.expect("one"), [(bundle, false)]);
     });
 }
+
+#[test]
+fn a_key_is_one_process_s_until_it_leaves_or_is_silent() {
+    on_both(async |place| {
+        let own = async |owner| place.store.own_sender("0xa", owner, 1000).await.expect("asked");
+        assert!(own("a").await);
+        assert!(own("a").await, "it stays");
+        assert!(!own("b").await);
+        place.clock.advance(1001);
+        assert!(own("b").await, "the other one is silent");
+        assert!(!own("a").await);
+        place.store.leave_sender("0xa", "a").await.expect("nothing");
+        assert!(!own("a").await);
+        place.store.leave_sender("0xa", "b").await.expect("left");
+        assert!(own("a").await);
+    });
+}

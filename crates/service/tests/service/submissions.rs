@@ -82,7 +82,8 @@ fn jobs_are_listed_by_page_and_filter_the_newest_first() {
         let other = Filter { model: Some("x' OR 1=1 --".into()), limit: 9, ..Filter::default() };
         assert_eq!(list(other).await, [""; 0]);
         let counts = place.store.counts().await.expect("counts");
-        assert!(counts.contains(&(State::Queued, 5)) && counts.contains(&(State::Proved, 0)));
+        assert!(counts.contains(&(Kind::Score, State::Queued, 5)));
+        assert!(counts.contains(&(Kind::Proof, State::Proved, 0)));
         let error = place.store.job("no-such").await.expect_err("none");
         assert!(matches!(error, StoreError::NoJob(_)));
     });
@@ -131,7 +132,7 @@ fn a_database_that_is_killed_and_comes_back_has_lost_nothing() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let place = runtime.block_on(async {
         let clock = crate::common::TestClock::new();
-        let url = server.database().await;
+        let url = crate::common::database(&server).await;
         let store = verdict_service::store::Store::postgres(&url, clock.clone()).await;
         crate::common::Place { store: store.expect("PostgreSQL"), clock }
     });
