@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: conformance demo test test-rust test-solidity coverage analyse differential bench bench-engine compare sanitize fuzz fmt lint doc
+.PHONY: conformance demo test test-rust test-solidity coverage analyse differential bench bench-engine compare sanitize fuzz soak fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -12,6 +12,7 @@ VERDICT = "$${CARGO_TARGET_DIR:-target}/release/verdict"
 # folder of examples, FLAGS what else `verdict demo` takes: --model int8.onnx, --id D7.
 MODEL = credit
 FLAGS =
+JOBS = 10000
 demo: node_modules
 	$(BUILD) && $(VERDICT) demo --example examples/$(MODEL) $(FLAGS)
 
@@ -65,6 +66,12 @@ bench-engine:
 	$(BUILD)
 	"$${CARGO_TARGET_DIR:-target}/release/examples/bench_engine" $(BENCH)
 	$(VERDICT) bench $(DENSE:%=--dense %)
+
+# Ten thousand jobs through the service on PostgreSQL with two workers, while processes are killed, the
+# chain reorganizes and the node is in trouble: none lost, none twice. JOBS=1000 is a tenth of it.
+soak: node_modules
+	JOBS=$(JOBS) cargo test $(CARGO_FLAGS) --workspace --test stories -- --ignored --exact --nocapture \
+	    soak::nothing_is_lost_of_ten_thousand_jobs
 
 # The engine's tests under AddressSanitizer (x86-64 Linux). The compiler has it, but
 # hides it behind a switch.

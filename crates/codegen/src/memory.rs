@@ -19,7 +19,7 @@ const FREE: usize = 0x80;
 /// not fit the stack to addresses from 0x80 on: most of the evaluations, which it keeps
 /// after their range check, and some more. The contract checks that they end before.
 fn base(protocol: &Protocol) -> usize {
-    let moved = protocol.num_evaluations() + protocol.num_points() + 24;
+    let moved = protocol.num_evaluations() + protocol.num_points() + 40;
     (FREE + 32 * moved).next_multiple_of(0x100)
 }
 

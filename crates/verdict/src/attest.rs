@@ -41,6 +41,11 @@ use crate::{
 
 /// Seconds by which a statement is dated back: a chain's clock is that of its last block.
 const CLOCK_LAG: u64 = 120;
+/// Longest time in seconds from now for which a registry believes a statement: its
+/// `MAX_VALIDITY`, 30 days, from the time that the statement says it was issued at.
+const MAX_VALID_FOR: u64 = 30 * 86_400 - CLOCK_LAG;
+/// Seconds in which a proposed signer has to accept: a registry's `OFFER_PERIOD`.
+const OFFER_PERIOD: u64 = 30 * 86_400;
 
 /// Why nothing is attested, or what is attested does not do.
 #[derive(Debug, ThisError)]
@@ -112,8 +117,8 @@ pub enum AttestError {
         /// The subject.
         subject: Address,
     },
-    /// A time in the past, or one that no clock shows.
-    #[error("a statement cannot be valid for {0} seconds")]
+    /// No time at all, or longer than a registry believes a statement.
+    #[error("a statement cannot be valid for {0} seconds: 1 to {MAX_VALID_FOR}")]
     ValidFor(u64),
     /// The key.
     #[error(transparent)]
@@ -209,7 +214,9 @@ pub async fn attest(
     let policy = demanded(&deployment)?;
     check_attestable(setup)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    let valid_until = now.checked_add(request.valid_for).filter(|until| *until > now);
+    if !(1..=MAX_VALID_FOR).contains(&request.valid_for) {
+        return Err(AttestError::ValidFor(request.valid_for).into());
+    }
     let statement = Statement {
         chain_id: deployment.chain_id,
         registry: policy.signers,
@@ -217,7 +224,7 @@ pub async fn attest(
         schema: policy.schema,
         inputs: inputs_hash(&setup.manifest().input_words(request.input, request.salt)?),
         issued_at: now.saturating_sub(CLOCK_LAG),
-        valid_until: valid_until.ok_or(AttestError::ValidFor(request.valid_for))?,
+        valid_until: now.saturating_add(request.valid_for),
     };
     let signature = key.sign_hash(&statement.digest()).await.map_err(AttestError::Signer)?;
     Ok(Attestation::new(statement, request.account.unwrap_or(key.address()), signature))
@@ -454,6 +461,18 @@ pub(crate) async fn known(
         Err(error) => return Err(error),
     };
     chain.call(registry, &signerAtCall { index }).await.map(Some)
+}
+
+/// Whether an account is a signer, or may still accept to be one.
+pub(crate) async fn is_proposed(
+    chain: &ChainReader,
+    registry: Address,
+    account: Address,
+) -> Result<bool, ChainError> {
+    let Some(signer) = known(chain, registry, account).await? else { return Ok(false) };
+    let offered = signer.proposedAt.to::<u64>().saturating_add(OFFER_PERIOD);
+    let open = !signer.countsFrom.is_zero() || chain.time().await? <= offered;
+    Ok(open && !signer.removed)
 }
 
 fn encode(call: &impl SolCall) -> Bytes {

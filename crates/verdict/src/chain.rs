@@ -226,6 +226,11 @@ impl ChainReader {
         Ok(self.node.block(BlockRef::Latest).await?.map_or(0, |block| block.number))
     }
 
+    /// Time of the newest block, seconds since 1970.
+    pub(crate) async fn time(&self) -> Result<u64, ChainError> {
+        Ok(self.node.block(BlockRef::Latest).await?.map_or(0, |block| block.timestamp))
+    }
+
     /// Whether an effect is seen.
     pub(crate) async fn shows(&self, effect: &Effect) -> Result<bool, ChainError> {
         let height = match self.at {

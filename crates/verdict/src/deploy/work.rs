@@ -19,7 +19,7 @@ use verdict_relayer::{Effect, SubmitRequest};
 
 use super::{DeployError, DeployStep, ensure::ensure};
 use crate::{
-    attest::known,
+    attest::is_proposed,
     chain::{Chain, ChainError, ChainReader},
     contracts::Contracts,
     deployment::AttestationPolicy,
@@ -148,7 +148,7 @@ impl<'a> Work<'a> {
         registry: Address,
         account: Address,
     ) -> Result<(), Error> {
-        // One that was removed has an entry, and is proposed once more.
+        // One that was removed, or whose offer has lapsed, has an entry, and is proposed once more.
         let index = signerIndexOfCall { account };
         let last = match self.chain.call(registry, &index).await {
             Ok(index) => Some(self.chain.call(registry, &signerAtCall { index }).await?),
@@ -165,8 +165,7 @@ impl<'a> Work<'a> {
                 request.with_effect(Effect::CallReturns { to, calldata, returns: vec![None] });
         }
         let look = |chain: ChainReader| async move {
-            let signer = known(&chain, registry, account).await?;
-            Ok(signer.filter(|signer| !signer.removed).map(drop))
+            Ok(is_proposed(&chain, registry, account).await?.then_some(()))
         };
         let ((), done) =
             ensure(self.chain, self.progress, "propose a signer", request, look).await?;
