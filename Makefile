@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: conformance demo test test-rust test-solidity coverage analyse differential bench bench-engine compare sanitize fuzz soak fmt lint doc
+.PHONY: conformance demo test test-rust test-solidity test-page coverage analyse differential bench bench-engine compare sanitize fuzz soak bench-service fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -25,6 +25,11 @@ test-rust: node_modules
 test-solidity: node_modules
 	scripts/foundry forge test
 	scripts/test-consumer
+
+# The service's page in headless Chromium (from PATH, or CHROMIUM=FILE).
+test-page: node_modules
+	$(BUILD)
+	scripts/test-page
 
 # Lines of the hand-written contracts that their tests run: at least 95 %.
 coverage: node_modules
@@ -72,6 +77,11 @@ bench-engine:
 soak: node_modules
 	JOBS=$(JOBS) cargo test $(CARGO_FLAGS) --workspace --test stories -- --ignored --exact --nocapture \
 	    soak::nothing_is_lost_of_ten_thousand_jobs
+
+# Proofs of a worker against the same in a loop, and submissions a second over HTTP.
+bench-service:
+	cargo build $(CARGO_FLAGS) --workspace --example bench_service
+	"$${CARGO_TARGET_DIR:-target}/release/examples/bench_service"
 
 # The engine's tests under AddressSanitizer (x86-64 Linux). The compiler has it, but
 # hides it behind a switch.

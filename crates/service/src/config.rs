@@ -49,7 +49,7 @@ pub struct ServiceConfig {
     pub batch_wait: f64,
     /// Seconds for which a worker holds a job without renewing.
     pub lease: f64,
-    /// How often workers may take a job before it is dropped.
+    /// How often a job is tried, its worker lost or its proof failed, before it is dropped.
     pub max_attempts: u32,
     /// Proofs for which a worker takes jobs ahead.
     pub prefetch: usize,
@@ -233,7 +233,7 @@ impl ServiceConfig {
             rule(postgres.is_some(), "database", &"not shown", "must begin with postgres://")?;
             let login = postgres.and_then(|rest| rest.split_once('@')).map(|(login, _)| login);
             rule(
-                login.is_none_or(|login| !login.contains(':')),
+                login.is_none_or(|login| !login.contains(':')) && !url.contains("password="),
                 "database",
                 &"not shown",
                 "holds a password: give it in the environment variable PGPASSWORD",
@@ -307,6 +307,9 @@ mod tests {
             }),
             ("database", |c| c.database = Some(HiddenUrl("mysql://x".into()))),
             ("database", |c| c.database = Some(HiddenUrl("postgres://me:hunter2@host/db".into()))),
+            ("database", |c| {
+                c.database = Some(HiddenUrl("postgres://me@host/db?password=hunter2".into()));
+            }),
             ("batch_wait", |c| c.batch_wait = -1.0),
             ("lease", |c| c.lease = 0.0),
             ("lease", |c| c.lease = f64::NAN),

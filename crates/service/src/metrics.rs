@@ -1,7 +1,7 @@
 //! What operators watch, in the text form of OpenMetrics.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
@@ -218,6 +218,16 @@ impl Metrics {
         self.0.nonce_gap.get_or_create(&label).set(i64::try_from(gap).unwrap_or(i64::MAX));
     }
 
+    /// Another process sends with a key.
+    pub(crate) fn forget(&self, sender: &str) {
+        let mut senders = self.0.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        senders.remove(sender);
+        let label = SenderLabel { sender: sender.to_owned() };
+        self.0.balance.remove(&label);
+        self.0.nonce_gap.remove(&label);
+        self.0.chain_ok.remove(&label);
+    }
+
     /// The sending keys of this process.
     pub fn senders(&self) -> Vec<SenderStatus> {
         let senders = self.0.senders.lock().unwrap_or_else(PoisonError::into_inner);
@@ -235,17 +245,22 @@ impl Metrics {
         self.0.requests.get_or_create(&RouteLabel { route, status }).inc();
     }
 
-    /// Everything, with what the database says now.
+    /// Everything, with what the database says now; of refreshed models, those that have a schedule.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn render(&self, store: &Store) -> Result<String, StoreError> {
+    pub async fn render(
+        &self,
+        store: &Store,
+        schedules: &BTreeSet<String>,
+    ) -> Result<String, StoreError> {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         for (kind, state, count) in store.counts().await? {
             let label = JobLabels { kind: kind.name(), state: state.name() };
             self.0.jobs.get_or_create(&label).set(number(count));
         }
-        for (model, at_ms) in store.refreshed().await? {
+        let refreshed = store.refreshed().await?.into_iter();
+        for (model, at_ms) in refreshed.filter(|(model, _)| schedules.contains(model)) {
             self.0.refreshed.get_or_create(&of(&model)).set(number(at_ms / 1000));
         }
         self.0.oldest_queued.set(store.oldest_queued_ms().await? as f64 / 1000.0);

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::{io::AsyncReadExt, sync::watch};
+use verdict::{Attestation, Salt};
 
 use crate::{
     accept::{Acceptance, Order},
@@ -28,7 +29,12 @@ const MAX_TIME: Duration = Duration::from_secs(300);
 #[serde(deny_unknown_fields)]
 struct Entry {
     subject: Address,
+    #[serde(default)]
     input: Value,
+    #[serde(default)]
+    salt: Option<Salt>,
+    #[serde(default)]
+    attestations: Vec<Attestation>,
 }
 
 /// Why a schedule submitted nothing.
@@ -50,16 +56,20 @@ pub enum RefreshError {
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn parse(schedule: &str) -> Result<Cron, String> {
-    Cron::from_str(schedule).map_err(|error| {
-        format!("is no cron expression of five fields, for example \"0 3 * * *\": {error}")
-    })
+    let wrong = |error: String| {
+        format!("is no cron expression of five fields, for example \"0 3 * * *\"{error}")
+    };
+    if schedule.split_whitespace().count() != 5 && !schedule.starts_with('@') {
+        return Err(wrong(String::new()));
+    }
+    Cron::from_str(schedule).map_err(|error| wrong(format!(": {error}")))
 }
 
-/// Milliseconds from `now_ms` until a schedule's next time.
-pub(crate) fn until_next(schedule: &Cron, now_ms: u64) -> Option<u64> {
-    let now = DateTime::<Utc>::from_timestamp_millis(i64::try_from(now_ms).ok()?)?;
-    let next = schedule.find_next_occurrence(&now, false).ok()?;
-    u64::try_from((next - now).num_milliseconds()).ok()
+/// A schedule's next time after `ms`, in milliseconds since 1970.
+pub(crate) fn next_after(schedule: &Cron, ms: u64) -> Option<u64> {
+    let after = DateTime::<Utc>::from_timestamp_millis(i64::try_from(ms).ok()?)?;
+    let next = schedule.find_next_occurrence(&after, false).ok()?;
+    u64::try_from(next.timestamp_millis()).ok()
 }
 
 /// One schedule.
@@ -76,15 +86,20 @@ impl Refresh {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let Ok(schedule) = parse(&self.config.schedule) else { return };
         let clock = self.acceptance.store().clock().clone();
+        let mut last = clock.now_ms();
         while !*stop.borrow() {
-            let Some(wait) = until_next(&schedule, clock.now_ms()) else { return };
-            tokio::select! {
-                () = clock.sleep(Duration::from_millis(wait)) => {}
-                () = stopped(&mut stop) => return,
+            // Never a time again, also of a clock that was set back.
+            let Some(next) = next_after(&schedule, last.max(clock.now_ms())) else { return };
+            while clock.now_ms() < next {
+                let wait = Duration::from_millis(next.saturating_sub(clock.now_ms()));
+                tokio::select! {
+                    () = clock.sleep(wait) => {}
+                    () = stopped(&mut stop) => return,
+                }
             }
+            last = next;
             // Of several processes with one schedule, the first one's jobs are all of theirs.
-            let round = clock.now_ms() / 60_000;
-            match self.once(round).await {
+            match self.once(next / 60_000).await {
                 Ok(submitted) => {
                     tracing::info!(model = self.config.model, submitted, "scores are refreshed");
                 }
@@ -117,6 +132,8 @@ impl Refresh {
         for entry in entries {
             let order = Order {
                 subject: Some(entry.subject),
+                salt: entry.salt,
+                attestations: entry.attestations,
                 priority: self.config.priority,
                 idempotency_key: Some(format!("{model}:{round}:{}", entry.subject)),
                 ..Order::new(Kind::Score, &self.config.model, entry.input, "refresh")
@@ -184,7 +201,10 @@ mod tests {
         let daily = parse("0 3 * * *").expect("a schedule");
         // 2001-09-09 01:46:40 UTC.
         let now = 1_000_000_000_000;
-        assert_eq!(until_next(&daily, now), Some((3600 + 13 * 60 + 20) * 1000));
+        let three = now + (3600 + 13 * 60 + 20) * 1000;
+        assert_eq!(next_after(&daily, now), Some(three));
+        assert_eq!(next_after(&daily, three), Some(three + 86_400_000));
+        assert!(parse("0 0 3 * * *").is_err(), "six fields");
         assert!(parse("every day").expect_err("none").contains("five fields"));
     }
 

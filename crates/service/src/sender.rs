@@ -41,6 +41,10 @@ pub struct Sender {
     owner: String,
     flights: HashMap<String, Flight>,
     balance_at: Option<u64>,
+    /// Whether the key is this service's, when it was last asked.
+    owned: bool,
+    /// What failed in this look at the chain.
+    troubles: usize,
 }
 
 /// A proof under way.
@@ -71,7 +75,19 @@ impl Sender {
     ) -> Self {
         let name = chain.sender().to_string();
         let flights = HashMap::new();
-        Self { store, chain, models, config, metrics, name, owner, flights, balance_at: None }
+        Self {
+            store,
+            chain,
+            models,
+            config,
+            metrics,
+            name,
+            owner,
+            flights,
+            balance_at: None,
+            owned: true,
+            troubles: 0,
+        }
     }
 
     /// Sends until `stop` says so. What is under way then is in the databases, and goes on when a
@@ -103,16 +119,15 @@ impl Sender {
     /// One look at the database and the chain: whether nothing failed.
     async fn round(&mut self) -> Result<bool, RoundError> {
         // On another machine, another file lock: the database knows who sends with this key.
-        if !self.store.own_sender(&self.name, &self.owner, OWNED_MS).await? {
-            if !self.flights.is_empty() {
-                tracing::error!(sender = self.name, "another process sends with this key now");
-            }
-            self.flights.clear();
+        if !self.owns().await? {
             return Ok(true);
         }
+        self.troubles = 0;
         let room = self.config.max_in_flight.saturating_sub(self.flights.len());
         if room > 0 {
-            self.store.take_relays(&self.name, room).await?;
+            // Others are for whoever serves them.
+            let models: Vec<&str> = self.models.iter().map(|model| model.name()).collect();
+            self.store.take_relays(&self.name, &models, room).await?;
         }
         for (id, cancel) in self.store.own_relays(&self.name).await? {
             if !self.flights.contains_key(&id)
@@ -130,18 +145,45 @@ impl Sender {
         for id in &ids {
             self.start(id).await?;
         }
+        // Asking for all of them may have taken long.
+        if !self.owns().await? {
+            return Ok(true);
+        }
         let mut failed = HashMap::new();
         for (job, step) in self.chain.relayer().round().await? {
             if let Err(error) = step {
                 failed.insert(job, error.to_string());
             }
         }
-        failed.iter().for_each(|_| self.metrics.chain_failed());
+        failed.iter().for_each(|_| self.trouble());
         for id in &ids {
             self.follow(id, &failed).await?;
         }
         self.watch_balance().await?;
-        Ok(failed.is_empty())
+        Ok(self.troubles == 0)
+    }
+
+    /// Whether the key is this service's to send with.
+    async fn owns(&mut self) -> Result<bool, StoreError> {
+        let owns = self.store.own_sender(&self.name, &self.owner, OWNED_MS).await?;
+        if owns != self.owned {
+            self.owned = owns;
+            if owns {
+                tracing::info!(sender = self.name, "this process sends with the key");
+            } else {
+                tracing::warn!(sender = self.name, "another process sends with the key");
+                self.metrics.forget(&self.name);
+                self.flights.clear();
+                self.balance_at = None;
+            }
+        }
+        Ok(owns)
+    }
+
+    /// The chain did not answer as it has to.
+    fn trouble(&mut self) {
+        self.troubles += 1;
+        self.metrics.chain_failed();
     }
 
     /// Hands a proof to the relayer, unless it has it or there is no use in it.
@@ -177,7 +219,7 @@ impl Sender {
         let job = match transaction {
             Ok(transaction) => self.chain.relayer().submit(transaction).await,
             Err(error) if is_passing(&error) => {
-                self.metrics.chain_failed();
+                self.trouble();
                 return self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await;
             }
             Err(error) => {
@@ -193,7 +235,7 @@ impl Sender {
                 Ok(())
             }
             Err(error) => {
-                self.metrics.chain_failed();
+                self.trouble();
                 self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await
             }
         }
@@ -298,7 +340,7 @@ impl Sender {
                 state => (State::Dropped, Reason::new(ReasonCode::Chain, state.to_string())),
             },
             Err(error) if is_passing(&error) => {
-                self.metrics.chain_failed();
+                self.trouble();
                 let reason = Reason::new(ReasonCode::Chain, error.to_string());
                 return Ok(self.hold(id, reason).await?);
             }

@@ -282,9 +282,9 @@ impl Service {
             worker.warm_up().await?;
             tasks.spawn(async move { worker.run(stopping).await });
         }
-        app.set_ready(true);
+        app.open();
         signal.await;
-        app.set_ready(false);
+        app.close();
         self.wind_up(&stop, tasks).await;
         Ok(())
     }
@@ -371,6 +371,7 @@ fn instance(data: &std::path::Path, store: &Store) -> Result<String, ServiceErro
     let name = store.new_id();
     let mut file = tempfile::NamedTempFile::new_in(data).map_err(fail)?;
     std::io::Write::write_all(&mut file, name.as_bytes()).map_err(fail)?;
+    file.as_file().sync_all().map_err(fail)?;
     file.persist(&path).map_err(|error| fail(error.error))?;
     Ok(name)
 }

@@ -1,7 +1,7 @@
 //! Tells clients of the ends of their jobs.
 //!
 //! A delivery is queued in the transaction that ends its job, posted until it is answered with 2xx,
-//! and given up after a day. It goes to configured origins only. `Verdict-Signature` is
+//! and given up after most of a day. It goes to configured origins only. `Verdict-Signature` is
 //! `t=<seconds>,v1=<HMAC-SHA256 of "<seconds>.<body>">`; `Verdict-Delivery` is the same at every
 //! attempt, so that a receiver knows a repeated one.
 

@@ -134,11 +134,10 @@ impl Worker {
         tokio::task::spawn_blocking(read).await.unwrap_or(Ok(()))
     }
 
-    /// Works until `stop` says so; then ends the proof it is at, and gives the rest back.
-    ///
-    /// # Errors
-    /// The database fails for good. Meanwhile failures are waited out.
+    /// Works until `stop` says so; then ends the proof it is at, and gives the rest back. Failures
+    /// of the database are waited out.
     pub async fn run(&self, stop: watch::Receiver<bool>) {
+        tracing::info!(worker = self.name, "worker started");
         let (ready, waiting) = mpsc::channel(self.config.prefetch);
         let (done, stored) = mpsc::channel(self.config.prefetch);
         let held = Held::default();
@@ -329,7 +328,9 @@ impl Worker {
                 Ok(Err(why)) => why,
                 Err(error) => self.failed(format!("the prover stopped: {error}")),
             };
-            self.metrics.proof_failed(model);
+            if matches!(why.then, Then::Again { .. }) {
+                self.metrics.proof_failed(model);
+            }
             tracing::error!(error = %why, jobs = jobs.len(), "no proof");
             self.give_back(&lease, &jobs, &why).await;
         }

@@ -42,16 +42,16 @@ pub fn solc() -> &'static Solc {
 
 /// Compiles with the project's settings.
 pub fn compile(verifier: &ShapeVerifier) -> Bytecode {
-    compile_with(verifier, Settings::default()).expect("the optimizer is on")
+    compile_with(verifier, Settings::default()).expect("it fits")
 }
 
-/// Compiles with other settings. None if the code is too large for a chain, as it may be without
-/// the optimizer.
+/// Compiles with other settings. None if the code is too large for a chain, as it may be with any
+/// but the project's.
 pub fn compile_with(verifier: &ShapeVerifier, settings: Settings) -> Option<Bytecode> {
     let input = StandardInput::new(&verifier.source, settings);
     match solc().compile(&input, &verifier.contract_name) {
         Ok(bytecode) => Some(bytecode),
-        Err(CompileError::CodeTooLarge { .. }) if !settings.optimizer => None,
+        Err(CompileError::CodeTooLarge { .. }) if settings != Settings::default() => None,
         Err(error) => panic!("{error}\n{}", verifier.source),
     }
 }

@@ -167,7 +167,8 @@ fn accepted(Accepted { job, new }: Accepted) -> Response {
         (status = 202, description = "The job is stored", body = Job),
         (status = 200, description = "It was stored before", body = Job),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
+        (status = 404, body = Problem), (status = 408, body = Problem), (status = 409, body = Problem),
+        (status = 413, body = Problem),
         (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem),
     ),
@@ -203,7 +204,8 @@ pub(crate) async fn score(
         (status = 202, description = "The job is stored", body = Job),
         (status = 200, description = "It was stored before", body = Job),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
+        (status = 404, body = Problem), (status = 408, body = Problem), (status = 409, body = Problem),
+        (status = 413, body = Problem),
         (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem),
     ),
@@ -349,7 +351,7 @@ fn story(app: Arc<App>, id: String, after: u64) -> impl Stream<Item = Result<Sen
                 let sent = Sent::default().id(event.seq.to_string()).event("state").data(data);
                 return Some((Ok(sent), place));
             }
-            if place.over || !place.app.is_ready() {
+            if place.over || place.app.is_closing() {
                 return None;
             }
             // Whether it is over before what happened: nothing is missed.

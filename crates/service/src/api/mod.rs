@@ -8,6 +8,7 @@ mod page;
 mod problem;
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -48,7 +49,9 @@ pub struct App {
     door: auth::Door,
     metrics: Metrics,
     max_body: usize,
+    schedules: BTreeSet<String>,
     ready: AtomicBool,
+    closing: AtomicBool,
 }
 
 impl App {
@@ -59,13 +62,25 @@ impl App {
             door: auth::Door::new(config),
             metrics,
             max_body: config.max_body,
+            schedules: config.refresh.iter().map(|refresh| refresh.model.clone()).collect(),
             ready: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
         }
     }
 
-    /// Whether it is to be sent work: not before the keys are read, nor after a signal.
-    pub fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::Relaxed);
+    /// The keys are read: it may be sent work.
+    pub fn open(&self) {
+        self.ready.store(true, Ordering::Relaxed);
+    }
+
+    /// It is to end: it takes no more work, and streams end.
+    pub fn close(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     fn is_ready(&self) -> bool {
@@ -211,7 +226,8 @@ fn too_large(limit: usize) -> Problem {
 #[derive(Debug)]
 pub(crate) struct Body<T> {
     json: bool,
-    bytes: Result<Bytes, BytesRejection>,
+    /// None if it did not come in time.
+    bytes: Option<Result<Bytes, BytesRejection>>,
     of: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -224,7 +240,7 @@ impl<T, S: Send + Sync> FromRequest<S> for Body<T> {
         let json = kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
         let bytes =
             tokio::time::timeout(Duration::from_secs(30), Bytes::from_request(request, state));
-        let bytes = bytes.await.unwrap_or_else(|_| Ok(Bytes::new()));
+        let bytes = bytes.await.ok();
         Ok(Self { json, bytes, of: std::marker::PhantomData })
     }
 }
@@ -235,7 +251,11 @@ impl<T: DeserializeOwned> Body<T> {
             let detail = "send JSON with Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail));
         }
-        let bytes = self.bytes.map_err(|error| {
+        let late = || {
+            let detail = "the body did not come within 30 seconds";
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
+        };
+        let bytes = self.bytes.ok_or_else(late)?.map_err(|error| {
             let detail = "the body is too large or was cut off";
             Problem::new(error.status(), "body", detail)
         })?;

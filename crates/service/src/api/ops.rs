@@ -103,7 +103,7 @@ pub(crate) async fn metrics(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     app.admit(&headers, Scope::Metrics).await?;
-    let text = app.metrics.render(app.store()).await?;
+    let text = app.metrics.render(app.store(), &app.schedules).await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -169,7 +169,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Open`], which names the address without its password.
     pub async fn postgres(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
-        let place = url.rsplit_once('@').map_or(url, |(_, place)| place).to_owned();
+        let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
+        let place = place.split_once('?').map_or(place, |(place, _)| place).to_owned();
         let pool =
             AnyPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
         Self::open(pool, url, place, Dialect::Postgres, clock).await
@@ -469,6 +470,10 @@ impl Store {
         sqlx::query(
             "UPDATE jobs SET state = $1, reason = NULL, lease = NULL, attempts = 0,
                     not_before_ms = 0, updated_ms = $2,
+                    lane = CASE WHEN $1 = 'proved' AND kind = 'score' AND NOT EXISTS (
+                               SELECT 1 FROM jobs AS busy
+                               WHERE busy.lane = jobs.model || '/' || jobs.subject
+                           ) THEN model || '/' || subject END,
                     bundle = CASE WHEN $1 = 'queued' THEN NULL ELSE bundle END,
                     nonce = CASE WHEN $1 = 'queued' AND nonce_given = 0 THEN NULL ELSE nonce END,
                     deadline = CASE WHEN $1 = 'queued' THEN NULL ELSE deadline END

@@ -104,16 +104,19 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         let mut taken: Vec<Claimed> = Vec::new();
-        let mut oldest = u64::MAX;
+        let (mut oldest, mut tried) = (u64::MAX, false);
         for row in &found {
             let job = rows::job(row)?;
             // One job about a subject at a time, and in one proof either requests or none.
             let fits = taken.iter().all(|other| {
                 other.kind == job.kind && (job.subject.is_none() || other.subject != job.subject)
             });
-            if !fits || taken.len() == claims.batch {
+            // What failed before is tried alone, so that it fails alone.
+            let alone = tried || job.attempts > 0;
+            if !fits || taken.len() == claims.batch || alone && !taken.is_empty() {
                 continue;
             }
+            tried = alone;
             oldest = oldest.min(job.created_ms);
             let given: i64 = row.try_get("nonce_given")?;
             let input: Option<String> = row.try_get("input")?;
@@ -128,7 +131,8 @@ impl Store {
                 valid_for: rows::unsigned(row, "valid_for")?,
             });
         }
-        let waits = taken.len() < claims.batch && now.saturating_sub(oldest) < claims.wait_ms;
+        let waits =
+            !tried && taken.len() < claims.batch && now.saturating_sub(oldest) < claims.wait_ms;
         if taken.is_empty() || waits {
             // Now, and not when the connection is used next: rows are locked.
             tx.rollback().await?;

@@ -82,20 +82,24 @@ impl Store {
         Ok(())
     }
 
-    /// Gives `sender` proofs that nobody takes to the chain yet, `most` at most, oldest first.
+    /// Gives `sender` proofs of `models` that nobody takes to the chain yet, `most` at most, oldest
+    /// first.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn take_relays(&self, sender: &str, most: usize) -> Result<()> {
+    pub async fn take_relays(&self, sender: &str, models: &[&str], most: usize) -> Result<()> {
         let mut tx = self.begin().await?;
-        let statement = self.taking(
-            "SELECT id FROM bundles WHERE relay = 'wanted' AND sender IS NULL
-             ORDER BY created_ms, id LIMIT $1 {skip}",
-        );
-        let free = sqlx::query(statement)
-            .bind(i64::try_from(most).unwrap_or(i64::MAX))
-            .fetch_all(&mut *tx)
-            .await?;
+        let places: Vec<String> = (2..models.len() + 2).map(|place| format!("${place}")).collect();
+        let statement = self.taking(&format!(
+            "SELECT id FROM bundles WHERE relay = 'wanted' AND sender IS NULL AND model IN ({})
+             ORDER BY created_ms, id LIMIT $1 {{skip}}",
+            places.join(", ")
+        ));
+        let mut query = sqlx::query(statement).bind(i64::try_from(most).unwrap_or(i64::MAX));
+        for model in models {
+            query = query.bind(*model);
+        }
+        let free = query.fetch_all(&mut *tx).await?;
         for row in &free {
             let id: String = row.try_get("id")?;
             sqlx::query("UPDATE bundles SET sender = $1 WHERE id = $2")

@@ -2,7 +2,7 @@
 
 use verdict_service::{job::Kind, store::Outcome};
 
-use crate::common::on_both;
+use crate::common::{MODEL, on_both};
 
 #[test]
 fn an_end_is_announced_with_the_job_as_it_is_then() {
@@ -28,7 +28,7 @@ fn an_end_is_announced_with_the_job_as_it_is_then() {
         place.store.delivered(&due[0].id, None, None).await.expect("noted");
 
         let bundle = place.store.job(&id).await.expect("a job").bundle.expect("a proof");
-        place.store.take_relays("s", 9).await.expect("taken");
+        place.store.take_relays("s", &[MODEL], 9).await.expect("taken");
         place.store.relayed("s", &bundle, &Outcome::Finalized(None)).await.expect("done");
         let due = place.store.due_deliveries(9, 1000).await.expect("due");
         assert_eq!(due.len(), 1);

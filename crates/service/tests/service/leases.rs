@@ -5,7 +5,7 @@ use verdict_service::{
     store::{StoreError, Then},
 };
 
-use crate::common::{claims, on_both, subject};
+use crate::common::{MODEL, claims, on_both, subject};
 
 #[test]
 fn jobs_about_one_subject_go_one_after_the_other() {
@@ -66,7 +66,7 @@ fn a_batch_waits_for_its_jobs_and_goes_without_them_after_a_while() {
         assert!(place.prove("a", taken).await);
         // The second about subject 1 waits for the first one's end, then for company.
         assert!(claim().await.is_empty());
-        place.store.take_relays("s", 9).await.expect("taken");
+        place.store.take_relays("s", &[MODEL], 9).await.expect("taken");
         let (bundle, _) = place.store.own_relays("s").await.expect("one")[0].clone();
         let done = verdict_service::store::Outcome::Finalized(None);
         place.store.relayed("s", &bundle, &done).await.expect("done");
@@ -132,8 +132,30 @@ fn a_proof_of_a_batch_is_stored_whole_or_not_at_all() {
         assert!(!place.prove("a", taken).await, "one of them is not wanted any more");
         assert_eq!(place.state(&ids[0]).await, "proving");
         assert!(place.store.own_relays("s").await.expect("none").is_empty());
-        place.store.take_relays("s", 9).await.expect("none");
+        place.store.take_relays("s", &[MODEL], 9).await.expect("none");
         assert!(place.store.own_relays("s").await.expect("none").is_empty());
+    });
+}
+
+#[test]
+fn what_failed_in_a_batch_is_tried_alone() {
+    on_both(async |place| {
+        for index in 1..=3 {
+            place.submit(place.job(index)).await;
+        }
+        let claim = async |batch| {
+            place.store.claim("a", &claims(batch, 60_000), 10_000).await.expect("jobs")
+        };
+        let reason = Reason::new(ReasonCode::Prover, "failed");
+        for job in claim(3).await {
+            let again = Then::Again { most: 9, after_ms: 0 };
+            place.store.give_back("a", &job.id, &reason, again).await.expect("given back");
+        }
+        place.submit(place.job(4)).await;
+        for _ in 1..=3 {
+            assert_eq!(claim(3).await.len(), 1, "without waiting for others");
+        }
+        assert!(claim(3).await.is_empty(), "the new one waits");
     });
 }
 

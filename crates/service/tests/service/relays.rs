@@ -6,7 +6,7 @@ use verdict_service::{
     store::{Outcome, StoreError},
 };
 
-use crate::common::{Place, on_both};
+use crate::common::{MODEL, Place, on_both};
 
 fn transaction(block: u64) -> Transaction {
     let (hash, sender) = (B256::repeat_byte(block as u8), Address::repeat_byte(9));
@@ -18,7 +18,7 @@ async fn proven(place: &Place, about: u8, sender: &str) -> (String, String) {
     let id = place.submit(place.job(about)).await;
     let jobs = place.claim("w").await;
     assert!(place.prove("w", jobs).await);
-    place.store.take_relays(sender, 1).await.expect("taken");
+    place.store.take_relays(sender, &[MODEL], 1).await.expect("taken");
     let bundle = place.store.job(&id).await.expect("a job").bundle.expect("a proof");
     (id, bundle)
 }
@@ -31,8 +31,10 @@ fn a_proof_is_one_sender_s() {
             let jobs = place.claim("w").await;
             assert!(place.prove("w", jobs).await);
         }
-        place.store.take_relays("a", 3).await.expect("taken");
-        place.store.take_relays("b", 9).await.expect("taken");
+        place.store.take_relays("a", &["another"], 3).await.expect("none");
+        assert!(place.store.own_relays("a").await.expect("none").is_empty(), "of its models only");
+        place.store.take_relays("a", &[MODEL, "another"], 3).await.expect("taken");
+        place.store.take_relays("b", &[MODEL], 9).await.expect("taken");
         let (a, b) = (place.store.own_relays("a").await, place.store.own_relays("b").await);
         let (a, b) = (a.expect("three"), b.expect("one"));
         assert_eq!((a.len(), b.len()), (3, 1));

@@ -5,7 +5,7 @@ use verdict_service::{
     store::{Filter, Intake, IntakeError, StoreError},
 };
 
-use crate::common::{on_both, subject};
+use crate::common::{MODEL, on_both, subject};
 
 #[test]
 fn a_job_is_stored_once_however_often_it_is_submitted() {
@@ -112,7 +112,7 @@ fn an_input_is_gone_when_its_proof_is_stored_unless_it_is_to_be_kept() {
         for (id, possible) in ids.iter().zip([true, false, false]) {
             place.clock.advance(4_000_000);
             let bundle = place.store.job(id).await.expect("a job").bundle.expect("a proof");
-            place.store.take_relays("s", 9).await.expect("taken");
+            place.store.take_relays("s", &[MODEL], 9).await.expect("taken");
             let reason = verdict_service::job::Reason::new(
                 verdict_service::job::ReasonCode::Refused,
                 "refused",
