@@ -18,3 +18,4 @@ mod records;
 mod router_stop;
 mod service;
 mod soak;
+mod together;

@@ -7,7 +7,9 @@ use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
 use alloy_sol_types::{SolCall, SolValue};
 use serde::{Deserialize, Serialize};
 
-use crate::bindings::InferenceOracle::verifyAttestedInferenceCall;
+use crate::bindings::InferenceOracle::{
+    Inference, verifyAttestedInferenceCall, verifyInferencesCall,
+};
 use crate::bundle::ProofBundle;
 use crate::calldata::verify_inference_call;
 use crate::error::{AttestationError, CalldataError};
@@ -160,6 +162,33 @@ pub fn verify_attested_inference_calldata(
         attestations: encode_attestations(attestations)?,
     };
     Ok(attested.abi_encode().into())
+}
+
+/// What a call of `verifyInferences` says of one of its proofs: that of one inference, with the
+/// attestations of a model that demands them, each with its signer's index in the registry.
+///
+/// # Errors
+/// As [`verify_inference_call`] and [`encode_attestations`].
+pub fn inference(
+    bundle: &ProofBundle,
+    attestations: Option<&[(u8, &Attestation)]>,
+) -> Result<Inference, CalldataError> {
+    let call = verify_inference_call(bundle)?;
+    Ok(Inference {
+        modelId: call.modelId,
+        inputCommitment: call.inputCommitment,
+        output: call.output,
+        proof: call.proof,
+        attestations: match attestations {
+            Some(attestations) => encode_attestations(attestations)?,
+            None => Bytes::new(),
+        },
+    })
+}
+
+/// Calldata of `verifyInferences`: several proofs of any models of one oracle, with one pairing.
+pub fn verify_inferences_calldata(inferences: Vec<Inference>) -> Bytes {
+    verifyInferencesCall { inferences }.abi_encode().into()
 }
 
 #[cfg(test)]

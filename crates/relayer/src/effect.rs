@@ -27,6 +27,11 @@ pub enum Effect {
         /// The words of what it returns, ABI-encoded; `None` fits any.
         returns: Vec<Option<B256>>,
     },
+    /// All of several: what one transaction does in more than one place.
+    All {
+        /// Them.
+        effects: Vec<Effect>,
+    },
     /// A contract emitted an event with this data: a registration under an id that only the
     /// contract chooses.
     Logged {
@@ -75,6 +80,14 @@ impl Effect {
                     Simulated::Ok(answer) => fits(&answer, returns),
                     Simulated::Reverted(_) => false,
                 })
+            }
+            Self::All { effects } => {
+                for effect in effects {
+                    if !Box::pin(effect.is_there(backend, height)).await? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
             }
             Self::Logged { address, topics, data, from_block } => {
                 if *from_block > height {

@@ -13,7 +13,10 @@ use serde::Serialize;
 use thiserror::Error;
 use verdict_contracts::{
     InferenceRequest, ProofBundle,
-    attestation::{Attestation, verify_attested_inference_calldata},
+    attestation::{
+        Attestation, Statement, inference, verify_attested_inference_calldata,
+        verify_inferences_calldata,
+    },
     bindings::InferenceOracle::{InferenceVerified, ScoreRecord, scoresOfCall},
     calldata::encode_output,
     idempotency_key, verify_inference_calldata,
@@ -95,6 +98,16 @@ pub enum SubmitError {
         /// Hash of its verification data.
         deployed_hash: B256,
     },
+    /// Proofs that are to go together are for several oracles.
+    #[error(
+        "one proof is for oracle {first}, another for {other}: one transaction is one oracle's"
+    )]
+    SeveralOracles {
+        /// The first one's.
+        first: Address,
+        /// The other.
+        other: Address,
+    },
     /// Another score stands where this one should.
     #[error(
         "the proof states output {stated} for request {nonce} about {}, but what stands on chain \
@@ -141,6 +154,7 @@ impl SubmitError {
 
     pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::SeveralOracles { .. } => "submit them one by one".into(),
             Self::NoRequest => "prove with --subject, after `verdict deploy`".into(),
             Self::OtherOracle { .. } | Self::OtherModel { .. } => {
                 "prove again for this deployment, or use the setup the proof was made with".into()
@@ -196,6 +210,89 @@ pub async fn submit(
             Err(SubmitError::NoRecord { subject: submission.stated().subject() }.into())
         }
     }
+}
+
+/// Takes proofs of any models of one oracle to it in one transaction, which pairs once for all of
+/// them; those that are recorded already are left out. What each gets is in the order given.
+///
+/// # Errors
+/// As [`submit()`], of any of them: then none is recorded. The proofs are for several oracles, or one
+/// of them is of a batch.
+pub async fn submit_together(
+    proofs: &[(PublicSetup, ProofBundle)],
+    attestations: &[Attestation],
+    chain: &Chain,
+    progress: &dyn Progress,
+) -> Result<Vec<Submitted>, Error> {
+    let mut deployments = Vec::with_capacity(proofs.len());
+    for (setup, bundle) in proofs {
+        let deployment = setup.deployment()?;
+        requests_for(&deployment, bundle)?;
+        step(progress, "check a proof", || verify(setup, bundle))?;
+        chain.expect(deployment.chain_id)?;
+        let about = bundle.answered().first().map(|request| request.subject);
+        let policy = deployment.attestations.as_ref();
+        let own = |given: &&Attestation| {
+            let Statement { subject, schema, .. } = &given.statement;
+            Some(*subject) == about && policy.is_some_and(|policy| policy.schema == *schema)
+        };
+        let own: Vec<Attestation> = attestations.iter().filter(own).cloned().collect();
+        deployments.push((deployment, own));
+    }
+    let oracles = |(deployment, _): &(Deployment, _)| deployment.oracle;
+    if let Some(first) = deployments.first().map(oracles)
+        && let Some(other) = deployments.iter().map(oracles).find(|oracle| *oracle != first)
+    {
+        return Err(SubmitError::SeveralOracles { first, other }.into());
+    }
+    let pairs = deployments.iter().zip(proofs);
+    let submissions = pairs
+        .map(|((deployment, own), (_, bundle))| Submission::new(deployment, bundle, own))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut missing = Vec::with_capacity(submissions.len());
+    for submission in &submissions {
+        if submission.recorded(chain).await?.is_none() {
+            missing.push(*submission);
+        }
+    }
+    let receipt = match together(&missing, chain).await? {
+        Some(transaction) => {
+            let title = "submit together and wait until final";
+            step_async(progress, title, chain.send(transaction)).await?
+        }
+        None => None,
+    };
+    let mut all = Vec::with_capacity(submissions.len());
+    for submission in &submissions {
+        let records = submission.recorded(chain).await?;
+        let subject = submission.stated().subject();
+        let records = records.ok_or(SubmitError::NoRecord { subject })?;
+        all.push(Submitted { records, receipt: receipt.clone() });
+    }
+    Ok(all)
+}
+
+/// The transaction of several proofs of one oracle; none of none.
+async fn together(
+    submissions: &[Submission<'_>],
+    chain: &ChainReader,
+) -> Result<Option<SubmitRequest>, Error> {
+    let Some(first) = submissions.first() else { return Ok(None) };
+    let (mut inferences, mut effects) = (vec![], vec![]);
+    for Submission { deployment, bundle, attestations } in submissions {
+        check_source(chain, deployment, bundle).await?;
+        let attested = match &deployment.attestations {
+            Some(policy) => Some(indexed(chain, policy, attestations).await?),
+            None => None,
+        };
+        inferences.push(inference(bundle, attested.as_deref())?);
+        effects.push(Stated::new(deployment, bundle).effect());
+    }
+    let (oracle, chain_id) = (first.deployment.oracle, first.deployment.chain_id);
+    let calldata = verify_inferences_calldata(inferences);
+    let key = format!("together:{chain_id}:{oracle}:{}", keccak256(&calldata));
+    let request = SubmitRequest::call(oracle, calldata, key).with_effect(Effect::All { effects });
+    Ok(Some(SubmitRequest { label: "verifyInferences".into(), ..request }))
 }
 
 /// A proof on its way to its oracle: what is sent, and what the chain holds once it has arrived.

@@ -207,6 +207,10 @@ pub(crate) struct Submit {
     pub(crate) setup: PathBuf,
     /// The proof bundle
     pub(crate) proof: PathBuf,
+    /// Another proof of a model of the same oracle, to go in the same transaction, which pairs once for
+    /// all of them; repeat for several
+    #[arg(long, num_args = 2, value_names = ["SETUP", "PROOF"])]
+    pub(crate) with: Vec<PathBuf>,
     /// A data provider's statement, as `attest` writes it; repeat for several
     #[arg(long, value_name = "FILE")]
     pub(crate) attestation: Vec<PathBuf>,

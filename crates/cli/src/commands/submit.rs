@@ -50,12 +50,25 @@ pub(crate) fn run(args: &Submit, ui: &Ui) -> Outcome {
     let deployment = setup.deployment().map_err(Error::from)?;
     let runtime = runtime()?;
     let chain = connect(&runtime, &args.chain, Some(&args.setup))?;
-    let submitted = wait(&runtime, verdict::submit(&setup, &bundle, &attestations, &chain, ui))?;
-    let receipt = submitted.receipt;
-    let unit = 10f64.powi(setup.manifest().output.decimals as i32);
-    let score =
-        |record: Record| Score { score: record.score as f64 / unit, nonce: record.nonce, record };
-    let scores: Vec<_> = submitted.records.into_iter().map(score).collect();
+    let single = bundle.request.is_some() && args.with.is_empty();
+    let (receipt, scores) = if args.with.is_empty() {
+        let submitted =
+            wait(&runtime, verdict::submit(&setup, &bundle, &attestations, &chain, ui))?;
+        (submitted.receipt, scores(&setup, submitted.records))
+    } else {
+        let mut proofs = vec![(setup, bundle)];
+        for pair in args.with.chunks(2) {
+            let [setup, proof] = pair else { continue };
+            let setup = PublicSetup::open(setup).map_err(Error::from)?;
+            proofs.push((setup, ProofBundle::read(proof).map_err(Error::from)?));
+        }
+        let all = verdict::submit_together(&proofs, &attestations, &chain, ui);
+        let all = wait(&runtime, all)?;
+        let receipt = all.first().and_then(|submitted| submitted.receipt.clone());
+        let each = proofs.iter().zip(all);
+        let each = each.flat_map(|((setup, _), submitted)| scores(setup, submitted.records));
+        (receipt, each.collect())
+    };
     let list =
         |number: fn(&Score) -> String| scores.iter().map(number).collect::<Vec<_>>().join(", ");
     let transaction = receipt.as_ref().map_or_else(
@@ -82,10 +95,18 @@ pub(crate) fn run(args: &Submit, ui: &Ui) -> Outcome {
         gas: receipt.as_ref().map(|receipt| receipt.gas_used),
         model_id: deployment.model_id,
         scores: match <[Score; 1]>::try_from(scores) {
-            Ok([score]) if bundle.request.is_some() => Scores::One(score),
+            Ok([score]) if single => Scores::One(score),
             Ok(one) => Scores::Batch { records: one.into() },
             Err(records) => Scores::Batch { records },
         },
     };
     ui.result(&report, &human)
+}
+
+/// Records as numbers.
+fn scores(setup: &PublicSetup, records: Vec<Record>) -> Vec<Score> {
+    let unit = 10f64.powi(setup.manifest().output.decimals as i32);
+    let score =
+        |record: Record| Score { score: record.score as f64 / unit, nonce: record.nonce, record };
+    records.into_iter().map(score).collect()
 }

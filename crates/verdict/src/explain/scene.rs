@@ -162,8 +162,11 @@ impl Scene {
             requests => batch_commitment(requests),
         };
         let count = circuit.public_values().outputs;
-        let outputs = vec![I256::unchecked_from(circuit.output.max); count];
-        let shifted = circuit.output.max.abs_diff(circuit.output.min);
+        // The earlier record says something else: what stands there is overwritten.
+        let earlier = i64::from(nonce == 1 && circuit.output.max > circuit.output.min);
+        let value = circuit.output.max - earlier;
+        let outputs = vec![I256::unchecked_from(value); count];
+        let shifted = value.abs_diff(circuit.output.min);
         let instances = [B256::from(context_word(commitment))].into_iter().chain(words.clone());
         let instances = instances.chain(vec![B256::from(U256::from(shifted)); count]).collect();
         Statement { requests, commitment, words, outputs, instances }
