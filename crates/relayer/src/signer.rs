@@ -3,8 +3,8 @@
 //! A private key is read from an environment variable or from an encrypted keystore file
 //! whose password is in a file or an environment variable. It is never taken from a
 //! command-line flag (other users of a machine see those), and neither `Debug` nor an
-//! error shows any part of it. [`RelayerSigner`] holds any alloy transaction signer, so a
-//! remote signer fits without a change here.
+//! error shows any part of it. [`RelayerSigner`] holds any alloy transaction signer, or the address
+//! of one that another process holds.
 
 use std::{env, fmt, fs, io::Read, path::Path, path::PathBuf, sync::Arc};
 
@@ -16,6 +16,8 @@ use alloy::{
     signers::{Signer, local::PrivateKeySigner},
 };
 use thiserror::Error;
+
+use crate::node::{RpcUrl, remote::RemoteSigner};
 
 /// Largest keystore or password file that is read.
 const MAX_FILE: u64 = 64 * 1024;
@@ -53,6 +55,12 @@ pub enum SignerError {
         /// The keystore.
         path: PathBuf,
     },
+    /// A remote signer has no address.
+    #[error("{url} is no URL of a remote signer: http:// or https:// and a host")]
+    Remote {
+        /// What was given, without credentials.
+        url: String,
+    },
     /// The signer refused.
     #[error("the signer of {address} failed: {reason}")]
     Sign {
@@ -80,7 +88,14 @@ impl<T: TxSigner<Signature> + Signer + Send + Sync> Key for T {}
 /// A sending key.
 #[derive(Clone)]
 pub struct RelayerSigner {
-    inner: Arc<dyn Key>,
+    inner: Inner,
+}
+
+/// Where it is.
+#[derive(Clone)]
+enum Inner {
+    Here(Arc<dyn Key>),
+    Elsewhere(Arc<RemoteSigner>),
 }
 
 impl fmt::Debug for RelayerSigner {
@@ -98,7 +113,16 @@ impl From<PrivateKeySigner> for RelayerSigner {
 impl RelayerSigner {
     /// Wraps any signer of transactions and hashes.
     pub fn new(signer: impl TxSigner<Signature> + Signer + Send + Sync + 'static) -> Self {
-        Self { inner: Arc::new(signer) }
+        Self { inner: Inner::Here(Arc::new(signer)) }
+    }
+
+    /// The key of `address`, which a remote signer holds: web3signer, or anything else that answers
+    /// `eth_signTransaction`. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// The URL is none.
+    pub fn remote(url: &RpcUrl, address: Address) -> Result<Self, SignerError> {
+        Ok(Self { inner: Inner::Elsewhere(Arc::new(RemoteSigner::new(url, address)?)) })
     }
 
     /// Reads a private key from the environment variable `name`.
@@ -142,26 +166,33 @@ impl RelayerSigner {
 
     /// The sender's address.
     pub fn address(&self) -> Address {
-        TxSigner::address(self.inner.as_ref())
+        match &self.inner {
+            Inner::Here(key) => TxSigner::address(key.as_ref()),
+            Inner::Elsewhere(signer) => signer.address(),
+        }
     }
 
     /// Signs a hash that is no transaction's, such as the digest of EIP-712: r, s and v, 65 bytes.
     ///
     /// # Errors
-    /// The signer refuses.
+    /// The signer refuses; a remote one signs transactions only.
     pub async fn sign_hash(&self, hash: &B256) -> Result<Bytes, SignerError> {
-        let signature = self.inner.sign_hash(hash).await.map_err(|error| SignerError::Sign {
-            address: self.address(),
-            reason: error.to_string(),
-        })?;
+        let fail = |reason: String| SignerError::Sign { address: self.address(), reason };
+        let Inner::Here(key) = &self.inner else {
+            return Err(fail("a remote signer signs transactions only".into()));
+        };
+        let signature = key.sign_hash(hash).await.map_err(|error| fail(error.to_string()))?;
         Ok(signature.as_bytes().to_vec().into())
     }
 
     /// Signs `tx`; returns its hash and the bytes to broadcast.
     pub(crate) async fn sign(&self, mut tx: TxEip1559) -> Result<(B256, Bytes), SignerError> {
-        let signature = self.inner.sign_transaction(&mut tx).await.map_err(|error| {
-            SignerError::Sign { address: self.address(), reason: error.to_string() }
-        })?;
+        let signature = match &self.inner {
+            Inner::Here(key) => key.sign_transaction(&mut tx).await.map_err(|error| {
+                SignerError::Sign { address: self.address(), reason: error.to_string() }
+            })?,
+            Inner::Elsewhere(signer) => signer.sign(&tx).await?,
+        };
         let envelope = TxEnvelope::Eip1559(tx.into_signed(signature));
         Ok((*envelope.tx_hash(), envelope.encoded_2718().into()))
     }

@@ -130,12 +130,22 @@ fn relayer_config(config: &ChainConfig, chain_id: u64) -> RelayerConfig {
 }
 
 fn signers(config: &ChainConfig) -> Result<Vec<RelayerSigner>, SignerError> {
+    let remote = config.signers.iter();
+    let remote =
+        remote.map(|signer| RelayerSigner::remote(&signer.url.0.as_str().into(), signer.address));
+    let mut signers = remote.collect::<Result<Vec<_>, _>>()?;
     if config.keystores.is_empty() {
-        return Ok(vec![RelayerSigner::from_env(PRIVATE_KEY)?]);
+        if signers.is_empty() {
+            signers.push(RelayerSigner::from_env(PRIVATE_KEY)?);
+        }
+        return Ok(signers);
     }
     let password = match &config.password_file {
         Some(file) => PasswordSource::File(file.clone()),
         None => PasswordSource::Env(PASSWORD.into()),
     };
-    config.keystores.iter().map(|path| RelayerSigner::from_keystore(path, &password)).collect()
+    for path in &config.keystores {
+        signers.push(RelayerSigner::from_keystore(path, &password)?);
+    }
+    Ok(signers)
 }

@@ -88,6 +88,8 @@ pub struct ChainConfig {
     /// A file whose first line is the keystores' password; without, it is in the environment
     /// variable VERDICT_KEYSTORE_PASSWORD.
     pub password_file: Option<PathBuf>,
+    /// Signers elsewhere, each of one account: web3signer, or whatever answers `eth_signTransaction`.
+    pub signers: Vec<SignerConfig>,
     /// Blocks after which a transaction counts as final; 1 on a development chain, else 3.
     pub confirmations: Option<u64>,
     /// Most gwei for a gas, base fee and tip.
@@ -96,6 +98,19 @@ pub struct ChainConfig {
     pub max_tip: Option<f64>,
     /// Most ether for a transaction.
     pub max_cost: Option<f64>,
+    /// Most ether for the transactions of one key in any 24 hours: no more are begun then. What is under
+    /// way may exceed it.
+    pub max_cost_a_day: Option<f64>,
+}
+
+/// A signer elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignerConfig {
+    /// Where it answers.
+    pub url: HiddenUrl,
+    /// The account that it signs for.
+    pub address: alloy::primitives::Address,
 }
 
 impl Default for ChainConfig {
@@ -106,10 +121,12 @@ impl Default for ChainConfig {
             send: true,
             keystores: vec![],
             password_file: None,
+            signers: vec![],
             confirmations: None,
             max_fee: None,
             max_tip: None,
             max_cost: None,
+            max_cost_a_day: None,
         }
     }
 }
@@ -264,6 +281,7 @@ impl ServiceConfig {
             (self.chain.max_fee, "chain.max_fee"),
             (self.chain.max_tip, "chain.max_tip"),
             (self.chain.max_cost, "chain.max_cost"),
+            (self.chain.max_cost_a_day, "chain.max_cost_a_day"),
         ] {
             let fits = value.is_none_or(|value| (1e-9..=1e9).contains(&value));
             rule(fits, field, &value.unwrap_or_default(), "must be 10^-9 to 10^9")?;

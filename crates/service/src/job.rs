@@ -147,6 +147,8 @@ pub enum ReasonCode {
     LeaseExpired,
     /// The node, the relayer or the database could not do it.
     Chain,
+    /// The day's budget is spent.
+    Budget,
     /// The model is not served any more.
     UnknownModel,
     /// The key that opens stored inputs is another one than that which sealed them.

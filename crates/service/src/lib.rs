@@ -37,7 +37,9 @@ pub mod worker;
 pub use chains::{Chains, ChainsError};
 pub use figment::value::{Dict, Value as Setting};
 
-pub use config::{ChainConfig, HiddenUrl, RefreshConfig, ServiceConfig, ServiceConfigError};
+pub use config::{
+    ChainConfig, HiddenUrl, RefreshConfig, ServiceConfig, ServiceConfigError, SignerConfig,
+};
 pub use models::{ModelConfig, Models};
 pub use service::{Service, ServiceError, open_store};
 

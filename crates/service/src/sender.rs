@@ -25,6 +25,8 @@ const BALANCE_EVERY_MS: u64 = 30_000;
 /// How long a record is looked for whose transaction is final: nodes lag.
 const RECORD_LAG_MS: u64 = 120_000;
 
+/// The time that a budget is for.
+const DAY_MS: u64 = 86_400_000;
 /// How long a key is this process's without a word from it.
 const OWNED_MS: u64 = 60_000;
 
@@ -142,8 +144,14 @@ impl Sender {
         // Oldest first, so that nonces are given in the order of the proofs.
         let mut ids: Vec<String> = self.flights.keys().cloned().collect();
         ids.sort_unstable();
+        let spent = self.over_budget().await?;
         for id in &ids {
-            self.start(id).await?;
+            match &spent {
+                Some(reason) if self.flights.get(id).is_some_and(|flight| flight.job.is_none()) => {
+                    self.hold(id, reason.clone()).await?;
+                }
+                _ => self.start(id).await?,
+            }
         }
         // Asking for all of them may have taken long.
         if !self.owns().await? {
@@ -184,6 +192,16 @@ impl Sender {
     fn trouble(&mut self) {
         self.troubles += 1;
         self.metrics.chain_failed();
+    }
+
+    /// Why nothing more is begun today.
+    async fn over_budget(&self) -> Result<Option<Reason>, StoreError> {
+        let Some(budget) = self.config.chain.max_cost_a_day else { return Ok(None) };
+        let spent = self.store.spent(&self.name, DAY_MS).await? as f64 / 1e18;
+        let message = format!(
+            "{spent} of {budget} ether were spent in the last 24 hours (`max_cost_a_day`): it waits"
+        );
+        Ok((spent >= budget).then(|| Reason::new(ReasonCode::Budget, message)))
     }
 
     /// Hands a proof to the relayer, unless it has it or there is no use in it.

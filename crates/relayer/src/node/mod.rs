@@ -21,6 +21,7 @@
 mod agree;
 mod answers;
 mod chain;
+pub(crate) mod remote;
 mod url;
 mod wire;
 

@@ -69,6 +69,29 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Wei that a sender's transactions of the last `ms` took, those of a proof counted once.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn spent(&self, sender: &str, ms: u64) -> Result<u128> {
+        let found = sqlx::query(
+            "SELECT MAX(jobs.tx) AS tx FROM jobs JOIN bundles ON bundles.id = jobs.bundle
+             WHERE bundles.sender = $1 AND jobs.tx IS NOT NULL AND jobs.updated_ms > $2
+             GROUP BY jobs.bundle",
+        )
+        .bind(sender)
+        .bind(rows::integer(self.now_ms().saturating_sub(ms)))
+        .fetch_all(&self.pool)
+        .await?;
+        let mut spent = 0_u128;
+        for row in &found {
+            let transaction: Option<Transaction> = rows::parsed(row, "tx")?;
+            let fee = transaction.and_then(|transaction| transaction.fee_wei.parse().ok());
+            spent = spent.saturating_add(fee.unwrap_or(0));
+        }
+        Ok(spent)
+    }
+
     /// Lets another process send with a key.
     ///
     /// # Errors
