@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: conformance demo test test-rust test-solidity test-page coverage analyse differential bench bench-engine compare sanitize fuzz soak bench-service fmt lint doc
+.PHONY: conformance demo test test-rust test-solidity test-page coverage analyse differential bench bench-engine compare sanitize fuzz fuzz-api soak bench-service fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -77,6 +77,11 @@ bench-engine:
 soak: node_modules
 	JOBS=$(JOBS) cargo test $(CARGO_FLAGS) --workspace --test stories -- --ignored --exact --nocapture \
 	    soak::nothing_is_lost_of_ten_thousand_jobs
+
+# The service's API by its own document, schemathesis's questions: no 5xx, nothing undocumented.
+fuzz-api: node_modules
+	$(BUILD)
+	scripts/fuzz-api $(FUZZ_FLAGS)
 
 # Proofs of a worker against the same in a loop, and submissions a second over HTTP.
 bench-service:

@@ -18,7 +18,10 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use verdict::{Attestation, ProofBundle, Salt};
 
-use super::{App, Body, problem::Problem};
+use super::{
+    App, Body,
+    problem::{OrderRefused, Problem, Refused},
+};
 use crate::{
     accept::Order,
     job::{Event, Job, Kind, State as JobState},
@@ -166,11 +169,7 @@ fn accepted(Accepted { job, new }: Accepted) -> Response {
     responses(
         (status = 202, description = "The job is stored", body = Job),
         (status = 200, description = "It was stored before", body = Job),
-        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 408, body = Problem), (status = 409, body = Problem),
-        (status = 413, body = Problem),
-        (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
-        (status = 503, body = Problem),
+        OrderRefused, Refused,
     ),
 )]
 pub(crate) async fn score(
@@ -203,11 +202,7 @@ pub(crate) async fn score(
     responses(
         (status = 202, description = "The job is stored", body = Job),
         (status = 200, description = "It was stored before", body = Job),
-        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 408, body = Problem), (status = 409, body = Problem),
-        (status = 413, body = Problem),
-        (status = 415, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem),
-        (status = 503, body = Problem),
+        OrderRefused, Refused,
     ),
 )]
 pub(crate) async fn proof(
@@ -236,9 +231,7 @@ pub(crate) async fn proof(
     responses(
         (status = 202, description = "The job is stored", body = Job),
         (status = 200, description = "It was stored before", body = Job),
-        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
-        (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+        OrderRefused, Refused,
     ),
 )]
 pub(crate) async fn relay(
@@ -258,8 +251,8 @@ pub(crate) async fn relay(
 #[utoipa::path(
     get, path = "/v1/jobs", tag = "jobs", params(Which),
     responses(
-        (status = 200, body = JobPage), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 200, body = JobPage), (status = 400, body = Problem, content_type = "application/problem+json"),
+        Refused,
     ),
 )]
 pub(crate) async fn list(
@@ -292,8 +285,9 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path, description = "The job")),
     responses(
-        (status = 200, body = Job), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 200, body = Job),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        Refused,
     ),
 )]
 pub(crate) async fn get(
@@ -312,9 +306,8 @@ pub(crate) async fn get(
     params(("id" = String, Path, description = "The job"),
            ("Last-Event-ID" = Option<u64>, Header, description = "Where a stream goes on")),
     responses(
-        (status = 200, body = Vec<Event>, description = "All of it, or a stream of it"),
-        (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
-        (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 200, body = Vec<Event>, description = "All of it, or a stream of it"), (status = 404, body = Problem, content_type = "application/problem+json"),
+        Refused,
     ),
 )]
 pub(crate) async fn events(
@@ -371,8 +364,9 @@ fn story(app: Arc<App>, id: String, after: u64) -> impl Stream<Item = Result<Sen
     get, path = "/v1/jobs/{id}/bundle", tag = "jobs",
     params(("id" = String, Path, description = "The job")),
     responses(
-        (status = 200, body = Object), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 200, body = Object),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        Refused,
     ),
 )]
 pub(crate) async fn bundle(
@@ -396,9 +390,9 @@ pub(crate) async fn bundle(
     post, path = "/v1/jobs/{id}/cancel", tag = "jobs",
     params(("id" = String, Path, description = "The job")),
     responses(
-        (status = 200, body = Job), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem),
-        (status = 503, body = Problem),
+        (status = 200, body = Job),
+        (status = 404, body = Problem, content_type = "application/problem+json"), (status = 409, body = Problem),
+        Refused,
     ),
 )]
 pub(crate) async fn cancel(
@@ -415,9 +409,9 @@ pub(crate) async fn cancel(
     post, path = "/v1/jobs/{id}/retry", tag = "jobs",
     params(("id" = String, Path, description = "The job")),
     responses(
-        (status = 200, body = Job), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem),
-        (status = 503, body = Problem),
+        (status = 200, body = Job),
+        (status = 404, body = Problem, content_type = "application/problem+json"), (status = 409, body = Problem),
+        Refused,
     ),
 )]
 pub(crate) async fn retry(

@@ -11,7 +11,10 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{App, problem::Problem};
+use super::{
+    App,
+    problem::{Problem, Refused},
+};
 use crate::{models::Model, store::Scope};
 
 /// Models.
@@ -130,8 +133,8 @@ impl ModelInfo {
 #[utoipa::path(
     get, path = "/v1/models", tag = "models",
     responses(
-        (status = 200, body = ModelList), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 200, body = ModelList),
+        Refused,
     ),
 )]
 pub(crate) async fn list(
@@ -148,8 +151,9 @@ pub(crate) async fn list(
     get, path = "/v1/models/{name}", tag = "models",
     params(("name" = String, Path, description = "The model")),
     responses(
-        (status = 200, body = ModelInfo), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 200, body = ModelInfo),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        Refused,
     ),
 )]
 pub(crate) async fn get(

@@ -11,7 +11,10 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{App, problem::Problem};
+use super::{
+    App,
+    problem::{Problem, Refused},
+};
 use crate::{
     metrics::SenderStatus,
     store::{Sample, Scope},
@@ -41,8 +44,8 @@ pub(crate) struct Stats {
 #[utoipa::path(
     get, path = "/v1/stats", tag = "operations",
     responses(
-        (status = 200, body = Stats), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 200, body = Stats),
+        Refused,
     ),
 )]
 pub(crate) async fn stats(
@@ -76,7 +79,7 @@ pub(crate) async fn healthz() -> &'static str {
 /// Whether it is to be sent work: keys are read, the database answers, it is not shutting down.
 #[utoipa::path(
     get, path = "/readyz", tag = "operations", security(()),
-    responses((status = 200, body = String, content_type = "text/plain"), (status = 503, body = Problem)),
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 503, body = Problem, content_type = "application/problem+json")),
 )]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     if !app.is_ready() {
@@ -94,8 +97,7 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
     get, path = "/metrics", tag = "operations",
     responses(
         (status = 200, body = String, content_type = "application/openmetrics-text"),
-        (status = 401, body = Problem), (status = 403, body = Problem), (status = 429, body = Problem),
-        (status = 503, body = Problem),
+        Refused,
     ),
 )]
 pub(crate) async fn metrics(

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::{
     accept::AcceptError,
@@ -31,6 +31,51 @@ pub struct Problem {
     detail: String,
     #[serde(skip)]
     retry_after: Option<u64>,
+}
+
+/// What any question may be answered.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "it describes answers and is none")]
+pub(crate) enum Refused {
+    /// No token, or one that is unknown or was revoked
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Problem),
+    /// The token lacks the scope
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// Too many requests
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
+    /// The database does not answer
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
+/// What an order may be answered besides.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "it describes answers and is none")]
+pub(crate) enum OrderRefused {
+    /// The body is no order
+    #[response(status = 400, content_type = "application/problem+json")]
+    NotUnderstood(Problem),
+    /// There is no such model
+    #[response(status = 404, content_type = "application/problem+json")]
+    UnknownModel(Problem),
+    /// The body did not come in time
+    #[response(status = 408, content_type = "application/problem+json")]
+    Late(Problem),
+    /// The idempotency key is another order's
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// The body is too large
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The body is no JSON
+    #[response(status = 415, content_type = "application/problem+json")]
+    MediaType(Problem),
+    /// It cannot be done
+    #[response(status = 422, content_type = "application/problem+json")]
+    Impossible(Problem),
 }
 
 fn number<S: serde::Serializer>(status: &StatusCode, out: S) -> Result<S::Ok, S::Error> {
