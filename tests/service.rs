@@ -146,6 +146,10 @@ fn what_cannot_be_done_is_said_at_once_and_why() {
         (desk.get("/v1/jobs/none"), 404, "no_job"),
         (desk.post("/v1/jobs/none/cancel", &json!({})), 404, "no_job"),
         (desk.get("/v1/nothing"), 404, "not_found"),
+        (desk.get("/v1/jobs/%00"), 404, "not_found"),
+        (desk.get("/v1/jobs/%ff"), 400, "request"),
+        (raw(&[], "[\"small\"]"), 400, "order"),
+        (raw(&[], &format!("{text} 1")), 400, "json"),
         (desk.ask(Method::PUT, "/v1/jobs", &[], None), 405, "method"),
     ] {
         assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)), "{answer:?}");
@@ -473,4 +477,158 @@ fn ends_are_announced_and_scores_made_again_on_schedule() {
             .expect("a text")
             .contains("verdict_refreshed_timestamp_seconds{model=\"small\"}")
     );
+}
+
+/// What a node may answer that says nothing of a proof.
+fn oddities() -> [(&'static str, Value); 6] {
+    let error = |code: i64, message: &str| json!({ "error": { "code": code, "message": message } });
+    [
+        ("html", json!("<html>Bad Gateway</html>")),
+        ("internal", error(-32603, "Internal error")),
+        ("pruned", error(-32000, "header not found")),
+        ("null", json!({ "result": null })),
+        ("empty", json!({ "result": "0x" })),
+        ("reverted", error(3, "execution reverted")),
+    ]
+}
+
+#[test]
+fn a_node_that_answers_oddly_ends_no_job() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    let deployed = chain.json(&place, &["deploy", &setup]);
+    let oracle = address(&deployed, "oracle");
+    let odd = Arc::new(std::sync::Mutex::new(None::<Value>));
+    let answer = odd.clone();
+    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
+        let odd = answer.lock().expect("the answer").clone();
+        match (request["method"].as_str(), odd) {
+            (Some("eth_call" | "eth_estimateGas"), Some(mut odd)) => {
+                if let Some(odd) = odd.as_object_mut() {
+                    odd.insert("jsonrpc".into(), json!("2.0"));
+                    odd.insert("id".into(), request["id"].clone());
+                }
+                odd
+            }
+            _ => ask(),
+        }
+    });
+    let named = format!("small={setup}");
+    let data = place.path("data");
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named];
+    let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
+    let sent = chain.sent();
+    for (index, (name, oddity)) in oddities().into_iter().enumerate() {
+        let subject = format!("0x{:040x}", 0xabcd_0000_usize + index);
+        // Before it is sent; the nonce is the client's, so that nothing is asked for it.
+        let mut first = order(&subject);
+        first["nonce"] = json!(1);
+        *odd.lock().expect("the answer") = Some(oddity.clone());
+        let id = desk.score(&first);
+        held(&desk, &id, "");
+        *odd.lock().expect("the answer") = None;
+        assert_eq!(desk.end_of(&id)["state"], "finalized", "{name}, before");
+        // While it is in the pool, and when it is final.
+        chain.rpc("evm_setAutomine", json!([false]));
+        let id = desk.score(&order(&subject));
+        let start = std::time::Instant::now();
+        while desk.job(&id)["state"] != "submitted" {
+            assert!(start.elapsed().as_secs() < 60, "{name}: {:#}", desk.job(&id));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        *odd.lock().expect("the answer") = Some(oddity);
+        chain.rpc("evm_setAutomine", json!([true]));
+        chain.rpc("anvil_mine", json!(["0x2"]));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        *odd.lock().expect("the answer") = None;
+        let job = desk.end_of(&id);
+        assert_eq!(
+            (&job["state"], &job["nonce"]),
+            (&json!("finalized"), &json!(2)),
+            "{name}: {job:#}"
+        );
+        let subject = subject.parse().expect("an address");
+        let call = nonceOfCall { subject, modelId: U256::from(1) };
+        assert_eq!(chain.call(oracle, &call).to::<u64>(), 2, "{name}");
+    }
+    assert_eq!(chain.sent() - sent, 12, "each once");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_for_a_while_loses_nothing() {
+    use std::os::unix::process::CommandExt;
+    let place = Workplace::new();
+    let setup = small_setup(&place, "setup");
+    // A process that may write files of so many blocks only, until it is told otherwise.
+    let limited = |args: &[&str]| {
+        let own = place.command(args);
+        let mut command = std::process::Command::new("sh");
+        let script = "trap '' XFSZ; ulimit -f 900; exec \"$0\" \"$@\"";
+        command.args(["-c", script]).arg(own.get_program()).args(own.get_args());
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.process_group(0);
+        command
+    };
+    let (named, data) = (format!("small={setup}"), place.path("data"));
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named];
+    let desk = Desk::of(&place, limited(&args));
+    let proof = json!({ "model": "small", "input": INPUT });
+    let (mut ids, mut refused) = (vec![], 0);
+    while refused < 5 {
+        assert!(ids.len() < 2000, "the disk is never full");
+        let answer = desk.post("/v1/proofs", &proof);
+        match answer.status {
+            202 => ids.push(answer.body["id"].as_str().expect("an id").to_owned()),
+            503 => refused += 1,
+            _ => panic!("{answer:?}"),
+        }
+    }
+    assert_eq!(desk.get("/healthz").status, 200);
+    let free = ["--pid", &desk.id().to_string(), "--fsize=unlimited:unlimited"];
+    let freed = std::process::Command::new("prlimit").args(free).status().expect("prlimit");
+    assert!(freed.success());
+    let start = std::time::Instant::now();
+    while desk.get("/readyz").status != 200 {
+        assert!(start.elapsed().as_secs() < 30, "it does not recover: {:#?}", desk.log());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    // Everything that was accepted is proven, and so is what comes now.
+    ids.push(desk.post("/v1/proofs", &proof).body["id"].as_str().expect("an id").to_owned());
+    for id in &ids {
+        assert_eq!(desk.end_of(id)["state"], "proved");
+    }
+}
+
+#[test]
+fn an_order_is_answered_again_whatever_became_of_it() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let (_, _, desk) = desk(&place, &chain, &[]);
+    let mut first = order(SUBJECT);
+    first["nonce"] = json!(1);
+    let id = desk.score(&first);
+    assert_eq!(desk.end_of(&id)["state"], "finalized");
+    let again = desk.post("/v1/scores", &first);
+    assert_eq!((again.status, &again.body["id"]), (200, &json!(id)));
+    // Another client's order of the same is his own, and shows nothing of this one.
+    let made = place.json(&[
+        "token",
+        "create",
+        "other",
+        "--scope",
+        "submit",
+        "--data",
+        &place.path("data"),
+    ]);
+    let bearer = format!("Bearer {}", made["secret"].as_str().expect("a secret"));
+    let other = [("authorization", bearer.as_str())];
+    let refused = desk.ask(Method::POST, "/v1/scores", &other, Some(first.to_string()));
+    assert_eq!((refused.status, &refused.body["code"]), (422, &json!("nonce_too_old")));
 }

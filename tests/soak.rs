@@ -53,6 +53,14 @@ fn troubled(chain: &Local, mood: Arc<AtomicU64>) -> Proxy {
                 std::thread::sleep(Duration::from_millis(300));
                 ask()
             }
+            // Words of its own, that say nothing of any proof.
+            (7, _) => refusal(request, "header not found"),
+            (8, _) => json!({ "jsonrpc": "2.0", "id": request["id"],
+                              "error": { "code": -32603, "message": "Internal error" } }),
+            (9, _) => json!("<html>Bad Gateway</html>"),
+            (10, "eth_call" | "eth_estimateGas") => refusal(request, "execution reverted"),
+            (11, "eth_call" | "eth_getCode") => changed(json!("0x")),
+            (12, "eth_call") => changed(Value::Null),
             (3, "eth_getTransactionReceipt") => changed(Value::Null),
             (4, "eth_getTransactionCount") => changed(json!("0x7fff")),
             (5, "eth_chainId") => changed(json!("0x1")),
@@ -174,7 +182,7 @@ fn soak(run: &Soak) -> u64 {
                         server.restart();
                     }
                 }
-                _ => mood.store(rng.gen_range(0..7), Ordering::Relaxed),
+                _ => mood.store(rng.gen_range(0..13), Ordering::Relaxed),
             }
         } else {
             std::thread::sleep(Duration::from_millis(50));

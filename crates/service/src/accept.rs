@@ -15,7 +15,7 @@ use crate::{
     job::Kind,
     models::{InputError, Model, Models},
     seal::{DataKey, SealError},
-    store::{Accepted, Intake, IntakeError, NewBundle, NewJob, Store},
+    store::{Accepted, Intake, IntakeError, NewBundle, NewJob, Store, StoreError},
     worker::Input,
 };
 
@@ -204,6 +204,17 @@ impl Acceptance {
         Self { store, intake, models, key, chain, webhooks, valid_for: config.valid_for }
     }
 
+    /// Whether orders can be stored.
+    ///
+    /// # Errors
+    /// The writer is gone.
+    pub fn check(&self) -> Result<()> {
+        match self.intake.is_closed() {
+            true => Err(IntakeError::Failed("its writer is gone".into()).into()),
+            false => Ok(()),
+        }
+    }
+
     /// The database.
     pub fn store(&self) -> &Store {
         &self.store
@@ -227,18 +238,38 @@ impl Acceptance {
     pub async fn accept(&self, order: Order) -> Result<Accepted> {
         let unknown = || AcceptError::UnknownModel(order.model.clone());
         let model = self.models.get(&order.model).ok_or_else(unknown)?;
+        let sourced = model.deployment().is_some_and(is_sourced) && order.kind == Kind::Score;
+        let given = match order.input.is_null() && sourced {
+            true => None,
+            false => Some(model.input(&order.input).map_err(AcceptError::Input)?),
+        };
+        let asked = json!([order.kind, order.model, order.subject, order.nonce]).to_string();
+        let values = serde_json::to_vec(&(&given, order.salt)).unwrap_or_default();
+        let fingerprint = self.key.fingerprint(&[asked.as_bytes(), &values].concat());
+        let own = match (model.deployment(), order.subject, order.nonce) {
+            (Some(deployment), Some(subject), Some(nonce)) if order.kind == Kind::Score => {
+                let Deployment { chain_id, oracle, model_id, .. } = deployment;
+                let client = &order.client;
+                Some(format!("request:{client}:{chain_id}:{oracle}:{model_id}:{subject}:{nonce}"))
+            }
+            _ => None,
+        };
+        let key = client_key(&order)?.or(own);
+        // Whoever asks again is answered, whatever has become of nonce and deadline since.
+        if let Some(key) = &key
+            && let Some(job) = self.store.known(key, &fingerprint).await.map_err(failed)?
+        {
+            return Ok(Accepted { job: job?, new: false });
+        }
         self.check_deadline(order.deadline)?;
         let deployment = match order.kind {
             Kind::Score => Some(self.check_request(model, &order).await?),
             _ => None,
         };
-        let input = match (deployment, order.subject) {
-            (Some(deployment), Some(subject))
-                if order.input.is_null() && is_sourced(deployment) =>
-            {
-                self.source_input(model, subject).await?
-            }
-            _ => model.input(&order.input).map_err(AcceptError::Input)?,
+        let input = match (given, deployment, order.subject) {
+            (Some(input), ..) => input,
+            (None, Some(_), Some(subject)) => self.source_input(model, subject).await?,
+            _ => vec![],
         };
         let committed = model.setup().manifest().shape.committed();
         if order.salt.is_some() && !committed {
@@ -249,21 +280,12 @@ impl Acceptance {
         let plain = serde_json::to_vec(&plain).unwrap_or_default();
         let id = self.store.new_id();
         let sealed = self.key.seal(&id, &plain)?;
-        let asked = json!([order.kind, order.model, order.subject, order.nonce]).to_string();
-        let fingerprint = self.key.fingerprint(&[asked.as_bytes(), &plain].concat());
-        let own = match (deployment, order.subject, order.nonce) {
-            (Some(deployment), Some(subject), Some(nonce)) => {
-                let Deployment { chain_id, oracle, model_id, .. } = deployment;
-                format!("request:{chain_id}:{oracle}:{model_id}:{subject}:{nonce}")
-            }
-            _ => format!("job:{id}"),
-        };
         let job = NewJob {
             kind: order.kind,
             model: order.model.clone(),
             subject: order.subject,
             priority: check_priority(order.priority)?,
-            idempotency_key: client_key(&order)?.unwrap_or(own),
+            idempotency_key: key.unwrap_or_else(|| format!("job:{id}")),
             fingerprint,
             input: Some(sealed),
             keep_input: order.keep_input,
@@ -287,6 +309,12 @@ impl Acceptance {
     pub async fn relay(self: &Arc<Self>, bundle: ProofBundle, order: Order) -> Result<Accepted> {
         let refuse = |error: &dyn ToString| AcceptError::Bundle(error.to_string());
         bundle.validate().map_err(|error| refuse(&error))?;
+        let own = format!("bundle:{}", keccak256(&bundle.evm_proof));
+        let key = client_key(&order)?.unwrap_or(own);
+        let fingerprint = self.key.fingerprint(&bundle.evm_proof);
+        if let Some(job) = self.store.known(&key, &fingerprint).await.map_err(failed)? {
+            return Ok(Accepted { job: job?, new: false });
+        }
         let model = self.models.of_setup(bundle.model.setup_id).ok_or_else(|| {
             let what = format!("it is of setup {}, which is not served", bundle.model.setup_id);
             AcceptError::Bundle(what)
@@ -313,14 +341,13 @@ impl Acceptance {
         let body = serde_json::to_string(&bundle).unwrap_or_default();
         let (first, several) = (bundle.answered().first(), bundle.answered().len() > 1);
         let outputs = verdict::of_inference(&bundle.decoded, bundle.answered().len(), 0);
-        let own = format!("bundle:{}", keccak256(&bundle.evm_proof));
         let job = NewJob {
             kind: Kind::Relay,
             model: name,
             subject: first.map(|request| request.subject).filter(|_| !several),
             priority: check_priority(order.priority)?,
-            idempotency_key: client_key(&order)?.unwrap_or(own),
-            fingerprint: self.key.fingerprint(&bundle.evm_proof),
+            idempotency_key: key,
+            fingerprint,
             input: None,
             keep_input: false,
             attestations: listed(&order.attestations),
@@ -410,6 +437,10 @@ impl Acceptance {
         }
         Ok(Some(url))
     }
+}
+
+fn failed(error: StoreError) -> AcceptError {
+    AcceptError::Intake(IntakeError::Failed(error.to_string()))
 }
 
 fn is_sourced(deployment: &Deployment) -> bool {

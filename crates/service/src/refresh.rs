@@ -89,7 +89,10 @@ impl Refresh {
         let mut last = clock.now_ms();
         while !*stop.borrow() {
             // Never a time again, also of a clock that was set back.
-            let Some(next) = next_after(&schedule, last.max(clock.now_ms())) else { return };
+            let Some(next) = next_after(&schedule, last.max(clock.now_ms())) else {
+                tracing::error!(model = self.config.model, "the schedule has no next time");
+                return stopped(&mut stop).await;
+            };
             while clock.now_ms() < next {
                 let wait = Duration::from_millis(next.saturating_sub(clock.now_ms()));
                 tokio::select! {

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use verdict::{Chain, Error, Kind, Submission, SubmitError};
-use verdict_relayer::{DropReason, JobId, JobState, JobStatus, TxReceipt};
+use verdict_relayer::{DropReason, JobId, JobState, JobStatus, Rejection, TxReceipt};
 
 use crate::{
     config::ServiceConfig,
@@ -17,7 +17,6 @@ use crate::{
     models::Models,
     stopped,
     store::{Outcome, Relay, Store, StoreError},
-    worker::is_passing,
 };
 
 /// How often the balance is looked at.
@@ -63,6 +62,9 @@ struct Flight {
     seen: Option<State>,
     /// When its record was first missed.
     missed_ms: Option<u64>,
+    /// When the relayer may be asked to try again, and how long it waited last.
+    again_ms: u64,
+    wait_ms: u64,
 }
 
 impl Sender {
@@ -125,7 +127,9 @@ impl Sender {
             return Ok(true);
         }
         self.troubles = 0;
-        let room = self.config.max_in_flight.saturating_sub(self.flights.len());
+        let served = |flight: &&Flight| self.models.get(&flight.relay.model).is_some();
+        let under_way = self.flights.values().filter(served).count();
+        let room = self.config.max_in_flight.saturating_sub(under_way);
         if room > 0 {
             // Others are for whoever serves them.
             let models: Vec<&str> = self.models.iter().map(|model| model.name()).collect();
@@ -226,8 +230,8 @@ impl Sender {
         }
         let deployment = self.models.get(&relay.model).and_then(|model| model.deployment());
         let Some(deployment) = deployment else {
-            let reason = Reason::new(ReasonCode::UnknownModel, "its model is not served any more");
-            return self.end(id, State::Rejected, reason).await;
+            let message = "its model is not served any more: it waits until it is, or its deadline";
+            return self.hold(id, Reason::new(ReasonCode::UnknownModel, message)).await;
         };
         let submission = Submission::new(deployment, &relay.bundle, &relay.attestations);
         let transaction = match submission {
@@ -349,6 +353,10 @@ impl Sender {
                     }
                     _ => (State::Cancelled, Reason::new(ReasonCode::Cancelled, "cancelled")),
                 },
+                JobState::Rejected(rejection) if !is_refusal(rejection) => {
+                    let reason = Reason::new(ReasonCode::Chain, rejection.to_string());
+                    return self.try_again(id, reason).await;
+                }
                 JobState::Rejected(rejection) => {
                     let expired = rejection.revert().is_some_and(|r| r.name == "DeadlineExpired");
                     let code =
@@ -365,6 +373,23 @@ impl Sender {
             Err(error) => refusal(&error),
         };
         Ok(self.end(id, state, reason).await?)
+    }
+
+    /// The relayer gave up on what a node said: it is asked again after a while, until the deadline.
+    async fn try_again(&mut self, id: &str, reason: Reason) -> Result<(), RoundError> {
+        let now = self.store.now_ms();
+        let Some(flight) = self.flights.get_mut(id) else { return Ok(()) };
+        if flight.relay.deadline < now / 1000 {
+            return Ok(self.end(id, State::Dropped, reason).await?);
+        }
+        if let (Some(job), true) = (flight.job, now >= flight.again_ms) {
+            // At once the first time; then longer and longer, a minute at most.
+            flight.wait_ms = (flight.wait_ms * 2).clamp(1000, 60_000);
+            flight.again_ms = now + flight.wait_ms;
+            self.chain.relayer().retry(job, None).await?;
+        }
+        self.trouble();
+        Ok(self.hold(id, reason).await?)
     }
 
     /// A final transaction whose record is not to be seen: the node may lag.
@@ -423,8 +448,29 @@ impl Sender {
 
 impl Flight {
     fn new(relay: Relay) -> Self {
-        Self { relay, job: None, cancelled: None, told: None, seen: None, missed_ms: None }
+        Self {
+            relay,
+            job: None,
+            cancelled: None,
+            told: None,
+            seen: None,
+            missed_ms: None,
+            again_ms: 0,
+            wait_ms: 0,
+        }
     }
+}
+
+/// Whether a failure says something of the node, and nothing of the proof. What a node answers wrongly,
+/// not at all, or in words of its own is no refusal: only what the oracle holds, and an error of the
+/// contract with its data, is one.
+const fn is_passing(error: &Error) -> bool {
+    matches!(error, Error::Chain(_))
+}
+
+/// Whether a contract said no, so that asking again is of no use.
+fn is_refusal(rejection: &Rejection) -> bool {
+    rejection.revert().is_some_and(|revert| !revert.data.is_empty())
 }
 
 /// What ends a job that is refused.

@@ -9,7 +9,7 @@ use verdict_relayer::clock::{Clock, SystemClock};
 
 use crate::{
     accept::Acceptance,
-    api::{App, router},
+    api::{App, listen, router},
     chains::Chains,
     config::{HiddenUrl, ServiceConfig},
     metrics::Metrics,
@@ -18,7 +18,7 @@ use crate::{
     seal::{DATA_KEY, DataKey, SealError},
     sender::Sender,
     stopped,
-    store::{Scope, Store, StoreError, TokenError},
+    store::{Scope, Store, StoreError, TokenError, new_secret},
     webhook::{SECRET, Webhooks},
     worker::Worker,
 };
@@ -76,6 +76,9 @@ pub enum ServiceError {
     /// The database's inputs were sealed with another one.
     #[error("the key of inputs is not the one that this database was begun with")]
     OtherDataKey,
+    /// A part of it is gone.
+    #[error("a part of the service ended before it was to: {0}")]
+    Ended(String),
     /// Announcements need a secret to be signed with.
     #[error("webhooks are configured, and the environment variable {SECRET} is empty")]
     NoSecret,
@@ -181,14 +184,20 @@ impl Service {
         let path = self.config.data.join(TOKEN_FILE);
         let fail = |source| ServiceError::File { path: path.clone(), source };
         let mut file = tempfile::NamedTempFile::new_in(&self.config.data).map_err(fail)?;
-        let secret = match self.store.create_token("admin", &Scope::ALL).await {
-            Ok((_, secret)) => secret,
-            // Another process was faster.
-            Err(TokenError::Taken(_)) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        // In the file before it works: whoever dies in between makes another one.
+        let secret = new_secret();
         std::io::Write::write_all(&mut file, format!("{secret}\n").as_bytes()).map_err(fail)?;
+        file.as_file().sync_all().map_err(fail)?;
         file.persist(&path).map_err(|error| fail(error.error))?;
+        match self.store.admit_token("admin", &Scope::ALL, &secret).await {
+            Ok(_) => {}
+            // Another process was faster, and has it in its folder.
+            Err(TokenError::Taken(_)) => {
+                std::fs::remove_file(&path).map_err(fail)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(Some(path))
     }
 
@@ -221,9 +230,9 @@ impl Service {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.housekeeping(stopping.clone()));
         tasks.spawn(async move { worker.run(stopping).await });
-        signal.await;
+        let ended = until(signal, &mut tasks).await;
         self.wind_up(&stop, tasks).await;
-        Ok(())
+        ended
     }
 
     /// Serves on `listener` until `signal` is there, then ends in order: no new work is taken, the
@@ -253,14 +262,7 @@ impl Service {
         let app = Arc::new(App::new(acceptance.clone(), self.metrics.clone(), &self.config));
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let (routes, mut closing) = (router(app.clone()), stopping.clone());
-        tasks.spawn(async move {
-            let closed = async move { stopped(&mut closing).await };
-            let served = axum::serve(listener, routes).with_graceful_shutdown(closed).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the API ended");
-            }
-        });
+        tasks.spawn(listen(listener, router(app.clone()), stopping.clone()));
         tasks.spawn(self.housekeeping(stopping.clone()));
         for chain in senders {
             let (store, models) = (self.store.clone(), self.models.clone());
@@ -283,10 +285,10 @@ impl Service {
             tasks.spawn(async move { worker.run(stopping).await });
         }
         app.open();
-        signal.await;
+        let ended = until(signal, &mut tasks).await;
         app.close();
         self.wind_up(&stop, tasks).await;
-        Ok(())
+        ended
     }
 
     /// Ends everything, within the bound.
@@ -320,6 +322,21 @@ impl Service {
                     () = stopped(&mut stop) => {}
                 }
             }
+        }
+    }
+}
+
+/// Returns on the signal, or when a part ends that should not: whoever started the service starts it
+/// again.
+async fn until(
+    signal: impl Future<Output = ()> + Send,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), ServiceError> {
+    tokio::select! {
+        () = signal => Ok(()),
+        ended = tasks.join_next() => {
+            let why = ended.and_then(Result::err).map(|error| error.to_string());
+            Err(ServiceError::Ended(why.unwrap_or_default()))
         }
     }
 }

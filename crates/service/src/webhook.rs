@@ -92,19 +92,23 @@ impl Webhooks {
     /// The database fails.
     pub async fn once(&self) -> Result<(), StoreError> {
         // Longer than all of them may take: nobody else takes them meanwhile.
-        let put_off = TIMEOUT * (TOGETHER + 1);
+        let put_off = TIMEOUT * 2;
         let put_off = u64::try_from(put_off.as_millis()).unwrap_or(u64::MAX);
-        for delivery in self.store.due_deliveries(TOGETHER, put_off).await? {
-            let error = self.post(&delivery).await.err();
-            let tried = delivery.attempts + 1;
-            let next = (tried < MOST).then(|| self.store.now_ms() + backoff_ms(tried));
-            self.metrics.webhook(if error.is_none() { "delivered" } else { "failed" });
-            if let Some(error) = &error {
-                tracing::warn!(delivery = delivery.id, tried, error, "a delivery failed");
-            }
-            self.store.delivered(&delivery.id, error.as_deref(), next).await?;
+        let due = self.store.due_deliveries(TOGETHER, put_off).await?;
+        // Together: one receiver that hangs holds no other up.
+        let all = due.iter().map(|delivery| self.deliver(delivery));
+        futures::future::try_join_all(all).await.map(drop)
+    }
+
+    async fn deliver(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        let error = self.post(delivery).await.err();
+        let tried = delivery.attempts + 1;
+        let next = (tried < MOST).then(|| self.store.now_ms() + backoff_ms(tried));
+        self.metrics.webhook(if error.is_none() { "delivered" } else { "failed" });
+        if let Some(error) = &error {
+            tracing::warn!(delivery = delivery.id, tried, error, "a delivery failed");
         }
-        Ok(())
+        self.store.delivered(&delivery.id, error.as_deref(), next).await
     }
 
     async fn post(&self, delivery: &Delivery) -> Result<(), String> {

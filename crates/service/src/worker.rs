@@ -18,9 +18,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
-use verdict::{
-    ChainReader, EngineOptions, Error, Kind as ErrorKind, Prover, Salt, ScoreRequest, next_nonces,
-};
+use verdict::{ChainReader, EngineOptions, Error, Prover, Salt, ScoreRequest, next_nonces};
 
 use crate::{
     config::ServiceConfig,
@@ -389,6 +387,10 @@ impl Worker {
                     }
                     Ok(false) => {
                         tracing::warn!(jobs, "a lease was lost: the proof is thrown away");
+                        // Of a batch, the others are still this worker's.
+                        let message = "another job of its batch was cancelled, or taken back";
+                        let why = NotNow::untried(ReasonCode::Prover, message, 0);
+                        self.give_back(&lease, &done.jobs, &why).await;
                         break;
                     }
                     // A proof is worth waiting for.
@@ -417,9 +419,4 @@ fn fill(inputs: &mut Vec<Input>, requests: &mut Vec<ScoreRequest>, batch: usize)
         let missing = inputs.len() - requests.len();
         requests.extend(more.take(missing));
     }
-}
-
-/// Whether a failure of the library's is worth another try.
-pub(crate) fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Pending)
 }

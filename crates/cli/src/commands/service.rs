@@ -118,6 +118,11 @@ pub(crate) fn token(command: &TokenCommand, ui: &Ui) -> Outcome {
     | TokenCommand::List { settings }
     | TokenCommand::Revoke { settings, .. }) = command;
     let config = load(settings.config.as_deref(), flags(&[], settings)?)?;
+    if config.database.is_none() && settings.data.is_none() && !config.data.exists() {
+        let folder = config.data.display();
+        return Err(Failure::new(format!("there is no data folder {folder} here"))
+            .hint("name the service's with --data, or its database with --database"));
+    }
     runtime()?.block_on(async {
         let store = verdict_service::open_store(&config, Arc::new(SystemClock)).await;
         let store = store.map_err(failure)?;

@@ -72,6 +72,11 @@ impl Desk {
         desk
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it printed since the last time.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.try_iter().collect()

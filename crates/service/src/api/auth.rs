@@ -64,7 +64,9 @@ impl Door {
         }
         let denied = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
         let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let secret = value.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+        let secret = value.and_then(|value| value.split_once(' '));
+        let secret = secret.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let secret = secret.map(|(_, secret)| secret.trim());
         let secret = secret.ok_or_else(|| {
             denied("send a token in the Authorization header: Bearer vdt_…; `verdict token create`")
         })?;

@@ -178,7 +178,7 @@ pub(crate) async fn score(
     body: Body<ScoreOrder>,
 ) -> Result<Response, Problem> {
     let client = app.admit(&headers, Scope::Submit).await?;
-    let order = body.parsed()?;
+    let order = body.parsed().await?;
     let order = Order {
         subject: Some(order.subject),
         salt: order.salt,
@@ -211,7 +211,7 @@ pub(crate) async fn proof(
     body: Body<ProofOrder>,
 ) -> Result<Response, Problem> {
     let client = app.admit(&headers, Scope::Submit).await?;
-    let order = body.parsed()?;
+    let order = body.parsed().await?;
     let order = Order {
         salt: order.salt,
         priority: order.priority,
@@ -240,7 +240,7 @@ pub(crate) async fn relay(
     body: Body<RelayOrder>,
 ) -> Result<Response, Problem> {
     let client = app.admit(&headers, Scope::Submit).await?;
-    let RelayOrder { bundle, attestations, priority, webhook } = body.parsed()?;
+    let RelayOrder { bundle, attestations, priority, webhook } = body.parsed().await?;
     let idempotency_key = key(&headers)?;
     let order = Order::new(Kind::Relay, "", Value::Null, &client);
     let order = Order { attestations, priority, webhook, idempotency_key, ..order };
@@ -322,20 +322,26 @@ pub(crate) async fn events(
         return Ok(Json(app.store().events(&id, 0).await?).into_response());
     }
     let after = text("last-event-id").parse().unwrap_or(0);
-    let story = story(app.clone(), id, after);
+    let story = story(app.clone(), headers, id, after);
     Ok(Sse::new(story).keep_alive(KeepAlive::default()).into_response())
 }
 
 /// The events of a job, until it ends or the database fails.
-fn story(app: Arc<App>, id: String, after: u64) -> impl Stream<Item = Result<Sent, Infallible>> {
+fn story(
+    app: Arc<App>,
+    headers: HeaderMap,
+    id: String,
+    after: u64,
+) -> impl Stream<Item = Result<Sent, Infallible>> {
     struct Place {
         app: Arc<App>,
+        headers: HeaderMap,
         id: String,
         last: u64,
         ready: std::vec::IntoIter<Event>,
         over: bool,
     }
-    let place = Place { app, id, last: after, ready: vec![].into_iter(), over: false };
+    let place = Place { app, headers, id, last: after, ready: vec![].into_iter(), over: false };
     stream::unfold(place, |mut place| async move {
         loop {
             if let Some(event) = place.ready.next() {
@@ -347,6 +353,8 @@ fn story(app: Arc<App>, id: String, after: u64) -> impl Stream<Item = Result<Sen
             if place.over || place.app.is_closing() {
                 return None;
             }
+            // A token that was revoked reads on no more.
+            place.app.admit(&place.headers, Scope::Read).await.ok()?;
             // Whether it is over before what happened: nothing is missed.
             let job = place.app.store().job(&place.id).await.ok()?;
             let found = place.app.store().events(&place.id, place.last).await.ok()?;

@@ -2,6 +2,7 @@
 
 mod auth;
 mod jobs;
+mod listen;
 mod models;
 mod ops;
 mod page;
@@ -19,7 +20,7 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    extract::{FromRequest, MatchedPath, Request, State, rejection::BytesRejection},
+    extract::{FromRequest, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -33,6 +34,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(crate) use listen::listen;
 pub use problem::Problem;
 
 use crate::{
@@ -41,6 +43,9 @@ use crate::{
     metrics::Metrics,
     store::{Scope, Store},
 };
+
+/// How long a body may take.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// What every handler shares.
 #[derive(Debug)]
@@ -191,14 +196,22 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_else(|| "unknown".to_owned());
     let start = std::time::Instant::now();
-    let mut response = next.run(request).await;
-    let (status, ms) = (response.status().as_u16(), start.elapsed().as_millis());
-    // A body that was too large is refused before any handler sees it.
-    if status == 413 && !response.headers().contains_key(header::CONTENT_TYPE)
-        || status == 413 && !is_problem(&response)
-    {
-        response = too_large(app.max_body).into_response();
+    let asked = request.uri().path_and_query().map_or("", |asked| asked.as_str());
+    let mut response = match asked.contains("%00") {
+        // No database keeps it, and nothing here has it in its name.
+        true => Problem::not_found().into_response(),
+        false => next.run(request).await,
+    };
+    let (status, ms) = (response.status(), start.elapsed().as_millis());
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = format!("the body is larger than {} bytes (`max_body`)", app.max_body);
+        response = Problem::new(status, "too_large", detail).into_response();
+    } else if status.is_client_error() && !is_problem(&response) {
+        // What was refused before any handler saw it.
+        response =
+            Problem::new(status, "request", "the path or the query is malformed").into_response();
     }
+    let status = response.status().as_u16();
     tracing::info!(%method, route, status, ms = u64::try_from(ms).unwrap_or(u64::MAX), id, "request");
     app.metrics.request(&route, status);
     if let Ok(id) = HeaderValue::try_from(id) {
@@ -217,56 +230,48 @@ fn is_problem(response: &Response) -> bool {
         .is_some_and(|kind| kind == "application/problem+json")
 }
 
-fn too_large(limit: usize) -> Problem {
-    let detail = format!("the body is larger than {limit} bytes (`max_body`)");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-}
-
-/// A body, which is parsed once its sender may send it.
+/// A body, which is read and parsed once its sender may send it.
 #[derive(Debug)]
 pub(crate) struct Body<T> {
-    json: bool,
-    /// None if it did not come in time.
-    bytes: Option<Result<Bytes, BytesRejection>>,
+    request: Request,
     of: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let json = kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
-        let bytes =
-            tokio::time::timeout(Duration::from_secs(30), Bytes::from_request(request, state));
-        let bytes = bytes.await.ok();
-        Ok(Self { json, bytes, of: std::marker::PhantomData })
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self { request, of: std::marker::PhantomData })
     }
 }
 
 impl<T: DeserializeOwned> Body<T> {
-    fn parsed(self) -> Result<T, Problem> {
-        if !self.json {
+    async fn parsed(self) -> Result<T, Problem> {
+        let kind = self.request.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if kind.split(';').next().is_none_or(|kind| kind.trim() != "application/json") {
             let detail = "send JSON with Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail));
         }
-        let late = || {
-            let detail = "the body did not come within 30 seconds";
+        let bytes = tokio::time::timeout(BODY_TIME, Bytes::from_request(self.request, &()));
+        let bytes = bytes.await.map_err(|_| {
+            let detail = format!("the body did not come within {} seconds", BODY_TIME.as_secs());
             Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
-        };
-        let bytes = self.bytes.ok_or_else(late)?.map_err(|error| {
+        })?;
+        let bytes = bytes.map_err(|error| {
             let detail = "the body is too large or was cut off";
             Problem::new(error.status(), "body", detail)
         })?;
+        let bad = |code, detail: String| Problem::new(StatusCode::BAD_REQUEST, code, detail);
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
+            return Err(bad("order", "the body is a list; an order is an object".into()));
+        }
         let mut text = serde_json::Deserializer::from_slice(&bytes);
-        serde_path_to_error::deserialize(&mut text).map_err(|error| {
+        let parsed = serde_path_to_error::deserialize(&mut text).map_err(|error| {
             let code = if error.inner().is_data() { "order" } else { "json" };
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                code,
-                format!("the body is not understood: {error}"),
-            )
-        })
+            bad(code, format!("the body is not understood: {error}"))
+        })?;
+        text.end().map_err(|error| bad("json", format!("the body goes on: {error}")))?;
+        Ok(parsed)
     }
 }

@@ -88,6 +88,7 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail).retry_after(2)
         );
     }
+    app.acceptance.check()?;
     app.store().ping().await?;
     Ok("ready\n")
 }

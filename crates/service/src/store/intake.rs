@@ -9,11 +9,11 @@ use std::{
 };
 
 use alloy::primitives::Address;
-use sqlx::{Any, Row, Transaction};
+use sqlx::{Any, Row, Transaction, any::AnyRow};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Result, Store, StoreError, rows};
+use super::{Result, Store, rows};
 use crate::job::{Job, Kind, State};
 
 /// Submissions that wait for the writer.
@@ -131,6 +131,11 @@ impl Intake {
         Self { sender }
     }
 
+    /// Whether the writer is gone, so that nothing can be stored.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Stores a job: when this returns, it survives the process.
     ///
     /// # Errors
@@ -142,6 +147,17 @@ impl Intake {
     }
 }
 
+/// A stored job, if it is what was asked for.
+fn same(row: &AnyRow, fingerprint: &str) -> Result<std::result::Result<Job, IntakeError>> {
+    let (stored, job): (String, _) = (row.try_get("fingerprint")?, rows::job(row)?);
+    Ok(match stored == fingerprint {
+        true => Ok(job),
+        false => {
+            Err(IntakeError::Conflict { key: job.idempotency_key.clone(), job: job.id.clone() })
+        }
+    })
+}
+
 impl Store {
     /// An id that sorts by time; of one process, also within a millisecond.
     pub fn new_id(&self) -> String {
@@ -150,6 +166,22 @@ impl Store {
         // It only fails after 2^80 ids of one millisecond.
         let id = ids.generate_from_datetime(time);
         id.unwrap_or_else(|_| ulid::Ulid::from_datetime(time)).to_string().to_lowercase()
+    }
+
+    /// The job of an idempotency key, or that it is another order's; none if the key is new.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn known(
+        &self,
+        key: &str,
+        fingerprint: &str,
+    ) -> Result<Option<std::result::Result<Job, IntakeError>>> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE idempotency_key = $1")
+            .bind(key)
+            .fetch_optional(&self.reading)
+            .await?;
+        row.map(|row| same(&row, fingerprint)).transpose()
     }
 
     /// Stores jobs, all or none of those that can be.
@@ -167,14 +199,7 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
             if let Some(row) = known {
-                let fingerprint: String = row.try_get("fingerprint")?;
-                let found = rows::job(&row)?;
-                answers.push(if fingerprint == job.fingerprint {
-                    Ok(Accepted { job: found, new: false })
-                } else {
-                    let key = job.idempotency_key.clone();
-                    Err(IntakeError::Conflict { key, job: found.id })
-                });
+                answers.push(same(&row, &job.fingerprint)?.map(|job| Accepted { job, new: false }));
                 continue;
             }
             if room == 0 {
@@ -182,8 +207,7 @@ impl Store {
                 continue;
             }
             room -= 1;
-            let accepted = self.insert_one(&mut tx, job, now).await?;
-            answers.push(Ok(Accepted { job: accepted, new: true }));
+            answers.push(self.insert_one(&mut tx, job, now).await?);
         }
         tx.commit().await?;
         self.tell();
@@ -195,15 +219,16 @@ impl Store {
         tx: &mut Transaction<'static, Any>,
         job: &NewJob,
         now: i64,
-    ) -> Result<Job> {
+    ) -> Result<Answer> {
         let state = if job.bundle.is_some() { State::Proved } else { State::Queued };
-        sqlx::query(
+        let made = sqlx::query(
             "INSERT INTO jobs (id, kind, model, subject, state, priority, idempotency_key,
                 fingerprint, input, keep_input, attestations, nonce_given, nonce, deadline,
                 valid_for, bundle, outputs, score, webhook, client, attempts, not_before_ms,
                 created_ms, updated_ms)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                $18, $19, $20, 0, 0, $21, $21)",
+                $18, $19, $20, 0, 0, $21, $21)
+             ON CONFLICT (idempotency_key) DO NOTHING",
         )
         .bind(&job.id)
         .bind(job.kind.name())
@@ -228,6 +253,14 @@ impl Store {
         .bind(now)
         .execute(&mut **tx)
         .await?;
+        if made.rows_affected() == 0 {
+            // Another process was faster.
+            let row = sqlx::query("SELECT * FROM jobs WHERE idempotency_key = $1")
+                .bind(&job.idempotency_key)
+                .fetch_one(&mut **tx)
+                .await?;
+            return Ok(same(&row, &job.fingerprint)?.map(|job| Accepted { job, new: false }));
+        }
         if let Some(bundle) = &job.bundle {
             sqlx::query(
                 "INSERT INTO bundles (id, model, body, relay, cancel, created_ms)
@@ -243,8 +276,8 @@ impl Store {
         self.event(tx, &job.id, state, None, Some(&job.client)).await?;
         let row = sqlx::query("SELECT * FROM jobs WHERE id = $1")
             .bind(&job.id)
-            .fetch_optional(&mut **tx)
+            .fetch_one(&mut **tx)
             .await?;
-        rows::job(&row.ok_or_else(|| StoreError::NoJob(job.id.clone()))?)
+        Ok(Ok(Accepted { job: rows::job(&row)?, new: true }))
     }
 }

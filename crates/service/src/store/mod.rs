@@ -24,13 +24,16 @@ use std::{
     fmt,
     path::Path,
     str::FromStr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use alloy::primitives::Address;
 use sqlx::{
-    Any, AnyPool, AssertSqlSafe, Row, SqlSafeStr, Transaction,
+    Any, AnyPool, AssertSqlSafe, Connection, Row, SqlSafeStr, Transaction,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
 use thiserror::Error;
@@ -43,7 +46,7 @@ pub use deliveries::Delivery;
 pub use intake::{Accepted, Intake, IntakeError, NewBundle, NewJob};
 pub use queue::{Claimed, Claims, Done, Then};
 pub use relay::{Outcome, Relay};
-pub use tokens::{Scope, Token, TokenError};
+pub use tokens::{Scope, Token, TokenError, new_secret};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -96,16 +99,44 @@ enum Dialect {
 #[derive(Clone)]
 pub struct Store {
     pool: AnyPool,
+    /// For questions, which then wait for no writer; of PostgreSQL, the same.
+    reading: AnyPool,
     dialect: Dialect,
     clock: Arc<dyn Clock>,
     changed: Arc<Notify>,
     ids: Arc<Mutex<ulid::Generator>>,
+    /// When it was last written to for trial.
+    pinged_ms: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("dialect", &self.dialect).finish_non_exhaustive()
     }
+}
+
+/// Connections to a SQLite file.
+fn sqlite_pool(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(30))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                for pragma in [
+                    "PRAGMA busy_timeout = 10000",
+                    "PRAGMA journal_mode = WAL",
+                    "PRAGMA synchronous = FULL",
+                ] {
+                    sqlx::query(pragma).fetch_all(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        })
+        // SQLite ends a transaction by itself when the disk is full, and the connection that was in it
+        // is of no more use: another one is opened.
+        .before_acquire(|connection, _| {
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
 }
 
 /// A page of jobs.
@@ -146,22 +177,9 @@ impl Store {
     pub async fn sqlite(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
         let place = path.display().to_string();
         let url = format!("sqlite://{}?mode=rwc", place.replace('%', "%25").replace('?', "%3F"));
-        let pool = AnyPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(Duration::from_secs(30))
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    for pragma in [
-                        "PRAGMA busy_timeout = 10000",
-                        "PRAGMA journal_mode = WAL",
-                        "PRAGMA synchronous = FULL",
-                    ] {
-                        sqlx::query(pragma).fetch_all(&mut *connection).await?;
-                    }
-                    Ok(())
-                })
-            });
-        Self::open(pool, &url, place, Dialect::Sqlite, clock).await
+        // One writes at a time; those who only read see what was written.
+        let (pool, reading) = (sqlite_pool(1), sqlite_pool(3));
+        Self::open(pool, Some(reading), &url, place, Dialect::Sqlite, clock).await
     }
 
     /// Opens the database of a `postgres://` address.
@@ -173,11 +191,12 @@ impl Store {
         let place = place.split_once('?').map_or(place, |(place, _)| place).to_owned();
         let pool =
             AnyPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
-        Self::open(pool, url, place, Dialect::Postgres, clock).await
+        Self::open(pool, None, url, place, Dialect::Postgres, clock).await
     }
 
     async fn open(
         pool: AnyPoolOptions,
+        reading: Option<AnyPoolOptions>,
         url: &str,
         place: String,
         dialect: Dialect,
@@ -187,26 +206,45 @@ impl Store {
         let fail =
             |source: sqlx::Error| StoreError::Open { place: place.clone(), source: source.into() };
         let options = AnyConnectOptions::from_str(url).map_err(fail)?;
-        let pool = pool.connect_with(options).await.map_err(fail)?;
+        let pool = pool.connect_with(options.clone()).await.map_err(fail)?;
         schema::migrator()
             .run(&pool)
             .await
             .map_err(|error| fail(sqlx::Error::Migrate(Box::new(error))))?;
+        let reading = match reading {
+            Some(reading) => reading.connect_with(options).await.map_err(fail)?,
+            None => pool.clone(),
+        };
         let (changed, ids) = (Arc::new(Notify::new()), Arc::default());
-        Ok(Self { pool, dialect, clock, changed, ids })
+        let pinged_ms = Arc::default();
+        Ok(Self { pool, reading, dialect, clock, changed, ids, pinged_ms })
     }
 
     /// Closes it.
     pub async fn close(&self) {
+        self.reading.close().await;
         self.pool.close().await;
     }
 
-    /// Whether it answers.
+    /// Whether it can be written to.
     ///
     /// # Errors
     /// It does not.
     pub async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT 1").fetch_one(&self.pool).await?;
+        // What can be read may not be written: a full disk, a database that is locked. Asked by
+        // anyone, it is tried once a second.
+        let now = self.now_ms();
+        if now.saturating_sub(self.pinged_ms.load(Ordering::Relaxed)) < 1000 {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO facts (name, value) VALUES ('ping', $1)
+             ON CONFLICT (name) DO UPDATE SET value = $1",
+        )
+        .bind(now.to_string())
+        .execute(&self.pool)
+        .await?;
+        self.pinged_ms.store(now, Ordering::Relaxed);
         Ok(())
     }
 
@@ -260,13 +298,14 @@ impl Store {
         })
     }
 
-    /// A statement, of which `{skip}` is what keeps two processes off one row.
+    /// A statement, of which `{skip}` is what keeps two processes off one row, and `{lock}` what makes
+    /// one wait for the other.
     fn taking(&self, statement: &str) -> impl SqlSafeStr + use<> {
-        let skip = match self.dialect {
-            Dialect::Sqlite => "",
-            Dialect::Postgres => "FOR UPDATE SKIP LOCKED",
+        let (skip, lock) = match self.dialect {
+            Dialect::Sqlite => ("", ""),
+            Dialect::Postgres => ("FOR UPDATE SKIP LOCKED", "FOR UPDATE"),
         };
-        AssertSqlSafe(statement.replace("{skip}", skip))
+        AssertSqlSafe(statement.replace("{skip}", skip).replace("{lock}", lock))
     }
 
     /// A job.
@@ -276,7 +315,7 @@ impl Store {
     pub async fn job(&self, id: &str) -> Result<Job> {
         let row = sqlx::query("SELECT * FROM jobs WHERE id = $1")
             .bind(id)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.reading)
             .await?;
         rows::job(&row.ok_or_else(|| StoreError::NoJob(id.to_owned()))?)
     }
@@ -296,7 +335,7 @@ impl Store {
         .bind(subject.map(|subject| subject.to_string()).unwrap_or_default())
         .bind(filter.before.as_deref().unwrap_or_default())
         .bind(i64::from(filter.limit))
-        .fetch_all(&self.pool)
+        .fetch_all(&self.reading)
         .await?;
         found.iter().map(rows::job).collect()
     }
@@ -309,7 +348,7 @@ impl Store {
         let found = sqlx::query("SELECT * FROM events WHERE job_id = $1 AND seq > $2 ORDER BY seq")
             .bind(id)
             .bind(rows::integer(after))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.reading)
             .await?;
         found.iter().map(rows::event).collect()
     }
@@ -321,7 +360,7 @@ impl Store {
     pub async fn bundle(&self, id: &str) -> Result<Option<String>> {
         let row = sqlx::query("SELECT body FROM bundles WHERE id = $1")
             .bind(id)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.reading)
             .await?;
         Ok(row.map(|row| row.try_get("body")).transpose()?)
     }
@@ -332,7 +371,7 @@ impl Store {
     /// The database fails.
     pub async fn counts(&self) -> Result<Vec<(Kind, State, u64)>> {
         let found = sqlx::query("SELECT kind, state, COUNT(*) AS n FROM jobs GROUP BY kind, state")
-            .fetch_all(&self.pool)
+            .fetch_all(&self.reading)
             .await?;
         let all = Kind::ALL.into_iter().flat_map(|kind| State::ALL.map(|state| (kind, state, 0)));
         let mut counts: Vec<(Kind, State, u64)> = all.collect();
@@ -354,7 +393,7 @@ impl Store {
         let found = sqlx::query(
             "SELECT model, MAX(created_ms) AS at_ms FROM jobs WHERE client = 'refresh' GROUP BY model",
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.reading)
         .await?;
         found.iter().map(|row| Ok((row.try_get("model")?, rows::unsigned(row, "at_ms")?))).collect()
     }
@@ -365,7 +404,7 @@ impl Store {
     /// The database fails.
     pub async fn oldest_queued_ms(&self) -> Result<u64> {
         let row = sqlx::query("SELECT MIN(created_ms) AS first FROM jobs WHERE state = 'queued'")
-            .fetch_one(&self.pool)
+            .fetch_one(&self.reading)
             .await?;
         let first: Option<i64> = row.try_get("first")?;
         let first = first.and_then(|first| u64::try_from(first).ok());
@@ -382,7 +421,7 @@ impl Store {
              ORDER BY updated_ms DESC LIMIT $1",
         )
         .bind(i64::from(most))
-        .fetch_all(&self.pool)
+        .fetch_all(&self.reading)
         .await?;
         let mut samples = Vec::with_capacity(found.len());
         for row in found.iter().rev() {
@@ -493,11 +532,8 @@ impl Store {
 
     /// A job that nobody else changes until the transaction ends.
     async fn locked(&self, tx: &mut Transaction<'static, Any>, id: &str) -> Result<Job> {
-        let lock = match self.dialect {
-            Dialect::Sqlite => "SELECT * FROM jobs WHERE id = $1",
-            Dialect::Postgres => "SELECT * FROM jobs WHERE id = $1 FOR UPDATE",
-        };
-        let row = sqlx::query(lock).bind(id).fetch_optional(&mut **tx).await?;
+        let statement = self.taking("SELECT * FROM jobs WHERE id = $1 {lock}");
+        let row = sqlx::query(statement).bind(id).fetch_optional(&mut **tx).await?;
         rows::job(&row.ok_or_else(|| StoreError::NoJob(id.to_owned()))?)
     }
 

@@ -243,13 +243,13 @@ impl Store {
         then: Then,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        let held =
-            sqlx::query("SELECT * FROM jobs WHERE id = $1 AND state = 'proving' AND lease = $2")
-                .bind(id)
-                .bind(worker)
-                .fetch_optional(&mut *tx)
-                .await?;
-        let Some(row) = held else { return Ok(()) };
+        let statement = self
+            .taking("SELECT * FROM jobs WHERE id = $1 AND state = 'proving' AND lease = $2 {lock}");
+        let held = sqlx::query(statement).bind(id).bind(worker).fetch_optional(&mut *tx).await?;
+        let Some(row) = held else {
+            tx.rollback().await?;
+            return Ok(());
+        };
         let attempts = rows::job(&row)?.attempts;
         match then {
             Then::End(state) => self.end(&mut tx, id, state, reason, worker).await?,

@@ -218,13 +218,12 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
         if owned.is_none() {
+            tx.rollback().await?;
             return Ok(());
         }
         let state = outcome.state();
-        let found = sqlx::query("SELECT * FROM jobs WHERE bundle = $1 ORDER BY id")
-            .bind(bundle)
-            .fetch_all(&mut *tx)
-            .await?;
+        let statement = self.taking("SELECT * FROM jobs WHERE bundle = $1 ORDER BY id {lock}");
+        let found = sqlx::query(statement).bind(bundle).fetch_all(&mut *tx).await?;
         let transaction = match outcome {
             Outcome::Included(transaction) => Some(transaction),
             Outcome::Finalized(transaction) => transaction.as_ref(),

@@ -48,6 +48,9 @@ CREATE TABLE jobs (
     updated_ms      BIGINT NOT NULL
 );
 CREATE INDEX jobs_state ON jobs (state, model, id);
+CREATE INDEX jobs_kind ON jobs (kind, state);
+CREATE INDEX jobs_model ON jobs (model, id);
+CREATE INDEX jobs_subject ON jobs (subject, id);
 CREATE INDEX jobs_bundle ON jobs (bundle);
 CREATE INDEX jobs_updated ON jobs (updated_ms);
 CREATE INDEX jobs_client ON jobs (client, model, created_ms);

@@ -91,6 +91,13 @@ pub enum TokenError {
     Store(#[from] StoreError),
 }
 
+/// A secret that nobody can guess.
+pub fn new_secret() -> String {
+    let mut random = [0; 32];
+    OsRng.fill_bytes(&mut random);
+    format!("vdt_{}", hex::encode(random))
+}
+
 fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
@@ -117,15 +124,26 @@ impl Store {
         name: &str,
         scopes: &[Scope],
     ) -> std::result::Result<(Token, String), TokenError> {
+        let secret = new_secret();
+        Ok((self.admit_token(name, scopes, &secret).await?, secret))
+    }
+
+    /// Makes a token of a secret of [`new_secret`].
+    ///
+    /// # Errors
+    /// There is one of the name, or it has no scope.
+    pub async fn admit_token(
+        &self,
+        name: &str,
+        scopes: &[Scope],
+        secret: &str,
+    ) -> std::result::Result<Token, TokenError> {
         let mut scopes = scopes.to_vec();
         scopes.sort_unstable();
         scopes.dedup();
         if scopes.is_empty() {
             return Err(TokenError::NoScope);
         }
-        let mut random = [0; 32];
-        OsRng.fill_bytes(&mut random);
-        let secret = format!("vdt_{}", hex::encode(random));
         let names: Vec<&str> = scopes.iter().map(|scope| scope.name()).collect();
         let made = sqlx::query(
             "INSERT INTO tokens (id, name, hash, scopes, created_ms) VALUES ($1, $2, $3, $4, $5)
@@ -133,14 +151,14 @@ impl Store {
         )
         .bind(self.new_id())
         .bind(name)
-        .bind(hash(&secret))
+        .bind(hash(secret))
         .bind(names.join(","))
         .bind(rows::integer(self.now_ms()))
         .fetch_optional(&self.pool)
         .await
         .map_err(StoreError::from)?;
         let made = made.ok_or_else(|| TokenError::Taken(name.to_owned()))?;
-        Ok((token(&made)?, secret))
+        Ok(token(&made)?)
     }
 
     /// All tokens, oldest first.

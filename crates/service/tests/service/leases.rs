@@ -131,6 +131,14 @@ fn a_proof_of_a_batch_is_stored_whole_or_not_at_all() {
         place.store.cancel(&ids[1], "tester").await.expect("cancelled");
         assert!(!place.prove("a", taken).await, "one of them is not wanted any more");
         assert_eq!(place.state(&ids[0]).await, "proving");
+        // The cancelled one is over, whatever its worker says of it now.
+        let reason = Reason::new(ReasonCode::Prover, "given back");
+        for id in &ids {
+            let untried = Then::Untried { after_ms: 0 };
+            place.store.give_back("a", id, &reason, untried).await.expect("heard");
+        }
+        assert_eq!(place.state(&ids[0]).await, "queued");
+        assert_eq!(place.story(&ids[1]).await, ["queued", "proving", "cancelled"]);
         assert!(place.store.own_relays("s").await.expect("none").is_empty());
         place.store.take_relays("s", &[MODEL], 9).await.expect("none");
         assert!(place.store.own_relays("s").await.expect("none").is_empty());
