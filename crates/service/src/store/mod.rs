@@ -10,7 +10,7 @@
 //! states, and a process that dies between two writes leaves them apart. It knows neither that jobs
 //! about one subject go one after the other nor that up to N of a model make one proof, and counts
 //! a worker's life in whole seconds for all its tasks. A lease is two columns in the job's row; taking,
-//! renewing, losing and ending it are the four statements of [`queue`].
+//! renewing, losing and ending it are the four statements of `queue`.
 
 mod deliveries;
 mod intake;
