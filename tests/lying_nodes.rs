@@ -15,14 +15,17 @@ use crate::common::{
     proxy::{Proxy, refusal},
 };
 use alloy::{
-    primitives::{Address, B256, Bytes, I256, U256, aliases::U40, hex, keccak256},
+    primitives::{Address, B256, I256, U256, aliases::U40, hex, keccak256},
     sol_types::{SolCall, SolValue},
 };
 use serde_json::{Value, json as value};
 use verdict_contracts::bindings::{
-    InferenceOracle::{ScoreRecord, pauseCall, scoreOfCall, scoresOfCall, unpauseCall},
+    InferenceOracle::{
+        ScoreRecord, outputsOfCall, pauseCall, scoreOfCall, scoresOfCall, unpauseCall,
+    },
     ModelRegistry::modelCountCall,
 };
+use verdict_contracts::calldata::outputs_word;
 use verdict_relayer::fees::GWEI;
 
 const RECEIPT: &str = "eth_getTransactionReceipt";
@@ -68,6 +71,10 @@ fn receipts_that_are_null_for_ever_cost_nothing_and_hide_nothing() {
 fn forger(chain: &Local, oracle: Address) -> Proxy {
     let subjects = vec![SUBJECT.parse().expect("an address")];
     let record = scoresOfCall { subjects, modelId: one() };
+    // Of the second output, too.
+    let outputs = outputsOfCall { subject: SUBJECT.parse().expect("an address"), modelId: one() };
+    let word = hex::encode_prefixed(outputs.abi_encode());
+    let two = outputs_word(&[I256::unchecked_from(-6), Default::default()]);
     let wanted = hex::encode_prefixed(record.abi_encode());
     let (updated, prover) = (U40::from(1), Address::ZERO);
     let forged = ScoreRecord {
@@ -110,15 +117,7 @@ fn forger(chain: &Local, oracle: Address) -> Proxy {
                 }))
             }
             "eth_call" if !sent.is_empty() && asks_for(params, &wanted) => answer(value!(forged)),
-            "eth_getLogs" if !sent.is_empty() => {
-                let data = vec![I256::unchecked_from(-6), Default::default()];
-                answer(value!([{
-                    "address": oracle, "topics": [], "blockNumber": "0x1", "logIndex": "0x0",
-                    "data": hex::encode_prefixed(Bytes::from(data.abi_encode()).abi_encode()),
-                    "transactionHash": sent.first(), "transactionIndex": "0x0",
-                    "blockHash": B256::ZERO, "removed": false,
-                }]))
-            }
+            "eth_call" if !sent.is_empty() && asks_for(params, &word) => answer(value!(two)),
             _ => ask(),
         }
     })

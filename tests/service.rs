@@ -565,7 +565,7 @@ fn a_disk_that_is_full_for_a_while_loses_nothing() {
     let limited = |args: &[&str]| {
         let own = place.command(args);
         let mut command = std::process::Command::new("sh");
-        let script = "trap '' XFSZ; ulimit -f 900; exec \"$0\" \"$@\"";
+        let script = "trap '' XFSZ; ulimit -S -f 900; exec \"$0\" \"$@\"";
         command.args(["-c", script]).arg(own.get_program()).args(own.get_args());
         for (name, value) in own.get_envs() {
             match value {
@@ -591,7 +591,7 @@ fn a_disk_that_is_full_for_a_while_loses_nothing() {
         }
     }
     assert_eq!(desk.get("/healthz").status, 200);
-    let free = ["--pid", &desk.id().to_string(), "--fsize=unlimited:unlimited"];
+    let free = ["--pid", &desk.id().to_string(), "--fsize=unlimited:"];
     let freed = std::process::Command::new("prlimit").args(free).status().expect("prlimit");
     assert!(freed.success());
     let start = std::time::Instant::now();

@@ -15,6 +15,26 @@ pub fn encode_output(values: &[I256]) -> Bytes {
     values.to_vec().abi_encode().into()
 }
 
+/// What the oracle keeps of an inference's `values` beside the first one (`OutputWords`): zero of one
+/// value; of two or three, their number above bit 192 and each in 64 bits from the lowest on; of more,
+/// the keccak hash of their words.
+pub fn outputs_word(values: &[I256]) -> B256 {
+    match values.len() {
+        0 | 1 => B256::ZERO,
+        count @ 2..=3 => {
+            let low = U256::from(u64::MAX);
+            let packed = values
+                .iter()
+                .enumerate()
+                .map(|(index, value)| (value.into_raw() & low) << (64 * index));
+            B256::from(packed.fold(U256::from(count) << 192, |word, value| word | value))
+        }
+        _ => keccak256(
+            values.iter().flat_map(|value| value.to_be_bytes::<32>()).collect::<Vec<u8>>(),
+        ),
+    }
+}
+
 /// ERC-7992's `proof`:
 /// `abi.encode(address subject, uint256 nonce, uint64 deadline, uint256[] inputWords, bytes zkProof)`.
 pub fn encode_proof(request: &InferenceRequest, input_words: &[B256], zk_proof: &Bytes) -> Bytes {
@@ -124,4 +144,21 @@ pub fn idempotency_key(
     input_commitment: B256,
 ) -> B256 {
     keccak256((U256::from(chain_id), oracle, model_id, input_commitment).abi_encode())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_packed_or_hashed_as_the_contract_does() {
+        let values: Vec<I256> =
+            [-6, 3, 1, 9].map(|value| I256::try_from(value).expect("small")).into();
+        assert_eq!(outputs_word(&values[..1]), B256::ZERO);
+        // OutputWords.t.sol has the same words.
+        let two = (U256::from(2) << 192) | (U256::from(3) << 64) | U256::from(u64::MAX - 5);
+        assert_eq!(outputs_word(&values[..2]), B256::from(two));
+        assert_eq!(outputs_word(&values[..3])[7], 3);
+        assert_eq!(outputs_word(&values), keccak256(values.abi_encode_packed()));
+    }
 }

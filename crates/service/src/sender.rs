@@ -233,18 +233,20 @@ impl Sender {
             let message = "its model is not served any more: it waits until it is, or its deadline";
             return self.hold(id, Reason::new(ReasonCode::UnknownModel, message)).await;
         };
-        let submission = Submission::new(deployment, &relay.bundle, &relay.attestations);
-        let transaction = match submission {
-            Ok(submission) => submission.transaction(&self.chain).await,
-            Err(error) => Err(error),
+        let transaction = match Submission::new(deployment, &relay.bundle, &relay.attestations) {
+            Ok(submission) => match submission.transaction(&self.chain).await {
+                Err(error) => Err(self.believed(&submission, error).await),
+                transaction => transaction.map_err(Refusal::NotYet),
+            },
+            Err(error) => Err(Refusal::Final(error)),
         };
         let job = match transaction {
             Ok(transaction) => self.chain.relayer().submit(transaction).await,
-            Err(error) if is_passing(&error) => {
+            Err(Refusal::NotYet(error)) => {
                 self.trouble();
                 return self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await;
             }
-            Err(error) => {
+            Err(Refusal::Final(error)) => {
                 let (state, reason) = refusal(&error);
                 return self.end(id, state, reason).await;
             }
@@ -260,6 +262,19 @@ impl Sender {
                 self.trouble();
                 self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await
             }
+        }
+    }
+
+    /// How far a refusal is to be believed: one by what stands on chain, if that is there for good.
+    async fn believed(&self, submission: &Submission<'_>, error: Error) -> Refusal {
+        match error {
+            Error::Chain(_) => Refusal::NotYet(error),
+            Error::Submit(_) => match submission.is_barred(&self.chain).await {
+                Ok(true) => Refusal::Final(error),
+                Ok(false) => Refusal::NotYet(error),
+                Err(error) => Refusal::NotYet(error),
+            },
+            _ => Refusal::Final(error),
         }
     }
 
@@ -365,12 +380,14 @@ impl Sender {
                 }
                 state => (State::Dropped, Reason::new(ReasonCode::Chain, state.to_string())),
             },
-            Err(error) if is_passing(&error) => {
-                self.trouble();
-                let reason = Reason::new(ReasonCode::Chain, error.to_string());
-                return Ok(self.hold(id, reason).await?);
-            }
-            Err(error) => refusal(&error),
+            Err(error) => match self.believed(&submission, error).await {
+                Refusal::NotYet(error) => {
+                    self.trouble();
+                    let reason = Reason::new(ReasonCode::Chain, error.to_string());
+                    return Ok(self.hold(id, reason).await?);
+                }
+                Refusal::Final(error) => refusal(&error),
+            },
         };
         Ok(self.end(id, state, reason).await?)
     }
@@ -461,11 +478,13 @@ impl Flight {
     }
 }
 
-/// Whether a failure says something of the node, and nothing of the proof. What a node answers wrongly,
-/// not at all, or in words of its own is no refusal: only what the oracle holds, and an error of the
-/// contract with its data, is one.
-const fn is_passing(error: &Error) -> bool {
-    matches!(error, Error::Chain(_))
+/// Why a proof is not recorded. What a node answers wrongly, not at all, or in words of its own is no
+/// refusal: only what the oracle holds for good, and an error of the contract with its data, is one.
+enum Refusal {
+    /// It may pass.
+    NotYet(Error),
+    /// It will not.
+    Final(Error),
 }
 
 /// Whether a contract said no, so that asking again is of no use.

@@ -1,9 +1,9 @@
 //! A chain: contracts are asked through a node, transactions go through the relayer.
 
-use std::{fmt, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256},
+    primitives::{Address, Bytes, U256},
     sol_types::SolCall,
 };
 use thiserror::Error;
@@ -11,7 +11,7 @@ use verdict_contracts::{Revert, decode_revert};
 use verdict_relayer::{
     ConfigError, DecodedRevert, Effect, Finality, JobState, Node, NodeOptions, Relayer,
     RelayerConfig, RelayerError, RelayerSigner, Storage, StorageError, SubmitRequest, TxReceipt,
-    backend::{BlockRef, Call, ChainBackend, LogQuery, RpcError, RpcErrorKind, Simulated},
+    backend::{BlockRef, Call, ChainBackend, RpcError, RpcErrorKind, Simulated},
     clock::SystemClock,
 };
 
@@ -211,16 +211,6 @@ impl ChainReader {
         }
     }
 
-    /// The data of the logs that a contract emitted with these topics in some blocks.
-    pub(crate) async fn logs(
-        &self,
-        address: Address,
-        topics: [Option<B256>; 4],
-        blocks: RangeInclusive<u64>,
-    ) -> Result<Vec<Bytes>, ChainError> {
-        Ok(self.node.logs(&LogQuery { address, topics, blocks }).await?)
-    }
-
     /// Height of the newest block.
     pub(crate) async fn head(&self) -> Result<u64, ChainError> {
         Ok(self.node.block(BlockRef::Latest).await?.map_or(0, |block| block.number))
@@ -238,31 +228,6 @@ impl ChainReader {
             _ => self.head().await?,
         };
         Ok(effect.is_there(self.node.as_ref(), height).await?)
-    }
-
-    /// The blocks of one second. They are searched for, because nodes do not list the logs of
-    /// a whole chain.
-    pub(crate) async fn blocks_of(&self, time: u64) -> Result<RangeInclusive<u64>, ChainError> {
-        let head = self.head().await?;
-        let first = self.first_block(head, |timestamp| timestamp >= time).await?;
-        let after = self.first_block(head, |timestamp| timestamp > time).await?;
-        Ok(first..=after.saturating_sub(1))
-    }
-
-    /// The lowest block with a time that `late` says yes to, or the one after `head`.
-    async fn first_block(&self, head: u64, late: impl Fn(u64) -> bool) -> Result<u64, ChainError> {
-        let (mut low, mut high) = (0, head.saturating_add(1));
-        while low < high {
-            let middle = low + (high - low) / 2;
-            // A node that has forgotten old blocks has forgotten early ones.
-            let found = self.node.block(BlockRef::Number(middle)).await?;
-            if found.is_some_and(|block| late(block.timestamp)) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        Ok(low)
     }
 
     /// The code at an address; empty if there is none.

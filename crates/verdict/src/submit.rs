@@ -6,8 +6,8 @@
 //! that it has the request.
 
 use alloy::{
-    primitives::{Address, B256, Bytes, I256, U256, keccak256},
-    sol_types::{SolCall, SolEvent, SolValue},
+    primitives::{Address, B256, I256, U256, keccak256},
+    sol_types::SolCall,
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -17,9 +17,9 @@ use verdict_contracts::{
         Attestation, Statement, inference, verify_attested_inference_calldata,
         verify_inferences_calldata,
     },
-    bindings::InferenceOracle::{InferenceVerified, ScoreRecord, scoresOfCall},
-    calldata::encode_output,
-    idempotency_key, verify_inference_calldata,
+    bindings::InferenceOracle::{ScoreRecord, outputsOfCall, scoresOfCall},
+    calldata::outputs_word,
+    idempotency_key, of_inference, verify_inference_calldata,
 };
 use verdict_relayer::{Effect, SubmitRequest, TxReceipt};
 
@@ -126,7 +126,7 @@ pub enum SubmitError {
     /// The first output is the one stated, another is not.
     #[error(
         "request {nonce} about {subject} is recorded with the first output that the proof states, \
-         but no event on chain has all of its outputs: it was made with other inputs"
+         but not with all of its outputs: it was made with other inputs"
     )]
     OtherOutputs {
         /// The request's nonce.
@@ -344,6 +344,21 @@ impl<'a> Submission<'a> {
         Ok(transaction(deployment, bundle, attested)?.with_effect(stated.effect()))
     }
 
+    /// Whether what bars the proof is there for good. A chain that is reorganized between two questions
+    /// shows a record of one fork beside the events of another: what [`Self::transaction`] and
+    /// [`Self::recorded`] refuse is to be believed only then.
+    ///
+    /// # Errors
+    /// The node does not answer.
+    pub async fn is_barred(&self, chain: &Chain) -> Result<bool, Error> {
+        let Some(settled) = chain.settled().await? else { return Ok(false) };
+        match self.recorded(&settled).await {
+            Ok(_) => Ok(false),
+            Err(Error::Submit(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The records that the proof states, in the order of [`Submitted::records`]; none if they are
     /// not there yet.
     ///
@@ -354,7 +369,7 @@ impl<'a> Submission<'a> {
         let found = stated.read(chain).await?;
         Ok(match stated.compare(&found)? {
             Standing::Recorded => {
-                stated.check_outputs(chain, self.bundle, &found).await?;
+                stated.check_outputs(chain, self.bundle).await?;
                 Some(found)
             }
             Standing::Before => None,
@@ -442,6 +457,8 @@ struct Entry {
     subject: Address,
     nonce: u64,
     output: i128,
+    /// Which inference of the proof.
+    index: usize,
 }
 
 /// How the records on chain stand to those that a proof states.
@@ -457,11 +474,12 @@ impl Stated {
     fn new(deployment: &Deployment, bundle: &ProofBundle) -> Self {
         // The first output of every inference comes before the second of any.
         let mut entries: Vec<Entry> = Vec::new();
-        for (request, &output) in bundle.answered().iter().zip(&bundle.outputs) {
+        let each = bundle.answered().iter().zip(&bundle.outputs).enumerate();
+        for (index, (request, &output)) in each {
             let (subject, nonce) = (request.subject, request.nonce);
             // Of a subject that is there twice, the later request is what stands in the end.
             entries.retain(|entry| entry.subject != subject);
-            entries.push(Entry { subject, nonce, output });
+            entries.push(Entry { subject, nonce, output, index });
         }
         let signers = deployment.attestations.as_ref().map(|policy| policy.signers);
         Self { oracle: deployment.oracle, model_id: deployment.model_id, signers, entries }
@@ -513,36 +531,22 @@ impl Stated {
         Ok(found)
     }
 
-    /// A record holds the first output only: the others stand in the event beside it.
-    async fn check_outputs(
-        &self,
-        chain: &ChainReader,
-        bundle: &ProofBundle,
-        records: &[Record],
-    ) -> Result<(), Error> {
-        let (Some(first), Some(entry)) = (records.first(), self.entries.first()) else {
-            return Ok(());
-        };
-        if bundle.outputs.len() < 2 * bundle.answered().len() {
+    /// A record holds the first output only: of the others the oracle keeps a word beside it.
+    async fn check_outputs(&self, chain: &ChainReader, bundle: &ProofBundle) -> Result<(), Error> {
+        let batch = bundle.answered().len();
+        if bundle.outputs.len() < 2 * batch {
             return Ok(());
         }
-        let topics = [
-            Some(InferenceVerified::SIGNATURE_HASH),
-            Some(B256::from(U256::from(self.model_id))),
-            bundle.input_commitment,
-            None,
-        ];
-        let blocks = chain.blocks_of(first.updated_at).await?;
-        let logs = chain.logs(self.oracle, topics, blocks).await?;
-        let values: Vec<I256> = bundle
-            .outputs
-            .iter()
-            .map(|&value| I256::try_from(value).unwrap_or(I256::MIN))
-            .collect();
-        if logs.contains(&Bytes::from(encode_output(&values).abi_encode())) {
-            return Ok(());
+        for Entry { subject, nonce, index, .. } in self.entries.iter().copied() {
+            let own = of_inference(&bundle.outputs, batch, index).into_iter();
+            let own: Vec<I256> =
+                own.map(|value| I256::try_from(value).unwrap_or(I256::MIN)).collect();
+            let call = outputsOfCall { subject, modelId: U256::from(self.model_id) };
+            if chain.call(self.oracle, &call).await? != outputs_word(&own) {
+                return Err(SubmitError::OtherOutputs { nonce, subject }.into());
+            }
         }
-        Err(SubmitError::OtherOutputs { nonce: entry.nonce, subject: entry.subject }.into())
+        Ok(())
     }
 
     /// How the records of all stated subjects stand, `found` being those on chain in their order.
@@ -601,12 +605,12 @@ pub async fn recorded(
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::aliases::U40;
+    use alloy::{primitives::aliases::U40, sol_types::SolValue};
 
     use super::*;
 
     fn entry(subject: u8, nonce: u64, output: i128) -> Entry {
-        Entry { subject: Address::repeat_byte(subject), nonce, output }
+        Entry { subject: Address::repeat_byte(subject), nonce, output, index: 0 }
     }
 
     fn stated(entries: &[Entry]) -> Stated {

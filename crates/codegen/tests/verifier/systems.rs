@@ -2,8 +2,9 @@
 //! same of good proofs, of mutated ones and of proofs of what does not hold.
 //!
 //! Half of them are systems that a generator makes: up to three phases, rotations of every
-//! column, challenges, secret columns, degrees. The other half are the prover's own shapes with
-//! its arguments in every combination. Of the former with up to two phases, halo2's own prover
+//! column, challenges, secret columns, degrees. The other half are the prover's own shapes: its
+//! graph circuit with its arguments in every combination, and, a tenth each, decision trees and the
+//! chain circuit. Of the former with up to two phases, halo2's own prover
 //! makes a proof too, which snark-verifier checks: it knows nothing of linearisations and groups of
 //! columns, but the same constraints have to hold.
 
@@ -25,12 +26,15 @@ use snark_verifier::{
 };
 use verdict_codegen::compile::Settings;
 use verdict_kzg::protocol::Opening;
+use verdict_prover::shape::Shape;
 
 use crate::{
+    dense::{dense_opened, small_shape},
     harness::{Proven, compile_with, prove, send},
     mutants::{Mutant, instance_mutants, proof_mutants},
     random::case,
     synthetic::{Spec, Synthetic},
+    trees,
 };
 
 /// Rows of the systems that are made here.
@@ -94,6 +98,19 @@ struct Subject {
 fn subject(seed: u64) -> Subject {
     let mut rng = StdRng::seed_from_u64(seed);
     let opening = opening(&mut rng);
+    match seed % 10 {
+        7 => {
+            let shape = Shape { lanes: rng.gen_range(1..=4), ..small_shape() };
+            let shape = Shape { public_inputs: rng.r#gen(), ..shape };
+            let good = dense_opened(shape, rng.gen_range(1..=40), opening);
+            return Subject { name: format!("{shape}, {opening}"), good, lying: None };
+        }
+        9 => {
+            let (shape, good, lying) = trees::random(&mut rng, opening);
+            return Subject { name: format!("{shape}, {opening}"), good, lying: Some(lying) };
+        }
+        _ => {}
+    }
     if seed % 2 == 1 {
         let of = || case(seed / 2, 2 + (seed / 2) as usize % 4);
         let (honest, shape) = (of(), of().shape);
@@ -190,7 +207,7 @@ fn assert_agreement(subject: &Subject, settings: &[Settings]) {
 
 #[test]
 fn verifiers_agree_on_a_sample_of_random_systems() {
-    for (seed, way) in [(0, 1), (1, 2), (2, 3), (23, 0), (6, 2), (31, 0)] {
+    for (seed, way) in [(0, 1), (1, 2), (2, 3), (23, 0), (6, 2), (31, 0), (7, 3), (9, 2)] {
         assert_agreement(&subject(seed), &SETTINGS[way..=way]);
     }
 }

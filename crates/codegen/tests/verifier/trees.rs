@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use halo2curves::bn256::Fr;
+use rand::{Rng, rngs::StdRng};
 use verdict_kzg::protocol::Opening;
 use verdict_prover::{
     circuit::{Layout, ModelCircuit, Witness, secret_columns},
@@ -87,6 +88,17 @@ fn proven(
     let instances = witness.instances.clone();
     let circuit = ModelCircuit::with_witness(layout.clone(), Arc::new(witness));
     prove(layout.k, &circuit, (&secret_columns(&shape), opening), &instances)
+}
+
+/// A forest on random inputs, and a proof of another score: its shape, and both.
+pub fn random(rng: &mut StdRng, opening: Opening) -> (Shape, Proven, Proven) {
+    let batch = rng.gen_range(1..=3);
+    let shape = shape(rng.gen_range(1..=2), batch);
+    let inputs: Vec<Vec<i64>> =
+        (0..batch).map(|_| (0..4).map(|_| rng.gen_range(0..65_536)).collect()).collect();
+    let changed = rng.gen_range(1..=2 * batch);
+    let way = (shape, opening);
+    (shape, proven(way, &inputs, None), proven(way, &inputs, Some(changed)))
 }
 
 #[test]
