@@ -24,7 +24,7 @@ use verdict_service::{
 type Failure = Box<dyn std::error::Error>;
 
 /// Proofs of a round.
-const PROOFS: usize = 100;
+const PROOFS: usize = 300;
 /// Rounds of each.
 const ROUNDS: usize = 3;
 /// Submissions, and how many a second.
@@ -162,7 +162,7 @@ async fn worker(folder: &Path, setup: &Path, input: &[f64], round: usize) -> Res
             drop(done);
             return Ok(ms);
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
