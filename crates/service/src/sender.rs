@@ -303,9 +303,11 @@ impl Sender {
                 if status.state == JobState::Submitted {
                     self.seen(id, State::Submitted, &Outcome::Submitted).await?;
                 }
-                let note = failed.get(&job).or(status.note.as_ref());
-                if let Some(note) = note {
-                    self.hold(id, Reason::new(ReasonCode::Chain, note.clone())).await?;
+                match failed.get(&job).or(status.note.as_ref()) {
+                    Some(note) => {
+                        self.hold(id, Reason::new(ReasonCode::Chain, note.clone())).await?;
+                    }
+                    None => self.free(id).await?,
                 }
             }
             JobState::Included => {
@@ -437,6 +439,15 @@ impl Sender {
         tracing::warn!(bundle = id, reason = reason.message, "a proof is held up");
         flight.told = Some(reason.clone());
         self.store.hold(id, Some(&reason)).await
+    }
+
+    /// Nothing holds a proof up any more.
+    async fn free(&mut self, id: &str) -> Result<(), StoreError> {
+        let Some(flight) = self.flights.get_mut(id) else { return Ok(()) };
+        match flight.told.take() {
+            Some(_) => self.store.hold(id, None).await,
+            None => Ok(()),
+        }
     }
 
     fn transaction(&self, receipt: &TxReceipt) -> Transaction {
