@@ -309,7 +309,7 @@ impl Acceptance {
     pub async fn relay(self: &Arc<Self>, bundle: ProofBundle, order: Order) -> Result<Accepted> {
         let refuse = |error: &dyn ToString| AcceptError::Bundle(error.to_string());
         bundle.validate().map_err(|error| refuse(&error))?;
-        let own = format!("bundle:{}", keccak256(&bundle.evm_proof));
+        let own = format!("bundle:{}:{}", order.client, keccak256(&bundle.evm_proof));
         let key = client_key(&order)?.unwrap_or(own);
         let fingerprint = self.key.fingerprint(&bundle.evm_proof);
         if let Some(job) = self.store.known(&key, &fingerprint).await.map_err(failed)? {
@@ -435,7 +435,8 @@ impl Acceptance {
         if !self.webhooks.contains(&origin) {
             return Err(wrong("its origin is not among the configured ones (`webhooks`)"));
         }
-        Ok(Some(url))
+        // As it was read: what was left out of it is not stored.
+        Ok(Some(parsed.to_string()))
     }
 }
 

@@ -13,16 +13,20 @@ use tokio::{io::AsyncReadExt, sync::watch};
 use verdict::{Attestation, Salt};
 
 use crate::{
-    accept::{Acceptance, Order},
+    accept::{AcceptError, Acceptance, Order},
     config::{HiddenUrl, RefreshConfig},
     job::Kind,
     stopped,
+    store::IntakeError,
 };
 
 /// Most bytes that a source may answer.
 const MAX_ANSWER: u64 = 64 << 20;
 /// How long a source may take.
 const MAX_TIME: Duration = Duration::from_secs(300);
+
+/// Seconds that an entry waits for room in the queue.
+const PATIENCE: u32 = 600;
 
 /// A subject and what the model is to be run on.
 #[derive(Debug, Deserialize)]
@@ -141,7 +145,20 @@ impl Refresh {
                 idempotency_key: Some(format!("{model}:{round}:{}", entry.subject)),
                 ..Order::new(Kind::Score, &self.config.model, entry.input, "refresh")
             };
-            match self.acceptance.accept(order).await {
+            let mut answer = self.acceptance.accept(order.clone()).await;
+            // A queue that is full empties; a source's list may be longer than it.
+            let clock = self.acceptance.store().clock();
+            for _ in 0..PATIENCE {
+                if !matches!(
+                    answer,
+                    Err(AcceptError::Intake(IntakeError::Full | IntakeError::Failed(_)))
+                ) {
+                    break;
+                }
+                clock.sleep(Duration::from_secs(1)).await;
+                answer = self.acceptance.accept(order.clone()).await;
+            }
+            match answer {
                 Ok(_) => submitted += 1,
                 Err(error) => tracing::warn!(
                     subject = %entry.subject, code = error.code(), "an entry is no job"

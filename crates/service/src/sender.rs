@@ -7,7 +7,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
-use verdict::{Chain, Error, Kind, Submission, SubmitError};
+use verdict::{Chain, ChainError, Error, Kind, Settled, Submission, SubmitError};
 use verdict_relayer::{DropReason, JobId, JobState, JobStatus, Rejection, TxReceipt};
 
 use crate::{
@@ -150,12 +150,7 @@ impl Sender {
         ids.sort_unstable();
         let spent = self.over_budget().await?;
         for id in &ids {
-            match &spent {
-                Some(reason) if self.flights.get(id).is_some_and(|flight| flight.job.is_none()) => {
-                    self.hold(id, reason.clone()).await?;
-                }
-                _ => self.start(id).await?,
-            }
+            self.start(id, spent.as_ref()).await?;
         }
         // Asking for all of them may have taken long.
         if !self.owns().await? {
@@ -209,7 +204,7 @@ impl Sender {
     }
 
     /// Hands a proof to the relayer, unless it has it or there is no use in it.
-    async fn start(&mut self, id: &str) -> Result<(), StoreError> {
+    async fn start(&mut self, id: &str, spent: Option<&Reason>) -> Result<(), StoreError> {
         let Some(flight) = self.flights.get(id).filter(|flight| flight.job.is_none()) else {
             return Ok(());
         };
@@ -227,6 +222,9 @@ impl Sender {
                 );
                 return self.end(id, State::Dropped, reason).await;
             }
+            if let Some(reason) = spent {
+                return self.hold(id, reason.clone()).await;
+            }
         }
         let deployment = self.models.get(&relay.model).and_then(|model| model.deployment());
         let Some(deployment) = deployment else {
@@ -241,7 +239,16 @@ impl Sender {
             Err(error) => Err(Refusal::Final(error)),
         };
         let job = match transaction {
-            Ok(transaction) => self.chain.relayer().submit(transaction).await,
+            Ok(transaction) => {
+                // From now on it may be sent, whatever becomes of this process.
+                self.store.handed(id).await?;
+                self.chain.relayer().submit(transaction).await
+            }
+            Err(Refusal::Recorded) => {
+                self.store.relayed(&self.name, id, &Outcome::Finalized(None)).await?;
+                self.flights.remove(id);
+                return Ok(());
+            }
             Err(Refusal::NotYet(error)) => {
                 self.trouble();
                 return self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await;
@@ -254,7 +261,7 @@ impl Sender {
         match job {
             Ok(job) => {
                 if let Some(flight) = self.flights.get_mut(id) {
-                    flight.job = Some(job);
+                    (flight.job, flight.relay.sent) = (Some(job), true);
                 }
                 Ok(())
             }
@@ -265,13 +272,20 @@ impl Sender {
         }
     }
 
+    /// Whether the records that a proof states are there for good.
+    async fn lasts(&self, submission: &Submission<'_>) -> bool {
+        matches!(submission.settled(&self.chain).await, Ok(Settled::Recorded(_)))
+    }
+
     /// How far a refusal is to be believed: one by what stands on chain, if that is there for good.
     async fn believed(&self, submission: &Submission<'_>, error: Error) -> Refusal {
         match error {
-            Error::Chain(_) => Refusal::NotYet(error),
-            Error::Submit(_) => match submission.is_barred(&self.chain).await {
-                Ok(true) => Refusal::Final(error),
-                Ok(false) => Refusal::NotYet(error),
+            // An error of a contract's own is its answer.
+            Error::Chain(chain) if !is_answer(&chain) => Refusal::NotYet(Error::Chain(chain)),
+            Error::Submit(_) => match submission.settled(&self.chain).await {
+                Ok(Settled::Recorded(_)) => Refusal::Recorded,
+                Ok(Settled::Barred) => Refusal::Final(error),
+                Ok(Settled::Open) => Refusal::NotYet(error),
                 Err(error) => Refusal::NotYet(error),
             },
             _ => Refusal::Final(error),
@@ -291,14 +305,14 @@ impl Sender {
         match &status.state {
             JobState::Queued | JobState::Submitted => {
                 let wanted = if late { Some(ReasonCode::DeadlinePassed) } else { None };
-                if let Some(code) = flight.cancelled.or(wanted)
-                    && !status.cancelling
-                {
-                    // Whichever transaction is mined decides: this one may still be.
+                if let Some(code) = flight.cancelled.or(wanted) {
                     if let Some(flight) = self.flights.get_mut(id) {
                         flight.cancelled = Some(code);
                     }
-                    let _ = self.chain.relayer().cancel(job).await;
+                    // Whichever transaction is mined decides: this one may still be.
+                    if !status.cancelling {
+                        let _ = self.chain.relayer().cancel(job).await;
+                    }
                 }
                 if status.state == JobState::Submitted {
                     self.seen(id, State::Submitted, &Outcome::Submitted).await?;
@@ -314,6 +328,7 @@ impl Sender {
                 if let Some(receipt) = &status.receipt {
                     let outcome = Outcome::Included(self.transaction(receipt));
                     self.seen(id, State::Included, &outcome).await?;
+                    self.free(id).await?;
                 }
             }
             JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => {
@@ -333,7 +348,6 @@ impl Sender {
             self.metrics.reorganized();
         }
         flight.seen = Some(state);
-        flight.told = None;
         self.store.relayed(&self.name, id, outcome).await
     }
 
@@ -351,6 +365,12 @@ impl Sender {
             }
         };
         let (state, reason) = match submission.recorded(&self.chain).await {
+            Ok(Some(_))
+                if status.state != JobState::Finalized && !self.lasts(&submission).await =>
+            {
+                let message = "it is recorded, and not for good yet";
+                return Ok(self.hold(id, Reason::new(ReasonCode::Chain, message)).await?);
+            }
             Ok(Some(records)) => {
                 let transaction = status.receipt.as_ref().map(|receipt| self.transaction(receipt));
                 let paid = transaction
@@ -389,6 +409,13 @@ impl Sender {
                     return Ok(self.hold(id, reason).await?);
                 }
                 Refusal::Final(error) => refusal(&error),
+                Refusal::Recorded => {
+                    let transaction =
+                        status.receipt.as_ref().map(|receipt| self.transaction(receipt));
+                    self.store.relayed(&self.name, id, &Outcome::Finalized(transaction)).await?;
+                    self.flights.remove(id);
+                    return Ok(());
+                }
             },
         };
         Ok(self.end(id, state, reason).await?)
@@ -398,7 +425,12 @@ impl Sender {
     async fn try_again(&mut self, id: &str, reason: Reason) -> Result<(), RoundError> {
         let now = self.store.now_ms();
         let Some(flight) = self.flights.get_mut(id) else { return Ok(()) };
+        if let Some(code) = flight.cancelled {
+            let reason = Reason::new(code, "cancelled before it was in a block");
+            return Ok(self.end(id, State::Cancelled, reason).await?);
+        }
         if flight.relay.deadline < now / 1000 {
+            let reason = Reason::new(ReasonCode::DeadlinePassed, reason.message);
             return Ok(self.end(id, State::Dropped, reason).await?);
         }
         if let (Some(job), true) = (flight.job, now >= flight.again_ms) {
@@ -480,7 +512,8 @@ impl Flight {
             relay,
             job: None,
             cancelled: None,
-            told: None,
+            // Whatever an earlier process said of it is forgotten when it goes on.
+            told: Some(Reason::new(ReasonCode::Chain, "")),
             seen: None,
             missed_ms: None,
             again_ms: 0,
@@ -492,15 +525,24 @@ impl Flight {
 /// Why a proof is not recorded. What a node answers wrongly, not at all, or in words of its own is no
 /// refusal: only what the oracle holds for good, and an error of the contract with its data, is one.
 enum Refusal {
+    /// It is, for good.
+    Recorded,
     /// It may pass.
     NotYet(Error),
     /// It will not.
     Final(Error),
 }
 
+/// Whether a failed question was answered by one of our contracts, in an error that it declares.
+fn is_answer(error: &ChainError) -> bool {
+    matches!(error, ChainError::Reverted { revert, .. } if revert.name() != "Empty" && revert.name() != "Unknown")
+}
+
 /// Whether a contract said no, so that asking again is of no use.
 fn is_refusal(rejection: &Rejection) -> bool {
-    rejection.revert().is_some_and(|revert| !revert.data.is_empty())
+    // What was mined is paid for, and is not paid for again.
+    matches!(rejection, Rejection::Reverted { .. })
+        || rejection.revert().is_some_and(|revert| !revert.data.is_empty())
 }
 
 /// What ends a job that is refused.

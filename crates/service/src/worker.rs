@@ -129,7 +129,14 @@ impl Worker {
     pub async fn warm_up(&self) -> Result<(), Error> {
         let (models, engine) = (self.models.clone(), self.engine.clone());
         let read = move || models.iter().try_for_each(|model| model.prover(&engine).map(drop));
-        tokio::task::spawn_blocking(read).await.unwrap_or(Ok(()))
+        match tokio::task::spawn_blocking(read).await {
+            Ok(read) => read,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends.
+                Err(_) => Ok(()),
+            },
+        }
     }
 
     /// Works until `stop` says so; then ends the proof it is at, and gives the rest back. Failures

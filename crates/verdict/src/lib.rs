@@ -103,7 +103,9 @@ pub use self::{
         CheckError, Checked, Manifest, PublicSetup, SetupError, SetupReport, Weights, check, setup,
     },
     srs::{INSECURE, SrsChoice},
-    submit::{Record, Submission, SubmitError, Submitted, recorded, submit, submit_together},
+    submit::{
+        Record, Settled, Submission, SubmitError, Submitted, recorded, submit, submit_together,
+    },
     verify::{Verified, VerifyError, verify},
 };
 pub use verdict_contracts::{

@@ -295,6 +295,17 @@ async fn together(
     Ok(Some(SubmitRequest { label: "verifyInferences".into(), ..request }))
 }
 
+/// What a chain has of a proof for good.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settled {
+    /// The records that it states.
+    Recorded(Vec<Record>),
+    /// Others, which bar it.
+    Barred,
+    /// None yet.
+    Open,
+}
+
 /// A proof on its way to its oracle: what is sent, and what the chain holds once it has arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct Submission<'a> {
@@ -344,17 +355,18 @@ impl<'a> Submission<'a> {
         Ok(transaction(deployment, bundle, attested)?.with_effect(stated.effect()))
     }
 
-    /// Whether what bars the proof is there for good. A chain that is reorganized between two questions
-    /// shows a record of one fork beside the events of another: what [`Self::transaction`] and
-    /// [`Self::recorded`] refuse is to be believed only then.
+    /// What the chain has of the proof for good. A chain that is reorganized between two questions shows a
+    /// record of one fork beside what is of another: what [`Self::transaction`] and [`Self::recorded`]
+    /// say is to be believed only then.
     ///
     /// # Errors
     /// The node does not answer.
-    pub async fn is_barred(&self, chain: &Chain) -> Result<bool, Error> {
-        let Some(settled) = chain.settled().await? else { return Ok(false) };
+    pub async fn settled(&self, chain: &Chain) -> Result<Settled, Error> {
+        let Some(settled) = chain.settled().await? else { return Ok(Settled::Open) };
         match self.recorded(&settled).await {
-            Ok(_) => Ok(false),
-            Err(Error::Submit(_)) => Ok(true),
+            Ok(Some(records)) => Ok(Settled::Recorded(records)),
+            Ok(None) => Ok(Settled::Open),
+            Err(Error::Submit(_)) => Ok(Settled::Barred),
             Err(error) => Err(error),
         }
     }

@@ -26,7 +26,7 @@ const REMEMBERED: usize = 1024;
 pub(crate) struct Door {
     authenticate: bool,
     limiter: DefaultKeyedRateLimiter<String>,
-    known: Mutex<HashMap<[u8; 32], (Token, Instant)>>,
+    tokens: Mutex<HashMap<[u8; 32], (Token, Instant)>>,
 }
 
 impl std::fmt::Debug for Door {
@@ -46,12 +46,24 @@ impl Door {
         Self {
             authenticate: config.authenticate,
             limiter: RateLimiter::keyed(quota),
-            known: Mutex::default(),
+            tokens: Mutex::default(),
         }
     }
 
-    /// The client that asks, if it may do what `scope` says.
+    /// The client that asks, if it may do what `scope` says, and does not ask too often.
     pub(crate) async fn admit(
+        &self,
+        store: &Store,
+        headers: &HeaderMap,
+        scope: Scope,
+    ) -> Result<String, Problem> {
+        let client = self.known(store, headers, scope).await?;
+        self.limit(&client)?;
+        Ok(client)
+    }
+
+    /// The same, for a question that goes on.
+    pub(crate) async fn known(
         &self,
         store: &Store,
         headers: &HeaderMap,
@@ -59,7 +71,6 @@ impl Door {
     ) -> Result<String, Problem> {
         if !self.authenticate {
             check_host(headers)?;
-            self.limit(ANYONE)?;
             return Ok(ANYONE.to_owned());
         }
         let denied = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
@@ -72,7 +83,6 @@ impl Door {
         })?;
         let token = self.token(store, secret).await?;
         let token = token.ok_or_else(|| denied("this token is unknown or was revoked"))?;
-        self.limit(&token.id)?;
         if !token.scopes.contains(&scope) {
             let detail = format!("token {} lacks the scope {scope}", token.name);
             return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
@@ -83,7 +93,7 @@ impl Door {
     async fn token(&self, store: &Store, secret: &str) -> Result<Option<Token>, Problem> {
         let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
         {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((token, since)) = known.get(&hash)
                 && since.elapsed() < BELIEVED
             {
@@ -91,11 +101,11 @@ impl Door {
             }
         }
         // Guesses are bounded like everything else; whoever was known is no guess.
-        if !self.known.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&hash) {
+        if !self.tokens.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&hash) {
             self.limit("unknown")?;
         }
         let token = store.token(secret).await?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {
             known.clear();
         }

@@ -354,13 +354,15 @@ fn story(
                 return None;
             }
             // A token that was revoked reads on no more.
-            place.app.admit(&place.headers, Scope::Read).await.ok()?;
+            place.app.still_admits(&place.headers, Scope::Read).await.ok()?;
             // Whether it is over before what happened: nothing is missed.
             let job = place.app.store().job(&place.id).await.ok()?;
             let found = place.app.store().events(&place.id, place.last).await.ok()?;
             place.over = job.state.is_terminal(job.kind);
             if found.is_empty() && !place.over {
                 place.app.store().changed(Duration::from_secs(1)).await;
+                // Of many changes at once, one look.
+                tokio::time::sleep(Duration::from_millis(150)).await;
             }
             place.ready = found.into_iter();
         }

@@ -96,6 +96,10 @@ impl App {
         self.acceptance.store()
     }
 
+    async fn still_admits(&self, headers: &HeaderMap, scope: Scope) -> Result<String, Problem> {
+        self.door.known(self.store(), headers, scope).await
+    }
+
     async fn admit(&self, headers: &HeaderMap, scope: Scope) -> Result<String, Problem> {
         self.door.admit(self.store(), headers, scope).await
     }

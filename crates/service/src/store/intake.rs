@@ -223,11 +223,11 @@ impl Store {
         let state = if job.bundle.is_some() { State::Proved } else { State::Queued };
         let made = sqlx::query(
             "INSERT INTO jobs (id, kind, model, subject, state, priority, idempotency_key,
-                fingerprint, input, keep_input, attestations, nonce_given, nonce, deadline,
+                fingerprint, input, keep_input, attestations, nonce_given, nonce, deadline, deadline_given,
                 valid_for, bundle, outputs, score, webhook, client, attempts, not_before_ms,
                 created_ms, updated_ms)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                $18, $19, $20, 0, 0, $21, $21)
+                $18, $19, $20, $21, 0, 0, $22, $22)
              ON CONFLICT (idempotency_key) DO NOTHING",
         )
         .bind(&job.id)
@@ -244,6 +244,7 @@ impl Store {
         .bind(i64::from(job.nonce.is_some()))
         .bind(job.nonce.map(rows::integer))
         .bind(job.deadline.map(rows::integer))
+        .bind(i64::from(job.deadline.is_some()))
         .bind(rows::integer(job.valid_for))
         .bind(job.bundle.as_ref().map(|_| &job.id))
         .bind(job.bundle.as_ref().map(|bundle| &bundle.outputs))

@@ -490,17 +490,23 @@ impl Store {
             return Err(wrong("only what was rejected, dropped or cancelled can be tried again"));
         }
         let in_time = job.deadline.is_none_or(|deadline| deadline > now / 1000);
-        let row = sqlx::query("SELECT input FROM jobs WHERE id = $1")
+        let row = sqlx::query("SELECT input, deadline_given FROM jobs WHERE id = $1")
             .bind(id)
             .fetch_one(&mut *tx)
             .await?;
-        let input: Option<String> = row.try_get("input")?;
+        let (input, given): (Option<String>, i64) =
+            (row.try_get("input")?, row.try_get("deadline_given")?);
+        if given == 1 && !in_time {
+            return Err(wrong("the deadline that its client chose has passed"));
+        }
         let state = match &job.bundle {
             Some(bundle) if in_time => {
-                sqlx::query("UPDATE bundles SET relay = 'wanted', cancel = 0 WHERE id = $1")
-                    .bind(bundle)
-                    .execute(&mut *tx)
-                    .await?;
+                sqlx::query(
+                    "UPDATE bundles SET relay = 'wanted', cancel = 0, handed = 0 WHERE id = $1",
+                )
+                .bind(bundle)
+                .execute(&mut *tx)
+                .await?;
                 State::Proved
             }
             _ if input.is_some() => State::Queued,
@@ -515,7 +521,7 @@ impl Store {
                            ) THEN model || '/' || subject END,
                     bundle = CASE WHEN $1 = 'queued' THEN NULL ELSE bundle END,
                     nonce = CASE WHEN $1 = 'queued' AND nonce_given = 0 THEN NULL ELSE nonce END,
-                    deadline = CASE WHEN $1 = 'queued' THEN NULL ELSE deadline END
+                    deadline = CASE WHEN $1 = 'queued' AND deadline_given = 0 THEN NULL ELSE deadline END
              WHERE id = $3",
         )
         .bind(state.name())
@@ -537,7 +543,8 @@ impl Store {
         rows::job(&row.ok_or_else(|| StoreError::NoJob(id.to_owned()))?)
     }
 
-    /// Ends a job: frees its lane, and queues what its client wants to hear of it.
+    /// Ends a job without a record: frees its lane and a key that is none of its client's choice, so that
+    /// it can be asked for again, and queues what its client wants to hear of it.
     async fn end(
         &self,
         tx: &mut Transaction<'static, Any>,
@@ -548,7 +555,11 @@ impl Store {
     ) -> Result<()> {
         sqlx::query(
             "UPDATE jobs SET state = $1, reason = $2, lane = NULL, lease = NULL, updated_ms = $3,
-                    input = CASE WHEN keep_input = 1 THEN input END WHERE id = $4",
+                    input = CASE WHEN keep_input = 1 THEN input END,
+                    idempotency_key = CASE WHEN idempotency_key LIKE 'request:%'
+                                             OR idempotency_key LIKE 'bundle:%'
+                                           THEN 'ended:' || id ELSE idempotency_key END
+             WHERE id = $4",
         )
         .bind(state.name())
         .bind(rows::json(reason))

@@ -301,7 +301,8 @@ impl Store {
         Ok(found.len())
     }
 
-    /// Drops the jobs that wait for a worker although their deadline has passed. How many were.
+    /// Drops the jobs that wait for a worker, or for a sender to take their proof, although their deadline
+    /// has passed or they are cancelled. How many were.
     ///
     /// # Errors
     /// The database fails.
@@ -321,8 +322,41 @@ impl Store {
             let reason = Reason::new(ReasonCode::DeadlinePassed, message);
             self.end(&mut tx, &id, State::Dropped, &reason, "deadline").await?;
         }
+        let statement = self.taking(
+            "SELECT id, cancel FROM bundles WHERE relay = 'wanted' AND sender IS NULL
+               AND (cancel = 1 OR EXISTS (SELECT 1 FROM jobs WHERE jobs.bundle = bundles.id
+                                          AND jobs.deadline <= $1)) {skip}",
+        );
+        let untaken = sqlx::query(statement)
+            .bind(rows::integer(self.now_ms() / 1000))
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in &untaken {
+            let (id, cancel): (String, i64) = (row.try_get("id")?, row.try_get("cancel")?);
+            let (state, code, message) = match cancel {
+                1 => (State::Cancelled, ReasonCode::Cancelled, "cancelled before a sender took it"),
+                _ => (
+                    State::Dropped,
+                    ReasonCode::DeadlinePassed,
+                    "its deadline passed before a sender took its proof",
+                ),
+            };
+            let reason = Reason::new(code, message);
+            let jobs = sqlx::query("SELECT id FROM jobs WHERE bundle = $1 AND state = 'proved'")
+                .bind(&id)
+                .fetch_all(&mut *tx)
+                .await?;
+            for job in &jobs {
+                let job: String = job.try_get("id")?;
+                self.end(&mut tx, &job, state, &reason, "housekeeping").await?;
+            }
+            sqlx::query("UPDATE bundles SET relay = 'done' WHERE id = $1")
+                .bind(&id)
+                .execute(&mut *tx)
+                .await?;
+        }
         tx.commit().await?;
-        Ok(found.len())
+        Ok(found.len() + untaken.len())
     }
 
     async fn requeue(

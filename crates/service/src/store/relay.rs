@@ -19,7 +19,7 @@ pub struct Relay {
     pub attestations: Vec<Attestation>,
     /// Last second, since 1970, in which all of it may be recorded.
     pub deadline: u64,
-    /// Whether a transaction with it was signed.
+    /// Whether the relayer was given it: a transaction with it may be on its way.
     pub sent: bool,
 }
 
@@ -75,9 +75,8 @@ impl Store {
     /// The database fails.
     pub async fn spent(&self, sender: &str, ms: u64) -> Result<u128> {
         let found = sqlx::query(
-            "SELECT MAX(jobs.tx) AS tx FROM jobs JOIN bundles ON bundles.id = jobs.bundle
-             WHERE bundles.sender = $1 AND jobs.tx IS NOT NULL AND jobs.updated_ms > $2
-             GROUP BY jobs.bundle",
+            "SELECT DISTINCT jobs.tx AS tx FROM jobs JOIN bundles ON bundles.id = jobs.bundle
+             WHERE bundles.sender = $1 AND jobs.tx IS NOT NULL AND jobs.updated_ms > $2",
         )
         .bind(sender)
         .bind(rows::integer(self.now_ms().saturating_sub(ms)))
@@ -90,6 +89,18 @@ impl Store {
             spent = spent.saturating_add(fee.unwrap_or(0));
         }
         Ok(spent)
+    }
+
+    /// Writes down that the relayer is given a proof: it may be sent from then on.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn handed(&self, bundle: &str) -> Result<()> {
+        sqlx::query("UPDATE bundles SET handed = 1 WHERE id = $1")
+            .bind(bundle)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
     /// Lets another process send with a key.
@@ -168,17 +179,15 @@ impl Store {
         let body: String = row.try_get("body")?;
         let bundle: ProofBundle =
             serde_json::from_str(&body).map_err(|error| rows::corrupt("bundles.body", error))?;
-        let jobs =
-            sqlx::query("SELECT state, attestations FROM jobs WHERE bundle = $1 ORDER BY id")
-                .bind(id)
-                .fetch_all(&self.pool)
-                .await?;
+        let jobs = sqlx::query("SELECT attestations FROM jobs WHERE bundle = $1 ORDER BY id")
+            .bind(id)
+            .fetch_all(&self.pool)
+            .await?;
         let mut attestations = Vec::new();
-        let mut sent = false;
+        let handed: i64 = row.try_get("handed")?;
         for job in &jobs {
             let own: Option<Vec<Attestation>> = rows::parsed(job, "attestations")?;
             attestations.extend(own.into_iter().flatten());
-            sent |= rows::state(job)? != State::Proved;
         }
         let deadline = bundle.answered().iter().map(|request| request.deadline).min();
         Ok(Some(Relay {
@@ -187,7 +196,7 @@ impl Store {
             bundle,
             attestations,
             deadline: deadline.unwrap_or(0),
-            sent,
+            sent: handed == 1,
         }))
     }
 

@@ -30,6 +30,8 @@ CREATE TABLE jobs (
     nonce           BIGINT,
     -- seconds since 1970; of a request that has none yet, valid_for seconds from its proof on
     deadline        BIGINT,
+    -- 1 if the client chose it
+    deadline_given  BIGINT NOT NULL,
     valid_for       BIGINT NOT NULL,
     bundle          TEXT,
     outputs         TEXT,
@@ -73,6 +75,8 @@ CREATE TABLE bundles (
     relay         TEXT NOT NULL,
     -- 1 if its transaction is not wanted any more
     cancel        BIGINT NOT NULL,
+    -- 1 once a relayer was given it
+    handed        BIGINT NOT NULL DEFAULT 0,
     -- the key that sends it, once one has taken it
     sender        TEXT,
     created_ms    BIGINT NOT NULL

@@ -43,7 +43,8 @@ fn a_proof_is_one_sender_s() {
         // Another's word changes nothing.
         place.store.relayed("b", &a[0].0, &Outcome::Submitted).await.expect("ignored");
         assert!(!place.store.relay(&a[0].0).await.expect("read").expect("there").sent);
-        place.store.relayed("a", &a[0].0, &Outcome::Submitted).await.expect("noted");
+        // From the moment that a relayer has it, it may be sent.
+        place.store.handed(&a[0].0).await.expect("noted");
         assert!(place.store.relay(&a[0].0).await.expect("read").expect("there").sent);
     });
 }
@@ -144,5 +145,43 @@ fn a_key_is_one_process_s_until_it_leaves_or_is_silent() {
         assert!(!own("a").await);
         place.store.leave_sender("0xa", "b").await.expect("left");
         assert!(own("a").await);
+    });
+}
+
+#[test]
+fn a_proof_that_no_sender_takes_ends_with_its_deadline_or_when_it_is_cancelled() {
+    on_both(async |place| {
+        let mut ids = vec![];
+        for index in 1..=2 {
+            ids.push(place.submit(place.job(index)).await);
+            let jobs = place.claim("w").await;
+            assert!(place.prove("w", jobs).await);
+        }
+        place.store.cancel(&ids[0], "tester").await.expect("asked for");
+        assert_eq!(place.store.drop_overdue().await.expect("looked"), 1);
+        assert_eq!(
+            (place.state(&ids[0]).await, place.state(&ids[1]).await),
+            ("cancelled", "proved")
+        );
+        place.clock.advance(3_601_000);
+        assert_eq!(place.store.drop_overdue().await.expect("looked"), 1);
+        assert_eq!(place.state(&ids[1]).await, "dropped");
+    });
+}
+
+#[test]
+fn a_key_of_nobody_s_choice_is_free_again_when_its_job_ended_without_a_record() {
+    on_both(async |place| {
+        for (key, again) in [("request:a:1", true), ("client:a:mine", false)] {
+            let mut job = place.job(1);
+            job.idempotency_key = key.into();
+            let id = place.submit(job.clone()).await;
+            place.store.cancel(&id, "tester").await.expect("cancelled");
+            job.id = place.store.new_id();
+            assert_eq!(place.submit(job).await != id, again, "{key}");
+            for job in place.claim("w").await {
+                place.store.cancel(&job.id, "tester").await.expect("cancelled");
+            }
+        }
     });
 }
