@@ -147,6 +147,7 @@ fn what_cannot_be_done_is_said_at_once_and_why() {
         (desk.post("/v1/jobs/none/cancel", &json!({})), 404, "no_job"),
         (desk.get("/v1/nothing"), 404, "not_found"),
         (desk.get("/v1/jobs/%00"), 404, "not_found"),
+        (desk.get("/v1/jobs?model=%00"), 400, "query"),
         (desk.get("/v1/jobs/%ff"), 400, "request"),
         (raw(&[], "[\"small\"]"), 400, "order"),
         (raw(&[], &format!("{text} 1")), 400, "json"),

@@ -267,6 +267,9 @@ pub(crate) async fn list(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(bad(format!("limit is {limit}: it must be 1 to {MAX_PAGE}")));
     }
+    if [&which.model, &which.cursor].into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(bad("model and cursor hold no NUL".into()));
+    }
     let filter = Filter {
         state: which.state,
         model: which.model,
