@@ -17,5 +17,6 @@ mod model_update;
 mod records;
 mod router_stop;
 mod service;
+mod service_troubles;
 mod soak;
 mod together;

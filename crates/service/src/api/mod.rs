@@ -5,6 +5,7 @@ mod jobs;
 mod listen;
 mod models;
 mod ops;
+mod orders;
 mod page;
 mod problem;
 
@@ -139,9 +140,9 @@ impl Modify for Bearer {
 /// The API, and its document.
 fn documented() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(jobs::score))
-        .routes(routes!(jobs::proof))
-        .routes(routes!(jobs::relay))
+        .routes(routes!(orders::score))
+        .routes(routes!(orders::proof))
+        .routes(routes!(orders::relay))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::events))

@@ -153,3 +153,44 @@ fn a_database_that_is_killed_and_comes_back_has_lost_nothing() {
         assert_eq!(place.story(&id).await, ["queued", "proving", "proved"]);
     });
 }
+
+#[test]
+fn several_processes_that_store_one_key_at_once_make_one_job_and_fail_nobody_else() {
+    on_both(async |place| {
+        // A writer each, as every process has.
+        let writers: Vec<_> = (0..4).map(|_| Intake::start(place.store.clone(), 1000)).collect();
+        let jobs = (0..40).map(|index| {
+            let mut job = place.job(index);
+            if index % 2 == 0 {
+                (job.subject, job.idempotency_key) = (Some(subject(1)), "client:a:same".into());
+            }
+            writers[usize::from(index) % 4].submit(job)
+        });
+        let mut ids: Vec<String> = vec![];
+        for answer in futures::future::join_all(jobs).await {
+            ids.push(answer.expect("stored, or known").job.id);
+        }
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 21, "twenty of their own, and one");
+    });
+}
+
+#[test]
+fn a_deadline_that_its_client_chose_outlives_a_retry() {
+    on_both(async |place| {
+        let (mut given, mut free) = (place.job(1), place.job(2));
+        given.deadline = Some(place.store.now_ms() / 1000 + 60);
+        (given.keep_input, free.keep_input) = (true, true);
+        let chosen = given.deadline;
+        for (job, expected) in [(given, chosen), (free, None)] {
+            let id = place.submit(job).await;
+            place.store.cancel(&id, "tester").await.expect("cancelled");
+            let again = place.store.retry(&id, "tester").await.expect("its input was kept");
+            assert_eq!((again.state, again.deadline), (State::Queued, expected));
+            place.store.cancel(&id, "tester").await.expect("cancelled");
+            place.clock.advance(61_000);
+            assert_eq!(place.store.retry(&id, "tester").await.is_err(), expected.is_some());
+        }
+    });
+}
