@@ -95,8 +95,8 @@ impl<'a> Submission<'a> {
         }
     }
 
-    /// The records that the proof states, in the order of [`Submitted::records`]; none if they are
-    /// not there yet.
+    /// The records that the proof states, in the order of [`super::Submitted::records`]; none if they
+    /// are not there yet.
     ///
     /// # Errors
     /// Other records stand there; the node does not answer.
