@@ -167,9 +167,8 @@ impl Core {
         let attempt = self.sign_and_store(job, nonce, fees, gas_limit, false).await?;
         if market.tip > policy.max_tip {
             let (tip, cap) = (market.tip, policy.max_tip);
-            let note = format!(
-                "the node suggests a tip of {tip} wei per gas; the cap is {cap} (--max-tip)"
-            );
+            let note =
+                format!("the market's tip is {tip} wei per gas; the cap is {cap} (--max-tip)");
             self.storage.set_note(job.id, Some(&note)).await?;
         }
         let state = self.broadcast(job, &attempt, true).await;
@@ -223,7 +222,16 @@ impl Core {
         let head = self.head().await?;
         let chain_id = self.scope.chain_id;
         let base_fee = head.base_fee.ok_or(RelayerError::NoBaseFee { chain_id })?;
-        Ok(Market { base_fee, tip: self.backend.suggested_tip().await? })
+        // Not every node keeps a history of fees.
+        let paid = self.backend.paid_tips(fees::HISTORY).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "no history of fees");
+            Vec::new()
+        });
+        let tip = match fees::market_tip(paid) {
+            Some(tip) => tip,
+            None => self.backend.suggested_tip().await?,
+        };
+        Ok(Market { base_fee, tip })
     }
 
     async fn check_balance(&self, call: &Call, fees: Fees, gas_limit: u64) -> Result<()> {

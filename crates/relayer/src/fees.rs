@@ -7,7 +7,8 @@
 //! ever priced above the ceiling; a replacement that cannot be both high enough for the
 //! node and below the ceiling is not made, and the caller broadcasts the old one again.
 //!
-//! Whatever a node suggests, a tip is never above its cap; a replacement is never above a
+//! The market's tip is what was paid in the newest blocks, or what the node suggests where
+//! these say too little. Whatever that is, a tip is never above its cap; a replacement is never above a
 //! multiple of the job's first offer; and a transaction whose total could exceed the cap on
 //! its cost is not signed.
 
@@ -32,8 +33,24 @@ pub struct Fees {
 pub struct Market {
     /// Base fee of the latest block.
     pub base_fee: u128,
-    /// Tip that the node suggests.
+    /// Tip that transactions pay.
     pub tip: u128,
+}
+
+/// How many of the newest blocks say what tips are paid: four minutes of Ethereum's.
+pub const HISTORY: u64 = 20;
+/// Fewer blocks with transactions say nothing: our own may be the only ones.
+const LEAST_HISTORY: usize = 5;
+
+/// The median of the tips that blocks with transactions paid, each block's median; `None` if there
+/// are too few. A median of medians is moved neither by one block of a hurry nor by our own
+/// replacements.
+pub fn market_tip(mut paid: Vec<u128>) -> Option<u128> {
+    if paid.len() < LEAST_HISTORY {
+        return None;
+    }
+    paid.sort_unstable();
+    paid.get(paid.len() / 2).copied()
 }
 
 /// How to price.
@@ -206,6 +223,14 @@ mod tests {
         max_raise: 10,
         max_cost: U256::MAX,
     };
+
+    #[test]
+    fn the_markets_tip_is_the_median_of_what_blocks_paid() {
+        assert_eq!(market_tip(vec![]), None);
+        assert_eq!(market_tip(vec![9; 4]), None);
+        assert_eq!(market_tip(vec![2, 900, 1, 3, 2]), Some(2));
+        assert_eq!(market_tip(vec![5, 1, 4, 2, 3, 6]), Some(4));
+    }
 
     #[test]
     fn a_suggested_tip_above_its_cap_is_not_paid() {

@@ -103,7 +103,8 @@ impl Chains {
 
 fn node_options(config: &ChainConfig, chain_id: u64) -> NodeOptions {
     let rpc_urls = config.rpc_urls.iter().map(|url| url.0.as_str().into()).collect();
-    NodeOptions { rpc_urls, chain_id: Some(chain_id), ..NodeOptions::default() }
+    let quorum = config.quorum;
+    NodeOptions { rpc_urls, chain_id: Some(chain_id), quorum, ..NodeOptions::default() }
 }
 
 fn relayer_config(config: &ChainConfig, chain_id: u64) -> RelayerConfig {

@@ -65,6 +65,11 @@ pub struct ServiceConfig {
     pub rate: u32,
     /// Seconds that running work has to end after a signal.
     pub grace: f64,
+    /// Days after which jobs that ended are deleted, with their stories, proofs and idempotency keys.
+    /// Without it they stay.
+    pub keep_jobs: Option<f64>,
+    /// Address on which a `worker` answers `/healthz`, `/readyz` and `/metrics`; without it, none.
+    pub worker_listen: Option<SocketAddr>,
     /// Origins (`https://host`) that may be told of the ends of jobs. The secret that signs what
     /// they are told is in the environment variable VERDICT_WEBHOOK_SECRET.
     pub webhooks: Vec<String>,
@@ -78,6 +83,8 @@ pub struct ServiceConfig {
 pub struct ChainConfig {
     /// JSON-RPC endpoints; those that answer have to agree.
     pub rpc_urls: Vec<HiddenUrl>,
+    /// How many of them have to answer.
+    pub quorum: usize,
     /// Any other chain is refused.
     pub chain_id: Option<u64>,
     /// Whether this process sends transactions.
@@ -117,6 +124,7 @@ impl Default for ChainConfig {
     fn default() -> Self {
         Self {
             rpc_urls: vec![HiddenUrl("http://127.0.0.1:8545".into())],
+            quorum: 1,
             chain_id: None,
             send: true,
             keystores: vec![],
@@ -174,6 +182,8 @@ impl Default for ServiceConfig {
             max_body: 1 << 20,
             rate: 2000,
             grace: 20.0,
+            keep_jobs: None,
+            worker_listen: None,
             webhooks: vec![],
             refresh: vec![],
         }
@@ -237,12 +247,19 @@ impl ServiceConfig {
             let (field, value) = (field.to_owned(), value.to_string());
             Err(ServiceConfigError::Value { field, value, constraint: constraint.to_owned() })
         };
+        let loopback = [Some(self.listen), self.worker_listen]
+            .iter()
+            .flatten()
+            .all(|address| address.ip().is_loopback());
         rule(
-            self.authenticate || self.listen.ip().is_loopback(),
+            self.authenticate || loopback,
             "authenticate",
             &self.authenticate,
             "without tokens only a loopback address can be served",
         )?;
+        // The budget of a day looks back as far.
+        let fits = self.keep_jobs.is_none_or(|days| (2.0..=36_500.0).contains(&days));
+        rule(fits, "keep_jobs", &self.keep_jobs.unwrap_or_default(), "must be 2 to 36500 days")?;
         if let Some(HiddenUrl(url)) = &self.database {
             let postgres =
                 ["postgres://", "postgresql://"].iter().find_map(|s| url.strip_prefix(s));
@@ -287,6 +304,9 @@ impl ServiceConfig {
             rule(fits, field, &value.unwrap_or_default(), "must be 10^-9 to 10^9")?;
         }
         rule(!self.chain.rpc_urls.is_empty(), "chain.rpc_urls", &"empty", "needs an endpoint")?;
+        let quorum = (1..=self.chain.rpc_urls.len()).contains(&self.chain.quorum);
+        let constraint = "must be 1 to the number of `chain.rpc_urls`";
+        rule(quorum, "chain.quorum", &self.chain.quorum, constraint)?;
         for origin in &self.webhooks {
             let host = ["https://", "http://"].iter().find_map(|s| origin.strip_prefix(s));
             let plain =
@@ -332,6 +352,11 @@ mod tests {
             ("lease", |c| c.lease = 0.0),
             ("lease", |c| c.lease = f64::NAN),
             ("grace", |c| c.grace = 1e9),
+            ("keep_jobs", |c| c.keep_jobs = Some(1.0)),
+            ("authenticate", |c| {
+                c.authenticate = false;
+                c.worker_listen = Some(SocketAddr::from(([0, 0, 0, 0], 80)));
+            }),
             ("max_attempts", |c| c.max_attempts = 0),
             ("prefetch", |c| c.prefetch = 0),
             ("max_queued", |c| c.max_queued = 0),
@@ -342,6 +367,7 @@ mod tests {
             ("chain.max_fee", |c| c.chain.max_fee = Some(f64::INFINITY)),
             ("chain.max_cost", |c| c.chain.max_cost = Some(0.0)),
             ("chain.rpc_urls", |c| c.chain.rpc_urls.clear()),
+            ("chain.quorum", |c| c.chain.quorum = 2),
             ("webhooks", |c| c.webhooks = vec!["https://host/path".into()]),
             ("webhooks", |c| c.webhooks = vec!["ftp://host".into()]),
             ("refresh", |c| c.refresh = vec![refresh("0 * * * *", &[])]),

@@ -9,7 +9,7 @@ use verdict_relayer::clock::{Clock, SystemClock};
 
 use crate::{
     accept::Acceptance,
-    api::{App, listen, router},
+    api::{App, listen, router, worker_router},
     chains::Chains,
     config::{HiddenUrl, ServiceConfig},
     metrics::Metrics,
@@ -23,6 +23,8 @@ use crate::{
     worker::Worker,
 };
 
+/// Jobs that are deleted at a time, so that nobody waits long for it.
+const FORGOTTEN: u32 = 500;
 /// Name of the SQLite file in the data folder.
 const DATABASE: &str = "service.sqlite";
 /// Name of the file with the key of inputs.
@@ -215,24 +217,37 @@ impl Service {
         }
     }
 
-    /// Proves only, until `signal` is there.
+    /// Proves only, until `signal` is there. Whoever runs it is answered on `listener`: whether it
+    /// lives, whether it works, and its metrics.
     ///
     /// # Errors
     /// The keys of a model cannot be read.
     pub async fn work(
         self,
+        listener: Option<TcpListener>,
         chain: Option<ChainReader>,
         signal: impl Future<Output = ()> + Send,
     ) -> Result<(), ServiceError> {
-        let worker = self.worker(chain);
-        worker.warm_up().await?;
+        let worker = self.worker(chain.clone());
+        let app = Arc::new(App::new(self.acceptance(chain), self.metrics.clone(), &self.config));
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
+        if let Some(listener) = listener {
+            tasks.spawn(listen(listener, worker_router(app.clone()), stopping.clone()));
+        }
+        worker.warm_up().await?;
         tasks.spawn(self.housekeeping(stopping.clone()));
         tasks.spawn(async move { worker.run(stopping).await });
+        app.open();
         let ended = until(signal, &mut tasks).await;
+        app.close();
         self.wind_up(&stop, tasks).await;
         ended
+    }
+
+    fn acceptance(&self, chain: Option<ChainReader>) -> Arc<Acceptance> {
+        let (store, models, key) = (self.store.clone(), self.models.clone(), self.key.clone());
+        Arc::new(Acceptance::new(store, models, key, chain, &self.config))
     }
 
     /// Serves on `listener` until `signal` is there, then ends in order: no new work is taken, the
@@ -252,13 +267,7 @@ impl Service {
             return Err(ServiceError::NoSecret);
         }
         let Chains { reader, senders } = chains;
-        let acceptance = Arc::new(Acceptance::new(
-            self.store.clone(),
-            self.models.clone(),
-            self.key.clone(),
-            reader.clone(),
-            &self.config,
-        ));
+        let acceptance = self.acceptance(reader.clone());
         let app = Arc::new(App::new(acceptance.clone(), self.metrics.clone(), &self.config));
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -303,7 +312,7 @@ impl Service {
         self.store.close().await;
     }
 
-    /// Takes back what dead workers held, and drops what is too late.
+    /// Takes back what dead workers held, drops what is too late, and forgets what is long over.
     fn housekeeping(&self, mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
         let (store, config) = (self.store.clone(), self.config.clone());
         let metrics = self.metrics.clone();
@@ -316,6 +325,12 @@ impl Service {
                 }
                 if let Err(error) = store.drop_overdue().await {
                     tracing::warn!(%error, "deadlines are not looked at");
+                }
+                if let Some(days) = config.keep_jobs {
+                    let before = store.now_ms().saturating_sub(ServiceConfig::ms(days * 86_400.0));
+                    if let Err(error) = store.forget(before, FORGOTTEN).await {
+                        tracing::warn!(%error, "old jobs are not deleted");
+                    }
                 }
                 tokio::select! {
                     () = store.clock().sleep(every) => {}

@@ -22,6 +22,9 @@ pub(crate) struct Node {
         default_value = "http://127.0.0.1:8545"
     )]
     pub(crate) rpc_url: Vec<RpcUrl>,
+    /// How many of the endpoints have to answer
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) quorum: usize,
 }
 
 /// The chain and the sending key. The key itself comes from a keystore file or from

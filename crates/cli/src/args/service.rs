@@ -37,6 +37,10 @@ pub(crate) struct ChainFlags {
     #[arg(long = "rpc-url", value_name = "URL", env = "ETH_RPC_URL", hide_env_values = true)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) rpc_urls: Vec<String>,
+    /// How many of the endpoints have to answer (default: 1)
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) quorum: Option<usize>,
     /// Refuse any other chain
     #[arg(long, value_name = "ID")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +97,9 @@ pub(crate) struct Work {
     pub(crate) settings: Settings,
     #[command(flatten)]
     pub(crate) chain: ChainFlags,
+    /// Address on which it answers /healthz, /readyz and /metrics (default: none)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) computing: Computing,
 }

@@ -24,7 +24,8 @@ const DATABASE: &str = "relayer.db";
 impl args::Node {
     /// The endpoints of a chain; any chain's if it is not given.
     pub(crate) fn options(&self, chain_id: Option<u64>) -> NodeOptions {
-        NodeOptions { rpc_urls: self.rpc_url.clone(), chain_id, ..NodeOptions::default() }
+        let (rpc_urls, quorum) = (self.rpc_url.clone(), self.quorum);
+        NodeOptions { rpc_urls, chain_id, quorum, ..NodeOptions::default() }
     }
 }
 

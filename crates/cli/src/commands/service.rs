@@ -1,6 +1,6 @@
 //! `verdict serve`, `worker` and `token`.
 
-use std::{path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use serde::Serialize;
 use serde_json::json;
@@ -78,9 +78,7 @@ pub(crate) fn serve(args: &Serve, ui: &Ui) -> Outcome {
                 ui.note(&format!("model {}: {}", model.name(), verdict::INSECURE));
             }
         }
-        let listener = TcpListener::bind(listen).await;
-        let listener =
-            listener.map_err(|source| failure(ServiceError::Listen { address: listen, source }))?;
+        let listener = bind(listen).await?;
         if let Some(path) = service.first_token().await.map_err(failure)? {
             let path = path.display();
             ui.note(&format!("the first token, with every right, is in {path}"));
@@ -94,6 +92,7 @@ pub(crate) fn serve(args: &Serve, ui: &Ui) -> Outcome {
 pub(crate) fn work(args: &Work, ui: &Ui) -> Outcome {
     let mut flags = flags(&args.setups, &args.settings)?;
     set(&mut flags, "chain", Some(settings(&args.chain)?))?;
+    set(&mut flags, "worker_listen", args.listen)?;
     let config = load(args.settings.config.as_deref(), flags)?;
     if config.database.is_none() {
         let what = "a worker shares a database with its `serve`, and SQLite is one process's";
@@ -101,16 +100,25 @@ pub(crate) fn work(args: &Work, ui: &Ui) -> Outcome {
             Failure::usage(what).hint("give --database postgres://…; `serve` itself proves")
         );
     }
-    let chain_config = config.chain.clone();
+    let (listen, chain_config) = (config.worker_listen, config.chain.clone());
     runtime()?.block_on(async {
         let service = Service::open(config, args.computing.options()).await.map_err(failure)?;
         let reader = match service.models().chain_id() {
             Some(id) => Chains::read(&chain_config, id).await.map_err(no_chain)?.reader,
             None => None,
         };
+        let listener = match listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         ui.note("waiting for jobs");
-        service.work(reader, signal()).await.map_err(failure)
+        service.work(listener, reader, signal()).await.map_err(failure)
     })
+}
+
+async fn bind(address: SocketAddr) -> Outcome<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| failure(ServiceError::Listen { address, source }))
 }
 
 pub(crate) fn token(command: &TokenCommand, ui: &Ui) -> Outcome {

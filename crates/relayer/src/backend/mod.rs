@@ -95,6 +95,10 @@ pub trait ChainBackend: Debug + Send + Sync {
     /// The data of the logs that a query selects.
     async fn logs(&self, query: &LogQuery) -> Result<Vec<Bytes>, RpcError>;
 
+    /// The median tip of each of the newest `blocks` blocks that hold transactions, in wei per gas,
+    /// weighted by gas (`eth_feeHistory`).
+    async fn paid_tips(&self, blocks: u64) -> Result<Vec<u128>, RpcError>;
+
     /// The tip that the node suggests, in wei per gas.
     async fn suggested_tip(&self) -> Result<u128, RpcError>;
 

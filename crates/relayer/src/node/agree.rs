@@ -2,7 +2,7 @@
 //!
 //! One endpoint is believed, because there is nobody else to ask. Of several, each is asked,
 //! and those that answer have to say the same; an endpoint that lies is found out as long as
-//! an honest one answers. "The newest block" is another one at each endpoint, so that it is
+//! an honest one answers. A quorum says how many have to answer. "The newest block" is another one at each endpoint, so that it is
 //! replaced by the lowest head of them all, on which they can agree. What differs for a
 //! moment, as in a reorganization, is asked again for a while.
 
@@ -161,7 +161,7 @@ impl Node {
     }
 
     /// The answers of all endpoints, asked at once, or the first one's error if none answers.
-    /// One that did not answer lately, or serves another chain, is asked only if no other can be.
+    /// One that did not answer lately, or serves another chain, is asked only if there are too few others.
     async fn ask_all<T, F, Fut>(
         &self,
         method: &'static str,
@@ -175,7 +175,8 @@ impl Node {
         let now = Instant::now();
         let usable = |endpoint: &&Endpoint| !endpoint.rests(now) && !self.is_foreign(endpoint);
         let mut asked: Vec<&Endpoint> = self.endpoints.iter().filter(usable).collect();
-        if asked.is_empty() {
+        if asked.len() < self.options.quorum {
+            asked.clear();
             asked.extend(&self.endpoints);
         }
         let limit = self.options.rpc_timeout;
@@ -193,6 +194,12 @@ impl Node {
                     fault = fault.or(Some(error));
                 }
             }
+        }
+        if (1..self.options.quorum).contains(&answers.len()) {
+            let (got, quorum) = (answers.len(), self.options.quorum);
+            let why = fault.map(|fault| format!(": {fault}")).unwrap_or_default();
+            let message = format!("{got} of the {quorum} endpoints of a quorum answered{why}");
+            return Err(RpcError::new(RpcErrorKind::Unreachable, "the node", method, &message));
         }
         let mut answers = answers.into_iter();
         match (answers.next(), fault) {

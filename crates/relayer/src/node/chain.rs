@@ -191,6 +191,19 @@ impl ChainBackend for Node {
         .await
     }
 
+    async fn paid_tips(&self, blocks: u64) -> Result<Vec<u128>, RpcError> {
+        let history = self
+            .ask("eth_feeHistory", |provider| async move {
+                provider.get_fee_history(blocks, BlockNumberOrTag::Latest, &[50.0]).await
+            })
+            .await?;
+        let rewards = history.reward.unwrap_or_default();
+        let of_blocks = rewards.iter().zip(&history.gas_used_ratio);
+        let with_transactions = of_blocks.filter(|(_, used)| **used > 0.0);
+        let most = usize::try_from(blocks).unwrap_or(usize::MAX);
+        Ok(with_transactions.filter_map(|(tips, _)| tips.first().copied()).take(most).collect())
+    }
+
     async fn suggested_tip(&self) -> Result<u128, RpcError> {
         self.ask("eth_maxPriorityFeePerGas", |provider| async move {
             provider.get_max_priority_fee_per_gas().await

@@ -66,6 +66,9 @@ pub struct NodeOptions {
     pub retries: u32,
     /// How long endpoints that disagree are asked again, before that is an error.
     pub agreement_time: Duration,
+    /// How many endpoints have to answer, and to say the same, where they are asked together. With
+    /// 1, whoever silences all but one endpoint leaves its word alone.
+    pub quorum: usize,
 }
 
 impl Default for NodeOptions {
@@ -78,6 +81,7 @@ impl Default for NodeOptions {
             max_answer_bytes: 8 << 20,
             retries: 2,
             agreement_time: Duration::from_secs(4),
+            quorum: 1,
         }
     }
 }
@@ -116,6 +120,10 @@ impl NodeOptions {
         if self.agreement_time > Duration::from_secs(3600) {
             let value = format!("{} ms", self.agreement_time.as_millis());
             return error("agreement_time", value, "must be at most one hour");
+        }
+        if !(1..=self.rpc_urls.len()).contains(&self.quorum) {
+            let constraint = "must be 1 to the number of endpoints (rpc_urls)";
+            return error("quorum", self.quorum.to_string(), constraint);
         }
         if self.retries > 100 {
             return error("retries", self.retries.to_string(), "must be at most 100");

@@ -99,6 +99,35 @@ async fn an_endpoint_that_answers_otherwise_is_an_error_that_names_both() {
 }
 
 #[tokio::test]
+async fn fewer_answers_than_a_quorum_are_none() {
+    let method = "eth_getTransactionCount";
+    let honest = saying(method, json!("0x5")).await;
+    let of = |urls: &[&str], quorum| {
+        let rpc_urls = urls.iter().map(|url| RpcUrl::from(*url)).collect();
+        let (rpc_timeout, agreement_time) = (Duration::from_millis(500), Duration::ZERO);
+        let options =
+            NodeOptions { rpc_urls, rpc_timeout, agreement_time, quorum, ..NodeOptions::default() };
+        Node::new(NodeOptions { retries: 0, ..options })
+    };
+    let dead = "http://127.0.0.1:1";
+    let two = of(&[honest.url(), dead, honest.url()], 2).unwrap();
+    // Also once the dead one is left alone.
+    for _ in 0..2 {
+        assert_eq!(question(&two, method).await.unwrap(), "5");
+    }
+    let one = of(&[dead, honest.url()], 2).unwrap();
+    for _ in 0..2 {
+        let error = question(&one, method).await.unwrap_err();
+        assert_eq!(error.kind, RpcErrorKind::Unreachable, "{error}");
+        assert!(error.to_string().contains("1 of the 2 endpoints"), "{error}");
+    }
+    for quorum in [0, 3] {
+        let error = of(&[dead, honest.url()], quorum).unwrap_err().to_string();
+        assert!(error.contains("quorum"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_reverts_at_one_endpoint_only_is_a_disagreement() {
     let reverting = Server::node(|method, _| {
         let error = json!({ "code": 3, "message": "execution reverted", "data": "0xdeadbeef" });

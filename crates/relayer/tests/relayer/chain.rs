@@ -71,6 +71,8 @@ pub(crate) struct State {
     salt: u64,
     /// Base fee of all blocks.
     pub(crate) base_fee: u128,
+    /// Tips of the newest blocks, if the node keeps a history.
+    pub(crate) paid_tips: Vec<u128>,
     /// Tip the node suggests.
     pub(crate) suggested_tip: u128,
     /// Only transactions with at least this tip are mined.
@@ -139,6 +141,7 @@ impl FakeChain {
             pool: BTreeMap::new(),
             salt: 0,
             base_fee: 10 * GWEI,
+            paid_tips: Vec::new(),
             suggested_tip: GWEI,
             mined_from_tip: 0,
             pool_from_tip: 0,
@@ -394,6 +397,13 @@ impl ChainBackend for FakeChain {
                 timestamp: number * BLOCK_MS / 1000,
                 base_fee: state.has_base_fee.then_some(state.base_fee),
             }))
+        })
+        .await
+    }
+
+    async fn paid_tips(&self, blocks: u64) -> Result<Vec<u128>, RpcError> {
+        self.answer("paid_tips", |state| {
+            Ok(state.paid_tips.iter().copied().take(blocks as usize).collect())
         })
         .await
     }

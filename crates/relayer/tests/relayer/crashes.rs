@@ -93,8 +93,17 @@ async fn killed_between_the_receipt_and_its_confirmations() {
 
 #[tokio::test]
 async fn killed_again_and_again_at_every_request_of_a_job() {
-    let methods =
-        ["code", "call", "estimate_gas", "block", "suggested_tip", "balance", "nonce", "send"];
+    let methods = [
+        "code",
+        "call",
+        "estimate_gas",
+        "block",
+        "paid_tips",
+        "suggested_tip",
+        "balance",
+        "nonce",
+        "send",
+    ];
     let bench = Bench::new();
     for method in methods {
         for fault in [Fault::HangBefore, Fault::HangAfter] {

@@ -7,7 +7,10 @@ use sqlx::{
 };
 use verdict_relayer::{JobState, RelayerError, StorageError, fees::GWEI};
 
-use crate::bench::{Bench, assert_finalized, call};
+use crate::{
+    bench::{Bench, assert_finalized, call},
+    chain::Fault,
+};
 
 #[tokio::test]
 async fn one_count_406_too_high_costs_nothing() {
@@ -138,6 +141,26 @@ async fn a_database_that_an_earlier_version_filled_with_impossible_nonces_is_men
     assert_finalized(&status);
     assert_eq!(status.nonce, Some(0));
     assert_eq!(bench.counts(b"a"), (1, 1));
+}
+
+#[tokio::test]
+async fn a_first_offer_pays_what_the_newest_blocks_paid_or_what_the_node_suggests() {
+    let tip = async |paid: Vec<u128>, fails: bool| {
+        let bench = Bench::new();
+        bench.chain.state().paid_tips = paid;
+        if fails {
+            bench.chain.faults("paid_tips", [Fault::Unreachable]);
+        }
+        let relayer = bench.open().await;
+        let status = bench.complete(&relayer, "a").await;
+        assert_finalized(&status);
+        status.attempts[0].fees.tip
+    };
+    assert_eq!(tip(vec![3 * GWEI; 12], false).await, 3 * GWEI);
+    // Too few blocks, none, no answer: the suggestion.
+    assert_eq!(tip(vec![3 * GWEI; 4], false).await, GWEI);
+    assert_eq!(tip(vec![], false).await, GWEI);
+    assert_eq!(tip(vec![3 * GWEI; 12], true).await, GWEI);
 }
 
 #[tokio::test]

@@ -3,30 +3,39 @@
 use std::{
     collections::HashMap,
     num::NonZeroU32,
-    sync::{Mutex, PoisonError},
+    sync::{PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
 use axum::http::{HeaderMap, StatusCode, header};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
 use crate::{
     config::ServiceConfig,
-    store::{Scope, Store, Token},
+    store::{Scope, Store, Token, hash},
 };
 
-/// How long a token is believed without asking the database: so long works a revoked one at most.
+/// How long the tokens are believed without asking the database: so long works a revoked one at most.
 const BELIEVED: Duration = Duration::from_secs(5);
-/// Tokens that are remembered.
-const REMEMBERED: usize = 1024;
+/// How often the database is asked for all of them because of one that is not among them.
+const ASKED: Duration = Duration::from_millis(250);
 
-/// The door.
+/// The door. It knows every valid token: guesses, however many, cost the database nothing and nobody
+/// else his turn.
 pub(crate) struct Door {
     authenticate: bool,
     limiter: DefaultKeyedRateLimiter<String>,
-    tokens: Mutex<HashMap<[u8; 32], (Token, Instant)>>,
+    tokens: RwLock<Known>,
+    /// Held by who asks the database.
+    asking: tokio::sync::Mutex<()>,
+}
+
+/// The valid tokens by their hashes, and since when.
+#[derive(Default)]
+struct Known {
+    tokens: HashMap<String, Token>,
+    since: Option<Instant>,
 }
 
 impl std::fmt::Debug for Door {
@@ -46,7 +55,8 @@ impl Door {
         Self {
             authenticate: config.authenticate,
             limiter: RateLimiter::keyed(quota),
-            tokens: Mutex::default(),
+            tokens: RwLock::default(),
+            asking: tokio::sync::Mutex::default(),
         }
     }
 
@@ -91,29 +101,30 @@ impl Door {
     }
 
     async fn token(&self, store: &Store, secret: &str) -> Result<Option<Token>, Problem> {
-        let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        // Found by its hash: how long that takes says nothing about the secret.
+        let hash = hash(secret);
         {
-            let known = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((token, since)) = known.get(&hash)
-                && since.elapsed() < BELIEVED
+            let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+            if known.since.is_some_and(|since| since.elapsed() < BELIEVED)
+                && let Some(token) = known.tokens.get(&hash)
             {
                 return Ok(Some(token.clone()));
             }
         }
-        // Guesses are bounded like everything else; whoever was known is no guess.
-        if !self.tokens.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&hash) {
-            self.limit("unknown")?;
+        // It may be new. One asks for all who wait, and not again at once: whoever came before the
+        // answer has it.
+        let came = Instant::now();
+        let _asking = self.asking.lock().await;
+        let since = self.tokens.read().unwrap_or_else(PoisonError::into_inner).since;
+        if since.is_none_or(|since| since < came) {
+            if let Some(since) = since {
+                tokio::time::sleep(ASKED.saturating_sub(since.elapsed())).await;
+            }
+            let (since, tokens) = (Some(Instant::now()), store.valid_tokens().await?);
+            *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Known { tokens, since };
         }
-        let token = store.token(secret).await?;
-        let mut known = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
-        match &token {
-            Some(token) => known.insert(hash, (token.clone(), Instant::now())),
-            None => known.remove(&hash),
-        };
-        Ok(token)
+        let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(known.tokens.get(&hash).cloned())
     }
 
     fn limit(&self, client: &str) -> Result<(), Problem> {

@@ -14,12 +14,16 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
+use tokio_io_timeout::TimeoutStream;
+
 use crate::stopped;
 
 /// Connections at one time; the next ones wait to be taken.
 const CONNECTIONS: usize = 900;
 /// How long the head of a request may take, and a connection that asks for nothing stays open.
 const HEAD_TIME: Duration = Duration::from_secs(15);
+/// How long whoever asked may read nothing of the answer.
+const WRITE_TIME: Duration = Duration::from_secs(30);
 
 /// Serves until `stop` says so, and then what has been asked for.
 pub(crate) async fn listen(listener: TcpListener, routes: Router, mut stop: watch::Receiver<bool>) {
@@ -49,8 +53,10 @@ pub(crate) async fn listen(listener: TcpListener, routes: Router, mut stop: watc
         };
         // Answers are small and awaited.
         let _ = socket.set_nodelay(true);
+        let mut socket = TimeoutStream::new(socket);
+        socket.set_write_timeout(Some(WRITE_TIME));
         let service = TowerToHyperService::new(routes.clone());
-        let connection = server.serve_connection(TokioIo::new(socket), service);
+        let connection = server.serve_connection(TokioIo::new(Box::pin(socket)), service);
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             // A client that goes away is no error of ours.

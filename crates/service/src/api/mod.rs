@@ -165,6 +165,15 @@ pub fn document() -> utoipa::openapi::OpenApi {
     document
 }
 
+/// What a worker answers those who run it.
+pub fn worker_router(app: Arc<App>) -> Router {
+    let routes = Router::new()
+        .route("/healthz", get(ops::healthz))
+        .route("/readyz", get(ops::readyz))
+        .route("/metrics", get(ops::metrics));
+    bounded(routes, app)
+}
+
 /// Everything that is served.
 pub fn router(app: Arc<App>) -> Router {
     let text = document().to_pretty_json().unwrap_or_default();
@@ -172,17 +181,18 @@ pub fn router(app: Arc<App>) -> Router {
         let text = text.clone();
         async move { ([(header::CONTENT_TYPE, "application/json")], text) }
     };
-    let limit = app.max_body;
-    documented()
-        .0
-        .route("/openapi.json", get(openapi))
-        .merge(page::routes())
+    bounded(documented().0.route("/openapi.json", get(openapi)).merge(page::routes()), app)
+}
+
+/// Routes with what all of them have.
+fn bounded(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+    routes
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async {
             let detail = "this path takes another method; see /openapi.json";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
         })
-        .layer(RequestBodyLimitLayer::new(limit))
+        .layer(RequestBodyLimitLayer::new(app.max_body))
         .layer(CatchPanicLayer::custom(|_| {
             let detail = "this should not have happened; the log says more";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()

@@ -16,6 +16,7 @@ mod deliveries;
 mod intake;
 mod queue;
 mod relay;
+mod retention;
 mod rows;
 mod schema;
 mod tokens;
@@ -46,7 +47,7 @@ pub use deliveries::Delivery;
 pub use intake::{Accepted, Intake, IntakeError, NewBundle, NewJob};
 pub use queue::{Claimed, Claims, Done, Then};
 pub use relay::{Outcome, Relay};
-pub use tokens::{Scope, Token, TokenError, new_secret};
+pub use tokens::{Scope, Token, TokenError, hash, new_secret};
 
 type Result<T> = std::result::Result<T, StoreError>;
 

@@ -117,14 +117,18 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_next ON deliveries (state, next_ms);
 ";
 
+/// Whoever looks for the next job of a long queue finds it first, and sorts nothing.
+const NEXT: &str = "
+CREATE INDEX jobs_next ON jobs (model, priority DESC, id) WHERE state = 'queued';
+CREATE INDEX deliveries_job ON deliveries (job_id);
+";
+
 /// The tables' history.
 pub(super) fn migrator() -> Migrator {
-    let first = FIRST.into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "jobs".into(),
-        MigrationType::Simple,
-        first,
-        false,
-    )])
+    let steps = [("jobs", FIRST), ("next", NEXT)];
+    let steps = (1..).zip(steps).map(|(version, (name, statements))| {
+        let statements = statements.into_sql_str();
+        Migration::new(version, name.into(), MigrationType::Simple, statements, false)
+    });
+    Migrator::with_migrations(steps.collect())
 }

@@ -3,7 +3,7 @@
 //! A token is 256 random bits; the database has its SHA-256, which is enough for a secret that
 //! nobody can guess.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use rand::{RngCore, rngs::OsRng};
 use serde::{Deserialize, Serialize};
@@ -98,7 +98,8 @@ pub fn new_secret() -> String {
     format!("vdt_{}", hex::encode(random))
 }
 
-fn hash(secret: &str) -> String {
+/// What the database has of a secret.
+pub fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
@@ -190,16 +191,14 @@ impl Store {
         }
     }
 
-    /// The token of a secret, unless it was revoked.
+    /// The tokens that were not revoked, by the hash of their secrets ([`hash`]).
     ///
     /// # Errors
     /// The database fails.
-    pub async fn token(&self, secret: &str) -> Result<Option<Token>> {
-        // Found by its hash: how long that takes says nothing about the secret.
-        let row = sqlx::query("SELECT * FROM tokens WHERE hash = $1 AND revoked_ms IS NULL")
-            .bind(hash(secret))
-            .fetch_optional(&self.pool)
+    pub async fn valid_tokens(&self) -> Result<HashMap<String, Token>> {
+        let found = sqlx::query("SELECT * FROM tokens WHERE revoked_ms IS NULL")
+            .fetch_all(&self.reading)
             .await?;
-        row.as_ref().map(token).transpose()
+        found.iter().map(|row| Ok((row.try_get("hash")?, token(row)?))).collect()
     }
 }

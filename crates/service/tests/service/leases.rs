@@ -253,3 +253,40 @@ fn a_proof_that_fails_is_tried_again_a_few_times() {
         }
     });
 }
+
+#[test]
+fn of_many_workers_at_once_one_has_a_job() {
+    on_both(async |place| {
+        const JOBS: usize = 60;
+        for about in 0..JOBS {
+            // Twenty subjects: three jobs of each, one after the other.
+            place.submit(place.job((about % 20) as u8)).await;
+        }
+        let workers = (0..8).map(|worker| {
+            let (store, name) = (place.store.clone(), format!("w{worker}"));
+            tokio::spawn(async move {
+                let (mut mine, mut idle) = (vec![], 0);
+                while idle < 20 {
+                    // Two may want one subject's lane: one gets it, the other an error or nothing.
+                    let taken = store.claim(&name, &claims(2, 0), 10_000).await.unwrap_or_default();
+                    idle = if taken.is_empty() { idle + 1 } else { 0 };
+                    mine.extend(taken.into_iter().map(|job| (job.id, job.subject)));
+                    tokio::task::yield_now().await;
+                }
+                mine
+            })
+        });
+        let mut taken = vec![];
+        for worker in workers.collect::<Vec<_>>() {
+            taken.extend(worker.await.expect("ended"));
+        }
+        // Nobody proves, so a subject's later jobs wait for its first.
+        assert_eq!(taken.len(), 20, "{taken:?}");
+        taken.sort_by_key(|(_, subject)| *subject);
+        taken.dedup_by_key(|(_, subject)| *subject);
+        assert_eq!(taken.len(), 20);
+        for (id, _) in &taken {
+            assert_eq!(place.story(id).await, ["queued", "proving"]);
+        }
+    });
+}

@@ -6,4 +6,5 @@ mod door;
 mod leases;
 mod postgres;
 mod relays;
+mod retention;
 mod submissions;
