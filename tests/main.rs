@@ -17,6 +17,7 @@ mod model_update;
 mod records;
 mod router_stop;
 mod service;
+mod service_operations;
 mod service_troubles;
 mod soak;
 mod together;

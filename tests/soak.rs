@@ -23,7 +23,7 @@ use crate::common::{
 };
 
 #[path = "../crates/service/tests/service/postgres.rs"]
-mod postgres;
+pub(crate) mod postgres;
 
 /// What a run is like.
 struct Soak {

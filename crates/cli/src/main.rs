@@ -19,15 +19,28 @@ mod ui;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+use verdict_service::Traces;
 
 fn main() -> ExitCode {
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(error) => return not_understood(&error),
     };
-    log(&args);
     let ui = ui::Ui::new(args.json);
-    match commands::run(&args.command, &ui) {
+    let done = log(&args).and_then(|traces| {
+        let done = commands::run(&args.command, &ui);
+        if let Some(traces) = traces {
+            traces.flush();
+        }
+        done
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             ui.failure(&failure);
@@ -36,16 +49,30 @@ fn main() -> ExitCode {
     }
 }
 
-/// What a service does is logged; of the other commands, what VERDICT_LOG asks for.
-fn log(args: &args::Args) {
-    let runs_on = matches!(args.command, args::Command::Serve(_) | args::Command::Worker(_));
-    let default = if runs_on { "info,sqlx=warn" } else { "off" };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("VERDICT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+/// What a service does is logged, and traced if the environment asks for it; of the other commands,
+/// what VERDICT_LOG asks for is logged.
+fn log(args: &args::Args) -> failure::Outcome<Option<Traces>> {
+    let process = match args.command {
+        args::Command::Serve(_) => Some("verdict-serve"),
+        args::Command::Worker(_) => Some("verdict-worker"),
+        _ => None,
+    };
+    let default = if process.is_some() { "info,sqlx=warn" } else { "off" };
+    let filter = EnvFilter::try_from_env("VERDICT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let log = log.with_ansi(colours);
-    if args.json { log.json().init() } else { log.init() }
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    let log = if args.json { log.json().boxed() } else { log.boxed() };
+    let traces = match process {
+        Some(process) => Traces::from_env(process)?,
+        None => None,
+    };
+    // Ours alone: what libraries do in between tells operators nothing.
+    let ours = Targets::new().with_targets(
+        ["verdict_service", "verdict_relayer"].map(|target| (target, LevelFilter::INFO)),
+    );
+    let layer = traces.as_ref().map(|traces| traces.layer().with_filter(ours));
+    tracing_subscriber::registry().with(layer).with(log.with_filter(filter)).init();
+    Ok(traces)
 }
 
 /// Arguments that clap refuses, and the help that was asked for.

@@ -31,6 +31,7 @@ pub mod seal;
 pub mod sender;
 pub mod service;
 pub mod store;
+pub mod traces;
 pub mod webhook;
 pub mod worker;
 
@@ -42,6 +43,7 @@ pub use config::{
 };
 pub use models::{ModelConfig, Models};
 pub use service::{Service, ServiceError, open_store};
+pub use traces::Traces;
 
 /// Returns once work is to end, or nobody is left to say so.
 pub(crate) async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {

@@ -19,7 +19,10 @@ use prometheus_client::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{Store, StoreError};
+use crate::{
+    job::Transaction,
+    store::{Store, StoreError},
+};
 
 /// One label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -183,12 +186,16 @@ impl Metrics {
     }
 
     /// Scores are recorded for good.
-    pub(crate) fn recorded(&self, model: &str, scores: usize, paid: Option<(u64, f64)>) {
+    pub(crate) fn recorded(&self, model: &str, scores: usize) {
         self.0.recorded.get_or_create(&of(model)).inc_by(scores as u64);
-        if let Some((gas, ether)) = paid {
-            self.0.gas.get_or_create(&of(model)).inc_by(gas);
-            self.0.fees.get_or_create(&of(model)).inc_by(ether);
-        }
+    }
+
+    /// A transaction is final, whatever came of it.
+    pub(crate) fn paid(&self, model: &str, transaction: Option<&Transaction>) {
+        let Some(transaction) = transaction else { return };
+        let wei: f64 = transaction.fee_wei.parse().unwrap_or_default();
+        self.0.gas.get_or_create(&of(model)).inc_by(transaction.gas_used);
+        self.0.fees.get_or_create(&of(model)).inc_by(wei / 1e18);
     }
 
     /// A block left the chain.

@@ -7,6 +7,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
+use tracing::{Instrument, Span};
 use verdict::{Chain, ChainError, Error, Kind, Settled, Submission, SubmitError};
 use verdict_relayer::{DropReason, JobId, JobState, JobStatus, Rejection, TxReceipt};
 
@@ -17,6 +18,7 @@ use crate::{
     models::Models,
     stopped,
     store::{Outcome, Relay, Store, StoreError},
+    traces::of_jobs,
 };
 
 /// How often the balance is looked at.
@@ -26,6 +28,8 @@ const RECORD_LAG_MS: u64 = 120_000;
 
 /// The time that a budget is for.
 const DAY_MS: u64 = 86_400_000;
+/// How long it is remembered what a transaction took.
+const KEPT_MS: u64 = 2 * DAY_MS;
 /// How long a key is this process's without a word from it.
 const OWNED_MS: u64 = 60_000;
 
@@ -150,7 +154,9 @@ impl Sender {
         ids.sort_unstable();
         let spent = self.over_budget().await?;
         for id in &ids {
-            self.start(id, spent.as_ref()).await?;
+            let span =
+                self.span(id, |flight| flight.job.is_none(), || tracing::info_span!("hand over"));
+            self.start(id, spent.as_ref()).instrument(span).await?;
         }
         // Asking for all of them may have taken long.
         if !self.owns().await? {
@@ -168,6 +174,14 @@ impl Sender {
         }
         self.watch_balance().await?;
         Ok(self.troubles == 0)
+    }
+
+    /// A span in the trace of a proof's jobs while `of` holds.
+    fn span(&self, id: &str, of: fn(&Flight) -> bool, span: fn() -> Span) -> Span {
+        match self.flights.get(id).filter(|flight| of(flight)) {
+            Some(flight) => of_jobs(span(), flight.relay.jobs.iter().map(String::as_str)),
+            None => Span::none(),
+        }
     }
 
     /// Whether the key is this service's to send with.
@@ -326,13 +340,18 @@ impl Sender {
             }
             JobState::Included => {
                 if let Some(receipt) = &status.receipt {
-                    let outcome = Outcome::Included(self.transaction(receipt));
+                    let transaction = self.transaction(receipt);
+                    if self.flights.get(id).is_some_and(|f| f.seen != Some(State::Included)) {
+                        self.store.paid(&transaction, KEPT_MS).await?;
+                    }
+                    let outcome = Outcome::Included(transaction);
                     self.seen(id, State::Included, &outcome).await?;
                     self.free(id).await?;
                 }
             }
             JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => {
-                self.conclude(id, &status).await?;
+                let span = self.span(id, |_| true, || tracing::info_span!("conclude"));
+                self.conclude(id, &status).instrument(span).await?;
             }
         }
         Ok(())
@@ -364,6 +383,10 @@ impl Sender {
                 return Ok(self.end(id, state, reason).await?);
             }
         };
+        let transaction = status.receipt.as_ref().map(|receipt| self.transaction(receipt));
+        if let Some(transaction) = &transaction {
+            self.store.paid(transaction, KEPT_MS).await?;
+        }
         let (state, reason) = match submission.recorded(&self.chain).await {
             Ok(Some(_))
                 if status.state != JobState::Finalized && !self.lasts(&submission).await =>
@@ -372,11 +395,8 @@ impl Sender {
                 return Ok(self.hold(id, Reason::new(ReasonCode::Chain, message)).await?);
             }
             Ok(Some(records)) => {
-                let transaction = status.receipt.as_ref().map(|receipt| self.transaction(receipt));
-                let paid = transaction
-                    .as_ref()
-                    .map(|tx| (tx.gas_used, tx.fee_wei.parse::<f64>().unwrap_or_default() / 1e18));
-                self.metrics.recorded(&relay.model, records.len(), paid);
+                self.metrics.recorded(&relay.model, records.len());
+                self.metrics.paid(&relay.model, transaction.as_ref());
                 self.store.relayed(&self.name, id, &Outcome::Finalized(transaction)).await?;
                 self.flights.remove(id);
                 return Ok(());
@@ -410,15 +430,15 @@ impl Sender {
                 }
                 Refusal::Final(error) => refusal(&error),
                 Refusal::Recorded => {
-                    let transaction =
-                        status.receipt.as_ref().map(|receipt| self.transaction(receipt));
+                    self.metrics.paid(&relay.model, transaction.as_ref());
                     self.store.relayed(&self.name, id, &Outcome::Finalized(transaction)).await?;
                     self.flights.remove(id);
                     return Ok(());
                 }
             },
         };
-        Ok(self.end(id, state, reason).await?)
+        self.metrics.paid(&relay.model, transaction.as_ref());
+        Ok(self.end_by(id, state, reason, transaction).await?)
     }
 
     /// The relayer gave up on what a node said: it is asked again after a while, until the deadline.
@@ -456,8 +476,19 @@ impl Sender {
     }
 
     async fn end(&mut self, id: &str, state: State, reason: Reason) -> Result<(), StoreError> {
+        self.end_by(id, state, reason, None).await
+    }
+
+    async fn end_by(
+        &mut self,
+        id: &str,
+        state: State,
+        reason: Reason,
+        transaction: Option<Transaction>,
+    ) -> Result<(), StoreError> {
         tracing::warn!(bundle = id, %state, reason = reason.message, "a proof is not recorded");
-        self.store.relayed(&self.name, id, &Outcome::Ended(state, reason)).await?;
+        let outcome = Outcome::Ended(state, reason, transaction);
+        self.store.relayed(&self.name, id, &outcome).await?;
         self.flights.remove(id);
         Ok(())
     }

@@ -18,6 +18,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
 use verdict::{ChainReader, EngineOptions, Error, Prover, Salt, ScoreRequest, next_nonces};
 
 use crate::{
@@ -28,6 +29,7 @@ use crate::{
     seal::DataKey,
     stopped,
     store::{Claimed, Claims, Done, Store, StoreError, Then},
+    traces::of_jobs,
 };
 
 /// How long a worker waits before it looks for jobs again, if nobody tells it.
@@ -322,8 +324,11 @@ impl Worker {
                 continue;
             }
             let (worker, given) = (self.clone(), jobs.clone());
-            let work = move || worker.proof(given, inputs, requests);
+            let ids = || jobs.iter().map(|job| job.id.as_str());
             let model = jobs.first().map(|job| job.model.as_str()).unwrap_or_default();
+            let span = tracing::info_span!("prove", model, jobs = jobs.len());
+            let span = of_jobs(span, ids());
+            let work = move || span.in_scope(|| worker.proof(given, inputs, requests));
             let why = match tokio::task::spawn_blocking(work).await {
                 Ok(Ok(proof)) => {
                     self.metrics.proved(model, proof.proof_ms);
@@ -386,8 +391,12 @@ impl Worker {
         while let Some((lease, done)) = stored.recv().await {
             let jobs = done.jobs.len();
             let mut tries = 0_u32;
+            let span = || {
+                let span = tracing::info_span!("store proof", jobs);
+                of_jobs(span, done.jobs.iter().map(|job| job.id.as_str()))
+            };
             loop {
-                match self.store.proved(&lease.name, &done).await {
+                match self.store.proved(&lease.name, &done).instrument(span()).await {
                     Ok(true) => {
                         tracing::info!(jobs, ms = done.proof_ms, "proof stored");
                         break;

@@ -108,7 +108,12 @@ pub(crate) fn work(args: &Work, ui: &Ui) -> Outcome {
             None => None,
         };
         let listener = match listen {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => {
+                let listener = bind(address).await?;
+                let address = listener.local_addr().unwrap_or(address);
+                ui.note(&format!("answering on http://{address}"));
+                Some(listener)
+            }
             None => None,
         };
         ui.note("waiting for jobs");

@@ -29,6 +29,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer};
+use tracing::Instrument;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
@@ -43,6 +44,7 @@ use crate::{
     config::ServiceConfig,
     metrics::Metrics,
     store::{Scope, Store},
+    traces::of_request,
 };
 
 /// How long a body may take.
@@ -214,7 +216,11 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let mut response = match request.uri().path().contains("%00") {
         // No database keeps it, and nothing here has it in its name.
         true => Problem::not_found().into_response(),
-        false => next.run(request).await,
+        false => {
+            let span = tracing::info_span!("request", %method, route, id);
+            let span = of_request(span, request.headers());
+            next.run(request).instrument(span).await
+        }
     };
     let (status, ms) = (response.status(), start.elapsed().as_millis());
     if status == StatusCode::PAYLOAD_TOO_LARGE {

@@ -11,6 +11,8 @@ use crate::job::{Job, Reason, ReasonCode, State, Transaction};
 pub struct Relay {
     /// Its id.
     pub id: String,
+    /// Its jobs.
+    pub jobs: Vec<String>,
     /// Its model.
     pub model: String,
     /// The proof.
@@ -32,8 +34,8 @@ pub enum Outcome {
     Included(Transaction),
     /// Recorded for good; by somebody else's transaction if there is none.
     Finalized(Option<Transaction>),
-    /// It ended otherwise.
-    Ended(State, Reason),
+    /// It ended otherwise; if a transaction was mined and reverted, by that.
+    Ended(State, Reason, Option<Transaction>),
 }
 
 impl Outcome {
@@ -42,7 +44,7 @@ impl Outcome {
             Self::Submitted => State::Submitted,
             Self::Included(_) => State::Included,
             Self::Finalized(_) => State::Finalized,
-            Self::Ended(state, _) => *state,
+            Self::Ended(state, ..) => *state,
         }
     }
 }
@@ -69,26 +71,46 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Wei that a sender's transactions of the last `ms` took, those of a proof counted once.
+    /// Remembers what a transaction in a block took, once; of others it forgets what is older than
+    /// `keep_ms`.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn paid(&self, transaction: &Transaction, keep_ms: u64) -> Result<()> {
+        let now = self.now_ms();
+        sqlx::query(
+            "INSERT INTO fees (hash, sender, wei, at_ms) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (hash) DO UPDATE SET wei = $3",
+        )
+        .bind(transaction.hash.to_string())
+        .bind(transaction.sender.to_string())
+        .bind(&transaction.fee_wei)
+        .bind(rows::integer(now))
+        .execute(&self.pool)
+        .await?;
+        sqlx::query("DELETE FROM fees WHERE at_ms < $1")
+            .bind(rows::integer(now.saturating_sub(keep_ms)))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Wei that a sender's transactions of the last `ms` took, those included that reverted or took the
+    /// place of others.
     ///
     /// # Errors
     /// The database fails.
     pub async fn spent(&self, sender: &str, ms: u64) -> Result<u128> {
-        let found = sqlx::query(
-            "SELECT DISTINCT jobs.tx AS tx FROM jobs JOIN bundles ON bundles.id = jobs.bundle
-             WHERE bundles.sender = $1 AND jobs.tx IS NOT NULL AND jobs.updated_ms > $2",
-        )
-        .bind(sender)
-        .bind(rows::integer(self.now_ms().saturating_sub(ms)))
-        .fetch_all(&self.pool)
-        .await?;
-        let mut spent = 0_u128;
-        for row in &found {
-            let transaction: Option<Transaction> = rows::parsed(row, "tx")?;
-            let fee = transaction.and_then(|transaction| transaction.fee_wei.parse().ok());
-            spent = spent.saturating_add(fee.unwrap_or(0));
-        }
-        Ok(spent)
+        let found = sqlx::query("SELECT wei FROM fees WHERE sender = $1 AND at_ms > $2")
+            .bind(sender)
+            .bind(rows::integer(self.now_ms().saturating_sub(ms)))
+            .fetch_all(&self.pool)
+            .await?;
+        found.iter().try_fold(0_u128, |spent, row| {
+            let wei: String = row.try_get("wei")?;
+            let fee: u128 = wei.parse().map_err(|_| rows::corrupt("fees.wei", wei))?;
+            Ok(spent.saturating_add(fee))
+        })
     }
 
     /// Writes down that the relayer is given a proof: it may be sent from then on.
@@ -179,19 +201,21 @@ impl Store {
         let body: String = row.try_get("body")?;
         let bundle: ProofBundle =
             serde_json::from_str(&body).map_err(|error| rows::corrupt("bundles.body", error))?;
-        let jobs = sqlx::query("SELECT attestations FROM jobs WHERE bundle = $1 ORDER BY id")
+        let found = sqlx::query("SELECT id, attestations FROM jobs WHERE bundle = $1 ORDER BY id")
             .bind(id)
             .fetch_all(&self.pool)
             .await?;
-        let mut attestations = Vec::new();
+        let (mut jobs, mut attestations) = (Vec::new(), Vec::new());
         let handed: i64 = row.try_get("handed")?;
-        for job in &jobs {
+        for job in &found {
+            jobs.push(job.try_get("id")?);
             let own: Option<Vec<Attestation>> = rows::parsed(job, "attestations")?;
             attestations.extend(own.into_iter().flatten());
         }
         let deadline = bundle.answered().iter().map(|request| request.deadline).min();
         Ok(Some(Relay {
             id: id.to_owned(),
+            jobs,
             model: row.try_get("model")?,
             bundle,
             attestations,
@@ -235,8 +259,10 @@ impl Store {
         let found = sqlx::query(statement).bind(bundle).fetch_all(&mut *tx).await?;
         let transaction = match outcome {
             Outcome::Included(transaction) => Some(transaction),
-            Outcome::Finalized(transaction) => transaction.as_ref(),
-            _ => None,
+            Outcome::Finalized(transaction) | Outcome::Ended(.., transaction) => {
+                transaction.as_ref()
+            }
+            Outcome::Submitted => None,
         };
         let mut ended = false;
         for row in &found {
@@ -246,8 +272,13 @@ impl Store {
             }
             let by = Some(sender);
             match outcome {
-                Outcome::Ended(state, reason) => {
+                Outcome::Ended(state, reason, _) => {
                     ended = true;
+                    sqlx::query("UPDATE jobs SET tx = COALESCE($1, tx) WHERE id = $2")
+                        .bind(transaction.map(rows::json))
+                        .bind(&job.id)
+                        .execute(&mut *tx)
+                        .await?;
                     self.end(&mut tx, &job.id, *state, reason, sender).await?;
                 }
                 Outcome::Submitted | Outcome::Included(_) | Outcome::Finalized(_) => {

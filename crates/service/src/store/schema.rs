@@ -117,10 +117,20 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_next ON deliveries (state, next_ms);
 ";
 
-/// Whoever looks for the next job of a long queue finds it first, and sorts nothing.
+/// Whoever looks for the next job of a long queue finds it first, and sorts nothing; what was paid is
+/// remembered.
 const NEXT: &str = "
 CREATE INDEX jobs_next ON jobs (model, priority DESC, id) WHERE state = 'queued';
 CREATE INDEX deliveries_job ON deliveries (job_id);
+
+-- what transactions of a key took, whatever became of their jobs
+CREATE TABLE fees (
+    hash   TEXT PRIMARY KEY,
+    sender TEXT NOT NULL,
+    wei    TEXT NOT NULL,
+    at_ms  BIGINT NOT NULL
+);
+CREATE INDEX fees_sender ON fees (sender, at_ms);
 ";
 
 /// The tables' history.

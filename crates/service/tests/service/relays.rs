@@ -77,7 +77,7 @@ fn a_job_follows_its_transaction_through_a_reorganization() {
         assert_eq!(job.transaction, Some(transaction(6)));
         assert_eq!((job.nonce, job.score.as_deref()), (Some(7), Some("500")));
         // It is over: nothing is said of it any more.
-        tell(Outcome::Ended(State::Dropped, Reason::new(ReasonCode::Chain, "late"))).await;
+        tell(Outcome::Ended(State::Dropped, Reason::new(ReasonCode::Chain, "late"), None)).await;
         assert_eq!(place.state(&id).await, "finalized");
         // The next one about the subject may go.
         let next = place.submit(place.job(1)).await;
@@ -120,7 +120,7 @@ fn a_refused_proof_is_sent_again_on_request_while_it_may_be_recorded() {
     on_both(async |place| {
         let (id, bundle) = proven(&place, 1, "s").await;
         let reason = Reason::new(ReasonCode::Refused, "OraclePaused()");
-        let end = Outcome::Ended(State::Rejected, reason.clone());
+        let end = Outcome::Ended(State::Rejected, reason.clone(), Some(transaction(5)));
         place.store.relayed("s", &bundle, &end).await.expect("ended");
         let job = place.store.job(&id).await.expect("a job");
         assert_eq!((job.state, job.reason), (State::Rejected, Some(reason)));
@@ -183,5 +183,23 @@ fn a_key_of_nobody_s_choice_is_free_again_when_its_job_ended_without_a_record() 
                 place.store.cancel(&job.id, "tester").await.expect("cancelled");
             }
         }
+    });
+}
+
+#[test]
+fn a_day_s_fees_are_those_of_every_transaction_once() {
+    on_both(async |place| {
+        let sender = transaction(1).sender.to_string();
+        let spent = async || place.store.spent(&sender, 86_400_000).await.expect("summed");
+        assert_eq!(spent().await, 0);
+        // One of them is seen twice, as before and after a reorganization.
+        for block in [1, 2, 2] {
+            place.store.paid(&transaction(block), 172_800_000).await.expect("noted");
+        }
+        assert_eq!(spent().await, 10);
+        place.clock.advance(86_400_000);
+        assert_eq!(spent().await, 0);
+        place.store.paid(&transaction(3), 172_800_000).await.expect("noted");
+        assert_eq!(spent().await, 5);
     });
 }

@@ -117,7 +117,7 @@ fn an_input_is_gone_when_its_proof_is_stored_unless_it_is_to_be_kept() {
                 verdict_service::job::ReasonCode::Refused,
                 "refused",
             );
-            let ended = verdict_service::store::Outcome::Ended(State::Rejected, reason);
+            let ended = verdict_service::store::Outcome::Ended(State::Rejected, reason, None);
             place.store.relayed("s", &bundle, &ended).await.expect("ended");
             let retried = place.store.retry(id, "tester").await;
             assert_eq!(retried.is_ok(), possible, "{retried:?}");
