@@ -390,6 +390,25 @@ mod tests {
     }
 
     #[test]
+    fn the_example_lists_every_setting_and_is_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/serve.toml.example");
+        let text = std::fs::read_to_string(path).expect("it is there");
+        let figment = Figment::from(Serialized::defaults(ServiceConfig::default()));
+        let config: ServiceConfig = figment.merge(Toml::string(&text)).extract().expect("settings");
+        config.validate().expect("valid");
+        let is_there = |name: &str| {
+            text.lines().any(|line| line.trim_start_matches('#').starts_with(&format!("{name} =")))
+        };
+        let all = Value::serialize(ServiceConfig::default()).expect("settings");
+        let all = all.into_dict().expect("a section");
+        let chain = all["chain"].as_dict().expect("a section");
+        let sections = ["models", "chain", "refresh", "signers"];
+        for name in all.keys().chain(chain.keys()) {
+            assert!(sections.contains(&name.as_str()) || is_there(name), "{name}");
+        }
+    }
+
+    #[test]
     fn flags_go_before_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("serve.toml");
