@@ -29,7 +29,7 @@ pub struct Curves {
 }
 
 /// One function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CurveTable {
     /// The number of the first segment.
     pub first: u64,
@@ -38,7 +38,7 @@ pub struct CurveTable {
 }
 
 /// base + slope·offset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Segment {
     /// z where the segment begins.
     pub base: i64,

@@ -260,11 +260,8 @@ impl<'a> Emitter<'a> {
                 self.paths(step, program, elements, trees, bias)
             }
             Kind::Curve { source, .. } => self.curves(step, *source, &self.fitted[index]),
-            Kind::Argument { view, low } => self.argument(step, view, *low),
-            Kind::Table { curve, source, .. } => {
-                let ends = program.steps[*source].bounds.first().copied().unwrap_or_default();
-                self.table(step, *curve, *source, ends)
-            }
+            Kind::Argument { view, arguments } => self.argument(step, view, *arguments),
+            Kind::Table { curve, source, domain, .. } => self.table(step, *curve, *source, domain),
             Kind::Staircase { view, stairs, exact } => self.staircase(step, view, stairs, *exact),
             Kind::Select(elements) => Ok(self.select(step, elements)),
             Kind::Products(pairs) => self.products(step, pairs),

@@ -19,10 +19,12 @@ mod view;
 
 pub(super) use self::{
     paths::{PathNode, PathTree},
-    step::{Kind, Numerator, Step, Terms},
+    step::{Domain, Kind, Numerator, Step, Terms},
     trees::Cut,
     view::{Part, View},
 };
+use std::collections::HashMap;
+
 use self::{trees::Known, view::add_part};
 use super::{
     Arguments, QuantizeError, Ranges,
@@ -60,6 +62,8 @@ struct Lowering<'a> {
     ranges: &'a Ranges,
     arguments: Arguments,
     convexity: Convexity<'a>,
+    /// What the table of a function's value, by tensor, holds.
+    domains: HashMap<usize, Domain>,
     decisions: Known,
     steps: Vec<Step>,
     /// The view of each tensor of the graph.
@@ -81,9 +85,11 @@ impl Program {
         let reads = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
         reads.for_each(|tensor| uses[tensor.0] += 1);
         let ends: Vec<_> = (0..ranges.input.len()).map(|index| ranges.ends(index)).collect();
+        let bounds = bounds(graph, &ends)?;
         let mut lowering = Lowering {
             graph,
-            bounds: bounds(graph, &ends)?,
+            domains: tables::domains(graph, &bounds),
+            bounds,
             ranges,
             arguments,
             convexity: Convexity::new(graph),

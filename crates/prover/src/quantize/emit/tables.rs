@@ -3,10 +3,10 @@
 use super::{Emitter, MIN_FRACTION_BITS, Made, Meaning, exp2, integer};
 use crate::{
     graph::Curve,
-    integer::{CurveTable, Curves, IntegerOp, Segment, bits_of},
+    integer::{CurveTable, Curves, IntegerOp, Interval, Segment, bits_of},
     quantize::{
         QuantizeError,
-        program::{Step, View},
+        program::{Domain, Step, View},
     },
 };
 
@@ -19,9 +19,9 @@ impl Emitter<'_> {
         &mut self,
         step: &Step,
         view: &View,
-        low: f64,
+        (low, high): (f64, f64),
     ) -> Result<Made, QuantizeError> {
-        let width = step.bounds.iter().map(|(_, hi)| hi - low).fold(0.0, f64::max);
+        let width = high - low;
         let largest = ((1u64 << self.value_bits) - (1 << self.offset_bits)) as f64 - 4.0;
         // Of a function of a constant there is nothing to tell apart.
         let finest = (largest / width.max(1e-9)).log2().floor() as i32;
@@ -65,23 +65,30 @@ impl Emitter<'_> {
         step: &Step,
         curve: Curve,
         source: usize,
-        ends: (f64, f64),
+        domain: &Domain,
     ) -> Result<Made, QuantizeError> {
         let made = &self.made[source];
         let Meaning::Affine { units, offsets, .. } = &made.meaning else {
             return Err(QuantizeError::Empty);
         };
         let (unit, start, input) = (units[0], offsets[0], made.tensor);
-        let lowest = step.bounds.iter().map(|(lo, _)| *lo).fold(f64::MAX, f64::min);
-        let width = step.bounds.iter().map(|(_, hi)| hi - lowest).fold(0.0, f64::max);
+        let (lowest, highest) = domain.values;
+        let width = highest - lowest;
         let mut bits = self.fraction_bits(step, made.bits, width)?;
         let values = self.analysis.bounds(input).to_vec();
         let all = |(lo, hi): (i128, i128), own: &(i128, i128)| (lo.min(own.0), hi.max(own.1));
-        let (least, greatest) = values.iter().fold((i128::MAX, 0), all);
+        let (mut least, mut greatest) = values.iter().fold((i128::MAX, 0), all);
+        if domain.shared {
+            // Whole, so that it is the others' too: rounding takes nobody beyond the next segment.
+            let segments = (domain.arguments.1 - start) / unit * exp2(-(self.offset_bits as i32));
+            let last = (segments.ceil().max(0.0) as i128 + 1) << self.offset_bits;
+            let most = (1i128 << self.value_bits) - 1;
+            (least, greatest) = (least.min(0), greatest.max(last - 1).min(most));
+        }
         let numbers = (least >> self.offset_bits) as u64..=(greatest >> self.offset_bits) as u64;
         let at = |number: u64| {
             let x = (number << self.offset_bits) as f64 * unit + start;
-            x.clamp(ends.0, ends.1)
+            x.clamp(domain.arguments.0, domain.arguments.1)
         };
         let one = 1i128 << self.graph.shift_bits;
         let half = 1i64 << (self.graph.shift_bits - 1);
@@ -107,18 +114,20 @@ impl Emitter<'_> {
             let (offset_bits, of) = (self.offset_bits, vec![0; step.len]);
             let mut curves = Curves { offset_bits, tables: vec![table], of };
             // Lifted by whole units until rounding cannot make one negative.
-            let bounds = |curves: &Curves| -> Vec<_> {
-                curves.bounds(&values).into_iter().flatten().collect()
+            let bounds = |curves: &Curves, values: &[Interval]| -> Vec<_> {
+                let whole = Curves { of: vec![0; values.len()], ..curves.clone() };
+                whole.bounds(values).into_iter().flatten().collect()
             };
-            let least = bounds(&curves).iter().map(|z| z.0).min().unwrap_or(0).min(0);
+            let held = if domain.shared { &[(least, greatest)][..] } else { &values };
+            let least = bounds(&curves, held).iter().map(|z| z.0).min().unwrap_or(0).min(0);
             let lift = (-least + one - 1) / one;
             let by = i64::try_from(lift * one).unwrap_or(i64::MAX);
             let segments = curves.tables.iter_mut().flat_map(|table| &mut table.segments);
             segments.for_each(|segment| segment.base = segment.base.saturating_add(by));
             offset -= lift as f64 * exp2(-bits);
-            let bounds = bounds(&curves);
-            let excess = self.excess(&bounds);
+            let excess = self.excess(&bounds(&curves, held));
             if excess <= 0 || bits == MIN_FRACTION_BITS {
+                let bounds = bounds(&curves, &values);
                 break (curves, bounds, offset);
             }
             bits = (bits - excess).max(MIN_FRACTION_BITS);

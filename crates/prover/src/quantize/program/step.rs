@@ -23,6 +23,17 @@ pub(in crate::quantize) struct Step {
     pub(in crate::quantize) operand: Option<i32>,
 }
 
+/// What a table holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::quantize) struct Domain {
+    /// The least and the greatest argument.
+    pub(in crate::quantize) arguments: (f64, f64),
+    /// The least and the greatest value.
+    pub(in crate::quantize) values: (f64, f64),
+    /// Whether the table is several nodes'.
+    pub(in crate::quantize) shared: bool,
+}
+
 #[derive(Debug)]
 pub(in crate::quantize) enum Kind {
     /// Elements of the model's inputs, from `first` on.
@@ -49,9 +60,15 @@ pub(in crate::quantize) enum Kind {
     /// made of it, are the graph's.
     Curve { curve: graph::Curve, source: usize, argument: TensorId, tensor: TensorId },
     /// A curve of a step's elements by a table of straight segments, one for all of them.
-    Table { curve: graph::Curve, source: usize, argument: TensorId, tensor: TensorId },
-    /// max(0, view − low), for a table: in the finest unit that it fits.
-    Argument { view: View, low: f64 },
+    Table {
+        curve: graph::Curve,
+        source: usize,
+        argument: TensorId,
+        tensor: TensorId,
+        domain: Domain,
+    },
+    /// max(0, view − low) for a table whose arguments are `(low, high)`: in the finest unit that these fit.
+    Argument { view: View, arguments: (f64, f64) },
     /// The view made whole, counted from the least of all elements; `exact` where it is of
     /// integers that are not rounded.
     Staircase { view: View, stairs: graph::Staircase, exact: bool },

@@ -1,5 +1,7 @@
 //! Where evaluations and the segments of their functions stand.
 
+use std::collections::HashMap;
+
 use halo2curves::bn256::Fr;
 
 use super::FUNCTION;
@@ -35,15 +37,20 @@ impl Curves {
         let mut functions: Vec<PlacedFunction> = Vec::new();
         let mut evaluations = Vec::new();
         let mut entry = 0;
+        // The same table of several nodes stands once.
+        let mut known: HashMap<&CurveTable, usize> = HashMap::new();
         for claim in &claims.curves {
-            let first = functions.len();
-            for table in &claim.curves.tables {
-                functions.push(PlacedFunction { entry, table: table.clone() });
-                entry += table.segments.len();
-            }
+            let mut place = |table| {
+                *known.entry(table).or_insert_with(|| {
+                    functions.push(PlacedFunction { entry, table: table.clone() });
+                    entry += table.segments.len();
+                    functions.len() - 1
+                })
+            };
+            let numbers: Vec<usize> = claim.curves.tables.iter().map(&mut place).collect();
             let own = claim.values.iter().zip(&claim.curves.of).enumerate();
             evaluations.extend(
-                own.map(|(output, (value, of))| (*value, first + of, (claim.node, output))),
+                own.map(|(output, (value, of))| (*value, numbers[*of], (claim.node, output))),
             );
         }
         evaluations.sort_unstable();
