@@ -2,7 +2,6 @@
 
 use ff::Field;
 use group::{Curve, Group};
-use halo2_proofs::transcript::{EncodedChallenge, Transcript, TranscriptRead};
 use halo2curves::{
     bn256::{Bn256, Fr, G1, G1Affine, G2Affine, Gt},
     msm::msm_serial,
@@ -14,7 +13,7 @@ use crate::{
     field::{domain_generator, interpolate, rotate},
     key::VerifyingKey,
     protocol::{Class, Group as Columns, Protocol},
-    transcript::{KeccakChallenge, KeccakTranscript},
+    transcript::KeccakTranscript,
 };
 
 /// Why a proof is refused.
@@ -95,36 +94,32 @@ pub fn read_proof(
         return Err(VerifyError::Length { expected, got: proof.len() });
     }
     let mut transcript = KeccakTranscript::new(proof);
-    transcript.common_scalar(vk.digest())?;
+    transcript.absorb_scalar(vk.digest());
     for instance in instances {
-        transcript.common_scalar(*instance)?;
+        transcript.absorb_scalar(*instance);
     }
-    let draw = |transcript: &mut KeccakTranscript<&[u8]>| {
-        let challenge: KeccakChallenge = transcript.squeeze_challenge();
-        challenge.get_scalar()
-    };
     let drawn = protocol.phases.iter().map(|phase| phase.challenges.len()).sum();
     let mut circuit = vec![Fr::ZERO; drawn];
     let mut groups = Vec::with_capacity(protocol.num_advice_groups());
     for phase in &protocol.phases {
         for _ in &phase.groups {
-            groups.push(transcript.read_point()?);
+            groups.push(transcript.next_point()?);
         }
         for challenge in &phase.challenges {
-            circuit[*challenge] = draw(&mut transcript);
+            circuit[*challenge] = transcript.draw();
         }
     }
-    let y = draw(&mut transcript);
+    let y = transcript.draw();
     let quotient =
-        (0..protocol.quotient_pieces).map(|_| transcript.read_point()).collect::<Result<_, _>>()?;
-    let x = draw(&mut transcript);
+        (0..protocol.quotient_pieces).map(|_| transcript.next_point()).collect::<Result<_, _>>()?;
+    let x = transcript.draw();
     let values = (0..protocol.num_evaluations())
-        .map(|_| transcript.read_scalar())
+        .map(|_| transcript.next_scalar())
         .collect::<Result<_, _>>()?;
-    let v = draw(&mut transcript);
-    let w = transcript.read_point()?;
-    let u = draw(&mut transcript);
-    let w_prime = transcript.read_point()?;
+    let v = transcript.draw();
+    let w = transcript.next_point()?;
+    let u = transcript.draw();
+    let w_prime = transcript.next_point()?;
     let challenges = Challenges { circuit, y, x, v, u };
     Ok(ReadProof { groups, quotient, values, w, w_prime, challenges })
 }
