@@ -162,9 +162,8 @@ export class Reader {
     return member === undefined || member.kind === "null" ? undefined : this.at(member, name);
   }
 
-  /** Whether a member stands there, be it null. */
-  has(name: string): boolean {
-    return this.json.kind === "object" && this.json.members.has(name);
+  isNull(): boolean {
+    return this.json.kind === "null";
   }
 
   list<T>(read: (item: Reader) => T): T[] {

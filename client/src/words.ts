@@ -9,9 +9,6 @@ export function word(value: bigint): Hex {
   return numberToHex(value, { size: 32 });
 }
 
-/** The bytes of hexadecimal text. */
-export { hexToBytes } from "viem";
-
 /** Those of inputs or outputs that are inference `index`'s of a batch of `batch`. */
 export function ofInference<T>(values: readonly T[], batch: number, index: number): T[] {
   return values.filter((_, at) => at % Math.max(batch, 1) === index);

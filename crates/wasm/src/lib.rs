@@ -21,8 +21,11 @@ use verdict_kzg::{portable::PortableKey, transcript::from_be_bytes};
 /// # Errors
 /// Why the bytes are no key, in words.
 pub fn describe(key: &[u8]) -> Result<String, String> {
-    let key = read(key)?;
-    Ok(format!(
+    read(key).map(|key| description(&key))
+}
+
+fn description(key: &PortableKey) -> String {
+    format!(
         r#"{{"shapeId":"{}","keyHash":"{}","srsFingerprint":"{}","ceremony":{},"k":{},"instances":{},"proofBytes":{}}}"#,
         hex(&key.shape_id()),
         hex(&key.key_hash()),
@@ -31,7 +34,7 @@ pub fn describe(key: &[u8]) -> Result<String, String> {
         key.key().k(),
         key.num_instances(),
         key.evm_proof_length(),
-    ))
+    )
 }
 
 /// Checks a proof in the form that contracts take. `instances` are its public values, 32
@@ -40,7 +43,6 @@ pub fn describe(key: &[u8]) -> Result<String, String> {
 /// # Errors
 /// Why the proof is refused, in words.
 pub fn verify(key: &[u8], instances: &[u8], evm_proof: &[u8]) -> Result<String, String> {
-    let description = describe(key)?;
     let key = read(key)?;
     let (words, rest) = instances.as_chunks::<32>();
     if !rest.is_empty() {
@@ -52,7 +54,7 @@ pub fn verify(key: &[u8], instances: &[u8], evm_proof: &[u8]) -> Result<String, 
     };
     let instances = words.iter().enumerate().map(element).collect::<Result<Vec<_>, _>>()?;
     key.verify(&instances, evm_proof).map_err(|error| error.to_string())?;
-    Ok(description)
+    Ok(description(&key))
 }
 
 fn read(key: &[u8]) -> Result<PortableKey, String> {
