@@ -58,7 +58,10 @@ export function parseJson(text: string, what: string): Json {
 
   const string = (): string => {
     const found = match(STRING);
-    if (found === undefined) return fail(at >= text.length ? "it ends too early" : "expected a string");
+    if (found === undefined) {
+      const open = text[at] === '"' && /^"(?:[^"\\\u0000-\u001f]|\\.)*\\?$/.test(text.slice(at));
+      return fail(open || at >= text.length ? "it ends too early" : "expected a string");
+    }
     return JSON.parse(found) as string;
   };
   const object = (start: number, depth: number): Json => {

@@ -34,13 +34,20 @@ export interface Revert {
 
 type ErrorEntry = Extract<Abi[number], { type: "error" }>;
 
-/** Abi's of the contracts that the programs know first: an error of several is theirs. */
+const error = (name: string): ErrorEntry => ({ type: "error", name, inputs: [] });
+/** What generated verifiers answer; there is one for each shape, so no artifact has its ABI. */
+const VERIFIER: Abi = [
+  ...["InvalidProofLength", "NonCanonicalCalldata", "InvalidKey", "InvalidInstanceCount", "InstanceOutOfRange"],
+  ...["InvalidPoint", "ScalarOutOfRange", "InvalidInverse", "PairingFailed"],
+].map(error);
+
+/** ABIs of the contracts that the programs know first: an error of several is theirs. */
 const FIRST: readonly (readonly [string, Abi])[] = [
   ["ModelRegistry", contracts.modelRegistryAbi],
   ["InferenceOracle", contracts.inferenceOracleAbi],
   ["SignerRegistry", contracts.signerRegistryAbi],
   ["InputSource", contracts.iInputSourceAbi],
-  ["VerdictVerifier", contracts.iVerdictVerifierAbi],
+  ["VerdictVerifier", VERIFIER],
 ];
 
 /** `creditLineAbi` is CreditLine's, `iModelRegistryAbi` IModelRegistry's. */
@@ -111,15 +118,14 @@ function decode(data: Hex, batch: boolean): Revert {
   return unknown(data);
 }
 
-/** The arguments, if the data is exactly an error's. */
+/** The arguments, if the data begins as an error's; what follows is nobody's. */
 function valuesOf(abi: Abi, data: Hex): readonly unknown[] | undefined {
   try {
     const { errorName, args } = decodeErrorResult({ abi, data });
     const values = (args ?? []) as readonly unknown[];
-    // Solidity's decoder takes more than one encoding; contracts return one.
-    return encodeErrorResult({ abi, errorName, args: values } as Parameters<typeof encodeErrorResult>[0]) === data.toLowerCase()
-      ? values
-      : undefined;
+    // Decoders take more than one encoding; contracts return one.
+    const encoded = encodeErrorResult({ abi, errorName, args: values } as Parameters<typeof encodeErrorResult>[0]);
+    return data.toLowerCase().startsWith(encoded) ? values : undefined;
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ use std::{error::Error, fs, path::Path};
 
 use alloy::primitives::{Address, B256};
 use verdict::{
-    PlanOptions, PlannedModel, Prover, ProverOptions, Ranges, Salt, ScoreRequest, Silent,
+    Objective, PlanOptions, PlannedModel, Prover, ProverOptions, Ranges, Salt, ScoreRequest, Silent,
     SrsChoice, setup,
 };
 
@@ -46,6 +46,8 @@ fn plan(name: &str, inputs: &Inputs) -> Result<PlannedModel, Box<dyn Error>> {
         committed: inputs.stated == Stated::Committed,
         batch,
         target_error: Some(1e-3),
+        // The chain circuit, whose words state one input each.
+        objective: if name == "chain" { Objective::Time } else { Objective::default() },
         ..PlanOptions::default()
     };
     if name == "credit" {

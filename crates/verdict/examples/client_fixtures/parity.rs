@@ -47,6 +47,7 @@ const SMALL: &[f64] = &[0.5, -0.25, 0.75];
 /// The fixtures: a folder each.
 pub(crate) const SETUPS: &[(&str, Inputs)] = &[
     ("credit", Inputs { stated: Stated::Private, inputs: &[CREDIT], salt: 0 }),
+    ("chain", Inputs { stated: Stated::Public, inputs: &[SMALL], salt: 0 }),
     ("public", Inputs { stated: Stated::Public, inputs: &[SMALL], salt: 0 }),
     (
         "committed",
