@@ -53,8 +53,16 @@ const FIRST: readonly (readonly [string, Abi])[] = [
 /** `creditLineAbi` is CreditLine's, `iModelRegistryAbi` IModelRegistry's. */
 const contractOf = (name: string) => name.charAt(0).toUpperCase() + name.slice(1).replace(/Abi$/, "");
 
-/** Every error by its selector, with the contract that declares it. */
-const ERRORS: ReadonlyMap<Hex, readonly [string, ErrorEntry]> = (() => {
+type Known = ReadonlyMap<Hex, readonly [contract: string, entry: ErrorEntry]>;
+let known: Known | undefined;
+
+/** Every error by its selector, with the contract that declares it; made when it is asked for first. */
+function errorsBySelector(): Known {
+  known ??= collectErrors();
+  return known;
+}
+
+function collectErrors(): Known {
   const rest = Object.entries(contracts).map(([name, abi]) => [contractOf(name), abi as Abi] as const);
   const errors = new Map<Hex, readonly [string, ErrorEntry]>();
   for (const [contract, abi] of [...FIRST, ...rest]) {
@@ -65,7 +73,7 @@ const ERRORS: ReadonlyMap<Hex, readonly [string, ErrorEntry]> = (() => {
     }
   }
   return errors;
-})();
+}
 
 function signatureOf({ name, inputs }: ErrorEntry): string {
   return `${name}(${inputs.map((input) => input.type).join(",")})`;
@@ -73,7 +81,7 @@ function signatureOf({ name, inputs }: ErrorEntry): string {
 
 /** Signatures of all errors that are decoded, with the contract that declares each. */
 export function knownErrors(): { contract: string; signature: string }[] {
-  return [...ERRORS.values()].map(([contract, entry]) => ({ contract, signature: signatureOf(entry) }));
+  return [...errorsBySelector().values()].map(([contract, entry]) => ({ contract, signature: signatureOf(entry) }));
 }
 
 const SOLIDITY = [
@@ -104,7 +112,7 @@ function decode(data: Hex, batch: boolean): Revert {
   if (data === "0x") return plain("Empty", "reverted without a reason");
   if (size(data) >= 4) {
     const selector = slice(data, 0, 4);
-    const [contract, entry] = ERRORS.get(selector) ?? [];
+    const [contract, entry] = errorsBySelector().get(selector) ?? [];
     if (entry?.name === "InferenceRefused") {
       const values = batch ? valuesOf([entry], data) : undefined;
       if (values !== undefined) return refused(contract, String(values[0]), values[1] as Hex);
