@@ -19,6 +19,27 @@ pub fn rotate(omega: Fr, k: u32, rotation: i32) -> Fr {
     omega.pow_vartime([i64::from(rotation).rem_euclid(order) as u64])
 }
 
+/// Replaces every nonzero value by its inverse, with one inversion.
+pub(crate) fn invert_chunk(values: &mut [Fr]) {
+    let mut product = Fr::ONE;
+    let mut prefixes = Vec::with_capacity(values.len());
+    for value in values.iter() {
+        prefixes.push(product);
+        if !bool::from(value.is_zero()) {
+            product *= value;
+        }
+    }
+    // A product of nonzero elements of a field has an inverse.
+    let mut inverse = product.invert().unwrap_or(Fr::ZERO);
+    for (value, prefix) in values.iter_mut().zip(prefixes).rev() {
+        if !bool::from(value.is_zero()) {
+            let next = inverse * *value;
+            *value = inverse * prefix;
+            inverse = next;
+        }
+    }
+}
+
 /// Coefficients of the polynomial through `(points[i], values[i])`; `None` when two
 /// points are equal.
 pub fn interpolate(points: &[Fr], values: &[Fr]) -> Option<Vec<Fr>> {

@@ -10,7 +10,7 @@ use halo2curves::{
 
 use crate::{
     expression::Leaf,
-    field::{domain_generator, interpolate, rotate},
+    field::{domain_generator, interpolate, invert_chunk, rotate},
     key::VerifyingKey,
     protocol::{Class, Group as Columns, Protocol},
     transcript::KeccakTranscript,
@@ -195,13 +195,15 @@ impl Linearisation {
 fn instance_value(k: u32, instances: &[Fr], point: Fr) -> Result<Fr, VerifyError> {
     let n = 1u64 << k;
     let omega = domain_generator(k);
-    let mut root = Fr::ONE;
-    let mut sum = Fr::ZERO;
-    for instance in instances {
-        let inverse = Option::<Fr>::from((point - root).invert());
-        sum += *instance * root * inverse.ok_or(VerifyError::DegenerateChallenge)?;
-        root *= omega;
+    let roots = std::iter::successors(Some(Fr::ONE), |root| Some(*root * omega));
+    let mut inverses: Vec<Fr> =
+        roots.clone().take(instances.len()).map(|root| point - root).collect();
+    if inverses.contains(&Fr::ZERO) {
+        return Err(VerifyError::DegenerateChallenge);
     }
+    invert_chunk(&mut inverses);
+    let terms = instances.iter().zip(roots).zip(&inverses);
+    let sum = terms.map(|((instance, root), inverse)| *instance * root * inverse).sum::<Fr>();
     let inverse_of_n = Fr::from(n).invert().unwrap_or(Fr::ZERO);
     Ok(sum * (point.pow_vartime([n]) - Fr::ONE) * inverse_of_n)
 }

@@ -32,8 +32,7 @@ fn a_key_is_what_its_file_says_and_proofs_hold_under_it() {
         assert_eq!(PortableKey::from_bytes(&key).expect("a key").to_bytes(), key);
         let told = verdict_wasm::describe(&key).expect("a key");
         let told: Value = serde_json::from_str(&told).expect("JSON");
-        let manifest: Value =
-            serde_json::from_slice(&file(setup, "manifest.json")).expect("JSON");
+        let manifest: Value = serde_json::from_slice(&file(setup, "manifest.json")).expect("JSON");
         assert_eq!(told["keyHash"], manifest["verifier"]["key_hash"]);
         assert_eq!(told["shapeId"], manifest["verifier"]["shape_id"]);
         assert_eq!(told["srsFingerprint"], manifest["srs"]["fingerprint"]);

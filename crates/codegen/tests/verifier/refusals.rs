@@ -9,7 +9,7 @@ use halo2curves::{
     group::prime::PrimeCurveAffine,
 };
 use verdict_codegen::{
-    CodegenError, ContractError, ProofError,
+    ContractError, ProofError,
     compile::{Bytecode, CompileError, Settings, StandardInput},
     evm_proof, key_payload, verify_evm_proof,
 };

@@ -1,5 +1,7 @@
 //! The key contract: a key in the words that a generated verifier reads.
 
+use std::collections::HashMap;
+
 use ff::Field;
 use group::prime::PrimeCurveAffine;
 use halo2curves::bn256::{Fr, G2Affine};
@@ -103,7 +105,14 @@ pub fn key_payload(
     check_rotations(vk)?;
     let omega = domain_generator(vk.k());
     let n = Fr::from(1u64 << vk.k());
-    let rotate = |rotation| rotate(omega, vk.k(), rotation);
+    // A root for each rotation, once: there are products of all pairs.
+    let roots: HashMap<i32, Fr> = protocol
+        .rotations()
+        .into_iter()
+        .chain([-1])
+        .map(|rotation| (rotation, rotate(omega, vk.k(), rotation)))
+        .collect();
+    let rotate = |rotation| roots.get(&rotation).copied().unwrap_or_default();
     let mut payload = Vec::new();
     for word in key_words(protocol) {
         match word {

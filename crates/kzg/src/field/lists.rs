@@ -4,7 +4,7 @@ use ff::{Field, PrimeField};
 use halo2curves::bn256::Fr;
 use rayon::prelude::*;
 
-use super::domain_generator;
+use super::{domain_generator, invert_chunk};
 
 /// Elements a task takes.
 const CHUNK: usize = 1 << 8;
@@ -24,25 +24,7 @@ pub fn powers(first: Fr, ratio: Fr, length: usize) -> Vec<Fr> {
 
 /// Replaces every nonzero value by its inverse, with one inversion a chunk.
 pub fn invert_all(values: &mut [Fr]) {
-    values.par_chunks_mut(CHUNK).for_each(|values| {
-        let mut product = Fr::ONE;
-        let mut prefixes = Vec::with_capacity(values.len());
-        for value in values.iter() {
-            prefixes.push(product);
-            if !bool::from(value.is_zero()) {
-                product *= value;
-            }
-        }
-        // A product of nonzero elements of a field has an inverse.
-        let mut inverse = product.invert().unwrap_or(Fr::ZERO);
-        for (value, prefix) in values.iter_mut().zip(prefixes).rev() {
-            if !bool::from(value.is_zero()) {
-                let next = inverse * *value;
-                *value = inverse * prefix;
-                inverse = next;
-            }
-        }
-    });
+    values.par_chunks_mut(CHUNK).for_each(invert_chunk);
 }
 
 /// `L_i(point) = ω^i (point^n − 1) / (n (point − ω^i))` for all rows i of the domain of

@@ -25,6 +25,8 @@ const MAX_DEGREE: usize = 1 << 8;
 const MAX_ROTATION: u32 = 1 << 24;
 /// Most distinct rotations: the key's words take as many products as pairs of them.
 const MAX_ROTATIONS: usize = 1 << 7;
+/// Most queries of instances: each takes work for every public value.
+const MAX_INSTANCE_QUERIES: usize = 1 << 4;
 /// Most values that a proof shows.
 const MAX_VALUES: usize = 1 << 13;
 
@@ -80,8 +82,9 @@ fn protocol(reader: &mut Reader<'_>) -> Result<Protocol, PortableError> {
     };
     let advice_queries = queries(reader, "advice queries", MAX_COLUMNS)?;
     let fixed_queries = queries(reader, "fixed queries", num_fixed_columns)?;
-    let instance_queries =
-        reader.list("instance queries", MAX_COLUMNS, 4, |reader| reader.rotation(MAX_ROTATION))?;
+    let instance_queries = reader.list("instance queries", MAX_INSTANCE_QUERIES, 4, |reader| {
+        reader.rotation(MAX_ROTATION)
+    })?;
     reader.require(
         has_instances || instance_queries.is_empty(),
         "there are queries of instances, and none of those",

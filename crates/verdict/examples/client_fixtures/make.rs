@@ -4,8 +4,8 @@ use std::{error::Error, fs, path::Path};
 
 use alloy::primitives::{Address, B256};
 use verdict::{
-    Objective, PlanOptions, PlannedModel, Prover, ProverOptions, Ranges, Salt, ScoreRequest, Silent,
-    SrsChoice, setup,
+    Objective, PlanOptions, PlannedModel, Prover, ProverOptions, Ranges, Salt, ScoreRequest,
+    Silent, SrsChoice, setup,
 };
 
 use crate::parity::{Inputs, SETUPS, Stated};
@@ -28,7 +28,8 @@ pub(crate) fn setups(root: &Path) -> Result<(), Box<dyn Error>> {
         let prover = Prover::open(work.path(), ProverOptions::default())?;
         let batch = inputs.inputs.len();
         let requests: Vec<_> = (0..batch).map(request).collect();
-        let salts = if inputs.stated == Stated::Committed { vec![Salt::from(inputs.salt)] } else { vec![] };
+        let salts =
+            if inputs.stated == Stated::Committed { vec![Salt::from(inputs.salt)] } else { vec![] };
         for (file, requests) in [("proof.json", &requests[..]), ("unbound.json", &[])] {
             let bundle = prover.prove_batch(inputs.inputs, &salts, requests)?;
             fs::write(folder.join(file), bundle.to_json()?)?;

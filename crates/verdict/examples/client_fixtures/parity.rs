@@ -8,7 +8,9 @@ use alloy::{
 };
 use halo2curves::bn256::Fr;
 use serde_json::{Value, json};
-use verdict::{Attestation, InferenceRequest, Manifest, ProofBundle, Salt, Statement, of_inference};
+use verdict::{
+    Attestation, InferenceRequest, Manifest, ProofBundle, Salt, Statement, of_inference,
+};
 use verdict_contracts::{
     attestation::{
         encode_attestations, inference, verify_attested_inference_calldata,
@@ -39,9 +41,8 @@ pub(crate) struct Inputs {
     pub(crate) salt: u128,
 }
 
-const CREDIT: &[f64] = &[
-    2., 54., 0., 9., 15945., 1., 2., 3., 2., 1., 4., 4., 58., 3., 1., 1., 3., 1., 2., 1.,
-];
+const CREDIT: &[f64] =
+    &[2., 54., 0., 9., 15945., 1., 2., 3., 2., 1., 4., 4., 58., 3., 1., 1., 3., 1., 2., 1.];
 const SMALL: &[f64] = &[0.5, -0.25, 0.75];
 
 /// The fixtures: a folder each.
@@ -49,14 +50,8 @@ pub(crate) const SETUPS: &[(&str, Inputs)] = &[
     ("credit", Inputs { stated: Stated::Private, inputs: &[CREDIT], salt: 0 }),
     ("chain", Inputs { stated: Stated::Public, inputs: &[SMALL], salt: 0 }),
     ("public", Inputs { stated: Stated::Public, inputs: &[SMALL], salt: 0 }),
-    (
-        "committed",
-        Inputs { stated: Stated::Committed, inputs: &[SMALL], salt: (1 << 127) + 5 },
-    ),
-    (
-        "batch",
-        Inputs { stated: Stated::Public, inputs: &[SMALL, &[-1.0, 1.0, 0.0]], salt: 0 },
-    ),
+    ("committed", Inputs { stated: Stated::Committed, inputs: &[SMALL], salt: (1 << 127) + 5 }),
+    ("batch", Inputs { stated: Stated::Public, inputs: &[SMALL, &[-1.0, 1.0, 0.0]], salt: 0 }),
 ];
 
 /// The file, made of the setups and proofs in `root`.
@@ -105,7 +100,11 @@ fn read_bundle(path: &Path) -> Result<ProofBundle, Box<dyn Error>> {
     Ok(ProofBundle::from_json(&fs::read(path)?)?)
 }
 
-fn of_bundle(key: &PortableKey, bundle: &ProofBundle, bound: bool) -> Result<Value, Box<dyn Error>> {
+fn of_bundle(
+    key: &PortableKey,
+    bundle: &ProofBundle,
+    bound: bool,
+) -> Result<Value, Box<dyn Error>> {
     let verdicts = verdicts(key, bundle);
     if !bound {
         return Ok(json!({ "verdicts": verdicts }));
