@@ -15,7 +15,8 @@ export type Json = { readonly start: number; readonly end: number } & (
 const MAX_DEPTH = 64;
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const SPECIAL = /["\\\u0000-\u001f]/g;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 const WORD = /true|false|null/y;
 
 /** The text of bytes that are UTF-8; refuses more than `limit` of them. */
@@ -29,6 +30,28 @@ export function textOf(source: string | Uint8Array | ArrayBuffer, limit: number,
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(source);
   } catch (cause) {
     throw new VerdictError("json", `${what} is not UTF-8 text; is this the right file?`, { cause });
+  }
+}
+
+/**
+ * Where the string that begins at `at` ends, behind its quote, or where it goes wrong. A pattern for
+ * all of a string would run out of stack on long ones.
+ */
+function endOfString(text: string, at: number): { end: number; wrong?: string } {
+  let next = at + 1;
+  for (;;) {
+    SPECIAL.lastIndex = next;
+    const found = SPECIAL.exec(text);
+    if (found === null) return { end: text.length, wrong: "it ends too early" };
+    if (found[0] === '"') return { end: found.index + 1 };
+    ESCAPE.lastIndex = found.index;
+    const escape = ESCAPE.exec(text);
+    if (escape === null) {
+      const cut = found[0] === "\\" && found.index + 6 > text.length;
+      const wrong = cut ? "it ends too early" : "a string has a character or an escape that it may not have";
+      return { end: found.index, wrong };
+    }
+    next = found.index + escape[0].length;
   }
 }
 
@@ -57,11 +80,11 @@ export function parseJson(text: string, what: string): Json {
   };
 
   const string = (): string => {
-    const found = match(STRING);
-    if (found === undefined) {
-      const open = text[at] === '"' && /^"(?:[^"\\\u0000-\u001f]|\\.)*\\?$/.test(text.slice(at));
-      return fail(open || at >= text.length ? "it ends too early" : "expected a string");
-    }
+    if (text[at] !== '"') return fail(at >= text.length ? "it ends too early" : "expected a string");
+    const { end, wrong } = endOfString(text, at);
+    const found = text.slice(at, end);
+    at = end;
+    if (wrong !== undefined) return fail(wrong);
     return JSON.parse(found) as string;
   };
   const object = (start: number, depth: number): Json => {
@@ -115,7 +138,15 @@ export function parseJson(text: string, what: string): Json {
 
 /** A part of a text without the space between its tokens. */
 export function compact(text: string, part: Json): string {
-  return text.slice(part.start, part.end).replace(/("(?:[^"\\]|\\.)*")|[ \t\n\r]+/g, (_, string: string) => string ?? "");
+  const parts: string[] = [];
+  for (let at = part.start; at < part.end; ) {
+    const quote = text.indexOf('"', at);
+    const stop = quote < 0 || quote > part.end ? part.end : quote;
+    parts.push(text.slice(at, stop).replace(/[ \t\n\r]+/g, ""));
+    at = stop === part.end ? stop : endOfString(text, stop).end;
+    parts.push(text.slice(stop, at));
+  }
+  return parts.join("");
 }
 
 /** Reads a value of known form; what has another one is refused with its path. */
@@ -210,8 +241,8 @@ export class Reader {
   /** Hexadecimal of so many bytes, or of any number; in lower case. */
   hex(bytes?: number): `0x${string}` {
     const text = this.string();
-    const digits = /^(?:0x)?((?:[0-9a-fA-F]{2})*)$/.exec(text)?.[1];
-    if (digits === undefined || (bytes !== undefined && digits.length !== 2 * bytes)) {
+    const digits = text.startsWith("0x") ? text.slice(2) : text;
+    if (/[^0-9a-fA-F]/.test(digits) || digits.length % 2 !== 0 || (bytes !== undefined && digits.length !== 2 * bytes)) {
       return this.expected(`${bytes === undefined ? "" : `${bytes} `}bytes in hexadecimal`);
     }
     return `0x${digits.toLowerCase()}`;

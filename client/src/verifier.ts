@@ -65,6 +65,15 @@ export class Verifier {
     return JSON.parse(this.ask("proof", [key, instances, evmProof], run)) as KeyDescription;
   }
 
+  /** Nothing in the verifier is known to end it; what did, leaves it unusable. */
+  private run(work: () => number): number {
+    try {
+      return work();
+    } catch (cause) {
+      throw new VerdictError("verifier", `the verifier broke off: ${String(cause)}; load it again`, { cause });
+    }
+  }
+
   private ask(code: "setup" | "proof", parts: readonly Uint8Array[], run: () => number): string {
     const { exports } = this;
     const length = parts.reduce((sum, part) => sum + part.length, 0);
@@ -75,7 +84,7 @@ export class Verifier {
       new Uint8Array(exports.memory.buffer, at, part.length).set(part);
       at += part.length;
     }
-    const refused = run() !== 0;
+    const refused = this.run(run) !== 0;
     // The memory may have moved while it grew.
     const bytes = new Uint8Array(exports.memory.buffer, exports.answer() >>> 0, exports.answer_length() >>> 0);
     const answer = new TextDecoder().decode(bytes.slice());

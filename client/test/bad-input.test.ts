@@ -1,7 +1,7 @@
 // What is wrong is said with its place; nothing else is thrown.
 import { describe, expect, test } from "vitest";
 import * as client from "../src/index.js";
-import { parseJson } from "../src/json.js";
+import { compact, parseJson } from "../src/json.js";
 import { files } from "./fixtures.js";
 
 const { proof, manifest } = files("chain");
@@ -71,6 +71,18 @@ describe("bundles", () => {
 describe("JSON", () => {
   test.each(['{"a":1,"a":2}', "[1,]", "{,}", "01", "1.", "+1", "'a'", '"\n"', '"\\x"', "[1] 2", "nul", "NaN", "[".repeat(100)])("%s", (text) => {
     expect(() => parseJson(text, "this")).toThrow(client.VerdictError);
+  });
+
+  test("long texts are read, or refused, in time", () => {
+    const long = "a".repeat(15_000_000);
+    expect(parseJson(`"${long}"`, "this")).toMatchObject({ kind: "string", value: long });
+    for (const text of [`"${long}`, `["${long}\n"]`, "[".repeat(15_000_000), `"${long}\\`, `"${long}\\x"`]) {
+      expect(() => parseJson(text, "this")).toThrow(client.VerdictError);
+    }
+    const spaced = `{ "a b" : [ 1 ,\n "c \\" d" ] , "${long}" : "${long}" }`;
+    expect(compact(spaced, parseJson(spaced, "this")) === JSON.stringify(JSON.parse(spaced))).toBe(true);
+    const proofs = altered((bundle) => (bundle.evm_proof = bundle.proof = `0x${"11".repeat(3_500_000)}`));
+    expect(() => client.parseBundle(proofs)).toThrow("field `proof` is inconsistent: 3500000 bytes");
   });
 
   test("what JSON.parse takes, is taken alike", () => {
