@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: conformance demo test test-rust test-solidity test-page coverage analyse differential bench bench-engine compare sanitize fuzz fuzz-api soak bench-service fmt lint doc
+.PHONY: conformance demo test test-rust test-solidity test-page test-client coverage analyse differential bench bench-engine compare sanitize fuzz fuzz-api soak bench-service fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -30,6 +30,12 @@ test-solidity: node_modules
 test-page: node_modules
 	$(BUILD)
 	scripts/test-page
+
+# The npm package of client/ in Node, in a bundle and in headless Chromium. Takes Rust's target for
+# WebAssembly: rustup target add wasm32-unknown-unknown.
+test-client: node_modules
+	$(BUILD)
+	scripts/test-client
 
 # Lines of the hand-written contracts that their tests run: at least 95 %.
 coverage: node_modules

@@ -31,15 +31,16 @@ pub mod explain;
 mod key;
 mod memory;
 mod memory_page;
-mod proof;
 mod solidity;
 mod steps;
 mod yul;
 
-pub use error::{CodegenError, ProofError};
+pub use error::CodegenError;
 pub use estimate::{gas_estimate, proof_length};
-pub use key::{key_code, key_hash, key_init_code, key_payload};
+pub use key::key_init_code;
 pub use memory::{MemoryMap, Section, Slot};
 pub use memory_page::memory_page;
-pub use proof::{evm_proof, verify_evm_proof};
 pub use solidity::{ShapeVerifier, shape_verifier};
+pub use verdict_kzg::contract::{
+    ContractError, ProofError, evm_proof, key_code, key_hash, key_payload, verify_evm_proof,
+};

@@ -8,8 +8,9 @@
 //! end of the key over everything that is written later.
 
 use verdict_kzg::{
+    contract::{KeyWord, key_words, opening_points, weight_class},
     expression::Leaf,
-    protocol::{Class, ColumnId, Group, Protocol},
+    protocol::{ColumnId, Group, Protocol},
 };
 
 /// The first address that solc's legacy pipeline does not use itself.
@@ -224,87 +225,44 @@ impl MemoryMap {
 }
 
 /// A word (or point) of the key payload.
-pub(crate) struct KeyWord {
+pub(crate) struct KeySlot {
     pub(crate) name: String,
     pub(crate) words: usize,
     pub(crate) note: String,
-    pub(crate) content: KeyContent,
 }
 
-/// What a key word holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeyContent {
-    ShapeId,
-    NumInstances,
-    SG2,
-    K,
-    InverseOfN,
-    NegatedG2,
-    InverseOfOmega,
-    /// −ω^rotation.
-    Shift(i32),
-    /// 1/Π (ω^rotation − ω^other) over the others of the class.
-    Weight {
-        class: usize,
-        rotation: i32,
-    },
-    /// Commitment to a group of structural columns.
-    Group(usize),
-    /// Commitment to a secret column, by its place among them.
-    Secret(usize),
-    Digest,
-}
-
-/// The key payload. The order matters: the words in front of the two G2 points are
-/// overwritten by the points they are paired with, and the digest ends the payload
-/// because the transcript starts with it.
-pub(crate) fn key_layout(protocol: &Protocol) -> Vec<KeyWord> {
-    let word = |name: &str, words, note: &str, content| KeyWord {
-        name: name.to_owned(),
-        words,
-        note: note.to_owned(),
-        content,
+/// The words of a key with their names.
+pub(crate) fn key_layout(protocol: &Protocol) -> Vec<KeySlot> {
+    let slot = |word: KeyWord| {
+        let (name, note): (String, String) = match word {
+            KeyWord::ShapeId => ("KEY_SHAPE_ID".into(), "shape id; later W', x".into()),
+            KeyWord::NumInstances => {
+                ("KEY_NUM_INSTANCES".into(), "number of instances; later W', y".into())
+            }
+            KeyWord::SG2 => ("KEY_S_G2".into(), "τ·G2".into()),
+            KeyWord::K => ("KEY_K".into(), "log2 of the number of rows n; later F, x".into()),
+            KeyWord::InverseOfN => ("KEY_INVERSE_OF_N".into(), "1/n; later F, y".into()),
+            KeyWord::NegatedG2 => ("KEY_NEGATED_G2".into(), "−G2".into()),
+            KeyWord::InverseOfOmega => ("KEY_INVERSE_OF_OMEGA".into(), "1/ω".into()),
+            KeyWord::Shift(at) => (format!("KEY_SHIFT{}", rotation_suffix(at)), format!("−ω^{at}")),
+            KeyWord::Weight { class, rotation } => {
+                let rotations = &protocol.classes[class].rotations;
+                let note = format!("1/Π (ω^{rotation} − ω^other), others of {rotations:?}");
+                (weight_name(protocol, class, rotation), note)
+            }
+            KeyWord::Group(index) => {
+                let columns = columns_of(&protocol.key_groups[index]);
+                (format!("KEY_GROUP_{index}"), format!("commitment to {columns}"))
+            }
+            KeyWord::Secret(index) => {
+                let (column, _) = protocol.secret_scalars[index];
+                (secret_name(column), format!("commitment to secret fixed column {column}"))
+            }
+            KeyWord::Digest => ("KEY_DIGEST".into(), "digest of the verifying key".into()),
+        };
+        KeySlot { name, words: word.words(), note }
     };
-    let mut layout = vec![
-        word("KEY_SHAPE_ID", 1, "shape id; later W', x", KeyContent::ShapeId),
-        word("KEY_NUM_INSTANCES", 1, "number of instances; later W', y", KeyContent::NumInstances),
-        word("KEY_S_G2", 4, "τ·G2", KeyContent::SG2),
-        word("KEY_K", 1, "log2 of the number of rows n; later F, x", KeyContent::K),
-        word("KEY_INVERSE_OF_N", 1, "1/n; later F, y", KeyContent::InverseOfN),
-        word("KEY_NEGATED_G2", 4, "−G2", KeyContent::NegatedG2),
-    ];
-    if !protocol.instance_queries.is_empty() {
-        layout.push(word("KEY_INVERSE_OF_OMEGA", 1, "1/ω", KeyContent::InverseOfOmega));
-    }
-    for rotation in protocol.rotations().into_iter().filter(|rotation| *rotation != 0) {
-        let name = format!("KEY_SHIFT{}", rotation_suffix(rotation));
-        layout.push(word(&name, 1, &format!("−ω^{rotation}"), KeyContent::Shift(rotation)));
-    }
-    for (class, Class { rotations, .. }) in protocol.classes.iter().enumerate() {
-        // Classes of the same rotations have the same weights.
-        let weighs = rotations.len() > 1 && weight_class(protocol, class) == class;
-        for &rotation in rotations.iter().filter(|_| weighs) {
-            let name = weight_name(protocol, class, rotation);
-            let note = format!("1/Π (ω^{rotation} − ω^other), others of {rotations:?}");
-            layout.push(word(&name, 1, &note, KeyContent::Weight { class, rotation }));
-        }
-    }
-    for (index, group) in protocol.key_groups.iter().enumerate() {
-        let note = format!("commitment to {}", columns_of(group));
-        layout.push(word(&format!("KEY_GROUP_{index}"), 2, &note, KeyContent::Group(index)));
-    }
-    for (index, (column, _)) in protocol.secret_scalars.iter().enumerate() {
-        let note = format!("commitment to secret fixed column {column}");
-        layout.push(word(&secret_name(*column), 2, &note, KeyContent::Secret(index)));
-    }
-    layout.push(word("KEY_DIGEST", 1, "digest of the verifying key", KeyContent::Digest));
-    layout
-}
-
-/// The first class of the same rotations.
-fn weight_class(protocol: &Protocol, class: usize) -> usize {
-    let rotations = &protocol.classes[class].rotations;
-    protocol.classes.iter().position(|other| other.rotations == *rotations).unwrap_or(class)
+    key_words(protocol).into_iter().map(slot).collect()
 }
 
 pub(crate) fn weight_name(protocol: &Protocol, class: usize, rotation: i32) -> String {
@@ -313,21 +271,6 @@ pub(crate) fn weight_name(protocol: &Protocol, class: usize, rotation: i32) -> S
 
 pub(crate) fn class_scalar_name(class: usize) -> String {
     format!("CLASS_SCALAR_{class}")
-}
-
-/// Columns of a group and rotation of everything opened, ascending; the linearisation is
-/// opened like a single column at x.
-pub(crate) fn opening_points(protocol: &Protocol) -> Vec<(usize, i32)> {
-    let mut points = Vec::new();
-    for fold in protocol.folds() {
-        for rotation in protocol.rotations() {
-            let of = |class: &Class| class.fold == fold && class.rotations.contains(&rotation);
-            if (fold, rotation) == (1, 0) || protocol.classes.iter().any(of) {
-                points.push((fold, rotation));
-            }
-        }
-    }
-    points
 }
 
 pub(crate) fn distance_name(fold: usize, rotation: i32) -> String {

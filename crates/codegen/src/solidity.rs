@@ -6,8 +6,10 @@ use verdict_kzg::{protocol::Protocol, transcript::SCALAR_BYTES};
 use crate::{
     compile::SOLC_VERSION,
     error::CodegenError,
-    key::key_payload_length,
-    memory::{MemoryMap, instance_name, leaf_name, rotation_suffix, rounds, secret_scalar_name},
+    memory::{
+        MemoryMap, instance_name, key_layout, leaf_name, rotation_suffix, rounds,
+        secret_scalar_name,
+    },
     steps,
     yul::{GateCode, Yul, fold_constraints, modulus_multiple, modulus_multiples},
 };
@@ -92,7 +94,7 @@ pub fn shape_verifier(protocol: &Protocol) -> Result<ShapeVerifier, CodegenError
         summary: summary(protocol),
         proof_length: protocol.proof_length() + SCALAR_BYTES,
         hint_offset: protocol.proof_length(),
-        key_length: key_payload_length(protocol),
+        key_length: key_layout(protocol).iter().map(|word| 32 * word.words).sum(),
         modulus_multiples: modulus_multiples(&gates)
             .into_iter()
             .map(|multiple| (multiple, modulus_multiple(multiple)))

@@ -56,6 +56,11 @@ impl Graph {
         &self.nodes
     }
 
+    /// The node as it is, or the equal one that is there already.
+    pub(crate) fn push(&mut self, node: Node) -> NodeId {
+        self.intern(node)
+    }
+
     fn intern(&mut self, node: Node) -> NodeId {
         let nodes = &mut self.nodes;
         *self.known.entry(node).or_insert_with(|| {

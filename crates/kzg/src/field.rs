@@ -1,11 +1,12 @@
-//! Arithmetic on lists of scalars that every part of the proof system needs.
+//! Arithmetic on scalars that every part of the proof system needs.
 
 use ff::{Field, PrimeField};
 use halo2curves::bn256::Fr;
-use rayon::prelude::*;
+#[cfg(feature = "prover")]
+mod lists;
 
-/// Elements a task takes.
-const CHUNK: usize = 1 << 8;
+#[cfg(feature = "prover")]
+pub use self::lists::{invert_all, lagrange_basis, powers};
 
 /// halo2's generator of the domain of size `2^k`, `k ≤ 28`.
 pub fn domain_generator(k: u32) -> Fr {
@@ -18,53 +19,25 @@ pub fn rotate(omega: Fr, k: u32, rotation: i32) -> Fr {
     omega.pow_vartime([i64::from(rotation).rem_euclid(order) as u64])
 }
 
-/// `first, first·ratio, first·ratio², …`.
-pub fn powers(first: Fr, ratio: Fr, length: usize) -> Vec<Fr> {
-    let mut out = vec![Fr::ZERO; length];
-    out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
-        let mut power = first * ratio.pow_vartime([(chunk * CHUNK) as u64]);
-        for out in out {
-            *out = power;
-            power *= ratio;
+/// Replaces every nonzero value by its inverse, with one inversion.
+pub(crate) fn invert_chunk(values: &mut [Fr]) {
+    let mut product = Fr::ONE;
+    let mut prefixes = Vec::with_capacity(values.len());
+    for value in values.iter() {
+        prefixes.push(product);
+        if !bool::from(value.is_zero()) {
+            product *= value;
         }
-    });
-    out
-}
-
-/// Replaces every nonzero value by its inverse, with one inversion a chunk.
-pub fn invert_all(values: &mut [Fr]) {
-    values.par_chunks_mut(CHUNK).for_each(|values| {
-        let mut product = Fr::ONE;
-        let mut prefixes = Vec::with_capacity(values.len());
-        for value in values.iter() {
-            prefixes.push(product);
-            if !bool::from(value.is_zero()) {
-                product *= value;
-            }
+    }
+    // A product of nonzero elements of a field has an inverse.
+    let mut inverse = product.invert().unwrap_or(Fr::ZERO);
+    for (value, prefix) in values.iter_mut().zip(prefixes).rev() {
+        if !bool::from(value.is_zero()) {
+            let next = inverse * *value;
+            *value = inverse * prefix;
+            inverse = next;
         }
-        // A product of nonzero elements of a field has an inverse.
-        let mut inverse = product.invert().unwrap_or(Fr::ZERO);
-        for (value, prefix) in values.iter_mut().zip(prefixes).rev() {
-            if !bool::from(value.is_zero()) {
-                let next = inverse * *value;
-                *value = inverse * prefix;
-                inverse = next;
-            }
-        }
-    });
-}
-
-/// `L_i(point) = ω^i (point^n − 1) / (n (point − ω^i))` for all rows i of the domain of
-/// size n = `2^k`; `point` is not in it.
-pub fn lagrange_basis(k: u32, point: Fr) -> Vec<Fr> {
-    let n = 1usize << k;
-    let roots = powers(Fr::ONE, domain_generator(k), n);
-    let factor =
-        (point.pow_vartime([n as u64]) - Fr::ONE) * Fr::TWO_INV.pow_vartime([u64::from(k)]);
-    let mut basis: Vec<Fr> = roots.iter().map(|root| point - root).collect();
-    invert_all(&mut basis);
-    basis.iter_mut().zip(&roots).for_each(|(value, root)| *value *= factor * root);
-    basis
+    }
 }
 
 /// Coefficients of the polynomial through `(points[i], values[i])`; `None` when two

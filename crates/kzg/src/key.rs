@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use halo2curves::{
     CurveAffine,
-    bn256::{Fr, G1Affine},
+    bn256::{Fq2, Fr, G1Affine, G2Affine},
     group::prime::PrimeCurveAffine,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 const DOMAIN: &[u8] = b"verdict-key-v2";
 
 /// Largest supported k: the field has no larger domain.
-const MAX_K: u32 = 28;
+pub(crate) const MAX_K: u32 = 28;
 
 /// What a verifier knows about a circuit.
 #[derive(Debug, Clone)]
@@ -141,7 +141,21 @@ pub fn g1_bytes(point: &G1Affine) -> [u8; POINT_BYTES] {
     bytes
 }
 
-fn g1_from_bytes(bytes: &[u8]) -> Option<G1Affine> {
+/// x ‖ y, of each the imaginary part first, as the pairing precompile has it; the point at
+/// infinity is zeros.
+pub fn g2_bytes(point: &G2Affine) -> [u8; 128] {
+    let mut bytes = [0; 128];
+    if let Some(coordinates) = Option::<halo2curves::Coordinates<_>>::from(point.coordinates()) {
+        let (x, y): (&Fq2, &Fq2) = (coordinates.x(), coordinates.y());
+        for (chunk, part) in bytes.chunks_exact_mut(32).zip([&x.c1, &x.c0, &y.c1, &y.c0]) {
+            chunk.copy_from_slice(&to_be_bytes(part));
+        }
+    }
+    bytes
+}
+
+/// The point that x ‖ y are; `None` if none is.
+pub(crate) fn g1_from_bytes(bytes: &[u8]) -> Option<G1Affine> {
     if bytes.iter().all(|byte| *byte == 0) {
         return Some(G1Affine::identity());
     }

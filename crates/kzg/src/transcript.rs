@@ -7,18 +7,20 @@
 //! so that two challenges in a row differ. The byte layout equals that of
 //! snark-verifier's EVM transcript, which serves as an independent check.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use ff::PrimeField;
-use halo2_proofs::transcript::{
-    EncodedChallenge, Transcript, TranscriptRead, TranscriptReadBuffer, TranscriptWrite,
-    TranscriptWriterBuffer,
-};
 use halo2curves::{
     CurveAffine,
     bn256::{Fq, Fr, G1Affine},
 };
 use tiny_keccak::{Hasher, Keccak};
+
+#[cfg(feature = "prover")]
+mod halo2;
+
+#[cfg(feature = "prover")]
+pub use self::halo2::KeccakChallenge;
 
 /// Bytes of a scalar in a proof.
 pub const SCALAR_BYTES: usize = 32;
@@ -36,22 +38,6 @@ impl<S> KeccakTranscript<S> {
     /// An empty transcript over `stream`.
     pub fn new(stream: S) -> Self {
         Self { stream, buffer: Vec::new() }
-    }
-}
-
-/// A challenge: a Keccak-256 digest read as a big-endian integer modulo r.
-#[derive(Debug, Clone, Copy)]
-pub struct KeccakChallenge(Fr);
-
-impl EncodedChallenge<G1Affine> for KeccakChallenge {
-    type Input = [u8; 32];
-
-    fn new(digest: &[u8; 32]) -> Self {
-        Self(reduce_be(digest))
-    }
-
-    fn get_scalar(&self) -> Fr {
-        self.0
     }
 }
 
@@ -98,29 +84,38 @@ fn point_bytes(point: &G1Affine) -> io::Result<[u8; POINT_BYTES]> {
     Ok(bytes)
 }
 
-impl<S> Transcript<G1Affine, KeccakChallenge> for KeccakTranscript<S> {
-    fn squeeze_challenge(&mut self) -> KeccakChallenge {
+impl<S> KeccakTranscript<S> {
+    /// The next challenge.
+    pub fn draw(&mut self) -> Fr {
         if self.buffer.len() == 32 {
             self.buffer.push(1);
         }
         let digest = keccak256(&self.buffer);
         self.buffer = digest.to_vec();
-        KeccakChallenge::new(&digest)
+        reduce_be(&digest)
     }
 
-    fn common_point(&mut self, point: G1Affine) -> io::Result<()> {
+    /// Takes in a point that is not in the stream.
+    ///
+    /// # Errors
+    /// The point at infinity.
+    pub fn absorb_point(&mut self, point: G1Affine) -> io::Result<()> {
         self.buffer.extend_from_slice(&point_bytes(&point)?);
         Ok(())
     }
 
-    fn common_scalar(&mut self, scalar: Fr) -> io::Result<()> {
+    /// Takes in a scalar that is not in the stream.
+    pub fn absorb_scalar(&mut self, scalar: Fr) {
         self.buffer.extend_from_slice(&to_be_bytes(&scalar));
-        Ok(())
     }
 }
 
-impl<R: Read> TranscriptRead<G1Affine, KeccakChallenge> for KeccakTranscript<R> {
-    fn read_point(&mut self) -> io::Result<G1Affine> {
+impl<R: Read> KeccakTranscript<R> {
+    /// The stream's next point.
+    ///
+    /// # Errors
+    /// The stream ends, or holds something else.
+    pub fn next_point(&mut self) -> io::Result<G1Affine> {
         let mut coordinates = [[0; 32]; 2];
         for bytes in &mut coordinates {
             self.stream.read_exact(bytes)?;
@@ -131,45 +126,21 @@ impl<R: Read> TranscriptRead<G1Affine, KeccakChallenge> for KeccakTranscript<R> 
             .zip(y)
             .and_then(|(x, y)| Option::from(G1Affine::from_xy(x, y)))
             .ok_or_else(|| invalid("the proof holds a point that is not on the curve"))?;
-        self.common_point(point)?;
+        self.absorb_point(point)?;
         Ok(point)
     }
 
-    fn read_scalar(&mut self) -> io::Result<Fr> {
+    /// The stream's next scalar.
+    ///
+    /// # Errors
+    /// The stream ends, or holds a number that is not below the modulus.
+    pub fn next_scalar(&mut self) -> io::Result<Fr> {
         let mut bytes = [0; SCALAR_BYTES];
         self.stream.read_exact(&mut bytes)?;
         let scalar = from_be_bytes(&bytes)
             .ok_or_else(|| invalid("the proof holds a scalar that is not below the modulus"))?;
-        self.common_scalar(scalar)?;
+        self.absorb_scalar(scalar);
         Ok(scalar)
-    }
-}
-
-impl<R: Read> TranscriptReadBuffer<R, G1Affine, KeccakChallenge> for KeccakTranscript<R> {
-    fn init(stream: R) -> Self {
-        Self::new(stream)
-    }
-}
-
-impl<W: Write> TranscriptWrite<G1Affine, KeccakChallenge> for KeccakTranscript<W> {
-    fn write_point(&mut self, point: G1Affine) -> io::Result<()> {
-        self.common_point(point)?;
-        self.stream.write_all(&point_bytes(&point)?)
-    }
-
-    fn write_scalar(&mut self, scalar: Fr) -> io::Result<()> {
-        self.common_scalar(scalar)?;
-        self.stream.write_all(&to_be_bytes(&scalar))
-    }
-}
-
-impl<W: Write> TranscriptWriterBuffer<W, G1Affine, KeccakChallenge> for KeccakTranscript<W> {
-    fn init(stream: W) -> Self {
-        Self::new(stream)
-    }
-
-    fn finalize(self) -> W {
-        self.stream
     }
 }
 
@@ -179,10 +150,10 @@ mod tests {
 
     #[test]
     fn consecutive_challenges_differ() {
-        let mut transcript = KeccakTranscript::new(Vec::<u8>::new());
-        transcript.write_scalar(Fr::from(7)).expect("in memory");
-        let first = transcript.squeeze_challenge().get_scalar();
-        let second = transcript.squeeze_challenge().get_scalar();
+        let mut transcript = KeccakTranscript::new(&[0u8; 0][..]);
+        transcript.absorb_scalar(Fr::from(7));
+        let first = transcript.draw();
+        let second = transcript.draw();
         assert_ne!(first, second);
     }
 
@@ -191,7 +162,7 @@ mod tests {
         let mut modulus = to_be_bytes(&-Fr::one());
         modulus[31] += 1;
         let mut transcript = KeccakTranscript::new(&modulus[..]);
-        assert!(transcript.read_scalar().is_err());
+        assert!(transcript.next_scalar().is_err());
     }
 
     #[test]
@@ -200,10 +171,10 @@ mod tests {
         bytes[31] = 1;
         bytes[63] = 3;
         let mut transcript = KeccakTranscript::new(&bytes[..]);
-        assert!(transcript.read_point().is_err());
+        assert!(transcript.next_point().is_err());
         bytes[63] = 2;
         let mut transcript = KeccakTranscript::new(&bytes[..]);
-        assert_eq!(transcript.read_point().expect("on the curve"), G1Affine::generator());
+        assert_eq!(transcript.next_point().expect("on the curve"), G1Affine::generator());
     }
 
     #[test]

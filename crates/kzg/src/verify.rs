@@ -2,7 +2,6 @@
 
 use ff::Field;
 use group::{Curve, Group};
-use halo2_proofs::transcript::{EncodedChallenge, Transcript, TranscriptRead};
 use halo2curves::{
     bn256::{Bn256, Fr, G1, G1Affine, G2Affine, Gt},
     msm::msm_serial,
@@ -11,10 +10,10 @@ use halo2curves::{
 
 use crate::{
     expression::Leaf,
-    field::{domain_generator, interpolate, rotate},
+    field::{domain_generator, interpolate, invert_chunk, rotate},
     key::VerifyingKey,
     protocol::{Class, Group as Columns, Protocol},
-    transcript::{KeccakChallenge, KeccakTranscript},
+    transcript::KeccakTranscript,
 };
 
 /// Why a proof is refused.
@@ -95,36 +94,32 @@ pub fn read_proof(
         return Err(VerifyError::Length { expected, got: proof.len() });
     }
     let mut transcript = KeccakTranscript::new(proof);
-    transcript.common_scalar(vk.digest())?;
+    transcript.absorb_scalar(vk.digest());
     for instance in instances {
-        transcript.common_scalar(*instance)?;
+        transcript.absorb_scalar(*instance);
     }
-    let draw = |transcript: &mut KeccakTranscript<&[u8]>| {
-        let challenge: KeccakChallenge = transcript.squeeze_challenge();
-        challenge.get_scalar()
-    };
     let drawn = protocol.phases.iter().map(|phase| phase.challenges.len()).sum();
     let mut circuit = vec![Fr::ZERO; drawn];
     let mut groups = Vec::with_capacity(protocol.num_advice_groups());
     for phase in &protocol.phases {
         for _ in &phase.groups {
-            groups.push(transcript.read_point()?);
+            groups.push(transcript.next_point()?);
         }
         for challenge in &phase.challenges {
-            circuit[*challenge] = draw(&mut transcript);
+            circuit[*challenge] = transcript.draw();
         }
     }
-    let y = draw(&mut transcript);
+    let y = transcript.draw();
     let quotient =
-        (0..protocol.quotient_pieces).map(|_| transcript.read_point()).collect::<Result<_, _>>()?;
-    let x = draw(&mut transcript);
+        (0..protocol.quotient_pieces).map(|_| transcript.next_point()).collect::<Result<_, _>>()?;
+    let x = transcript.draw();
     let values = (0..protocol.num_evaluations())
-        .map(|_| transcript.read_scalar())
+        .map(|_| transcript.next_scalar())
         .collect::<Result<_, _>>()?;
-    let v = draw(&mut transcript);
-    let w = transcript.read_point()?;
-    let u = draw(&mut transcript);
-    let w_prime = transcript.read_point()?;
+    let v = transcript.draw();
+    let w = transcript.next_point()?;
+    let u = transcript.draw();
+    let w_prime = transcript.next_point()?;
     let challenges = Challenges { circuit, y, x, v, u };
     Ok(ReadProof { groups, quotient, values, w, w_prime, challenges })
 }
@@ -200,13 +195,15 @@ impl Linearisation {
 fn instance_value(k: u32, instances: &[Fr], point: Fr) -> Result<Fr, VerifyError> {
     let n = 1u64 << k;
     let omega = domain_generator(k);
-    let mut root = Fr::ONE;
-    let mut sum = Fr::ZERO;
-    for instance in instances {
-        let inverse = Option::<Fr>::from((point - root).invert());
-        sum += *instance * root * inverse.ok_or(VerifyError::DegenerateChallenge)?;
-        root *= omega;
+    let roots = std::iter::successors(Some(Fr::ONE), |root| Some(*root * omega));
+    let mut inverses: Vec<Fr> =
+        roots.clone().take(instances.len()).map(|root| point - root).collect();
+    if inverses.contains(&Fr::ZERO) {
+        return Err(VerifyError::DegenerateChallenge);
     }
+    invert_chunk(&mut inverses);
+    let terms = instances.iter().zip(roots).zip(&inverses);
+    let sum = terms.map(|((instance, root), inverse)| *instance * root * inverse).sum::<Fr>();
     let inverse_of_n = Fr::from(n).invert().unwrap_or(Fr::ZERO);
     Ok(sum * (point.pow_vartime([n]) - Fr::ONE) * inverse_of_n)
 }

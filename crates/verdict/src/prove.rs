@@ -9,7 +9,7 @@ use alloy::primitives::{B256, Bytes, U256};
 use halo2curves::bn256::Fr;
 use rand::rngs::OsRng;
 use thiserror::Error;
-use verdict_codegen::{ProofError, evm_proof};
+use verdict_codegen::{CodegenError, ProofError, evm_proof};
 use verdict_contracts::{
     FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef, VERSION, batch_commitment,
     context_word,
@@ -189,7 +189,9 @@ impl Prover {
     /// The bundle's proof is not made of points and scalars.
     pub fn renew_hints(&self, bundle: &mut ProofBundle) -> Result<(), Error> {
         let instances = field_elements(&bundle.instances)?;
-        bundle.evm_proof = evm_proof(self.keys.verifying(), &instances, &bundle.proof)?.into();
+        bundle.evm_proof = evm_proof(self.keys.verifying(), &instances, &bundle.proof)
+            .map_err(CodegenError::from)?
+            .into();
         Ok(())
     }
 
@@ -206,7 +208,8 @@ impl Prover {
         };
         let request = if requests.len() == 1 { requests.pop() } else { None };
         let words: Vec<B256> = proof.instances.iter().map(word).collect();
-        let evm_proof = evm_proof(self.keys.verifying(), &proof.instances, &proof.bytes)?;
+        let evm_proof = evm_proof(self.keys.verifying(), &proof.instances, &proof.bytes)
+            .map_err(CodegenError::from)?;
         check_proof(&self.public, &proof.instances, &evm_proof).map_err(OwnProofError::Invalid)?;
         let manifest = self.public.manifest();
         let schema = &manifest.output;

@@ -9,12 +9,13 @@ use halo2curves::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 use verdict_kzg::{
+    contract::{evm_proof, key_payload},
     key::{VerifyingKey, g1_bytes},
     protocol::Protocol,
     transcript::to_be_bytes,
 };
 
-use crate::{error::CodegenError, key::key_payload, memory::rounds, proof::evm_proof};
+use crate::{error::CodegenError, memory::rounds};
 
 /// A key of a shape, of no model.
 #[derive(Debug, Clone)]

@@ -21,6 +21,7 @@ use verdict_codegen::{
 use verdict_engine::{Engine, Options};
 use verdict_kzg::{
     key::VerifyingKey,
+    portable::PortableKey,
     protocol::{Opening, Protocol},
     transcript::to_be_bytes,
 };
@@ -136,13 +137,23 @@ impl Proven {
         shape_verifier(self.keys.vk.protocol()).expect("it renders")
     }
 
-    /// The Rust verdict. An instance above the modulus is no instance.
+    /// The Rust verdict, which a key that went through its file shares. An instance above the
+    /// modulus is no instance.
     pub fn accepts(&self, call: &Call) -> bool {
         let instances: Option<Vec<Fr>> =
             call.instances.iter().map(verdict_kzg::transcript::from_be_bytes).collect();
         instances.is_some_and(|instances| {
             let (tau_g2, vk) = (self.keys.srs.s_g2(), &self.keys.vk);
-            verify_evm_proof(&tau_g2, vk, self.num_instances, &instances, &call.proof).is_ok()
+            let verdict =
+                verify_evm_proof(&tau_g2, vk, self.num_instances, &instances, &call.proof);
+            let portable = PortableKey::new(vk.clone(), tau_g2, self.num_instances);
+            let bytes = portable.expect("a key").to_bytes();
+            let read = PortableKey::from_bytes(&bytes).expect("its file");
+            assert_eq!(read.to_bytes(), bytes);
+            assert_eq!((read.key_hash(), read.key().digest()), (self.call.key_hash, vk.digest()));
+            let same = read.verify(&instances, &call.proof).map_err(|error| error.to_string());
+            assert_eq!(same, verdict.as_ref().map_err(ToString::to_string).copied());
+            verdict.is_ok()
         })
     }
 }

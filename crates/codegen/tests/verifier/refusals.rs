@@ -9,7 +9,7 @@ use halo2curves::{
     group::prime::PrimeCurveAffine,
 };
 use verdict_codegen::{
-    CodegenError, ProofError,
+    ContractError, ProofError,
     compile::{Bytecode, CompileError, Settings, StandardInput},
     evm_proof, key_payload, verify_evm_proof,
 };
@@ -169,11 +169,11 @@ fn keys_that_cannot_work_are_refused() {
     let (vk, srs) = (&keys.vk, &keys.srs);
     let (g2, s_g2) = (srs.g2(), srs.s_g2());
     let error = key_payload(vk, g2, s_g2, 40).expect_err("more instances than rows");
-    assert!(matches!(error, CodegenError::TooManyInstances { given: 40, usable: 26 }), "{error}");
+    assert!(matches!(error, ContractError::TooManyInstances { given: 40, usable: 26 }), "{error}");
     let error = key_payload(vk, G2Affine::identity(), s_g2, 1).expect_err("no generator");
-    assert!(matches!(error, CodegenError::IdentityPoint("G2")), "{error}");
+    assert!(matches!(error, ContractError::IdentityPoint("G2")), "{error}");
     let error = key_payload(vk, g2, G2Affine::identity(), 1).expect_err("secret zero");
-    assert!(matches!(error, CodegenError::IdentityPoint("τ·G2")), "{error}");
+    assert!(matches!(error, ContractError::IdentityPoint("τ·G2")), "{error}");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn rotations_that_meet_at_this_k_are_refused() {
     let Keys { srs, vk, .. } = crate::harness::keys(5, &circuit, &[], Opening::COLUMNS);
     let error = key_payload(&vk, srs.g2(), srs.s_g2(), 1).expect_err("one point");
     assert!(
-        matches!(error, CodegenError::CoincidingRotations { first: -16, second: 16, k: 5 }),
+        matches!(error, ContractError::CoincidingRotations { first: -16, second: 16, k: 5 }),
         "{error}"
     );
 }
@@ -203,16 +203,10 @@ fn a_proof_of_wrong_length_or_content_has_no_evm_form() {
     let bare = &proven.call.proof[..proven.call.proof.len() - 32];
     for proof in [&[][..], &bare[1..], &proven.call.proof] {
         let error = evm_proof(vk, &instances, proof).expect_err("wrong length");
-        assert!(
-            matches!(error, CodegenError::Proof(ProofError::Invalid(VerifyError::Length { .. }))),
-            "{error}"
-        );
+        assert!(matches!(error, ProofError::Invalid(VerifyError::Length { .. })), "{error}");
     }
     let error = evm_proof(vk, &instances, &vec![0xff; bare.len()]).expect_err("no points");
-    assert!(
-        matches!(error, CodegenError::Proof(ProofError::Invalid(VerifyError::Malformed(_)))),
-        "{error}"
-    );
+    assert!(matches!(error, ProofError::Invalid(VerifyError::Malformed(_))), "{error}");
     let tau_g2 = proven.keys.srs.s_g2();
     let error = verify_evm_proof(&tau_g2, vk, 2, &instances, &proven.call.proof);
     assert!(matches!(error, Err(ProofError::InstanceCount { expected: 2, got: 1 })));

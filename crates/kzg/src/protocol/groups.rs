@@ -156,6 +156,11 @@ impl Protocol {
         let turns = !turned.is_empty() && gas(&turned) < gas(&straight);
         self.key_groups = if turns { turned } else { straight };
         self.phases.iter_mut().zip(phases).for_each(|(phase, groups)| phase.groups = groups);
+        self.classify();
+    }
+
+    /// Puts the groups that are opened alike into classes.
+    pub(crate) fn classify(&mut self) {
         let mut classes: Vec<Class> = Vec::new();
         for (index, group) in self.groups().enumerate() {
             let (fold, rotations) = (group.fold(), &group.rotations);

@@ -34,8 +34,9 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::{
-    MAX_K, MIN_K, Origin, Srs, ceremony, check,
+    MAX_K, MIN_K, Origin, Srs, check,
     error::{Basis, FileProblem, SrsError},
+    is_ceremony,
     points::{self, G1_BYTES, G2_BYTES, ReadFailure},
     progress::{Progress, Step},
 };
@@ -268,7 +269,7 @@ fn head(reader: &mut (impl Read + Seek), length: u64) -> Result<Head, ReadFailur
     let (s_g2, hashes) = hashed[FIXED_BYTES..].split_at(G2_BYTES);
     let s_g2 = points::decode_g2(s_g2, 1)?;
     check::g2_powers(&G2Affine::generator(), &s_g2)?;
-    if ceremony::is_ceremony(&s_g2) != (origin == Origin::Ceremony) {
+    if is_ceremony(&s_g2) != (origin == Origin::Ceremony) {
         return Err(FileProblem::FalseOrigin.into());
     }
     let hashes = hashes

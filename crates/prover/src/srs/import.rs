@@ -3,9 +3,9 @@
 use halo2curves::bn256::{G1Affine, G2Affine};
 
 use super::{
-    Origin, Srs, ceremony, check,
+    Origin, Srs, check,
     error::{FileProblem, Inconsistency},
-    fingerprint, lagrange,
+    fingerprint, is_ceremony, lagrange,
     progress::{Progress, Silent},
 };
 
@@ -48,7 +48,7 @@ impl Import<'_> {
     /// Checks the powers in G2 and decides whose they are.
     pub(super) fn origin(&self, g2: &G2Affine, s_g2: &G2Affine) -> Result<Origin, FileProblem> {
         check::g2_powers(g2, s_g2)?;
-        if ceremony::is_ceremony(s_g2) {
+        if is_ceremony(s_g2) {
             Ok(Origin::Ceremony)
         } else if self.allow_unknown {
             Ok(Origin::Imported)

@@ -25,7 +25,6 @@
 mod affine;
 mod bases;
 mod cache;
-mod ceremony;
 mod check;
 mod development;
 mod error;
@@ -48,11 +47,10 @@ use halo2curves::{
 };
 use rand::{RngCore, SeedableRng, rngs::OsRng};
 use rand_chacha::ChaCha20Rng;
-use sha2::{Digest, Sha256};
+pub use verdict_kzg::srs::{ceremony_tau_g2, fingerprint};
 
 pub use self::{
     cache::cache_dir,
-    ceremony::tau_g2 as ceremony_tau_g2,
     error::{Basis, FileProblem, Inconsistency, SrsError},
     import::Import,
     progress::{Progress, Silent, Step},
@@ -64,8 +62,6 @@ pub const MIN_K: u32 = 1;
 pub const MAX_K: u32 = Fr::S;
 /// The largest size exponent of a development SRS (2 GiB of points).
 pub const MAX_DEVELOPMENT_K: u32 = 24;
-
-const FINGERPRINT_DOMAIN: &[u8] = b"verdict.srs.fingerprint.v1";
 
 /// Where a structured reference string comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -363,12 +359,7 @@ pub fn is_tau_g2(point: &G2Affine) -> bool {
     check::g2_powers(&G2Affine::generator(), point).is_ok()
 }
 
-/// Fingerprint of an SRS: identifies its τ·G2.
-pub fn fingerprint(s_g2: &G2Affine) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(FINGERPRINT_DOMAIN);
-    for coordinate in [s_g2.x.c0, s_g2.x.c1, s_g2.y.c0, s_g2.y.c1] {
-        hasher.update(coordinate.to_repr());
-    }
-    hasher.finalize().into()
+/// Whether `s_g2` is the ceremony's.
+fn is_ceremony(s_g2: &G2Affine) -> bool {
+    *s_g2 == ceremony_tau_g2()
 }

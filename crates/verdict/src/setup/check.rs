@@ -13,8 +13,8 @@ use verdict_engine::Options;
 use verdict_prover::{figures::coarse, graph::Graph, keys::Keys, quantize::ErrorReport, srs::Srs};
 
 use super::{
-    KEY_PAYLOAD, MAX_KEY_BYTES, Manifest, PublicSetup, VERIFIER_SOURCE, Weights, hidden,
-    make::describe, part,
+    KEY_PAYLOAD, MAX_KEY_BYTES, Manifest, PORTABLE_KEY, PublicSetup, VERIFIER_SOURCE, Weights,
+    hidden, make::describe, part,
 };
 use crate::{
     error::Error,
@@ -122,9 +122,14 @@ pub fn check(
             differences.of_manifests(manifest, &made.manifest);
             differences.of_errors(manifest, &planned.plan().error);
             differences.of_keys(setup, &keys);
-            let (source, payload) = (made.source.into_bytes(), hex::encode(made.payload));
-            for (name, expected) in [(VERIFIER_SOURCE, source), (KEY_PAYLOAD, payload.into_bytes())]
-            {
+            let payload = hex::encode(made.payload).into_bytes();
+            let mut files =
+                vec![(VERIFIER_SOURCE, made.source.into_bytes()), (KEY_PAYLOAD, payload)];
+            // Setups were made without it.
+            if manifest.files.contains_key(PORTABLE_KEY) {
+                files.push((PORTABLE_KEY, made.portable));
+            }
+            for (name, expected) in files {
                 let found = part::read(setup.folder(), name, &manifest.files, MAX_KEY_BYTES)?;
                 differences.same(&format!("the contents of {name}"), &found, &expected);
             }

@@ -7,9 +7,10 @@ use std::{
 
 use alloy::primitives::B256;
 use serde::Serialize;
-use verdict_codegen::{key_hash, key_payload, shape_verifier};
+use verdict_codegen::{CodegenError, key_hash, key_payload, shape_verifier};
 use verdict_contracts::MAX_INSTANCES;
 use verdict_engine::Options;
+use verdict_kzg::portable::PortableKey;
 use verdict_prover::{
     bounded::read_bounded,
     graph::{Graph, TensorId},
@@ -21,8 +22,8 @@ use verdict_prover::{
 
 use super::{
     DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
-    Manifest, ModelInfo, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError, Source, SrsInfo,
-    VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, hidden, part,
+    Manifest, ModelInfo, PORTABLE_KEY, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError,
+    Source, SrsInfo, VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, hidden, part,
 };
 use crate::{
     error::Error,
@@ -88,11 +89,11 @@ pub fn setup(
     let (keys, key_time) = timed_step(progress, "make the keys", || {
         planned.make_keys_again(srs, options, blinding.as_deref())
     })?;
-    let Described { manifest, source, payload } =
+    let described =
         step(progress, "generate the Solidity verifier", || describe(planned, srs, &keys))?;
     let written = step(progress, "write the setup folder", || {
         let (keys, model) = (&keys, planned.source());
-        Writing { folder, manifest, keys, srs, source: &source, payload: &payload, model }.run()
+        Writing { folder, described, keys, srs, model }.run()
     })?;
     if let Some(kept) = &written.replaced_deployment {
         progress.warn(&format!(
@@ -108,17 +109,22 @@ pub(super) struct Described {
     pub(super) manifest: Manifest,
     pub(super) source: String,
     pub(super) payload: Vec<u8>,
+    pub(super) portable: Vec<u8>,
 }
 
 /// Describes the setup of a model and its keys.
 pub(super) fn describe(planned: &PlannedModel, srs: &Srs, keys: &Keys) -> Result<Described, Error> {
     let verifier = shape_verifier(keys.verifying().protocol())?;
     let instances = planned.public_values().count();
-    let payload = key_payload(keys.verifying(), srs.g2(), srs.s_g2(), instances)?;
+    let payload = key_payload(keys.verifying(), srs.g2(), srs.s_g2(), instances)
+        .map_err(CodegenError::from)?;
+    let portable = PortableKey::new(keys.verifying().clone(), srs.s_g2(), instances)
+        .map_err(CodegenError::from)?
+        .to_bytes();
     let info =
         VerifierInfo { shape_id: verifier.shape_id.into(), key_hash: key_hash(&payload).into() };
     let manifest = settled(manifest(planned, srs, keys, info))?;
-    Ok(Described { manifest, source: verifier.source, payload })
+    Ok(Described { manifest, source: verifier.source, payload, portable })
 }
 
 /// The blinding of a setup in the folder that is of the same graph, shape and SRS: made
@@ -198,22 +204,21 @@ fn refuse_older(folder: &Path) -> Result<(), SetupError> {
 
 struct Writing<'a> {
     folder: &'a Path,
-    manifest: Manifest,
+    described: Described,
     keys: &'a Keys,
     srs: &'a Srs,
-    source: &'a str,
-    payload: &'a [u8],
     model: Option<&'a Source>,
 }
 
 impl Writing<'_> {
-    fn run(mut self) -> Result<SetupReport, Error> {
+    fn run(self) -> Result<SetupReport, Error> {
+        let Described { mut manifest, source, payload, portable } = self.described;
         let (public, private) = (self.folder.join(PUBLIC), self.folder.join(PRIVATE));
         files::create_folder(&public, Access::Public).map_err(SetupError::from)?;
         files::create_folder(&private, Access::Private).map_err(SetupError::from)?;
         // From here to the end this is no setup.
         files::remove(&public.join(MANIFEST)).map_err(SetupError::from)?;
-        let setup_id = self.manifest.setup_id();
+        let setup_id = manifest.setup_id();
         let replaced_deployment = set_aside(&public, setup_id)?;
 
         let srs_file = private.join(DEVELOPMENT_SRS);
@@ -224,46 +229,48 @@ impl Writing<'_> {
             files::remove(&srs_file).map_err(SetupError::from)?;
         }
         PrivatePart::write(&private, setup_id, self.keys, self.model.cloned())?;
-        let payload = hex::encode(self.payload);
-        let hashes = &mut self.manifest.files;
+        let payload = hex::encode(payload);
+        let hashes = &mut manifest.files;
         let key = self.keys.verifying().to_bytes();
         for (name, bytes) in [
             (VERIFYING_KEY, &key[..]),
-            (VERIFIER_SOURCE, self.source.as_bytes()),
+            (PORTABLE_KEY, &portable),
+            (VERIFIER_SOURCE, source.as_bytes()),
             (KEY_PAYLOAD, payload.as_bytes()),
         ] {
             part::write(&public, name, bytes, Access::Public, hashes)?;
         }
-        let bytes = serde_json::to_vec_pretty(&self.manifest).map_err(Error::json)?;
+        let bytes = serde_json::to_vec_pretty(&manifest).map_err(Error::json)?;
         files::write(&public.join(MANIFEST), &bytes, Access::Public).map_err(SetupError::from)?;
         Ok(SetupReport {
             folder: self.folder.to_owned(),
             setup_id,
-            shape_id: self.manifest.verifier.shape_id,
-            key_hash: self.manifest.verifier.key_hash,
-            schema: self.manifest.shape.public_inputs.then(|| self.manifest.schema_id()),
-            reading: self.manifest.reading.clone(),
-            error: self.manifest.error,
-            weights: self.manifest.weights,
-            insecure_srs: self.manifest.srs.insecure,
+            shape_id: manifest.verifier.shape_id,
+            key_hash: manifest.verifier.key_hash,
+            schema: manifest.shape.public_inputs.then(|| manifest.schema_id()),
+            reading: manifest.reading.clone(),
+            error: manifest.error,
+            weights: manifest.weights,
+            insecure_srs: manifest.srs.insecure,
             key_seconds: 0.0,
-            files: self.sizes(),
+            files: sizes(self.folder),
             replaced_deployment,
         })
     }
+}
 
-    fn sizes(&self) -> BTreeMap<String, u64> {
-        let names = [PUBLIC, PRIVATE].into_iter().flat_map(|part| {
-            let folder = std::fs::read_dir(self.folder.join(part)).into_iter().flatten();
-            folder.flatten().map(move |entry| (part, entry))
-        });
-        names
-            .filter_map(|(part, entry)| {
-                let name = format!("{part}/{}", entry.file_name().to_string_lossy());
-                Some((name, entry.metadata().ok()?.len()))
-            })
-            .collect()
-    }
+/// Sizes of all files of both parts, by path.
+fn sizes(root: &Path) -> BTreeMap<String, u64> {
+    let names = [PUBLIC, PRIVATE].into_iter().flat_map(|part| {
+        let folder = std::fs::read_dir(root.join(part)).into_iter().flatten();
+        folder.flatten().map(move |entry| (part, entry))
+    });
+    names
+        .filter_map(|(part, entry)| {
+            let name = format!("{part}/{}", entry.file_name().to_string_lossy());
+            Some((name, entry.metadata().ok()?.len()))
+        })
+        .collect()
 }
 
 /// Renames a deployment that is not `setup_id`'s, and says to what.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `public/manifest.json` | what the model is, its circuit, its schema, hashes of the public files |
 //! | `public/vk.bin` | the verifying key |
+//! | `public/verifier.bin` | the same with its protocol and τ·G2: all that checking proofs takes, in a browser too |
 //! | `public/Verifier.sol`, `public/key.hex` | the Solidity verifier of the shape, the key contract's payload |
 //! | `public/deployment.json` | where the contracts are, once deployed |
 //! | `private/manifest.json` | which setup the part belongs to, hashes of its files |
@@ -31,7 +32,7 @@ use std::path::{Path, PathBuf};
 use alloy::primitives::B256;
 use halo2curves::bn256::G2Affine;
 use verdict_codegen::{key_hash, key_payload};
-use verdict_kzg::key::VerifyingKey;
+use verdict_kzg::{key::VerifyingKey, portable::PortableKey};
 use verdict_prover::{bounded::read_bounded, keys::read_verifying_key, plan::srs_k};
 
 pub use self::{
@@ -57,6 +58,8 @@ pub const PRIVATE: &str = "private";
 pub const MANIFEST: &str = "manifest.json";
 /// Name of the verifying key.
 pub const VERIFYING_KEY: &str = "vk.bin";
+/// Name of the portable key: see [`verdict_kzg::portable`].
+pub const PORTABLE_KEY: &str = "verifier.bin";
 /// Name of the Solidity verifier.
 pub const VERIFIER_SOURCE: &str = "Verifier.sol";
 /// Name of the Solidity verifier's creation code, hexadecimal; `codegen` writes it.
@@ -155,6 +158,16 @@ impl PublicSetup {
     pub(crate) fn key_payload(&self) -> Result<Vec<u8>, SetupError> {
         let instances = self.manifest.public_values().count();
         key_payload(&self.key, G2Affine::generator(), self.tau_g2, instances)
+            .map_err(|error| self.malformed(VERIFYING_KEY, error.to_string()))
+    }
+
+    /// All that checking proofs takes, as one file.
+    ///
+    /// # Errors
+    /// Never for a setup that was opened.
+    pub fn portable_key(&self) -> Result<PortableKey, SetupError> {
+        let instances = self.manifest.public_values().count();
+        PortableKey::new(self.key.clone(), self.tau_g2, instances)
             .map_err(|error| self.malformed(VERIFYING_KEY, error.to_string()))
     }
 

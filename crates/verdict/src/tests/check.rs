@@ -94,7 +94,7 @@ fn a_setup_that_tells_a_smaller_error_than_there_is_is_found_out() {
 /// Files whose hashes follow, as a forger would have it.
 #[test]
 fn a_contract_or_payload_that_is_not_the_keys_is_found_out() {
-    for name in ["Verifier.sol", "key.hex"] {
+    for name in ["Verifier.sol", "key.hex", "verifier.bin"] {
         let (fixture, model) = inspectable();
         let path = fixture.path().join("public").join(name);
         let mut bytes = fs::read(&path).expect("a file");

@@ -6,21 +6,16 @@
 //! multiplication checks. The hint is determined by the rest of the proof: a proof has
 //! exactly one EVM form.
 
-use halo2curves::{
-    bn256::{Fr, G2Affine},
-    ff::Field,
-};
-use verdict_kzg::{
+use ff::Field;
+use halo2curves::bn256::{Fr, G2Affine};
+
+use super::{ProofError, check_instances};
+use crate::{
     field::{domain_generator, rotate},
     key::VerifyingKey,
+    protocol::{Class, Protocol},
     transcript::to_be_bytes,
     verify::{Challenges, VerifyError, read_proof, verify},
-};
-
-use crate::{
-    error::{CodegenError, ProofError},
-    key::check_instances,
-    memory::opening_points,
 };
 
 /// The EVM form of a proof: the proof and the inverse hint.
@@ -28,11 +23,7 @@ use crate::{
 /// # Errors
 /// The instances do not fit, or `proof` has the wrong length or holds something that is
 /// not a point or scalar. Whether it verifies is not checked.
-pub fn evm_proof(
-    vk: &VerifyingKey,
-    instances: &[Fr],
-    proof: &[u8],
-) -> Result<Vec<u8>, CodegenError> {
+pub fn evm_proof(vk: &VerifyingKey, instances: &[Fr], proof: &[u8]) -> Result<Vec<u8>, ProofError> {
     check_instances(vk, instances.len())?;
     let hint = inverse_hint(vk, instances, proof)?;
     Ok([proof, &to_be_bytes(&hint)].concat())
@@ -53,7 +44,7 @@ pub fn verify_evm_proof(
     if instances.len() != num_instances {
         return Err(ProofError::InstanceCount { expected: num_instances, got: instances.len() });
     }
-    check_instances(vk, num_instances).map_err(|error| ProofError::Circuit(error.to_string()))?;
+    check_instances(vk, num_instances)?;
     let expected = vk.protocol().proof_length() + 32;
     let Some((proof, hint)) =
         proof.split_last_chunk::<32>().filter(|(proof, _)| proof.len() + 32 == expected)
@@ -94,4 +85,19 @@ fn denominator_product(vk: &VerifyingKey, num_instances: usize, challenges: &Cha
         product *= challenges.u.pow_vartime([fold as u64]) - point(rotation);
     }
     product
+}
+
+/// Columns of a group and rotation of everything opened, ascending; the linearisation is
+/// opened like a single column at x.
+pub fn opening_points(protocol: &Protocol) -> Vec<(usize, i32)> {
+    let mut points = Vec::new();
+    for fold in protocol.folds() {
+        for rotation in protocol.rotations() {
+            let of = |class: &Class| class.fold == fold && class.rotations.contains(&rotation);
+            if (fold, rotation) == (1, 0) || protocol.classes.iter().any(of) {
+                points.push((fold, rotation));
+            }
+        }
+    }
+    points
 }

@@ -1,0 +1,135 @@
+// Statements of data providers about a subject's inputs.
+import { type Address, type Hex, concat, hashTypedData, numberToHex, size } from "viem";
+import { VerdictError, shown } from "./error.js";
+import { Reader, parseJson, textOf } from "./json.js";
+
+const FORMAT = "verdict-attestation-v1";
+const MAX_BYTES = 256 * 1024;
+
+/** What a data provider states: the subject has these public inputs. */
+export interface Statement {
+  /** Chain id (EIP-155). */
+  readonly chainId: bigint;
+  /** The registry of signers. */
+  readonly registry: Address;
+  /** Whom it is about. */
+  readonly subject: Address;
+  /** What the public input words mean: a manifest's `schemaId`. */
+  readonly schema: Hex;
+  /** `inputsHash` of the public input words. */
+  readonly inputs: Hex;
+  /** Unix time from which it is valid. */
+  readonly issuedAt: bigint;
+  /** Unix time of the last second in which it is valid. */
+  readonly validUntil: bigint;
+}
+
+/** A statement with its signature: what a provider hands over, as a file. */
+export interface Attestation {
+  readonly statement: Statement;
+  /** The provider: an account of the registry. */
+  readonly signer: Address;
+  /** r, s and v of a key's signature; of a contract, whatever it takes (ERC-1271). */
+  readonly signature: Hex;
+}
+
+/** An attestation with its signer's index in the registry. */
+export type IndexedAttestation = readonly [index: number, attestation: Attestation];
+
+const TYPES = {
+  Attestation: [
+    { name: "subject", type: "address" },
+    { name: "schema", type: "bytes32" },
+    { name: "inputs", type: "bytes32" },
+    { name: "issuedAt", type: "uint64" },
+    { name: "validUntil", type: "uint64" },
+  ],
+} as const;
+
+/** A statement as wallets sign it (EIP-712); viem's `signTypedData` takes it as it is. */
+export function attestationTypedData(statement: Statement) {
+  const { chainId, registry, subject, schema, inputs, issuedAt, validUntil } = statement;
+  return {
+    domain: { name: "Verdict", version: "1", chainId, verifyingContract: registry },
+    types: TYPES,
+    primaryType: "Attestation",
+    message: { subject, schema, inputs, issuedAt, validUntil },
+  } as const;
+}
+
+/** The EIP-712 digest that a provider signs. */
+export function attestationDigest(statement: Statement): Hex {
+  return hashTypedData(attestationTypedData(statement));
+}
+
+/**
+ * Parses an attestation.
+ *
+ * @throws VerdictError with the field that is wrong.
+ */
+export function parseAttestation(source: string | Uint8Array | ArrayBuffer): Attestation {
+  const text = textOf(source, MAX_BYTES, "attestation");
+  const root = new Reader(parseJson(text, "attestation"), "", "attestation", "attestation");
+  root.only(["format", "statement", "signer", "signature"]);
+  const format = root.get("format").string();
+  if (format !== FORMAT) throw new VerdictError("attestation", `its format is ${shown(format)}, not "${FORMAT}"`);
+  const item = root.get("statement");
+  item.only(["chain_id", "registry", "subject", "schema", "inputs", "issued_at", "valid_until"]);
+  return {
+    statement: {
+      chainId: item.get("chain_id").u64(),
+      registry: item.get("registry").hex(20) as Address,
+      subject: item.get("subject").hex(20) as Address,
+      schema: item.get("schema").hex(32),
+      inputs: item.get("inputs").hex(32),
+      issuedAt: item.get("issued_at").u64(),
+      validUntil: item.get("valid_until").u64(),
+    },
+    signer: root.get("signer").hex(20) as Address,
+    signature: root.get("signature").hex(),
+  };
+}
+
+/** The file of an attestation. */
+export function formatAttestation({ statement, signer, signature }: Attestation): string {
+  const { chainId, registry, subject, schema, inputs, issuedAt, validUntil } = statement;
+  // JSON.stringify has no form of integers that keeps their digits.
+  const fields = [
+    `"chain_id": ${chainId}`,
+    ...Object.entries({ registry, subject, schema, inputs }).map(([name, value]) => `"${name}": "${value}"`),
+    `"issued_at": ${issuedAt}`,
+    `"valid_until": ${validUntil}`,
+  ];
+  const inner = fields.map((field) => `    ${field}`).join(",\n");
+  return `{\n  "format": "${FORMAT}",\n  "statement": {\n${inner}\n  },\n  "signer": "${signer}",\n  "signature": "${signature}"\n}\n`;
+}
+
+/**
+ * Attestations as the registry takes them: by ascending index, each as index (1 byte), issuedAt
+ * (8), validUntil (8), length of the signature (2), signature.
+ *
+ * @throws VerdictError if a provider stands twice, or a signature is longer than 65,535 bytes.
+ */
+export function encodeAttestations(attestations: readonly IndexedAttestation[]): Hex {
+  const sorted = [...attestations].sort(([a], [b]) => a - b);
+  const parts = sorted.map(([index, { statement, signer, signature }], at) => {
+    if (sorted[at - 1]?.[0] === index) {
+      throw new VerdictError("calldata", `two attestations are of signer ${signer}; give one of each`);
+    }
+    if (!Number.isInteger(index) || index < 0 || index > 255) {
+      throw new VerdictError("calldata", `signer ${signer} has index ${index}, which is none of a registry`);
+    }
+    const length = size(signature);
+    if (length > 65_535) {
+      throw new VerdictError("calldata", `the signature of signer ${signer} is longer than 65535 bytes`);
+    }
+    return concat([
+      numberToHex(index, { size: 1 }),
+      numberToHex(statement.issuedAt, { size: 8 }),
+      numberToHex(statement.validUntil, { size: 8 }),
+      numberToHex(length, { size: 2 }),
+      signature,
+    ]);
+  });
+  return concat(["0x", ...parts]);
+}

@@ -1,0 +1,86 @@
+// Scores and models as a chain has them, read with viem.
+import { inferenceOracleAbi, modelRegistryAbi } from "@verdict/contracts";
+import { type Address, type Client, type Hex, zeroAddress } from "viem";
+import { readContract } from "viem/actions";
+import { outputsWord } from "./calldata.js";
+import { VerdictError } from "./error.js";
+import type { VerificationData } from "./request.js";
+import { revertOf } from "./revert.js";
+
+/** Whose score by which model. */
+export interface ScoreQuery {
+  readonly oracle: Address;
+  readonly subject: Address;
+  readonly modelId: bigint;
+}
+
+/** What an oracle holds of a subject by a model. */
+export interface ScoreRecord {
+  /** In units of 10^-decimals of the model. */
+  readonly score: bigint;
+  readonly nonce: bigint;
+  /** Unix time of the recording. */
+  readonly updatedAt: number;
+  /** Unix time up to which the request could be recorded. */
+  readonly deadline: number;
+  /** Bit i: the signer of index i vouched for the inputs. */
+  readonly signers: number;
+  /** Who recorded it. */
+  readonly prover: Address;
+}
+
+/** Reads, and says in words what a contract answers instead. */
+async function read<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    const revert = revertOf(cause);
+    if (revert === undefined) throw cause;
+    throw new VerdictError("chain", revert.hint === undefined ? revert.text : `${revert.text}: ${revert.hint}`, { cause });
+  }
+}
+
+/** The record of a subject by a model, stale or not; none where there is none. */
+export async function scoreOf(client: Client, { oracle, subject, modelId }: ScoreQuery): Promise<ScoreRecord | undefined> {
+  const call = { address: oracle, abi: inferenceOracleAbi, functionName: "scoreOf", args: [subject, modelId] } as const;
+  const record = await read(readContract(client, call));
+  return record.prover === zeroAddress ? undefined : { ...record };
+}
+
+/**
+ * The latest score.
+ *
+ * @throws VerdictError if there is none, or it is stale.
+ */
+export async function latestScoreOf(client: Client, { oracle, subject, modelId }: ScoreQuery): Promise<bigint> {
+  const call = { address: oracle, abi: inferenceOracleAbi, functionName: "latestScoreOf", args: [subject, modelId] } as const;
+  return read(readContract(client, call));
+}
+
+/** What the oracle keeps of a record's outputs beside the first one; see `outputsWord`. */
+export async function outputsOf(client: Client, { oracle, subject, modelId }: ScoreQuery): Promise<Hex> {
+  const call = { address: oracle, abi: inferenceOracleAbi, functionName: "outputsOf", args: [subject, modelId] } as const;
+  return read(readContract(client, call));
+}
+
+/** Whether these are all outputs of what an oracle has recorded. */
+export async function recordedOutputsAre(client: Client, query: ScoreQuery, outputs: readonly bigint[]): Promise<boolean> {
+  const [record, word] = await Promise.all([scoreOf(client, query), outputsOf(client, query)]);
+  return record !== undefined && record.score === outputs[0] && word === outputsWord(outputs);
+}
+
+/** What a registry says of a model: what a setup's `requireRegistered` takes. */
+export async function modelOf(
+  client: Client,
+  registry: Address,
+  modelId: bigint,
+): Promise<VerificationData & { readonly deprecated: boolean }> {
+  const call = { address: registry, abi: modelRegistryAbi, functionName: "verificationOf", args: [modelId] } as const;
+  const [data, deprecated] = await read(readContract(client, call));
+  return { ...data, deprecated };
+}
+
+/** A score or output as a number. */
+export function decodeScore(score: bigint, decimals: number): number {
+  return Number(score) / 10 ** decimals;
+}

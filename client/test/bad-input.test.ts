@@ -1,0 +1,166 @@
+// What is wrong is said with its place; nothing else is thrown.
+import { describe, expect, test } from "vitest";
+import * as client from "../src/index.js";
+import { compact, parseJson } from "../src/json.js";
+import { files } from "./fixtures.js";
+
+const { proof, manifest } = files("chain");
+const altered = (change: (bundle: Record<string, any>) => void): string => {
+  // Numbers above 2^53 as they stand: JSON.parse would round them.
+  const large = new Map<string, string>();
+  const marked = proof.replace(/: (\d{16,})/g, (_, digits: string) => {
+    large.set(`#${digits}#`, digits);
+    return `: "#${digits}#"`;
+  });
+  const bundle = JSON.parse(marked) as Record<string, unknown>;
+  change(bundle);
+  return JSON.stringify(bundle).replace(/"#(\d+)#"/g, "$1");
+};
+
+describe("bundles", () => {
+  test("numbers above 2^53 keep their digits", () => {
+    const { requests } = client.parseBundle(proof);
+    expect(requests[0]?.chainId).toBe(2n ** 64n - 8n);
+    expect(requests[0]?.modelId).toBe(2n ** 64n - 9n);
+    expect(client.parseBundle(new TextEncoder().encode(proof))).toEqual(client.parseBundle(proof));
+    expect(client.parseBundle(altered(() => {}))).toEqual(client.parseBundle(proof));
+  });
+
+  test("every truncation is refused", () => {
+    const whole = proof.trimEnd();
+    for (let length = 0; length < whole.length; length += 13) {
+      expect(() => client.parseBundle(whole.slice(0, length))).toThrow(/proof bundle is not valid JSON: .* at line \d+ column \d+/);
+    }
+  });
+
+  test.each<[string, (bundle: Record<string, any>) => void, string | RegExp]>([
+    ["another format", (b) => (b.format = "something"), 'format is "something", not "verdict-proof": not a proof bundle'],
+    ["another version", (b) => (b.version = 3), "has version 3, this package reads version 2"],
+    ["an unknown field", (b) => (b.extra = 1), 'unknown field "extra"'],
+    ["an unknown field of a request", (b) => (b.request.extra = 1), "field `request`: unknown field"],
+    ["a missing field", (b) => delete b.instances, "missing field `instances`"],
+    ["a word of another length", (b) => (b.instances[1] = "0x12"), "field `instances[1]`: expected 32 bytes in hexadecimal"],
+    ["a negative chain", (b) => (b.request.chain_id = -1), "field `request.chain_id`: -1 is outside [0, 18446744073709551615]"],
+    ["a fractional nonce", (b) => (b.request.nonce = 1.5), "field `request.nonce`: expected an integer, got 1.5"],
+    ["an output as number", (b) => (b.outputs[0] = 5), "field `outputs[0]`: expected a string, got 5"],
+    ["an output with zeros in front", (b) => (b.outputs[0] = "007"), 'output "007" is not a decimal integer'],
+    ["an output that its word is not", (b) => (b.outputs[1] = "123456789"), "field `outputs` is inconsistent"],
+    ["a decoded number that differs", (b) => (b.decoded[0] += 1), "field `decoded` is inconsistent: output 0 is"],
+    ["too many decimals", (b) => (b.decimals = 19), "field `decimals` is inconsistent: 19, at most 18"],
+    ["half a word of proof", (b) => (b.proof += "00"), "a proof is a positive multiple of 32"],
+    ["another proof", (b) => (b.proof = b.proof.replace("0x", "0x11").slice(0, -2)), "it does not begin with `proof`"],
+    ["another chain", (b) => (b.request.chain_id = 1), "field `input_commitment` is inconsistent"],
+    ["no commitment", (b) => delete b.input_commitment, "`request` and `input_commitment` come together or not at all"],
+    ["one request as a batch", (b) => (b.requests = [b.request]), "a proof answers one `request`, or two or more"],
+    ["another context", (b) => (b.instances[0] = `0x${"00".repeat(32)}`), "the first word is not the request's context"],
+    ["other inputs", (b) => (b.instances[1] = `0x${"00".repeat(31)}01`), "field `request.inputs` is inconsistent"],
+    ["a wide output word", (b) => (b.instances[b.instances.length - 1] = `0x${"ff".repeat(32)}`), "word of output 1 is 0xff"],
+    ["a long name", (b) => (b.model.name = "é".repeat(200)), "field `model.name` is inconsistent: 400 bytes, at most 256"],
+  ])("%s", (_, change, message) => {
+    expect(() => client.parseBundle(altered(change))).toThrow(message);
+    expect(() => client.parseBundle(altered(change))).toThrow(client.VerdictError);
+  });
+
+  test("files that are no text, or too large, are refused before they are parsed", () => {
+    expect(() => client.parseBundle(new Uint8Array([0xff, 0xfe]))).toThrow("proof bundle is not UTF-8 text");
+    expect(() => client.parseBundle(new Uint8Array(client.MAX_BUNDLE_BYTES + 1))).toThrow("larger than 16777216 bytes");
+    expect(() => client.parseBundle(`\ufeff${proof}`)).toThrow("expected a value at line 1 column 1");
+  });
+});
+
+describe("JSON", () => {
+  test.each(['{"a":1,"a":2}', "[1,]", "{,}", "01", "1.", "+1", "'a'", '"\n"', '"\\x"', "[1] 2", "nul", "NaN", "[".repeat(100)])("%s", (text) => {
+    expect(() => parseJson(text, "this")).toThrow(client.VerdictError);
+  });
+
+  test("long texts are read, or refused, in time", () => {
+    const long = "a".repeat(15_000_000);
+    expect(parseJson(`"${long}"`, "this")).toMatchObject({ kind: "string", value: long });
+    for (const text of [`"${long}`, `["${long}\n"]`, "[".repeat(15_000_000), `"${long}\\`, `"${long}\\x"`]) {
+      expect(() => parseJson(text, "this")).toThrow(client.VerdictError);
+    }
+    const spaced = `{ "a b" : [ 1 ,\n "c \\" d" ] , "${long}" : "${long}" }`;
+    expect(compact(spaced, parseJson(spaced, "this")) === JSON.stringify(JSON.parse(spaced))).toBe(true);
+    const proofs = altered((bundle) => (bundle.evm_proof = bundle.proof = `0x${"11".repeat(3_500_000)}`));
+    expect(() => client.parseBundle(proofs)).toThrow("field `proof` is inconsistent: 3500000 bytes");
+  });
+
+  test("what JSON.parse takes, is taken alike", () => {
+    const text = ' { "a\\u0041\\n" : [ 1 , -2.5e+3, true, false , null, "é\\"" , {}, [] ] } ';
+    const plain = (json: ReturnType<typeof parseJson>): unknown => {
+      switch (json.kind) {
+        case "object":
+          return Object.fromEntries([...json.members].map(([name, value]) => [name, plain(value)]));
+        case "array":
+          return json.items.map(plain);
+        case "number":
+          return Number(json.digits);
+        case "null":
+          return null;
+        default:
+          return json.value;
+      }
+    };
+    expect(plain(parseJson(text, "this"))).toEqual(JSON.parse(text));
+  });
+});
+
+describe("manifests", () => {
+  test.each<[string, (text: string) => string, string]>([
+    ["of another version", (text) => text.replace('"format_version": 6', '"format_version": 5'), "format_version 5, this package reads 6"],
+    ["of the private part", () => '{"setup_id":"0x00"}', "it names no format_version"],
+    ["without outputs", (text) => text.replace('"output": {', '"outputs": {'), "missing field `output`"],
+  ])("%s", (_, change, message) => {
+    expect(() => client.parseManifest(change(manifest))).toThrow(message);
+  });
+
+  test("another statement has another id, another error of the model has not", () => {
+    const { setupId } = client.parseManifest(manifest);
+    expect(client.parseManifest(manifest.replace('"name": "', '"name": "x')).setupId).not.toBe(setupId);
+    expect(client.parseManifest(manifest.replace(/"samples": \d+/, '"samples": 7')).setupId).toBe(setupId);
+  });
+});
+
+describe("inputs", () => {
+  const { manifest } = { manifest: client.parseManifest(files("chain").manifest) };
+  test("outside their range, not as many, and without a salt", () => {
+    expect(() => client.inputWords(manifest, [2, 0, 0])).toThrow("outside its declared range [-1, 1]");
+    expect(() => client.inputWords(manifest, [0, 0])).toThrow("expected 3 inputs, got 2");
+    expect(() => client.inputCommitmentWord(manifest, [0, 0, 0], 1n)).toThrow("state no commitment");
+    const committed = client.parseManifest(files("committed").manifest);
+    expect(() => client.inputWords(committed, [0, 0, 0])).toThrow("takes a salt");
+    expect(() => client.inputWords(committed, [0, 0, 0], 1n << 128n)).toThrow("a salt is an integer");
+    expect(() => client.batchInputWords(manifest, [])).toThrow("0 lists of inputs, a proof is of 1");
+  });
+});
+
+describe("deployments", () => {
+  const word = `0x${"11".repeat(32)}`;
+  const address = `0x${"22".repeat(20)}`;
+  const file = (extra = "") =>
+    `{"setup_id":"${word}","chain_id":18446744073709551615,"registry":"${address}","oracle":"${address}","verifier":"${address}",
+      "key":"${address}","model_id":3,"verification_hash":"${word}"${extra}}`;
+  test("are read exactly", () => {
+    expect(client.parseDeployment(file())).toMatchObject({ chainId: 2n ** 64n - 1n, attestations: undefined });
+    const policy = `,"attestations":{"signers":"${address}","threshold":2,"schema":"${word}"}`;
+    expect(client.parseDeployment(file(policy)).attestations).toMatchObject({ threshold: 2, source: false });
+    expect(() => client.parseDeployment(file(',"more":1'))).toThrow('unknown field "more"');
+    expect(() => client.deploymentOf(1)).toThrow("no contracts are known on chain 1 (known: none yet)");
+    expect(() => client.deploymentOf("constructor" as unknown as number)).toThrow("no contracts are known");
+  });
+});
+
+describe("errors", () => {
+  test("every error of every contract is known, and named by a contract", async () => {
+    const abis = await import("@verdict/contracts");
+    const known = new Set(client.knownErrors().map(({ signature }) => signature));
+    for (const abi of Object.values(abis)) {
+      for (const entry of abi) {
+        if (entry.type === "error") expect(known).toContain(`${entry.name}(${entry.inputs.map(({ type }) => type).join(",")})`);
+      }
+    }
+    expect(client.knownErrors().every(({ contract }) => /^[A-Z]/.test(contract))).toBe(true);
+    const lender = client.knownErrors().find(({ signature }) => signature === "BorrowerDeclined(address,int256)");
+    expect(lender?.contract).toBe("CreditLine");
+  });
+});

@@ -1,0 +1,152 @@
+// Verdicts: the programs' on every sample, and on keys that somebody altered.
+import { concat, hexToBytes } from "viem";
+import { beforeAll, describe, expect, test } from "vitest";
+import { Setup, VerdictError, type Verifier, loadVerifier, parseBundle } from "../src/index.js";
+import { type Verdict, facts, files, names } from "./fixtures.js";
+import { readFileSync } from "node:fs";
+
+const WASM = new URL("../dist/verifier.wasm", import.meta.url);
+let verifier: Verifier;
+beforeAll(async () => {
+  verifier = await loadVerifier(readFileSync(WASM));
+});
+
+/** What is wrong by the verifier, or null. */
+function verdictOf(key: Uint8Array, instances: Uint8Array, proof: Uint8Array): string | null {
+  try {
+    verifier.verify(key, instances, proof);
+    return null;
+  } catch (error) {
+    if (!(error instanceof VerdictError)) throw error;
+    return error.message.replace(/^public value \d+ is/, "a public value is");
+  }
+}
+
+describe.each(names)("%s", (name) => {
+  const { manifest, key, proof, unbound } = files(name);
+  const { bound, unbound: alone, ...wanted } = facts(name);
+
+  test("a key's ids are computed from its bytes", () => {
+    const description = verifier.describe(key);
+    expect(description).toMatchObject({
+      shapeId: wanted.shape_id,
+      keyHash: wanted.key_hash,
+      srsFingerprint: wanted.srs_fingerprint,
+      ceremony: false,
+      instances: 1 + wanted.layout[0] + wanted.layout[1],
+    });
+  });
+
+  test.each([["proof.json", proof, bound.verdicts], ["unbound.json", unbound, alone.verdicts]] as const)(
+    "%s and its mutations have the programs' verdicts",
+    (_, text, verdicts: readonly Verdict[]) => {
+      const bundle = parseBundle(text);
+      expect(verdicts.length).toBeGreaterThan(20);
+      for (const { part, at, verdict } of verdicts) {
+        const instances = hexToBytes(concat(bundle.instances));
+        const bytes = hexToBytes(bundle.evmProof);
+        const altered = part === "instances" ? instances : bytes;
+        if (at !== undefined) altered[at] = (altered[at] ?? 0) ^ 1;
+        expect(verdictOf(key, instances, bytes), `${part} ${at}`).toBe(verdict);
+        expect(verdict === null).toBe(at === undefined);
+      }
+    },
+  );
+
+  test("a bundle holds under its setup, and says what it says", () => {
+    const setup = Setup.open(verifier, { manifest, key }, { setupId: wanted.setup_id, keyHash: wanted.key_hash });
+    for (const text of [proof, unbound]) {
+      const bundle = parseBundle(text);
+      const verified = setup.verify(bundle);
+      expect(verified).toMatchObject({ setupId: wanted.setup_id, keyHash: wanted.key_hash, srs: "insecure" });
+      expect(verified.outputs).toEqual(bundle.outputs);
+      expect(verified.names).toHaveLength(bundle.outputs.length);
+      verified.decoded.forEach((value, index) => expect(value).toBeCloseTo(bundle.decoded[index] ?? Number.NaN, 9));
+    }
+  });
+
+  test("a key cut short, prolonged or altered is refused, or has another hash", () => {
+    for (let length = 0; length < key.length; length += 1) {
+      expect(() => verifier.describe(key.slice(0, length)), `${length} bytes`).toThrow(VerdictError);
+    }
+    expect(() => verifier.describe(new Uint8Array([...key, 0]))).toThrow("1 bytes follow the verifying key");
+    let read = 0;
+    for (let at = 0; at < key.length; at += 7) {
+      const altered = key.slice();
+      altered[at] = (altered[at] ?? 0) ^ (1 << (at % 8));
+      let hash;
+      try {
+        hash = verifier.describe(altered).keyHash;
+      } catch (error) {
+        expect(error).toBeInstanceOf(VerdictError);
+        continue;
+      }
+      read += 1;
+      // Only the number of rows that are not the circuit's is no part of the key's name, and no verdict depends on it.
+      if (hash === wanted.key_hash) expect(at).toBeGreaterThanOrEqual(20);
+      if (hash === wanted.key_hash) expect(at).toBeLessThan(24);
+    }
+    expect(read).toBeGreaterThan(0);
+  });
+});
+
+test("a setup's files that do not belong together are refused", () => {
+  const [credit, chain] = [files("credit"), files("chain")];
+  const open = (manifest: string, key: Uint8Array, expected = {}) => () => Setup.open(verifier, { manifest, key }, expected);
+  expect(open(credit.manifest, chain.key)).toThrow(/verifier.bin is not this setup's: the key's hash is 0x[0-9a-f]{64}, the manifest's 0x/);
+  expect(open(credit.manifest, credit.key, { keyHash: `0x${"11".repeat(32)}` })).toThrow("this is another key than expected");
+  expect(open(credit.manifest, credit.key, { setupId: `0x${"11".repeat(32)}` })).toThrow("this is another setup than expected");
+  expect(open(credit.manifest, new Uint8Array(17 << 20))).toThrow("are more than a verifying key has");
+  expect(open(credit.manifest, new TextEncoder().encode("<html>not found</html>"))).toThrow("this is no verifying key of this version");
+});
+
+test("a bundle of another model, and one that says otherwise than the setup, are refused", () => {
+  const { manifest, key, unbound } = files("chain");
+  const setup = Setup.open(verifier, { manifest, key });
+  expect(() => setup.verify(parseBundle(files("credit").proof))).toThrow("the bundle says that the key's hash is");
+  const bundle = parseBundle(unbound);
+  const told = { ...bundle, outputs: bundle.outputs.map((value) => value + 1n) };
+  expect(() => setup.verify(told)).toThrow(/output 0 is said to be -?\d+, but the proof is about -?\d+/);
+  expect(() => setup.verify({ ...bundle, srs: { ...bundle.srs, insecure: false } })).toThrow("`srs.insecure`");
+  expect(() => setup.verify({ ...bundle, instances: bundle.instances.slice(1) })).toThrow(/the bundle has \d+ public values, the model \d+/);
+  const wide = bundle.instances.map((word, index) => (index === 0 ? (`0x${"ff".repeat(32)}` as const) : word));
+  expect(() => setup.verify({ ...bundle, instances: wide })).toThrow("public value 0 is not below the field's modulus");
+  const short = { ...bundle, evmProof: bundle.evmProof.slice(0, -64) as `0x${string}` };
+  expect(() => setup.verify(short)).toThrow(/invalid proof length: expected \d+ bytes, got \d+/);
+});
+
+test("what is registered is compared", () => {
+  const { manifest, key } = files("batch");
+  const setup = Setup.open(verifier, { manifest, key });
+  const { output, layout, batch } = setup.manifest;
+  const zero = `0x${"00".repeat(20)}` as const;
+  const data = {
+    ...{ verifier: zero, key: zero, keyHash: setup.description.keyHash, publicInputs: layout.inputs / batch },
+    ...{ outputs: layout.outputs / batch, batch, outputMin: output.min, outputMax: output.max },
+    ...{ decimals: output.decimals, direction: 0 },
+  };
+  setup.requireRegistered(data);
+  expect(() => setup.requireRegistered({ ...data, outputMin: output.min - 1n })).toThrow("smallest output");
+});
+
+test("the verifier is loaded from its place, from a module, and from nothing else", async () => {
+  const { key } = files("chain");
+  const loaded = [await loadVerifier(), await loadVerifier(await WebAssembly.compile(readFileSync(WASM)))];
+  for (const one of loaded) expect(one.describe(key).keyHash).toBe(facts("chain").key_hash);
+  await expect(loadVerifier(new Uint8Array([1, 2, 3]))).rejects.toThrow("the verifier cannot be loaded");
+  const empty = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+  await expect(loadVerifier(empty)).rejects.toThrow("this WebAssembly is not the verifier: it has no memory");
+});
+
+test("the file is small and a verdict quick", () => {
+  expect(readFileSync(WASM).length).toBeLessThan(1_500_000);
+  const { key, proof } = files("credit");
+  const bundle = parseBundle(proof);
+  const [instances, bytes] = [hexToBytes(concat(bundle.instances)), hexToBytes(bundle.evmProof)];
+  const times = Array.from({ length: 5 }, () => {
+    const start = performance.now();
+    verifier.verify(key, instances, bytes);
+    return performance.now() - start;
+  }).sort((a, b) => a - b);
+  expect(times[2]).toBeLessThan(300);
+});
