@@ -80,6 +80,8 @@ def _plan(
         read = _verdict.Model.open(path, proven, dict(dims or {}), told)
         tensors: list[dict[str, Any]] = json.loads(read.inputs())
         columns, matrix = _columns(exported, found, tensors)
+        layout = Layout(tensors, columns, matrix)
+        _compare(exported, read, layout, data)
         stated = [] if isinstance(public_inputs or commit_inputs, bool) else list(
             public_inputs or commit_inputs  # type: ignore[arg-type]
         )
@@ -96,7 +98,25 @@ def _plan(
             "public_weights": public_weights,
         }
         plan = read.plan(json.dumps(options), told)
-    return _Planned(plan, Layout(tensors, columns, matrix), exported.content)
+    return _Planned(plan, layout, exported.content)
+
+
+def _compare(exported: _export.Exported, read: _verdict.Model, layout: Layout, data: Any) -> None:
+    """Lets an exported file and the model that it was made of say something about the same rows."""
+    whole = hasattr(data, "shape") and hasattr(data, "__len__") and not isinstance(data, Mapping)
+    if exported.reference is None or exported.codes or not whole or len(data.shape) < 2:
+        return
+    rows = data.iloc[: _export.COMPARED] if hasattr(data, "iloc") else data[: _export.COMPARED]
+    if not len(rows):
+        return
+    try:
+        samples = layout.samples(rows)
+    except InputError:
+        # What is wrong with the data is told with their ranges.
+        return
+    wanted = exported.reference(rows)
+    if wanted is not None:
+        _export.compare(wanted, read.run(samples))
 
 
 def _columns(

@@ -7,16 +7,21 @@ use std::{
 
 use pyo3::prelude::*;
 use serde::Deserialize;
-use verdict::{Inspection, LoadOptions, ModelFile, Objective, PlanOptions, PlannedModel, Weights};
+use verdict::{
+    Graph, Inspection, LoadOptions, ModelFile, Objective, PlanOptions, PlannedModel, Weights,
+};
 use verdict_prover::{
     onnx::output_names,
-    samples::{InputTensor, ranges_of_json},
+    samples::{InputTensor, Sample, Samples, ranges_of_json},
 };
 
 use crate::{
     error::{Failure, Outcome},
-    work,
+    work::{self, Task},
 };
+
+/// Multiplications that a comparison with the fitted model may cost.
+const RUN_BUDGET: usize = 100_000_000;
 
 /// What decides how a model becomes a circuit, as the command line's options.
 #[derive(Debug, Deserialize)]
@@ -80,6 +85,19 @@ impl Model {
         Ok(json(&self.file.inputs())?)
     }
 
+    /// The float model's outputs on samples in JSON, one list a sample, as far as a multiplication
+    /// budget goes.
+    fn run(&self, py: Python<'_>, samples: String) -> PyResult<Vec<Vec<f64>>> {
+        let file = self.file.clone();
+        work::run(py, None, move |task| {
+            let samples =
+                Samples::of_json(samples.as_bytes(), Path::new("the data"), &file.inputs())?;
+            let each = file.graph().multiplications().max(1);
+            let most = (RUN_BUDGET / each).max(1);
+            run(file.graph(), samples.iter().take(most), task)
+        })
+    }
+
     /// The model's name.
     #[getter]
     fn name(&self) -> String {
@@ -101,6 +119,20 @@ impl Model {
             Ok(Plan { planned })
         })
     }
+}
+
+/// The outputs of each sample.
+pub(crate) fn run<'a>(
+    model: &Graph,
+    samples: impl Iterator<Item = &'a Sample>,
+    task: &Task,
+) -> Outcome<Vec<Vec<f64>>> {
+    let mut all = Vec::new();
+    for sample in samples {
+        task.go_on()?;
+        all.push(model.run(&model.split(&sample.values))?.concat());
+    }
+    Ok(all)
 }
 
 fn plan(file: ModelFile, options: &Options) -> Outcome<PlannedModel> {

@@ -14,7 +14,7 @@ use verdict_prover::samples::Samples;
 
 use crate::{
     error::{Failure, Outcome},
-    model::{Plan, json},
+    model::{Plan, json, run},
     proof::Proof,
     work,
 };
@@ -102,13 +102,7 @@ impl Setup {
         work::run(py, None, move |task| {
             let samples = read(&public, &samples)?;
             let planned = public.planned_model(model.as_deref())?;
-            let model = planned.model();
-            let mut all = Vec::with_capacity(samples.len());
-            for sample in &samples {
-                task.go_on()?;
-                all.push(model.run(&model.split(&sample.values))?.concat());
-            }
-            Ok(all)
+            run(planned.model(), samples.iter(), task)
         })
     }
 

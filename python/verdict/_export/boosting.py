@@ -6,10 +6,12 @@ import copy
 from typing import Any, Sequence
 
 from ..errors import ModelError
-from . import Exported, graphs, kinds, package
-from .sklearn import OPSET, check_fitted, columns_of
+from . import Exported, graphs, kinds, package, reference, words
+from .sklearn import check_fitted, columns_of
 
 INSTALL = "onnxmltools skl2onnx"
+#: The newest that onnxmltools writes.
+OPSET = 15
 
 
 def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | None) -> Exported:
@@ -21,6 +23,8 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
     if not booster_only:
         check_fitted(model)
     own = _feature_names(model, library)
+    if library == "LightGBM" and own and table and own == [_written(name) for name in table]:
+        own = list(table)
     columns = columns_of(own, table)
     count = len(own) if own else _features(model, library)
     types = package("onnxmltools.convert.common.data_types", "exporting trees", INSTALL)
@@ -30,22 +34,28 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
     try:
         if library == "XGBoost":
             converted = convert.convert_xgboost(
-                _unnamed(model), initial_types=initial, target_opset=OPSET[""]
+                _unnamed(model), initial_types=initial, target_opset=OPSET
             )
         else:
             codes = _categories(model, table)
             converted = convert.convert_lightgbm(
-                model, initial_types=initial, target_opset=OPSET[""], zipmap=False
+                model, initial_types=initial, target_opset=OPSET, zipmap=False
             )
     except Exception as error:
-        raise ModelError(f"onnxmltools cannot export the {name}: {error}") from error
+        raise ModelError(f"onnxmltools cannot export the {name}: {words(error)}") from error
     proven = None if outputs is None else list(outputs)
     classes = getattr(model, "classes_", None)
     if proven is None and classes is not None:
         proven = graphs.score_of_two(converted, classes)
     elif proven and graphs.SCORE in proven and classes is not None:
         graphs.score_of_two(converted, classes)
-    return Exported(converted.SerializeToString(), None, columns, True, proven, codes)
+    return Exported(
+        converted.SerializeToString(),
+        columns=columns,
+        outputs=proven,
+        codes=codes,
+        reference=None if booster_only else reference(model, proven),
+    )
 
 
 def _feature_names(model: Any, library: str) -> list[str] | None:
@@ -58,8 +68,12 @@ def _feature_names(model: Any, library: str) -> list[str] | None:
     made_up = [f"Column_{index}" for index in range(len(names))]
     if names == made_up:
         return None
-    # LightGBM writes spaces as underscores; the estimator remembers what they were.
-    return list(getattr(model, "feature_names_in_", names))
+    return names
+
+
+def _written(name: str) -> str:
+    """A column's name as LightGBM writes it."""
+    return name.replace(" ", "_")
 
 
 def _features(model: Any, library: str) -> int:

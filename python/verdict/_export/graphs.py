@@ -10,6 +10,8 @@ from . import package
 SCORE = "score"
 #: All classes' probabilities.
 PROBABILITIES = "probabilities"
+#: Operator set of what is added, where the file has none.
+OPSET = 15
 
 
 def score_of_two(model: Any, classes: Sequence[Any]) -> list[str]:
@@ -27,6 +29,9 @@ def score_of_two(model: Any, classes: Sequence[Any]) -> list[str]:
         return [probabilities]
     import numpy as np
 
+    if not any(own.domain in ("", "ai.onnx") for own in model.opset_import):
+        # A file of trees alone imports their operators only.
+        model.opset_import.append(helper.make_opsetid("", OPSET))
     graph.initializer.append(
         numpy_helper.from_array(np.array([1], dtype=np.int64), "second_class")
     )

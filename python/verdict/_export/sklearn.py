@@ -6,7 +6,7 @@ from typing import Any, Iterator, Sequence
 
 from .._data import check_columns, listed
 from ..errors import ModelError
-from . import Exported, graphs, kinds, package
+from . import Exported, graphs, kinds, package, reference, words
 
 INSTALL = "skl2onnx"
 #: Operator sets, as the reader's own examples have them.
@@ -22,7 +22,7 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
     columns = columns_of(None if own is None else [str(name) for name in own], table)
     steps = list(walk(model))
     _register(steps)
-    _check_steps(skl2onnx, steps)
+    _check_steps(steps)
     types = package("skl2onnx.common.data_types", "exporting a pipeline", INSTALL)
     strings = [name for name, values in (table or {}).items() if values.dtype == object]
     by_name = any(type(step).__name__ == "ColumnTransformer" for _, step in steps)
@@ -42,12 +42,19 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
             model, "model", initial, target_opset=OPSET, options=options
         )
     except Exception as error:
-        raise ModelError(f"skl2onnx cannot export the {type(model).__name__}: {_first(error)}") from error
+        kind = type(model).__name__
+        raise ModelError(f"skl2onnx cannot export the {kind}: {words(error)}") from error
     proven = None if outputs is None else list(outputs)
     if classifier and (proven is None or graphs.SCORE in proven):
         named = graphs.score_of_two(converted, model.classes_)
         proven = named if proven is None else proven
-    return Exported(converted.SerializeToString(), None, columns, matrix, proven)
+    return Exported(
+        converted.SerializeToString(),
+        columns=columns,
+        matrix=matrix,
+        outputs=proven,
+        reference=reference(model, proven),
+    )
 
 
 def columns_of(own: list[str] | None, table: dict[str, Any] | None) -> list[str] | None:
@@ -102,7 +109,7 @@ def _called(name: str, step: Any) -> str:
     return f"step {name!r} ({kind})" if name else f"the {kind}"
 
 
-def _check_steps(skl2onnx: Any, steps: list[tuple[str, Any]]) -> None:
+def _check_steps(steps: list[tuple[str, Any]]) -> None:
     """Every step has a converter.
 
     Raises:
@@ -110,7 +117,6 @@ def _check_steps(skl2onnx: Any, steps: list[tuple[str, Any]]) -> None:
     """
     registry = package("skl2onnx._supported_operators", "exporting a pipeline", INSTALL)
     known = set(registry.sklearn_operator_name_map)
-    own = package("skl2onnx.common._registration", "exporting a pipeline", INSTALL)
     for name, step in steps:
         kind = type(step)
         structural = hasattr(step, "steps") or hasattr(step, "transformer_list")
@@ -123,7 +129,6 @@ def _check_steps(skl2onnx: Any, steps: list[tuple[str, Any]]) -> None:
             f"leave it out of the pipeline and apply it to the data before, or register a converter "
             "with skl2onnx.update_registered_converter",
         )
-    del own, skl2onnx
 
 
 def _register(steps: list[tuple[str, Any]]) -> None:
@@ -160,7 +165,3 @@ def _register(steps: list[tuple[str, Any]]) -> None:
             overwrite=True,
         )
 
-
-def _first(error: Exception) -> str:
-    """An exporter's words, up to its first empty line."""
-    return str(error).strip().split("\n\n")[0].replace("\n", " ")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, UsageError
-from . import Exported, package
+from . import Exported, package, words
 
 OPSET = 18
 
@@ -30,7 +30,23 @@ def export(module: Any, example_inputs: Any) -> Exported:
             content = _run(torch, module, arguments)
     finally:
         module.train(training)
-    return Exported(content)
+
+    def reference(rows: Any) -> Any:
+        if several and len(arguments) > 1:
+            return None
+        like = arguments[0]
+        module.eval()
+        try:
+            with torch.no_grad():
+                each = [
+                    module(torch.as_tensor(row, dtype=like.dtype).reshape(like.shape))
+                    for row in rows
+                ]
+        finally:
+            module.train(training)
+        return [own.reshape(-1).tolist() if hasattr(own, "reshape") else None for own in each]
+
+    return Exported(content, reference=reference)
 
 
 def _run(torch: Any, module: Any, arguments: tuple[Any, ...]) -> bytes:
@@ -50,10 +66,7 @@ def _run(torch: Any, module: Any, arguments: tuple[Any, ...]) -> bytes:
             )
             program.save(str(path), external_data=False)
             return path.read_bytes()
-    except ModelError:
-        raise
     except ImportError:
         raise
     except Exception as error:
-        text = str(error).strip().split("\n")[0]
-        raise ModelError(f"torch.onnx cannot export the {name}: {text}") from error
+        raise ModelError(f"torch.onnx cannot export the {name}: {words(error)}") from error
