@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::Ordering,
 };
 
 use alloy::primitives::B256;
 use serde::Serialize;
 use verdict_codegen::{key_hash, key_payload, shape_verifier};
 use verdict_contracts::MAX_INSTANCES;
-use verdict_engine::Options;
+use verdict_engine::{EngineError, Options};
 use verdict_prover::{
     bounded::read_bounded,
     graph::{Graph, TensorId},
@@ -68,7 +69,7 @@ pub struct SetupReport {
 ///
 /// # Errors
 /// The SRS has other rows than the plan, the engine fails, or the folder cannot be
-/// written; a folder of an older format is refused.
+/// written; a folder of an older format is refused. Cancelled, nothing is written.
 pub fn setup(
     planned: &PlannedModel,
     srs: &Srs,
@@ -85,11 +86,16 @@ pub fn setup(
         return Err(SetupError::TooManyValues { count }.into());
     }
     let blinding = kept_blinding(folder, planned, srs);
+    let cancel = options.cancel.clone();
     let (keys, key_time) = timed_step(progress, "make the keys", || {
         planned.make_keys_again(srs, options, blinding.as_deref())
     })?;
     let Described { manifest, source, payload } =
         step(progress, "generate the Solidity verifier", || describe(planned, srs, &keys))?;
+    // What was given up leaves nothing behind.
+    if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+        return Err(EngineError::Cancelled.into());
+    }
     let written = step(progress, "write the setup folder", || {
         let (keys, model) = (&keys, planned.source());
         Writing { folder, manifest, keys, srs, source: &source, payload: &payload, model }.run()
