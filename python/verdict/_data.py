@@ -96,9 +96,9 @@ def _column(name: str, values: Any) -> Array:
     missing = np.array([_is_missing(value) for value in objects], dtype=bool)
     present = objects[~missing]
     if all(isinstance(value, str) for value in present):
-        out = objects.copy()
-        out[missing] = None
-        return out
+        names: Array = objects.copy()
+        names[missing] = None
+        return names
     row = int(np.flatnonzero(~missing)[0])
     kinds = sorted({type(value).__name__ for value in present})
     if all(isinstance(value, (bool, int, float, np.number, np.bool_)) for value in present):

@@ -112,8 +112,9 @@ class _Notebook:
         from IPython.display import HTML, display
 
         self.shown = time.monotonic()
-        page = HTML(f"<pre style='margin:0'>{html.escape(chr(10).join(lines))}</pre>")
+        text = html.escape("\n".join(lines))
+        page: Any = HTML(f"<pre style='margin:0'>{text}</pre>")  # type: ignore[no-untyped-call]
         if self.handle is None:
-            self.handle = display(page, display_id=True)
+            self.handle = display(page, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self.handle.update(page)

@@ -113,8 +113,8 @@ def infer(
             except InputError as error:
                 raise InputError(f"column {name!r}: {error.message}") from None
         elif name in codes:
-            names = {category: code for code, category in enumerate(codes[name])}
-            entries.append({"categories": names})
+            numbered = {category: code for code, category in enumerate(codes[name])}
+            entries.append({"categories": numbered})
         elif known is None:
             row = int(np.flatnonzero(values != None)[0])  # noqa: E711 - of each element
             raise InputError(

@@ -15,13 +15,20 @@ def _text(rows: Sequence[Sequence[Cell]]) -> str:
     """Columns as wide as their widest cell."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
-    line = lambda row: "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+
+    def line(row: Sequence[str]) -> str:
+        return "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+
     return "\n".join(map(line, cells))
 
 
 def _html(rows: Sequence[Sequence[Cell]], heading: bool = True) -> str:
-    cell = lambda tag, value: f"<{tag} style='text-align:left'>{html.escape(str(value))}</{tag}>"
-    line = lambda tag, row: "<tr>" + "".join(cell(tag, own) for own in row) + "</tr>"
+    def cell(tag: str, value: Cell) -> str:
+        return f"<{tag} style='text-align:left'>{html.escape(str(value))}</{tag}>"
+
+    def line(tag: str, row: Sequence[Cell]) -> str:
+        return "<tr>" + "".join(cell(tag, own) for own in row) + "</tr>"
+
     first = line("th" if heading else "td", rows[0])
     return "<table>" + first + "".join(line("td", row) for row in rows[1:]) + "</table>"
 

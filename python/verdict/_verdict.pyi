@@ -2,7 +2,9 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import Callable
+from typing import Callable, final
+
+from typing_extensions import disjoint_base
 
 _Path = str | PathLike[str]
 _Progress = Callable[[str, str, float], None] | None
@@ -10,6 +12,8 @@ _Progress = Callable[[str, str, float], None] | None
 __version__: str
 INSECURE: str
 
+@final
+@disjoint_base
 class Model:
     @staticmethod
     def open(
@@ -26,11 +30,15 @@ class Model:
     def name(self) -> str: ...
     def plan(self, options: str, progress: _Progress = None) -> Plan: ...
 
+@final
+@disjoint_base
 class Plan:
     @property
     def srs_k(self) -> int: ...
     def inspect(self) -> str: ...
 
+@final
+@disjoint_base
 class Setup:
     @staticmethod
     def open(folder: _Path) -> Setup: ...
@@ -51,6 +59,8 @@ class Setup:
     ) -> tuple[str, str, bytes, bytes, bytes]: ...
     def gas(self, solc: _Path | None = None, progress: _Progress = None) -> str: ...
 
+@final
+@disjoint_base
 class Prover:
     @staticmethod
     def open(
@@ -67,6 +77,8 @@ class Prover:
         progress: _Progress = None,
     ) -> Proof: ...
 
+@final
+@disjoint_base
 class Proof:
     @staticmethod
     def read(path: _Path) -> Proof: ...
@@ -78,6 +90,8 @@ class Proof:
     @property
     def bytes(self) -> bytes: ...
 
+@final
+@disjoint_base
 class Account:
     """A sending key. It is never shown."""
 
@@ -93,6 +107,8 @@ class Account:
     @property
     def address(self) -> str: ...
 
+@final
+@disjoint_base
 class LocalChain:
     @staticmethod
     def start(anvil: _Path | None = None, port: int = 0) -> LocalChain: ...

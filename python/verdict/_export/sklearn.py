@@ -33,8 +33,10 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
             raise ModelError("the number of features is not known: give data")
         initial = [("input", types.FloatTensorType([None, count]))]
     else:
-        kind = lambda name: types.StringTensorType if name in strings else types.FloatTensorType
-        initial = [(name, kind(name)([None, 1])) for name in columns or []]
+        string, number = types.StringTensorType, types.FloatTensorType
+        initial = [
+            (name, (string if name in strings else number)([None, 1])) for name in columns or []
+        ]
     classifier = hasattr(model, "classes_") and hasattr(model, "predict_proba")
     options = {id(model): {"zipmap": False}} if hasattr(model, "classes_") else None
     try:
@@ -153,9 +155,12 @@ def _register(steps: list[tuple[str, Any]]) -> None:
             convert = package(f"{folder}.XGBoost", needed).convert_xgboost
         else:
             convert = package(f"{folder}.LightGbm", needed).convert_lightgbm
-        options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
+        options: dict[str, list[Any]] = {
+            "nocl": [True, False],
+            "zipmap": [True, False, "columns"],
+        }
         if library == "lightgbm":
-            options["split"] = [None]  # type: ignore[list-item]
+            options["split"] = [None]
         skl2onnx.update_registered_converter(
             kind,
             f"{library}{kind.__name__}",
