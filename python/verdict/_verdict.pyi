@@ -4,16 +4,35 @@ from os import PathLike
 from pathlib import Path
 from typing import Callable, final
 
-from typing_extensions import disjoint_base
-
 _Path = str | PathLike[str]
 _Progress = Callable[[str, str, float], None] | None
+
+__all__ = [
+    "Account",
+    "INSECURE",
+    "LocalChain",
+    "Model",
+    "Plan",
+    "Proof",
+    "Prover",
+    "Setup",
+    "__version__",
+    "accept",
+    "attach",
+    "attest",
+    "commit",
+    "deploy",
+    "next_nonce",
+    "report",
+    "setup",
+    "submit",
+    "verify",
+]
 
 __version__: str
 INSECURE: str
 
 @final
-@disjoint_base
 class Model:
     @staticmethod
     def open(
@@ -31,14 +50,12 @@ class Model:
     def plan(self, options: str, progress: _Progress = None) -> Plan: ...
 
 @final
-@disjoint_base
 class Plan:
     @property
     def srs_k(self) -> int: ...
     def inspect(self) -> str: ...
 
 @final
-@disjoint_base
 class Setup:
     @staticmethod
     def open(folder: _Path) -> Setup: ...
@@ -60,7 +77,6 @@ class Setup:
     def gas(self, solc: _Path | None = None, progress: _Progress = None) -> str: ...
 
 @final
-@disjoint_base
 class Prover:
     @staticmethod
     def open(
@@ -78,7 +94,6 @@ class Prover:
     ) -> Proof: ...
 
 @final
-@disjoint_base
 class Proof:
     @staticmethod
     def read(path: _Path) -> Proof: ...
@@ -91,7 +106,6 @@ class Proof:
     def bytes(self) -> bytes: ...
 
 @final
-@disjoint_base
 class Account:
     """A sending key. It is never shown."""
 
@@ -108,7 +122,6 @@ class Account:
     def address(self) -> str: ...
 
 @final
-@disjoint_base
 class LocalChain:
     @staticmethod
     def start(anvil: _Path | None = None, port: int = 0) -> LocalChain: ...
