@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Callable
 
 import lightgbm
@@ -53,6 +54,13 @@ def test_regressions(model: Any, make: Make) -> None:
     setup = make(model.fit(x, y), x)
     assert setup.ranges["bmi"].decimals == 4
     np.testing.assert_allclose(setup.prove(x.head(1)).output[:, 0], model.predict(x.head(1)), rtol=1e-3)
+
+
+def test_values_closer_to_thresholds_than_inputs_are_fine_are_warned_of(tmp_path: Path) -> None:
+    x, y = load_diabetes(return_X_y=True, as_frame=True)
+    model = xgboost.XGBRegressor(**XGBOOST).fit(x, y)
+    with pytest.warns(verdict.VerdictWarning, match="of the data's 200 rows an output would be proven"):
+        verdict.setup(model, x, out=tmp_path / "setup", dev_srs=True)
 
 
 def test_several_classes(make: Make) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from os import PathLike
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, Union
+
+import numpy as np
 
 from . import _export, _ranges, _verdict
 from ._data import Layout, array, is_table, listed, table
@@ -23,7 +26,7 @@ from ._results import (
     Submission,
 )
 from .chain import Account, Endpoint, reach
-from .errors import Error, InputError, UsageError
+from .errors import Error, InputError, UsageError, VerdictWarning
 
 StrPath = Union[str, "PathLike[str]"]
 
@@ -98,7 +101,38 @@ def _plan(
             "public_weights": public_weights,
         }
         plan = read.plan(json.dumps(options), told)
-    return _Planned(plan, layout, exported.content)
+    declared = Layout(json.loads(plan.inputs()), layout.columns, layout.matrix)
+    _warn_of_errors(plan, declared, data)
+    return _Planned(plan, declared, exported.content)
+
+
+#: Rows of the data whose proven outputs are compared with the float model's.
+COMPARED = 200
+
+
+def _warn_of_errors(plan: _verdict.Plan, layout: Layout, data: Any) -> None:
+    """Says so if of some rows much else would be proven than the model says.
+
+    That is so of trees whose thresholds lie closer to values of the data than an input is fine.
+    """
+    whole = hasattr(data, "shape") and len(getattr(data, "shape")) > 1
+    if not whole:
+        return
+    rows = data.iloc[:COMPARED] if hasattr(data, "iloc") else data[:COMPARED]
+    floats, proven, largest = plan.compare(layout.samples(rows))
+    if not floats:
+        return
+    apart = np.abs(np.asarray(floats) - np.asarray(proven)).max(axis=1)
+    scale = np.abs(np.asarray(floats)).max()
+    far = np.flatnonzero(apart > max(10 * largest, 1e-3 * scale))
+    if far.size:
+        warnings.warn(
+            f"of {far.size} of the data's {len(floats)} rows an output would be proven that is not "
+            f"the float model's, by up to {apart.max():.2g}: inputs are rounded, and trees compare "
+            "them. Round the columns before the model is fitted, or see setup.report(data)",
+            VerdictWarning,
+            stacklevel=4,
+        )
 
 
 def _compare(exported: _export.Exported, read: _verdict.Model, layout: Layout, data: Any) -> None:

@@ -23,6 +23,9 @@ use crate::{
 /// Multiplications that a comparison with the fitted model may cost.
 const RUN_BUDGET: usize = 100_000_000;
 
+/// Outputs a sample of the float model, the same as they would be proven, the largest error measured.
+type Compared = (Vec<Vec<f64>>, Vec<Vec<f64>>, f64);
+
 /// What decides how a model becomes a circuit, as the command line's options.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -182,6 +185,32 @@ impl Plan {
     #[getter]
     fn srs_k(&self) -> u32 {
         self.planned.plan().estimate.srs_k
+    }
+
+    /// The inputs as JSON, with the categories that are declared.
+    fn inputs(&self) -> PyResult<String> {
+        Ok(json(&self.planned.inputs())?)
+    }
+
+    /// Outputs of samples in JSON, of the float model and as they would be proven, as far as a
+    /// multiplication budget goes; samples that are refused are left out. And the largest error that
+    /// the planner measured.
+    fn compare(&self, py: Python<'_>, samples: String) -> PyResult<Compared> {
+        let planned = self.planned.clone();
+        work::run(py, None, move |task| {
+            let name = Path::new("the data");
+            let samples = Samples::of_json(samples.as_bytes(), name, planned.inputs())?;
+            let (model, quantized) = (planned.model(), &planned.plan().quantized);
+            let most = (RUN_BUDGET / model.multiplications().max(1)).max(1);
+            let (mut floats, mut proven) = (Vec::new(), Vec::new());
+            for sample in samples.iter().take(most) {
+                task.go_on()?;
+                let Ok(outputs) = quantized.run(&sample.values) else { continue };
+                floats.push(model.run(&model.split(&sample.values))?.concat());
+                proven.push(outputs);
+            }
+            Ok((floats, proven, planned.plan().error.largest))
+        })
     }
 
     /// What the model will cost, as JSON.

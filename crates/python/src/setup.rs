@@ -19,6 +19,9 @@ use crate::{
     work,
 };
 
+/// Name, source, creation code and runtime code of a verifier, and the payload of its key.
+type Compiled = (String, String, Vec<u8>, Vec<u8>, Vec<u8>);
+
 /// What errors call samples that came from Python.
 const SAMPLES: &str = "the data";
 
@@ -113,7 +116,7 @@ impl Setup {
         py: Python<'_>,
         solc: Option<PathBuf>,
         progress: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<(String, String, Vec<u8>, Vec<u8>, Vec<u8>)> {
+    ) -> PyResult<Compiled> {
         let public = self.public.clone();
         work::run(py, progress, move |task| {
             let contracts = verdict::step(task, "compile the Solidity verifier", || {
