@@ -274,6 +274,18 @@ def test_keys_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         verdict.Account.from_env("A_KEY")
 
 
+def test_a_setup_that_fails_leaves_the_one_before(
+    make: Callable[..., verdict.Setup], examples: Path
+) -> None:
+    folder = examples / "credit"
+    content, ranges = (folder / "logistic.onnx").read_bytes(), folder / "ranges.json"
+    setup = make(content, ranges=ranges)
+    with pytest.raises(verdict.Error, match="SRS"):
+        verdict.setup(content, ranges=ranges, out=setup.folder)
+    again = verdict.Setup.open(setup.folder)
+    assert again.id == setup.id and again.inspect().rows > 0
+
+
 def test_what_is_private_is_its_owners_alone(
     make: Callable[..., verdict.Setup], examples: Path
 ) -> None:

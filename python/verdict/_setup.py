@@ -383,12 +383,12 @@ def setup(
     out = Path(out)
     kept = None if planned.content is None else out / KEPT_MODEL
     path = None if srs is None else Path(srs)
-    # What an earlier setup left there says nothing of this one.
-    for name in (KEPT_MODEL, KEPT_COLUMNS):
-        (out / name).unlink(missing_ok=True)
     _verdict.setup(planned.plan, out, path, dev_srs, threads, kept, callback(progress))
     if planned.content is not None:
         _write_private(out / KEPT_MODEL, planned.content)
+    else:
+        # What an earlier setup left there is not this one's.
+        (out / KEPT_MODEL).unlink(missing_ok=True)
     _write_private(out / KEPT_COLUMNS, planned.layout.to_json().encode())
     return Setup.open(out, srs=srs, threads=threads)
 
