@@ -10,6 +10,7 @@
 command line, ``verdict``.
 """
 
+from ._make import inspect, setup
 from ._proof import Proof, Verified
 from ._results import (
     Deployment,
@@ -21,7 +22,7 @@ from ._results import (
     Solidity,
     Submission,
 )
-from ._setup import Setup, inspect, setup
+from ._setup import Setup
 from ._verdict import INSECURE, __version__
 from .chain import Account, LocalChain
 from .errors import (

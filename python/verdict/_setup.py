@@ -1,19 +1,14 @@
-"""Setting models up, and what setups do."""
+"""Setups, and what they do."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-import warnings
 from os import PathLike
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence, Union
 
-import numpy as np
-
-from . import _export, _ranges, _verdict
-from ._data import Layout, array, is_table, listed, table
+from . import _verdict
+from ._data import Layout
 from ._progress import Progress, callback
 from ._proof import Outputs, Proof, Verified, shaped
 from ._results import (
@@ -26,7 +21,7 @@ from ._results import (
     Submission,
 )
 from .chain import Account, Endpoint, reach
-from .errors import Error, InputError, UsageError, VerdictWarning
+from .errors import Error, UsageError
 
 StrPath = Union[str, "PathLike[str]"]
 
@@ -38,379 +33,11 @@ KEPT_COLUMNS = Path("private") / "columns.json"
 MAX_COLUMNS_BYTES = 16 << 20
 
 
-class _Planned:
-    """A model with its circuit, on the way to a setup."""
-
-    def __init__(self, plan: _verdict.Plan, layout: Layout, content: bytes | None) -> None:
-        self.plan = plan
-        self.layout = layout
-        self.content = content
-
-
-def _plan(
-    model: Any,
-    data: Any,
-    progress: Progress,
-    *,
-    ranges: _ranges.Ranges | None,
-    outputs: Sequence[str] | str | None,
-    dims: Mapping[str, int] | None,
-    missing: Sequence[str] | bool,
-    public_inputs: bool | Sequence[str],
-    commit_inputs: bool | Sequence[str],
-    target_error: float | None,
-    decimals: int | None,
-    batch: int | None,
-    optimize: str,
-    crosscheck: bool,
-    public_weights: bool,
-    example_inputs: Any,
-) -> _Planned:
-    if optimize not in ("balanced", "gas", "time"):
-        raise UsageError(f"optimize is {optimize!r}; it is 'balanced', 'gas' or 'time'")
-    if public_inputs and commit_inputs:
-        raise UsageError("inputs are public or committed to, not both")
-    wanted = [outputs] if isinstance(outputs, str) else (None if outputs is None else list(outputs))
-    found = None if data is None or not is_table(data) else table(data)
-    exported = _export.export(model, found, example_inputs, wanted)
-    proven = wanted if exported.outputs is None else exported.outputs
-    told = callback(progress)
-    with tempfile.TemporaryDirectory(prefix="verdict-") as folder:
-        path = exported.path
-        if path is None:
-            path = Path(folder) / "model.onnx"
-            path.write_bytes(exported.content or b"")
-        read = _verdict.Model.open(path, proven, dict(dims or {}), told)
-        tensors: list[dict[str, Any]] = json.loads(read.inputs())
-        columns, matrix = _columns(exported, found, tensors)
-        layout = Layout(tensors, columns, matrix)
-        _compare(exported, read, layout, data)
-        stated = [] if isinstance(public_inputs or commit_inputs, bool) else list(
-            public_inputs or commit_inputs  # type: ignore[arg-type]
-        )
-        options = {
-            "ranges": _declared(ranges, data, found, tensors, columns, matrix, missing, exported),
-            "public_inputs": bool(public_inputs),
-            "committed": bool(commit_inputs),
-            "stated": stated,
-            "target_error": target_error,
-            "decimals": decimals,
-            "batch": batch,
-            "optimize": optimize,
-            "crosscheck": crosscheck,
-            "public_weights": public_weights,
-        }
-        plan = read.plan(json.dumps(options), told)
-    declared = Layout(json.loads(plan.inputs()), layout.columns, layout.matrix)
-    _warn_of_errors(plan, declared, data)
-    return _Planned(plan, declared, exported.content)
-
-
-#: Rows of the data whose proven outputs are compared with the float model's.
-COMPARED = 200
-
-
-def _warn_of_errors(plan: _verdict.Plan, layout: Layout, data: Any) -> None:
-    """Says so if of some rows much else would be proven than the model says.
-
-    That is so of trees whose thresholds lie closer to values of the data than an input is fine.
-    """
-    whole = hasattr(data, "shape") and len(getattr(data, "shape")) > 1
-    if not whole:
-        return
-    rows = data.iloc[:COMPARED] if hasattr(data, "iloc") else data[:COMPARED]
-    floats, proven, largest = plan.compare(layout.samples(rows))
-    if not floats:
-        return
-    apart = np.abs(np.asarray(floats) - np.asarray(proven)).max(axis=1)
-    scale = np.abs(np.asarray(floats)).max()
-    far = np.flatnonzero(apart > max(10 * largest, 1e-3 * scale))
-    if far.size:
-        warnings.warn(
-            f"of {far.size} of the data's {len(floats)} rows an output would be proven that is not "
-            f"the float model's, by up to {apart.max():.2g}: inputs are rounded, and trees compare "
-            "them. Round the columns before the model is fitted, or see setup.report(data)",
-            VerdictWarning,
-            stacklevel=4,
-        )
-
-
-def _compare(exported: _export.Exported, read: _verdict.Model, layout: Layout, data: Any) -> None:
-    """Lets an exported file and the model that it was made of say something about the same rows."""
-    whole = hasattr(data, "shape") and hasattr(data, "__len__") and not isinstance(data, Mapping)
-    if exported.reference is None or exported.codes or not whole or len(data.shape) < 2:
-        return
-    rows = data.iloc[: _export.COMPARED] if hasattr(data, "iloc") else data[: _export.COMPARED]
-    if not len(rows):
-        return
-    try:
-        samples = layout.samples(rows)
-    except InputError:
-        # What is wrong with the data is told with their ranges.
-        return
-    wanted = exported.reference(rows)
-    if wanted is not None:
-        _export.compare(wanted, read.run(samples))
-
-
-def _columns(
-    exported: _export.Exported, found: dict[str, Any] | None, tensors: list[dict[str, Any]]
-) -> tuple[list[str] | None, bool]:
-    """The columns of a model's inputs, and whether they are one tensor."""
-    if exported.columns is not None:
-        matrix = exported.matrix
-        expected = 1 if matrix else len(exported.columns)
-        if len(tensors) != expected:
-            names = [str(tensor["name"]) for tensor in tensors]
-            raise InputError(
-                f"the exported model takes {listed(names)}, which are not the columns"
-            )
-        return exported.columns, matrix
-    if found is None:
-        return None, True
-    names = [str(tensor["name"]) for tensor in tensors]
-    if sorted(names) == sorted(found):
-        if list(found) != names:
-            index = next(i for i, (a, b) in enumerate(zip(found, names)) if a != b)
-            raise InputError(
-                f"column {index} is {list(found)[index]!r}, the model takes {names[index]!r} there"
-            )
-        return names, False
-    if len(tensors) == 1:
-        shape = tensors[0]["shape"]
-        size = 1
-        for dim in shape:
-            size *= dim
-        if size == len(found):
-            return list(found), True
-        raise InputError(
-            f"the data have {len(found)} columns, the model takes {size} numbers (shape {shape})"
-        )
-    raise InputError(f"the data have the columns {listed(found)}, the model takes {listed(names)}")
-
-
-def _declared(
-    ranges: _ranges.Ranges | None,
-    data: Any,
-    found: dict[str, Any] | None,
-    tensors: list[dict[str, Any]],
-    columns: list[str] | None,
-    matrix: bool,
-    missing: Sequence[str] | bool,
-    exported: _export.Exported,
-) -> Any:
-    """The ranges, as in a file of them."""
-    if isinstance(ranges, (str, Path)):
-        try:
-            return json.loads(Path(ranges).read_bytes())
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{ranges}: no ranges: {error}") from error
-    if ranges is not None and not isinstance(ranges, Mapping):
-        pair = list(ranges)
-        if len(pair) != 2:
-            raise UsageError(f"ranges is {ranges!r}; one range for all is (lo, hi)")
-        return {str(tensor["name"]): pair for tensor in tensors}
-    inferred: dict[str, Any] = {}
-    if found is not None:
-        names = list(found) if missing is True else ([] if missing is False else list(missing))
-        inferred = _ranges.infer(found, tensors, matrix, names, exported.codes)
-    elif data is not None:
-        if len(tensors) != 1:
-            raise InputError(
-                f"the model takes {len(tensors)} inputs, and the data are one array",
-                "give a DataFrame, or ranges by the names of the inputs",
-            )
-        inferred = _of_array(data, tensors[0], columns, missing)
-    if ranges:
-        inferred = _ranges.declare(inferred, ranges, tensors, columns, matrix)
-    if not inferred and not all(_only_names(tensor) for tensor in tensors):
-        raise UsageError(
-            "the inputs' ranges are not known",
-            "give data, from which they are inferred, or ranges: (lo, hi) for all inputs, or a dict "
-            "by their names",
-        )
-    return inferred
-
-
-def _of_array(
-    data: Any, tensor: dict[str, Any], columns: list[str] | None, missing: Sequence[str] | bool
-) -> dict[str, Any]:
-    values = array(data)
-    shape = tuple(tensor["shape"])
-    inner = shape[1:] if shape and shape[0] == 1 else shape
-    if values.shape == inner:
-        values = values[None]
-    if values.shape[1:] != inner:
-        raise InputError(f"the data have shape {values.shape}, the model takes (rows, {inner})")
-    if len(values) == 0:
-        raise InputError("the data have no rows")
-    if columns is None or values.ndim != 2:
-        return _ranges.infer_array(values, tensor, bool(missing))
-    named = {name: values[:, index] for index, name in enumerate(columns)}
-    names = list(named) if missing is True else ([] if missing is False else list(missing))
-    return _ranges.infer(named, [tensor], True, names, {})
-
-
-def _only_names(tensor: dict[str, Any]) -> bool:
-    categories = tensor.get("categories") or [None]
-    return bool(categories[0] and categories[0].get("only"))
-
-
-def inspect(
-    model: Any,
-    data: Any = None,
-    *,
-    ranges: _ranges.Ranges | None = None,
-    outputs: Sequence[str] | str | None = None,
-    dims: Mapping[str, int] | None = None,
-    missing: Sequence[str] | bool = False,
-    public_inputs: bool | Sequence[str] = False,
-    commit_inputs: bool | Sequence[str] = False,
-    target_error: float | None = None,
-    decimals: int | None = None,
-    batch: int | None = None,
-    optimize: str = "balanced",
-    crosscheck: bool = True,
-    example_inputs: Any = None,
-    progress: Progress = None,
-) -> Inspection:
-    """What a model will cost, before any key is made. Arguments are those of :func:`setup`."""
-    planned = _plan(
-        model,
-        data,
-        progress,
-        ranges=ranges,
-        outputs=outputs,
-        dims=dims,
-        missing=missing,
-        public_inputs=public_inputs,
-        commit_inputs=commit_inputs,
-        target_error=target_error,
-        decimals=decimals,
-        batch=batch,
-        optimize=optimize,
-        crosscheck=crosscheck,
-        public_weights=False,
-        example_inputs=example_inputs,
-    )
-    return Inspection(json.loads(planned.plan.inspect()))
-
-
-def setup(
-    model: Any,
-    data: Any = None,
-    *,
-    out: StrPath = "setup",
-    ranges: _ranges.Ranges | None = None,
-    outputs: Sequence[str] | str | None = None,
-    dims: Mapping[str, int] | None = None,
-    missing: Sequence[str] | bool = False,
-    public_inputs: bool | Sequence[str] = False,
-    commit_inputs: bool | Sequence[str] = False,
-    target_error: float | None = None,
-    decimals: int | None = None,
-    batch: int | None = None,
-    optimize: str = "balanced",
-    crosscheck: bool = True,
-    public_weights: bool = False,
-    srs: StrPath | None = None,
-    dev_srs: bool = False,
-    threads: int = 0,
-    example_inputs: Any = None,
-    progress: Progress = None,
-) -> Setup:
-    """Makes a model's keys and its Solidity verifier, in a folder that ``verdict`` reads too.
-
-    Args:
-        model: an ONNX file or its bytes; a fitted scikit-learn estimator or pipeline; an XGBoost or
-            LightGBM model; a torch module, with `example_inputs`. Of a classifier of two classes the
-            output ``score`` is proven, the second class's probability, of more classes
-            ``probabilities``, unless `outputs` names others.
-        data: samples the ranges of inputs are inferred from, at least a row: a DataFrame or a dict
-            of columns, or an array of shape [rows, …]. See :mod:`verdict._ranges` for what is
-            inferred; ``setup.ranges`` shows it.
-        out: the folder to write. A setup that is there is replaced.
-        ranges: ranges that take the place of inferred ones: by column or input, each (lo, hi) or
-            as in ``ranges.json`` (min, max, decimals, missing, categories); one (lo, hi) for all;
-            or a file.
-        outputs: the model's outputs to prove, by name; all of a file's by default. The first
-            element of the first one is the score on chain.
-        dims: sizes of symbolic dimensions, by name.
-        missing: columns that may be missing (NaN), or True for all.
-        public_inputs: whether a proof states its inputs, or the inputs that it states.
-        commit_inputs: whether it states a commitment to them, see :meth:`Setup.commit`.
-        target_error: largest output error against the float model, in units of the outputs.
-        decimals: decimals of the outputs; the most that fit by default, 6 at most.
-        batch: inferences of one proof.
-        optimize: "balanced", "gas" or "time".
-        crosscheck: whether a second runtime reads the file as well, and has to agree.
-        public_weights: not to hide the weights: anyone who has the model makes the same key.
-        srs: a structured reference string made by ``verdict srs``.
-        dev_srs: to use a development SRS instead. INSECURE: whoever made it can forge proofs.
-        threads: threads; 0 is one a core.
-        example_inputs: of a torch module, a tensor or a tuple of them, for one inference.
-        progress: True, False, or a callable of event, text and seconds; None shows it in terminals
-            and notebooks.
-
-    Returns:
-        The setup, opened.
-
-    Raises:
-        ModelError: the model is not fitted, or a step of it cannot be exported.
-        MissingPackageError: its exporter is not installed.
-        InputError: the data do not fit; it names the column.
-        Error: the model is not supported, no circuit is precise enough, or a file cannot be
-            written.
-    """
-    planned = _plan(
-        model,
-        data,
-        progress,
-        ranges=ranges,
-        outputs=outputs,
-        dims=dims,
-        missing=missing,
-        public_inputs=public_inputs,
-        commit_inputs=commit_inputs,
-        target_error=target_error,
-        decimals=decimals,
-        batch=batch,
-        optimize=optimize,
-        crosscheck=crosscheck,
-        public_weights=public_weights,
-        example_inputs=example_inputs,
-    )
-    out = Path(out)
-    kept = None if planned.content is None else out / KEPT_MODEL
-    path = None if srs is None else Path(srs)
-    _verdict.setup(planned.plan, out, path, dev_srs, threads, kept, callback(progress))
-    if planned.content is not None:
-        _write_private(out / KEPT_MODEL, planned.content)
-    else:
-        # What an earlier setup left there is not this one's.
-        (out / KEPT_MODEL).unlink(missing_ok=True)
-    _write_private(out / KEPT_COLUMNS, planned.layout.to_json().encode())
-    return Setup.open(out, srs=srs, threads=threads)
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Writes a file that its owner alone may read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".verdict-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 class Setup:
     """A model's keys and verifier: the folder that ``verdict setup`` writes too. With its public part
     alone one can verify, deploy and submit; proving takes both.
 
-    Make one with :func:`setup`, or open a folder with :meth:`open`.
+    Make one with :func:`verdict.setup`, or open a folder with :meth:`open`.
     """
 
     def __init__(
@@ -534,7 +161,7 @@ class Setup:
             valid_for: seconds for which the proof may be recorded.
             requests: instead of subjects, whole requests, as :attr:`Proof.requests` lists them.
             commitment: of a setup that commits to inputs, the file that :meth:`commit` wrote.
-            progress: see :func:`setup`.
+            progress: see :func:`verdict.setup`.
 
         Returns:
             The proof, which verifies; outputs have shape [rows, …].
@@ -640,7 +267,7 @@ class Setup:
             thresholds: values of an output from which on something is decided otherwise: a number,
                 or "NAME=T", "NAME:INDEX=T".
             solc: the Solidity compiler; without one, gas is left out with the reason.
-            progress: see :func:`setup`.
+            progress: see :func:`verdict.setup`.
         """
         several = [thresholds] if isinstance(thresholds, (int, float)) else list(thresholds)
         found, page = _verdict.report(
@@ -708,7 +335,7 @@ class Setup:
             source: a contract where the oracle reads inputs instead.
             solc: the Solidity compiler.
             force_insecure_srs: deploy to a public chain although the SRS is a development one.
-            progress: see :func:`setup`.
+            progress: see :func:`verdict.setup`.
 
         Raises:
             RejectedError: a contract refuses, or the SRS is insecure and the chain public.
@@ -778,7 +405,7 @@ class Setup:
             confirmations: blocks after which it counts as final.
             database: where what is sent is kept.
             attestations: files of the statements that the model demands, see :meth:`attest`.
-            progress: see :func:`setup`.
+            progress: see :func:`verdict.setup`.
 
         Raises:
             RejectedError: a contract refused, or another score stands on chain.
