@@ -137,8 +137,10 @@ def test_wrong_values_are_named_with_column_and_row(
         setup.prove(x.head(1).assign(age=objects))
     with pytest.raises(verdict.InputError, match="no rows"):
         setup.prove(x.head(0))
-    with pytest.raises(verdict.Error, match="age.*|outside its declared range"):
+    with pytest.raises(verdict.InputError, match="column 'age' is 5000, outside its declared range"):
         setup.prove(x.head(1).assign(age=5000))
+    with pytest.raises(verdict.InputError, match="column 'income' is 1000.123, which has more than"):
+        setup.prove(x.head(1).assign(income=1000.123))
     with pytest.raises(verdict.InputError, match="column 'wage' has 2 rows, column 'age' has 1"):
         setup.prove({"age": [1], "wage": [1, 2]})
 

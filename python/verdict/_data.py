@@ -7,13 +7,15 @@ A table is taken by the names of its columns, an array by its shape. What does n
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from typing import Any, Iterable, Sequence
+from contextlib import contextmanager
+from typing import Any, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError
+from .errors import Error, InputError
 
 Array = npt.NDArray[Any]
 #: A column: numbers (float64, shape [rows]; NaN where missing), or strings (object, None likewise).
@@ -232,6 +234,22 @@ class Layout:
         """For the file that is kept with the private part."""
         content = {"version": self.VERSION, "columns": self.columns, "matrix": self.matrix}
         return json.dumps(content, indent=2) + "\n"
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Names the column where the library names an element of the model's input."""
+        try:
+            yield
+        except Error as error:
+            if self.columns is None or not self.matrix:
+                raise
+            tensor = re.escape(str(self.tensors[0]["name"]))
+            found = re.match(rf"{tensor}(?:\[0\])?\[(\d+)\] (?=is )", error.message)
+            if found is None or int(found.group(1)) >= len(self.columns):
+                raise
+            name = self.columns[int(found.group(1))]
+            rest = error.message[found.end() :]
+            raise InputError(f"column {name!r} {rest}", error.hint) from None
 
     def samples(self, x: Any) -> str:
         """Rows as JSON that the library reads: an object by tensors for each.

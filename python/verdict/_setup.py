@@ -131,7 +131,8 @@ class Setup:
 
     def predict(self, x: Any) -> Outputs:
         """What the float model says, without a proof: outputs by name, shape [rows, …]."""
-        rows = self._own.run_model(self._layout.samples(x), self._model())
+        with self._layout.naming():
+            rows = self._own.run_model(self._layout.samples(x), self._model())
         return shaped(rows, self._model_outputs())
 
     def _model_outputs(self) -> list[dict[str, Any]]:
@@ -185,7 +186,8 @@ class Setup:
         if self._prover is None:
             self._prover = _verdict.Prover.open(self.folder, self._srs, self._threads, told)
         path = None if commitment is None else Path(commitment)
-        own = self._prover.prove(samples, answered, path, told)
+        with self._layout.naming():
+            own = self._prover.prove(samples, answered, path, told)
         return Proof(own, self.manifest["output"]["tensors"], self.batch)
 
     def prove_each(self, x: Any, *, progress: Progress = None) -> Iterator[Proof]:
@@ -198,7 +200,8 @@ class Setup:
             self._prover = _verdict.Prover.open(self.folder, self._srs, self._threads, told)
         for at in range(0, len(rows), self.batch):
             samples = json.dumps(rows[at : at + self.batch])
-            own = self._prover.prove(samples, "[]", None, told)
+            with self._layout.naming():
+                own = self._prover.prove(samples, "[]", None, told)
             yield Proof(own, self.manifest["output"]["tensors"], self.batch)
 
     def _requests(
@@ -443,7 +446,8 @@ class Setup:
         Returns:
             A commitment for each row: what proofs state instead of the inputs.
         """
-        return _verdict.commit(self._own, self._layout.samples(x), Path(out))
+        with self._layout.naming():
+            return _verdict.commit(self._own, self._layout.samples(x), Path(out))
 
     def attest(
         self,
@@ -470,16 +474,17 @@ class Setup:
         Returns:
             What the file holds.
         """
-        found = _verdict.attest(
-            self._own,
-            account or Account.from_env(),
-            self._layout.samples(x),
-            subject,
-            Path(out),
-            _path(commitment),
-            valid_for,
-            contract,
-        )
+        with self._layout.naming():
+            found = _verdict.attest(
+                self._own,
+                account or Account.from_env(),
+                self._layout.samples(x),
+                subject,
+                Path(out),
+                _path(commitment),
+                valid_for,
+                contract,
+            )
         return dict(json.loads(found))
 
     def accept(
