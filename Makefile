@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: conformance demo test test-rust test-solidity test-page test-client coverage analyse differential bench bench-engine compare sanitize fuzz fuzz-api soak bench-service fmt lint doc
+.PHONY: conformance demo test test-rust test-solidity test-python test-python-small test-page test-client coverage analyse differential bench bench-engine compare sanitize fuzz fuzz-api soak bench-service fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -16,8 +16,8 @@ JOBS = 10000
 demo: node_modules
 	$(BUILD) && $(VERDICT) demo --example examples/$(MODEL) $(FLAGS)
 
-# Every test: Rust, Foundry, end to end.
-test: test-rust test-solidity
+# Every test: Rust, Foundry, end to end; of the Python package a part, where python3 is.
+test: test-rust test-solidity test-python-small
 
 test-rust: node_modules
 	scripts/test-rust $(CARGO_FLAGS)
@@ -25,6 +25,17 @@ test-rust: node_modules
 test-solidity: node_modules
 	scripts/foundry forge test
 	scripts/test-consumer
+
+# The Python package as a wheel, against scikit-learn, XGBoost and LightGBM; its notebooks; its types.
+# With TORCH=1 against torch too, which is several gigabytes.
+test-python: node_modules
+	$(BUILD)
+	scripts/test-python
+
+# What of it needs NumPy only, on the library as cargo builds it.
+test-python-small: node_modules
+	$(BUILD) --lib
+	scripts/test-python --small
 
 # The service's page in headless Chromium (from PATH, or CHROMIUM=FILE).
 test-page: node_modules

@@ -40,17 +40,7 @@ impl Failure {
 
 impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        // Causes that the message does not already tell.
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            if !message.contains(&text) {
-                message = format!("{message}: {text}");
-            }
-            source = cause.source();
-        }
-        let failure = Self::new(message.replace('\n', " "));
+        let failure = Self::new(verdict::with_causes(&error));
         let Some(known) = (&error as &dyn Error).downcast_ref::<verdict::Error>() else {
             return failure;
         };

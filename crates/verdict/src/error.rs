@@ -172,6 +172,20 @@ impl From<SubmitError> for Error {
     }
 }
 
+/// An error on one line, with those of its causes that it does not tell itself.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        source = cause.source();
+    }
+    message.replace('\n', " ")
+}
+
 impl Error {
     pub(crate) fn json(error: serde_json::Error) -> Self {
         Self::Json(error)

@@ -64,6 +64,7 @@ mod error;
 mod explain;
 pub mod figures;
 mod files;
+mod inspect;
 mod model;
 mod progress;
 mod prove;
@@ -91,9 +92,10 @@ pub use self::{
     contracts::Contracts,
     deploy::{Attestors, DeployError, DeployOptions, DeployStep, Deployed, ScoreDirection, deploy},
     deployment::{AttestationPolicy, Deployment},
-    error::{Error, Kind},
+    error::{Error, Kind, with_causes},
     explain::{Circuit, Gas, GasPart, GasReport, explain},
     files::{FileError, check_writable, write_bundle},
+    inspect::Inspection,
     model::{ModelFile, PlannedModel},
     progress::{Progress, Silent, step, timed_step},
     prove::{OwnProofError, Prover, ProverOptions},

@@ -149,6 +149,12 @@ impl PlannedModel {
         self.source.as_ref()
     }
 
+    /// Notes another place for its file, where it will be kept: it was read from one that goes away.
+    pub fn kept_at(self, path: &Path) -> Self {
+        let moved = |source: Source| source.moved(path);
+        Self { source: self.source.and_then(moved), ..self }
+    }
+
     /// How the reading of its file was checked from outside.
     pub fn reading(&self) -> &Reading {
         &self.reading

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use verdict::{
     Chain, ChainError, Contracts, DeployOptions, DeployStep, Deployment, EngineOptions, Error,
-    Progress, ProofBundle, Prover, ProverOptions, ScoreDirection, ScoreRequest, SrsChoice, deploy,
-    recorded, submit, verify,
+    Inspection, Progress, ProofBundle, Prover, ProverOptions, ScoreDirection, ScoreRequest,
+    SrsChoice, deploy, recorded, submit, verify,
 };
 use verdict_contracts::{bindings::InferenceOracle::latestScoreOfCall, verify_inference_calldata};
 use verdict_prover::{onnx::output_names, samples::InputTensor};
@@ -134,7 +134,9 @@ fn story(args: &Demo, ui: &Ui, runtime: &Arc<Runtime>, started: &Mutex<Started>)
     options.output.extend(args.output.clone().map_or_else(first, |name| Ok(Some(name)))?);
     let planned = ui.step("read and plan", || plan(&path, &options))?;
     let applicant = choose(&args.example, planned.inputs(), args.id.as_deref())?;
-    inspect::summary(&planned)?.iter().for_each(|line| ui.note(line.trim_start()));
+    inspect::summary(&planned, &Inspection::of(&planned)?)
+        .iter()
+        .for_each(|line| ui.note(line.trim_start()));
 
     ui.heading("2. Keys: commitments to the model's weights");
     let model = planned.model();

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use verdict::{Plan, PlannedModel, Reading};
+use verdict::{Inspection, Plan, PlannedModel, Reading};
 use verdict_prover::{
     costs::Costs,
-    keys::protocol,
-    plan::{Candidate, Estimate},
-    quantize::{ErrorReport, InputSchema, OutputSchema},
+    quantize::{ErrorReport, InputSchema},
 };
 
 use crate::{
@@ -21,53 +18,12 @@ use crate::{
 /// Nodes that a person is shown at most; `--json` has them all.
 const SHOWN_NODES: usize = 60;
 
-/// What `inspect` found.
-#[derive(Serialize)]
-struct Report<'a> {
-    model: &'a str,
-    parameters: usize,
-    reading: &'a Reading,
-    shape: String,
-    k: u32,
-    estimate: Estimate,
-    verification_gas: u64,
-    error: ErrorReport,
-    /// Names of the inputs that a proof states.
-    public_inputs: Vec<&'a str>,
-    output: &'a OutputSchema,
-    costs: &'a Costs,
-    dominated_by: String,
-    considered: &'a [Candidate],
-}
-
 pub(crate) fn run(args: &Inspect, ui: &Ui) -> Outcome {
     let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
-    let costs = ui.step("lay it out", || Ok(Costs::of(planned.model(), planned.plan())?))?;
-    let (model, plan) = (planned.model(), planned.plan());
-    let report = Report {
-        model: &model.name,
-        parameters: model.parameters(),
-        reading: planned.reading(),
-        shape: plan.shape.to_string(),
-        k: plan.k,
-        estimate: plan.estimate,
-        verification_gas: verification_gas(plan)?,
-        error: plan.error,
-        public_inputs: public_inputs(plan),
-        output: &plan.quantized.output,
-        costs: &costs,
-        dominated_by: costs.dominant(),
-        considered: &plan.considered,
-    };
-    let mut human = summary(&planned)?;
-    human.extend(node_lines(&costs));
-    ui.result(&report, &human)
-}
-
-/// Gas of a transaction that verifies a proof.
-fn verification_gas(plan: &Plan) -> Outcome<u64> {
-    let protocol = protocol(&plan.shape, plan.opening)?;
-    Ok(verdict_codegen::gas_estimate(&protocol, plan.estimate.instances))
+    let found = ui.step("lay it out", || Ok(Inspection::of(&planned)?))?;
+    let mut human = summary(&planned, &found);
+    human.extend(node_lines(&found.costs));
+    ui.result(&found, &human)
 }
 
 /// How a model's reading was checked, for a person.
@@ -118,25 +74,17 @@ fn grids(schema: &InputSchema) -> String {
     kinds.iter().map(describe).chain(missing).collect::<Vec<_>>().join("; ")
 }
 
-/// The names of the inputs that a proof states.
-fn public_inputs(plan: &Plan) -> Vec<&str> {
-    let schema = &plan.quantized.input;
-    let tensors = schema.tensors.iter().enumerate().filter(|_| plan.shape.public_inputs);
-    let stated = tensors.filter(|(index, _)| !schema.private.contains(index));
-    stated.map(|(_, tensor)| tensor.name.as_str()).collect()
-}
-
 /// How inputs are stated.
 fn stated(plan: &Plan) -> &'static str {
     if plan.shape.committed() { "committed inputs" } else { "public inputs" }
 }
 
-fn listed(names: &[&str]) -> String {
+fn listed(names: &[String]) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
 /// A model and its circuit for a person.
-pub(crate) fn summary(planned: &PlannedModel) -> Outcome<Vec<String>> {
+pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String> {
     let (model, plan) = (planned.model(), planned.plan());
     let estimate = &plan.estimate;
     let output = &plan.quantized.output;
@@ -145,7 +93,7 @@ pub(crate) fn summary(planned: &PlannedModel) -> Outcome<Vec<String>> {
         ("model", format!("{}, {} parameters", model.name, grouped(model.parameters() as u64))),
         ("reading", reading(planned.reading())),
         ("inputs", grids(&plan.quantized.input)),
-        (stated(plan), listed(&public_inputs(plan))),
+        (stated(plan), listed(&found.public_inputs)),
         (
             "outputs",
             format!(
@@ -170,7 +118,7 @@ pub(crate) fn summary(planned: &PlannedModel) -> Outcome<Vec<String>> {
         ),
         ("proof", bytes(estimate.proof_bytes)),
         ("memory", format!("about {}", bytes(estimate.memory_bytes))),
-        ("verification", format!("about {} gas", grouped(verification_gas(plan)?))),
+        ("verification", format!("about {} gas", grouped(found.verification_gas))),
     ]);
     let others = plan.considered.iter().skip(1).take(3);
     lines.extend(others.map(|candidate| {
@@ -179,7 +127,7 @@ pub(crate) fn summary(planned: &PlannedModel) -> Outcome<Vec<String>> {
             candidate.shape, candidate.k, candidate.error
         )
     }));
-    Ok(lines)
+    lines
 }
 
 /// The graph as it is proven, a line a node, and what dominates.

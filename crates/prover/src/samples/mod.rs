@@ -196,6 +196,18 @@ pub fn read_ranges(
     parse_ranges(&bytes, tensors).map_err(|problem| content(path, problem))
 }
 
+/// The same of JSON that did not come from a file; errors call it `name`.
+///
+/// # Errors
+/// As [`read_ranges`].
+pub fn ranges_of_json(
+    bytes: &[u8],
+    name: &Path,
+    tensors: &[InputTensor],
+) -> Result<(Ranges, Vec<InputTensor>), SampleError> {
+    parse_ranges(bytes, tensors).map_err(|problem| content(name, problem))
+}
+
 fn content(path: &Path, problem: Problem) -> SampleError {
     SampleError::Content { path: path.to_owned(), problem }
 }

@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::Ordering,
 };
 
 use alloy::primitives::B256;
 use serde::Serialize;
 use verdict_codegen::{CodegenError, key_hash, key_payload, shape_verifier};
 use verdict_contracts::MAX_INSTANCES;
-use verdict_engine::Options;
+use verdict_engine::{EngineError, Options};
 use verdict_kzg::portable::PortableKey;
 use verdict_prover::{
     bounded::read_bounded,
@@ -69,7 +70,7 @@ pub struct SetupReport {
 ///
 /// # Errors
 /// The SRS has other rows than the plan, the engine fails, or the folder cannot be
-/// written; a folder of an older format is refused.
+/// written; a folder of an older format is refused. Cancelled, nothing is written.
 pub fn setup(
     planned: &PlannedModel,
     srs: &Srs,
@@ -86,11 +87,16 @@ pub fn setup(
         return Err(SetupError::TooManyValues { count }.into());
     }
     let blinding = kept_blinding(folder, planned, srs);
+    let cancel = options.cancel.clone();
     let (keys, key_time) = timed_step(progress, "make the keys", || {
         planned.make_keys_again(srs, options, blinding.as_deref())
     })?;
     let described =
         step(progress, "generate the Solidity verifier", || describe(planned, srs, &keys))?;
+    // What was given up leaves nothing behind.
+    if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+        return Err(EngineError::Cancelled.into());
+    }
     let written = step(progress, "write the setup folder", || {
         let (keys, model) = (&keys, planned.source());
         Writing { folder, described, keys, srs, model }.run()

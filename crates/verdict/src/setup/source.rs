@@ -30,6 +30,11 @@ impl Source {
         let path = absolute(path).ok()?.to_str()?.to_owned();
         Some(Self { path, options: options.clone() })
     }
+
+    /// The same model, at another place.
+    pub(crate) fn moved(&self, path: &Path) -> Option<Self> {
+        Self::new(path, &self.options)
+    }
 }
 
 impl Manifest {

@@ -1,0 +1,72 @@
+"""Torch modules, by torch.onnx."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError, UsageError
+from . import Exported, package, words
+
+OPSET = 18
+
+
+def export(module: Any, example_inputs: Any) -> Exported:
+    """Exports a module in evaluation mode, with the shapes of its example inputs."""
+    torch = package("torch", "exporting a torch module")
+    if example_inputs is None:
+        raise UsageError(
+            "a torch module is exported with example inputs",
+            "give example_inputs=, a tensor or a tuple of them, for one inference",
+        )
+    several = isinstance(example_inputs, (tuple, list))
+    arguments = tuple(example_inputs) if several else (example_inputs,)
+    arguments = tuple(torch.as_tensor(own) for own in arguments)
+    training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            content = _run(torch, module, arguments)
+    finally:
+        module.train(training)
+
+    def reference(rows: Any) -> Any:
+        if several and len(arguments) > 1:
+            return None
+        like = arguments[0]
+        module.eval()
+        try:
+            with torch.no_grad():
+                each = [
+                    module(torch.as_tensor(row, dtype=like.dtype).reshape(like.shape))
+                    for row in rows
+                ]
+        finally:
+            module.train(training)
+        return [own.reshape(-1).tolist() if hasattr(own, "reshape") else None for own in each]
+
+    return Exported(content, reference=reference)
+
+
+def _run(torch: Any, module: Any, arguments: tuple[Any, ...]) -> bytes:
+    name = type(module).__name__
+    names = ["input"] if len(arguments) == 1 else [f"input{i}" for i in range(len(arguments))]
+    try:
+        package("onnxscript", "exporting a torch module")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            program = torch.onnx.export(
+                module,
+                arguments,
+                input_names=names,
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+            program.save(str(path), external_data=False)
+            return path.read_bytes()
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ModelError(f"torch.onnx cannot export the {name}: {words(error)}") from error
