@@ -274,6 +274,7 @@ custom_errors! {
         MalformedProof(at),
         ModelNotApproved(modelId),
         ModelAlreadyApproved(modelId),
+        OtherPolicyBefore(modelId),
         ModelCommitmentMismatch(modelId, expected, actual),
         VerificationDataMismatch(modelId, expected, actual),
         VerifierCodeMismatch(verifier, expected, actual),
