@@ -34,7 +34,6 @@ sol! {
         view
         returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound);
     /// ERC-8274.
-    #[derive(Clone)]
     contract Proofs {
         function verify(bytes32 inputHash, bytes32 outputHash, bytes metadata, bytes proof)
             external

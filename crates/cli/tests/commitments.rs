@@ -63,7 +63,8 @@ fn inputs_are_committed_to_and_a_proof_states_that_and_nothing_else_of_them() {
     let text = place.run(&["commit", &setup, "--input", &input]).stdout;
     let text = String::from_utf8(text).expect("text");
     let shown = |name: &str, digits: usize| {
-        let mut words = text.lines().find(|line| line.starts_with(name)).expect(name).split(' ');
+        let mut words =
+            text.lines().find(|line| line.trim().starts_with(name)).expect(name).split(' ');
         words.any(|word| word.len() == 2 + digits && word.starts_with("0x"))
     };
     assert!(shown("commitment", 64) && shown("salt", 32), "{text}");
