@@ -149,7 +149,7 @@ fn assert_documents(find: impl Fn(&str, &str) -> GasReport) {
     says(&readme, format!("A commitment to the twenty inputs adds {told}"));
 
     let guide = document("docs/integration.md");
-    says(&guide, format!("three calls cost 3 × {}", grouped(balanced.later.today)));
+    says(&guide, format!("logistic credit model alone costs {}", grouped(balanced.later.today)));
     let rows = [
         ("logistic credit model, balanced, private inputs", logistic, "a batch of 64"),
         ("the same with `--public-inputs`", logistic, "a batch of 64, public inputs"),
