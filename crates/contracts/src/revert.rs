@@ -111,6 +111,9 @@ impl Revert {
             "ModelChanged" => {
                 "the model is not what was approved; its verifier must not be trusted"
             }
+            "OtherPolicyBefore" => {
+                "what a model demands is fixed by its first approval; register it anew"
+            }
             "DelegatedAccount" => "deploy a contract and name that; a delegation can change",
             "DeadlineExpired" => "prove again with a later deadline",
             "DeadlineTooFar" => "prove again with an earlier deadline",
