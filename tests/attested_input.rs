@@ -1,11 +1,16 @@
 //! A score of inputs that data providers vouch for: two of three of them, under their keys.
 
+use alloy::primitives::U256;
 use serde_json::{Value, json};
-use verdict_contracts::bindings::InferenceOracle::scoreOfCall;
+use verdict_contracts::bindings::{
+    InferenceOracle::{attestationPolicyOfCall, revokeModelCall, scoreOfCall},
+    ModelRegistry::modelCountCall,
+};
 
 use crate::common::{
     Workplace,
     local::{Local, SUBJECT, TWINS, address, small_setup_with},
+    root,
 };
 
 /// Two days: the delay after which a provider counts.
@@ -174,13 +179,83 @@ fn two_of_three_providers_vouch_for_an_input_before_its_score_counts() {
     assert!([alice, carol].iter().all(|provider| line.contains(&provider.sender().to_string())));
     assert!(!line.contains(&bob.sender().to_string()), "{line}");
 
-    // Who takes the oracle up learns what it demands; a deployment can't drop it in silence.
+    // Who takes the oracle up learns what it demands.
     std::fs::remove_file(format!("{setup}/public/deployment.json")).expect("removed");
     let oracle = deployed["deployment"]["oracle"].as_str().expect("an address");
     let attached = owner.json_without_key(place, &["attach", setup, "--oracle", oracle]);
     assert_eq!(attached, deployed["deployment"]);
-    let error = owner.fails_with(3, place, &["deploy", setup]);
-    assert!(error.contains("another demand for attestations"), "{error}");
+
+    // Another demand is another model's, and that is said: records are read by what was demanded
+    // of theirs.
+    let again = |more: &[&str]| owner.json(place, &[&["deploy", setup][..], more].concat());
+    let told = owner.command(place, &["deploy", setup]).output().expect("the program starts");
+    let told = String::from_utf8(told.stderr).expect("text");
+    assert!(told.contains("holds model 1 to another demand") && told.contains("anew"), "{told}");
+    let free = again(&[]);
+    assert_eq!(free["deployment"]["model_id"], 2);
+    assert_eq!(free["deployment"]["attestations"], Value::Null);
+    assert_eq!(free["beside"], Value::Null, "it is there already");
+    let (registry, oracle_at) = (address(&free, "registry"), address(&free, "oracle"));
+    assert_eq!(owner.call(registry, &modelCountCall {}), U256::from(2));
+    let accounts = providers.each_ref().map(|provider| provider.sender().to_string());
+    let mut demanded = vec!["--threshold", "2"];
+    demanded.extend(accounts.iter().flat_map(|account| ["--attestor", account]));
+    assert_eq!(again(&demanded)["deployment"], deployed["deployment"]);
+    // Neither does revoking change what a model's records mean.
+    owner.send(oracle_at, &revokeModelCall { modelId: U256::from(1) });
+    demanded[1] = "3";
+    let stricter = again(&demanded);
+    assert_eq!((&stricter["deployment"]["model_id"], &stricter["beside"]), (&json!(3), &json!(2)));
+    let policy = owner.call(oracle_at, &attestationPolicyOfCall { modelId: U256::from(1) });
+    assert_eq!(policy.threshold, 2, "as when its scores were recorded");
+    let error = owner.fails_with(2, place, &["attach", setup, "--oracle", oracle]);
+    assert!(error.contains("models 3, 2") && error.contains("--model-id"), "{error}");
+}
+
+#[test]
+fn inputs_that_are_private_beside_public_ones_are_vouched_for_by_nobody_unasked() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let account = chain.sender().to_string();
+    let model = root().join("crates/prover/tests/fixtures/operators/two_inputs.onnx");
+    let (model, setup, file) =
+        (model.display().to_string(), place.path("setup"), place.path("input.json"));
+    let args = ["setup", &model, "--range=-1,1", "--target-error", "0.1", "--public", "a"];
+    place.json(&[&args[..], &["--dev-srs", "--out", &setup]].concat());
+    let covered = "1 of 2 inputs: a; whatever the prover takes: b";
+    let refused = |args: &[&str]| {
+        let error = chain.fails_with(1, &place, args);
+        assert!(error.contains(covered) && error.contains("--partial"), "{error}");
+    };
+    let demand = ["deploy", &setup, "--attestor", &account, "--threshold", "1"];
+    refused(&demand);
+    refused(&["deploy", &setup, "--source", &account]);
+    assert_eq!(chain.sent(), 0, "nothing was paid for");
+    let deployed = chain.json(&place, &[&demand[..], &["--partial"]].concat());
+    let names = json!({ "stated": ["a"], "private": ["b"] });
+    assert_eq!(deployed["covered"], names);
+
+    // Who signs is told what the statement is about: whatever the other input is, it is the same.
+    let attest = |input: Value, name: &str, more: &[&str]| -> Vec<String> {
+        std::fs::write(&file, input.to_string()).expect("written");
+        let out = place.path(name);
+        let args = ["attest", &setup, "--input", &file, "--subject", SUBJECT, "--out", &out];
+        args.iter().chain(more).map(|arg| (*arg).to_owned()).collect()
+    };
+    let given = json!({ "a": [0.25, -0.5], "b": [0.5, 0.5] });
+    let other = json!({ "a": [0.25, -0.5], "b": [-1, 1] });
+    let refuse = attest(given.clone(), "whole.json", &[]);
+    refused(&refuse.iter().map(String::as_str).collect::<Vec<_>>());
+    let [one, two] = [("one.json", given), ("two.json", other)].map(|(name, input)| {
+        let args = attest(input, name, &["--partial"]);
+        let statement = chain.json(&place, &args.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(statement["covered"], names);
+        statement["statement"]["inputs"].clone()
+    });
+    assert_eq!(one, two);
+    let accepted = chain.command(&place, &["attest", &setup, "--accept"]).output();
+    let accepted = String::from_utf8(accepted.expect("the program starts").stdout).expect("text");
+    assert!(accepted.contains(covered), "{accepted}");
 }
 
 #[test]
@@ -196,6 +271,10 @@ fn what_nobody_can_vouch_for_is_not_deployed_with_a_demand() {
     let args = ["deploy", &public, "--attestor", &account, "--threshold", "2"];
     let error = chain.fails_with(2, &place, &args);
     assert!(error.contains("2 attestations cannot be demanded of 1 signers"), "{error}");
+    let nobody = alloy::primitives::Address::ZERO.to_string();
+    let args = ["deploy", &public, "--attestor", &nobody, "--attestor", &account];
+    let error = chain.fails_with(2, &place, &[&args[..], &["--threshold", "1"]].concat());
+    assert!(error.contains("the zero address can be no data provider"), "{error}");
     assert_eq!(chain.sent(), 0, "nothing was paid for");
     // A model that demands nothing takes nothing.
     chain.json(&place, &["deploy", &public]);

@@ -206,10 +206,14 @@ fn each_consumer_acts_on_a_proven_score() {
     let call = Proofs::verifyCall {
         inputHash: statement.inputCommitment,
         outputHash: output,
-        metadata: statement.output.clone(),
-        proof: statement.proof,
+        metadata: of(one).into(),
+        proof: (statement.output, statement.proof).abi_encode_params().into(),
     };
     assert!(chain.call(proofs, &call));
-    let other = Proofs::verifyCall { outputHash: keccak256(output), ..call };
+    let other = Proofs::verifyCall { outputHash: keccak256(output), ..call.clone() };
+    assert!(!chain.call(proofs, &other));
+    // Who records it first does not make it false.
+    chain.json(&story.place, &["submit", &story.setups[0], &proof]);
+    assert!(chain.call(proofs, &call));
     assert!(!chain.call(proofs, &other));
 }

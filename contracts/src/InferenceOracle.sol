@@ -89,6 +89,7 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
         witnesses |= _requireAttested(request, attestations) << 16;
         emit InferenceVerified(modelId, inputCommitment, output, msg.sender);
         _refuse(1, 0, _record(request, score, witnesses));
+        _tellVouched(request, witnesses >> 16);
     }
 
     /// @inheritdoc IInferenceOracle
@@ -104,6 +105,11 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
         InferenceEncoding.requireCanonicalCall(output, proof);
         subject = request.subject;
         _refuse(1, 0, _refusal(request, nonceOf(subject, modelId)));
+    }
+
+    /// @dev A record is overwritten by the next one; who vouched for it is told for good.
+    function _tellVouched(InferenceEncoding.Request memory request, uint256 signers) private {
+        emit InputsVouched(request.subject, request.modelId, signers);
     }
 
     /// @dev Decodes the statement into `request`, which has the model's id, and checks that its proof holds.
@@ -218,6 +224,7 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
             request.outputs = bytes32(one[5]);
             bytes memory refusal = _record(request, int256(one[3]), submitter | one[4] << 16);
             if (refusal.length != 0) revert InferenceRefused(i, refusal);
+            if (one[4] != 0) _tellVouched(request, one[4]);
         }
     }
 

@@ -58,6 +58,8 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
 
     /// @inheritdoc ISignerRegistry
     function proposeSigner(address account) external override onlyOwner {
+        // Nobody could accept, and an index is given for good.
+        if (account == address(0)) revert SignerUnknown(account);
         uint256 number = _numberOf[account];
         if (number == 0) {
             if (signerCount == MAX_SIGNERS) revert TooManySigners(MAX_SIGNERS);

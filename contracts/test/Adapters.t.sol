@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.34;
 
-import {InferenceProofVerifier} from "../src/adapters/InferenceProofVerifier.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+import {InferenceProofVerifier, IProofVerifier} from "../src/adapters/InferenceProofVerifier.sol";
 import {InferenceValidator, IValidationRegistry} from "../src/adapters/InferenceValidator.sol";
 import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
@@ -10,9 +11,11 @@ import {SignerRegistry} from "../src/SignerRegistry.sol";
 import {PairedVerifier} from "./base/IdealVerifier.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
 
-/// @notice ERC-8004's registry as far as validators see it: who was asked may answer.
+/// @notice ERC-8004's registries as far as validators see them: an agent's owner asks with a hash, once; who was asked may
+/// answer.
 contract Validations is IValidationRegistry {
     struct Answer {
+        uint256 agentId;
         uint8 response;
         bytes32 responseHash;
         string tag;
@@ -20,9 +23,18 @@ contract Validations is IValidationRegistry {
 
     mapping(bytes32 => address) private _validators;
     mapping(bytes32 => Answer) private _answers;
+    /// @dev As of the registry of agents.
+    mapping(uint256 agentId => address) public ownerOf;
 
-    function validationRequest(address validator, bytes32 requestHash) external {
+    function register(uint256 agentId, address owner) external {
+        ownerOf[agentId] = owner;
+    }
+
+    function validationRequest(address validator, uint256 agentId, bytes32 requestHash) external {
+        require(_validators[requestHash] == address(0), "asked before");
+        require(ownerOf[agentId] == msg.sender, "not the agent's owner");
         _validators[requestHash] = validator;
+        _answers[requestHash].agentId = agentId;
     }
 
     function validationResponse(
@@ -33,11 +45,45 @@ contract Validations is IValidationRegistry {
         string calldata tag
     ) external override {
         require(msg.sender == _validators[requestHash], "not the validator");
-        _answers[requestHash] = Answer(response, responseHash, tag);
+        _answers[requestHash] = Answer(_answers[requestHash].agentId, response, responseHash, tag);
+    }
+
+    function getValidationStatus(bytes32 requestHash)
+        external
+        view
+        override
+        returns (address, uint256, uint8, bytes32, string memory, uint256)
+    {
+        Answer memory answer = _answers[requestHash];
+        require(_validators[requestHash] != address(0), "not the validator");
+        return (_validators[requestHash], answer.agentId, answer.response, answer.responseHash, answer.tag, 0);
+    }
+
+    function getIdentityRegistry() external view override returns (address) {
+        return address(this);
     }
 
     function answerTo(bytes32 requestHash) external view returns (Answer memory) {
         return _answers[requestHash];
+    }
+}
+
+/// @notice ERC-8274's outer layer: its metadata are set when it is deployed, and whoever settles brings hashes and a proof.
+contract AgentVerifier {
+    IProofVerifier private immutable proofs;
+    bytes private _metadata;
+
+    constructor(IProofVerifier proofs_, bytes memory metadata) {
+        proofs = proofs_;
+        _metadata = metadata;
+    }
+
+    function verify(bytes32 inputHash, bytes32 outputHash, bytes calldata proof)
+        external
+        view
+        returns (bool)
+    {
+        return proofs.verify(inputHash, outputHash, _metadata, proof);
     }
 }
 
@@ -62,11 +108,23 @@ contract AdaptersTest is OracleFixture {
         proofs = new InferenceProofVerifier(checked, creditModel);
         validations = new Validations();
         validator = new InferenceValidator(checked, validations);
+        validations.register(1, borrower);
+        validations.register(2, stranger);
+    }
+
+    /// @dev An agent's owner asks for a validation.
+    function ask(uint256 agentId, bytes32 request) private {
+        vm.prank(validations.ownerOf(agentId));
+        validations.validationRequest(address(validator), agentId, request);
+    }
+
+    function verify(bytes32 inputHash, bytes32 outputHash, bytes memory proof) private view returns (bool) {
+        return proofs.verify(inputHash, outputHash, proofs.deploymentMetadata(), proof);
     }
 
     function check(Statement memory s, bytes memory proof) private view returns (bool) {
         bytes memory output = abi.encode(s.values);
-        return proofs.verify(commitmentOf(s, address(oracle)), keccak256(output), output, proof);
+        return verify(commitmentOf(s, address(oracle)), keccak256(output), abi.encode(output, proof));
     }
 
     // ------------------------------------------------------------------ ERC-8274
@@ -77,18 +135,74 @@ contract AdaptersTest is OracleFixture {
         vm.assertTrue(check(s, proof), "its own");
         (bytes32 input, bytes memory output) = (commitmentOf(s, address(oracle)), abi.encode(s.values));
         vm.assume(other != input && other != keccak256(output));
-        vm.assertFalse(proofs.verify(other, keccak256(output), output, proof), "another input");
-        vm.assertFalse(proofs.verify(input, other, output, proof), "another output's hash");
+        bytes memory both = abi.encode(output, proof);
+        vm.assertFalse(verify(other, keccak256(output), both), "another input");
+        vm.assertFalse(verify(input, other, both), "another output's hash");
         s.values[0] = s.values[0] == 0 ? int256(1) : s.values[0] - 1;
         vm.assertFalse(check(s, proof), "another output");
     }
 
     function testFuzz_AnAlteredProofIsInvalid(uint256 at) public view {
         Statement memory s = statement(1, 600_000);
-        bytes memory proof = encodeProof(s, prove(s));
-        at = at % proof.length;
-        proof[at] = bytes1(uint8(proof[at]) ^ 1);
-        vm.assertFalse(check(s, proof), "altered");
+        (bytes32 input, bytes memory output) = (commitmentOf(s, address(oracle)), abi.encode(s.values));
+        bytes memory both = abi.encode(output, encodeProof(s, prove(s)));
+        at = at % both.length;
+        both[at] = bytes1(uint8(both[at]) ^ 1);
+        vm.assertFalse(verify(input, keccak256(output), both), "altered");
+    }
+
+    function testFuzz_WhatIsNoPairOfOutputAndProofIsInvalid(bytes memory both, uint256 length) public view {
+        vm.assertFalse(verify(0, keccak256(""), both), "anything");
+        Statement memory s = statement(1, 600_000);
+        (bytes32 input, bytes memory output) = (commitmentOf(s, address(oracle)), abi.encode(s.values));
+        bytes memory good = abi.encode(output, encodeProof(s, prove(s)));
+        bytes memory cut = new bytes(length % good.length);
+        for (uint256 i = 0; i < cut.length; ++i) {
+            cut[i] = good[i];
+        }
+        vm.assertFalse(verify(input, keccak256(output), cut), "cut");
+        vm.assertFalse(verify(input, keccak256(output), bytes.concat(good, bytes32(0))), "a word more");
+        vm.assertTrue(verify(input, keccak256(output), good), "as it was");
+    }
+
+    function test_OneDeploymentVerifiesInferencesOfDifferentOutputs() public {
+        AgentVerifier agent = new AgentVerifier(proofs, proofs.deploymentMetadata());
+        for (uint256 nonce = 1; nonce < 3; ++nonce) {
+            Statement memory s = statement(nonce, int256(600_000 + nonce));
+            bytes memory output = abi.encode(s.values);
+            bytes memory both = abi.encode(output, encodeProof(s, prove(s)));
+            bytes32 input = commitmentOf(s, address(oracle));
+            vm.assertTrue(agent.verify(input, keccak256(output), both), "valid");
+            vm.assertFalse(agent.verify(input, keccak256("other"), both), "of its own output only");
+        }
+    }
+
+    function test_AnotherDeploymentsMetadataSayNothingOfAProof() public {
+        bytes[3] memory others = [
+            bytes(""),
+            abi.encode(address(oracle), creditModel + 1),
+            abi.encode(address(validations), creditModel)
+        ];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(InferenceProofVerifier.MetadataMismatch.selector);
+            proofs.verify(0, 0, others[i], "");
+        }
+    }
+
+    function test_WhoAsksIsToldWhatTheVerifierIs() public view {
+        vm.assertTrue(proofs.supportsInterface(type(IProofVerifier).interfaceId), "ERC-8274");
+        vm.assertTrue(proofs.supportsInterface(type(IERC165).interfaceId), "ERC-165");
+        vm.assertFalse(proofs.supportsInterface(0xffffffff), "nothing else");
+    }
+
+    function test_AnAdapterStandsBeforeContracts() public {
+        IInferenceOracle none = IInferenceOracle(stranger);
+        vm.expectRevert(abi.encodeWithSelector(InferenceProofVerifier.OracleHasNoCode.selector, stranger));
+        new InferenceProofVerifier(none, creditModel);
+        vm.expectRevert(abi.encodeWithSelector(InferenceValidator.NoContract.selector, stranger));
+        new InferenceValidator(none, validations);
+        vm.expectRevert(abi.encodeWithSelector(InferenceValidator.NoContract.selector, stranger));
+        new InferenceValidator(IInferenceOracle(address(oracle)), IValidationRegistry(stranger));
     }
 
     function test_AnotherModelsProofIsInvalid() public {
@@ -99,17 +213,26 @@ contract AdaptersTest is OracleFixture {
         vm.assertFalse(check(s, encodeProof(s, prove(s))), "another model");
     }
 
-    function test_AProofIsValidUntilItIsRecordedOrItsDeadlinePasses() public {
+    /// @dev A job whose proof is called false is rejected: neither who records first nor the clock may do that. What does
+    /// not hold stays false all the same.
+    function test_ARecordOrTheClockMakesNoOtherAnswer() public {
         Statement memory s = statement(1, 600_000);
+        Statement memory lie = statement(1, 600_000);
         bytes memory proof = encodeProof(s, prove(s));
+        lie.values[0] = 600_001;
+        bytes memory other = encodeProof(lie, prove(s));
         assertAccepted(callOf(s));
-        vm.assertFalse(check(s, proof), "recorded");
-        s = statement(2, 600_000);
-        proof = encodeProof(s, prove(s));
-        vm.warp(s.deadline);
-        vm.assertTrue(check(s, proof), "the last second");
+        vm.assertTrue(check(s, proof), "recorded");
+        vm.assertFalse(check(lie, other), "a lie about what was recorded");
+        assertAccepted(callOf(statement(2, 600_000)));
+        vm.assertTrue(check(s, proof), "overtaken");
         vm.warp(s.deadline + 1);
-        vm.assertFalse(check(s, proof), "too late");
+        vm.assertTrue(check(s, proof), "too late to be recorded");
+        vm.assertFalse(check(lie, other), "a lie, too late");
+        vm.warp(s.deadline - oracle.MAX_REQUEST_LIFETIME() - 1);
+        vm.assertTrue(check(s, proof), "too early to be recorded");
+        s = statement(2 + oracle.MAX_NONCE_STEP() + 1, 600_000);
+        vm.assertTrue(check(s, encodeProof(s, prove(s))), "too far ahead to be recorded");
     }
 
     /// @dev A call of `verify` with a valid proof of a model whose verifier pairs points.
@@ -120,10 +243,12 @@ contract AdaptersTest is OracleFixture {
         approve(s.modelId);
         proofs = new InferenceProofVerifier(IInferenceOracle(address(oracle)), s.modelId);
         (bytes memory output, bytes memory proof) = (abi.encode(s.values), encodeProof(s, prove(s)));
+        bytes memory both = abi.encode(output, proof);
         call = abi.encodeCall(
-            proofs.verify, (commitmentOf(s, address(oracle)), keccak256(output), output, proof)
+            proofs.verify,
+            (commitmentOf(s, address(oracle)), keccak256(output), proofs.deploymentMetadata(), both)
         );
-        needed = proofs.CHECK_GAS() + proofs.CHECK_GAS_PER_BYTE() * (output.length + proof.length);
+        needed = proofs.CHECK_GAS() + proofs.CHECK_GAS_PER_BYTE() * both.length;
     }
 
     function testFuzz_TooLittleGasNeverMakesAProofInvalid(uint256 gas_, bool scarce) public {
@@ -140,17 +265,20 @@ contract AdaptersTest is OracleFixture {
 
     function test_ACheckThatSaysNothingIsNoAnswer() public {
         proofs = new InferenceProofVerifier(IInferenceOracle(address(new Silent())), creditModel);
+        bytes memory metadata = proofs.deploymentMetadata();
+        bytes memory both = abi.encode(bytes(""), bytes(""));
         vm.expectRevert(InferenceProofVerifier.CheckIncomplete.selector);
-        proofs.verify(bytes32(0), keccak256(""), "", "");
+        proofs.verify(bytes32(0), keccak256(""), metadata, both);
     }
 
     /// @dev What the oracle says of a model, whatever proof is brought, is handed on.
     function noAnswer(Statement memory s, bytes memory reason) private {
         proofs = new InferenceProofVerifier(IInferenceOracle(address(oracle)), s.modelId);
         (bytes memory output, bytes memory proof) = (abi.encode(s.values), encodeProof(s, prove(s)));
-        bytes32 input = commitmentOf(s, address(oracle));
+        (bytes32 input, bytes memory both) = (commitmentOf(s, address(oracle)), abi.encode(output, proof));
+        bytes memory metadata = proofs.deploymentMetadata();
         vm.expectRevert(reason);
-        proofs.verify(input, keccak256(output), output, proof);
+        proofs.verify(input, keccak256(output), metadata, both);
     }
 
     function test_WhatIsNotTheProofsFaultDoesNotMakeItInvalid() public {
@@ -182,8 +310,11 @@ contract AdaptersTest is OracleFixture {
     }
 
     function test_AProfileNamesChainOracleAndModel() public {
-        vm.assertEq(proofs.proofSystem(), "halo2-kzg-bn254-v1", "system");
+        vm.assertEq(proofs.proofSystem(), "zk/halo2-kzg-bn254-v1", "paradigm and variant");
         bytes32 profile = proofs.proofProfile();
+        bytes32 salt = keccak256(abi.encode(block.chainid, address(oracle), creditModel));
+        bytes32 expected = keccak256(abi.encodePacked(proofs.proofSystem(), salt));
+        vm.assertEq(profile, expected, "of system and salt");
         InferenceProofVerifier other = new InferenceProofVerifier(proofs.oracle(), creditModel + 1);
         vm.assertTrue(other.proofProfile() != profile, "another model");
         vm.chainId(5);
@@ -198,7 +329,7 @@ contract AdaptersTest is OracleFixture {
         bytes memory proof = encodeProof(s, prove(s));
         vm.expectRevert(bytes("not the validator"));
         validator.validate(creditModel, request, output, proof);
-        validations.validationRequest(address(validator), request);
+        ask(1, request);
         vm.prank(stranger);
         validator.validate(creditModel, request, output, proof);
         Validations.Answer memory answer = validations.answerTo(request);
@@ -207,10 +338,30 @@ contract AdaptersTest is OracleFixture {
         vm.assertEq(answer.tag, "halo2-kzg-bn254-v1", "tag");
     }
 
+    /// @dev A stranger who saw the borrower's commitment asks with it first, for an agent of its own.
+    function test_AnInferencePassesForItsSubjectsAgentsOnly() public {
+        Statement memory s = statement(1, 600_000);
+        (bytes32 request, bytes memory output) = (commitmentOf(s, address(oracle)), abi.encode(s.values));
+        bytes memory proof = encodeProof(s, prove(s));
+        ask(2, request);
+        bytes memory reason =
+            abi.encodeWithSelector(InferenceValidator.NotTheAgentsInference.selector, 2, stranger, borrower);
+        vm.expectRevert(reason);
+        vm.prank(stranger);
+        validator.validate(creditModel, request, output, proof);
+        vm.assertEq(validations.answerTo(request).response, 0, "no answer");
+        // The hash is taken; another nonce makes another.
+        s = statement(2, 600_000);
+        (request, proof) = (commitmentOf(s, address(oracle)), encodeProof(s, prove(s)));
+        ask(1, request);
+        validator.validate(creditModel, request, output, proof);
+        vm.assertEq(validations.answerTo(request).response, 100, "its own");
+    }
+
     function test_WhatIsRecordedFirstIsNotAnswered() public {
         Statement memory s = statement(1, 600_000);
         bytes32 request = commitmentOf(s, address(oracle));
-        validations.validationRequest(address(validator), request);
+        ask(1, request);
         bytes memory proof = encodeProof(s, prove(s));
         assertAccepted(callOf(s));
         vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.NonceAlreadyUsed.selector, borrower, 1, 1));
@@ -224,7 +375,7 @@ contract AdaptersTest is OracleFixture {
         s.modelId = registerModel(verificationData("attested", 1, 1, 0, 1_000_000));
         approveWith(s.modelId, address(new SignerRegistry(owner)), 1, "schema");
         bytes32 request = commitmentOf(s, address(oracle));
-        validations.validationRequest(address(validator), request);
+        ask(1, request);
         bytes memory proof = encodeProof(s, prove(s));
         vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.AttestationsRequired.selector, s.modelId));
         validator.validate(s.modelId, request, abi.encode(s.values), proof);
@@ -235,7 +386,7 @@ contract AdaptersTest is OracleFixture {
         Statement memory s = statement(1, 600_000);
         bytes memory proof = encodeProof(s, prove(s));
         vm.assume(request != commitmentOf(s, address(oracle)));
-        validations.validationRequest(address(validator), request);
+        ask(1, request);
         vm.expectRevert(IERCZKMLVerifier.InputCommitmentMismatch.selector);
         validator.validate(creditModel, request, abi.encode(s.values), proof);
         vm.assertEq(validations.answerTo(request).response, 0, "no answer");

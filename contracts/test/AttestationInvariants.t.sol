@@ -28,8 +28,7 @@ contract AttestationHandler is AttestationFixture {
             signers.proposeSigner(vm.addr(i + 1));
             _proposedAt[i] = block.timestamp;
         }
-        vm.prank(owner);
-        oracle.revokeModel(model);
+        model = registerModel(verificationData("by keys", 2, 1, 0, 1_000_000));
         approveWith(model, address(signers), 2, SCHEMA);
     }
 

@@ -256,7 +256,90 @@ contract OracleAttestationsTest is AttestationFixture {
         );
     }
 
-    function test_ThePolicyIsFixedUntilTheModelIsRevoked() public {
+    /// @dev Approves `model` with a policy, which has to end with `reason`, or without one if that is empty.
+    function reapprove(IInferenceOracle.AttestationPolicy memory policy, bytes memory reason) private {
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(model);
+        if (reason.length != 0) vm.expectRevert(reason);
+        vm.prank(owner);
+        oracle.approveAttestedModel(model, commitmentFor(data.keyHash), data, data.verifier.codehash, policy);
+    }
+
+    function test_WhatWasDemandedFirstIsDemandedForGood() public {
+        bytes memory other = abi.encodeWithSelector(IInferenceOracle.OtherPolicyBefore.selector, model);
+        IInferenceOracle.AttestationPolicy memory policy = oracle.attestationPolicyOf(model);
+        vm.assertEq(oracle.demandOf(model), keccak256(abi.encode(policy)), "its hash");
+        vm.prank(owner);
+        oracle.revokeModel(model);
+        vm.assertEq(oracle.demandOf(model), keccak256(abi.encode(policy)), "stays");
+        SignerRegistry puppets = new SignerRegistry(owner);
+        reapprove(IInferenceOracle.AttestationPolicy(address(puppets), 2, SCHEMA), other);
+        reapprove(IInferenceOracle.AttestationPolicy(address(signers), 1, SCHEMA), other);
+        reapprove(IInferenceOracle.AttestationPolicy(address(signers), 2, "other"), other);
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(model);
+        vm.expectRevert(other);
+        vm.prank(owner);
+        oracle.approveModel(model, commitmentFor(data.keyHash), data, data.verifier.codehash);
+        vm.assertFalse(oracle.isModelApproved(model), "by none of these");
+        reapprove(policy, "");
+        Statement memory s = attested(1);
+        assertAccepted(attestedCall(s, both(s)));
+        // The same model under a new id may demand something else.
+        uint256 anew = registerModel(data);
+        vm.assertEq(oracle.demandOf(anew), bytes32(0), "never approved");
+        approveWith(anew, address(puppets), 1, "other");
+        vm.assertEq(oracle.attestationPolicyOf(anew).signers, address(puppets), "another id");
+    }
+
+    function test_WhereNothingWasDemandedFirstNothingIsDemandedForGood() public {
+        model = registerModel(verificationData("free", 1, 1, 0, 1));
+        approve(model);
+        vm.prank(owner);
+        oracle.revokeModel(model);
+        reapprove(
+            IInferenceOracle.AttestationPolicy(address(signers), 1, SCHEMA),
+            abi.encodeWithSelector(IInferenceOracle.OtherPolicyBefore.selector, model)
+        );
+        vm.assertEq(oracle.attestationPolicyOf(model).threshold, 0, "nothing");
+        approve(model);
+        vm.assertTrue(oracle.isModelApproved(model), "as before");
+    }
+
+    /// @dev Bits of a record are read by the model's policy: the owner must not be able to put another one there.
+    function test_ARecordsSignersKeepTheirMeaningWhateverTheOwnerDoes() public {
+        Statement memory s = attested(1);
+        assertAccepted(attestedCall(s, both(s)));
+        vm.prank(owner);
+        oracle.revokeModel(model);
+        SignerRegistry puppets = new SignerRegistry(owner);
+        vm.prank(owner);
+        puppets.proposeSigner(stranger);
+        reapprove(
+            IInferenceOracle.AttestationPolicy(address(puppets), 1, SCHEMA),
+            abi.encodeWithSelector(IInferenceOracle.OtherPolicyBefore.selector, model)
+        );
+        vm.assertEq(oracle.scoreOf(borrower, model).signers, 3, "signers 0 and 1");
+        vm.assertEq(oracle.attestationPolicyOf(model).signers, address(signers), "of the same registry");
+        vm.assertEq(signers.signerAt(0).account, vm.addr(ALICE), "Alice is 0");
+    }
+
+    function test_AnEventSaysWhoVouchedForEachScore() public {
+        Statement memory s = attested(1);
+        bytes memory data = attestedCall(s, both(s));
+        vm.expectEmit(address(oracle));
+        emit IInferenceOracle.ScoreRecorded(borrower, model, 123_456, 1);
+        vm.expectEmit(address(oracle));
+        emit IInferenceOracle.InputsVouched(borrower, model, 3);
+        assertAccepted(data);
+        s = attested(2);
+        data = withAlice(s, signed(s, vouch(2, WALLET_KEY)));
+        vm.expectEmit(address(oracle));
+        emit IInferenceOracle.ScoreRecorded(borrower, model, 123_456, 2);
+        vm.expectEmit(address(oracle));
+        emit IInferenceOracle.InputsVouched(borrower, model, 5);
+        assertAccepted(data);
+    }
+
+    function test_ARevokedModelKeepsItsPolicyAndTakesNoScores() public {
         vm.assertEq(oracle.attestationPolicyOf(model).schema, SCHEMA, "schema");
         vm.assertEq(oracle.attestationPolicyOf(model).threshold, 2, "threshold");
         (IModelRegistry.VerificationData memory data,) = registry.verificationOf(model);
@@ -265,7 +348,7 @@ contract OracleAttestationsTest is AttestationFixture {
         oracle.approveModel(model, commitmentFor(data.keyHash), data, data.verifier.codehash);
         vm.prank(owner);
         oracle.revokeModel(model);
-        vm.assertEq(oracle.attestationPolicyOf(model).threshold, 0, "gone");
+        vm.assertEq(oracle.attestationPolicyOf(model).threshold, 2, "records are read by it");
         Statement memory s = attested(1);
         bytes memory reason = abi.encodeWithSelector(IInferenceOracle.ModelNotApproved.selector, model);
         assertUnrecorded(model, attestedCall(s, both(s)), reason, "revoked");

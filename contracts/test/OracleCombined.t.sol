@@ -109,6 +109,8 @@ contract OracleCombinedTest is AttestationFixture {
                 borrower, list[i].modelId, i == 1 ? int256(7) : int256(123_456), 1
             );
         }
+        vm.expectEmit(address(oracle));
+        emit IInferenceOracle.InputsVouched(borrower, model, 3);
         assertAccepted(data);
         vm.assertEq(oracle.latestScoreOf(borrower, creditModel), 123_456, "the first model's");
         vm.assertEq(oracle.latestScoreOf(borrower, second), 7, "the second model's");

@@ -67,6 +67,13 @@ contract OracleSignersTest is AttestationFixture {
         assertAccepted(attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, vouch(1, BOB)))));
     }
 
+    function test_TheZeroAddressTakesNoIndex() public {
+        uint256 before = signers.signerCount();
+        vm.expectRevert(abi.encodeWithSelector(ISignerRegistry.SignerUnknown.selector, address(0)));
+        propose(address(0));
+        vm.assertEq(signers.signerCount(), before, "indices are given for good");
+    }
+
     function testFuzz_AnOfferLapses(uint256 wait) public {
         address carol = vm.addr(CAROL);
         propose(carol);

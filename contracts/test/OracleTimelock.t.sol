@@ -140,6 +140,8 @@ contract OracleTimelockTest is OracleFixture {
         lock.revokeModel(creditModel);
         vm.expectRevert(reason);
         lock.removeSubmitter(submitter);
+        vm.expectRevert(reason);
+        lock.withdrawOracle();
         vm.stopPrank();
         vm.expectRevert(OracleTimelock.OwnershipCannotBeRenounced.selector);
         vm.prank(admin);
@@ -149,6 +151,8 @@ contract OracleTimelockTest is OracleFixture {
             vm.expectRevert(abi.encodeWithSelector(OracleTimelock.InvalidDelay.selector, delays[i]));
             new OracleTimelock(address(oracle), admin, delays[i]);
         }
+        vm.expectRevert(abi.encodeWithSelector(OracleTimelock.OracleHasNoCode.selector, stranger));
+        new OracleTimelock(stranger, admin, DELAY);
     }
 
     function test_TheOracleCanBeHandedOver() public {
@@ -159,6 +163,24 @@ contract OracleTimelockTest is OracleFixture {
         vm.prank(stranger);
         oracle.acceptOwnership();
         vm.assertEq(oracle.owner(), stranger, "handed over");
+    }
+
+    function test_AnOfferOfTheOracleIsTakenBackAtOnce() public {
+        bytes memory call = abi.encodeCall(oracle.transferOwnership, (stranger));
+        announce(call);
+        vm.warp(START + DELAY);
+        execute(call);
+        vm.prank(admin);
+        lock.withdrawOracle();
+        vm.expectRevert(abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", stranger));
+        vm.prank(stranger);
+        oracle.acceptOwnership();
+        vm.assertEq(oracle.owner(), address(lock), "still the timelock's");
+        // Made anew it waits anew.
+        announce(call);
+        refuses(
+            call, abi.encodeWithSelector(OracleTimelock.TooEarly.selector, keccak256(call), START + 2 * DELAY)
+        );
     }
 
     function testFuzz_TheTimelockIsHandedOverBetweenItsDelayAndItsEndOnly(uint256 wait) public {

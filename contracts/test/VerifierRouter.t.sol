@@ -3,6 +3,7 @@ pragma solidity 0.8.34;
 
 import {VerifierEmergencyStop} from "../src/router/VerifierEmergencyStop.sol";
 import {VerifierRouter} from "../src/router/VerifierRouter.sol";
+import {IVerdictVerifier} from "../src/interfaces/IVerdictVerifier.sol";
 import {FalseVerifier, IdealVerifier} from "./base/IdealVerifier.sol";
 import {TestBase} from "./base/TestBase.sol";
 
@@ -98,6 +99,15 @@ contract VerifierRouterTest is TestBase {
         vm.expectRevert(abi.encodeWithSelector(VerifierRouter.SelectorUnknown.selector, bytes4(0x33333333)));
         router.removeVerifier(0x33333333);
         vm.stopPrank();
+    }
+
+    function test_AStopStandsBeforeACodeThatStays() public {
+        address[3] memory accounts = [address(0), stranger, named("delegated")];
+        vm.etch(accounts[2], abi.encodePacked(hex"ef0100", address(ideal)));
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(VerifierEmergencyStop.NoVerifier.selector, accounts[i]));
+            new VerifierEmergencyStop(IVerdictVerifier(accounts[i]), guardian);
+        }
     }
 
     function test_AStopIsForEverAndTheGuardiansOnly() public {

@@ -47,6 +47,8 @@ contract FraudGate is ScoreConsumer {
     /// @notice Transfers held so far; the next one's id.
     uint256 public count;
 
+    /// @notice A transfer that waits: from whom, to whom, how much, and from when on its sender may take it back. All
+    /// zero if there is none, or it is settled.
     mapping(uint256 id => Held) public held;
 
     /// @param oracle_ The oracle.

@@ -34,7 +34,10 @@ contract ScoreVotes is ScoreConsumer {
     /// @notice Seconds for which a proposal is open.
     uint256 public constant PERIOD = 3 days;
 
+    /// @notice Until when a proposal is open, and the weight for and against it so far, in units of the model's last
+    /// decimal. All zero if there is none.
     mapping(bytes32 proposal => Proposal) public proposals;
+    /// @notice Whether an account has voted on a proposal.
     mapping(bytes32 proposal => mapping(address voter => bool)) public hasVoted;
 
     /// @param oracle_ The oracle.

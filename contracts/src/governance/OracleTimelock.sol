@@ -8,7 +8,7 @@ import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
 /// @title Owner of an oracle whose trust grows slowly
 /// @notice Owns an oracle for its own owner. What widens trust (approving a model, adding a submitter, resuming,
 /// handing the oracle over) is announced with all its arguments and done after a delay; what narrows it (revoking
-/// a model, removing a submitter, pausing) is done at once. Everything that is announced can be taken back until
+/// a model, removing a submitter, pausing, taking an offer of the oracle back) is done at once. Everything that is announced can be taken back until
 /// it is done, and lapses if it is not done in time. So it is with the timelock's own owner: who is offered its place
 /// takes it after the delay.
 /// @dev Calls go to the oracle only, and only to what its owner may do.
@@ -27,6 +27,8 @@ contract OracleTimelock is Ownable2Step {
     /// @notice The call was done.
     event CallExecuted(bytes32 indexed id);
 
+    /// @notice There is no contract at the address.
+    error OracleHasNoCode(address oracle);
     /// @notice The delay is too short or too long.
     error InvalidDelay(uint256 delay);
     /// @notice The function is none that is done after a delay.
@@ -59,6 +61,7 @@ contract OracleTimelock is Ownable2Step {
     /// @param initialOwner Who announces, does and takes back.
     /// @param delay_ Seconds between announcement and deed.
     constructor(address oracle_, address initialOwner, uint256 delay_) Ownable(initialOwner) {
+        if (oracle_.code.length == 0) revert OracleHasNoCode(oracle_);
         if (delay_ < MIN_DELAY || delay_ > MAX_DELAY) revert InvalidDelay(delay_);
         (oracle, delay) = (oracle_, delay_);
     }
@@ -83,6 +86,11 @@ contract OracleTimelock is Ownable2Step {
     /// @notice Takes a submitter's right away.
     function removeSubmitter(address submitter) external onlyOwner {
         IInferenceOracle(oracle).removeSubmitter(submitter);
+    }
+
+    /// @notice Takes back an offer of the oracle that was made after its delay and that nobody has taken yet.
+    function withdrawOracle() external onlyOwner {
+        Ownable2Step(oracle).transferOwnership(address(0));
     }
 
     // ---------------------------------------------------------- after a delay

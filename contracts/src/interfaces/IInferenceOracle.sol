@@ -67,6 +67,9 @@ interface IInferenceOracle is IERCZKMLVerifier {
     /// @notice A new score of `subject` was recorded. `InferenceVerified`, emitted beside it once for a proof,
     /// has the commitment, all outputs and the submitter.
     event ScoreRecorded(address indexed subject, uint256 indexed modelId, int256 score, uint256 nonce);
+    /// @notice The signers of the bitmap vouched for the inputs of the score whose `ScoreRecorded` is right before
+    /// this, by their indices at the voucher that the model's approval names.
+    event InputsVouched(address indexed subject, uint256 indexed modelId, uint256 signers);
     /// @notice Proofs of `modelId` are accepted from now on. Says all that was reviewed.
     event ModelApproved(
         uint256 indexed modelId,
@@ -101,6 +104,9 @@ interface IInferenceOracle is IERCZKMLVerifier {
     error ModelNotApproved(uint256 modelId);
     /// @notice The oracle accepts proofs of this model already.
     error ModelAlreadyApproved(uint256 modelId);
+    /// @notice The model was approved before with another demand for attestations, by which its records are read.
+    /// Register it anew.
+    error OtherPolicyBefore(uint256 modelId);
     /// @notice The registry's commitment of the model is not the one that was reviewed; hashes of both.
     error ModelCommitmentMismatch(uint256 modelId, bytes32 expected, bytes32 actual);
     /// @notice The model's verification data are not those that were reviewed; hashes of both.
@@ -161,6 +167,8 @@ interface IInferenceOracle is IERCZKMLVerifier {
 
     /// @notice Does every check of `verifyInference` except those on the caller and the pause, and records
     /// nothing.
+    /// @dev Whether the request may be recorded now is looked at last: a nonce or a deadline is refused of a proof
+    /// that holds only.
     function checkInference(
         uint256 modelId,
         bytes32 inputCommitment,
@@ -208,8 +216,11 @@ interface IInferenceOracle is IERCZKMLVerifier {
         bytes32 verifierCodeHash
     ) external;
 
-    /// @notice Like `approveModel`, and demands attestations for every score. Both are fixed until the model is
-    /// revoked.
+    /// @notice Like `approveModel`, and demands attestations for every score. What a model demands is fixed by its first
+    /// approval, for good: records say who vouched by the voucher's indices. Another demand takes another model id.
+    /// @dev Nobody asks the voucher whether the policy can be met. A source with another threshold than 1 or another
+    /// schema, and a registry with fewer signers than the threshold, make a model of which no score can be recorded.
+    /// @param policy Who has to vouch, how many, and for what; the voucher has to have code.
     function approveAttestedModel(
         uint256 modelId,
         IERCZKMLRegistry.ModelCommitment calldata commitment,
@@ -228,7 +239,8 @@ interface IInferenceOracle is IERCZKMLVerifier {
         bytes calldata attestations
     ) external;
 
-    /// @notice Stops accepting proofs of a model. Scores recorded before stay, and stay readable.
+    /// @notice Stops accepting proofs of a model. Scores recorded before stay, and stay readable, and so does what the
+    /// model demands.
     function revokeModel(uint256 modelId) external;
 
     /// @notice Allows `submitter` to record scores.
@@ -274,8 +286,11 @@ interface IInferenceOracle is IERCZKMLVerifier {
     /// @notice Whether the oracle accepts proofs of the model.
     function isModelApproved(uint256 modelId) external view returns (bool);
 
-    /// @notice The attestations that the approval of a model demands; all zero if none.
+    /// @notice The attestations that a model demands since its first approval, revoked or not; all zero if none.
     function attestationPolicyOf(uint256 modelId) external view returns (AttestationPolicy memory policy);
+
+    /// @notice `keccak256(abi.encode(attestationPolicyOf(modelId)))` from the model's first approval on, before it zero.
+    function demandOf(uint256 modelId) external view returns (bytes32);
 
     /// @notice Whether `submitter` may record scores.
     function isSubmitter(address submitter) external view returns (bool);

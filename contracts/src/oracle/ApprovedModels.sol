@@ -19,6 +19,8 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
 
     /// @dev The bit of an approval that says that attestations are demanded.
     uint256 private constant ATTESTED = 1;
+    /// @dev Hash of the policy that demands nothing, which is three words of zeros.
+    bytes32 private constant NOTHING = keccak256(abi.encode(0, 0, 0));
     /// @dev A record has a bit for each signer.
     uint256 private constant MAX_SIGNERS = 32;
 
@@ -28,6 +30,8 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
     /// @dev Hash of what was approved (see `_pin`), or zero. Its lowest bit says whether attestations are demanded.
     mapping(uint256 modelId => bytes32) private _approved;
     mapping(uint256 modelId => AttestationPolicy) private _policies;
+    /// @inheritdoc IInferenceOracle
+    mapping(uint256 modelId => bytes32) public override demandOf;
 
     /// @param registry_ The model registry.
     constructor(address registry_) {
@@ -43,7 +47,7 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
         IModelRegistry.VerificationData calldata data,
         bytes32 verifierCodeHash
     ) external override onlyOwner {
-        _approve(modelId, commitment, data, verifierCodeHash);
+        _approve(modelId, commitment, data, verifierCodeHash, NOTHING);
     }
 
     /// @inheritdoc IInferenceOracle
@@ -60,7 +64,7 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
         if (policy.signers.code.length == 0) revert RegistryHasNoCode(policy.signers);
         if (policy.signers.isDelegation()) revert DelegatedAccount(policy.signers);
         if (data.publicInputs == 0 || data.batch != 1) revert ModelNotAttestable(modelId);
-        _approve(modelId, commitment, data, verifierCodeHash);
+        _approve(modelId, commitment, data, verifierCodeHash, keccak256(abi.encode(policy)));
         _approved[modelId] |= bytes32(ATTESTED);
         _policies[modelId] = policy;
         emit AttestationsDemanded(modelId, policy.signers, policy.schema, policy.threshold);
@@ -70,7 +74,6 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
     function revokeModel(uint256 modelId) external override onlyOwner {
         if (_approved[modelId] == 0) revert ModelNotApproved(modelId);
         delete _approved[modelId];
-        delete _policies[modelId];
         emit ModelRevoked(modelId);
     }
 
@@ -99,11 +102,16 @@ abstract contract ApprovedModels is IInferenceOracle, Ownable2Step {
         uint256 modelId,
         IERCZKMLRegistry.ModelCommitment calldata commitment,
         IModelRegistry.VerificationData calldata data,
-        bytes32 verifierCodeHash
+        bytes32 verifierCodeHash,
+        bytes32 demand
     ) private {
         if (_approved[modelId] != 0) {
             revert ModelAlreadyApproved(modelId);
         }
+        // Records name their signers by what was demanded, so that it stays for all of the model's.
+        bytes32 before = demandOf[modelId];
+        if (before != 0 && before != demand) revert OtherPolicyBefore(modelId);
+        demandOf[modelId] = demand;
         _requireReviewed(modelId, commitment, data);
         _requireCode(data, verifierCodeHash);
         _approved[modelId] = _pin(InferenceEncoding.hashVerification(data), verifierCodeHash);

@@ -5,15 +5,20 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IVerdictAccumulator} from "../interfaces/IVerdictAccumulator.sol";
 import {IVerdictVerifier} from "../interfaces/IVerdictVerifier.sol";
+import {AccountCode} from "../libraries/AccountCode.sol";
 
 /// @title A verifier that can be stopped once and for all
 /// @notice Stands before one verifier. Its guardian, the owner, can stop it when the verifier is found to be
 /// faulty; nobody can start it again. The guardian can do nothing else. A stop ends both ways to ask: `verify`, and
 /// `accumulate` for those who pair several proofs at once.
 contract VerifierEmergencyStop is IVerdictAccumulator, Ownable2Step {
+    using AccountCode for address;
+
     /// @notice The verifier accepts no proof any more.
     event Stopped(address indexed guardian);
 
+    /// @notice There is no contract at the address, or one whose code a private key can change.
+    error NoVerifier(address verifier);
     /// @notice The verifier was stopped.
     error VerifierStopped();
     /// @notice Without a guardian nobody could stop it.
@@ -27,6 +32,8 @@ contract VerifierEmergencyStop is IVerdictAccumulator, Ownable2Step {
     /// @param verifier_ The verifier behind.
     /// @param guardian Who may stop it.
     constructor(IVerdictVerifier verifier_, address guardian) Ownable(guardian) {
+        address behind = address(verifier_);
+        if (behind.code.length == 0 || behind.isDelegation()) revert NoVerifier(behind);
         verifier = verifier_;
     }
 

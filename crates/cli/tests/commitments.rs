@@ -51,6 +51,24 @@ fn inputs_are_committed_to_and_a_proof_states_that_and_nothing_else_of_them() {
     assert!(!told.to_string().contains("salt"), "the salt is in the file alone");
     assert_eq!(from_javascript(&format!("{setup}/public/manifest.json"), &input, &out), commitment);
 
+    // Without a file both are printed, and do the same.
+    let printed = place.json(&["commit", &setup, "--input", &input]);
+    let (other, salt) = (&printed["commitments"][0], &printed["salts"][0]);
+    assert_ne!(other, commitment.as_str(), "another salt");
+    let own = place.path("printed.json");
+    let file = serde_json::json!({ "commitment": other, "salt": salt });
+    std::fs::write(&own, file.to_string()).expect("written");
+    let made = from_javascript(&format!("{setup}/public/manifest.json"), &input, &own);
+    assert_eq!(other, made.as_str());
+    let text = place.run(&["commit", &setup, "--input", &input]).stdout;
+    let text = String::from_utf8(text).expect("text");
+    let shown = |name: &str, digits: usize| {
+        let mut words =
+            text.lines().find(|line| line.trim().starts_with(name)).expect(name).split(' ');
+        words.any(|word| word.len() == 2 + digits && word.starts_with("0x"))
+    };
+    assert!(shown("commitment", 64) && shown("salt", 32), "{text}");
+
     let proof = place.path("proof.json");
     let prove = ["prove", &setup, "--input", &input, "--out", &proof];
     let error = place.failure(&prove);

@@ -111,6 +111,9 @@ impl Revert {
             "ModelChanged" => {
                 "the model is not what was approved; its verifier must not be trusted"
             }
+            "OtherPolicyBefore" => {
+                "what a model demands is fixed by its first approval; register it anew"
+            }
             "DelegatedAccount" => "deploy a contract and name that; a delegation can change",
             "DeadlineExpired" => "prove again with a later deadline",
             "DeadlineTooFar" => "prove again with an earlier deadline",
@@ -274,6 +277,7 @@ custom_errors! {
         MalformedProof(at),
         ModelNotApproved(modelId),
         ModelAlreadyApproved(modelId),
+        OtherPolicyBefore(modelId),
         ModelCommitmentMismatch(modelId, expected, actual),
         VerificationDataMismatch(modelId, expected, actual),
         VerifierCodeMismatch(verifier, expected, actual),

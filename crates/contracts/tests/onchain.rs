@@ -40,11 +40,12 @@ const LOADER: [u8; 9] = hex!("60088060095f395ff3");
 struct Chain {
     evm: Evm,
     nonces: std::collections::HashMap<Address, u64>,
+    registry: Address,
     oracle: Address,
     verification_hash: B256,
     model_id: u64,
-    commitment: Option<InferenceOracle::ModelCommitment>,
-    data: Option<InferenceOracle::VerificationData>,
+    commitment: Option<ModelRegistry::ModelCommitment>,
+    data: Option<ModelRegistry::VerificationData>,
 }
 
 impl Chain {
@@ -62,6 +63,7 @@ impl Chain {
         let mut chain = Self {
             evm: context.build_mainnet(),
             nonces: Default::default(),
+            registry: Address::ZERO,
             oracle: Address::ZERO,
             verification_hash: B256::ZERO,
             model_id: 0,
@@ -73,8 +75,8 @@ impl Chain {
     }
 
     fn set_up(&mut self, batch: u8) {
-        let registry = self.create(deploy::model_registry_init_code().unwrap());
-        let init = deploy::inference_oracle_init_code(registry, OWNER, 86_400).unwrap();
+        self.registry = self.create(deploy::model_registry_init_code().unwrap());
+        let init = deploy::inference_oracle_init_code(self.registry, OWNER, 86_400).unwrap();
         self.oracle = self.create(init);
         let verifier = self.create([LOADER.as_slice(), &YES].concat().into());
         // PUSH3 6 · DUP1 · PUSH1 11 · PUSH0 · CODECOPY · PUSH0 · RETURN · STOP "a key"
@@ -99,23 +101,27 @@ impl Chain {
             decimals: 6,
             direction: ModelRegistry::ScoreDirection::HigherIsBetter,
         };
-        let register = ModelRegistry::registerVerifiableModelCall {
-            commitment: commitment.clone(),
-            data: data.clone(),
-        };
-        let answer = self.call(OWNER, registry, register.abi_encode()).unwrap();
-        let id = ModelRegistry::registerVerifiableModelCall::abi_decode_returns(&answer).unwrap();
-        self.model_id = id.to();
         self.verification_hash = verification_hash(&data);
-        (self.commitment, self.data) = (Some(commitment.into()), Some(data.into()));
-        self.approve(None);
+        (self.commitment, self.data) = (Some(commitment), Some(data));
+        self.register();
+        self.approve(None).unwrap();
         let add = InferenceOracle::addSubmitterCall { submitter: OWNER };
         self.call(OWNER, self.oracle, add.abi_encode()).unwrap();
     }
 
-    /// Approves the model, with or without a demand for attestations.
-    fn approve(&mut self, policy: Option<AttestationPolicy>) {
+    /// Registers the model under a new id.
+    fn register(&mut self) {
         let (commitment, data) = (self.commitment.clone().unwrap(), self.data.clone().unwrap());
+        let register = ModelRegistry::registerVerifiableModelCall { commitment, data };
+        let answer = self.call(OWNER, self.registry, register.abi_encode()).unwrap();
+        let id = ModelRegistry::registerVerifiableModelCall::abi_decode_returns(&answer).unwrap();
+        self.model_id = id.to();
+    }
+
+    /// Approves the model, with or without a demand for attestations.
+    fn approve(&mut self, policy: Option<AttestationPolicy>) -> Result<Bytes, Revert> {
+        let (commitment, data) = (self.commitment.clone().unwrap(), self.data.clone().unwrap());
+        let (commitment, data) = (commitment.into(), data.into());
         let (model_id, code_hash) = (U256::from(self.model_id), keccak256(YES));
         let call = match policy {
             None => InferenceOracle::approveModelCall {
@@ -134,7 +140,7 @@ impl Chain {
             }
             .abi_encode(),
         };
-        self.call(OWNER, self.oracle, call).unwrap();
+        self.call(OWNER, self.oracle, call)
     }
 
     fn transact(&mut self, from: Address, kind: TxKind, data: Bytes) -> ExecutionResult {
@@ -416,7 +422,13 @@ fn a_provider_s_statement_is_checked_as_this_crate_makes_it() {
     let revoke = InferenceOracle::revokeModelCall { modelId: U256::from(chain.model_id) };
     chain.call(OWNER, chain.oracle, revoke.abi_encode()).unwrap();
     let schema = B256::repeat_byte(0x5c);
-    chain.approve(Some(AttestationPolicy { signers: registry, threshold: 2, schema }));
+    let policy = AttestationPolicy { signers: registry, threshold: 2, schema };
+    // Nothing was demanded of the model, which stays so; under another id something may be.
+    let revert = chain.approve(Some(policy.clone())).unwrap_err();
+    assert_eq!(revert.to_string(), "OtherPolicyBefore(modelId: 1)");
+    assert!(revert.hint().is_some());
+    chain.register();
+    chain.approve(Some(policy)).unwrap();
 
     let bundle = chain.bundle(1, 3 * 86_400);
     let request = bundle.request.clone().unwrap();

@@ -39,7 +39,8 @@ pub enum AttachError {
         /// Its registry.
         registry: Address,
     },
-    /// Several are: the same model, with another word on how its score is to be read.
+    /// Several are: the same model, with another word on how its score is to be read, or on who
+    /// has to vouch for its inputs.
     #[error("models {} of oracle {oracle} are all this setup's", list(ids))]
     Several {
         /// The oracle.

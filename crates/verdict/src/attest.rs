@@ -32,6 +32,7 @@ use verdict_relayer::{Effect, RelayerSigner, SubmitRequest, TxReceipt, signer::S
 use crate::{
     chain::{Chain, ChainError, ChainReader},
     commitment::Salt,
+    coverage::Coverage,
     deployment::{AttestationPolicy, Deployment},
     error::{Error, Kind},
     files::{self, Access},
@@ -62,6 +63,9 @@ pub enum AttestError {
     /// Inputs that no proof states.
     #[error("the model's inputs are private: nobody can vouch for them")]
     PrivateInputs,
+    /// Inputs of which a proof states some.
+    #[error("a statement cannot cover all inputs: {0}")]
+    SomeInputsPrivate(Coverage),
     /// A proof of a batch has no place for statements.
     #[error("the setup is for batches, of which nobody can vouch for the inputs")]
     Batch,
@@ -156,6 +160,10 @@ impl AttestError {
                      what an oracle demands by now"
                 }
                 Self::PrivateInputs => "set the model up with --public-inputs",
+                Self::SomeInputsPrivate(_) => {
+                    "set the model up with --public-inputs or --commit-inputs, or say --partial if \
+                     the others may be anything in range"
+                }
                 Self::Batch => "set the model up without --batch",
                 Self::FromSource { .. } => "leave --attestation out",
                 Self::NoSource { .. } => "give the inputs with --input",
@@ -189,22 +197,36 @@ pub struct AttestRequest<'a> {
     pub valid_for: u64,
     /// The contract in whose name the key signs (ERC-1271); `None`: the key's own account.
     pub account: Option<Address>,
+    /// Vouch for the inputs that proofs state although others are private.
+    pub partial: bool,
 }
 
-/// Refuses a setup whose proofs say nothing of their inputs, or are of batches.
-pub(crate) fn check_attestable(setup: &PublicSetup) -> Result<(), AttestError> {
+/// Refuses a setup whose proofs say nothing of their inputs, or of some only unless that is
+/// asked for (`partial`), or are of batches.
+pub(crate) fn check_attestable(
+    setup: &PublicSetup,
+    partial: bool,
+) -> Result<Coverage, AttestError> {
     let shape = &setup.manifest().shape;
     if !shape.public_inputs {
         return Err(AttestError::PrivateInputs);
     }
-    if shape.batch() > 1 { Err(AttestError::Batch) } else { Ok(()) }
+    if shape.batch() > 1 {
+        return Err(AttestError::Batch);
+    }
+    let coverage = Coverage::of(setup.manifest());
+    if !partial && !coverage.is_whole() {
+        return Err(AttestError::SomeInputsPrivate(coverage));
+    }
+    Ok(coverage)
 }
 
-/// Signs that a subject has these inputs.
+/// Signs that a subject has these inputs, as far as proofs state them.
 ///
 /// # Errors
-/// The setup is not deployed, or its model demands no attestations; the input does not fit the
-/// model; the key does not sign.
+/// The setup is not deployed, or its model demands no attestations; proofs state some of the
+/// inputs only, and that is not asked for; the input does not fit the model; the key does not
+/// sign.
 pub async fn attest(
     setup: &PublicSetup,
     request: &AttestRequest<'_>,
@@ -212,7 +234,7 @@ pub async fn attest(
 ) -> Result<Attestation, Error> {
     let deployment = setup.deployment()?;
     let policy = demanded(&deployment)?;
-    check_attestable(setup)?;
+    check_attestable(setup, request.partial)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
     if !(1..=MAX_VALID_FOR).contains(&request.valid_for) {
         return Err(AttestError::ValidFor(request.valid_for).into());

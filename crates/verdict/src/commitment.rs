@@ -33,6 +33,12 @@ impl Salt {
         Self(u128::from_be_bytes(bytes))
     }
 
+    /// As files have it: 0x and 32 digits. Whoever sees it can hold a guess of the inputs against
+    /// the commitment.
+    pub fn reveal(self) -> String {
+        format!("0x{:032x}", self.0)
+    }
+
     /// As an integer below 2^128.
     pub fn to_integer(self) -> u128 {
         self.0
@@ -53,7 +59,7 @@ impl fmt::Debug for Salt {
 
 impl Serialize for Salt {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("0x{:032x}", self.0))
+        serializer.serialize_str(&self.reveal())
     }
 }
 

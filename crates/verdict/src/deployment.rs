@@ -1,6 +1,9 @@
 //! Where a setup's contracts are.
 
-use alloy::primitives::{Address, B256};
+use alloy::{
+    primitives::{Address, B256, keccak256},
+    sol_types::SolValue,
+};
 use serde::{Deserialize, Serialize};
 use verdict_contracts::bindings::InferenceOracle as bindings;
 
@@ -51,6 +54,11 @@ impl AttestationPolicy {
     pub(crate) fn of(policy: &bindings::AttestationPolicy, source: bool) -> Option<Self> {
         let bindings::AttestationPolicy { signers, threshold, schema } = *policy;
         (threshold != 0).then_some(Self { signers, source, threshold, schema })
+    }
+
+    /// The hash by which an oracle remembers what a model's first approval demanded.
+    pub(crate) fn demand(policy: Option<&Self>) -> B256 {
+        keccak256(Self::bound(policy).abi_encode())
     }
 
     pub(crate) fn bound(policy: Option<&Self>) -> bindings::AttestationPolicy {

@@ -58,6 +58,7 @@ mod attest;
 mod chain;
 mod commitment;
 mod contracts;
+mod coverage;
 mod deploy;
 mod deployment;
 mod error;
@@ -90,6 +91,7 @@ pub use self::{
         Commitment, CommitmentError, Salt, commit, read_commitments, salts, write_commitments,
     },
     contracts::Contracts,
+    coverage::Coverage,
     deploy::{Attestors, DeployError, DeployOptions, DeployStep, Deployed, ScoreDirection, deploy},
     deployment::{AttestationPolicy, Deployment},
     error::{Error, Kind, with_causes},

@@ -3,15 +3,18 @@
 use std::future::Future;
 
 use alloy::{
-    primitives::{Address, U256},
+    primitives::{Address, B256, U256},
     sol_types::{SolEvent, SolValue},
 };
 use tokio::task::JoinSet;
 use verdict_contracts::{
     PROOF_SYSTEM_ID,
-    bindings::ModelRegistry::{
-        ModelCommitment, VerificationAttached, VerificationData, getModelCall, getModelReturn,
-        modelCountCall, verificationOfCall,
+    bindings::{
+        InferenceOracle::demandOfCall,
+        ModelRegistry::{
+            ModelCommitment, VerificationAttached, VerificationData, getModelCall, getModelReturn,
+            modelCountCall, verificationOfCall,
+        },
     },
 };
 use verdict_relayer::Effect;
@@ -93,16 +96,26 @@ impl Registration {
         Effect::Logged { address: registry, topics, data, from_block }
     }
 
-    /// The newest model of `owner` that the registry holds with exactly these records.
+    /// The newest model of `owner` that the registry holds with exactly these records; with an
+    /// oracle and a demand, that this oracle does not hold to another one.
     pub(crate) async fn find(
         &self,
         chain: &ChainReader,
         registry: Address,
         owner: Address,
+        suits: Option<(Address, B256)>,
     ) -> Result<Option<u64>, ChainError> {
         let found = search(chain, registry, true, |id| {
             let (wanted, chain) = (self.clone(), chain.clone());
-            async move { wanted.is(&chain, registry, owner, id).await }
+            async move {
+                if !wanted.is(&chain, registry, owner, id).await? {
+                    return Ok(false);
+                }
+                let Some((oracle, demand)) = suits else { return Ok(true) };
+                let call = demandOfCall { modelId: U256::from(id) };
+                let first = chain.call(oracle, &call).await?;
+                Ok(first.is_zero() || first == demand)
+            }
         });
         Ok(found.await?.first().copied())
     }

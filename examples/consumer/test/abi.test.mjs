@@ -1,7 +1,8 @@
 // What JavaScript gets of the package: ABIs by name, artifacts, types that say the same.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname } from "node:path";
 import { test } from "node:test";
 
 import * as abis from "@verdict/contracts";
@@ -45,6 +46,21 @@ test("artifacts are imported by name, hold bytecode, and have the same ABI", () 
   assert.match(oracle.bytecode, /^0x60[0-9a-f]{20000,}$/);
   assert.deepEqual(oracle.abi, abis.inferenceOracleAbi);
   assert.ok(readFileSync(require.resolve(oracle.sourceName), "utf8").includes("contract InferenceOracle"));
+});
+
+test("every artifact is one of Hardhat's", () => {
+  const folder = dirname(require.resolve("@verdict/contracts/artifacts/InferenceOracle.json"));
+  for (const file of readdirSync(folder)) {
+    const artifact = require(`@verdict/contracts/artifacts/${file}`);
+    assert.equal(artifact._format, "hh-sol-artifact-1", file);
+    assert.equal(artifact.contractName, file.replace(/\.json$/, ""));
+    assert.ok(readFileSync(require.resolve(artifact.sourceName), "utf8").includes(artifact.contractName));
+    for (const code of [artifact.bytecode, artifact.deployedBytecode]) assert.match(code, /^0x([0-9a-f]{2})*$/, file);
+    // A contract's creation brings its runtime code, an interface has neither.
+    assert.equal(artifact.bytecode === "0x", artifact.deployedBytecode === "0x", file);
+    assert.ok(artifact.bytecode.length >= artifact.deployedBytecode.length, file);
+    assert.deepEqual([artifact.linkReferences, artifact.deployedLinkReferences], [{}, {}], "nothing is linked");
+  }
 });
 
 test("the types say word for word what the values are", () => {

@@ -85,6 +85,10 @@ pub(crate) struct Deploy {
     /// vouch for them: one that inherits from InputSource and has the setup's schema
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["threshold", "attestor"])]
     pub(crate) source: Option<Address>,
+    /// Take --attestor or --source although some inputs are private beside the public ones: nobody
+    /// vouches for these, and a prover takes any in range
+    #[arg(long)]
+    pub(crate) partial: bool,
     /// The Solidity compiler (default: solc on PATH, svm's, or the npm package's)
     #[arg(long, value_name = "FILE")]
     pub(crate) solc: Option<PathBuf>,
@@ -138,9 +142,10 @@ pub(crate) struct Commit {
     /// Instead of one input, all samples of a file, each with a salt of its own
     #[arg(long, value_name = "FILE", conflicts_with = "input")]
     pub(crate) batch: Option<PathBuf>,
-    /// Where to write commitment and salt
+    /// Where to write commitment and salt, which the owner alone can read then (default: both are
+    /// printed)
     #[arg(long, short)]
-    pub(crate) out: PathBuf,
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// The statement names the chain and the registry where the setup is deployed. Signing asks no
@@ -172,6 +177,10 @@ pub(crate) struct Attest {
     /// The contract in whose name the key signs (ERC-1271; default: the key's own account)
     #[arg(long, value_name = "ADDRESS", requires = "input")]
     pub(crate) account: Option<Address>,
+    /// Vouch for the inputs that proofs state although others are private: a prover takes any in
+    /// range for these
+    #[arg(long, requires = "input")]
+    pub(crate) partial: bool,
     /// Where to write the attestation
     #[arg(long, short, required_unless_present = "accept", requires = "input")]
     pub(crate) out: Option<PathBuf>,

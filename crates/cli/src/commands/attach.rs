@@ -16,5 +16,5 @@ pub(crate) fn run(args: &Attach, ui: &Ui) -> Outcome {
         let (oracle, id, solc) = (args.oracle, args.model_id, args.solc.as_deref());
         verdict::attach(&setup, &chain, oracle, id, solc, ui).await
     })?;
-    ui.result(&deployment, &places(&deployment))
+    ui.result(&deployment, &places(&deployment, &setup))
 }

@@ -3,8 +3,8 @@
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use verdict::{
-    AttestRequest, Error, PublicSetup, accept_signer, attest, check_writable, read_commitments,
-    salts, write_attestation,
+    AttestRequest, Attestation, Coverage, Error, PublicSetup, accept_signer, attest,
+    check_writable, read_commitments, salts, write_attestation,
 };
 
 use super::chain::{connect, runtime, signer, wait};
@@ -15,9 +15,18 @@ use crate::{
     ui::{Ui, table},
 };
 
+/// A statement, and the inputs that it is about.
+#[derive(Serialize)]
+struct Vouched<'a> {
+    #[serde(flatten)]
+    attestation: &'a Attestation,
+    covered: &'a Coverage,
+}
+
 /// What an acceptance has come to.
 #[derive(Serialize)]
 struct Report {
+    covered: Coverage,
     registry: Address,
     account: Address,
     index: u8,
@@ -46,31 +55,36 @@ pub(crate) fn run(args: &Attest, ui: &Ui) -> Outcome {
         salt,
         valid_for: args.valid_for,
         account: args.account,
+        partial: args.partial,
     };
     let attestation = wait(&*runtime()?, attest(&setup, &request, &key))?;
     write_attestation(&attestation, out)?;
-    let statement = &attestation.statement;
+    let (statement, covered) = (&attestation.statement, Coverage::of(setup.manifest()));
     let human = table(&[
         ("signer", attestation.signer.to_string()),
         ("subject", statement.subject.to_string()),
         ("registry", format!("{} on chain {}", statement.registry, statement.chain_id)),
         ("inputs", format!("sample {}, hash {}", sample.id, statement.inputs)),
+        ("which covers", covered.to_string()),
         ("valid until", statement.valid_until.to_string()),
         ("attestation", out.display().to_string()),
     ]);
-    ui.result(&attestation, &human)
+    ui.result(&Vouched { attestation: &attestation, covered: &covered }, &human)
 }
 
 fn accept(args: &Attest, setup: &PublicSetup, ui: &Ui) -> Outcome {
     let runtime = runtime()?;
     let chain = connect(&runtime, &args.chain, Some(&args.setup))?;
     let accepted = wait(&runtime, accept_signer(setup, &chain, ui))?;
+    let covered = Coverage::of(setup.manifest());
     let human = table(&[
         ("registry", accepted.registry.to_string()),
         ("signer", format!("{}, number {}", accepted.account, accepted.index)),
         ("counts from", format!("{} (Unix time)", accepted.counts_from)),
+        ("statements cover", covered.to_string()),
     ]);
     let report = Report {
+        covered,
         registry: accepted.registry,
         account: accepted.account,
         index: accepted.index,

@@ -2,7 +2,7 @@
 
 use alloy::primitives::B256;
 use serde::Serialize;
-use verdict::{Error, PublicSetup, check_writable, commit, write_commitments};
+use verdict::{Error, PublicSetup, Salt, check_writable, commit, write_commitments};
 
 use crate::{
     args::Commit,
@@ -11,14 +11,18 @@ use crate::{
     ui::{Ui, table},
 };
 
-/// What is told: the salts are in the file alone.
+/// What is told: the salts too, unless they are in a file.
 #[derive(Serialize)]
 struct Report {
     commitments: Vec<B256>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    salts: Option<Vec<Salt>>,
 }
 
 pub(crate) fn run(args: &Commit, ui: &Ui) -> Outcome {
-    check_writable(&args.out, false).map_err(Error::from)?;
+    if let Some(out) = &args.out {
+        check_writable(out, false).map_err(Error::from)?;
+    }
     let setup = PublicSetup::open(&args.setup).map_err(Error::from)?;
     let tensors = &setup.manifest().model.inputs;
     let samples = match (&args.batch, &args.input) {
@@ -28,13 +32,22 @@ pub(crate) fn run(args: &Commit, ui: &Ui) -> Outcome {
     };
     let inputs: Vec<_> = samples.iter().map(|sample| &sample.input).collect();
     let made = commit(&setup, &inputs)?;
-    write_commitments(&made, &args.out)?;
     let commitments: Vec<B256> = made.iter().map(|own| own.commitment).collect();
     let told = commitments.iter().zip(&samples);
     let told = told.map(|(own, sample)| format!("{own} to sample {}", sample.id));
-    let human = table(&[
-        ("commitment", told.collect::<Vec<_>>().join(", ")),
-        ("with its salt", format!("{}, as secret as the input", args.out.display())),
-    ]);
-    ui.result(&Report { commitments }, &human)
+    let mut rows = vec![("commitment", told.collect::<Vec<_>>().join(", "))];
+    let salts = match &args.out {
+        Some(out) => {
+            write_commitments(&made, out)?;
+            rows.push(("with its salt", format!("{}, as secret as the input", out.display())));
+            None
+        }
+        None => {
+            let salts: Vec<Salt> = made.iter().map(|own| own.salt).collect();
+            let shown: Vec<String> = salts.iter().map(|salt| salt.reveal()).collect();
+            rows.push(("salt, as secret as the input", shown.join(", ")));
+            Some(salts)
+        }
+    };
+    ui.result(&Report { commitments, salts }, &table(&rows))
 }

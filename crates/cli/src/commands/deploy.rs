@@ -1,6 +1,6 @@
 //! `verdict deploy`.
 
-use verdict::{Contracts, DeployOptions, Deployment, Error, Progress, PublicSetup};
+use verdict::{Contracts, Coverage, DeployOptions, Deployment, Error, Progress, PublicSetup};
 
 use super::chain::{connect, runtime, wait};
 use crate::{
@@ -23,6 +23,7 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
         score: args.score.into(),
         attestors: args.attestors.options(),
         source: args.source,
+        partial: args.partial,
         force_insecure_srs: args.force_insecure_srs,
     };
     let deployed = wait(&runtime, verdict::deploy(&setup, &contracts, &chain, &options, ui))?;
@@ -36,11 +37,11 @@ pub(crate) fn run(args: &Deploy, ui: &Ui) -> Outcome {
              will refuse it (see --score)",
         );
     }
-    ui.result(&deployed, &places(deployment))
+    ui.result(&deployed, &places(deployment, &setup))
 }
 
-/// Where everything is, for a person.
-pub(crate) fn places(deployment: &Deployment) -> Vec<String> {
+/// Where everything is, and who vouches for what, for a person.
+pub(crate) fn places(deployment: &Deployment, setup: &PublicSetup) -> Vec<String> {
     let mut rows = vec![
         ("chain", deployment.chain_id.to_string()),
         ("verifier", deployment.verifier.to_string()),
@@ -58,6 +59,7 @@ pub(crate) fn places(deployment: &Deployment) -> Vec<String> {
                 format!("{} of the signers of {}", policy.threshold, policy.signers),
             ),
         });
+        rows.push(("which covers", Coverage::of(setup.manifest()).to_string()));
         rows.push(("schema", policy.schema.to_string()));
     }
     table(&rows)

@@ -116,6 +116,9 @@ sol! {
         event ScoreRecorded(
             address indexed subject, uint256 indexed modelId, int256 score, uint256 nonce
         );
+        /// The signers of the bitmap vouched for the inputs of the score whose `ScoreRecorded` is
+        /// right before this.
+        event InputsVouched(address indexed subject, uint256 indexed modelId, uint256 signers);
         /// Proofs of `modelId` are accepted from now on. Says all that was reviewed.
         event ModelApproved(
             uint256 indexed modelId,
@@ -154,6 +157,9 @@ sol! {
         error ModelNotApproved(uint256 modelId);
         /// The oracle accepts proofs of this model already.
         error ModelAlreadyApproved(uint256 modelId);
+        /// The model was approved before with another demand for attestations, by which its records
+        /// are read.
+        error OtherPolicyBefore(uint256 modelId);
         /// The registry's commitment of the model is not the one that was reviewed; hashes of both.
         error ModelCommitmentMismatch(uint256 modelId, bytes32 expected, bytes32 actual);
         /// The model's verification data are not those that were reviewed; hashes of both.
@@ -259,8 +265,8 @@ sol! {
             bytes32 verifierCodeHash
         ) external;
 
-        /// Like `approveModel`, and demands attestations for every score. Both are fixed until the model
-        /// is revoked.
+        /// Like `approveModel`, and demands attestations for every score. What a model demands is fixed
+        /// by its first approval, for good.
         function approveAttestedModel(
             uint256 modelId,
             ModelCommitment commitment,
@@ -322,11 +328,14 @@ sol! {
         /// Whether the oracle accepts proofs of the model.
         function isModelApproved(uint256 modelId) external view returns (bool);
 
-        /// The attestations that the approval of a model demands; all zero if none.
+        /// The attestations that a model demands since its first approval; all zero if none.
         function attestationPolicyOf(uint256 modelId)
             external
             view
             returns (AttestationPolicy policy);
+
+        /// Hash of what a model demands since its first approval; before it zero.
+        function demandOf(uint256 modelId) external view returns (bytes32);
 
         /// Whether `submitter` may record scores.
         function isSubmitter(address submitter) external view returns (bool);

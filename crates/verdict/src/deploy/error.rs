@@ -67,6 +67,9 @@ pub enum DeployError {
         /// The source's.
         theirs: B256,
     },
+    /// A data provider that nobody is.
+    #[error("the zero address can be no data provider")]
+    ZeroAttestor,
     /// More providers demanded than there are, or none.
     #[error("{threshold} attestations cannot be demanded of {most} signers")]
     Threshold {
@@ -75,9 +78,9 @@ pub enum DeployError {
         /// How many could.
         most: usize,
     },
-    /// An approval says otherwise what has to be attested.
+    /// Somebody approved the model meanwhile, and an approval says for good what has to be attested.
     #[error(
-        "oracle {oracle} has approved model {model_id} already, with another demand for attestations"
+        "oracle {oracle} has approved model {model_id} meanwhile, with another demand for attestations"
     )]
     OtherPolicy {
         /// The oracle.
@@ -118,7 +121,7 @@ impl DeployError {
             | Self::ForeignOracle { .. }
             | Self::OtherPolicy { .. }
             | Self::NoEffect { .. } => Kind::Rejected,
-            Self::Threshold { .. } => Kind::Usage,
+            Self::Threshold { .. } | Self::ZeroAttestor => Kind::Usage,
             Self::NotFinal { .. } => Kind::Pending,
             _ => Kind::Failed,
         }
@@ -148,10 +151,8 @@ impl DeployError {
                     "give each provider with --attestor, and with --threshold how many of them \
                      have to vouch"
                 }
-                Self::OtherPolicy { .. } => {
-                    "deploy with the same --threshold, --schema and signers, or revoke the model \
-                     first (revokeModel): its records stay"
-                }
+                Self::ZeroAttestor => "give the account that signs with --attestor",
+                Self::OtherPolicy { .. } => "run it again: the model is registered anew",
                 Self::NoEffect { .. } => {
                     "the node may lag behind, or the contract refused its arguments; run it again"
                 }

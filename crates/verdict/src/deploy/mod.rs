@@ -32,6 +32,7 @@ use crate::{
     attest::{check_attestable, is_source},
     chain::{Chain, ChainReader, is_development},
     contracts::Contracts,
+    coverage::Coverage,
     deployment::{AttestationPolicy, Deployment},
     error::Error,
     progress::Progress,
@@ -76,6 +77,9 @@ pub struct DeployOptions {
     pub attestors: Option<Attestors>,
     /// The source where the oracle reads the inputs, if any; not with `attestors`.
     pub source: Option<Address>,
+    /// Take attestors or a source although some inputs are private beside those that proofs
+    /// state: nobody vouches for these.
+    pub partial: bool,
     /// Deploy to a public chain although whoever made the SRS can forge proofs.
     pub force_insecure_srs: bool,
 }
@@ -102,6 +106,7 @@ impl Default for DeployOptions {
             score: ScoreDirection::default(),
             attestors: None,
             source: None,
+            partial: false,
             force_insecure_srs: false,
         }
     }
@@ -121,15 +126,24 @@ pub struct DeployStep {
 pub struct Deployed {
     /// Where everything is.
     pub deployment: Deployment,
+    /// What attestors or a source vouch for, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub covered: Option<Coverage>,
+    /// The setup's model that the oracle holds to another demand for attestations, if the
+    /// model had to be registered anew beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<u64>,
     /// What it took.
     pub steps: Vec<DeployStep>,
 }
 
-/// Deploys what is not there yet, registers the model, and writes `deployment.json`.
+/// Deploys what is not there yet, registers the model, and writes `deployment.json`. Where the
+/// oracle holds the model to another demand for attestations, the model is registered anew.
 ///
 /// # Errors
 /// The chain is a public one and the SRS a development one; a contract given is not what
-/// it should be; a transaction fails, or what is there is not final in time.
+/// it should be; attestors or a source are given, and proofs state no or not all inputs; a
+/// transaction fails, or what is there is not final in time.
 pub async fn deploy(
     setup: &PublicSetup,
     contracts: &Contracts,
@@ -145,12 +159,12 @@ pub async fn deploy(
         return Err(DeployError::NoDeployer { chain_id }.into());
     }
     // What is given is looked at before anything is paid for.
+    let vouched = options.attestors.is_some() || options.source.is_some();
+    let covered = vouched.then(|| check_attestable(setup, options.partial)).transpose()?;
     if let Some(attestors) = &options.attestors {
-        check_attestable(setup)?;
         check_threshold(chain, attestors).await?;
     }
     if let Some(source) = options.source {
-        check_attestable(setup)?;
         check_input_source(chain, source, setup.manifest().schema_id()).await?;
     }
     match (options.registry, options.oracle) {
@@ -191,7 +205,7 @@ pub async fn deploy(
         (None, None) => None,
     };
     let model = Registration::new(setup.manifest(), verifier, key, options.score)?;
-    let model_id = work.register(registry, &model).await?;
+    let (model_id, beside) = work.register(registry, oracle, &model, policy.as_ref()).await?;
     work.approve(oracle, model_id, &model, contracts, policy.as_ref()).await?;
     work.allow(oracle).await?;
     let deployment = Deployment {
@@ -206,7 +220,7 @@ pub async fn deploy(
         attestations: policy,
     };
     setup.save_deployment(&deployment)?;
-    Ok(Deployed { deployment, steps: work.steps })
+    Ok(Deployed { deployment, covered, beside, steps: work.steps })
 }
 
 /// Deploys a registry of data providers if there is none, and proposes those that are new.
@@ -238,8 +252,12 @@ async fn check_input_source(chain: &Chain, source: Address, schema: B256) -> Res
     Ok(())
 }
 
-/// As many signers as are demanded can vouch, if all that are known or proposed accept.
+/// As many signers as are demanded can vouch, if all that are known or proposed accept, as the
+/// zero address cannot.
 async fn check_threshold(chain: &Chain, attestors: &Attestors) -> Result<(), Error> {
+    if attestors.propose.contains(&Address::ZERO) {
+        return Err(DeployError::ZeroAttestor.into());
+    }
     let known = match attestors.signers {
         Some(signers) => chain.call(signers, &signerCountCall {}).await?.saturating_to(),
         None => 0,

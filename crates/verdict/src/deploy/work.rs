@@ -76,28 +76,47 @@ impl<'a> Work<'a> {
         Ok(address)
     }
 
+    /// The model's id: of one that the oracle does not hold to another demand than `policy`, or
+    /// a new one. Says with a new one beside which model it is, if there is such a one.
     pub(super) async fn register(
         &mut self,
         registry: Address,
+        oracle: Address,
         model: &Registration,
-    ) -> Result<u64, Error> {
+        policy: Option<&AttestationPolicy>,
+    ) -> Result<(u64, Option<u64>), Error> {
         let call = registerVerifiableModelCall {
             commitment: model.commitment.clone(),
             data: model.data.clone(),
         };
-        let key = format!("register:{registry}:{}", keccak256(call.abi_encode()));
+        let demand = AttestationPolicy::demand(policy);
+        // For each demand once.
+        let key = format!("register:{registry}:{}:{oracle}:{demand}", keccak256(call.abi_encode()));
         // Only the registry chooses the id, so that the event has to be looked for: after the
         // block in which no such model is found, or one that was deprecated would count.
         let from_block = self.chain.head().await?.saturating_add(1);
         let request = SubmitRequest::call(registry, encode(&call), key)
             .with_effect(model.registered(registry, from_block));
         let owner = self.chain.sender();
-        let look = |chain: ChainReader| async move { model.find(&chain, registry, owner).await };
+        let suits = Some((oracle, demand));
+        let look =
+            |chain: ChainReader| async move { model.find(&chain, registry, owner, suits).await };
+        let mut beside = None;
+        if look(self.chain.newest()).await?.is_none() {
+            beside = model.find(&self.chain.newest(), registry, owner, None).await?;
+        }
+        if let Some(other) = beside {
+            self.progress.warn(&format!(
+                "oracle {oracle} holds model {other} to another demand for attestations, for good, \
+                 since records are read by it: the model is registered anew, and model {other} \
+                 stays as it is"
+            ));
+        }
         let step = "register the model";
         let (id, done) = ensure(self.chain, self.progress, step, request, look).await?;
         self.steps.push(done);
         self.progress.note(&format!("model id {id}"));
-        Ok(id)
+        Ok((id, beside))
     }
 
     pub(super) async fn approve(
