@@ -314,6 +314,7 @@ class Setup:
         signers: str | None = None,
         schema: str | None = None,
         source: str | None = None,
+        partial: bool = False,
         solc: StrPath | None = None,
         force_insecure_srs: bool = False,
         progress: Progress = None,
@@ -336,6 +337,8 @@ class Setup:
             signers: a registry of data providers that exists already.
             schema: what inputs mean, 32 bytes that the providers know it by.
             source: a contract where the oracle reads inputs instead.
+            partial: take attestors or a source although some inputs are private beside those that
+                proofs state: nobody vouches for these.
             solc: the Solidity compiler.
             force_insecure_srs: deploy to a public chain although the SRS is a development one.
             progress: see :func:`verdict.setup`.
@@ -359,6 +362,7 @@ class Setup:
             "signers": signers,
             "schema": schema,
             "source": source,
+            "partial": partial,
             "force_insecure_srs": force_insecure_srs,
         }
         found = _verdict.deploy(
@@ -459,6 +463,7 @@ class Setup:
         commitment: StrPath | None = None,
         valid_for: int = 86_400,
         contract: str | None = None,
+        partial: bool = False,
     ) -> dict[str, Any]:
         """Vouches for a subject's inputs: signs that they are what a proof says. No chain is asked.
 
@@ -470,6 +475,7 @@ class Setup:
             commitment: of a setup that commits to inputs, the file that :meth:`commit` wrote.
             valid_for: seconds for which the statement is valid.
             contract: the contract in whose name the key signs (ERC-1271).
+            partial: vouch for the inputs that proofs state although others are private.
 
         Returns:
             What the file holds.
@@ -484,6 +490,7 @@ class Setup:
                 _path(commitment),
                 valid_for,
                 contract,
+                partial,
             )
         return dict(json.loads(found))
 

@@ -186,6 +186,7 @@ def attest(
     commitment: _Path | None = None,
     valid_for: int = 86400,
     contract: str | None = None,
+    partial: bool = False,
 ) -> str: ...
 def accept(setup: Setup, account: Account, reach: str, progress: _Progress = None) -> int: ...
 def submit(

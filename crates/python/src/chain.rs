@@ -246,6 +246,7 @@ struct Deploy {
     signers: Option<String>,
     schema: Option<B256>,
     source: Option<String>,
+    partial: bool,
     force_insecure_srs: bool,
 }
 
@@ -292,6 +293,7 @@ impl Deploy {
             },
             attestors,
             source: optional("source", &self.source)?,
+            partial: self.partial,
             force_insecure_srs: self.force_insecure_srs,
         })
     }
@@ -353,7 +355,7 @@ pub(crate) fn attach(
 
 /// Vouches for a sample in JSON, and writes the attestation. Returns it as JSON.
 #[pyfunction]
-#[pyo3(signature = (setup, account, sample, subject, out, commitment=None, valid_for=86_400, contract=None))]
+#[pyo3(signature = (setup, account, sample, subject, out, commitment=None, valid_for=86_400, contract=None, partial=false))]
 #[allow(clippy::too_many_arguments)] // Python names them.
 pub(crate) fn attest(
     py: Python<'_>,
@@ -365,6 +367,7 @@ pub(crate) fn attest(
     commitment: Option<PathBuf>,
     valid_for: u64,
     contract: Option<&str>,
+    partial: bool,
 ) -> PyResult<String> {
     let (public, signer) = (setup.public.clone(), account.signer.clone());
     let subject = address("subject", subject)?;
@@ -375,7 +378,8 @@ pub(crate) fn attest(
             Some(path) => salts(&public, &[&input], &read_commitments(&path)?)?.pop(),
             None => None,
         };
-        let request = AttestRequest { subject, input: &input, salt, valid_for, account: contract };
+        let request =
+            AttestRequest { subject, input: &input, salt, valid_for, account: contract, partial };
         let attestation = task.wait(verdict::attest(&public, &request, &signer))?;
         write_attestation(&attestation, &out)?;
         json(&attestation)
