@@ -304,3 +304,44 @@ fn a_disk_that_is_full_for_a_while_loses_nothing() {
         assert_eq!(desk.end_of(id)["state"], "proved");
     }
 }
+
+#[test]
+fn a_score_under_way_keeps_its_deployment_whatever_is_served_then() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    chain.json(&place, &["deploy", &setup]);
+    // Another version of the model, by the same name, and one that has nothing to do with it.
+    let other = small_setup(&place, "other");
+    chain.json(&place, &["deploy", &other]);
+    let start = |served: &str| {
+        let more = [served, "--confirmations", "20"];
+        Desk::start(&place, &chain, &more)
+    };
+    let included = |desk: &Desk, subject: &str| {
+        let id = desk.score(&order(subject));
+        let start = std::time::Instant::now();
+        while desk.job(&id)["state"] != "included" {
+            assert!(start.elapsed().as_secs() < 60, "{:#}", desk.job(&id));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        id
+    };
+    let mut desk = start(&format!("small={setup}"));
+    let id = included(&desk, SUBJECT);
+    assert_eq!(desk.stop(), Some(0));
+    let mut desk = start(&format!("small={other}"));
+    // What is asked for now is the new version's.
+    let next = desk.score(&order(SUBJECT));
+    chain.rpc("anvil_mine", json!(["0x20"]));
+    assert_eq!(desk.end_of(&id)["state"], "finalized");
+    while desk.job(&next)["state"] != "included" {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(desk.stop(), Some(0));
+    // Served no more, it comes to its end all the same.
+    let desk = start(&format!("else={setup}"));
+    chain.rpc("anvil_mine", json!(["0x20"]));
+    let job = desk.end_of(&next);
+    assert_eq!((&job["state"], &job["nonce"]), (&json!("finalized"), &json!(1)), "{job:#}");
+}

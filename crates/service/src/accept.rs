@@ -358,6 +358,7 @@ impl Acceptance {
                 body,
                 outputs: serde_json::to_string(&outputs).unwrap_or_default(),
                 score: bundle.outputs.first().map(ToString::to_string).unwrap_or_default(),
+                deployment: deployment.clone(),
             }),
             webhook: self.check_webhook(order.webhook)?,
             client: order.client,

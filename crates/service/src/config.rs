@@ -105,6 +105,12 @@ pub struct ChainConfig {
     pub max_tip: Option<f64>,
     /// Most ether for a transaction.
     pub max_cost: Option<f64>,
+    /// How many times the price of its first offer a transaction's replacements may pay.
+    pub max_raise: Option<u32>,
+    /// How far the node's count of a key's transactions may be from what is known.
+    pub max_nonce_distance: Option<u64>,
+    /// How many gaps in a key's nonces to fill with self-transfers.
+    pub max_gaps: Option<u64>,
     /// Most ether for the transactions of one key in any 24 hours: no more are begun then. What is under
     /// way may exceed it.
     pub max_cost_a_day: Option<f64>,
@@ -134,6 +140,9 @@ impl Default for ChainConfig {
             max_fee: None,
             max_tip: None,
             max_cost: None,
+            max_raise: None,
+            max_nonce_distance: None,
+            max_gaps: None,
             max_cost_a_day: None,
         }
     }
@@ -303,6 +312,15 @@ impl ServiceConfig {
             let fits = value.is_none_or(|value| (1e-9..=1e9).contains(&value));
             rule(fits, field, &value.unwrap_or_default(), "must be 10^-9 to 10^9")?;
         }
+        for (value, field, range) in [
+            (self.chain.max_raise.map(u64::from), "chain.max_raise", 2..=1000),
+            (self.chain.max_nonce_distance, "chain.max_nonce_distance", 1..=1_000_000),
+            (self.chain.max_gaps, "chain.max_gaps", 0..=10_000),
+        ] {
+            let constraint = format!("must be {} to {}", range.start(), range.end());
+            let fits = value.is_none_or(|value| range.contains(&value));
+            rule(fits, field, &value.unwrap_or_default(), &constraint)?;
+        }
         rule(!self.chain.rpc_urls.is_empty(), "chain.rpc_urls", &"empty", "needs an endpoint")?;
         let quorum = (1..=self.chain.rpc_urls.len()).contains(&self.chain.quorum);
         let constraint = "must be 1 to the number of `chain.rpc_urls`";
@@ -368,6 +386,9 @@ mod tests {
             ("chain.max_cost", |c| c.chain.max_cost = Some(0.0)),
             ("chain.rpc_urls", |c| c.chain.rpc_urls.clear()),
             ("chain.quorum", |c| c.chain.quorum = 2),
+            ("chain.max_raise", |c| c.chain.max_raise = Some(1)),
+            ("chain.max_nonce_distance", |c| c.chain.max_nonce_distance = Some(0)),
+            ("chain.max_gaps", |c| c.chain.max_gaps = Some(10_001)),
             ("webhooks", |c| c.webhooks = vec!["https://host/path".into()]),
             ("webhooks", |c| c.webhooks = vec!["ftp://host".into()]),
             ("refresh", |c| c.refresh = vec![refresh("0 * * * *", &[])]),

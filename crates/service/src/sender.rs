@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tracing::{Instrument, Span};
-use verdict::{Chain, ChainError, Error, Kind, Settled, Submission, SubmitError};
+use verdict::{Chain, ChainError, Deployment, Error, Kind, Settled, Submission, SubmitError};
 use verdict_relayer::{DropReason, JobId, JobState, JobStatus, Rejection, TxReceipt};
 
 use crate::{
@@ -103,7 +103,17 @@ impl Sender {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let poll = self.chain.relayer().config().poll_interval;
         while !*stop.borrow() {
-            match self.round().await {
+            let (store, name, owner) = (self.store.clone(), self.name.clone(), self.owner.clone());
+            let kept = keep_key(store, name, owner);
+            let round = tokio::select! {
+                round = self.round() => round,
+                () = kept => {
+                    // As if it were killed: what it has signed is written down.
+                    tracing::warn!(sender = self.name, "the key is not this process's any more");
+                    Ok(false)
+                }
+            };
+            match round {
                 Ok(ok) => self.metrics.looked(&self.name, ok),
                 Err(error) => {
                     self.metrics.chain_failed();
@@ -240,8 +250,7 @@ impl Sender {
                 return self.hold(id, reason.clone()).await;
             }
         }
-        let deployment = self.models.get(&relay.model).and_then(|model| model.deployment());
-        let Some(deployment) = deployment else {
+        let Some(deployment) = self.deployment(relay) else {
             let message = "its model is not served any more: it waits until it is, or its deadline";
             return self.hold(id, Reason::new(ReasonCode::UnknownModel, message)).await;
         };
@@ -284,6 +293,16 @@ impl Sender {
                 self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await
             }
         }
+    }
+
+    /// Where a proof goes. What was made for one deployment goes there, whatever is served under its
+    /// model's name since; what is not on its way yet only while its model is served.
+    fn deployment<'a>(&'a self, relay: &'a Relay) -> Option<&'a Deployment> {
+        let served = self.models.get(&relay.model).and_then(|model| model.deployment());
+        let own = relay.deployment.as_ref().filter(|own| {
+            (relay.sent || served.is_some()) && own.chain_id == self.chain.chain_id()
+        });
+        own.or(served)
     }
 
     /// Whether the records that a proof states are there for good.
@@ -374,8 +393,7 @@ impl Sender {
     async fn conclude(&mut self, id: &str, status: &JobStatus) -> Result<(), RoundError> {
         let Some(flight) = self.flights.get(id) else { return Ok(()) };
         let relay = &flight.relay;
-        let deployment = self.models.get(&relay.model).and_then(|model| model.deployment());
-        let Some(deployment) = deployment else { return Ok(()) };
+        let Some(deployment) = self.deployment(relay) else { return Ok(()) };
         let submission = match Submission::new(deployment, &relay.bundle, &relay.attestations) {
             Ok(submission) => submission,
             Err(error) => {
@@ -534,6 +552,22 @@ impl Sender {
         self.metrics.sender(&self.name, f64::from(balance) / 1e18, gap);
         self.balance_at = Some(now);
         Ok(())
+    }
+}
+
+/// Keeps a key for its owner while a look at the chain takes long. Returns when it is another's, or may
+/// be.
+pub async fn keep_key(store: Store, key: String, owner: String) {
+    let mut last = store.now_ms();
+    loop {
+        store.clock().sleep(Duration::from_millis(OWNED_MS / 6)).await;
+        match store.own_sender(&key, &owner, OWNED_MS).await {
+            Ok(true) => last = store.now_ms(),
+            Ok(false) => return,
+            // The word that was given last still counts for a while.
+            Err(_) if store.now_ms() < last + OWNED_MS / 2 => {}
+            Err(_) => return,
+        }
     }
 }
 

@@ -383,7 +383,8 @@ impl Worker {
         };
         let answered = jobs.iter().filter_map(request);
         let answered = answered.map(|request| (request.nonce, request.deadline)).collect();
-        Ok(Done { inferences: inputs.len(), bundle, requests: answered, proof_ms, jobs })
+        let (inferences, deployment) = (inputs.len(), model.deployment().cloned());
+        Ok(Done { inferences, bundle, requests: answered, proof_ms, jobs, deployment })
     }
 
     /// Stores proofs in the order in which they are made.

@@ -12,6 +12,7 @@ use alloy::primitives::Address;
 use sqlx::{Any, Row, Transaction, any::AnyRow};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
+use verdict::Deployment;
 
 use super::{Result, Store, rows};
 use crate::job::{Job, Kind, State};
@@ -67,6 +68,8 @@ pub struct NewBundle {
     pub outputs: String,
     /// The first output, as recorded.
     pub score: String,
+    /// Where its model is deployed.
+    pub deployment: Deployment,
 }
 
 /// A job that is stored.
@@ -264,13 +267,14 @@ impl Store {
         }
         if let Some(bundle) = &job.bundle {
             sqlx::query(
-                "INSERT INTO bundles (id, model, body, relay, cancel, created_ms)
-                 VALUES ($1, $2, $3, 'wanted', 0, $4)",
+                "INSERT INTO bundles (id, model, body, relay, cancel, created_ms, deployment)
+                 VALUES ($1, $2, $3, 'wanted', 0, $4, $5)",
             )
             .bind(&job.id)
             .bind(&job.model)
             .bind(&bundle.body)
             .bind(now)
+            .bind(rows::json(&bundle.deployment))
             .execute(&mut **tx)
             .await?;
         }

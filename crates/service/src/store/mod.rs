@@ -490,14 +490,22 @@ impl Store {
         if !matches!(job.state, State::Rejected | State::Dropped | State::Cancelled) {
             return Err(wrong("only what was rejected, dropped or cancelled can be tried again"));
         }
-        let in_time = job.deadline.is_none_or(|deadline| deadline > now / 1000);
+        // Of a batch, the earliest is that of all.
+        let earliest =
+            sqlx::query("SELECT MIN(deadline) AS deadline FROM jobs WHERE bundle = $1 OR id = $2")
+                .bind(job.bundle.clone().unwrap_or_default())
+                .bind(id)
+                .fetch_one(&mut *tx)
+                .await?;
+        let earliest = rows::maybe_unsigned(&earliest, "deadline")?;
+        let in_time = earliest.is_none_or(|deadline| deadline > now / 1000);
         let row = sqlx::query("SELECT input, deadline_given FROM jobs WHERE id = $1")
             .bind(id)
             .fetch_one(&mut *tx)
             .await?;
         let (input, given): (Option<String>, i64) =
             (row.try_get("input")?, row.try_get("deadline_given")?);
-        if given == 1 && !in_time {
+        if given == 1 && job.deadline.is_some_and(|deadline| deadline <= now / 1000) {
             return Err(wrong("the deadline that its client chose has passed"));
         }
         let state = match &job.bundle {

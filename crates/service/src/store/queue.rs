@@ -1,11 +1,13 @@
 //! What workers do: take jobs, keep their leases, store proofs, give up.
 
 use sqlx::{Any, Row, Transaction};
-use verdict::ProofBundle;
+use verdict::{Deployment, ProofBundle};
 
 use super::{Result, Store, rows};
 use crate::job::{Kind, Reason, ReasonCode, State};
 
+/// How many times as long as another's the time of a job of the same proof may be.
+const HURRY: u64 = 4;
 /// Rows that are looked through for jobs that can go together.
 const LOOKED_AT: i64 = 512;
 
@@ -73,6 +75,8 @@ pub struct Done {
     pub inferences: usize,
     /// Milliseconds that it took.
     pub proof_ms: u64,
+    /// Where its model is deployed, if it is.
+    pub deployment: Option<Deployment>,
 }
 
 impl Store {
@@ -107,9 +111,15 @@ impl Store {
         let (mut oldest, mut tried) = (u64::MAX, false);
         for row in &found {
             let job = rows::job(row)?;
-            // One job about a subject at a time, and in one proof either requests or none.
+            let valid_for = rows::unsigned(row, "valid_for")?;
+            let own_time = job.deadline.map_or(valid_for, |d| d.saturating_sub(now / 1000));
+            // One job about a subject at a time, and in one proof either requests or none. The
+            // earliest deadline is that of all: none that is in a hurry makes others late.
             let fits = taken.iter().all(|other| {
-                other.kind == job.kind && (job.subject.is_none() || other.subject != job.subject)
+                let time = other.deadline.map_or(other.valid_for, |d| d.saturating_sub(now / 1000));
+                other.kind == job.kind
+                    && (job.subject.is_none() || other.subject != job.subject)
+                    && time.max(own_time) <= HURRY * time.min(own_time)
             });
             // What failed before is tried alone, so that it fails alone.
             let alone = tried || job.attempts > 0;
@@ -128,7 +138,7 @@ impl Store {
                 input: input.unwrap_or_default(),
                 nonce: job.nonce.filter(|_| given == 1),
                 deadline: job.deadline,
-                valid_for: rows::unsigned(row, "valid_for")?,
+                valid_for,
             });
         }
         let waits =
@@ -216,14 +226,15 @@ impl Store {
             }
         }
         sqlx::query(
-            "INSERT INTO bundles (id, model, body, relay, cancel, created_ms)
-             VALUES ($1, $2, $3, $4, 0, $5)",
+            "INSERT INTO bundles (id, model, body, relay, cancel, created_ms, deployment)
+             VALUES ($1, $2, $3, $4, 0, $5, $6)",
         )
         .bind(&bundle_id)
         .bind(done.jobs.first().map(|job| job.model.as_str()).unwrap_or_default())
         .bind(rows::json(&done.bundle))
         .bind(if relays { "wanted" } else { "none" })
         .bind(now)
+        .bind(done.deployment.as_ref().map(rows::json))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;

@@ -1,7 +1,7 @@
 //! What a sender does: take proofs, and write down what the chain made of them.
 
 use sqlx::Row;
-use verdict::{Attestation, ProofBundle};
+use verdict::{Attestation, Deployment, ProofBundle};
 
 use super::{Result, Store, rows};
 use crate::job::{Job, Reason, ReasonCode, State, Transaction};
@@ -23,6 +23,8 @@ pub struct Relay {
     pub deadline: u64,
     /// Whether the relayer was given it: a transaction with it may be on its way.
     pub sent: bool,
+    /// Where its model was deployed when it was made.
+    pub deployment: Option<Deployment>,
 }
 
 /// What became of a proof.
@@ -221,6 +223,7 @@ impl Store {
             attestations,
             deadline: deadline.unwrap_or(0),
             sent: handed == 1,
+            deployment: rows::parsed(&row, "deployment")?,
         }))
     }
 

@@ -131,6 +131,9 @@ CREATE TABLE fees (
     at_ms  BIGINT NOT NULL
 );
 CREATE INDEX fees_sender ON fees (sender, at_ms);
+
+-- where the proof's model was deployed when it was made, as JSON: it goes there whatever is served later
+ALTER TABLE bundles ADD COLUMN deployment TEXT;
 ";
 
 /// The tables' history.

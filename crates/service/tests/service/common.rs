@@ -153,7 +153,7 @@ impl Place {
             input_commitment: None,
         };
         let requests = requests.iter().map(|request| (request.nonce, request.deadline)).collect();
-        Done { jobs, bundle, requests, inferences: count, proof_ms: 25 }
+        Done { jobs, bundle, requests, inferences: count, proof_ms: 25, deployment: None }
     }
 
     /// The names of the states that a job went through.

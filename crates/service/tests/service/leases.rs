@@ -290,3 +290,23 @@ fn of_many_workers_at_once_one_has_a_job() {
         }
     });
 }
+
+#[test]
+fn whoever_is_in_a_hurry_makes_nobody_else_late() {
+    on_both(async |place| {
+        let claim = async || place.store.claim("a", &claims(4, 0), 10_000).await.expect("claimed");
+        let now = place.store.now_ms() / 1000;
+        let patient = place.submit(place.job(1)).await;
+        let mut hurried = place.job(2);
+        hurried.deadline = Some(now + 31);
+        let hurried = place.submit(hurried).await;
+        let mut chosen = place.job(3);
+        chosen.deadline = Some(now + 3000);
+        let chosen = place.submit(chosen).await;
+        let ids = |taken: &[verdict_service::store::Claimed]| -> Vec<String> {
+            taken.iter().map(|job| job.id.clone()).collect()
+        };
+        assert_eq!(ids(&claim().await), [patient, chosen]);
+        assert_eq!(ids(&claim().await), [hurried]);
+    });
+}

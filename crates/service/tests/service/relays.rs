@@ -3,6 +3,7 @@
 use alloy::primitives::{Address, B256};
 use verdict_service::{
     job::{Reason, ReasonCode, State, Transaction},
+    sender::keep_key,
     store::{Outcome, StoreError},
 };
 
@@ -201,5 +202,29 @@ fn a_day_s_fees_are_those_of_every_transaction_once() {
         assert_eq!(spent().await, 0);
         place.store.paid(&transaction(3), 172_800_000).await.expect("noted");
         assert_eq!(spent().await, 5);
+    });
+}
+
+#[test]
+fn a_key_is_kept_through_a_long_look_at_the_chain_and_let_go_when_it_is_another_s() {
+    on_both(async |place| {
+        let owns =
+            async |owner: &str| place.store.own_sender("key", owner, 60_000).await.expect("asked");
+        assert!(owns("a").await);
+        let keeping = keep_key(place.store.clone(), "key".into(), "a".into());
+        let keeping = tokio::spawn(keeping);
+        for _ in 0..5 {
+            place.clock.advance(50_000);
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            assert!(!owns("b").await, "five minutes, and still a's");
+        }
+        assert!(!keeping.is_finished());
+        // As after a pause of the process: its word ran out, and another took the key.
+        place.store.leave_sender("key", "a").await.expect("left");
+        assert!(owns("b").await || !keeping.is_finished());
+        if owns("b").await {
+            let ended = tokio::time::timeout(std::time::Duration::from_secs(5), keeping).await;
+            ended.expect("it lets go").expect("ended");
+        }
     });
 }
