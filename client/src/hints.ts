@@ -18,6 +18,7 @@ export const HINTS: Readonly<Record<string, string>> = {
   VerificationDataMismatch: "the registry has another model under this id than the one to be approved",
   ModelCommitmentMismatch: "the registry has another model under this id than the one to be approved",
   ModelChanged: "the model is not what was approved; its verifier must not be trusted",
+  OtherPolicyBefore: "what a model demands is fixed by its first approval; register it anew",
   DelegatedAccount: "deploy a contract and name that; a delegation can change",
   DeadlineExpired: "prove again with a later deadline",
   DeadlineTooFar: "prove again with an earlier deadline",
