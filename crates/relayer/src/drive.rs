@@ -142,16 +142,15 @@ impl Core {
         let limit = self.config.max_gas_limit;
         let gas_limit = fees::gas_limit(estimate, self.config.gas_margin_percent, 0, limit);
         let market = self.market().await?;
-        let policy = self.config.fee_policy();
+        let caps = self.config.fee_policy();
+        let policy = caps.with_room();
         let (reservation, nonce, fees) = match job.nonce {
-            // A gap: its nonce is given, and earlier transactions at it have to be outbid.
+            // A gap: its nonce is given, and earlier transactions at it have to be outbid. One that
+            // cannot be is offered below its price: where it is pending, there is no gap.
             Some(nonce) => {
                 let earlier = self.storage.fees_at(self.scope, nonce).await?;
-                let fees = match earlier {
-                    Some(earlier) => fees::bump(earlier, market, &policy)?,
-                    None => fees::initial(market, &policy)?,
-                };
-                policy.check_cost(fees::cost(fees, gas_limit, call.value), None)?;
+                let price = |earlier| fees::transfer(earlier, market, &caps, gas_limit);
+                let fees = price(earlier).or_else(|_| price(None))?;
                 self.check_balance(&call, fees, gas_limit).await?;
                 (None, nonce, fees)
             }
@@ -166,9 +165,11 @@ impl Core {
         };
         let attempt = self.sign_and_store(job, nonce, fees, gas_limit, false).await?;
         if market.tip > policy.max_tip {
-            let (tip, cap) = (market.tip, policy.max_tip);
-            let note =
-                format!("the market's tip is {tip} wei per gas; the cap is {cap} (--max-tip)");
+            let (tip, most) = (market.tip, policy.max_tip);
+            let note = format!(
+                "the market's tip is {tip} wei per gas; {most} is offered at most (--max-tip, less \
+                 room for one replacement)"
+            );
             self.storage.set_note(job.id, Some(&note)).await?;
         }
         let state = self.broadcast(job, &attempt, true).await;
@@ -360,9 +361,7 @@ impl Core {
             return self.nonce_used(job, &all, &attempts).await;
         }
         let unwanted = job.ending.is_some() && !last.cancels;
-        let since = last.broadcast_ms.unwrap_or(0).max(last.created_ms);
-        let waited = u128::from(self.clock.now_ms().saturating_sub(since));
-        let overdue = waited >= self.config.resubmit_after.as_millis();
+        let overdue = self.overdue(last);
         if last.outcome == AttemptOutcome::Accepted && !overdue && !unwanted {
             return Ok(JobState::Submitted);
         }
@@ -386,6 +385,13 @@ impl Core {
                 self.broadcast(job, last, attempts.len() == 1).await
             }
         }
+    }
+
+    /// Whether a transaction was handed to the node too long ago not to be mined.
+    pub(crate) fn overdue(&self, last: &Attempt) -> bool {
+        let since = last.broadcast_ms.unwrap_or(0).max(last.created_ms);
+        let waited = u128::from(self.clock.now_ms().saturating_sub(since));
+        waited >= self.config.resubmit_after.as_millis()
     }
 
     /// The job's nonce is used and none of its receipts is there.

@@ -6,6 +6,7 @@ mod agreement;
 mod anvil;
 mod bench;
 mod broadcast;
+mod caps;
 mod chain;
 mod crashes;
 mod doomed;
