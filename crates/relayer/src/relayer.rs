@@ -397,11 +397,12 @@ impl Relayer {
                 let now = self.core.clock.now_ms();
                 Ok(self.core.storage.set_state(id, &cancelled, None, now).await?)
             }
-            (JobKind::Call, JobState::Submitted) => {
+            (JobKind::Call, JobState::Submitted) if job.receipt.is_none() => {
                 Ok(self.core.storage.set_ending(id, &cancelled).await?)
             }
             _ => {
-                let (state, wanted) = (job.state.name(), "a queued or submitted call");
+                let (state, wanted) =
+                    (job.state.name(), "a queued or submitted call, and not in a block,");
                 Err(RelayerError::WrongState { job: id, state, wanted, verb: "cancelled" })
             }
         }
