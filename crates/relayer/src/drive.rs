@@ -408,8 +408,8 @@ impl Core {
         let state = if mined.cancels { JobState::Submitted } else { JobState::Included };
         if job.receipt.as_ref() != Some(receipt) || job.state != state {
             self.set_state(job.id, state.clone(), Some(receipt)).await?;
-            if job.receipt.is_some() {
-                // What was said of another block.
+            if job.receipt.is_some() && !mined.cancels {
+                // It told of a self-transfer, in a block that is gone.
                 self.storage.set_note(job.id, None).await?;
             }
         }

@@ -44,7 +44,8 @@ const LEAST_HISTORY: usize = 5;
 
 /// The median of the tips that blocks with transactions paid, each block's median; `None` if there
 /// are too few. A median of medians is moved neither by one block of a hurry nor by our own
-/// replacements.
+/// replacements. The blocks are as a node tells them: of several endpoints, none alone decides (see
+/// `node::offers`), and whatever they say is capped by [`FeePolicy::max_tip`].
 pub fn market_tip(mut paid: Vec<u128>) -> Option<u128> {
     if paid.len() < LEAST_HISTORY {
         return None;

@@ -11,6 +11,7 @@ mod chain;
 mod crashes;
 mod doomed;
 mod effects;
+mod endpoints;
 mod finality;
 mod jobs;
 mod money;
