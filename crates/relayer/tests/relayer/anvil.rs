@@ -325,7 +325,7 @@ async fn an_endpoint_that_lies_where_nobody_has_to_agree_stops_nothing() {
     let mut desk = Desk::new().await;
     let contract = desk.deploy(&desk.open().await).await;
     let tip = format!("{:#x}", 900 * GWEI);
-    let liar = Server::before(&desk.chain.url(), move |method, _| match method {
+    let liar = Server::before(desk.chain.url(), move |method, _| match method {
         "eth_sendRawTransaction" => Some(Reply::Result(json!(B256::ZERO))),
         "eth_estimateGas" => Some(Reply::Error(
             json!({ "code": 3, "message": "execution reverted", "data": "0xdeadbeef" }),

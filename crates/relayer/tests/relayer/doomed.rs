@@ -186,6 +186,23 @@ async fn a_self_transfer_in_a_block_is_not_shown_as_the_call_s() {
 }
 
 #[tokio::test]
+async fn a_cancelled_call_whose_self_transfer_was_undone_stays_cancelled() {
+    let bench = doomed(DENIED);
+    let relayer = bench.open().await;
+    let status = bench.complete(&relayer, "a").await;
+    assert!(status.attempts[1].cancels, "{status:?}");
+    drop(relayer);
+    bench.clock.on_sleep(|_| {});
+    bench.chain.state().reverting = None;
+    let depth = bench.chain.state().height();
+    bench.chain.reorganize(depth as usize, true);
+    let relayer = bench.open().await;
+    assert_eq!(relayer.resume().await.unwrap(), [status.id]);
+    let again = relayer.run_to_completion(status.id).await.unwrap();
+    assert_eq!((again.state, bench.counts(b"a")), (status.state, (0, 1)));
+}
+
+#[tokio::test]
 async fn an_estimate_that_reverts_although_the_call_passes_ends_nothing() {
     let bench = Bench::new();
     bench.chain.state().lying_estimates = 3;
