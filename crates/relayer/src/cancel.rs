@@ -10,7 +10,7 @@ use crate::{
     drive::{Core, Result, call_of},
     error::RelayerError,
     fees::{self, Fees},
-    job::{Attempt, JobState, Rejection},
+    job::{Attempt, AttemptOutcome, JobState, Rejection},
     storage::{Job, JobKind},
 };
 
@@ -57,8 +57,10 @@ impl Core {
                 if let RelayerError::Fees(cap) = &error {
                     self.storage.set_note(job.id, Some(&cap.to_string())).await?;
                 }
-                if cancels && !last.cancels {
-                    // The call itself is no longer wanted.
+                // The call itself is no longer wanted, but a nonce that is filled is better than
+                // a hole, behind which every later one waits.
+                let pending = last.outcome == AttemptOutcome::Accepted && !self.overdue(last);
+                if cancels && !last.cancels && pending {
                     return Ok(JobState::Submitted);
                 }
                 self.broadcast(job, last, false).await
@@ -112,15 +114,14 @@ impl Core {
         let policy = self.config.fee_policy();
         if job.ending.is_some() || job.kind == JobKind::Gap {
             // What it has to outbid is not its own; it is cheap, and capped by itself.
-            let fees = fees::bump(last.fees, market, &policy)?;
-            policy.check_cost(fees::cost(fees, gas_limit, Default::default()), None)?;
-            return Ok(fees);
+            // Calls leave room for it below the caps.
+            return Ok(fees::transfer(Some(last.fees), market, &policy, gas_limit)?);
         }
         let value = job.request.value;
         // The first offer was for as much gas as was asked for then. What the call needs may have
         // changed, or a node have said too little: the price is what must not run away.
         let offered = fees::cost(first.fees, gas_limit.max(first.gas_limit), value);
-        let fees = fees::bump(last.fees, market, &policy.after(first.fees))?;
+        let fees = fees::bump(last.fees, market, &policy.with_room().after(first.fees))?;
         policy.check_cost(fees::cost(fees, gas_limit, value), Some(offered))?;
         Ok(fees)
     }

@@ -39,9 +39,10 @@ pub struct RelayerConfig {
     pub bump_percent: u32,
     /// Smallest tip, in wei per gas.
     pub min_tip: u128,
-    /// Largest fee cap, in wei per gas: the most this relayer ever pays for gas.
+    /// Largest fee cap, in wei per gas: the most this relayer ever pays for gas. Calls stay one
+    /// raise of `bump_percent` below it: see [`crate::fees::FeePolicy::with_room`].
     pub max_fee_ceiling: u128,
-    /// Largest tip, in wei per gas, whatever the node suggests.
+    /// Largest tip, in wei per gas, whatever the node suggests. Calls stay one raise below it.
     pub max_tip: u128,
     /// Most wei that one transaction may cost, its value included.
     pub max_cost: U256,

@@ -18,7 +18,7 @@ use alloy::{
 use tokio::sync::Mutex;
 
 use crate::{
-    backend::{BlockRef, Call, ChainBackend, RpcErrorKind, Simulated},
+    backend::{BlockRef, Call, ChainBackend, RpcError, RpcErrorKind, Simulated},
     clock::Clock,
     config::RelayerConfig,
     error::RelayerError,
@@ -142,16 +142,15 @@ impl Core {
         let limit = self.config.max_gas_limit;
         let gas_limit = fees::gas_limit(estimate, self.config.gas_margin_percent, 0, limit);
         let market = self.market().await?;
-        let policy = self.config.fee_policy();
+        let caps = self.config.fee_policy();
+        let policy = caps.with_room();
         let (reservation, nonce, fees) = match job.nonce {
-            // A gap: its nonce is given, and earlier transactions at it have to be outbid.
+            // A gap: its nonce is given, and earlier transactions at it have to be outbid. One that
+            // cannot be is offered below its price: where it is pending, there is no gap.
             Some(nonce) => {
                 let earlier = self.storage.fees_at(self.scope, nonce).await?;
-                let fees = match earlier {
-                    Some(earlier) => fees::bump(earlier, market, &policy)?,
-                    None => fees::initial(market, &policy)?,
-                };
-                policy.check_cost(fees::cost(fees, gas_limit, call.value), None)?;
+                let price = |earlier| fees::transfer(earlier, market, &caps, gas_limit);
+                let fees = price(earlier).or_else(|_| price(None))?;
                 self.check_balance(&call, fees, gas_limit).await?;
                 (None, nonce, fees)
             }
@@ -166,9 +165,11 @@ impl Core {
         };
         let attempt = self.sign_and_store(job, nonce, fees, gas_limit, false).await?;
         if market.tip > policy.max_tip {
-            let (tip, cap) = (market.tip, policy.max_tip);
-            let note =
-                format!("the market's tip is {tip} wei per gas; the cap is {cap} (--max-tip)");
+            let (tip, most) = (market.tip, policy.max_tip);
+            let note = format!(
+                "the market's tip is {tip} wei per gas; {most} is offered at most (--max-tip, less \
+                 room for one replacement)"
+            );
             self.storage.set_note(job.id, Some(&note)).await?;
         }
         let state = self.broadcast(job, &attempt, true).await;
@@ -188,7 +189,7 @@ impl Core {
         }
         let limit = self.config.max_gas_limit;
         let answer = match self.backend.call(call, BlockRef::Latest).await {
-            Ok(Simulated::Ok(_)) => self.backend.estimate_gas(call).await,
+            Ok(Simulated::Ok(_)) => self.estimate_of(call).await,
             Ok(Simulated::Reverted(data)) => Ok(Simulated::Reverted(data)),
             Err(error) => Err(error),
         };
@@ -215,6 +216,21 @@ impl Core {
                 Err(error.into())
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The gas that a call needs which passed a moment ago. Only the call itself, which is agreed
+    /// on, says that it reverts: an estimate says so of a later block, or is wrong.
+    async fn estimate_of(&self, call: &Call) -> std::result::Result<Simulated<u64>, RpcError> {
+        let estimate = self.backend.estimate_gas(call).await?;
+        let Simulated::Reverted(_) = estimate else { return Ok(estimate) };
+        match self.backend.call(call, BlockRef::Latest).await? {
+            Simulated::Reverted(data) => Ok(Simulated::Reverted(data)),
+            Simulated::Ok(_) => {
+                let message = "the call passes, and the estimate of its gas reverts";
+                let name = self.backend.name();
+                Err(RpcError::new(RpcErrorKind::Other, &name, "eth_estimateGas", message))
+            }
         }
     }
 
@@ -341,18 +357,18 @@ impl Core {
             return Ok(JobState::Queued);
         };
         if let Some(receipt) = self.mined(&attempts).await? {
-            if job.receipt.as_ref() != Some(&receipt) || job.state != JobState::Included {
-                self.set_state(job.id, JobState::Included, Some(&receipt)).await?;
-            }
+            let mined = attempts.iter().find(|attempt| attempt.hash == receipt.hash);
+            let mined = mined.unwrap_or(last);
+            let state = self.included(job, mined, &receipt).await?;
             if self.final_height(0).await?.is_some_and(|height| height >= receipt.block_number) {
-                let mined = attempts.iter().find(|attempt| attempt.hash == receipt.hash);
-                return self.settle(job, mined.unwrap_or(last), &receipt).await;
+                return self.settle(job, mined, &receipt).await;
             }
-            return Ok(JobState::Included);
+            return Ok(state);
         }
-        if job.state == JobState::Included {
+        if job.receipt.is_some() {
             tracing::warn!(job = %job.id, "receipt vanished: the chain was reorganized");
             self.set_state(job.id, JobState::Submitted, None).await?;
+            self.storage.set_note(job.id, None).await?;
             return self.broadcast(job, last, false).await;
         }
         let used = self.backend.nonce(self.scope.sender, BlockRef::Latest).await?;
@@ -360,9 +376,7 @@ impl Core {
             return self.nonce_used(job, &all, &attempts).await;
         }
         let unwanted = job.ending.is_some() && !last.cancels;
-        let since = last.broadcast_ms.unwrap_or(0).max(last.created_ms);
-        let waited = u128::from(self.clock.now_ms().saturating_sub(since));
-        let overdue = waited >= self.config.resubmit_after.as_millis();
+        let overdue = self.overdue(last);
         if last.outcome == AttemptOutcome::Accepted && !overdue && !unwanted {
             return Ok(JobState::Submitted);
         }
@@ -386,6 +400,32 @@ impl Core {
                 self.broadcast(job, last, attempts.len() == 1).await
             }
         }
+    }
+
+    /// The state of a job one of whose transactions is in a block: what a self-transfer in its
+    /// place brings about is no inclusion of the call.
+    async fn included(&self, job: &Job, mined: &Attempt, receipt: &TxReceipt) -> Result<JobState> {
+        let state = if mined.cancels { JobState::Submitted } else { JobState::Included };
+        if job.receipt.as_ref() != Some(receipt) || job.state != state {
+            self.set_state(job.id, state.clone(), Some(receipt)).await?;
+            if job.receipt.is_some() && !mined.cancels {
+                // It told of a self-transfer, in a block that is gone.
+                self.storage.set_note(job.id, None).await?;
+            }
+        }
+        if mined.cancels {
+            let block = receipt.block_number;
+            self.note(job, format!("a self-transfer in block {block} took the call's place"))
+                .await?;
+        }
+        Ok(state)
+    }
+
+    /// Whether a transaction was handed to the node too long ago not to be mined.
+    pub(crate) fn overdue(&self, last: &Attempt) -> bool {
+        let since = last.broadcast_ms.unwrap_or(0).max(last.created_ms);
+        let waited = u128::from(self.clock.now_ms().saturating_sub(since));
+        waited >= self.config.resubmit_after.as_millis()
     }
 
     /// The job's nonce is used and none of its receipts is there.
@@ -451,7 +491,7 @@ impl Core {
                     self.storage.release(job.id, &state, None, now).await?;
                     Ok(state)
                 }
-                ending => self.set_state(job.id, ending, None).await,
+                ending => self.set_state(job.id, ending, Some(receipt)).await,
             };
         }
         let mut state = JobState::Finalized;

@@ -144,6 +144,16 @@ pub enum RelayerError {
         /// The chain.
         chain_id: u64,
     },
+    /// The endpoint does not have the first block, by which a chain is told from others of its id.
+    #[error(
+        "{endpoint} has no block 0 of chain {chain_id}, which says whose jobs a database holds; nothing was opened: use a node that keeps the first block's header (--rpc-url)"
+    )]
+    NoGenesis {
+        /// The endpoint.
+        endpoint: String,
+        /// The chain.
+        chain_id: u64,
+    },
     /// The node's count of the sender's transactions is too far from what is known.
     #[error(
         "{endpoint} says that {address} has sent {found} transactions, but {known} are known, and a difference of more than {limit} is not believed; ask another node, or raise max_nonce_distance (--max-nonce-distance) if the key was used elsewhere"

@@ -44,7 +44,8 @@ const LEAST_HISTORY: usize = 5;
 
 /// The median of the tips that blocks with transactions paid, each block's median; `None` if there
 /// are too few. A median of medians is moved neither by one block of a hurry nor by our own
-/// replacements.
+/// replacements. The blocks are as a node tells them: of several endpoints, none alone decides (see
+/// `node::offers`), and whatever they say is capped by [`FeePolicy::max_tip`].
 pub fn market_tip(mut paid: Vec<u128>) -> Option<u128> {
     if paid.len() < LEAST_HISTORY {
         return None;
@@ -84,6 +85,17 @@ impl FeePolicy {
         Self { ceiling: self.ceiling.min(ceiling), max_tip: self.max_tip.min(tip), ..self }
     }
 
+    /// The policy for what may have to be replaced: one raise below the caps.
+    ///
+    /// A call that can no longer succeed, or is no longer wanted, is replaced by a self-transfer
+    /// at its nonce, at a raise that nodes insist on. Had the call been offered at a cap, no
+    /// self-transfer would fit, and once the call has left the nodes' pools, every later nonce
+    /// would wait behind its own. So calls leave that raise, and only self-transfers take it.
+    pub fn with_room(self) -> Self {
+        let below = |cap| lowered(cap, self.bump_percent);
+        Self { ceiling: below(self.ceiling), max_tip: below(self.max_tip), ..self }
+    }
+
     /// Refuses a transaction that may cost more than allowed: in all, or as a multiple of
     /// what the job's first one, if there is one, may have cost.
     ///
@@ -107,12 +119,12 @@ pub fn cost(fees: Fees, gas_limit: u64, value: U256) -> U256 {
 pub enum FeeError {
     /// The base fee alone is above the ceiling.
     #[error(
-        "the base fee of {base_fee} wei is above the ceiling of {ceiling} wei per gas; wait or raise max_fee_ceiling (--max-fee)"
+        "the base fee of {base_fee} wei is above the most that is offered, {ceiling} wei per gas (max_fee_ceiling, less room for one replacement); wait or raise it (--max-fee)"
     )]
     CeilingBelowBaseFee {
         /// Base fee of the latest block.
         base_fee: u128,
-        /// The configured ceiling.
+        /// The policy's ceiling.
         ceiling: u128,
     },
     /// A replacement would have to cost more than the ceiling.
@@ -122,7 +134,7 @@ pub enum FeeError {
     BumpAboveCeiling {
         /// Smallest cap that a node accepts as a replacement.
         needed: u128,
-        /// The configured ceiling, or the largest multiple of the first offer.
+        /// The policy's ceiling, or the largest multiple of the first offer.
         ceiling: u128,
     },
     /// A replacement would have to pay more tip than allowed.
@@ -132,7 +144,7 @@ pub enum FeeError {
     TipAboveCap {
         /// Smallest tip that a node accepts in a replacement.
         needed: u128,
-        /// The configured cap, or the largest multiple of the first offer.
+        /// The policy's cap, or the largest multiple of the first offer.
         cap: u128,
     },
     /// The transaction could cost more than allowed.
@@ -185,6 +197,32 @@ pub fn bump(previous: Fees, market: Market, policy: &FeePolicy) -> Result<Fees, 
     Ok(Fees { max_fee, tip })
 }
 
+/// Fees of a self-transfer of `gas_limit` gas, which has to outbid `earlier` if something was
+/// signed for its nonce. It offers less than the market's price rather than cost more than allowed:
+/// nonces wait behind its own.
+///
+/// # Errors
+/// As [`initial`] and [`bump`]; [`FeeError::CostAboveCap`] if no acceptable price is within
+/// `max_cost`.
+pub fn transfer(
+    earlier: Option<Fees>,
+    market: Market,
+    policy: &FeePolicy,
+    gas_limit: u64,
+) -> Result<Fees, FeeError> {
+    let price = |policy: &FeePolicy| match earlier {
+        Some(earlier) => bump(earlier, market, policy),
+        None => initial(market, policy),
+    };
+    let fees = price(policy)?;
+    let Err(dear) = policy.check_cost(cost(fees, gas_limit, U256::ZERO), None) else {
+        return Ok(fees);
+    };
+    let most = policy.max_cost / U256::from(gas_limit.max(1));
+    let most = u128::try_from(most).unwrap_or(u128::MAX).min(policy.ceiling);
+    price(&FeePolicy { ceiling: most, ..*policy }).map_err(|_| dear)
+}
+
 /// Gas limit of a replacement or first attempt: the estimate with its margin, never less
 /// than `previous` and never more than `limit` unless `previous` was.
 pub fn gas_limit(estimate: u64, margin_percent: u32, previous: u64, limit: u64) -> u64 {
@@ -207,6 +245,17 @@ fn raised(value: u128, percent: u32) -> u128 {
     let whole = (value / 100).saturating_mul(percent);
     let rest = (value % 100 * percent).div_ceil(100);
     value.saturating_add(whole).saturating_add(rest.max(u128::from(whole == 0)))
+}
+
+/// The largest value that raised by `percent` is not above `cap`; 0 if there is none.
+fn lowered(cap: u128, percent: u32) -> u128 {
+    let whole = 100 + u128::from(percent);
+    // At most one above it: a raise is rounded up, and by one wei at least.
+    let about = (cap / whole).saturating_mul(100) + (cap % whole) * 100 / whole;
+    [about, about.saturating_sub(1)]
+        .into_iter()
+        .find(|value| raised(*value, percent) <= cap)
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -321,6 +370,31 @@ mod tests {
         fn raising_matches_exact_arithmetic(value in 0..u128::MAX / 2000, percent in 10_u32..=1000) {
             let exact = (value * (100 + u128::from(percent))).div_ceil(100);
             prop_assert_eq!(raised(value, percent), exact.max(value + 1));
+        }
+
+        #[test]
+        fn what_leaves_room_can_be_raised_once_and_no_more_than_a_wei_of_it_is_wasted(
+            cap in any_fee(), percent in 10_u32..=1000,
+        ) {
+            let low = lowered(cap, percent);
+            prop_assert!(raised(low, percent) <= cap || (low, cap) == (0, 0));
+            prop_assert!(low == u128::MAX || raised(low.saturating_add(1), percent) > cap || cap == u128::MAX);
+        }
+
+        #[test]
+        fn a_self_transfer_always_fits_above_what_calls_may_offer(
+            base_fee in any_fee(), tip in any_fee(), ceiling in 1_000_u128..10_000 * GWEI,
+            max_tip in 1_000_u128..10_000 * GWEI, bump_percent in 10_u32..=1000,
+        ) {
+            let policy = FeePolicy { ceiling, max_tip, bump_percent, ..POLICY };
+            let market = Market { base_fee, tip };
+            if let Ok(mut call) = initial(market, &policy.with_room()) {
+                while let Ok(next) = bump(call, market, &policy.with_room().after(call)) {
+                    call = next;
+                }
+                let transfer = bump(call, market, &policy);
+                prop_assert!(transfer.is_ok(), "{:?} {:?}", call, transfer);
+            }
         }
 
         #[test]

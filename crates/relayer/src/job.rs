@@ -70,9 +70,10 @@ impl SubmitRequest {
 pub enum JobState {
     /// Accepted and stored; no transaction is signed.
     Queued,
-    /// A signed transaction is stored and is broadcast until it is mined.
+    /// A signed transaction is stored and is broadcast until it is mined. So is a call whose
+    /// place a self-transfer took in a block that is not final yet.
     Submitted,
-    /// One attempt is in a block that is not final yet.
+    /// The call is in a block that is not final yet.
     Included,
     /// Done: the call succeeded in a final block, or the contract had recorded it already.
     Finalized,
@@ -316,8 +317,9 @@ pub struct JobStatus {
     pub nonce: Option<u64>,
     /// All its transactions, oldest first.
     pub attempts: Vec<Attempt>,
-    /// The receipt, from `Included` on. A finalized job without one is a job whose effect
-    /// the contract had recorded already.
+    /// The receipt of the transaction that is in a block: the call's from `Included` on, or
+    /// that of the self-transfer which took its place, while it is `Submitted` and once it is
+    /// over. A finalized job without one is a job whose effect the contract had recorded already.
     pub receipt: Option<TxReceipt>,
     /// When it was submitted, milliseconds since 1970.
     pub created_ms: u64,

@@ -16,7 +16,7 @@ use crate::{
     nonce::Nonces,
     revert::RevertDecoder,
     signer::RelayerSigner,
-    storage::{Job, JobKind, Scope, Storage},
+    storage::{Job, JobKind, Scope, Storage, place},
     watch::head,
 };
 
@@ -35,8 +35,8 @@ impl Relayer {
     ///
     /// # Errors
     /// If a setting is out of range, no endpoint answers, the chain is not the configured
-    /// one or has no base fee, the database belongs to another chain, or another process
-    /// relays with this key.
+    /// one, has no base fee or no first block, the database belongs to another chain, or another
+    /// process relays with this key.
     pub async fn open(
         config: RelayerConfig,
         signer: RelayerSigner,
@@ -73,11 +73,9 @@ impl Relayer {
             return Err(RelayerError::NoBaseFee { chain_id });
         }
         let scope = Scope { chain_id, sender: signer.address() };
-        let genesis = backend.block(BlockRef::Number(0)).await?.map(|block| block.hash);
+        let genesis = place::genesis(backend.as_ref()).await?;
         let lock = storage.lock_sender(scope, genesis)?;
-        if let Some(genesis) = genesis {
-            storage.check_genesis(chain_id, genesis).await?;
-        }
+        storage.check_genesis(chain_id, genesis).await?;
         tracing::info!(chain_id, sender = %scope.sender, endpoint = backend.name(),
                        "relayer opened");
         let core = Core {
@@ -399,11 +397,12 @@ impl Relayer {
                 let now = self.core.clock.now_ms();
                 Ok(self.core.storage.set_state(id, &cancelled, None, now).await?)
             }
-            (JobKind::Call, JobState::Submitted) => {
+            (JobKind::Call, JobState::Submitted) if job.receipt.is_none() => {
                 Ok(self.core.storage.set_ending(id, &cancelled).await?)
             }
             _ => {
-                let (state, wanted) = (job.state.name(), "a queued or submitted call");
+                let (state, wanted) =
+                    (job.state.name(), "a queued or submitted call, and not in a block,");
                 Err(RelayerError::WrongState { job: id, state, wanted, verb: "cancelled" })
             }
         }

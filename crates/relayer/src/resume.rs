@@ -27,6 +27,13 @@ impl Core {
         for job in undone() {
             tracing::error!(job = %job.id, nonce = job.nonce, "a final transaction was undone");
             let now = self.clock.now_ms();
+            let mined = job.receipt.as_ref().map(|receipt| receipt.hash);
+            let attempts = self.storage.attempts(job.id).await?;
+            let cancelled = attempts.iter().any(|each| each.cancels && Some(each.hash) == mined);
+            if cancelled {
+                // What was given up stays given up.
+                self.storage.set_ending(job.id, &job.state).await?;
+            }
             self.storage.set_state(job.id, &JobState::Submitted, None, now).await?;
         }
         // Below the pool's count something else holds a nonce that no job does.

@@ -47,7 +47,7 @@ impl<'a, T> Apart<'a, T> {
 
 /// What the endpoints that answer say, at least one.
 pub(super) struct Answers<'a, T> {
-    first: Told<'a, T>,
+    pub(super) first: Told<'a, T>,
     others: Vec<Told<'a, T>>,
 }
 
@@ -184,29 +184,69 @@ impl Node {
             let answer = tokio::time::timeout(limit, self.ask_one(endpoint, method, request));
             (endpoint, answer.await.unwrap_or_else(|_| Err(late(endpoint, method, limit))))
         });
-        let (mut answers, mut fault) = (Vec::new(), None);
+        let (mut answers, mut errors) = (Vec::new(), Errors::default());
         for (endpoint, answer) in all(asking.collect()).await {
             endpoint.note(&answer, now);
             match answer {
                 Ok(answer) => answers.push((endpoint.name.as_str(), answer)),
                 Err(error) => {
                     tracing::warn!(endpoint = %endpoint.name, %error, "no answer to compare");
-                    fault = fault.or(Some(error));
+                    errors.push(error);
                 }
             }
         }
-        if (1..self.options.quorum).contains(&answers.len()) {
-            let (got, quorum) = (answers.len(), self.options.quorum);
-            let why = fault.map(|fault| format!(": {fault}")).unwrap_or_default();
-            let message = format!("{got} of the {quorum} endpoints of a quorum answered{why}");
-            return Err(RpcError::new(RpcErrorKind::Unreachable, "the node", method, &message));
+        let heard = if answers.is_empty() { errors.refusals.len() } else { answers.len() };
+        if (1..self.options.quorum).contains(&heard) {
+            let why = errors.faults.first().or(errors.refusals.first());
+            return Err(self.too_few(method, heard, why));
         }
         let mut answers = answers.into_iter();
-        match (answers.next(), fault) {
-            (Some(first), _) => Ok(Answers { first, others: answers.collect() }),
-            (None, Some(error)) => Err(error),
-            (None, None) => Err(self.malformed(method, "there is no endpoint")),
+        match answers.next() {
+            Some(first) => Ok(Answers { first, others: answers.collect() }),
+            None => {
+                let error = errors.of_a_question();
+                Err(error.unwrap_or_else(|| self.malformed(method, "there is no endpoint")))
+            }
         }
+    }
+
+    /// The error of a quorum that is not met, with why one of the others did not answer.
+    pub(super) fn too_few(
+        &self,
+        method: &'static str,
+        heard: usize,
+        fault: Option<&RpcError>,
+    ) -> RpcError {
+        let quorum = self.options.quorum;
+        // Not the whole error: it ends in a hint, as this one does.
+        let why = fault.map(|fault| format!(": {} says: {}", fault.endpoint, fault.message));
+        let why = why.unwrap_or_default();
+        let message = format!("{heard} of the {quorum} endpoints of a quorum answered{why}");
+        RpcError::new(RpcErrorKind::Unreachable, "the node", method, &message)
+    }
+
+    /// Of what all endpoints are asked for and need not say the same, the one in the middle by
+    /// `key`, the lower one of two: no single endpoint makes it larger than an honest one says.
+    pub(super) async fn middle<T, K, F, Fut>(
+        &self,
+        method: &'static str,
+        request: F,
+        key: impl Fn(&T) -> K + Send + Sync,
+    ) -> Result<T, RpcError>
+    where
+        F: Fn(RootProvider) -> Fut + Send + Sync,
+        Fut: Future<Output = TransportResult<T>> + Send,
+        T: Debug + Clone + Send,
+        K: Ord,
+    {
+        self.gather(method, request, |answers| {
+            let first = answers.first.1.clone();
+            let mut told: Vec<T> = answers.into_iter().map(|(_, answer)| answer).collect();
+            told.sort_by_key(&key);
+            let middle = told.len().saturating_sub(1) / 2;
+            Ok(told.into_iter().nth(middle).unwrap_or(first))
+        })
+        .await
     }
 
     /// Whether an endpoint is known to serve another chain.
@@ -242,7 +282,7 @@ impl Node {
 }
 
 impl Endpoint {
-    fn rests(&self, now: Instant) -> bool {
+    pub(super) fn rests(&self, now: Instant) -> bool {
         let until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
         until.is_some_and(|until| now < until)
     }
@@ -256,6 +296,31 @@ impl Endpoint {
     }
 }
 
+/// What went wrong at endpoints, in their order.
+#[derive(Default)]
+pub(super) struct Errors {
+    /// Of endpoints that answered, about what was asked.
+    pub(super) refusals: Vec<RpcError>,
+    /// Of endpoints that are at fault themselves.
+    pub(super) faults: Vec<RpcError>,
+}
+
+impl Errors {
+    pub(super) fn push(&mut self, error: RpcError) {
+        let at_fault = error.kind.is_endpoint_fault();
+        if at_fault { self.faults.push(error) } else { self.refusals.push(error) }
+    }
+
+    /// The error of a question that nobody answers. That it takes too much gas may end a job, and
+    /// is the error only if all that say something say so.
+    fn of_a_question(self) -> Option<RpcError> {
+        let ends = |error: &RpcError| error.kind == RpcErrorKind::GasAboveLimit;
+        let milder = self.refusals.iter().find(|error| !ends(error)).cloned();
+        let others = || self.refusals.into_iter().chain(self.faults).next();
+        milder.or_else(others)
+    }
+}
+
 fn disagreement<T: Debug>(method: &'static str, apart: Apart<'_, T>) -> RpcError {
     let [(one, a), (other, b)] = *apart.0;
     let short = |answer: T| -> String { format!("{answer:?}").chars().take(SHOWN).collect() };
@@ -263,13 +328,13 @@ fn disagreement<T: Debug>(method: &'static str, apart: Apart<'_, T>) -> RpcError
     RpcError::new(RpcErrorKind::Disagreement, one, method, &message)
 }
 
-fn late(endpoint: &Endpoint, method: &'static str, limit: Duration) -> RpcError {
+pub(super) fn late(endpoint: &Endpoint, method: &'static str, limit: Duration) -> RpcError {
     let message = format!("no answer within {limit:?}");
     RpcError::new(RpcErrorKind::TimedOut, &endpoint.name, method, &message)
 }
 
 /// Runs futures at once and returns what each gives, in their order.
-async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+pub(super) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
     poll_fn(|context| {
         let mut open = false;

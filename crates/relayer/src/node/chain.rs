@@ -192,23 +192,11 @@ impl ChainBackend for Node {
     }
 
     async fn paid_tips(&self, blocks: u64) -> Result<Vec<u128>, RpcError> {
-        let history = self
-            .ask("eth_feeHistory", |provider| async move {
-                provider.get_fee_history(blocks, BlockNumberOrTag::Latest, &[50.0]).await
-            })
-            .await?;
-        let rewards = history.reward.unwrap_or_default();
-        let of_blocks = rewards.iter().zip(&history.gas_used_ratio);
-        let with_transactions = of_blocks.filter(|(_, used)| **used > 0.0);
-        let most = usize::try_from(blocks).unwrap_or(usize::MAX);
-        Ok(with_transactions.filter_map(|(tips, _)| tips.first().copied()).take(most).collect())
+        self.tips_paid(blocks).await
     }
 
     async fn suggested_tip(&self) -> Result<u128, RpcError> {
-        self.ask("eth_maxPriorityFeePerGas", |provider| async move {
-            provider.get_max_priority_fee_per_gas().await
-        })
-        .await
+        self.tip_suggested().await
     }
 
     async fn nonce(&self, address: Address, block: BlockRef) -> Result<u64, RpcError> {
@@ -251,22 +239,11 @@ impl ChainBackend for Node {
     }
 
     async fn estimate_gas(&self, call: &Call) -> Result<Simulated<u64>, RpcError> {
-        self.ask("eth_estimateGas", |provider| {
-            let request = transaction(call);
-            // Some nodes estimate on their pending block unless told otherwise; what is only
-            // pending may never happen.
-            let block = tag(BlockRef::Latest).into();
-            async move { simulated(provider.estimate_gas(request).block(block).await) }
-        })
-        .await
+        self.estimate(call).await
     }
 
     async fn send_raw(&self, raw: &Bytes) -> Result<(), RpcError> {
-        self.ask("eth_sendRawTransaction", |provider| {
-            let raw = raw.clone();
-            async move { provider.send_raw_transaction(&raw).await.map(drop) }
-        })
-        .await
+        self.broadcast(raw).await
     }
 
     async fn receipt(&self, hash: B256) -> Result<Option<TxReceipt>, RpcError> {
@@ -280,14 +257,14 @@ impl ChainBackend for Node {
 }
 
 /// An answer that may be a revert.
-fn simulated<T>(answer: TransportResult<T>) -> TransportResult<Simulated<T>> {
+pub(super) fn simulated<T>(answer: TransportResult<T>) -> TransportResult<Simulated<T>> {
     match answer {
         Ok(value) => Ok(Simulated::Ok(value)),
         Err(error) => revert_data(&error).map(Simulated::Reverted).ok_or(error),
     }
 }
 
-fn tag(block: BlockRef) -> BlockNumberOrTag {
+pub(super) fn tag(block: BlockRef) -> BlockNumberOrTag {
     match block {
         BlockRef::Latest => BlockNumberOrTag::Latest,
         BlockRef::Pending => BlockNumberOrTag::Pending,
@@ -296,7 +273,7 @@ fn tag(block: BlockRef) -> BlockNumberOrTag {
     }
 }
 
-fn transaction(call: &Call) -> TransactionRequest {
+pub(super) fn transaction(call: &Call) -> TransactionRequest {
     let request = TransactionRequest::default()
         .with_from(call.from)
         .with_input(call.data.clone())

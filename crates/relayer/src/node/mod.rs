@@ -5,13 +5,13 @@
 //!                                                        (time limit, size limit)
 //! ```
 //!
-//! One endpoint's word has to do for what is only an offer or a guess: what gas costs and how
-//! much is needed, all of it bounded elsewhere. Such questions go to the preferred endpoint
-//! and move on to the next one only when it is at fault (dead, slow, rate-limited, nonsense);
-//! the one that answered stays preferred. Sends go one after another in the same order and
-//! stop at the first node that accepts or refuses. What says whether something happened or
-//! stands on chain (blocks, receipts, logs, code, calls, counts) is asked of all endpoints:
-//! see `agree`. An endpoint is asked for its chain id before its first use; one of another
+//! What says whether something happened or stands on chain (blocks, receipts, logs, code, calls,
+//! counts) is asked of all endpoints, which have to agree: see `agree`. What is only an offer or
+//! a guess (what gas costs, how much is needed) is asked of all of them as well, and is what no
+//! single one can choose: see `offers`. Transactions go to all of them at once: see `send`. The
+//! chain's id and the sender's balance, which no decision for good depends on, are asked of the
+//! preferred endpoint, and of the next one only when it is at fault (dead, slow, rate-limited,
+//! nonsense); the one that answered stays preferred. An endpoint is asked for its chain id before its first use; one of another
 //! chain is never used.
 //!
 //! A node is not trusted with the process: no answer is read past its limit, no question
@@ -21,7 +21,9 @@
 mod agree;
 mod answers;
 mod chain;
+mod offers;
 pub(crate) mod remote;
+mod send;
 mod url;
 mod wire;
 

@@ -39,11 +39,28 @@ fn state_dir_from(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf
 /// Name of the database of `sender` on a chain. Every development chain has the same id, so
 /// the first block is part of it.
 pub fn database_name(chain_id: u64, genesis: B256, sender: Address) -> String {
-    format!("{}.db", name(chain_id, Some(genesis), sender))
+    format!("{}.db", name(chain_id, genesis, sender))
 }
 
-fn name(chain_id: u64, genesis: Option<B256>, sender: Address) -> String {
-    let genesis = genesis.unwrap_or_default().to_string();
+/// Hash of the first block of the chain behind `backend`.
+///
+/// A node that does not have it, pruned or lying, would make every file look like another
+/// chain's, and an empty one begin in its place: the sender's jobs would be sent again.
+///
+/// # Errors
+/// [`RelayerError::NoGenesis`] if the node does not have the block; or the chain does not answer.
+pub async fn genesis(backend: &dyn ChainBackend) -> std::result::Result<B256, RelayerError> {
+    match backend.block(BlockRef::Number(0)).await? {
+        Some(first) => Ok(first.hash),
+        None => {
+            let chain_id = backend.chain_id().await?;
+            Err(RelayerError::NoGenesis { endpoint: backend.name(), chain_id })
+        }
+    }
+}
+
+fn name(chain_id: u64, genesis: B256, sender: Address) -> String {
+    let genesis = genesis.to_string();
     let short = genesis.get(..10).unwrap_or(&genesis);
     format!("{chain_id}-{short}-{sender}")
 }
@@ -106,7 +123,8 @@ impl Storage {
     /// files with one sender keep each other out.
     ///
     /// # Errors
-    /// If the chain does not answer, there is no such folder, or the file cannot be opened.
+    /// If the chain does not answer or has no first block, there is no such folder, or the file
+    /// cannot be opened.
     pub async fn of_sender(
         backend: &dyn ChainBackend,
         sender: Address,
@@ -124,16 +142,15 @@ impl Storage {
             (None, made) => {
                 let folder = made?;
                 let chain_id = backend.chain_id().await?;
-                let first = backend.block(BlockRef::Number(0)).await?;
-                let genesis = first.map(|block| block.hash).unwrap_or_default();
-                let file = folder.join(database_name(chain_id, genesis, sender));
+                let first = genesis(backend).await?;
+                let file = folder.join(database_name(chain_id, first, sender));
                 Ok(Self::open(&file).await?.with_locks_in(folder))
             }
         }
     }
 
     /// Takes the lock that makes this process the only owner of the sender's nonces.
-    pub(crate) fn lock_sender(&self, scope: Scope, genesis: Option<B256>) -> Result<SenderLock> {
+    pub(crate) fn lock_sender(&self, scope: Scope, genesis: B256) -> Result<SenderLock> {
         let Scope { chain_id, sender: address } = scope;
         let path = match &self.locks {
             Some(folder) => folder.join(format!("{}.lock", name(chain_id, genesis, address))),

@@ -119,7 +119,9 @@ async fn fewer_answers_than_a_quorum_are_none() {
     for _ in 0..2 {
         let error = question(&one, method).await.unwrap_err();
         assert_eq!(error.kind, RpcErrorKind::Unreachable, "{error}");
-        assert!(error.to_string().contains("1 of the 2 endpoints"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("1 of the 2 endpoints") && text.contains(dead), "{error}");
+        assert_eq!(text.matches("start the node").count(), 1, "{error}");
     }
     for quorum in [0, 3] {
         let error = of(&[dead, honest.url()], quorum).unwrap_err().to_string();

@@ -7,11 +7,15 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256},
     signers::local::PrivateKeySigner,
 };
+use serde_json::json;
 use verdict_relayer::{
     AttemptOutcome, DecodedRevert, Finality, JobId, JobState, JobStatus, Rejection, Relayer,
     RelayerConfig, RelayerError, RelayerSigner, Storage, SubmitRequest,
     devchain::{DevChain, DevChainOptions, find_anvil},
+    fees::GWEI,
 };
+
+use crate::server::{Reply, Server};
 
 /// Counts its calls in slot 0. Call data 02 reverts with `0xdeadbeef(7)`; call data 03
 /// reverts with `0xfeedface` once something was counted.
@@ -313,6 +317,42 @@ async fn a_port_in_use_is_reported_by_the_development_chain() {
     let error = DevChain::start(&options).unwrap_err().to_string();
     assert!(error.contains("cannot start"), "{error}");
     assert!(error.to_lowercase().contains("in use"), "{error}");
+}
+
+/// One of two endpoints takes transactions and keeps them, and lies about gas and prices.
+#[tokio::test]
+async fn an_endpoint_that_lies_where_nobody_has_to_agree_stops_nothing() {
+    let mut desk = Desk::new().await;
+    let contract = desk.deploy(&desk.open().await).await;
+    let tip = format!("{:#x}", 900 * GWEI);
+    let liar = Server::before(desk.chain.url(), move |method, _| match method {
+        "eth_sendRawTransaction" => Some(Reply::Result(json!(B256::ZERO))),
+        "eth_estimateGas" => Some(Reply::Error(
+            json!({ "code": 3, "message": "execution reverted", "data": "0xdeadbeef" }),
+        )),
+        "eth_feeHistory" => Some(Reply::Result(json!({
+            "oldestBlock": "0x0", "baseFeePerGas": vec!["0x1"; 21],
+            "gasUsedRatio": vec![0.5; 20], "reward": vec![[&tip]; 20],
+        }))),
+        "eth_maxPriorityFeePerGas" => Some(Reply::Result(json!(tip))),
+        _ => None,
+    })
+    .await;
+    let honest = desk.chain.url().into();
+    for (rpc_urls, quorum) in [
+        (vec![liar.url().into(), honest], 2),
+        (vec![desk.chain.url().into(), liar.url().into()], 1),
+    ] {
+        desk.config.node.rpc_urls = rpc_urls;
+        desk.config.node.quorum = quorum;
+        let relayer = desk.open().await;
+        let key = format!("quorum {quorum}");
+        let status = submit_and_run(&relayer, counter(contract, COUNT, &key)).await;
+        assert_eq!(status.state, JobState::Finalized, "{status:?}");
+        assert_eq!(status.attempts.len(), 1, "{status:?}");
+        assert!(status.attempts[0].fees.tip <= 2 * GWEI, "{status:?}");
+    }
+    assert_eq!(desk.count(contract).await, U256::from(2));
 }
 
 #[tokio::test]

@@ -98,6 +98,10 @@ pub(crate) struct State {
     pub(crate) logs: Vec<Bytes>,
     /// Calls revert with this, from the block on that is given.
     pub(crate) reverting: Option<(Bytes, u64)>,
+    /// So many more estimates revert although the call passes.
+    pub(crate) lying_estimates: u32,
+    /// The node has no first block.
+    pub(crate) without_genesis: bool,
     /// Mined transactions revert although their simulation passed.
     pub(crate) mined_revert: bool,
     /// Only the one with this nonce does.
@@ -156,6 +160,8 @@ impl FakeChain {
             recorded_elsewhere: None,
             logs: Vec::new(),
             reverting: None,
+            lying_estimates: 0,
+            without_genesis: false,
             mined_revert: false,
             mined_revert_nonce: None,
             hide_receipts: false,
@@ -390,6 +396,9 @@ impl ChainBackend for FakeChain {
 
     async fn block(&self, block: BlockRef) -> Result<Option<BlockInfo>, RpcError> {
         self.answer("block", |state| {
+            if state.without_genesis && block == BlockRef::Number(0) {
+                return Ok(None);
+            }
             let lag = if std::mem::take(&mut state.lagging_head) { 2 } else { 0 };
             Ok(state.height_of(block).map(|number| number - lag).map(|number| BlockInfo {
                 number,
@@ -464,6 +473,10 @@ impl ChainBackend for FakeChain {
 
     async fn estimate_gas(&self, call: &Call) -> Result<Simulated<u64>, RpcError> {
         self.answer("estimate_gas", |state| {
+            if state.lying_estimates > 0 {
+                state.lying_estimates -= 1;
+                return Ok(Simulated::Reverted(Bytes::from_static(b"denied")));
+            }
             let needed = if call.data.is_empty() { 21_000 } else { state.gas_needed };
             Ok(state.simulate(call, state.height(), needed))
         })

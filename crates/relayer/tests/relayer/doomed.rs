@@ -145,4 +145,69 @@ async fn a_signed_job_is_cancelled_by_a_transfer_at_its_nonce() {
     // At once: nobody waits for the call to become overdue.
     assert!(status.attempts[1].created_ms < 20_000, "{status:?}");
     assert_eq!(bench.counts(b"a"), (0, 1));
+    // What it cost is known.
+    let receipt = status.receipt.unwrap();
+    assert_eq!((receipt.hash, receipt.gas_used > 0), (status.attempts[1].hash, true));
+}
+
+/// What a self-transfer in a block is shown as, before and after a reorganization.
+#[tokio::test]
+async fn a_self_transfer_in_a_block_is_not_shown_as_the_call_s() {
+    let mut bench = Bench::new();
+    bench.chain.state().mined_from_tip = NEXT_TIP;
+    bench.config.wait_timeout = Some(std::time::Duration::from_secs(10));
+    let relayer = bench.open().await;
+    let id = relayer.submit(call("a")).await.unwrap();
+    relayer.run_to_completion(id).await.unwrap_err();
+    relayer.cancel(id).await.unwrap();
+    // In a block, and not final.
+    bench.clock.on_sleep(|_| {});
+    relayer.run_to_completion(id).await.unwrap_err();
+    let shown = relayer.status(id).await.unwrap();
+    assert_eq!((&shown.state, shown.cancelling), (&JobState::Submitted, true), "{shown:?}");
+    assert_eq!(shown.receipt.unwrap().hash, shown.attempts[1].hash);
+    let note = shown.note.unwrap();
+    assert!(note.contains("self-transfer"), "{note}");
+    let error = relayer.cancel(id).await.unwrap_err().to_string();
+    assert!(error.contains("not in a block"), "{error}");
+    let sends = bench.chain.state().sends.len();
+    bench.chain.reorganize(1, true);
+    relayer.run_to_completion(id).await.unwrap_err();
+    let shown = relayer.status(id).await.unwrap();
+    assert!(bench.chain.state().sends.len() > sends, "sent again");
+    assert!(shown.cancelling, "{shown:?}");
+    for _ in 0..10 {
+        let _ = relayer.run_to_completion(id).await;
+    }
+    let status = relayer.status(id).await.unwrap();
+    assert_eq!(status.state, JobState::Dropped(DropReason::Cancelled));
+    assert_eq!(status.receipt.unwrap().hash, status.attempts[1].hash);
+    assert_eq!(bench.counts(b"a"), (0, 1));
+}
+
+#[tokio::test]
+async fn a_cancelled_call_whose_self_transfer_was_undone_stays_cancelled() {
+    let bench = doomed(DENIED);
+    let relayer = bench.open().await;
+    let status = bench.complete(&relayer, "a").await;
+    assert!(status.attempts[1].cancels, "{status:?}");
+    drop(relayer);
+    bench.clock.on_sleep(|_| {});
+    bench.chain.state().reverting = None;
+    let depth = bench.chain.state().height();
+    bench.chain.reorganize(depth as usize, true);
+    let relayer = bench.open().await;
+    assert_eq!(relayer.resume().await.unwrap(), [status.id]);
+    let again = relayer.run_to_completion(status.id).await.unwrap();
+    assert_eq!((again.state, bench.counts(b"a")), (status.state, (0, 1)));
+}
+
+#[tokio::test]
+async fn an_estimate_that_reverts_although_the_call_passes_ends_nothing() {
+    let bench = Bench::new();
+    bench.chain.state().lying_estimates = 3;
+    let relayer = bench.open().await;
+    let status = bench.complete(&relayer, "a").await;
+    assert_finalized(&status);
+    assert_eq!(bench.chain.state().lying_estimates, 0);
 }

@@ -8,7 +8,7 @@ use alloy::{
 };
 use verdict_relayer::{
     Relayer, RelayerConfig, RelayerError, RelayerSigner, StandardDecoder, Storage, StorageError,
-    backend::RpcErrorKind,
+    backend::RpcErrorKind, storage::place,
 };
 
 use crate::{
@@ -95,6 +95,20 @@ async fn a_new_development_chain_with_the_same_id_is_not_taken_for_the_old_one()
     bench.chain.state().replace_genesis();
     let error = bench.try_open().await.unwrap_err();
     assert!(matches!(error, RelayerError::Storage(StorageError::ForeignChain { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_without_the_first_block_begins_no_database() {
+    let bench = Bench::new();
+    bench.chain.state().without_genesis = true;
+    let error = bench.try_open().await.unwrap_err();
+    assert!(matches!(error, RelayerError::NoGenesis { chain_id: 7992, .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("block 0") && text.contains("--rpc-url"), "{text}");
+    let error = place::genesis(bench.chain.as_ref()).await.unwrap_err();
+    assert!(matches!(error, RelayerError::NoGenesis { .. }), "{error}");
+    bench.chain.state().without_genesis = false;
+    bench.open().await;
 }
 
 #[tokio::test]

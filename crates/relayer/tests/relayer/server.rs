@@ -1,6 +1,7 @@
 //! A JSON-RPC server on the loopback that answers as a test wants it to, lies included.
 
 use std::{
+    io::{self, Read, Write},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -71,6 +72,37 @@ impl Server {
                 "eth_blockNumber" => Reply::Result(json!("0x64")),
                 "eth_getTransactionCount" => Reply::Result(json!("0x5")),
                 _ => Reply::Error(json!({ "code": -32601, "message": "unknown method" })),
+            })
+        })
+        .await
+    }
+
+    /// Stands before the node at `url`, and answers in its place where the script does.
+    pub(crate) async fn before(
+        url: &str,
+        script: impl Fn(&str, &Value) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        let host = url.trim_start_matches("http://").to_owned();
+        let ask = move |method: &str, params: &Value| -> io::Result<Value> {
+            let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+            let body = body.to_string();
+            let mut node = std::net::TcpStream::connect(&host)?;
+            let head = "content-type: application/json\r\nconnection: close";
+            let length = body.len();
+            write!(node, "POST / HTTP/1.1\r\nhost: {host}\r\n{head}\r\n")?;
+            write!(node, "content-length: {length}\r\n\r\n{body}")?;
+            let mut answer = String::new();
+            node.read_to_string(&mut answer)?;
+            let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+            Ok(serde_json::from_str(body)?)
+        };
+        Self::start(move |method, params| {
+            script(method, params).unwrap_or_else(|| {
+                let mut answer = ask(method, params).unwrap();
+                match answer.get_mut("result").map(Value::take) {
+                    Some(result) => Reply::Result(result),
+                    None => Reply::Error(answer["error"].take()),
+                }
             })
         })
         .await
