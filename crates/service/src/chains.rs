@@ -7,9 +7,9 @@ use thiserror::Error;
 use verdict::{Chain, ChainError, ChainReader, NodeOptions, RelayerSigner, is_development};
 use verdict_relayer::{
     Finality, Node, RelayerConfig, RelayerError, Storage,
-    backend::{BlockRef, ChainBackend, RpcError},
+    backend::RpcError,
     signer::{PasswordSource, SignerError},
-    storage::place::database_name,
+    storage::place::{database_name, genesis},
 };
 
 use crate::config::ChainConfig;
@@ -90,8 +90,7 @@ impl Chains {
         for signer in signers(config)? {
             let node =
                 Arc::new(Node::new(node_options(config, chain_id)).map_err(ChainError::from)?);
-            let first = node.block(BlockRef::Number(0)).await?;
-            let genesis = first.map(|block| block.hash).unwrap_or_default();
+            let genesis = genesis(node.as_ref()).await.map_err(ChainError::from)?;
             let file = data.join(database_name(chain_id, genesis, signer.address()));
             let storage = Storage::of_sender(node.as_ref(), signer.address(), Some(&file)).await?;
             let relayer = relayer_config(config, chain_id);

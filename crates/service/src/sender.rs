@@ -349,6 +349,10 @@ impl Sender {
                 }
                 if status.state == JobState::Submitted {
                     self.seen(id, State::Submitted, &Outcome::Submitted).await?;
+                    // A transaction to itself that took its place is paid for, too.
+                    if let Some(receipt) = &status.receipt {
+                        self.store.paid(&self.transaction(receipt), KEPT_MS).await?;
+                    }
                 }
                 match failed.get(&job).or(status.note.as_ref()) {
                     Some(note) => {

@@ -212,7 +212,7 @@ fn verification() -> Value {
     json!({
         "verifier": data.verifier, "key": data.key, "keyHash": data.keyHash, "publicInputs": 4,
         "outputs": 5, "batch": 6, "outputMin": i64::MIN.to_string(),
-        "outputMax": i64::MAX.to_string(), "decimals": 7, "direction": data.direction.clone() as u8,
+        "outputMax": i64::MAX.to_string(), "decimals": 7, "direction": data.direction as u8,
         "hash": verification_hash(&data),
     })
 }
