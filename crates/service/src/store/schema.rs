@@ -136,9 +136,10 @@ CREATE INDEX fees_sender ON fees (sender, at_ms);
 /// A filter of a list, or a figure, reads what it shows; announcements know their receivers.
 const LISTS: &str = "
 CREATE INDEX jobs_in_state ON jobs (state, id);
+-- said as lists say it, in words that no other index answers
 CREATE INDEX jobs_ended ON jobs (updated_ms)
-    WHERE state = 'finalized' OR (state = 'proved' AND kind = 'proof');
-CREATE INDEX jobs_waiting ON jobs (created_ms) WHERE state = 'queued';
+    WHERE state || '/' || kind IN ('finalized/score', 'finalized/relay', 'proved/proof');
+CREATE INDEX jobs_waiting ON jobs (created_ms) WHERE state || '' = 'queued';
 
 -- the URL's origin; of what was queued before this column, nothing
 ALTER TABLE deliveries ADD COLUMN origin TEXT NOT NULL DEFAULT '';
