@@ -40,8 +40,9 @@ impl Streams {
         if own >= OF_ONE || all >= OF_ALL {
             let (whose, most) =
                 if own >= OF_ONE { ("of one token", OF_ONE) } else { ("in all", OF_ALL) };
-            let detail =
-                format!("{most} event streams {whose} are open: end some, or ask for GET /v1/jobs");
+            let detail = format!(
+                "{most} event streams {whose} are open: end some, or ask for jobs by GET /v1/jobs/ID"
+            );
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail);
             return Err(problem.retry_after(10));
         }
