@@ -1,5 +1,10 @@
 //! A score of inputs that the oracle reads itself: a borrower's past loans.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use alloy::{
     primitives::{Address, U256},
     sol,
@@ -13,7 +18,9 @@ use verdict_contracts::{
 
 use crate::common::{
     Workplace,
+    desk::Desk,
     local::{Local, SUBJECT, address},
+    proxy::Proxy,
     root,
 };
 
@@ -121,6 +128,26 @@ fn the_oracle_reads_past_loans_itself_and_refuses_a_proof_of_others() {
     let sent = chain.sent();
     chain.json(&place, &["submit", &setup, &now]);
     assert_eq!(chain.sent(), sent);
+
+    // A service whose node is away cannot read them: that is no fault of the order.
+    let (away, orders) =
+        (Arc::new(AtomicBool::new(false)), json!({ "model": "m", "subject": SUBJECT }));
+    let now = away.clone();
+    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
+        if request["method"] == "eth_call" && now.load(Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_secs(20));
+        }
+        ask()
+    });
+    let (named, data) = (format!("m={setup}"), place.path("data"));
+    let args = ["serve", "--no-prove", "--data", &data, "--listen", "127.0.0.1:0", &named];
+    let mut desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
+    away.store(true, Ordering::Relaxed);
+    let refused = desk.post("/v1/scores", &orders);
+    assert_eq!((refused.status, &refused.body["code"]), (503, &json!("node")), "{refused:?}");
+    away.store(false, Ordering::Relaxed);
+    assert_eq!(desk.post("/v1/scores", &orders).status, 202);
+    desk.kill();
 
     // Nobody attests what is read; who takes the oracle up learns of the source.
     let error = chain.fails_with(2, &place, &["attest", &setup, "--accept"]);

@@ -120,6 +120,10 @@ fn a_service_goes_on_where_nobody_takes_its_traces() {
     let asked = Instant::now();
     assert_eq!(desk.stop(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
+    std::thread::sleep(Duration::from_millis(200));
+    let log = desk.log();
+    let said = log.iter().filter(|line| line.contains("traces do not reach")).count();
+    assert_eq!(said, 1, "{log:#?}");
     // A URL that is none is said at once.
     let mut command = place.command(&args);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url");

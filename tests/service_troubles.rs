@@ -254,6 +254,45 @@ fn a_node_that_answers_oddly_ends_no_job() {
     assert_eq!(chain.sent() - sent, 12, "each once");
 }
 
+#[test]
+fn a_node_that_stalls_holds_up_neither_orders_nor_proofs_alone() {
+    use std::time::{Duration, Instant};
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    chain.json(&place, &["deploy", &setup]);
+    let stalls = Arc::new(AtomicBool::new(false));
+    let now = stalls.clone();
+    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
+        if request["method"] == "eth_call" && now.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_secs(25));
+        }
+        ask()
+    });
+    let (named, data) = (format!("small={setup}"), place.path("data"));
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named];
+    let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
+    stalls.store(true, Ordering::Relaxed);
+    let mut chosen = order(SUBJECT);
+    chosen["nonce"] = json!(1);
+    let asked = Instant::now();
+    let chosen = desk.score(&chosen);
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    // The worker asks for a nonce, and has other things to do meanwhile.
+    let waits = desk.score(&order("0x00000000000000000000000000000000000000bb"));
+    std::thread::sleep(Duration::from_secs(1));
+    let asked = Instant::now();
+    let alone = desk.post("/v1/proofs", &json!({ "model": "small", "input": INPUT }));
+    let alone = alone.body["id"].as_str().expect("an id").to_owned();
+    assert_eq!(desk.end_of(&alone)["state"], "proved");
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    assert!(desk.job(&waits)["outputs"].is_null(), "nobody knows its nonce yet");
+    stalls.store(false, Ordering::Relaxed);
+    for id in [chosen, waits] {
+        assert_eq!(desk.end_of(&id)["state"], "finalized", "{id}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_is_full_for_a_while_loses_nothing() {

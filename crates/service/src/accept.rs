@@ -1,13 +1,13 @@
 //! What is asked for, checked before it is a job: a client hears at once what can't be done.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, keccak256};
 use serde_json::{Value, json};
 use thiserror::Error;
 use verdict::{
-    Attestation, ChainReader, Deployment, ProofBundle, Salt, Submission, next_nonce, source_inputs,
-    verify,
+    Attestation, ChainError, ChainReader, Deployment, Error as VerdictError, ProofBundle, Salt,
+    Submission, next_nonce, source_inputs, verify,
 };
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     job::Kind,
     models::{InputError, Model, Models},
     seal::{DataKey, SealError},
-    store::{Accepted, Intake, IntakeError, NewBundle, NewJob, Store, StoreError},
+    store::{Accepted, Intake, IntakeError, NewBundle, NewJob, Store, StoreError, shown},
     worker::Input,
 };
 
@@ -28,6 +28,10 @@ const MAX_URL: usize = 2000;
 const MAX_LIFETIME: u64 = 30 * 86_400 - 60;
 /// Seconds that have to be left for a proof and its transaction.
 const MIN_LIFETIME: u64 = 30;
+/// How long a node may take to say what a nonce is held against.
+const NONCE_TIME: Duration = Duration::from_secs(2);
+/// How long a node may take to say what an input on chain is.
+const SOURCE_TIME: Duration = Duration::from_secs(10);
 
 /// What a client asks for.
 #[derive(Clone, Debug)]
@@ -87,7 +91,7 @@ impl Order {
 #[non_exhaustive]
 pub enum AcceptError {
     /// There is no such model.
-    #[error("there is no model {0}; GET /v1/models lists them")]
+    #[error("there is no model {}; GET /v1/models lists them", shown(.0))]
     UnknownModel(String),
     /// The model is not deployed.
     #[error("model {0} is not deployed, so no oracle records its scores; ask for a proof alone")]
@@ -147,6 +151,12 @@ pub enum AcceptError {
     /// The proof is not one that can be recorded.
     #[error("{0}")]
     Bundle(String),
+    /// The node does not say what is to be proven.
+    #[error("the input is read on chain, and the node does not answer: {0}")]
+    Node(String),
+    /// Its proof could not be looked at.
+    #[error("the proof could not be verified; the log says more")]
+    Verifier,
     /// It is not stored.
     #[error(transparent)]
     Intake(#[from] IntakeError),
@@ -169,6 +179,8 @@ impl AcceptError {
             Self::Attestations { .. } => "attestations",
             Self::Field { .. } => "field",
             Self::Bundle(_) => "bundle",
+            Self::Node(_) => "node",
+            Self::Verifier => "internal",
             Self::Intake(IntakeError::Conflict { .. }) => "idempotency_conflict",
             Self::Intake(IntakeError::Full) => "queue_full",
             Self::Intake(IntakeError::Failed(_)) | Self::Seal(_) => "unavailable",
@@ -335,7 +347,11 @@ impl Acceptance {
         match verified.await {
             Ok(Some(Ok(()))) => {}
             Ok(Some(Err(error))) => return Err(AcceptError::Bundle(error)),
-            _ => return Err(AcceptError::UnknownModel(name)),
+            Ok(None) => return Err(AcceptError::UnknownModel(name)),
+            Err(error) => {
+                tracing::error!(%error, model = name, "a proof could not be verified");
+                return Err(AcceptError::Verifier);
+            }
         }
         let id = self.store.new_id();
         let body = serde_json::to_string(&bundle).unwrap_or_default();
@@ -387,9 +403,10 @@ impl Acceptance {
         if model.batch() > 1 {
             return Err(AcceptError::BatchNonce(name()));
         }
-        // Without an answer, the worker and the oracle say so later.
+        // Without an answer in time, the worker and the oracle say so later.
         if let Some(chain) = &self.chain
-            && let Ok(next) = next_nonce(chain, deployment, subject).await
+            && let next = next_nonce(chain, deployment, subject)
+            && let Ok(Ok(next)) = tokio::time::timeout(NONCE_TIME, next).await
         {
             if nonce < next {
                 return Err(AcceptError::NonceTooOld { nonce, subject, next });
@@ -405,8 +422,18 @@ impl Acceptance {
     async fn source_input(&self, model: &Model, subject: Address) -> Result<Vec<Option<f64>>> {
         let wrong = |what: String| AcceptError::Field { field: "input", what };
         let chain = self.chain.as_ref().ok_or_else(|| wrong("no node is configured".into()))?;
-        let input = source_inputs(model.setup(), chain, subject).await;
-        let input = input.map_err(|error| wrong(error.to_string()))?;
+        let input = source_inputs(model.setup(), chain, subject);
+        let input = tokio::time::timeout(SOURCE_TIME, input).await;
+        let input = input.map_err(|_| {
+            let seconds = SOURCE_TIME.as_secs();
+            AcceptError::Node(format!("it did not answer within {seconds} s"))
+        })?;
+        let input = input.map_err(|error| match error {
+            VerdictError::Chain(chain) if matches!(*chain, ChainError::Node(_)) => {
+                AcceptError::Node(chain.to_string())
+            }
+            error => wrong(error.to_string()),
+        })?;
         Ok(input.into_iter().map(Some).collect())
     }
 

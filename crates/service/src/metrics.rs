@@ -135,7 +135,7 @@ impl Default for Metrics {
             ),
             chain_errors: register!(
                 "chain_errors",
-                "Failures of nodes, relayer or contracts' answers",
+                "Failures of nodes, relayer, contracts' answers, or of the database at a sender's look",
                 Counter::default()
             ),
             chain_ok: register!(
@@ -262,7 +262,7 @@ impl Metrics {
         schedules: &BTreeSet<String>,
     ) -> Result<String, StoreError> {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        for (kind, state, count) in store.counts().await? {
+        for (kind, state, count) in store.recent_counts().await? {
             let label = JobLabels { kind: kind.name(), state: state.name() };
             self.0.jobs.get_or_create(&label).set(number(count));
         }

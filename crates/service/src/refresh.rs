@@ -106,7 +106,13 @@ impl Refresh {
             }
             last = next;
             // Of several processes with one schedule, the first one's jobs are all of theirs.
-            match self.once(next / 60_000).await {
+            match self.once(next / 60_000, &mut stop).await {
+                Ok(_) if *stop.borrow() => {
+                    tracing::warn!(
+                        model = self.config.model,
+                        "the service ends while it refreshes"
+                    );
+                }
                 Ok(submitted) => {
                     tracing::info!(model = self.config.model, submitted, "scores are refreshed");
                 }
@@ -116,17 +122,27 @@ impl Refresh {
     }
 
     /// Asks the source, and submits what it answers as round `round`, of which each subject has one
-    /// job. How many there are.
+    /// job. How many there are. Ends early where `stop` says so.
     ///
     /// # Errors
     /// The source does not answer, or not with a list of subjects and inputs. An entry that is no
     /// job is passed over, and logged without its input.
-    pub async fn once(&self, round: u64) -> Result<usize, RefreshError> {
+    pub async fn once(
+        &self,
+        round: u64,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<usize, RefreshError> {
         let model = self.config.model.clone();
         let fail = |why: String| RefreshError::Source { model: model.clone(), why };
-        let answer = match &self.config.url {
-            Some(HiddenUrl(url)) => fetch(url).await,
-            None => run(&self.config.command).await,
+        let answer = async {
+            match &self.config.url {
+                Some(HiddenUrl(url)) => fetch(url).await,
+                None => run(&self.config.command).await,
+            }
+        };
+        let answer = tokio::select! {
+            answer = answer => answer,
+            () = stopped(stop) => return Ok(0),
         };
         let answer = answer.map_err(fail)?;
         let fail = |why: String| RefreshError::Source { model: model.clone(), why };
@@ -155,7 +171,10 @@ impl Refresh {
                 ) {
                     break;
                 }
-                clock.sleep(Duration::from_secs(1)).await;
+                tokio::select! {
+                    () = clock.sleep(Duration::from_secs(1)) => {}
+                    () = stopped(stop) => return Ok(submitted),
+                }
                 answer = self.acceptance.accept(order.clone()).await;
             }
             match answer {
@@ -169,15 +188,37 @@ impl Refresh {
     }
 }
 
+/// The processes of a command, which end with this: the command, and what it started.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let Some(id) = self.0 else { return };
+        // The shell's own, which is wherever a command can be run; nothing else here makes signals.
+        let kill = std::process::Command::new("/bin/sh")
+            .args(["-c", &format!("kill -s KILL -- -{id}")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if let Err(error) = kill {
+            tracing::warn!(%error, "what a command started may go on");
+        }
+    }
+}
+
 async fn run(command: &[String]) -> Result<Vec<u8>, String> {
     let (program, arguments) = command.split_first().ok_or("there is no command")?;
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("{program}: {error}"))?;
+    // Before the child is waited for: until then its number is nobody else's.
+    let mut group = Group(child.id());
     let output = child.stdout.take().ok_or("it has no output")?;
     let work = async {
         let mut bytes = Vec::new();
@@ -186,6 +227,7 @@ async fn run(command: &[String]) -> Result<Vec<u8>, String> {
             return Err(format!("it answers more than {MAX_ANSWER} bytes"));
         }
         let status = child.wait().await.map_err(|error| error.to_string())?;
+        group.0 = None;
         if status.success() { Ok(bytes) } else { Err(format!("{program} ended with {status}")) }
     };
     let slow = |_| format!("it did not end within {} s", MAX_TIME.as_secs());
@@ -236,5 +278,23 @@ mod tests {
         assert!(error.contains('3'), "{error}");
         let error = run(&["no-such-program".into()]).await.expect_err("there is none");
         assert!(error.contains("no-such-program"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_is_given_up_ends_with_what_it_started() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pid");
+        let script = format!("sleep 300 & echo $! > {}; wait", file.display());
+        let command = ["sh".to_owned(), "-c".into(), script];
+        let given_up = tokio::time::timeout(Duration::from_millis(500), run(&command)).await;
+        assert!(given_up.is_err(), "{given_up:?}");
+        let pid = std::fs::read_to_string(&file).expect("it was started");
+        let start = std::time::Instant::now();
+        let state = format!("/proc/{}/stat", pid.trim());
+        // Nobody may be there to take note of its end.
+        while std::fs::read_to_string(&state).is_ok_and(|stat| !stat.contains(") Z")) {
+            assert!(start.elapsed() < Duration::from_secs(5), "it goes on");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }

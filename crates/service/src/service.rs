@@ -25,6 +25,8 @@ use crate::{
 
 /// Jobs that are deleted at a time, so that nobody waits long for it.
 const FORGOTTEN: u32 = 500;
+/// How long others have the database between two of these.
+const BETWEEN: Duration = Duration::from_millis(50);
 /// Name of the SQLite file in the data folder.
 const DATABASE: &str = "service.sqlite";
 /// Name of the file with the key of inputs.
@@ -312,31 +314,40 @@ impl Service {
         self.store.close().await;
     }
 
-    /// Takes back what dead workers held, drops what is too late, and forgets what is long over.
-    fn housekeeping(&self, mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
-        let (store, config) = (self.store.clone(), self.config.clone());
-        let metrics = self.metrics.clone();
-        async move {
-            let every = Duration::from_millis((ServiceConfig::ms(config.lease) / 4).max(250));
-            while !*stop.borrow() {
-                match store.expire_leases(config.max_attempts).await {
-                    Ok(count) => metrics.expired(count),
-                    Err(error) => tracing::warn!(%error, "leases are not looked at"),
-                }
-                if let Err(error) = store.drop_overdue().await {
-                    tracing::warn!(%error, "deadlines are not looked at");
-                }
-                if let Some(days) = config.keep_jobs {
-                    let before = store.now_ms().saturating_sub(ServiceConfig::ms(days * 86_400.0));
-                    if let Err(error) = store.forget(before, FORGOTTEN).await {
-                        tracing::warn!(%error, "old jobs are not deleted");
-                    }
-                }
-                tokio::select! {
-                    () = store.clock().sleep(every) => {}
-                    () = stopped(&mut stop) => {}
-                }
+    fn housekeeping(&self, stop: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
+        housekeeping(self.store.clone(), self.config.clone(), self.metrics.clone(), stop)
+    }
+}
+
+/// Takes back what dead workers held, drops what is too late, and forgets what is long over.
+async fn housekeeping(
+    store: Store,
+    config: Arc<ServiceConfig>,
+    metrics: Metrics,
+    mut stop: watch::Receiver<bool>,
+) {
+    let every = Duration::from_millis((ServiceConfig::ms(config.lease) / 4).max(250));
+    while !*stop.borrow() {
+        match store.expire_leases(config.max_attempts).await {
+            Ok(count) => metrics.expired(count),
+            Err(error) => tracing::warn!(%error, "leases are not looked at"),
+        }
+        if let Err(error) = store.drop_overdue().await {
+            tracing::warn!(%error, "deadlines are not looked at");
+        }
+        let mut more = false;
+        if let Some(days) = config.keep_jobs {
+            let before = store.now_ms().saturating_sub(ServiceConfig::ms(days * 86_400.0));
+            match store.forget(before, FORGOTTEN).await {
+                Ok(count) => more = count == FORGOTTEN as usize,
+                Err(error) => tracing::warn!(%error, "old jobs are not deleted"),
             }
+        }
+        // What is left over goes soon, and others have their turn at the database first.
+        let wait = if more { BETWEEN } else { every };
+        tokio::select! {
+            () = store.clock().sleep(wait) => {}
+            () = stopped(&mut stop) => {}
         }
     }
 }
@@ -406,4 +417,62 @@ fn instance(data: &std::path::Path, store: &Store) -> Result<String, ServiceErro
     file.as_file().sync_all().map_err(fail)?;
     file.persist(&path).map_err(|error| fail(error.error))?;
     Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        job::Kind,
+        store::{Filter, Intake, NewJob},
+    };
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_long_past_is_forgotten_without_waiting_for_the_next_look() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(SystemClock);
+        let store = Store::sqlite(&folder.path().join("db"), clock).await.expect("SQLite");
+        let intake = Intake::start(store.clone(), 10_000);
+        let jobs = (0..2 * FORGOTTEN + 1).map(|_| {
+            let id = store.new_id();
+            intake.submit(NewJob {
+                kind: Kind::Proof,
+                model: "credit".into(),
+                subject: None,
+                priority: 0,
+                idempotency_key: format!("job:{id}"),
+                fingerprint: "f".into(),
+                input: None,
+                keep_input: false,
+                attestations: None,
+                nonce: None,
+                deadline: Some(1),
+                valid_for: 3600,
+                bundle: None,
+                webhook: None,
+                client: "tester".into(),
+                id,
+            })
+        });
+        for job in futures::future::join_all(jobs).await {
+            job.expect("stored");
+        }
+        // They are too late, so they end at the first look; the next one is in a quarter of an hour.
+        let config =
+            ServiceConfig { lease: 3600.0, keep_jobs: Some(1e-9), ..ServiceConfig::default() };
+        store.drop_overdue().await.expect("dropped");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let (stop, stopping) = watch::channel(false);
+        let keeping = housekeeping(store.clone(), Arc::new(config), Metrics::default(), stopping);
+        let keeping = tokio::spawn(keeping);
+        let left = Filter { limit: 1, ..Filter::default() };
+        let start = std::time::Instant::now();
+        while !store.jobs(&left).await.expect("jobs").is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(60), "some are left");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stop.send_replace(true);
+        keeping.await.expect("it ends");
+        store.close().await;
+    }
 }

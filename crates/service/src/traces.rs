@@ -4,6 +4,11 @@
 //! trace, and nothing about it is stored or sent along. What is done for several jobs at once is in the
 //! first one's trace, with links to those of the others.
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
 use opentelemetry::{
     Context,
     propagation::TextMapPropagator,
@@ -14,8 +19,9 @@ use opentelemetry::{
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::{
     Resource,
+    error::OTelSdkResult,
     propagation::TraceContextPropagator,
-    trace::{SdkTracer, SdkTracerProvider},
+    trace::{SdkTracer, SdkTracerProvider, SpanData, SpanExporter as Exporter},
 };
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
@@ -23,6 +29,58 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The variables that ask for traces, each a URL.
 const ASKED_BY: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+
+/// How often it is said that traces do not arrive.
+const SAID: Duration = Duration::from_secs(300);
+
+/// An exporter whose failures are in the log, once in a while.
+#[derive(Debug)]
+struct Told<E> {
+    exporter: E,
+    /// When it was said last.
+    said: Mutex<Option<Instant>>,
+}
+
+impl<E> Told<E> {
+    const fn new(exporter: E) -> Self {
+        Self { exporter, said: Mutex::new(None) }
+    }
+
+    /// Whether it is to be said now.
+    fn is_news(&self) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = said.is_none_or(|at| at.elapsed() >= SAID);
+        if news {
+            *said = Some(Instant::now());
+        }
+        news
+    }
+}
+
+impl<E: Exporter> Exporter for Told<E> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = batch.len();
+        let sent = self.exporter.export(batch).await;
+        if let Err(error) = &sent
+            && self.is_news()
+        {
+            tracing::warn!(%error, spans, "traces do not reach their collector");
+        }
+        sent
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
 
 /// The way to a collector. What was not sent yet is sent by [`Self::flush`].
 #[derive(Debug)]
@@ -46,7 +104,7 @@ impl Traces {
         }
         let provider = SdkTracerProvider::builder()
             .with_resource(resource.build())
-            .with_batch_exporter(exporter)
+            .with_batch_exporter(Told::new(exporter))
             .build();
         Ok(Some(Self(provider)))
     }

@@ -5,11 +5,11 @@
 //! `t=<seconds>,v1=<HMAC-SHA256 of "<seconds>.<body>">`; `Verdict-Delivery` is the same at every
 //! attempt, so that a receiver knows a repeated one.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     metrics::Metrics,
@@ -20,14 +20,18 @@ use crate::{
 /// Environment variable with the secret that signs.
 pub const SECRET: &str = "VERDICT_WEBHOOK_SECRET";
 
-/// Deliveries of one look at the database.
-const TOGETHER: u32 = 16;
+/// Deliveries in flight to one origin.
+const OF_ORIGIN: usize = 4;
+/// Deliveries in flight at which no more are begun.
+const IN_ALL: usize = 128;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often one is tried: about a day.
 const MOST: u64 = 18;
-/// How often the database is looked at.
+/// How often the database is looked at, if nothing arrives.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long what is in flight may take when the service ends.
+const LAST: Duration = Duration::from_secs(2);
 
 /// Delivers.
 #[derive(Clone)]
@@ -73,42 +77,69 @@ impl Webhooks {
         Ok(Self { store, metrics, secret, client })
     }
 
-    /// Delivers until `stop` says so.
+    /// Delivers until `stop` says so. Each origin has its own few in flight: one that hangs holds no
+    /// other up.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut flying = JoinSet::new();
+        let mut of_origin = BTreeMap::<String, usize>::new();
         while !*stop.borrow() {
-            if let Err(error) = self.once().await {
-                tracing::warn!(%error, "deliveries are put off");
+            match self.due(&of_origin, flying.len()).await {
+                Ok(due) => {
+                    for delivery in due {
+                        *of_origin.entry(delivery.origin.clone()).or_default() += 1;
+                        let own = self.clone();
+                        flying.spawn(async move { own.deliver(delivery).await });
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "deliveries are put off"),
             }
             tokio::select! {
+                Some(landed) = flying.join_next() => {
+                    let all = std::iter::once(landed).chain(std::iter::from_fn(|| flying.try_join_next()));
+                    for origin in all.filter_map(Result::ok) {
+                        if let Some(count) = of_origin.get_mut(&origin) {
+                            *count -= 1;
+                        }
+                    }
+                    of_origin.retain(|_, count| *count > 0);
+                }
                 () = self.store.clock().sleep(IDLE) => {}
                 () = stopped(&mut stop) => {}
             }
         }
+        // What does not arrive now does so again after the next start.
+        let landed = async { while flying.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST, landed).await;
     }
 
-    /// Delivers what is due now.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn once(&self) -> Result<(), StoreError> {
-        // Longer than all of them may take: nobody else takes them meanwhile.
-        let put_off = TIMEOUT * 2;
-        let put_off = u64::try_from(put_off.as_millis()).unwrap_or(u64::MAX);
-        let due = self.store.due_deliveries(TOGETHER, put_off).await?;
-        // Together: one receiver that hangs holds no other up.
-        let all = due.iter().map(|delivery| self.deliver(delivery));
-        futures::future::try_join_all(all).await.map(drop)
+    /// What is due now, while there is room.
+    async fn due(
+        &self,
+        of_origin: &BTreeMap<String, usize>,
+        flying: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        if flying >= IN_ALL {
+            return Ok(vec![]);
+        }
+        // Longer than one may take: nobody else takes it meanwhile.
+        let put_off = u64::try_from((TIMEOUT * 2).as_millis()).unwrap_or(u64::MAX);
+        self.store.due_deliveries(OF_ORIGIN, of_origin, put_off).await
     }
 
-    async fn deliver(&self, delivery: &Delivery) -> Result<(), StoreError> {
-        let error = self.post(delivery).await.err();
+    /// Delivers one; its origin.
+    async fn deliver(&self, delivery: Delivery) -> String {
+        let error = self.post(&delivery).await.err();
         let tried = delivery.attempts + 1;
         let next = (tried < MOST).then(|| self.store.now_ms() + backoff_ms(tried));
         self.metrics.webhook(if error.is_none() { "delivered" } else { "failed" });
         if let Some(error) = &error {
             tracing::warn!(delivery = delivery.id, tried, error, "a delivery failed");
         }
-        self.store.delivered(&delivery.id, error.as_deref(), next).await
+        if let Err(error) = self.store.delivered(&delivery.id, error.as_deref(), next).await {
+            // It goes again when it is due.
+            tracing::warn!(delivery = delivery.id, %error, "a delivery is not written down");
+        }
+        delivery.origin
     }
 
     async fn post(&self, delivery: &Delivery) -> Result<(), String> {

@@ -15,11 +15,18 @@ use std::{
     time::Duration,
 };
 
+use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::Instant,
+};
 use tracing::Instrument;
-use verdict::{ChainReader, EngineOptions, Error, Prover, Salt, ScoreRequest, next_nonces};
+use verdict::{
+    ChainReader, Deployment, EngineOptions, Error, Prover, Salt, ScoreRequest, next_nonces,
+};
 
 use crate::{
     config::ServiceConfig,
@@ -32,6 +39,10 @@ use crate::{
     traces::of_jobs,
 };
 
+/// How long no nonces are asked for after a node had no answer.
+const NODE_REST: Duration = Duration::from_secs(3);
+/// How often a worker says that it has no database to take jobs from.
+const SAID: Duration = Duration::from_secs(30);
 /// How long a worker waits before it looks for jobs again, if nobody tells it.
 const IDLE: Duration = Duration::from_millis(500);
 /// Seconds before a deadline in which no proof is begun: it has to be recorded, too.
@@ -123,6 +134,45 @@ impl NotNow {
     }
 }
 
+fn undeployed() -> NotNow {
+    let message = "its model is not deployed, or no node is configured";
+    NotNow::end(State::Rejected, ReasonCode::UnknownModel, message)
+}
+
+/// Jobs whose nonces a node was asked for: their lease, they, and the nonces of their subjects.
+type Asked = (Lease, Vec<Claimed>, Result<Vec<(Address, u64)>, NotNow>);
+
+/// Questions to a node. One that panics leaves its jobs to whoever comes when their lease is over.
+#[derive(Debug, Default)]
+struct Asking {
+    running: JoinSet<Asked>,
+    last: Option<Asked>,
+}
+
+impl Asking {
+    fn is_empty(&self) -> bool {
+        self.running.is_empty() && self.last.is_none()
+    }
+
+    /// An answer that is there.
+    fn answered(&mut self) -> Option<Asked> {
+        let ended = || self.running.try_join_next();
+        self.last.take().or_else(|| std::iter::from_fn(ended).find_map(Result::ok))
+    }
+
+    /// The next answer; none if nothing is asked.
+    async fn next(&mut self) -> Option<Asked> {
+        if let Some(last) = self.last.take() {
+            return Some(last);
+        }
+        loop {
+            if let Ok(answer) = self.running.join_next().await? {
+                return Some(answer);
+            }
+        }
+    }
+}
+
 impl Worker {
     /// Reads keys and bases of all models, so that the first job waits for none.
     ///
@@ -179,24 +229,59 @@ impl Worker {
         }
     }
 
-    /// Claims jobs of each model in turn, and makes them ready.
-    async fn take(&self, mut stop: watch::Receiver<bool>, ready: mpsc::Sender<Task>, held: &Held) {
-        let claims: Vec<Claims> = self.models.iter().map(|model| self.claims(model)).collect();
+    /// Claims jobs of each model in turn, and makes them ready. After a signal, what a node was still
+    /// asked about is given back.
+    async fn take(&self, stop: watch::Receiver<bool>, ready: mpsc::Sender<Task>, held: &Held) {
+        let mut asking = Asking::default();
+        self.turns(stop, ready, held, &mut asking).await;
+        while let Some((lease, jobs, _)) = asking.next().await {
+            self.give_back(&lease, &jobs, &self.shut_down()).await;
+        }
+    }
+
+    /// While a node is asked for nonces, and a while after it had no answer, jobs that need none go on.
+    async fn turns(
+        &self,
+        mut stop: watch::Receiver<bool>,
+        ready: mpsc::Sender<Task>,
+        held: &Held,
+        asking: &mut Asking,
+    ) {
+        let mut claims: Vec<Claims> = self.models.iter().map(|model| self.claims(model)).collect();
+        let (mut rested, mut said) = (Instant::now(), None::<Instant>);
         loop {
             let mut found = false;
-            for claims in &claims {
+            for claims in &mut claims {
                 if *stop.borrow() {
                     return;
                 }
                 // Room first: what is claimed is soon proven.
                 let Ok(room) = ready.reserve().await else { return };
+                if let Some((lease, jobs, nonces)) = asking.answered() {
+                    found = true;
+                    if nonces.as_ref().is_err_and(|why| why.code == ReasonCode::Chain) {
+                        rested = Instant::now() + NODE_REST;
+                    }
+                    match self.prepare(lease, jobs, nonces).await {
+                        Some(task) => room.send(task),
+                        None => drop(room),
+                    }
+                    continue;
+                }
+                claims.node = asking.is_empty() && rested <= Instant::now();
                 let lease = Lease::new(format!("{}/{}", self.name, self.store.new_id()), held);
                 let claimed = self.store.claim(&lease.name, claims, self.lease_ms()).await;
                 let jobs = match claimed {
                     Ok(jobs) => jobs,
                     Err(error) => {
                         // Two workers may want one subject's lane; one gets it.
-                        tracing::debug!(%error, "no jobs claimed");
+                        let usual = error.is_taken();
+                        if !usual && said.is_none_or(|said| said.elapsed() > SAID) {
+                            tracing::warn!(%error, "no jobs claimed; it is tried again");
+                            said = Some(Instant::now());
+                        } else {
+                            tracing::debug!(%error, "no jobs claimed");
+                        }
                         self.store.clock().sleep(IDLE).await;
                         continue;
                     }
@@ -205,7 +290,19 @@ impl Worker {
                     continue;
                 }
                 found = true;
-                match self.prepare(lease, jobs).await {
+                let asks = |job: &Claimed| job.kind == Kind::Score && job.nonce.is_none();
+                if jobs.iter().any(asks) {
+                    let (worker, mut stop) = (self.clone(), stop.clone());
+                    asking.running.spawn(async move {
+                        let nonces = tokio::select! {
+                            nonces = worker.nonces(&jobs) => nonces,
+                            () = stopped(&mut stop) => Err(worker.shut_down()),
+                        };
+                        (lease, jobs, nonces)
+                    });
+                    continue;
+                }
+                match self.prepare(lease, jobs, Ok(vec![])).await {
                     Some(task) => room.send(task),
                     None => drop(room),
                 }
@@ -213,6 +310,7 @@ impl Worker {
             if !found {
                 tokio::select! {
                     () = self.store.changed(IDLE) => {}
+                    answer = asking.next(), if !asking.is_empty() => asking.last = answer,
                     () = stopped(&mut stop) => return,
                 }
             }
@@ -224,11 +322,17 @@ impl Worker {
             model: model.name().to_owned(),
             batch: model.batch(),
             wait_ms: ServiceConfig::ms(self.config.batch_wait),
+            node: true,
         }
     }
 
-    /// Opens inputs and finds nonces; what cannot be proven is given back.
-    async fn prepare(&self, lease: Lease, jobs: Vec<Claimed>) -> Option<Task> {
+    /// Opens inputs and makes requests of nonces; what cannot be proven is given back.
+    async fn prepare(
+        &self,
+        lease: Lease,
+        jobs: Vec<Claimed>,
+        nonces: Result<Vec<(Address, u64)>, NotNow>,
+    ) -> Option<Task> {
         let mut task = Task { lease, jobs: vec![], inputs: vec![], requests: vec![] };
         for job in jobs {
             match self.input_of(&job) {
@@ -241,7 +345,7 @@ impl Worker {
         }
         let first = task.jobs.first()?;
         if first.kind == Kind::Score {
-            match self.requests(&task.jobs).await {
+            match nonces.and_then(|nonces| self.requests(&task.jobs, &nonces)) {
                 Ok(requests) => task.requests = requests,
                 Err(why) => {
                     self.give_back(&task.lease, &task.jobs, &why).await;
@@ -267,34 +371,40 @@ impl Worker {
             .map_err(|_| rejected(ReasonCode::Sealed, "its input is no list of numbers".into()))
     }
 
+    /// The next nonces on chain of the subjects of some jobs.
+    async fn nonces(&self, jobs: &[Claimed]) -> Result<Vec<(Address, u64)>, NotNow> {
+        let deployment = self.deployed(jobs)?;
+        let chain = self.chain.as_ref().ok_or_else(undeployed)?;
+        let subjects: Vec<Address> = jobs.iter().filter_map(|job| job.subject).collect();
+        let next = next_nonces(chain, deployment, subjects.clone()).await.map_err(|error| {
+            self.metrics.chain_failed();
+            NotNow::untried(ReasonCode::Chain, error.to_string(), NODE_BACKOFF_MS)
+        })?;
+        Ok(subjects.into_iter().zip(next).collect())
+    }
+
+    fn deployed(&self, jobs: &[Claimed]) -> Result<&Deployment, NotNow> {
+        let model = jobs.first().and_then(|job| self.models.get(&job.model));
+        model.and_then(Model::deployment).ok_or_else(undeployed)
+    }
+
     /// The requests that a proof of these jobs answers, each with the nonce of its client, or the
     /// next one on chain.
-    async fn requests(&self, jobs: &[Claimed]) -> Result<Vec<ScoreRequest>, NotNow> {
-        let unknown = || {
-            let message = "its model is not deployed, or no node is configured";
-            NotNow::end(State::Rejected, ReasonCode::UnknownModel, message)
-        };
-        let model = jobs.first().and_then(|job| self.models.get(&job.model)).ok_or_else(unknown)?;
-        let deployment = model.deployment().ok_or_else(unknown)?;
-        let subjects: Vec<_> = jobs.iter().filter_map(|job| job.subject).collect();
-        let next = if jobs.iter().any(|job| job.nonce.is_none()) {
-            let chain = self.chain.as_ref().ok_or_else(unknown)?;
-            let next = next_nonces(chain, deployment, subjects.clone()).await;
-            next.map_err(|error| {
-                self.metrics.chain_failed();
-                NotNow::untried(ReasonCode::Chain, error.to_string(), NODE_BACKOFF_MS)
-            })?
-        } else {
-            vec![]
-        };
-        let request = |(index, job): (usize, &Claimed)| {
-            let nonce = job.nonce.or_else(|| next.get(index).copied()).ok_or_else(unknown)?;
-            let subject = job.subject.ok_or_else(unknown)?;
+    fn requests(
+        &self,
+        jobs: &[Claimed],
+        nonces: &[(Address, u64)],
+    ) -> Result<Vec<ScoreRequest>, NotNow> {
+        let deployment = self.deployed(jobs)?;
+        let request = |job: &Claimed| {
+            let subject = job.subject.ok_or_else(undeployed)?;
+            let next = || nonces.iter().find(|(of, _)| *of == subject).map(|(_, next)| *next);
+            let nonce = job.nonce.or_else(next).ok_or_else(undeployed)?;
             let mut request = ScoreRequest::to(deployment, subject, nonce, job.valid_for);
             request.deadline = job.deadline.unwrap_or(self.store.now_ms() / 1000 + job.valid_for);
             Ok(request)
         };
-        jobs.iter().enumerate().map(request).collect()
+        jobs.iter().map(request).collect()
     }
 
     async fn give_back(&self, lease: &Lease, jobs: &[Claimed], why: &NotNow) {
@@ -318,9 +428,7 @@ impl Worker {
         while let Some(task) = waiting.recv().await {
             let Task { lease, jobs, inputs, requests } = task;
             if *stop.borrow() {
-                let message = format!("{} was shut down", self.name);
-                let why = NotNow::untried(ReasonCode::Prover, message, 0);
-                self.give_back(&lease, &jobs, &why).await;
+                self.give_back(&lease, &jobs, &self.shut_down()).await;
                 continue;
             }
             let (worker, given) = (self.clone(), jobs.clone());
@@ -344,6 +452,10 @@ impl Worker {
             tracing::error!(error = %why, jobs = jobs.len(), "no proof");
             self.give_back(&lease, &jobs, &why).await;
         }
+    }
+
+    fn shut_down(&self) -> NotNow {
+        NotNow::untried(ReasonCode::Prover, format!("{} was shut down", self.name), 0)
     }
 
     fn failed(&self, message: String) -> NotNow {

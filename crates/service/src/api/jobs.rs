@@ -1,6 +1,10 @@
 //! Jobs: looking, following, changing.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy::primitives::Address;
 use axum::{
@@ -19,6 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     App,
     problem::{Problem, Refused},
+    streams::{LIFE, Open},
 };
 use crate::{
     job::{Event, Job, State as JobState},
@@ -111,7 +116,8 @@ pub(crate) async fn get(
 }
 
 /// A job's story. With `Accept: text/event-stream` it is sent as it goes on, from after the event
-/// that `Last-Event-ID` names, and ends with the job.
+/// that `Last-Event-ID` names, and ends with the job, or after an hour: then ask again from the last
+/// event. So many streams may be open, of a token and in all.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}/events", tag = "jobs",
     params(("id" = String, Path, description = "The job"),
@@ -126,23 +132,25 @@ pub(crate) async fn events(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    app.admit(&headers, Scope::Read).await?;
+    let client = app.admit(&headers, Scope::Read).await?;
     app.store().job(&id).await?;
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !text("accept").contains("text/event-stream") {
         return Ok(Json(app.store().events(&id, 0).await?).into_response());
     }
     let after = text("last-event-id").parse().unwrap_or(0);
-    let story = story(app.clone(), headers, id, after);
+    let open = app.streams.open(&client)?;
+    let story = story(app.clone(), headers, id, after, open);
     Ok(Sse::new(story).keep_alive(KeepAlive::default()).into_response())
 }
 
-/// The events of a job, until it ends or the database fails.
+/// The events of a job, until it ends, the stream's time is over, or the database fails.
 fn story(
     app: Arc<App>,
     headers: HeaderMap,
     id: String,
     after: u64,
+    open: Open,
 ) -> impl Stream<Item = Result<Sent, Infallible>> {
     struct Place {
         app: Arc<App>,
@@ -151,8 +159,11 @@ fn story(
         last: u64,
         ready: std::vec::IntoIter<Event>,
         over: bool,
+        since: Instant,
+        _open: Open,
     }
-    let place = Place { app, headers, id, last: after, ready: vec![].into_iter(), over: false };
+    let (ready, since) = (vec![].into_iter(), Instant::now());
+    let place = Place { app, headers, id, last: after, ready, over: false, since, _open: open };
     stream::unfold(place, |mut place| async move {
         loop {
             if let Some(event) = place.ready.next() {
@@ -161,7 +172,7 @@ fn story(
                 let sent = Sent::default().id(event.seq.to_string()).event("state").data(data);
                 return Some((Ok(sent), place));
             }
-            if place.over || place.app.is_closing() {
+            if place.over || place.app.is_closing() || place.since.elapsed() >= LIFE {
                 return None;
             }
             // A token that was revoked reads on no more.

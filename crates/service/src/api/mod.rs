@@ -8,6 +8,8 @@ mod ops;
 mod orders;
 mod page;
 mod problem;
+mod seats;
+mod streams;
 
 use std::{
     collections::BTreeSet,
@@ -55,6 +57,7 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 pub struct App {
     acceptance: Arc<Acceptance>,
     door: auth::Door,
+    streams: streams::Streams,
     metrics: Metrics,
     max_body: usize,
     schedules: BTreeSet<String>,
@@ -68,6 +71,7 @@ impl App {
         Self {
             acceptance,
             door: auth::Door::new(config),
+            streams: streams::Streams::default(),
             metrics,
             max_body: config.max_body,
             schedules: config.refresh.iter().map(|refresh| refresh.model.clone()).collect(),

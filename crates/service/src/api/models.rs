@@ -15,7 +15,10 @@ use super::{
     App,
     problem::{Problem, Refused},
 };
-use crate::{models::Model, store::Scope};
+use crate::{
+    models::Model,
+    store::{Scope, shown},
+};
 
 /// Models.
 #[derive(Debug, Serialize, ToSchema)]
@@ -163,7 +166,7 @@ pub(crate) async fn get(
 ) -> Result<Json<ModelInfo>, Problem> {
     app.admit(&headers, Scope::Read).await?;
     let model = app.acceptance.models().get(&name).ok_or_else(|| {
-        let detail = format!("there is no model {name}; GET /v1/models lists them");
+        let detail = format!("there is no model {}; GET /v1/models lists them", shown(&name));
         Problem::new(StatusCode::NOT_FOUND, "unknown_model", detail)
     })?;
     Ok(Json(ModelInfo::of(model)))

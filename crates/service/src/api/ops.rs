@@ -54,7 +54,7 @@ pub(crate) async fn stats(
 ) -> Result<Json<Stats>, Problem> {
     app.admit(&headers, Scope::Read).await?;
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for (_, state, count) in app.store().counts().await? {
+    for (_, state, count) in app.store().recent_counts().await? {
         *counts.entry(state.name()).or_default() += count;
     }
     Ok(Json(Stats {

@@ -46,7 +46,7 @@ pub(crate) enum Refused {
     /// Too many requests
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(Problem),
-    /// The database does not answer
+    /// The database or the node does not answer, or too many connections are being answered
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
 }
@@ -127,6 +127,11 @@ impl From<AcceptError> for Problem {
                 let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, code, error.to_string());
                 return problem.retry_after(5);
             }
+            AcceptError::Node(_) => {
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string());
+                return problem.retry_after(5);
+            }
+            AcceptError::Verifier => StatusCode::INTERNAL_SERVER_ERROR,
             AcceptError::Intake(IntakeError::Failed(_)) | AcceptError::Seal(_) => {
                 return unavailable();
             }

@@ -1,5 +1,7 @@
 //! What clients want to hear of: the ends of their jobs.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Any, Row, Transaction};
 
 use super::{Result, Store, rows};
@@ -11,6 +13,8 @@ pub struct Delivery {
     pub id: String,
     /// Where it goes.
     pub url: String,
+    /// The URL's origin, whose deliveries wait for one another only.
+    pub origin: String,
     /// The job, as JSON.
     pub body: String,
     /// How often it was tried.
@@ -28,13 +32,15 @@ impl Store {
             sqlx::query("SELECT * FROM jobs WHERE id = $1").bind(id).fetch_one(&mut **tx).await?;
         let url: Option<String> = row.try_get("webhook")?;
         let Some(url) = url else { return Ok(()) };
+        let origin = reqwest::Url::parse(&url).map(|url| url.origin().ascii_serialization());
         sqlx::query(
-            "INSERT INTO deliveries (id, job_id, url, body, attempts, next_ms, state)
-             VALUES ($1, $2, $3, $4, 0, $5, 'waiting')",
+            "INSERT INTO deliveries (id, job_id, url, origin, body, attempts, next_ms, state)
+             VALUES ($1, $2, $3, $4, $5, 0, $6, 'waiting')",
         )
         .bind(self.new_id())
         .bind(id)
         .bind(url)
+        .bind(origin.unwrap_or_default())
         .bind(rows::json(&rows::job(&row)?))
         .bind(rows::integer(self.now_ms()))
         .execute(&mut **tx)
@@ -42,20 +48,52 @@ impl Store {
         Ok(())
     }
 
-    /// Announcements that are due, each put off so that nobody else takes it meanwhile.
+    /// Announcements that are due, each put off so that nobody else takes it meanwhile: of every origin
+    /// those that have waited longest, up to `of_each` with those that are on their way.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn due_deliveries(&self, most: u32, put_off_ms: u64) -> Result<Vec<Delivery>> {
+    pub async fn due_deliveries(
+        &self,
+        of_each: usize,
+        on_their_way: &BTreeMap<String, usize>,
+        put_off_ms: u64,
+    ) -> Result<Vec<Delivery>> {
         let now = self.now_ms();
+        // Nobody waits for the writer's turn where nothing is due.
+        let origins = sqlx::query(
+            "SELECT DISTINCT origin FROM deliveries WHERE state = 'waiting' AND next_ms <= $1",
+        )
+        .bind(rows::integer(now))
+        .fetch_all(&self.reading)
+        .await?;
+        let mut due = Vec::new();
+        for row in &origins {
+            let origin: String = row.try_get("origin")?;
+            let room = of_each.saturating_sub(on_their_way.get(&origin).copied().unwrap_or(0));
+            if room > 0 {
+                due.extend(self.due_of(&origin, room, now, put_off_ms).await?);
+            }
+        }
+        Ok(due)
+    }
+
+    async fn due_of(
+        &self,
+        origin: &str,
+        most: usize,
+        now: u64,
+        put_off_ms: u64,
+    ) -> Result<Vec<Delivery>> {
         let mut tx = self.begin().await?;
         let statement = self.taking(
-            "SELECT * FROM deliveries WHERE state = 'waiting' AND next_ms <= $1
-             ORDER BY next_ms LIMIT $2 {skip}",
+            "SELECT * FROM deliveries WHERE state = 'waiting' AND origin = $1 AND next_ms <= $2
+             ORDER BY next_ms LIMIT $3 {skip}",
         );
         let found = sqlx::query(statement)
+            .bind(origin)
             .bind(rows::integer(now))
-            .bind(i64::from(most))
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
             .fetch_all(&mut *tx)
             .await?;
         let mut due = Vec::with_capacity(found.len());
@@ -63,6 +101,7 @@ impl Store {
             let delivery = Delivery {
                 id: row.try_get("id")?,
                 url: row.try_get("url")?,
+                origin: row.try_get("origin")?,
                 body: row.try_get("body")?,
                 attempts: rows::unsigned(row, "attempts")?,
             };

@@ -14,6 +14,7 @@
 
 mod deliveries;
 mod intake;
+mod lists;
 mod queue;
 mod relay;
 mod retention;
@@ -32,7 +33,6 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::Address;
 use sqlx::{
     Any, AnyPool, AssertSqlSafe, Connection, Row, SqlSafeStr, Transaction,
     any::{AnyConnectOptions, AnyPoolOptions},
@@ -41,10 +41,11 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use verdict_relayer::clock::Clock;
 
-use crate::job::{Event, Job, Kind, Reason, ReasonCode, State};
+use crate::job::{Event, Job, Reason, ReasonCode, State};
 
 pub use deliveries::Delivery;
 pub use intake::{Accepted, Intake, IntakeError, NewBundle, NewJob};
+pub use lists::{Filter, Sample};
 pub use queue::{Claimed, Claims, Done, Then};
 pub use relay::{Outcome, Relay};
 pub use tokens::{Scope, Token, TokenError, hash, new_secret};
@@ -75,7 +76,7 @@ pub enum StoreError {
         value: String,
     },
     /// There is no such job.
-    #[error("there is no job {0}")]
+    #[error("there is no job {}", shown(.0))]
     NoJob(String),
     /// The job's state does not allow it.
     #[error("job {id} is {state}: {why}")]
@@ -87,6 +88,23 @@ pub enum StoreError {
         /// What it would take.
         why: &'static str,
     },
+}
+
+impl StoreError {
+    /// Whether another process was faster: it has what may be there once only.
+    pub fn is_taken(&self) -> bool {
+        let Self::Failed(sqlx::Error::Database(error)) = self else { return false };
+        error.is_unique_violation()
+    }
+}
+
+/// What a client has sent, as far as it is shown to him again.
+pub(crate) fn shown(text: &str) -> String {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// Which database.
@@ -102,18 +120,27 @@ pub struct Store {
     pool: AnyPool,
     /// For questions, which then wait for no writer; of PostgreSQL, the same.
     reading: AnyPool,
+    /// For tokens: lists, however many, keep nobody at the door.
+    door: AnyPool,
     dialect: Dialect,
     clock: Arc<dyn Clock>,
     changed: Arc<Notify>,
     ids: Arc<Mutex<ulid::Generator>>,
     /// When it was last written to for trial.
     pinged_ms: Arc<AtomicU64>,
+    /// What was counted last, and when.
+    counted: Arc<tokio::sync::Mutex<Option<lists::Counted>>>,
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("dialect", &self.dialect).finish_non_exhaustive()
     }
+}
+
+/// What comes before the key of a job that ended without a record, and with it of no other.
+fn ended(id: &str) -> String {
+    format!("ended:{id}:")
 }
 
 /// Connections to a SQLite file.
@@ -140,34 +167,11 @@ fn sqlite_pool(connections: u32) -> AnyPoolOptions {
         })
 }
 
-/// A page of jobs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// In this state.
-    pub state: Option<State>,
-    /// Of this model.
-    pub model: Option<String>,
-    /// About this subject.
-    pub subject: Option<Address>,
-    /// Older than this job.
-    pub before: Option<String>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// A finished job in the figures.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, utoipa::ToSchema)]
-pub struct Sample {
-    /// When its state last changed.
-    pub at_ms: u64,
-    /// Milliseconds from its acceptance until then.
-    pub took_ms: u64,
-    /// Milliseconds of its proof.
-    pub proof_ms: Option<u64>,
-    /// Gas of its transaction, which jobs of a batch share.
-    pub gas_used: Option<u64>,
-    /// Ether paid for it.
-    pub fee_ether: Option<f64>,
+/// Connections, not made yet.
+struct Pools {
+    pool: AnyPoolOptions,
+    reading: Option<AnyPoolOptions>,
+    door: AnyPoolOptions,
 }
 
 impl Store {
@@ -180,7 +184,8 @@ impl Store {
         let url = format!("sqlite://{}?mode=rwc", place.replace('%', "%25").replace('?', "%3F"));
         // One writes at a time; those who only read see what was written.
         let (pool, reading) = (sqlite_pool(1), sqlite_pool(3));
-        Self::open(pool, Some(reading), &url, place, Dialect::Sqlite, clock).await
+        let pools = Pools { pool, reading: Some(reading), door: sqlite_pool(1) };
+        Self::open(pools, &url, place, Dialect::Sqlite, clock).await
     }
 
     /// Opens the database of a `postgres://` address.
@@ -190,14 +195,16 @@ impl Store {
     pub async fn postgres(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
         let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
         let place = place.split_once('?').map_or(place, |(place, _)| place).to_owned();
-        let pool =
-            AnyPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
-        Self::open(pool, None, url, place, Dialect::Postgres, clock).await
+        let connections = |most| {
+            let pool = AnyPoolOptions::new().max_connections(most);
+            pool.acquire_timeout(Duration::from_secs(10))
+        };
+        let pools = Pools { pool: connections(8), reading: None, door: connections(1) };
+        Self::open(pools, url, place, Dialect::Postgres, clock).await
     }
 
     async fn open(
-        pool: AnyPoolOptions,
-        reading: Option<AnyPoolOptions>,
+        pools: Pools,
         url: &str,
         place: String,
         dialect: Dialect,
@@ -207,22 +214,24 @@ impl Store {
         let fail =
             |source: sqlx::Error| StoreError::Open { place: place.clone(), source: source.into() };
         let options = AnyConnectOptions::from_str(url).map_err(fail)?;
-        let pool = pool.connect_with(options.clone()).await.map_err(fail)?;
+        let pool = pools.pool.connect_with(options.clone()).await.map_err(fail)?;
         schema::migrator()
             .run(&pool)
             .await
             .map_err(|error| fail(sqlx::Error::Migrate(Box::new(error))))?;
-        let reading = match reading {
-            Some(reading) => reading.connect_with(options).await.map_err(fail)?,
+        let reading = match pools.reading {
+            Some(reading) => reading.connect_with(options.clone()).await.map_err(fail)?,
             None => pool.clone(),
         };
+        let door = pools.door.connect_with(options).await.map_err(fail)?;
         let (changed, ids) = (Arc::new(Notify::new()), Arc::default());
-        let pinged_ms = Arc::default();
-        Ok(Self { pool, reading, dialect, clock, changed, ids, pinged_ms })
+        let (pinged_ms, counted) = (Arc::default(), Arc::default());
+        Ok(Self { pool, reading, door, dialect, clock, changed, ids, pinged_ms, counted })
     }
 
     /// Closes it.
     pub async fn close(&self) {
+        self.door.close().await;
         self.reading.close().await;
         self.pool.close().await;
     }
@@ -321,26 +330,6 @@ impl Store {
         rows::job(&row.ok_or_else(|| StoreError::NoJob(id.to_owned()))?)
     }
 
-    /// Jobs, the newest first.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn jobs(&self, filter: &Filter) -> Result<Vec<Job>> {
-        let (state, subject) = (filter.state.map(State::name), filter.subject);
-        let found = sqlx::query(
-            "SELECT * FROM jobs WHERE ($1 = '' OR state = $1) AND ($2 = '' OR model = $2)
-             AND ($3 = '' OR subject = $3) AND ($4 = '' OR id < $4) ORDER BY id DESC LIMIT $5",
-        )
-        .bind(state.unwrap_or_default())
-        .bind(filter.model.as_deref().unwrap_or_default())
-        .bind(subject.map(|subject| subject.to_string()).unwrap_or_default())
-        .bind(filter.before.as_deref().unwrap_or_default())
-        .bind(i64::from(filter.limit))
-        .fetch_all(&self.reading)
-        .await?;
-        found.iter().map(rows::job).collect()
-    }
-
     /// A job's story from after event `after`, oldest first.
     ///
     /// # Errors
@@ -364,81 +353,6 @@ impl Store {
             .fetch_optional(&self.reading)
             .await?;
         Ok(row.map(|row| row.try_get("body")).transpose()?)
-    }
-
-    /// How many jobs of each kind are in each state.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn counts(&self) -> Result<Vec<(Kind, State, u64)>> {
-        let found = sqlx::query("SELECT kind, state, COUNT(*) AS n FROM jobs GROUP BY kind, state")
-            .fetch_all(&self.reading)
-            .await?;
-        let all = Kind::ALL.into_iter().flat_map(|kind| State::ALL.map(|state| (kind, state, 0)));
-        let mut counts: Vec<(Kind, State, u64)> = all.collect();
-        for row in &found {
-            let (kind, state, n) = (rows::kind(row)?, rows::state(row)?, rows::unsigned(row, "n")?);
-            let one = counts.iter_mut().find(|(k, s, _)| (*k, *s) == (kind, state));
-            if let Some((_, _, count)) = one {
-                *count = n;
-            }
-        }
-        Ok(counts)
-    }
-
-    /// When the schedule last submitted a subject of each model that has one.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn refreshed(&self) -> Result<Vec<(String, u64)>> {
-        let found = sqlx::query(
-            "SELECT model, MAX(created_ms) AS at_ms FROM jobs WHERE client = 'refresh' GROUP BY model",
-        )
-        .fetch_all(&self.reading)
-        .await?;
-        found.iter().map(|row| Ok((row.try_get("model")?, rows::unsigned(row, "at_ms")?))).collect()
-    }
-
-    /// The age of the oldest job that waits for a worker, milliseconds.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn oldest_queued_ms(&self) -> Result<u64> {
-        let row = sqlx::query("SELECT MIN(created_ms) AS first FROM jobs WHERE state = 'queued'")
-            .fetch_one(&self.reading)
-            .await?;
-        let first: Option<i64> = row.try_get("first")?;
-        let first = first.and_then(|first| u64::try_from(first).ok());
-        Ok(first.map_or(0, |first| self.now_ms().saturating_sub(first)))
-    }
-
-    /// The jobs that ended last, oldest first.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn samples(&self, most: u32) -> Result<Vec<Sample>> {
-        let found = sqlx::query(
-            "SELECT * FROM jobs WHERE state = 'finalized' OR (state = 'proved' AND kind = 'proof')
-             ORDER BY updated_ms DESC LIMIT $1",
-        )
-        .bind(i64::from(most))
-        .fetch_all(&self.reading)
-        .await?;
-        let mut samples = Vec::with_capacity(found.len());
-        for row in found.iter().rev() {
-            let job = rows::job(row)?;
-            let transaction = job.transaction.as_ref();
-            samples.push(Sample {
-                at_ms: job.updated_ms,
-                took_ms: job.updated_ms.saturating_sub(job.created_ms),
-                proof_ms: job.proof_ms,
-                gas_used: transaction.map(|tx| tx.gas_used),
-                fee_ether: transaction
-                    .and_then(|tx| tx.fee_wei.parse::<f64>().ok())
-                    .map(|wei| wei / 1e18),
-            });
-        }
-        Ok(samples)
     }
 
     /// Cancels a job. One that is queued or being proven ends at once; what is on its way to the
@@ -508,6 +422,17 @@ impl Store {
         if given == 1 && job.deadline.is_some_and(|deadline| deadline <= now / 1000) {
             return Err(wrong("the deadline that its client chose has passed"));
         }
+        // The key that its end freed is its again, so that its order finds it.
+        let key = job.idempotency_key.strip_prefix(&ended(id));
+        if let Some(key) = key {
+            let other = sqlx::query("SELECT id FROM jobs WHERE idempotency_key = $1")
+                .bind(key)
+                .fetch_optional(&mut *tx)
+                .await?;
+            if other.is_some() {
+                return Err(wrong("its order was sent again since, and is another job's"));
+            }
+        }
         let state = match &job.bundle {
             Some(bundle) if in_time => {
                 sqlx::query(
@@ -522,7 +447,8 @@ impl Store {
             _ => return Err(wrong("its input was deleted with its proof; submit it again")),
         };
         sqlx::query(
-            "UPDATE jobs SET state = $1, reason = NULL, lease = NULL, attempts = 0,
+            "UPDATE jobs SET state = $1, idempotency_key = COALESCE($4, idempotency_key),
+                    reason = NULL, lease = NULL, attempts = 0,
                     not_before_ms = 0, updated_ms = $2,
                     lane = CASE WHEN $1 = 'proved' AND kind = 'score' AND NOT EXISTS (
                                SELECT 1 FROM jobs AS busy
@@ -536,6 +462,7 @@ impl Store {
         .bind(state.name())
         .bind(rows::integer(now))
         .bind(id)
+        .bind(key)
         .execute(&mut *tx)
         .await?;
         let reason = Reason::new(ReasonCode::Retried, "tried again on request");
@@ -567,13 +494,14 @@ impl Store {
                     input = CASE WHEN keep_input = 1 THEN input END,
                     idempotency_key = CASE WHEN idempotency_key LIKE 'request:%'
                                              OR idempotency_key LIKE 'bundle:%'
-                                           THEN 'ended:' || id ELSE idempotency_key END
+                                           THEN $5 || idempotency_key ELSE idempotency_key END
              WHERE id = $4",
         )
         .bind(state.name())
         .bind(rows::json(reason))
         .bind(rows::integer(self.now_ms()))
         .bind(id)
+        .bind(ended(id))
         .execute(&mut **tx)
         .await?;
         self.event(tx, id, state, Some(reason), Some(by)).await?;

@@ -20,6 +20,8 @@ pub struct Claims {
     pub batch: usize,
     /// Milliseconds that a job waits for others to fill a batch.
     pub wait_ms: u64,
+    /// Whether a node is there to be asked for nonces: without one, only jobs that need none are taken.
+    pub node: bool,
 }
 
 /// A job in a worker's hands.
@@ -95,6 +97,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let statement = self.taking(
             "SELECT * FROM jobs WHERE state = 'queued' AND model = $1 AND not_before_ms <= $2
+               AND ($4 = 1 OR kind = 'proof' OR nonce_given = 1)
                AND (subject IS NULL
                     OR NOT EXISTS (SELECT 1 FROM jobs AS busy
                                    WHERE busy.lane = jobs.model || '/' || jobs.subject))
@@ -105,6 +108,7 @@ impl Store {
             .bind(&claims.model)
             .bind(rows::integer(now))
             .bind(most)
+            .bind(i64::from(claims.node))
             .fetch_all(&mut *tx)
             .await?;
         let mut taken: Vec<Claimed> = Vec::new();
@@ -333,41 +337,66 @@ impl Store {
             let reason = Reason::new(ReasonCode::DeadlinePassed, message);
             self.end(&mut tx, &id, State::Dropped, &reason, "deadline").await?;
         }
-        let statement = self.taking(
-            "SELECT id, cancel FROM bundles WHERE relay = 'wanted' AND sender IS NULL
+        tx.commit().await?;
+        Ok(found.len() + self.drop_untaken().await?)
+    }
+
+    /// The same of proofs that no sender has taken.
+    async fn drop_untaken(&self) -> Result<usize> {
+        let now = rows::integer(self.now_ms() / 1000);
+        let untaken = sqlx::query(
+            "SELECT id FROM bundles WHERE relay = 'wanted' AND sender IS NULL
                AND (cancel = 1 OR EXISTS (SELECT 1 FROM jobs WHERE jobs.bundle = bundles.id
-                                          AND jobs.deadline <= $1)) {skip}",
-        );
-        let untaken = sqlx::query(statement)
-            .bind(rows::integer(self.now_ms() / 1000))
-            .fetch_all(&mut *tx)
-            .await?;
+                                          AND jobs.deadline <= $1))",
+        )
+        .bind(now)
+        .fetch_all(&self.reading)
+        .await?;
+        let mut dropped = 0;
         for row in &untaken {
-            let (id, cancel): (String, i64) = (row.try_get("id")?, row.try_get("cancel")?);
-            let (state, code, message) = match cancel {
-                1 => (State::Cancelled, ReasonCode::Cancelled, "cancelled before a sender took it"),
-                _ => (
-                    State::Dropped,
-                    ReasonCode::DeadlinePassed,
-                    "its deadline passed before a sender took its proof",
-                ),
-            };
-            let reason = Reason::new(code, message);
-            let jobs = sqlx::query("SELECT id FROM jobs WHERE bundle = $1 AND state = 'proved'")
-                .bind(&id)
-                .fetch_all(&mut *tx)
-                .await?;
-            for job in &jobs {
+            dropped += usize::from(self.drop_one(row.try_get("id")?, now).await?);
+        }
+        Ok(dropped)
+    }
+
+    /// Ends the jobs of a proof, unless a sender has taken it since.
+    async fn drop_one(&self, id: String, now: i64) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        // As everywhere, jobs before their proof: who locks in another order may wait for ever.
+        let statement =
+            self.taking("SELECT id, state FROM jobs WHERE bundle = $1 ORDER BY id {lock}");
+        let jobs = sqlx::query(statement).bind(&id).fetch_all(&mut *tx).await?;
+        let statement = self.taking(
+            "SELECT cancel FROM bundles WHERE id = $1 AND relay = 'wanted' AND sender IS NULL
+               AND (cancel = 1 OR EXISTS (SELECT 1 FROM jobs WHERE jobs.bundle = bundles.id
+                                          AND jobs.deadline <= $2)) {lock}",
+        );
+        let bundle = sqlx::query(statement).bind(&id).bind(now).fetch_optional(&mut *tx).await?;
+        let Some(bundle) = bundle else {
+            tx.rollback().await?;
+            return Ok(false);
+        };
+        let (state, code, message) = match bundle.try_get::<i64, _>("cancel")? {
+            1 => (State::Cancelled, ReasonCode::Cancelled, "cancelled before a sender took it"),
+            _ => (
+                State::Dropped,
+                ReasonCode::DeadlinePassed,
+                "its deadline passed before a sender took its proof",
+            ),
+        };
+        let reason = Reason::new(code, message);
+        for job in &jobs {
+            if rows::state(job)? == State::Proved {
                 let job: String = job.try_get("id")?;
                 self.end(&mut tx, &job, state, &reason, "housekeeping").await?;
             }
-            sqlx::query("UPDATE bundles SET relay = 'done' WHERE id = $1")
-                .bind(&id)
-                .execute(&mut *tx)
-                .await?;
         }
+        sqlx::query("UPDATE bundles SET relay = 'done' WHERE id = $1")
+            .bind(&id)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
-        Ok(found.len() + untaken.len())
+        Ok(true)
     }
 
     async fn requeue(

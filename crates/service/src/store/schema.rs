@@ -136,9 +136,22 @@ CREATE INDEX fees_sender ON fees (sender, at_ms);
 ALTER TABLE bundles ADD COLUMN deployment TEXT;
 ";
 
+/// A filter of a list, or a figure, reads what it shows; announcements know their receivers.
+const LISTS: &str = "
+CREATE INDEX jobs_in_state ON jobs (state, id);
+-- said as lists say it, in words that no other index answers
+CREATE INDEX jobs_ended ON jobs (updated_ms)
+    WHERE state || '/' || kind IN ('finalized/score', 'finalized/relay', 'proved/proof');
+CREATE INDEX jobs_waiting ON jobs (created_ms) WHERE state || '' = 'queued';
+
+-- the URL's origin; of what was queued before this column, nothing
+ALTER TABLE deliveries ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+CREATE INDEX deliveries_origin ON deliveries (origin, next_ms) WHERE state = 'waiting';
+";
+
 /// The tables' history.
 pub(super) fn migrator() -> Migrator {
-    let steps = [("jobs", FIRST), ("next", NEXT)];
+    let steps = [("jobs", FIRST), ("next", NEXT), ("lists", LISTS)];
     let steps = (1..).zip(steps).map(|(version, (name, statements))| {
         let statements = statements.into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, statements, false)

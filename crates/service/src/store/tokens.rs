@@ -14,6 +14,9 @@ use utoipa::ToSchema;
 
 use super::{Result, Store, StoreError, rows};
 
+/// Longest name of a token.
+const MAX_NAME: usize = 100;
+
 /// What a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -83,6 +86,9 @@ pub enum TokenError {
     /// There is none.
     #[error("there is no token called {0}")]
     Unknown(String),
+    /// It has no name that can be read.
+    #[error("a token's name is 1 to {MAX_NAME} printable characters")]
+    Name,
     /// It would allow nothing.
     #[error("a token without a scope allows nothing")]
     NoScope,
@@ -119,7 +125,7 @@ impl Store {
     /// Makes a token. Its secret is returned, and is nowhere else.
     ///
     /// # Errors
-    /// There is one of the name, or it has no scope.
+    /// There is one of the name, the name is none, or it has no scope.
     pub async fn create_token(
         &self,
         name: &str,
@@ -132,13 +138,18 @@ impl Store {
     /// Makes a token of a secret of [`new_secret`].
     ///
     /// # Errors
-    /// There is one of the name, or it has no scope.
+    /// There is one of the name, the name is none, or it has no scope.
     pub async fn admit_token(
         &self,
         name: &str,
         scopes: &[Scope],
         secret: &str,
     ) -> std::result::Result<Token, TokenError> {
+        // It is a line of a list, and a word of an answer.
+        let printable = |c: char| !c.is_control() && (c == ' ' || !c.is_whitespace());
+        if !(1..=MAX_NAME).contains(&name.chars().count()) || !name.chars().all(printable) {
+            return Err(TokenError::Name);
+        }
         let mut scopes = scopes.to_vec();
         scopes.sort_unstable();
         scopes.dedup();
@@ -197,7 +208,7 @@ impl Store {
     /// The database fails.
     pub async fn valid_tokens(&self) -> Result<HashMap<String, Token>> {
         let found = sqlx::query("SELECT * FROM tokens WHERE revoked_ms IS NULL")
-            .fetch_all(&self.reading)
+            .fetch_all(&self.door)
             .await?;
         found.iter().map(|row| Ok((row.try_get("hash")?, token(row)?))).collect()
     }

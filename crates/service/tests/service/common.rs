@@ -170,7 +170,7 @@ impl Place {
 }
 
 pub(crate) fn claims(batch: usize, wait_ms: u64) -> Claims {
-    Claims { model: MODEL.into(), batch, wait_ms }
+    Claims { model: MODEL.into(), batch, wait_ms, node: true }
 }
 
 /// A new database of a server.

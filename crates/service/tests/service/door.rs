@@ -18,6 +18,11 @@ fn a_token_is_found_by_its_secret_until_it_is_revoked() {
         let taken = place.store.create_token("desk", &[Scope::Read]).await;
         assert!(matches!(taken, Err(TokenError::Taken(_))), "{taken:?}");
         assert!(matches!(place.store.create_token("x", &[]).await, Err(TokenError::NoScope)));
+        let long = "x".repeat(101);
+        for name in ["", "a\nb", "a\u{1b}[2J", "a\u{2028}b", &long] {
+            let refused = place.store.create_token(name, &[Scope::Read]).await;
+            assert!(matches!(refused, Err(TokenError::Name)), "{name:?}: {refused:?}");
+        }
 
         place.store.revoke_token("desk").await.expect("revoked");
         assert!(place.store.valid_tokens().await.expect("looked").is_empty());

@@ -2,7 +2,7 @@
 
 use verdict_service::{
     job::{Kind, Reason, ReasonCode, State},
-    store::{StoreError, Then},
+    store::{Claims, StoreError, Then},
 };
 
 use crate::common::{MODEL, claims, on_both, subject};
@@ -308,5 +308,24 @@ fn whoever_is_in_a_hurry_makes_nobody_else_late() {
         };
         assert_eq!(ids(&claim().await), [patient, chosen]);
         assert_eq!(ids(&claim().await), [hurried]);
+    });
+}
+
+#[test]
+fn without_a_node_jobs_that_need_none_are_taken() {
+    on_both(async |place| {
+        let asks = place.submit(place.job(1)).await;
+        let (mut chosen, mut alone) = (place.job(2), place.job(3));
+        chosen.nonce = Some(4);
+        (alone.kind, alone.subject) = (Kind::Proof, None);
+        let (chosen, alone) = (place.submit(chosen).await, place.submit(alone).await);
+        let without = Claims { node: false, ..claims(1, 0) };
+        for expected in [&chosen, &alone] {
+            let taken = place.store.claim("w", &without, 1000).await.expect("claimed");
+            assert_eq!(taken.iter().map(|job| &job.id).collect::<Vec<_>>(), [expected]);
+        }
+        assert!(place.store.claim("w", &without, 1000).await.expect("looked").is_empty());
+        let taken = place.claim("w").await;
+        assert_eq!(taken.iter().map(|job| &job.id).collect::<Vec<_>>(), [&asks]);
     });
 }

@@ -188,6 +188,57 @@ fn a_key_of_nobody_s_choice_is_free_again_when_its_job_ended_without_a_record() 
 }
 
 #[test]
+fn a_job_that_is_tried_again_has_its_key_again_unless_another_one_has_it() {
+    on_both(async |place| {
+        let mut job = place.job(1);
+        (job.idempotency_key, job.keep_input) = ("request:a:1".into(), true);
+        let id = place.submit(job.clone()).await;
+        place.store.cancel(&id, "tester").await.expect("cancelled");
+        place.store.retry(&id, "tester").await.expect("tried again");
+        job.id = place.store.new_id();
+        assert_eq!(place.submit(job.clone()).await, id, "the same order is the same job");
+        // Ended again, ordered again: now it is the second job's.
+        place.store.cancel(&id, "tester").await.expect("cancelled");
+        let second = place.submit(job).await;
+        assert_ne!(second, id);
+        let refused = place.store.retry(&id, "tester").await.expect_err("it would be done twice");
+        assert!(refused.to_string().contains("another job"), "{refused}");
+        place.store.cancel(&second, "tester").await.expect("cancelled");
+        place.store.retry(&id, "tester").await.expect("nobody else has it");
+    });
+}
+
+#[test]
+fn jobs_are_cancelled_while_they_are_dropped() {
+    on_both(async |place| {
+        let mut ids = vec![];
+        for index in 1..=40 {
+            ids.push(place.submit(place.job(index)).await);
+            let jobs = place.claim("w").await;
+            assert!(place.prove("w", jobs).await);
+        }
+        place.clock.advance(3_601_000);
+        let cancelled = ids.iter().map(|id| place.store.cancel(id, "tester"));
+        let dropping = async {
+            for _ in 0..10 {
+                place.store.drop_overdue().await.expect("whoever came first");
+            }
+        };
+        let (cancelled, ()) =
+            futures::future::join(futures::future::join_all(cancelled), dropping).await;
+        for answer in cancelled {
+            // It may be over already; nobody waits for anybody who waits for him.
+            assert!(!matches!(answer, Err(StoreError::Failed(_))), "{answer:?}");
+        }
+        place.store.drop_overdue().await.expect("the rest");
+        for id in &ids {
+            let state = place.state(id).await;
+            assert!(["dropped", "cancelled"].contains(&state), "{state}");
+        }
+    });
+}
+
+#[test]
 fn a_day_s_fees_are_those_of_every_transaction_once() {
     on_both(async |place| {
         let sender = transaction(1).sender.to_string();

@@ -1,5 +1,7 @@
 //! What is long over is forgotten, and nothing else.
 
+use std::collections::BTreeMap;
+
 use verdict_service::{
     job::{Kind, State},
     store::{Outcome, StoreError},
@@ -62,7 +64,7 @@ fn ended_jobs_are_deleted_after_their_time_with_all_they_left() {
             assert_eq!(place.store.job(id).await.expect("kept").state, state);
         }
         // Announced, it is over.
-        let due = place.store.due_deliveries(9, 0).await.expect("due");
+        let due = place.store.due_deliveries(9, &BTreeMap::new(), 0).await.expect("due");
         place.store.delivered(&due[0].id, None, None).await.expect("written");
         assert_eq!(place.store.forget(before, 100).await.expect("deleted"), 1);
     });

@@ -86,6 +86,8 @@ fn jobs_are_listed_by_page_and_filter_the_newest_first() {
         assert!(counts.contains(&(Kind::Proof, State::Proved, 0)));
         let error = place.store.job("no-such").await.expect_err("none");
         assert!(matches!(error, StoreError::NoJob(_)));
+        let long = place.store.job(&"ä".repeat(5000)).await.expect_err("none").to_string();
+        assert!(long.chars().count() < 150, "{long}");
     });
 }
 
