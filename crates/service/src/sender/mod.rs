@@ -4,13 +4,23 @@
 //! is the same transaction. Here a proof is handed to it, as often as this process is started, and
 //! its state is copied into the jobs; what ends a job is what the oracle holds, read from the chain.
 
+mod flight;
+mod keep;
+mod refusal;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tracing::{Instrument, Span};
-use verdict::{Chain, ChainError, Deployment, Error, Kind, Settled, Submission, SubmitError};
-use verdict_relayer::{DropReason, JobId, JobState, JobStatus, Rejection, TxReceipt};
+use verdict::{Chain, Deployment, Error, Settled, Submission};
+use verdict_relayer::{DropReason, JobId, JobState, JobStatus, TxReceipt};
 
+pub use self::keep::keep_key;
+use self::{
+    flight::Flight,
+    keep::OWNED_MS,
+    refusal::{Refusal, is_answer, is_refusal, refusal},
+};
 use crate::{
     config::ServiceConfig,
     job::{Reason, ReasonCode, State, Transaction},
@@ -30,8 +40,6 @@ const RECORD_LAG_MS: u64 = 120_000;
 const DAY_MS: u64 = 86_400_000;
 /// How long it is remembered what a transaction took.
 const KEPT_MS: u64 = 2 * DAY_MS;
-/// How long a key is this process's without a word from it.
-const OWNED_MS: u64 = 60_000;
 
 /// One key's way to the chain.
 #[derive(Debug)]
@@ -50,25 +58,6 @@ pub struct Sender {
     owned: bool,
     /// What failed in this look at the chain.
     troubles: usize,
-}
-
-/// A proof under way.
-#[derive(Debug)]
-struct Flight {
-    relay: Relay,
-    /// The relayer's job, once it has one.
-    job: Option<JobId>,
-    /// Why it was cancelled, if it was.
-    cancelled: Option<ReasonCode>,
-    /// What was last said of it.
-    told: Option<Reason>,
-    /// What it was last seen as.
-    seen: Option<State>,
-    /// When its record was first missed.
-    missed_ms: Option<u64>,
-    /// When the relayer may be asked to try again, and how long it waited last.
-    again_ms: u64,
-    wait_ms: u64,
 }
 
 impl Sender {
@@ -557,76 +546,6 @@ impl Sender {
         self.balance_at = Some(now);
         Ok(())
     }
-}
-
-/// Keeps a key for its owner while a look at the chain takes long. Returns when it is another's, or may
-/// be.
-pub async fn keep_key(store: Store, key: String, owner: String) {
-    let mut last = store.now_ms();
-    loop {
-        store.clock().sleep(Duration::from_millis(OWNED_MS / 6)).await;
-        match store.own_sender(&key, &owner, OWNED_MS).await {
-            Ok(true) => last = store.now_ms(),
-            Ok(false) => return,
-            // The word that was given last still counts for a while.
-            Err(_) if store.now_ms() < last + OWNED_MS / 2 => {}
-            Err(_) => return,
-        }
-    }
-}
-
-impl Flight {
-    fn new(relay: Relay) -> Self {
-        Self {
-            relay,
-            job: None,
-            cancelled: None,
-            // Whatever an earlier process said of it is forgotten when it goes on.
-            told: Some(Reason::new(ReasonCode::Chain, "")),
-            seen: None,
-            missed_ms: None,
-            again_ms: 0,
-            wait_ms: 0,
-        }
-    }
-}
-
-/// Why a proof is not recorded. What a node answers wrongly, not at all, or in words of its own is no
-/// refusal: only what the oracle holds for good, and an error of the contract with its data, is one.
-enum Refusal {
-    /// It is, for good.
-    Recorded,
-    /// It may pass.
-    NotYet(Error),
-    /// It will not.
-    Final(Error),
-}
-
-/// Whether a failed question was answered by one of our contracts, in an error that it declares.
-fn is_answer(error: &ChainError) -> bool {
-    matches!(error, ChainError::Reverted { revert, .. } if revert.name() != "Empty" && revert.name() != "Unknown")
-}
-
-/// Whether a contract said no, so that asking again is of no use.
-fn is_refusal(rejection: &Rejection) -> bool {
-    // What was mined is paid for, and is not paid for again.
-    matches!(rejection, Rejection::Reverted { .. })
-        || rejection.revert().is_some_and(|revert| !revert.data.is_empty())
-}
-
-/// What ends a job that is refused.
-fn refusal(error: &Error) -> (State, Reason) {
-    let code = match error {
-        Error::Submit(error) => match **error {
-            SubmitError::OtherRecord { .. } | SubmitError::OtherOutputs { .. } => {
-                ReasonCode::NonceTaken
-            }
-            _ => ReasonCode::Refused,
-        },
-        _ if error.kind() == Kind::InvalidProof => ReasonCode::Proof,
-        _ => ReasonCode::Refused,
-    };
-    (State::Rejected, Reason::new(code, error.to_string()))
 }
 
 /// Why a look did not come to its end.
