@@ -46,7 +46,10 @@ const TYPES = {
   ],
 } as const;
 
-/** A statement as wallets sign it (EIP-712); viem's `signTypedData` takes it as it is. */
+/**
+ * A statement as wallets sign it (EIP-712); viem's `signTypedData` takes it as it is. It covers the inputs that
+ * `coverage` calls stated: see to it that none is private before you sign.
+ */
 export function attestationTypedData(statement: Statement) {
   const { chainId, registry, subject, schema, inputs, issuedAt, validUntil } = statement;
   return {

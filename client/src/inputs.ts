@@ -18,6 +18,23 @@ function inputsError<T>(work: () => T): T {
   }
 }
 
+/** Of which inputs a proof says something, by name, and of which nothing. */
+export interface Coverage {
+  readonly stated: readonly string[];
+  readonly private: readonly string[];
+}
+
+/**
+ * Which inputs proofs state, as words or in a commitment. A provider's statement covers these only: of the
+ * others, whoever proves takes what he likes. `verdict attest` refuses a setup with private ones unless it is
+ * told `--partial`.
+ */
+export function coverage(manifest: Manifest): Coverage {
+  const names = manifest.input.tensors.map((tensor) => tensor.name);
+  const hidden = (index: number) => manifest.inputs === "private" || (manifest.input.private ?? []).includes(index);
+  return { stated: names.filter((_, index) => !hidden(index)), private: names.filter((_, index) => hidden(index)) };
+}
+
 /**
  * The words in which a proof of one inference states its inputs: none if they are private, one
  * if they are committed, which takes the salt (below 2^128).

@@ -164,3 +164,13 @@ describe("errors", () => {
     expect(lender?.contract).toBe("CreditLine");
   });
 });
+
+test("which inputs a provider vouches for is told", () => {
+  const of = (name: string) => client.parseManifest(files(name).manifest);
+  const stated = of("public");
+  const names = stated.input.tensors.map((tensor) => tensor.name);
+  expect(client.coverage(stated)).toEqual({ stated: names, private: [] });
+  const partial = { ...stated, input: { ...stated.input, private: [0] } };
+  expect(client.coverage(partial)).toEqual({ stated: names.slice(1), private: names.slice(0, 1) });
+  expect(client.coverage(of("committed")).private).toEqual([]);
+});

@@ -8,6 +8,7 @@ import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {SignerRegistry} from "../src/SignerRegistry.sol";
+import {VerifierEmergencyStop} from "../src/router/VerifierEmergencyStop.sol";
 import {PairedVerifier} from "./base/IdealVerifier.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
 
@@ -203,6 +204,32 @@ contract AdaptersTest is OracleFixture {
         new InferenceValidator(none, validations);
         vm.expectRevert(abi.encodeWithSelector(InferenceValidator.NoContract.selector, stranger));
         new InferenceValidator(IInferenceOracle(address(oracle)), IValidationRegistry(stranger));
+        // Nor before an account whose code may change.
+        address delegated = named("delegated");
+        vm.etch(delegated, abi.encodePacked(hex"ef0100", address(oracle)));
+        vm.expectRevert(abi.encodeWithSelector(InferenceProofVerifier.OracleHasNoCode.selector, delegated));
+        new InferenceProofVerifier(IInferenceOracle(delegated), creditModel);
+        vm.expectRevert(abi.encodeWithSelector(InferenceValidator.NoContract.selector, delegated));
+        new InferenceValidator(IInferenceOracle(delegated), validations);
+    }
+
+    function test_AStoppedVerifierMakesNoProofInvalid() public {
+        VerifierEmergencyStop stop = new VerifierEmergencyStop(verifier, owner);
+        IModelRegistry.VerificationData memory data = verificationData("stop", 0, 1, 0, 1_000_000);
+        data.verifier = address(stop);
+        Statement memory s = statement(1, 600_000);
+        s.modelId = registerModel(data);
+        approve(s.modelId);
+        InferenceProofVerifier behind =
+            new InferenceProofVerifier(IInferenceOracle(address(oracle)), s.modelId);
+        (bytes32 input, bytes memory output) = (commitmentOf(s, address(oracle)), abi.encode(s.values));
+        bytes memory both = abi.encode(output, encodeProof(s, prove(s)));
+        bytes memory metadata = behind.deploymentMetadata();
+        vm.assertTrue(behind.verify(input, keccak256(output), metadata, both), "it holds");
+        vm.prank(owner);
+        stop.stop();
+        vm.expectRevert(VerifierEmergencyStop.VerifierStopped.selector);
+        behind.verify(input, keccak256(output), metadata, both);
     }
 
     function test_AnotherModelsProofIsInvalid() public {

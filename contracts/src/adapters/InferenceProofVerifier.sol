@@ -4,6 +4,8 @@ pragma solidity 0.8.34;
 import {ERC165} from "@openzeppelin/contracts/utils/introspection/ERC165.sol";
 import {IERCZKMLVerifier} from "../interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
+import {AccountCode} from "../libraries/AccountCode.sol";
+import {VerifierEmergencyStop} from "../router/VerifierEmergencyStop.sol";
 
 /// @title The algorithm layer of ERC-8274, as its draft has it
 /// @notice Whether a proof is valid for an input and an output.
@@ -40,6 +42,8 @@ interface IProofVerifier {
 /// @dev Asks `checkInference`, so neither the list of submitters nor a pause counts: of private inputs that nobody
 /// attests, a valid proof says that there are some.
 contract InferenceProofVerifier is IProofVerifier, ERC165 {
+    using AccountCode for address;
+
     /// @notice A check might run out of gas: give `needed` to the call, and a 64th more for each call around it.
     error NotEnoughGas(uint256 needed);
     /// @notice `metadata` is not this deployment's.
@@ -64,7 +68,9 @@ contract InferenceProofVerifier is IProofVerifier, ERC165 {
     /// @param oracle_ The oracle.
     /// @param modelId_ The model version whose proofs are checked.
     constructor(IInferenceOracle oracle_, uint256 modelId_) {
-        if (address(oracle_).code.length == 0) revert OracleHasNoCode(address(oracle_));
+        if (address(oracle_).code.length == 0 || address(oracle_).isDelegation()) {
+            revert OracleHasNoCode(address(oracle_));
+        }
         (oracle, modelId) = (oracle_, modelId_);
     }
 
@@ -149,6 +155,7 @@ contract InferenceProofVerifier is IProofVerifier, ERC165 {
             && error_ != IInferenceOracle.ModelChanged.selector
             && error_ != IERCZKMLVerifier.VerificationRefused_ModelDeprecated.selector
             && error_ != IInferenceOracle.AttestationsRequired.selector
-            && error_ != IInferenceOracle.BatchSizeMismatch.selector;
+            && error_ != IInferenceOracle.BatchSizeMismatch.selector
+            && error_ != VerifierEmergencyStop.VerifierStopped.selector;
     }
 }

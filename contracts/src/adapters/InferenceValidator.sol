@@ -3,6 +3,7 @@ pragma solidity 0.8.34;
 
 import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
+import {AccountCode} from "../libraries/AccountCode.sol";
 
 /// @title What a validator answers in ERC-8004's validation registry
 /// @notice The part of the registry that validators call.
@@ -38,7 +39,8 @@ interface IValidationRegistry {
 /// input commitment of its inference. Whoever has the proof brings it here, and the registry gets the answer 100 with
 /// the hash of the outputs. There is no answer but that one: a proof that does not hold says nothing about the agent.
 ///
-/// The inference has to be about the agent's owner, who is its subject: commitments are seen before they are asked for,
+/// The inference has to be about whoever owns the agent when it is validated. Agents change hands, and an answer goes
+/// with them: a subject can lend its inference to any agent that is handed over for a moment. Commitments are seen before they are asked for,
 /// and anyone can ask with a hash that is somebody else's. The registry takes a hash once, so that one which was taken
 /// like this needs a proof with another nonce.
 ///
@@ -46,6 +48,8 @@ interface IValidationRegistry {
 /// that was recorded or has expired: validate first, record then. Who brings the proof need not be a submitter: of
 /// private inputs that nobody attests, the answer says that there are some that give these outputs.
 contract InferenceValidator {
+    using AccountCode for address;
+
     /// @notice The inference is about somebody else than the agent's owner.
     error NotTheAgentsInference(uint256 agentId, address owner, address subject);
     /// @notice There is no contract at the address.
@@ -64,8 +68,8 @@ contract InferenceValidator {
     /// @param oracle_ The oracle.
     /// @param validations_ ERC-8004's registry of validations.
     constructor(IInferenceOracle oracle_, IValidationRegistry validations_) {
-        if (address(oracle_).code.length == 0) revert NoContract(address(oracle_));
-        if (address(validations_).code.length == 0) revert NoContract(address(validations_));
+        _requireContract(address(oracle_));
+        _requireContract(address(validations_));
         (oracle, validations) = (oracle_, validations_);
     }
 
@@ -83,5 +87,10 @@ contract InferenceValidator {
         address owner = IERC721(validations.getIdentityRegistry()).ownerOf(agentId);
         if (owner != subject) revert NotTheAgentsInference(agentId, owner, subject);
         validations.validationResponse(inputCommitment, PASSED, "", keccak256(output), TAG);
+    }
+
+    /// @dev There is a contract at the address whose code stays.
+    function _requireContract(address account) private view {
+        if (account.code.length == 0 || account.isDelegation()) revert NoContract(account);
     }
 }

@@ -4,15 +4,18 @@ pragma solidity 0.8.34;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
+import {AccountCode} from "../libraries/AccountCode.sol";
 
 /// @title Owner of an oracle whose trust grows slowly
 /// @notice Owns an oracle for its own owner. What widens trust (approving a model, adding a submitter, resuming,
 /// handing the oracle over) is announced with all its arguments and done after a delay; what narrows it (revoking
-/// a model, removing a submitter, pausing, taking an offer of the oracle back) is done at once. Everything that is announced can be taken back until
-/// it is done, and lapses if it is not done in time. So it is with the timelock's own owner: who is offered its place
-/// takes it after the delay.
+/// a model, removing a submitter, pausing, taking an offer of the oracle back) is done at once. Everything that is
+/// announced can be taken back until it is done, and lapses if it is not done in time. So it is with the timelock's own
+/// owner: who is offered its place takes it after the delay.
 /// @dev Calls go to the oracle only, and only to what its owner may do.
 contract OracleTimelock is Ownable2Step {
+    using AccountCode for address;
+
     /// @notice The shortest delay.
     uint256 public constant MIN_DELAY = 1 days;
     /// @notice The longest delay.
@@ -61,7 +64,7 @@ contract OracleTimelock is Ownable2Step {
     /// @param initialOwner Who announces, does and takes back.
     /// @param delay_ Seconds between announcement and deed.
     constructor(address oracle_, address initialOwner, uint256 delay_) Ownable(initialOwner) {
-        if (oracle_.code.length == 0) revert OracleHasNoCode(oracle_);
+        if (oracle_.code.length == 0 || oracle_.isDelegation()) revert OracleHasNoCode(oracle_);
         if (delay_ < MIN_DELAY || delay_ > MAX_DELAY) revert InvalidDelay(delay_);
         (oracle, delay) = (oracle_, delay_);
     }

@@ -167,8 +167,8 @@ interface IInferenceOracle is IERCZKMLVerifier {
 
     /// @notice Does every check of `verifyInference` except those on the caller and the pause, and records
     /// nothing.
-    /// @dev Whether the request may be recorded now is looked at last: a nonce or a deadline is refused of a proof
-    /// that holds only.
+    /// @dev Whether the request may be recorded now is looked at last: with a verifier whose errors are its own, a
+    /// nonce or a deadline is refused of a proof that holds only.
     function checkInference(
         uint256 modelId,
         bytes32 inputCommitment,
