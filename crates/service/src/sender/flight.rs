@@ -1,5 +1,6 @@
 //! What this process knows of a proof under way, beside what the databases say.
 
+use alloy::primitives::B256;
 use verdict_relayer::JobId;
 
 use crate::{
@@ -19,6 +20,8 @@ pub(super) struct Flight {
     pub(super) told: Option<Reason>,
     /// What it was last seen as.
     pub(super) seen: Option<State>,
+    /// The transaction whose cost was last written down.
+    pub(super) paid: Option<B256>,
     /// When its record was first missed.
     pub(super) missed_ms: Option<u64>,
     /// When the relayer may be asked to try again, and how long it waited last.
@@ -35,6 +38,7 @@ impl Flight {
             // Whatever an earlier process said of it is forgotten when it goes on.
             told: Some(Reason::new(ReasonCode::Chain, "")),
             seen: None,
+            paid: None,
             missed_ms: None,
             again_ms: 0,
             wait_ms: 0,

@@ -340,7 +340,8 @@ impl Sender {
                     self.seen(id, State::Submitted, &Outcome::Submitted).await?;
                     // A transaction to itself that took its place is paid for, too.
                     if let Some(receipt) = &status.receipt {
-                        self.store.paid(&self.transaction(receipt), KEPT_MS).await?;
+                        let transaction = self.transaction(receipt);
+                        self.paid(id, &transaction).await?;
                     }
                 }
                 match failed.get(&job).or(status.note.as_ref()) {
@@ -353,9 +354,7 @@ impl Sender {
             JobState::Included => {
                 if let Some(receipt) = &status.receipt {
                     let transaction = self.transaction(receipt);
-                    if self.flights.get(id).is_some_and(|f| f.seen != Some(State::Included)) {
-                        self.store.paid(&transaction, KEPT_MS).await?;
-                    }
+                    self.paid(id, &transaction).await?;
                     let outcome = Outcome::Included(transaction);
                     self.seen(id, State::Included, &outcome).await?;
                     self.free(id).await?;
@@ -365,6 +364,16 @@ impl Sender {
                 let span = self.span(id, |_| true, || tracing::info_span!("conclude"));
                 self.conclude(id, &status).instrument(span).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Remembers what a transaction of a proof took, once; another one may take its place in a block.
+    async fn paid(&mut self, id: &str, transaction: &Transaction) -> Result<(), StoreError> {
+        let Some(flight) = self.flights.get_mut(id) else { return Ok(()) };
+        if flight.paid != Some(transaction.hash) {
+            self.store.paid(transaction, KEPT_MS).await?;
+            flight.paid = Some(transaction.hash);
         }
         Ok(())
     }
@@ -384,6 +393,10 @@ impl Sender {
 
     /// The relayer is done with it: what the oracle holds decides.
     async fn conclude(&mut self, id: &str, status: &JobStatus) -> Result<(), RoundError> {
+        let transaction = status.receipt.as_ref().map(|receipt| self.transaction(receipt));
+        if let Some(transaction) = &transaction {
+            self.paid(id, transaction).await?;
+        }
         let Some(flight) = self.flights.get(id) else { return Ok(()) };
         let relay = &flight.relay;
         let Some(deployment) = self.deployment(relay) else { return Ok(()) };
@@ -394,10 +407,6 @@ impl Sender {
                 return Ok(self.end(id, state, reason).await?);
             }
         };
-        let transaction = status.receipt.as_ref().map(|receipt| self.transaction(receipt));
-        if let Some(transaction) = &transaction {
-            self.store.paid(transaction, KEPT_MS).await?;
-        }
         let (state, reason) = match submission.recorded(&self.chain).await {
             Ok(Some(_))
                 if status.state != JobState::Finalized && !self.lasts(&submission).await =>
