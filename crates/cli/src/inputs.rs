@@ -144,6 +144,7 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel>
         objective: options.optimize.objective(),
         decimals: options.decimals,
         batch: options.batch,
+        totals: options.totals,
     };
     Ok(file.plan(&ranges, &plan_options)?.with_categories(&inputs))
 }

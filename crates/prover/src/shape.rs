@@ -61,6 +61,10 @@ pub struct GraphShape {
     /// Whether products of two values are proven.
     #[serde(default, skip_serializing_if = "is_false")]
     pub products: bool,
+    /// Whether the outputs that are stated are sums over all inferences of the batch, and inputs,
+    /// if they are committed, one list. Only the layout depends on it, not the contract.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub totals: bool,
 }
 
 impl GraphShape {
@@ -76,6 +80,7 @@ impl GraphShape {
             segment_lanes: 0,
             committed: false,
             products: false,
+            totals: false,
         }
     }
 }
@@ -149,6 +154,15 @@ impl Shape {
                     ("committed", 1, "0 where no inputs are stated: set public_inputs");
                 return Err(ShapeError { field, value, constraint });
             }
+            if graph.totals {
+                check(graph.batch > 1, "batch", graph.batch, "at least 2 where totals are stated")?;
+                check(
+                    graph.committed || !self.public_inputs,
+                    "public_inputs",
+                    usize::from(self.public_inputs),
+                    "0 where totals are stated, or inputs committed",
+                )?;
+            }
             let segments = graph.segment_lanes;
             check(segments <= 64, "segment_lanes", segments, "at most 64")?;
             // More than a pre-activation has limbs only where paths compare with them.
@@ -211,6 +225,16 @@ impl Shape {
     /// Inferences that one proof is of, T.
     pub fn batch(&self) -> usize {
         self.graph.map_or(1, |graph| graph.batch)
+    }
+
+    /// Whether outputs are stated as sums over all inferences.
+    pub fn totals(&self) -> bool {
+        self.graph.is_some_and(|graph| graph.totals)
+    }
+
+    /// How often public words are stated: once for each inference, or once for all of them.
+    pub fn statements(&self) -> usize {
+        if self.totals() { 1 } else { self.batch() }
     }
 
     /// Lanes of the node table, W; 0 in circuits that prove no paths of trees.
@@ -313,7 +337,7 @@ impl fmt::Display for Shape {
         write!(f, "{kind}-b{limb_bits}-r{limbs}-n{shift_limbs}-c{lanes}")?;
         if let Some(graph) = graph {
             let GraphShape { limb_columns, packed, batch, node_lanes, path_lanes, .. } = graph;
-            let GraphShape { windows, segment_lanes, products, .. } = graph;
+            let GraphShape { windows, segment_lanes, products, totals, .. } = graph;
             write!(f, "-m{limb_columns}-e{packed}")?;
             if *batch > 1 {
                 write!(f, "-t{batch}")?;
@@ -332,6 +356,9 @@ impl fmt::Display for Shape {
             }
             if *products {
                 f.write_str("-mul")?;
+            }
+            if *totals {
+                f.write_str("-sum")?;
             }
         }
         match (public_inputs, self.committed()) {

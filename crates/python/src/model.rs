@@ -40,6 +40,8 @@ struct Options {
     target_error: Option<f64>,
     decimals: Option<u32>,
     batch: Option<usize>,
+    #[serde(default)]
+    totals: bool,
     optimize: Optimize,
     crosscheck: bool,
     public_weights: bool,
@@ -156,6 +158,7 @@ fn plan(file: ModelFile, options: &Options) -> Outcome<PlannedModel> {
         },
         decimals: options.decimals,
         batch: options.batch,
+        totals: options.totals,
     };
     let weights = if options.public_weights { Weights::Public } else { Weights::Hidden };
     let planned = file.plan(&ranges, &plan_options)?;

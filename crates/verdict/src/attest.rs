@@ -244,7 +244,7 @@ pub async fn attest(
         registry: policy.signers,
         subject: request.subject,
         schema: policy.schema,
-        inputs: inputs_hash(&setup.manifest().input_words(request.input, request.salt)?),
+        inputs: inputs_hash(&setup.manifest().input_words(&[request.input], request.salt)?),
         issued_at: now.saturating_sub(CLOCK_LAG),
         valid_until: now.saturating_add(request.valid_for),
     };

@@ -103,10 +103,10 @@ pub enum CommitmentError {
     /// No salt is given.
     #[error("the setup's proofs state a commitment to inputs, and no salt is given")]
     NoSalt,
-    /// Not one for each inference.
-    #[error("{got} commitments for {expected} inferences")]
+    /// Not as many as there are commitments in a proof.
+    #[error("{got} commitments where a proof states {expected}")]
     Count {
-        /// Number of inferences.
+        /// Number that a proof states.
         expected: usize,
         /// Commitments given.
         got: usize,
@@ -151,20 +151,27 @@ impl CommitmentError {
     }
 }
 
-/// Commits to the inputs of each inference with fresh salts.
+/// Commits to the inputs of each inference with fresh salts; where totals are stated, with one to
+/// those of all.
 ///
 /// # Errors
 /// The setup's proofs state no commitment; inputs that do not fit the model.
 pub fn commit(setup: &PublicSetup, inputs: &[impl AsRef<[f64]>]) -> Result<Vec<Commitment>, Error> {
-    let commit = |inputs: &_| {
+    let commit = |inputs: &[_]| {
         let salt = Salt::random();
-        let commitment = setup.manifest().commitment(AsRef::as_ref(inputs), salt)?;
+        let commitment = setup.manifest().commitment(inputs, salt)?;
         Ok(Commitment { commitment, salt })
     };
-    inputs.iter().map(commit).collect()
+    inputs.chunks(together(setup, inputs.len())).map(commit).collect()
 }
 
-/// The salts of commitments to the inputs of each inference.
+/// Of how many of `inferences` one commitment is.
+fn together(setup: &PublicSetup, inferences: usize) -> usize {
+    if setup.manifest().shape.totals() { inferences.max(1) } else { 1 }
+}
+
+/// The salts of commitments to the inputs of each inference, or of the one to those of all where
+/// totals are stated.
 ///
 /// # Errors
 /// Not as many commitments as inferences; one of other inputs.
@@ -173,12 +180,13 @@ pub fn salts(
     inputs: &[impl AsRef<[f64]>],
     commitments: &[Commitment],
 ) -> Result<Vec<Salt>, Error> {
-    let (expected, got) = (inputs.len(), commitments.len());
+    let inferences = inputs.chunks(together(setup, inputs.len()));
+    let (expected, got) = (inferences.len(), commitments.len());
     if expected != got {
         return Err(CommitmentError::Count { expected, got }.into());
     }
-    for (index, (inputs, own)) in inputs.iter().zip(commitments).enumerate() {
-        if setup.manifest().commitment(inputs.as_ref(), own.salt)? != own.commitment {
+    for (index, (inputs, own)) in inferences.zip(commitments).enumerate() {
+        if setup.manifest().commitment(inputs, own.salt)? != own.commitment {
             return Err(CommitmentError::Other { index }.into());
         }
     }

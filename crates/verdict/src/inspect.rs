@@ -61,7 +61,7 @@ impl Inspection {
             verification_gas: verification_gas(plan)?,
             error: plan.error,
             public_inputs: public_inputs(plan),
-            output: plan.quantized.output.clone(),
+            output: plan.output(),
             dominated_by: costs.dominant(),
             costs,
             considered: plan.considered.clone(),

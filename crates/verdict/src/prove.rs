@@ -113,8 +113,8 @@ impl Prover {
     }
 
     /// Proves a batch of inferences in one proof and verifies it. The proof answers
-    /// `requests`, one for each inference in the same order, or none. Where inputs are committed,
-    /// each inference has a salt, see [`crate::salts`].
+    /// `requests`, one for each inference in the same order, or none; where totals are stated, one
+    /// in all. Where inputs are committed, each commitment has a salt, see [`crate::salts`].
     ///
     /// # Errors
     /// As [`Self::prove`]; the setup is for another number of inferences, or there are not
@@ -126,18 +126,22 @@ impl Prover {
         requests: &[ScoreRequest],
     ) -> Result<ProofBundle, Error> {
         let (expected, got) = (inputs.len(), requests.len());
+        let manifest = self.public.manifest();
+        // Totals are one statement about all inferences.
+        let each = if manifest.shape.totals() { inputs.len().max(1) } else { 1 };
+        let expected = expected / each;
         if got != 0 && got != expected {
             return Err(Error::Requests { expected, got });
         }
         let inputs = self.encode(inputs)?;
-        if salts.is_empty() && self.public.manifest().shape.committed() {
+        if salts.is_empty() && manifest.shape.committed() {
             return Err(CommitmentError::NoSalt.into());
         }
-        let about = |(index, (inputs, request)): (usize, (&Vec<i64>, &ScoreRequest))| {
-            let words = self.public.manifest().words_of(inputs, salts.get(index).copied())?;
+        let about = |(index, (inputs, request)): (usize, (&[Vec<i64>], &ScoreRequest))| {
+            let words = manifest.words_of(inputs, salts.get(index).copied())?;
             Ok(request.about(&words))
         };
-        let requests = inputs.iter().zip(requests).enumerate().map(about);
+        let requests = inputs.chunks(each).zip(requests).enumerate().map(about);
         let requests = requests.collect::<Result<Vec<_>, Error>>()?;
         let context = match &requests[..] {
             [] => U256::ZERO,
@@ -161,8 +165,8 @@ impl Prover {
     /// # Errors
     /// As [`Self::prove_batch`].
     pub fn time_proof(&self, inputs: &[impl AsRef<[f64]>]) -> Result<Duration, Error> {
-        let committed = self.public.manifest().shape.committed();
-        let salts = vec![0; if committed { inputs.len() } else { 0 }];
+        let shape = &self.public.manifest().shape;
+        let salts = vec![0; if shape.committed() { shape.statements() } else { 0 }];
         let inputs = self.encode(inputs)?;
         let start = Instant::now();
         prove_batch(&self.engine, &self.keys, &inputs, &salts, &[0; 32], OsRng)?;

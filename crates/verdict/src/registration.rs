@@ -46,8 +46,8 @@ impl Registration {
     ) -> Result<Self, DeployError> {
         let key_hash = manifest.verifier.key_hash;
         let (layout, output) = (manifest.public_values(), &manifest.output);
-        // Of one inference; the manifest counts those of all.
-        let batch = manifest.shape.batch().max(1);
+        // Of one inference; the manifest counts those of all. Totals are recorded like one.
+        let batch = manifest.shape.statements();
         let narrow = |what, value: usize| {
             let limit = u64::from(u16::MAX);
             u16::try_from(value).map_err(|_| DeployError::TooLarge {

@@ -104,10 +104,10 @@ pub(crate) fn check_claims(
         return Err(VerifyError::Count { what: "public values", expected, got });
     };
     let outputs = check_outputs(&manifest.output, &parts, bundle)?;
-    let batch = manifest.shape.batch();
+    let (batch, statements) = (manifest.shape.batch(), manifest.shape.statements());
     let requests = usize::from(bundle.request.is_some()) + bundle.requests.len();
-    if requests != 0 && requests != batch {
-        return Err(VerifyError::Count { what: "requests", expected: batch, got: requests });
+    if requests != 0 && requests != statements {
+        return Err(VerifyError::Count { what: "requests", expected: statements, got: requests });
     }
     let verified = Verified {
         model: manifest.model.name.clone(),

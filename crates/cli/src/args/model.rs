@@ -64,6 +64,10 @@ pub(crate) struct ModelOptions {
     /// Make one proof of N inferences, which `prove --batch` takes together
     #[arg(long, value_name = "N")]
     pub(crate) batch: Option<usize>,
+    /// State the sum of each output over the batch instead of N outputs, and one commitment to
+    /// all inputs, if they are committed
+    #[arg(long, requires = "batch")]
+    pub(crate) totals: bool,
     /// Do not let tract run the file as well and compare: for a model that tract itself gets
     /// wrong. Nothing else tells then that what is proven is what the file means, and the
     /// setup's manifest says so

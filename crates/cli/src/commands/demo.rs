@@ -109,6 +109,7 @@ pub(crate) fn example_options(example: &Path) -> ModelOptions {
         target_error: None,
         decimals: None,
         batch: None,
+        totals: false,
         no_crosscheck: false,
         optimize: Optimize::Balanced,
     }

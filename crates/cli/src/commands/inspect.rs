@@ -87,7 +87,7 @@ fn listed(names: &[String]) -> String {
 pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String> {
     let (model, plan) = (planned.model(), planned.plan());
     let estimate = &plan.estimate;
-    let output = &plan.quantized.output;
+    let output = plan.output();
     let unit = 10f64.powi(output.decimals as i32);
     let mut lines = table(&[
         ("model", format!("{}, {} parameters", model.name, grouped(model.parameters() as u64))),

@@ -190,7 +190,8 @@ impl Layout {
 pub struct Witness {
     /// Context, public inputs, outputs.
     pub instances: Vec<Fr>,
-    /// What the graph gives; in a batch, each output of all inferences before the next.
+    /// What the graph gives; in a batch, each output of all inferences before the next, or its
+    /// total.
     pub outputs: Vec<i64>,
     first: First,
 }
@@ -222,7 +223,7 @@ impl Witness {
     ///
     /// # Errors
     /// Not as many inferences as the layout's batch; inputs that are out of range or not as
-    /// many as the graph's; if inputs are committed, not as many salts as inferences, else any.
+    /// many as the graph's; if inputs are committed, not as many salts as commitments, else any.
     pub fn batch(
         layout: &Layout,
         graph: &IntegerGraph,
@@ -235,7 +236,8 @@ impl Witness {
         if expected != got {
             return Err(WrongBatch { expected, got }.into());
         }
-        let (salted, got) = (if shape.committed() { expected } else { 0 }, salts.len());
+        let statements = shape.statements();
+        let (salted, got) = (if shape.committed() { statements } else { 0 }, salts.len());
         if salted != got {
             return Err(IntegerError::Salts { expected: salted, got });
         }
@@ -250,14 +252,23 @@ impl Witness {
             gaps.push(trace.gaps);
             outputs.push(trace.outputs);
         }
-        let (integers, outputs) = (interleave(&values), interleave(&outputs));
-        let public = PublicValues::new(shape, graph.stated_len(), outputs.len() / expected);
+        let count = outputs.first().map_or(0, Vec::len);
+        let outputs = match shape.totals() {
+            true => (0..count).map(|at| outputs.iter().map(|own| own[at]).sum()).collect(),
+            false => interleave(&outputs),
+        };
+        let integers = interleave(&values);
+        let public = PublicValues::new(shape, graph.stated_len(), count);
         let stated: Vec<_> = inputs.iter().map(|inputs| graph.stated(inputs.as_ref())).collect();
         let first = match &layout.rows {
             Rows::Chain(rows) => First::Chain(chain::FirstPhase::new(rows, &integers)),
             Rows::Graph(rows) => {
-                let hashed: Vec<_> =
-                    stated.iter().zip(salts).map(|(own, salt)| public.hashed(own, *salt)).collect();
+                // Of a list only the first inference's element has the salt.
+                let hash = |(index, own): (usize, &Vec<i64>)| public.hashed(own, salt_of(index));
+                let hashed: Vec<_> = match shape.committed() {
+                    true => stated.iter().enumerate().map(hash).collect(),
+                    false => Vec::new(),
+                };
                 let gaps = interleave(&gaps);
                 First::Graph(graph::FirstPhase::new(rows, &integers, &gaps, &hashed))
             }
@@ -466,7 +477,8 @@ fn integers(
         };
         z.iter().enumerate().map(value)
     });
-    given.chain(made).collect()
+    let totals = trace.outputs.iter().filter(|_| shape.totals()).map(|x| (x << shift, *x));
+    given.chain(made).chain(totals).collect()
 }
 
 /// The first element of every list, then the second of every list, and so on; all lists are

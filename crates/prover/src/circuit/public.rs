@@ -23,8 +23,11 @@ pub struct PublicValues {
     bits: u32,
     /// Number of outputs, a word each.
     outputs: usize,
-    /// Number of inferences.
-    batch: usize,
+    /// Number of inferences that each word is stated of: all, or one that stands for all where
+    /// outputs are totals.
+    statements: usize,
+    /// Number of inferences, of a hash of whose inputs there is one.
+    hashed_together: usize,
     /// Whether a hash of the inputs' words is stated instead of them.
     committed: bool,
 }
@@ -38,8 +41,9 @@ impl PublicValues {
         let bits = shape.value_bits();
         let per_word = if shape.graph.is_some() { CELL_BITS / bits as usize } else { 1 };
         let inputs = if shape.public_inputs { inputs } else { 0 };
-        let (batch, committed) = (shape.batch(), shape.committed());
-        Self { inputs, per_word, bits, outputs, batch, committed }
+        let (statements, committed) = (shape.statements(), shape.committed());
+        let hashed_together = shape.batch() / statements;
+        Self { inputs, per_word, bits, outputs, statements, hashed_together, committed }
     }
 
     /// Number of words that state the inputs of one inference.
@@ -50,12 +54,12 @@ impl PublicValues {
 
     /// Number of words that state inputs.
     pub fn input_words(&self) -> usize {
-        self.words_each().saturating_mul(self.batch)
+        self.words_each().saturating_mul(self.statements)
     }
 
     /// Number of words that state outputs.
     pub fn output_words(&self) -> usize {
-        self.outputs.saturating_mul(self.batch)
+        self.outputs.saturating_mul(self.statements)
     }
 
     /// Number of instances, the context included.
@@ -81,15 +85,24 @@ impl PublicValues {
         inputs[..self.inputs.min(inputs.len())].chunks(self.per_word).map(<[T]>::to_vec).collect()
     }
 
-    /// Of committed inputs, what their hash is of: what the salt is in, then their words.
-    pub(super) fn hashed(&self, inputs: &[i64], salt: u128) -> Vec<Fr> {
-        let words = self.words(inputs).into_iter();
-        std::iter::once(first_element(self.inputs, salt)).chain(words).collect()
+    /// Number of inferences whose inputs one commitment is of.
+    pub fn hashed_together(&self) -> usize {
+        self.hashed_together
     }
 
-    /// What commits to the `inputs` of one inference with a salt.
-    pub fn commitment(&self, inputs: &[i64], salt: u128) -> Fr {
-        self.hashed(inputs, salt).into_iter().reduce(poseidon2).unwrap_or_default()
+    /// Of committed inputs, what their hash is of: what the salt is in, then their words. Of a
+    /// list's inferences after the first, that first element is what the hash so far is.
+    pub(super) fn hashed(&self, inputs: &[i64], salt: u128) -> Vec<Fr> {
+        let words = self.words(inputs).into_iter();
+        let first = first_element(self.inputs, self.hashed_together, salt);
+        std::iter::once(first).chain(words).collect()
+    }
+
+    /// What commits with a salt to the inputs of as many inferences as one commitment is of.
+    pub fn commitment(&self, inputs: &[impl AsRef<[i64]>], salt: u128) -> Fr {
+        let first = first_element(self.inputs, self.hashed_together, salt);
+        let words = inputs.iter().flat_map(|own| self.words(own.as_ref()));
+        words.fold(first, poseidon2)
     }
 
     /// The words of the `inputs` of one inference that may be public, which state them or are
@@ -119,9 +132,9 @@ impl PublicValues {
         (inputs.len() == self.inputs && self.words(&inputs) == words).then_some(inputs)
     }
 
-    /// All instances of a run on the inputs of each inference, which have the `salts` if they are
-    /// committed. `outputs` are those of all
-    /// inferences, each output of all before the next.
+    /// All instances of a run on the inputs of each inference, whose commitments have the `salts`,
+    /// if there are any. `outputs` are those of all
+    /// inferences, each output of all before the next, or totals.
     pub fn instances(
         &self,
         context: Fr,
@@ -129,14 +142,13 @@ impl PublicValues {
         salts: &[u128],
         outputs: &[i64],
     ) -> Vec<Fr> {
-        let words = |(index, inputs): (usize, &_)| {
-            let inputs: &[i64] = AsRef::as_ref(inputs);
-            match salts.get(index) {
-                Some(salt) if self.committed => vec![self.commitment(inputs, *salt)],
-                _ => self.words(inputs),
-            }
+        let words = |(index, inputs): (usize, &[_])| match (salts.get(index), inputs) {
+            (Some(salt), _) if self.committed => vec![self.commitment(inputs, *salt)],
+            (_, [inputs]) => self.words(AsRef::as_ref(inputs)),
+            // Of several, nothing but a commitment is stated.
+            _ => vec![],
         };
-        let words: Vec<_> = inputs.iter().enumerate().map(words).collect();
+        let words: Vec<_> = inputs.chunks(self.hashed_together).enumerate().map(words).collect();
         let outputs = outputs.iter().map(|output| field(*output));
         std::iter::once(context).chain(interleave(&words)).chain(outputs).collect()
     }

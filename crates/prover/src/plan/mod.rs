@@ -26,7 +26,8 @@ use crate::{
     figures::coarse,
     graph::{Graph, Node, Op},
     quantize::{
-        Arguments, ErrorReport, Functions, Precision, QuantizeError, Quantized, Quantizer, Ranges,
+        Arguments, ErrorReport, Functions, OutputSchema, Precision, QuantizeError, Quantized,
+        Quantizer, Ranges,
     },
     shape::{GraphShape, Shape, ShapeError},
 };
@@ -124,6 +125,9 @@ pub struct PlanOptions {
     pub decimals: Option<u32>,
     /// Inferences that one proof is of; one if not given.
     pub batch: Option<usize>,
+    /// Whether sums of the outputs over the batch are stated instead of them.
+    #[serde(default)]
+    pub totals: bool,
 }
 
 /// A model with its shape.
@@ -145,6 +149,17 @@ pub struct Plan {
     pub estimate: Estimate,
     /// Every candidate that met the target, cheapest first.
     pub considered: Vec<Candidate>,
+}
+
+impl Plan {
+    /// How the words of outputs that a proof states are read: those of each inference, or the
+    /// totals of all.
+    pub fn output(&self) -> OutputSchema {
+        let own = &self.quantized.output;
+        let terms = (self.shape.batch() / self.shape.statements()) as i64;
+        let (min, max) = (own.min.saturating_mul(terms), own.max.saturating_mul(terms));
+        OutputSchema { min, max, ..own.clone() }
+    }
 }
 
 /// A shape that would do.
@@ -492,6 +507,7 @@ fn quantizers<'a>(
 /// models need.
 fn shapes_of(format: &Shape, options: &PlanOptions, quantizer: &Quantizer<'_>) -> Vec<Shape> {
     let (batch, committed) = (options.batch.unwrap_or(1), options.committed);
+    let totals = options.totals;
     let (has_paths, windows) = (quantizer.has_paths(), quantizer.has_windows());
     let (has_tables, products) = (quantizer.has_tables(), quantizer.has_products());
     let more = has_paths || windows || has_tables || products || committed;
@@ -503,7 +519,7 @@ fn shapes_of(format: &Shape, options: &PlanOptions, quantizer: &Quantizer<'_>) -
     };
     let chain = chain.iter().map(|lanes| Shape { lanes: *lanes, ..*format });
     // As many weights in a cell as it holds; limbs in as few rows as a column more saves.
-    let most = GraphShape { windows, committed, ..GraphShape::new(format.limbs, 1) };
+    let most = GraphShape { windows, committed, totals, ..GraphShape::new(format.limbs, 1) };
     let packed = Shape { graph: Some(most), ..*format }.most_packed();
     let tables: Vec<(usize, usize)> = match has_paths {
         true => {

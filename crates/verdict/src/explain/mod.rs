@@ -10,7 +10,7 @@ mod ledger;
 mod scene;
 mod table;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::Serialize;
 use verdict_codegen::{
@@ -94,19 +94,20 @@ impl GasReport {
 }
 
 /// What decides what a verification costs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Circuit<'a> {
     shape: &'a Shape,
     opening: Opening,
     k: u32,
     input: &'a InputSchema,
-    output: &'a OutputSchema,
+    output: Cow<'a, OutputSchema>,
 }
 
 impl<'a> From<&'a PublicSetup> for Circuit<'a> {
     fn from(setup: &'a PublicSetup) -> Self {
         let manifest = setup.manifest();
-        let (shape, input, output) = (&manifest.shape, &manifest.input, &manifest.output);
+        let (shape, input) = (&manifest.shape, &manifest.input);
+        let output = Cow::Borrowed(&manifest.output);
         Self { shape, opening: manifest.opening, k: manifest.k, input, output }
     }
 }
@@ -114,23 +115,24 @@ impl<'a> From<&'a PublicSetup> for Circuit<'a> {
 impl<'a> From<&'a PlannedModel> for Circuit<'a> {
     fn from(planned: &'a PlannedModel) -> Self {
         let plan = planned.plan();
-        let (input, output) = (&plan.quantized.input, &plan.quantized.output);
+        let (input, output) = (&plan.quantized.input, Cow::Owned(plan.output()));
         Self { shape: &plan.shape, opening: plan.opening, k: plan.k, input, output }
     }
 }
 
 impl Circuit<'_> {
     fn public_values(&self) -> PublicValues {
-        public_values(self.shape, self.input, self.output)
+        public_values(self.shape, self.input, &self.output)
     }
 
-    fn batch(&self) -> usize {
-        self.shape.batch().max(1)
+    /// Inferences that are stated one by one.
+    fn statements(&self) -> usize {
+        self.shape.statements()
     }
 
     /// Bits that are used of each input word of one inference.
     fn word_bits(&self) -> Vec<u32> {
-        let words = self.public_values().inputs / self.batch();
+        let words = self.public_values().inputs / self.statements();
         if self.shape.committed() {
             return vec![256; words];
         }
@@ -162,7 +164,7 @@ pub fn explain<'a>(circuit: impl Into<Circuit<'a>>, code: &Bytecode) -> Result<G
         later: Gas::default(),
         first: Gas::default(),
         verifier_alone: Gas::default(),
-        inferences: circuit.batch(),
+        inferences: circuit.statements(),
         verifier_created: Gas::default(),
         key_created: Gas::default(),
     };

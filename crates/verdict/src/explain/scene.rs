@@ -66,7 +66,7 @@ impl Scene {
         let oracle = machine.create(inference_oracle_init_code(registry, CALLER, TIME_TO_LIVE)?)?;
         let at = machine.create(code.creation.clone().into())?;
         let values = circuit.public_values();
-        let batch = circuit.batch();
+        let batch = circuit.statements();
         let key_hash = B256::from(key_hash(key.key_payload()));
         let commitment = ModelCommitment {
             modelHash: B256::repeat_byte(1),
@@ -139,7 +139,7 @@ impl Scene {
     }
 
     fn statement(&self, circuit: &Circuit<'_>, seed: u8, nonce: u64) -> Statement {
-        let batch = circuit.batch();
+        let batch = circuit.statements();
         let words = circuit.word_bits().into_iter().flat_map(|bits| vec![word(bits); batch]);
         let words: Vec<B256> = words.collect();
         let request = |index: usize| {

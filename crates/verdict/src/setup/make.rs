@@ -169,7 +169,7 @@ fn manifest(planned: &PlannedModel, srs: &Srs, keys: &Keys, verifier: VerifierIn
         k: plan.k,
         weights: planned.weights(),
         input: plan.quantized.input.clone(),
-        output: plan.quantized.output.clone(),
+        output: plan.output(),
         precision: plan.precision,
         error,
         reading,

@@ -13,8 +13,10 @@ use sha2::{Digest, Sha256};
 use verdict_contracts::PublicValues;
 use verdict_kzg::{protocol::Opening, transcript::to_be_bytes};
 use verdict_prover::{
-    circuit,
+    circuit::{self, WrongBatch},
+    integer::IntegerError,
     onnx::crosscheck::Reading,
+    prove::ProveError,
     quantize::{ErrorReport, InputSchema, OutputSchema, Precision},
     samples::InputTensor,
     shape::Shape,
@@ -180,33 +182,51 @@ impl Manifest {
     }
 
     /// The words in which a proof of an inference on `inputs` states them, with their salt if
-    /// they are committed; none if they are private.
+    /// they are committed; none if they are private. Where totals are stated, the inputs are those
+    /// of every inference of the batch, else of one.
     ///
     /// # Errors
-    /// The inputs do not fit the model or its declared ranges; they are committed and no salt is
-    /// given.
-    pub fn input_words(&self, inputs: &[f64], salt: Option<Salt>) -> Result<Vec<B256>, Error> {
-        self.words_of(&self.input.encode(inputs)?, salt)
+    /// The inputs do not fit the model or its declared ranges; they are not of as many inferences;
+    /// they are committed and no salt is given.
+    pub fn input_words(
+        &self,
+        inputs: &[impl AsRef<[f64]>],
+        salt: Option<Salt>,
+    ) -> Result<Vec<B256>, Error> {
+        let encoded = inputs.iter().map(|own| self.input.encode(own.as_ref()));
+        self.words_of(&encoded.collect::<Result<Vec<_>, _>>()?, salt)
     }
 
     /// The same of inputs that are integers already.
-    pub(crate) fn words_of(&self, inputs: &[i64], salt: Option<Salt>) -> Result<Vec<B256>, Error> {
-        let stated = self.input.stated(inputs);
-        let public = circuit::PublicValues::new(&self.shape, stated.len(), self.output.count);
-        let words = match (self.shape.committed(), salt) {
-            (true, Some(salt)) => vec![public.commitment(&stated, salt.to_integer())],
-            (true, None) => return Err(CommitmentError::NoSalt.into()),
-            (false, _) => public.words(&stated),
+    pub(crate) fn words_of(
+        &self,
+        inputs: &[impl AsRef<[i64]>],
+        salt: Option<Salt>,
+    ) -> Result<Vec<B256>, Error> {
+        let stated: Vec<_> = inputs.iter().map(|own| self.input.stated(own.as_ref())).collect();
+        let each = stated.first().map_or(0, Vec::len);
+        let public = circuit::PublicValues::new(&self.shape, each, self.output.count);
+        let (expected, got) = (public.hashed_together(), inputs.len());
+        if expected != got {
+            return Err(ProveError::from(IntegerError::from(WrongBatch { expected, got })).into());
+        }
+        let words = match (self.shape.committed(), salt, &stated[..]) {
+            (true, Some(salt), stated) => vec![public.commitment(stated, salt.to_integer())],
+            (true, None, _) => return Err(CommitmentError::NoSalt.into()),
+            (false, _, [stated]) => public.words(stated),
+            // Of totals no inputs are stated but in a commitment.
+            (false, ..) => Vec::new(),
         };
         Ok(words.iter().map(|word| B256::from(to_be_bytes(word))).collect())
     }
 
-    /// The word that commits to `inputs` with a salt.
+    /// The word that commits to `inputs` with a salt: those of one inference or, where totals are
+    /// stated, of every inference of the batch.
     ///
     /// # Errors
-    /// The inputs do not fit the model or its declared ranges; the setup's proofs state no
-    /// commitment.
-    pub fn commitment(&self, inputs: &[f64], salt: Salt) -> Result<B256, Error> {
+    /// The inputs do not fit the model or its declared ranges, or are not of as many inferences;
+    /// the setup's proofs state no commitment.
+    pub fn commitment(&self, inputs: &[impl AsRef<[f64]>], salt: Salt) -> Result<B256, Error> {
         if !self.shape.committed() {
             return Err(CommitmentError::NotCommitted.into());
         }

@@ -61,6 +61,7 @@ impl Manifest {
             committed: self.shape.committed(),
             decimals: self.precision.decimals,
             batch: Some(self.shape.batch()).filter(|batch| *batch > 1),
+            totals: self.shape.totals(),
             ..PlanOptions::default()
         }
     }

@@ -138,6 +138,20 @@ pub(super) struct Packed {
 }
 
 impl Node<'_> {
+    /// Values equal to those with these numbers, in circuits that drop `shift` bits.
+    pub(in crate::circuit) fn copy(values: &[u32], shift: u32) -> Self {
+        let terms = (0..values.len()).map(|index| (index, 1 << shift)).collect();
+        let rows = SparseRows { starts: (0..=values.len()).collect(), terms };
+        Self {
+            making: Making::Rescaled,
+            bias: Cow::Owned(vec![0; values.len()]),
+            maps: vec![Map { values: values.to_vec(), rows: Rows::Sparse(Cow::Owned(rows)) }],
+            windows: None,
+            order: None,
+            alike: 1,
+        }
+    }
+
     /// Number of values that it makes.
     pub(in crate::circuit) fn values(&self) -> usize {
         match self.making {

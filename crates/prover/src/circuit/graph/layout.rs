@@ -34,12 +34,19 @@
 //!
 //! ```text
 //! rows 0 … m       instances: each row holds the place of the next one's equation
-//! rows m …         the biases of every stripe, then a swap, which counts them
+//! rows m …         where totals are stated, their constants and a swap; then
+//!                  the biases of every stripe, then a swap, which counts them
 //! paths            of each tree the steps, then a swap, which counts the leaf; see `paths`
 //! hash             of committed inputs; see `committed`
 //! blocks           inputs, the salt of committed ones, then results in the order of the
 //!                  nodes; the end row of one block may be the first row of the next
 //! ```
+//!
+//! **Totals.** A word may state the sum of a value over all inferences of a batch. Its equation
+//! counts once, with σ^0: the reading of that value is not carried from one inference to the next,
+//! but made again on each of its value rows, so that what it adds up to is coefficient·Σ_t x_t.
+//! No other equation reads such a value. What is constant in equations that count once, the 1 of
+//! an instance's row and e_0 of a hash, is counted by a swap of one row, before the biases.
 //!
 //! In a batch, swaps of instances and of biases, value rows, end rows, and those above them
 //! that hold limbs, stand T times, an inference each. Weights stand on the last of them
@@ -78,6 +85,11 @@ pub struct Layout {
     pub products: Vec<usize>,
     /// Rows on which a sum meets the constant 1 or an instance.
     pub swaps: Vec<usize>,
+    /// The first of the rows on which the biases meet the constant 1.
+    pub bias_swap: usize,
+    /// Values that an equation which counts once reads: not carried from one inference to the
+    /// next. In order.
+    pub uncarried: Vec<usize>,
     /// The stripe on every active row (trailing zeros left out).
     pub stripes: Vec<u32>,
     /// For each lane, the weight on every active row (trailing zeros left out).
@@ -160,6 +172,8 @@ struct Schedule<'a> {
     words: Vec<Place>,
     /// What a hash of committed inputs is of: the salt's element, then words.
     hashed: Vec<Place>,
+    /// What links the hashes of several inferences, where one hash is of all of them.
+    link: Option<Place>,
     nodes: Vec<Taken>,
     stripes: usize,
     /// Stripes that read each value.
@@ -182,7 +196,8 @@ impl<'a> Schedule<'a> {
         let mut word = || places.take(1, false).place(0);
         let words = claims.words.iter().map(|_| word()).collect();
         let hashed = claims.commitment.iter().flat_map(|own| 0..=own.words.len());
-        let hashed = hashed.map(|_| word()).collect();
+        let hashed: Vec<_> = hashed.map(|_| word()).collect();
+        let link = (shape.totals() && !hashed.is_empty()).then(word);
         let stripe = shape.lanes * shape.packed();
         let take = |node: &Node<'_>| places.take(node.places(stripe), node.windows.is_some());
         let nodes = claims.nodes.iter().map(take).collect();
@@ -192,8 +207,19 @@ impl<'a> Schedule<'a> {
         let stripes = places.stripes();
         let (readers, paths) = (Vec::new(), Paths::extent(claims, &shape));
         let curves = Curves::new(claims);
-        let mut schedule =
-            Self { claims, shape, words, hashed, nodes, stripes, readers, members, paths, curves };
+        let mut schedule = Self {
+            claims,
+            shape,
+            words,
+            hashed,
+            link,
+            nodes,
+            stripes,
+            readers,
+            members,
+            paths,
+            curves,
+        };
         let mut readers = vec![0; claims.values()];
         let mut last = vec![NONE; claims.values()];
         schedule.read(true, |value, place, _| {
@@ -262,9 +288,27 @@ impl<'a> Schedule<'a> {
             .collect()
     }
 
-    /// The first row of biases: the last instance's.
+    /// The last instance's row.
+    fn last_instance(&self) -> usize {
+        self.claims.words.len() * self.shape.statements()
+    }
+
+    /// Stripes of equations that count once for all inferences, and have a constant.
+    fn stated_once(&self) -> usize {
+        let places = self.words.iter().chain(self.hashed.first());
+        let stripes = places.filter(|_| self.shape.totals()).map(|place| place.stripe as usize + 1);
+        stripes.max().unwrap_or(0)
+    }
+
+    /// The row of an equation's constant, which counts once or once an inference.
+    fn constant(&self, place: Place, once: bool) -> usize {
+        let first = if once { self.last_instance() } else { self.first_bias() };
+        first + place.stripe as usize
+    }
+
+    /// The first row of biases: the last instance's, or that of the constants that count once.
     fn first_bias(&self) -> usize {
-        self.claims.words.len() * self.shape.batch()
+        self.last_instance() + self.stated_once()
     }
 
     /// The first row of the bias swap.
@@ -378,26 +422,36 @@ impl Layout {
         let k = schedule.k()?;
         let active = active_rows(&shape, k);
         let (value_rows, _) = schedule.value_rows();
-        let (batch, first_bias) = (shape.batch(), schedule.first_bias());
+        let (batch, totals) = (shape.batch(), shape.totals());
+        let (first_bias, statements) = (schedule.first_bias(), shape.statements());
         let (weights, stripes) = (vec![Vec::new(); shape.lanes], Vec::new());
         let mut cells = Cells { weights, stripes };
 
         let powers = schedule.powers();
         for (word, place) in schedule.words.iter().enumerate() {
-            cells.add(word * batch, *place, Fr::one());
+            cells.add(word * statements, *place, Fr::one());
             // The swap on an instance's row counts the constant 1 as well.
-            cells.add(first_bias + place.stripe as usize, *place, -Fr::one());
+            cells.add(schedule.constant(*place, totals), *place, -Fr::one());
         }
         let committed = schedule.committed();
         if let (Some(own), [salt, elements @ ..]) = (&claims.commitment, &schedule.hashed[..]) {
             // Left sides: e_0, then every word; the hash is taken off the word that states it.
-            cells.add(first_bias + salt.stripe as usize, *salt, -element_zero(own.count));
+            let together = batch / statements;
+            let zero = element_zero(own.count, together);
+            cells.add(schedule.constant(*salt, totals), *salt, -zero);
             cells.add(committed.first - 1, *salt, Fr::one());
             for (word, place) in elements.iter().enumerate() {
                 cells.add(committed.link(word, batch) + batch - 1, *place, Fr::one());
             }
-            let stated = schedule.words[0];
-            cells.add(committed.link(committed.words, batch) - 1, stated, -Fr::one());
+            let (stated, last) = (schedule.words[0], committed.link(committed.words, batch));
+            match schedule.link {
+                None => cells.add(last - 1, stated, -Fr::one()),
+                Some(link) => {
+                    cells.add(committed.first, link, Fr::one());
+                    cells.add(last - 1, link, -Fr::one());
+                    cells.add(last + batch - 2, stated, -Fr::one());
+                }
+            }
         }
         let mut value = claims.inputs;
         let mut products = Vec::new();
@@ -456,6 +510,22 @@ impl Layout {
             cells.add(next[value] - 1, place, weight);
         });
 
+        let mut uncarried = Vec::new();
+        if totals {
+            uncarried.extend(claims.commitment.iter().flat_map(|own| &own.salt));
+            for (word, place) in claims.words.iter().zip(&schedule.words) {
+                let mut unit = Fr::one();
+                for value in word {
+                    uncarried.push(*value);
+                    let first = value_rows[*value as usize];
+                    (first..first + batch - 1).for_each(|row| cells.add(row, *place, unit));
+                    unit *= Fr::from(1u64 << shape.value_bits());
+                }
+            }
+        }
+        let mut uncarried: Vec<usize> = uncarried.into_iter().map(|value| value as usize).collect();
+        uncarried.sort_unstable();
+
         let mut taken = vec![false; active];
         for (value, row) in value_rows.iter().enumerate() {
             taken[*row..*row + schedule.rows_below(value) * batch].fill(true);
@@ -467,10 +537,12 @@ impl Layout {
         // `k` left a free row for every entry.
         let zero_row = free.next().unwrap_or_default();
         let table = free.zip(1..shape.table_size() as u64).collect();
-        let instances = 1 + first_bias;
+        let instances = 1 + schedule.last_instance();
+        let once = totals.then_some(first_bias);
         let bias_swap = schedule.bias_swap();
         let leaves = paths.groups().flat_map(|tree| tree.leaves(batch));
-        let swaps = (0..instances).chain(bias_swap..bias_swap + batch).chain(leaves).collect();
+        let swaps = (0..instances).chain(once).chain(bias_swap..bias_swap + batch);
+        let swaps = swaps.chain(leaves).collect();
         let (Cells { weights, stripes }, curves) = (cells, schedule.curves);
         Ok(Self {
             shape,
@@ -480,6 +552,8 @@ impl Layout {
             windows,
             products,
             swaps,
+            bias_swap,
+            uncarried,
             stripes,
             weights,
             table,
@@ -518,16 +592,20 @@ impl Layout {
     /// Rows on which a sum is used for an inference of a batch that is not the last, so that
     /// the next one's is σ times it.
     pub fn steps(&self) -> impl Iterator<Item = usize> {
-        let batch = self.shape.batch();
-        let words = (self.instances - 1) / batch;
+        let (batch, totals) = (self.shape.batch(), self.shape.totals());
+        let words = if totals { 0 } else { (self.instances - 1) / batch };
         // The instances of each word, the bias swap, value rows and end rows: T rows each.
         let instances = (0..words).map(move |word| 1 + word * batch);
-        let biases = self.swaps.get(self.instances).copied();
-        let values = self.value_rows.iter().flat_map(move |row| [*row, row + batch]);
-        let runs = instances.chain(biases).chain(values).chain(self.gaps());
-        let runs = runs.chain(self.evaluations()).chain(self.committed.used(batch));
+        let carried = |value: &usize| self.uncarried.binary_search(value).is_err();
+        let values = (0..self.value_rows.len()).filter(carried).map(|value| self.value_rows[value]);
+        let ends = self.value_rows.iter().map(move |row| row + batch);
+        let runs = instances.chain([self.bias_swap]).chain(values).chain(ends);
+        let runs = runs.chain(self.gaps()).chain(self.evaluations());
+        let runs = runs.chain(self.committed.used(batch));
         let leaves = self.paths.groups().flat_map(move |tree| tree.leaves(batch - 1));
-        runs.flat_map(move |first| first..first + batch - 1).chain(leaves)
+        let passed = self.committed.passed(&self.shape);
+        let steps = runs.flat_map(move |first| first..first + batch - 1).chain(leaves);
+        steps.filter(move |row| !passed.contains(&Some(*row)))
     }
 
     /// Rows on which the gates apply: 0 to `active_rows` − 1.

@@ -101,6 +101,12 @@ impl<'a> Claims<'a> {
         }
         let numbers = graph.stated(&(0..graph.input_len() as u32).collect::<Vec<_>>());
         let outputs = graph.outputs.iter().flat_map(|tensor| &elements[tensor.0]).copied();
+        let mut outputs: Vec<u32> = outputs.collect();
+        if shape.totals() {
+            // Totals are of values that nothing else reads.
+            nodes.push(Node::copy(&outputs, shift));
+            outputs = number(outputs.len());
+        }
         let public = PublicValues::new(shape, numbers.len(), graph.output_len());
         let words = public.stated(&numbers, outputs);
         let inputs = graph.input_len() + salt.len();

@@ -9,6 +9,7 @@ mod leading;
 mod paths;
 mod products;
 mod random;
+mod totals;
 mod trees;
 mod windows;
 
@@ -132,7 +133,8 @@ fn hashed(claims: &Claims<'_>, integers: &[(i64, i64)], shape: &Shape) -> Vec<Fr
         let values = values.iter().rev().map(|value| field(integers[*value as usize].1));
         values.fold(Fr::zero(), |word, value| word * unit + value)
     };
-    let salt = element_zero(own.count) + salt_unit() * packed(&own.salt);
+    let salt = element_zero(own.count, shape.batch() / shape.statements())
+        + salt_unit() * packed(&own.salt);
     std::iter::once(salt).chain(own.words.iter().map(|word| packed(word))).collect()
 }
 
@@ -231,16 +233,22 @@ impl Setting {
             };
             claims.words.iter().map(word).collect()
         };
-        let words = |integers: &Vec<(i64, i64)>| {
-            let mut words = words(integers);
-            let hash = hashed(claims, integers, &shape).into_iter().reduce(poseidon2);
+        let hashed: Vec<_> = runs.iter().map(|integers| hashed(claims, integers, &shape)).collect();
+        let each = shape.batch() / shape.statements();
+        let words = runs.chunks(each).zip(hashed.chunks(each)).map(|(runs, hashed)| {
+            let add = |sums: Vec<Fr>, own: Vec<Fr>| -> Vec<Fr> {
+                sums.into_iter().zip(own).map(|(a, b)| a + b).collect()
+            };
+            let words = runs.iter().map(words).reduce(add);
+            let mut words = words.expect("a run");
+            let elements = hashed.iter().enumerate().flat_map(|(t, own)| own.iter().skip(t.min(1)));
+            let hash = elements.copied().reduce(poseidon2);
             hash.into_iter().for_each(|hash| words[0] = hash);
             words
-        };
-        let words = interleave(&runs.iter().map(words).collect::<Vec<_>>());
+        });
+        let words = interleave(&words.collect::<Vec<_>>());
         let instances = [Fr::from(77)].into_iter().chain(words).collect();
         let gaps: Vec<_> = runs.iter().map(|integers| gaps(claims, integers)).collect();
-        let hashed: Vec<_> = runs.iter().map(|integers| hashed(claims, integers, &shape)).collect();
         let first = FirstPhase::new(&layout, &interleave(runs), &interleave(&gaps), &hashed);
         Self { first, layout, instances }
     }

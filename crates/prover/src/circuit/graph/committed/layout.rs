@@ -5,7 +5,7 @@ use halo2_proofs::plonk::{Column, Fixed};
 use halo2curves::bn256::Fr;
 
 use super::{
-    CommittedColumns, SALT_BIT, SALT_BITS, VERSION, VERSION_BIT,
+    CommittedColumns, SALT_BIT, SALT_BITS, VERSION_BIT, VERSIONS,
     poseidon::{Kind, SBOXES, permutation},
 };
 use crate::{circuit::graph::Layout, shape::Shape};
@@ -14,7 +14,7 @@ use crate::{circuit::graph::Layout, shape::Shape};
 /// values after the graph's inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commitment {
-    /// Number of inputs that are committed.
+    /// Number of inputs of an inference that are committed.
     pub count: usize,
     /// Values that hold the salt, the lowest bits first.
     pub salt: Vec<u32>,
@@ -42,7 +42,16 @@ impl Committed {
         self.first + word * (SBOXES + 1) * batch
     }
 
-    /// The rows on which sums are used, of the first inference.
+    /// Where hashes of several inferences are linked, the rows from which a sum is not carried on:
+    /// before the second e_0, and before the last hash, other equations begin.
+    pub(in crate::circuit::graph) fn passed(&self, shape: &Shape) -> [Option<usize>; 2] {
+        let batch = shape.batch();
+        let linked = shape.totals() && self.words > 0;
+        let last = || self.link(self.words, batch) + batch - 2;
+        [linked.then_some(self.first), linked.then(last)]
+    }
+
+    /// The rows on which sums are used, of the first inference: link rows and those after them.
     pub(in crate::circuit::graph) fn used(&self, batch: usize) -> impl Iterator<Item = usize> {
         let own = *self;
         let links = (0..own.words + usize::from(own.words > 0)).map(move |w| own.link(w, batch));
@@ -55,9 +64,10 @@ pub(in crate::circuit) fn salt_values(shape: &Shape) -> usize {
     if shape.committed() { SALT_BITS.div_ceil(shape.value_bits()) as usize } else { 0 }
 }
 
-/// e_0 but for the salt: the count and the version.
-pub(in crate::circuit) fn element_zero(count: usize) -> Fr {
-    Fr::from(count as u64 + (VERSION << VERSION_BIT))
+/// e_0 but for the salt: the count, of so many inferences hashed together, and the version.
+pub(in crate::circuit) fn element_zero(count: usize, inferences: usize) -> Fr {
+    let version = VERSIONS[usize::from(inferences > 1)];
+    Fr::from(count as u64 * inferences as u64 + (version << VERSION_BIT))
 }
 
 /// What one of the salt's unit counts in e_0.

@@ -5,7 +5,10 @@
 //! h_1 = poseidon2(e_0, e_1),                  h_k = poseidon2(h_(k−1), e_k)
 //! ```
 //!
-//! h_K is the public word. `count` is the number of inputs; the salt makes a guess of the inputs
+//! h_K is the public word. Where a batch states totals, one hash is of the inputs of all its
+//! inferences: e_0 of each but the first is h_K of the one before, and the last h_K is the public
+//! word. `count` is the number of inputs, of all inferences together; version 1 is of one
+//! inference, 2 of several; the salt makes a guess of the inputs
 //! useless. It is proven as values of its own, which nothing else reads: so it is bounded, and
 //! the count below it is a count.
 //!
@@ -18,6 +21,9 @@
 //! The elements and the hash are left sides of equations, as instances are: a row's reading is
 //! the coefficient of e_0's equation on the first link row, of e_k's on the row after each but the
 //! last, and of the stated word's on the last.
+//!
+//! Hashes of several inferences are linked by an equation too, e_0 of inference t + 1 being h_K of
+//! inference t, which counts σ^t times: so where it stands, the first inference's row is passed over.
 //!
 //! *Why the word is the hash.* The gates leave the state no choice but a and e of each
 //! permutation; these are what their equations say, by the balance, as the integers that the
@@ -39,8 +45,8 @@ pub(in crate::circuit) use self::{
     witness::first_element,
 };
 
-/// What the first element says about how the others are made.
-const VERSION: u64 = 1;
+/// What the first element says about how the others are made: of one inference, or of several.
+const VERSIONS: [u64; 2] = [1, 2];
 /// Where the version starts.
 const VERSION_BIT: u32 = 24;
 /// Where the salt starts.

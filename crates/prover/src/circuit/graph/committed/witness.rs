@@ -17,7 +17,8 @@ pub struct CommittedCells {
 }
 
 impl CommittedCells {
-    /// Hashes e_0 … e_K of each inference.
+    /// Hashes e_0 … e_K of each inference; where one hash is of all of them, e_0 of those after the
+    /// first is the hash so far.
     pub(in crate::circuit::graph) fn new(layout: &Layout, elements: &[Vec<Fr>]) -> Self {
         let committed = &layout.committed;
         if committed.words == 0 {
@@ -26,9 +27,12 @@ impl CommittedCells {
         let batch = layout.shape.batch();
         let mut columns = vec![vec![Fr::ZERO; layout.active_rows()]; WIDTH + 2];
         let Permutation { matrix, rows } = permutation();
+        let mut hash = Fr::ZERO;
         for (inference, elements) in elements.iter().enumerate() {
             let [first, words @ ..] = &elements[..] else { continue };
-            let mut hash = *first;
+            if inference == 0 || !layout.shape.totals() {
+                hash = *first;
+            }
             for (word, element) in words.iter().enumerate() {
                 let link = committed.link(word, batch) + inference;
                 columns[0][link] = hash;
@@ -52,9 +56,9 @@ impl CommittedCells {
     }
 }
 
-/// e_0 of a count and a salt.
-pub(in crate::circuit) fn first_element(count: usize, salt: u128) -> Fr {
-    super::element_zero(count) + Fr::from_u128(salt) * salt_unit()
+/// e_0 of a count of inputs of each of so many inferences, and a salt.
+pub(in crate::circuit) fn first_element(count: usize, inferences: usize, salt: u128) -> Fr {
+    super::element_zero(count, inferences) + Fr::from_u128(salt) * salt_unit()
 }
 
 impl CommittedCells {
