@@ -129,6 +129,13 @@ def choose_applicants(scores, count):
     return np.sort(order[np.linspace(0, len(order) - 1, count).round().astype(int)])
 
 
+def evaluation(x, y):
+    """Samples on which the models are measured: what is expected, and whether of age over 25."""
+    age = list(FEATURES).index("age_in_years")
+    return [{"applicant": row.tolist(), "expected": int(good), "group": int(row[age] > 25)}
+            for row, good in zip(x, y)]
+
+
 def write_json(path, value):
     """JSON with one innermost list a line."""
     def text(v, indent):
@@ -179,6 +186,8 @@ def main():
         "applicants": {"ids": ids, **{n: onnx_models.exact(o[chosen]) for n, o in outputs.items()}},
         "rows": {"input": x_test[rest].tolist(),
                  **{n: onnx_models.exact(o[rest]) for n, o in outputs.items()}}})
+    samples = ",\n".join("  " + json.dumps(own) for own in evaluation(x_test[rest], y_test[rest]))
+    (args.out / "evaluation.json").write_text(f"[\n{samples}\n]\n")
 
 
 if __name__ == "__main__":

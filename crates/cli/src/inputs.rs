@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use verdict::{Error, Graph, LoadOptions, ModelFile, PlanOptions, PlannedModel, Ranges};
+use verdict::{Error, LoadOptions, ModelFile, PlanOptions, PlannedModel, Ranges};
 use verdict_prover::{
     onnx::OnnxError,
     samples::{Categories, InputTensor, Samples, read_ranges},
@@ -44,8 +44,11 @@ pub(crate) fn read_input(
 }
 
 /// The ranges of a model's inputs, and its inputs with the categories that are declared.
-fn ranges(options: &ModelOptions, model: &Graph) -> Outcome<(Ranges, Vec<InputTensor>)> {
-    let (tensors, inputs) = (InputTensor::of(model), model.input_len());
+fn ranges(
+    options: &ModelOptions,
+    tensors: Vec<InputTensor>,
+) -> Outcome<(Ranges, Vec<InputTensor>)> {
+    let inputs = tensors.iter().map(InputTensor::elements).sum();
     if let Some(path) = &options.ranges {
         return read_ranges(path, &tensors).map_err(|error| {
             let failure = Failure::from(error);
@@ -129,10 +132,16 @@ fn by_name(tensors: &[InputTensor]) -> String {
 
 /// Reads a model and plans its circuit.
 pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel> {
-    let load = LoadOptions { outputs: options.outputs(), dims: options.dims()? };
-    let file = ModelFile::open(path, &load).map_err(|error| hint(error, options))?;
+    let load = LoadOptions { outputs: options.outputs(), dims: options.dims()?, measure: None };
+    let file = match options.question() {
+        Some(question) => ModelFile::open_measured(path, &load, &question),
+        None => ModelFile::open(path, &load),
+    };
+    let file = file.map_err(|error| hint(error, options))?;
     let file = if options.no_crosscheck { file.without_crosscheck() } else { file };
-    let (mut ranges, inputs) = ranges(options, file.graph())?;
+    let (ranges, mut inputs) = ranges(options, file.model_inputs())?;
+    let mut ranges = file.with_added(ranges);
+    inputs.extend(file.inputs().drain(inputs.len()..));
     let stated = if options.public.is_empty() { &options.commit } else { &options.public };
     if !stated.is_empty() {
         ranges.private = all_but(stated, &inputs)?;
@@ -144,7 +153,7 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel>
         objective: options.optimize.objective(),
         decimals: options.decimals,
         batch: options.batch,
-        totals: options.totals,
+        totals: options.totals || options.measure.is_some(),
     };
     Ok(file.plan(&ranges, &plan_options)?.with_categories(&inputs))
 }
@@ -175,6 +184,10 @@ fn hint(error: Error, options: &ModelOptions) -> Failure {
                 outputs.iter().map(|name| format!("--output {name}")).collect();
             Some(format!("prove these alone: {}", flags.join(" ")))
         }
+        Error::Model(OnnxError::Measure { .. }) if options.output.is_empty() => {
+            Some("choose the output with --output NAME".into())
+        }
+        Error::ExpectedRange { .. } => Some("say so with --expected LO,HI".into()),
         Error::Model(OnnxError::ConstantOutput { .. }) if options.output.is_empty() => {
             Some("if the model has others, choose them with --output NAME".into())
         }

@@ -74,7 +74,7 @@ impl Model {
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         work::run(py, progress, move |_| {
-            let options = LoadOptions { outputs, dims: dims.unwrap_or_default() };
+            let options = LoadOptions { outputs, dims: dims.unwrap_or_default(), measure: None };
             Ok(Self { file: ModelFile::open(&path, &options)? })
         })
     }

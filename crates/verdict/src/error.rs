@@ -96,6 +96,12 @@ pub enum Error {
     /// No proof was made.
     #[error(transparent)]
     Prove(#[from] ProveError),
+    /// What is expected of an output may be anything.
+    #[error("between which numbers the expected values of output {output} are is not known")]
+    ExpectedRange {
+        /// The output that is measured.
+        output: String,
+    },
     /// Not one request for each inference of a batch.
     #[error("{got} requests for {expected} inferences")]
     Requests {

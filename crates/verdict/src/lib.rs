@@ -66,6 +66,7 @@ mod explain;
 pub mod figures;
 mod files;
 mod inspect;
+mod measure;
 mod model;
 mod progress;
 mod prove;
@@ -98,7 +99,8 @@ pub use self::{
     explain::{Circuit, Gas, GasPart, GasReport, explain},
     files::{FileError, check_writable, write_bundle},
     inspect::Inspection,
-    model::{ModelFile, PlannedModel},
+    measure::{Answers, Figures, Groups},
+    model::{ModelFile, PlannedModel, Question},
     progress::{Progress, Silent, step, timed_step},
     prove::{OwnProofError, Prover, ProverOptions},
     report::{Report, ReportOptions, report},
@@ -124,6 +126,7 @@ pub use verdict_prover::{
     onnx::{
         LoadOptions,
         crosscheck::{Difference, Reading},
+        measure::{Figure, Measure, Metric},
     },
     plan::{Objective, Plan, PlanOptions},
     quantize::Ranges,

@@ -13,6 +13,7 @@ use verdict_prover::{
     onnx::{
         self, LoadOptions,
         crosscheck::{Reading, crosscheck},
+        measure::{Figure, Measure, Metric},
     },
     plan::{Plan, PlanOptions},
     quantize::{InputSchema, OutputSchema, Ranges},
@@ -49,6 +50,20 @@ pub struct ModelFile {
     options: LoadOptions,
     graph: Graph,
     crosscheck: bool,
+    /// The ranges of the inputs that a measure adds.
+    added: Vec<[f64; 2]>,
+}
+
+/// How good one of a model's outputs is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Question {
+    /// What is asked.
+    pub figure: Figure,
+    /// Whether approvals of two groups are counted, too.
+    pub groups: bool,
+    /// Smallest and largest of what may be expected: of classes by position, or of a single score,
+    /// known by itself.
+    pub expected: Option<[f64; 2]>,
 }
 
 impl ModelFile {
@@ -58,7 +73,52 @@ impl ModelFile {
     /// The file is no model, or has operators that are not supported.
     pub fn open(path: &Path, options: &LoadOptions) -> Result<Self, Error> {
         let graph = onnx::load(path, options)?;
-        Ok(Self { path: path.to_owned(), options: options.clone(), graph, crosscheck: true })
+        let (path, options) = (path.to_owned(), options.clone());
+        Ok(Self { path, options, graph, crosscheck: true, added: Vec::new() })
+    }
+
+    /// Reads an ONNX file of which not the output is proven, but how good it is.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; the output is not one of which that can be said, or the range of what
+    /// is expected is not known.
+    pub fn open_measured(
+        path: &Path,
+        options: &LoadOptions,
+        question: &Question,
+    ) -> Result<Self, Error> {
+        let model = onnx::load(path, options)?;
+        let measure = Measure::of(&model, question.figure, question.groups)?;
+        let classes =
+            model.outputs.iter().map(|output| model.tensors[output.0].len()).sum::<usize>();
+        let known = match measure.metric {
+            Metric::Greatest => Some([0.0, classes as f64 - 1.0]),
+            Metric::Threshold(_) => Some([0.0, 1.0]),
+            _ => None,
+        };
+        let Some(expected) = question.expected.or(known) else {
+            return Err(Error::ExpectedRange { output: measure.output });
+        };
+        let added = [expected].into_iter().chain(question.groups.then_some([0.0, 1.0])).collect();
+        let options =
+            LoadOptions { outputs: None, measure: Some(measure), dims: options.dims.clone() };
+        Ok(Self { added, ..Self::open(path, &options)? })
+    }
+
+    /// The tensors that the model itself takes, without those that a measure adds.
+    pub fn model_inputs(&self) -> Vec<InputTensor> {
+        let mut tensors = self.inputs();
+        tensors.truncate(tensors.len().saturating_sub(self.added.len()));
+        tensors
+    }
+
+    /// The ranges of the model's own inputs, and of those that a measure adds.
+    pub fn with_added(&self, mut ranges: Ranges) -> Ranges {
+        if !ranges.grids.is_empty() {
+            ranges.grids.extend(self.added.iter().map(|_| None));
+        }
+        ranges.input.extend(&self.added);
+        ranges
     }
 
     /// The float model.
@@ -100,14 +160,16 @@ impl ModelFile {
         // Whatever the circuit, each output is a public value: nothing is worked out before.
         let each = self.graph.outputs.iter().map(|output| self.graph.tensors[output.0].len());
         let outputs = each.fold(0, usize::saturating_add);
-        let count = outputs.saturating_mul(options.batch.unwrap_or(1)).saturating_add(1);
+        let stated = if options.totals { 1 } else { options.batch.unwrap_or(1) };
+        let count = outputs.saturating_mul(stated).saturating_add(1);
         if count > MAX_INSTANCES {
             return Err(SetupError::TooManyValues { count }.into());
         }
         let reading = self.check_reading(ranges)?;
         let plan = Plan::new(&self.graph, ranges, options)?;
         let source = Source::new(&self.path, &self.options);
-        Ok(PlannedModel { reading, source, ..PlannedModel::new(self.graph, plan) })
+        let measure = self.options.measure;
+        Ok(PlannedModel { reading, source, measure, ..PlannedModel::new(self.graph, plan) })
     }
 }
 
@@ -120,6 +182,7 @@ pub struct PlannedModel {
     weights: Weights,
     inputs: Vec<InputTensor>,
     source: Option<Source>,
+    measure: Option<Measure>,
 }
 
 impl PlannedModel {
@@ -136,7 +199,18 @@ impl PlannedModel {
     pub fn new(model: Graph, plan: Plan) -> Self {
         let reading = Reading::unchecked("it was not read from a file");
         let inputs = InputTensor::of(&model);
-        Self { model, plan, reading, weights: Weights::default(), inputs, source: None }
+        let (weights, source) = (Weights::default(), None);
+        Self { model, plan, reading, weights, inputs, source, measure: None }
+    }
+
+    /// How its outputs were made of one of the model's, if they say how good that is.
+    pub fn measure(&self) -> Option<&Measure> {
+        self.measure.as_ref()
+    }
+
+    /// Notes how its outputs were made.
+    pub(crate) fn with_measure(self, measure: Option<Measure>) -> Self {
+        Self { measure, ..self }
     }
 
     /// Notes how the reading was checked when it was.

@@ -10,7 +10,10 @@ use verdict_contracts::{Parts, ProofBundle};
 use verdict_kzg::transcript::{from_be_bytes, to_be_bytes};
 use verdict_prover::quantize::OutputSchema;
 
-use crate::setup::{Manifest, PublicSetup};
+use crate::{
+    measure::Figures,
+    setup::{Manifest, PublicSetup},
+};
 
 /// What a proof that holds says, in the words of the setup.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,8 +24,14 @@ pub struct Verified {
     pub model_hash: B256,
     /// The setup whose key the proof holds under.
     pub setup_id: B256,
-    /// Inferences that the proof is of.
+    /// Inferences whose outputs the proof states; one where it states totals.
     pub batch: usize,
+    /// Where it states totals, how many inferences each output is the sum of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totals_of: Option<usize>,
+    /// Where it states how good the model is, what that comes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Figures>,
     /// The model's outputs; of a batch, each output of all inferences before the next
     /// ([`of_inference`](crate::of_inference)).
     pub outputs: Vec<f64>,
@@ -113,7 +122,9 @@ pub(crate) fn check_claims(
         model: manifest.model.name.clone(),
         model_hash: manifest.model.hash,
         setup_id: setup.id(),
-        batch,
+        batch: statements,
+        totals_of: manifest.shape.totals().then_some(batch),
+        figures: manifest.figures(&outputs),
         outputs,
         decimals: manifest.output.decimals,
         insecure_srs: manifest.srs.insecure,

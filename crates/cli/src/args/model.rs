@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
 use clap::{Args as ClapArgs, ValueEnum};
-use verdict::Objective;
+use verdict::{Figure, Objective, Question};
 
 use crate::failure::{Failure, Outcome};
 
@@ -68,6 +68,20 @@ pub(crate) struct ModelOptions {
     /// all inputs, if they are committed
     #[arg(long, requires = "batch")]
     pub(crate) totals: bool,
+    /// Prove how good the output is on the N samples of a batch instead of the output: each sample
+    /// has an input `expected` more. Implies --totals
+    #[arg(long, value_enum, requires = "batch", conflicts_with = "totals")]
+    pub(crate) measure: Option<Measured>,
+    /// From which score on the class is 1 (default: 0.5)
+    #[arg(long, value_name = "SCORE", requires = "measure", allow_negative_numbers = true)]
+    pub(crate) threshold: Option<f64>,
+    /// Count approvals, answers of class 1, of two groups, too: each sample has an input `group`
+    /// more, 0 or 1
+    #[arg(long, requires = "measure")]
+    pub(crate) groups: bool,
+    /// The least and the greatest that may be expected (default: those of the classes)
+    #[arg(long, value_name = "LO,HI", requires = "measure", allow_hyphen_values = true)]
+    pub(crate) expected: Option<InputRange>,
     /// Do not let tract run the file as well and compare: for a model that tract itself gets
     /// wrong. Nothing else tells then that what is proven is what the file means, and the
     /// setup's manifest says so
@@ -89,7 +103,26 @@ impl Optimize {
     }
 }
 
+/// What is measured of an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Measured {
+    /// How many answers are right
+    Accuracy,
+    /// How far answers are off on average
+    Error,
+}
+
 impl ModelOptions {
+    /// What is asked about the output, if not the output itself.
+    pub(crate) fn question(&self) -> Option<Question> {
+        let figure = match self.measure? {
+            Measured::Accuracy => Figure::Accuracy { threshold: self.threshold },
+            Measured::Error => Figure::Error,
+        };
+        let expected = self.expected.as_ref().map(|range| range.ends);
+        Some(Question { figure, groups: self.groups, expected })
+    }
+
     /// The outputs asked for, if any.
     pub(crate) fn outputs(&self) -> Option<Vec<String>> {
         if self.output.is_empty() { None } else { Some(self.output.clone()) }

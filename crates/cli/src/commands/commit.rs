@@ -33,8 +33,10 @@ pub(crate) fn run(args: &Commit, ui: &Ui) -> Outcome {
     let inputs: Vec<_> = samples.iter().map(|sample| &sample.input).collect();
     let made = commit(&setup, &inputs)?;
     let commitments: Vec<B256> = made.iter().map(|own| own.commitment).collect();
-    let told = commitments.iter().zip(&samples);
-    let told = told.map(|(own, sample)| format!("{own} to sample {}", sample.id));
+    let told = commitments.iter().zip(&samples).map(|(own, sample)| match commitments.len() {
+        1 if samples.len() > 1 => format!("{own} to all {} samples", samples.len()),
+        _ => format!("{own} to sample {}", sample.id),
+    });
     let mut rows = vec![("commitment", told.collect::<Vec<_>>().join(", "))];
     let salts = match &args.out {
         Some(out) => {

@@ -110,6 +110,10 @@ pub(crate) fn example_options(example: &Path) -> ModelOptions {
         decimals: None,
         batch: None,
         totals: false,
+        measure: None,
+        threshold: None,
+        groups: false,
+        expected: None,
         no_crosscheck: false,
         optimize: Optimize::Balanced,
     }

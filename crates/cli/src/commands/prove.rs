@@ -45,7 +45,8 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     let salts = args.salts(prover.public(), &inputs)?;
     let bundle = ui.step(&title, || Ok(prover.prove_batch(&inputs, &salts, &requests)?))?;
     write_bundle(&bundle, &args.out)?;
-    let output = outputs(&bundle.decoded, samples.len(), u32::from(bundle.decimals));
+    let statements = prover.public().manifest().shape.statements();
+    let output = outputs(&bundle.decoded, statements, u32::from(bundle.decimals));
     let human = table(&[
         ("output", output),
         ("proof", format!("{} in {}", bytes(bundle.proof.len()), args.out.display())),

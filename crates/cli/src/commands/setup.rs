@@ -47,7 +47,9 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
 /// Makes the key of a setup again.
 fn check(args: &Setup, setup: &Path, ui: &Ui) -> Outcome {
     let public = PublicSetup::open(setup).map_err(verdict::Error::from)?;
-    let load = LoadOptions { outputs: args.options.outputs(), dims: args.options.dims()? };
+    let measure = public.manifest().model.measure.clone();
+    let outputs = args.options.outputs().filter(|_| measure.is_none());
+    let load = LoadOptions { outputs, dims: args.options.dims()?, measure };
     let model = ModelFile::open(&args.model, &load)?;
     let k = public.srs_k();
     let choice =

@@ -1,7 +1,7 @@
 //! `verdict verify`.
 
 use serde::Serialize;
-use verdict::{INSECURE, Progress, ProofBundle, PublicSetup, Verified};
+use verdict::{Answers, Figures, INSECURE, Progress, ProofBundle, PublicSetup, Verified};
 
 use super::prove::outputs;
 use crate::{
@@ -27,10 +27,37 @@ pub(crate) fn run(args: &Verify, ui: &Ui) -> Outcome {
     if verified.insecure_srs {
         ui.warn(INSECURE);
     }
-    let human = table(&[
-        ("valid", "yes".into()),
-        ("model", verified.model.clone()),
-        ("output", outputs(&verified.outputs, verified.batch, verified.decimals)),
-    ]);
-    ui.result(&Report { valid: true, verified }, &human)
+    let mut rows = vec![("valid", "yes".into()), ("model", verified.model.clone())];
+    let output = outputs(&verified.outputs, verified.batch, verified.decimals);
+    match (&verified.figures, verified.totals_of) {
+        (Some(figures), _) => rows.extend(told(figures)),
+        (None, Some(samples)) => rows.push(("output", format!("{output}, of {samples} together"))),
+        (None, None) => rows.push(("output", output)),
+    }
+    ui.result(&Report { valid: true, verified }, &table(&rows))
+}
+
+/// A model's figures for a person.
+fn told(figures: &Figures) -> Vec<(&'static str, String)> {
+    let percent = |part: f64| format!("{:.1} %", 100.0 * part);
+    let samples = figures.samples;
+    let mut rows = vec![match figures.answers {
+        Answers::Classes { right, accuracy } => {
+            ("right", format!("{right} of {samples} samples, {}", percent(accuracy)))
+        }
+        Answers::Numbers { mean_error } => {
+            ("mean error", format!("{mean_error:.6} over {samples} samples"))
+        }
+    }];
+    let Some(groups) = figures.groups else { return rows };
+    let rates = groups.rates().into_iter().zip(groups.members.iter().zip(&groups.approved));
+    let group = |(index, (rate, (members, approved))): (usize, (Option<f64>, (&u64, &u64)))| {
+        let rate = rate.map_or_else(String::new, |rate| format!(", {}", percent(rate)));
+        format!("{approved} of {members} of group {index}{rate}")
+    };
+    rows.push(("approved", rates.enumerate().map(group).collect::<Vec<_>>().join("; ")));
+    if let Some(difference) = groups.difference {
+        rows.push(("difference", format!("{:+.1} percentage points", 100.0 * difference)));
+    }
+    rows
 }

@@ -107,6 +107,14 @@ pub enum OnnxError {
         /// The names there are.
         outputs: String,
     },
+    /// An output that cannot be measured as was asked for.
+    #[error("output {output} cannot be measured: {detail}")]
+    Measure {
+        /// The output, or all of them.
+        output: String,
+        /// Why not.
+        detail: String,
+    },
     /// A dimension that was bound is not there.
     #[error("no input has a symbolic dimension {name}")]
     UnknownDimension {

@@ -26,6 +26,7 @@ mod external;
 mod folding_tests;
 mod functions;
 mod interface;
+pub mod measure;
 mod minifloat;
 mod nested;
 mod node;
@@ -44,7 +45,7 @@ use sha2::{Digest, Sha256};
 use tract_onnx::{pb::ModelProto, tract_hir::prelude::Framework};
 
 pub use self::{error::OnnxError, wire::MAX_FILE_BYTES};
-use self::{node::printable, read::Opsets};
+use self::{measure::Measure, node::printable, read::Opsets};
 use crate::{
     bounded::read_bounded,
     graph::{Graph, passes},
@@ -54,7 +55,7 @@ use crate::{
 const MIN_OPSET: i64 = 7;
 
 /// What a caller decides about a model.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadOptions {
     /// Names of the outputs to prove, in this order; all of the file's where it is absent.
@@ -64,6 +65,9 @@ pub struct LoadOptions {
     /// dimension that is not bound is the batch, of size 1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dims: BTreeMap<String, usize>,
+    /// Prove how good an output is instead of it; then `outputs` are not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<Measure>,
 }
 
 /// Reads a model file; the model is named after the file. Tensors may stand in other files
@@ -83,7 +87,7 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Graph, OnnxError> {
 /// The file is not read, or is no model.
 pub fn output_names(path: &Path) -> Result<Vec<String>, OnnxError> {
     let bytes = read_bounded(path, MAX_FILE_BYTES)?;
-    let Decoded { model, .. } = decode(&bytes, None)?;
+    let Decoded { model, .. } = decode(&bytes, None, None)?;
     let graph = model.graph.ok_or_else(|| wire::not_onnx("it has no graph"))?;
     Ok(graph.output.into_iter().map(|info| info.name).collect())
 }
@@ -104,7 +108,7 @@ fn parse_in(
     options: &LoadOptions,
     simplify: fn(&mut Graph),
 ) -> Result<Graph, OnnxError> {
-    let Decoded { mut model, sha256, size } = decode(bytes, folder)?;
+    let Decoded { mut model, sha256, size } = decode(bytes, folder, options.measure.as_ref())?;
     let opsets = opsets(&model)?;
     let mut graph = model.graph.take().ok_or_else(|| wire::not_onnx("it has no graph"))?;
     graph.node = functions::expand(&model, graph.node)?;
@@ -112,7 +116,7 @@ fn parse_in(
     read::read(&graph, &opsets, options, builder, simplify)
 }
 
-/// A model whose tensors are all in it.
+/// A model whose tensors are all in it, with what is measured of it.
 struct Decoded {
     model: ModelProto,
     /// Of the file's bytes, followed by those of external tensors in the file's order.
@@ -121,7 +125,11 @@ struct Decoded {
     size: usize,
 }
 
-fn decode(bytes: &[u8], folder: Option<&Path>) -> Result<Decoded, OnnxError> {
+fn decode(
+    bytes: &[u8],
+    folder: Option<&Path>,
+    measure: Option<&Measure>,
+) -> Result<Decoded, OnnxError> {
     wire::check(bytes)?;
     let mut model: ModelProto = tract_onnx::onnx()
         .proto_model_for_read(&mut &*bytes)
@@ -131,6 +139,9 @@ fn decode(bytes: &[u8], folder: Option<&Path>) -> Result<Decoded, OnnxError> {
     if let (Some(graph), Some(folder)) = (&mut model.graph, folder) {
         let external = external::resolve(graph, folder, &mut hash)?;
         size = size.saturating_add(usize::try_from(external).unwrap_or(usize::MAX));
+    }
+    if let Some(measure) = measure {
+        measure.add(&mut model)?;
     }
     Ok(Decoded { model, sha256: hash.finalize().into(), size })
 }

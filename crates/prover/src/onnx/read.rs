@@ -82,7 +82,7 @@ fn chosen_outputs<'a>(
     let names = |infos: &[ValueInfoProto]| {
         printable(&infos.iter().map(|i| i.name.as_str()).collect::<Vec<_>>().join(", "))
     };
-    let chosen: Vec<&ValueInfoProto> = match &options.outputs {
+    let chosen: Vec<&ValueInfoProto> = match &options.proven() {
         None => graph.output.iter().collect(),
         Some(wanted) => {
             let find = |name: &String| {

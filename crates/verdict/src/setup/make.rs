@@ -162,6 +162,7 @@ fn manifest(planned: &PlannedModel, srs: &Srs, keys: &Keys, verifier: VerifierIn
             hash: hidden::model_hash(model.sha256, blinding.as_deref()),
             inputs: planned.inputs().to_vec(),
             output: names(model, &model.outputs),
+            measure: planned.measure().cloned(),
             parameters: model.parameters(),
         },
         shape: plan.shape,

@@ -15,7 +15,7 @@ use verdict_kzg::{protocol::Opening, transcript::to_be_bytes};
 use verdict_prover::{
     circuit::{self, WrongBatch},
     integer::IntegerError,
-    onnx::crosscheck::Reading,
+    onnx::{crosscheck::Reading, measure::Measure},
     prove::ProveError,
     quantize::{ErrorReport, InputSchema, OutputSchema, Precision},
     samples::InputTensor,
@@ -27,6 +27,7 @@ use super::{FORMAT_VERSION, MANIFEST, SetupError};
 use crate::{
     commitment::{CommitmentError, Salt},
     error::Error,
+    measure::Figures,
     model,
 };
 
@@ -91,7 +92,7 @@ impl fmt::Display for Weights {
 }
 
 /// The model a circuit was made from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelInfo {
     /// Its name.
@@ -103,6 +104,9 @@ pub struct ModelInfo {
     pub inputs: Vec<InputTensor>,
     /// Name of its output.
     pub output: String,
+    /// How its outputs were made of one of the model's, if they say how good that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<Measure>,
     /// Weights and biases.
     pub parameters: usize,
 }
@@ -174,6 +178,12 @@ impl Manifest {
         // Structs of strings, numbers and lists always have a JSON form.
         let bytes = serde_json::to_vec(&statement).unwrap_or_default();
         B256::from_slice(&Sha256::digest(bytes))
+    }
+
+    /// How good the model is by the outputs of a proof, if they are totals of a measure.
+    pub fn figures(&self, outputs: &[f64]) -> Option<Figures> {
+        let measure = self.model.measure.as_ref().filter(|_| self.shape.totals())?;
+        Figures::new(measure, self.shape.batch(), outputs)
     }
 
     /// How the public values of a proof are laid out.

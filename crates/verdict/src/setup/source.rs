@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Where a setup's model was read from, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Source {
     path: String,
@@ -98,9 +98,10 @@ impl PublicSetup {
         if file.is_none() && !path.is_file() {
             return Err(CheckError::SourceGone { setup: self.folder().to_owned(), path }.into());
         }
-        let options = source.map(|source| source.options.clone()).unwrap_or_default();
-        let model = ModelFile::open(&path, &options)?;
         let manifest = self.manifest();
+        let mut options = source.map(|source| source.options.clone()).unwrap_or_default();
+        options.measure.clone_from(&manifest.model.measure);
+        let model = ModelFile::open(&path, &options)?;
         let differs = |difference: &str| {
             let (folder, differences) = (self.folder().to_owned(), vec![difference.to_owned()]);
             Error::from(CheckError::Differs { folder, differences })
@@ -115,6 +116,7 @@ impl PublicSetup {
         }
         let planned = PlannedModel::new(model.graph().clone(), plan)
             .with_weights(manifest.weights)
+            .with_measure(manifest.model.measure.clone())
             .with_categories(&manifest.model.inputs)
             .with_reading(manifest.reading.clone());
         Ok(planned)

@@ -127,7 +127,7 @@ pub fn crosscheck(
     if graph.inputs.iter().any(category) {
         return Ok(Reading::unchecked("tract takes no strings"));
     }
-    let mut model = super::decode(&bytes, Some(folder))?.model;
+    let mut model = super::decode(&bytes, Some(folder), options.measure.as_ref())?.model;
     if tract::halves(&model) {
         return Ok(Reading::unchecked("it computes in half precision, here in full"));
     }
