@@ -13,6 +13,7 @@ mod gas;
 mod inputs_on_chain;
 mod jobs;
 mod lying_nodes;
+mod model_quality;
 mod model_update;
 mod records;
 mod router_stop;

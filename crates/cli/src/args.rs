@@ -258,11 +258,11 @@ pub(crate) struct Prove {
     #[arg(long, requires = "input")]
     pub(crate) id: Option<String>,
     /// Instead of one sample, all of a file in one proof: as many as the setup is for
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "subject"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "input")]
     pub(crate) batch: Option<PathBuf>,
     /// The requests that a batch answers, one a sample, a JSON list: chain_id, oracle, model_id,
     /// verification_hash, subject, nonce and deadline of each
-    #[arg(long, value_name = "FILE", requires = "batch")]
+    #[arg(long, value_name = "FILE", requires = "batch", conflicts_with = "subject")]
     pub(crate) requests: Option<PathBuf>,
     /// Of a setup that commits to inputs, the file that `commit` wrote for the sample, or for
     /// all of a batch

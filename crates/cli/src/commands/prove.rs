@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Prove, ui: &Ui) -> Outcome {
     let prover = ui.step("read the keys", || Ok(Prover::open(&args.setup, options)?))?;
     let tensors = &prover.public().manifest().model.inputs;
     let (samples, requests) = match (&args.batch, &args.input) {
-        (Some(path), _) => (read_inputs(path, tensors)?, args.requests()?),
+        (Some(path), _) => (read_inputs(path, tensors)?, args.requests(prover.public(), ui)?),
         (None, Some(path)) => {
             let sample = read_input(path, tensors, args.id.as_deref())?;
             (vec![sample], args.request.resolve(prover.public(), ui)?.into_iter().collect())
@@ -95,9 +95,15 @@ impl Prove {
         Ok(Applicant { id: format!("of {subject}"), input })
     }
 
-    /// The requests of a batch; none without a file of them.
-    fn requests(&self) -> Outcome<Vec<ScoreRequest>> {
-        let Some(path) = &self.requests else { return Ok(vec![]) };
+    /// The requests of a batch; none without a file of them. Totals answer one, like a sample.
+    fn requests(&self, setup: &PublicSetup, ui: &Ui) -> Outcome<Vec<ScoreRequest>> {
+        let Some(path) = &self.requests else {
+            if self.request.subject.is_some() && !setup.manifest().shape.totals() {
+                let failure = Failure::usage("--subject is about one score, a batch has several");
+                return Err(failure.hint("name each score's subject in a file: --requests FILE"));
+            }
+            return Ok(self.request.resolve(setup, ui)?.into_iter().collect());
+        };
         let bytes = read_bounded(path, MAX_REQUESTS_BYTES)?;
         serde_json::from_slice(&bytes).map_err(|error| {
             let what = format!("{}: no list of requests: {error}", path.display());

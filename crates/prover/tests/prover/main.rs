@@ -4,6 +4,7 @@
 mod conformance;
 mod credit_gbdt;
 mod extraction;
+mod measure;
 mod onnx_cases;
 mod onnx_hostile;
 mod onnx_operators;
