@@ -8,6 +8,7 @@ import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {SignerRegistry} from "../src/SignerRegistry.sol";
+import {VerifierRouter} from "../src/router/VerifierRouter.sol";
 import {VerifierEmergencyStop} from "../src/router/VerifierEmergencyStop.sol";
 import {PairedVerifier} from "./base/IdealVerifier.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
@@ -230,6 +231,35 @@ contract AdaptersTest is OracleFixture {
         stop.stop();
         vm.expectRevert(VerifierEmergencyStop.VerifierStopped.selector);
         behind.verify(input, keccak256(output), metadata, both);
+    }
+
+    /// @dev A router answers for the verifiers that it has: one that it has no more, or not yet, was not asked.
+    function test_ARouterWithoutAVerifierMakesNoProofInvalid() public {
+        VerifierRouter router = new VerifierRouter(owner);
+        vm.prank(owner);
+        router.addVerifier(0x11111111, address(verifier));
+        IModelRegistry.VerificationData memory data = verificationData("routed", 0, 1, 0, 1_000_000);
+        data.verifier = address(router);
+        Statement memory s = statement(1, 600_000);
+        s.modelId = registerModel(data);
+        approve(s.modelId);
+        proofs = new InferenceProofVerifier(IInferenceOracle(address(oracle)), s.modelId);
+        vm.assertTrue(check(s, encodeProof(s, bytes.concat(hex"11111111", prove(s)))), "it holds");
+        vm.assertFalse(check(s, encodeProof(s, bytes.concat(hex"11111111", "no proof"))), "it does not");
+        vm.assertFalse(check(s, encodeProof(s, hex"11")), "no selector");
+        unanswered(s, bytes.concat(hex"22222222", prove(s)), VerifierRouter.SelectorUnknown.selector);
+        vm.prank(owner);
+        router.removeVerifier(0x11111111);
+        unanswered(s, bytes.concat(hex"11111111", prove(s)), VerifierRouter.SelectorRemoved.selector);
+    }
+
+    /// @dev The router's error about a proof's selector is handed on.
+    function unanswered(Statement memory s, bytes memory zkProof, bytes4 error_) private {
+        (bytes memory output, bytes memory proof) = (abi.encode(s.values), encodeProof(s, zkProof));
+        (bytes32 input, bytes memory both) = (commitmentOf(s, address(oracle)), abi.encode(output, proof));
+        bytes memory metadata = proofs.deploymentMetadata();
+        vm.expectRevert(abi.encodeWithSelector(error_, bytes4(zkProof)));
+        proofs.verify(input, keccak256(output), metadata, both);
     }
 
     function test_AnotherModelsProofIsInvalid() public {
