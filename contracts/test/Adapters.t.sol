@@ -98,6 +98,35 @@ contract Silent {
     }
 }
 
+/// @notice Checks for longer than any oracle, and says in its own words that it could not.
+contract LongCheck {
+    error Refused();
+
+    uint256 private immutable rounds;
+
+    constructor(uint256 rounds_) {
+        rounds = rounds_;
+    }
+
+    function work() external view returns (bytes32 hash) {
+        for (uint256 i = 0; i < rounds; ++i) {
+            hash = keccak256(abi.encode(hash));
+        }
+    }
+
+    function checkInference(uint256, bytes32, bytes calldata, bytes calldata)
+        external
+        view
+        returns (address, int256)
+    {
+        try this.work() {}
+        catch {
+            revert Refused();
+        }
+        return (address(0), 0);
+    }
+}
+
 /// @notice Other standards' ways to ask the oracle: the same proofs pass, the same are refused.
 contract AdaptersTest is OracleFixture {
     InferenceProofVerifier private proofs;
@@ -318,6 +347,22 @@ contract AdaptersTest is OracleFixture {
         vm.assertEq(
             answer, abi.encodeWithSelector(InferenceProofVerifier.NotEnoughGas.selector, needed), "why"
         );
+    }
+
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_ALongCheckThatLackedGasIsNoAnswer(uint256 rounds, uint256 part) public {
+        rounds = bound(rounds, 1000, 40_000);
+        IInferenceOracle long = IInferenceOracle(address(new LongCheck(rounds)));
+        proofs = new InferenceProofVerifier(long, creditModel);
+        bytes memory both = abi.encode(bytes(""), bytes(""));
+        bytes memory call =
+            abi.encodeCall(proofs.verify, (0, keccak256(""), proofs.deploymentMetadata(), both));
+        uint256 before = gasleft();
+        (bool ok, bytes memory answer) = address(proofs).staticcall(call);
+        vm.assertTrue(ok && abi.decode(answer, (bool)), "with enough");
+        uint256 gas_ = 2_100_000 + (before - gasleft()) * bound(part, 0, 100) / 100;
+        (ok, answer) = address(proofs).staticcall{gas: gas_}(call);
+        vm.assertTrue(!ok || abi.decode(answer, (bool)), "valid, or no answer");
     }
 
     function test_ACheckThatSaysNothingIsNoAnswer() public {
