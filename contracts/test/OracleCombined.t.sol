@@ -272,7 +272,7 @@ contract OracleCombinedTest is AttestationFixture {
     function testFuzz_TooLittleGasNamesNoProofHoweverLongItsCheckIs(uint256 rounds, uint256 part, bool told)
         public
     {
-        rounds = bound(rounds, 1000, 20_000);
+        rounds = bound(rounds, 1000, 60_000);
         IInputVoucher voucher = new LongSource(SCHEMA, rounds);
         if (told) voucher = new Spokesman(voucher);
         uint256 id = registerModel(verificationData("long", 2, 1, 0, 1_000_000));

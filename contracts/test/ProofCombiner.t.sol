@@ -136,7 +136,7 @@ contract ProofCombinerTest is TestBase {
     /// forge-config: default.fuzz.runs = 64
     function testFuzz_TooLittleGasNamesNoProofHoweverLongItsCheckIs(uint256 rounds, uint256 part) public {
         ProofCombiner.Proof[] memory proofs = list(1, 1, 1);
-        proofs[1].verifier = IVerdictAccumulator(address(new LongVerifier(bound(rounds, 1000, 20_000))));
+        proofs[1].verifier = IVerdictAccumulator(address(new LongVerifier(bound(rounds, 1000, 60_000))));
         uint256 before = gasleft();
         combiner.verifyAll(proofs);
         uint256 gas_ = (before - gasleft()) * bound(part, 20, 100) / 100;
