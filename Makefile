@@ -124,6 +124,7 @@ fmt: node_modules
 lint: node_modules
 	cargo fmt --all --check
 	scripts/foundry forge fmt --check $(SOLIDITY)
+	scripts/foundry forge build
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- --deny warnings
 
 doc:

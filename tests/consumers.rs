@@ -22,7 +22,7 @@ sol! {
         external
         view
         returns (address from, address to, uint256 amount, uint256 until);
-    function propose(bytes32 proposal) external;
+    function propose(bytes32 text) external returns (bytes32 proposal);
     function vote(bytes32 proposal, bool inFavour) external;
     function accepted(bytes32 proposal) external view returns (bool);
     function bet(bool yes) external payable;
@@ -173,9 +173,10 @@ fn each_consumer_acts_on_a_proven_score() {
 
     // Votes weigh as much as the score at the time.
     let votes = story.create("ScoreVotes", of(one));
-    let proposal = B256::repeat_byte(7);
-    assert_eq!(friend.refusal(votes, &proposeCall { proposal })[..4], NoScore::SELECTOR);
-    chain.send(votes, &proposeCall { proposal });
+    let text = proposeCall { text: B256::repeat_byte(7) };
+    assert_eq!(friend.refusal(votes, &text)[..4], NoScore::SELECTOR);
+    let proposal = chain.call(votes, &text);
+    chain.send(votes, &text);
     chain.send(votes, &voteCall { proposal, inFavour: true });
 
     // A market that the next record after its end resolves.

@@ -224,7 +224,7 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
             request.outputs = bytes32(one[5]);
             bytes memory refusal = _record(request, int256(one[3]), submitter | one[4] << 16);
             if (refusal.length != 0) revert InferenceRefused(i, refusal);
-            if (one[4] != 0) _tellVouched(request, one[4]);
+            if (one[0] >> 160 != 0) _tellVouched(request, one[4]);
         }
     }
 
@@ -235,11 +235,12 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
         all = new uint256[18][](inferences.length);
         uint256[12] memory sum;
         for (uint256 i = 0; i < inferences.length; ++i) {
+            uint256 before = gasleft();
             // A call, so that an error of whatever part can be told with the inference's index.
             try this.accumulateInference(inferences[i]) returns (uint256[18] memory one) {
                 all[i] = one;
             } catch (bytes memory reason) {
-                PairingSum.requireTellingGas();
+                PairingSum.requireTellingGas(before);
                 revert InferenceRefused(i, reason);
             }
             uint256[12] memory next = _pairingOf(all[i]);
@@ -271,7 +272,8 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
 
     /// @notice The first half of `verifyInferences` for one of its inferences, which the oracle asks of itself.
     /// @dev NOTHING is proven by it, so nobody else may call it.
-    /// @return found Subject, nonce, deadline, score, signers, outputs, and the pairing's input.
+    /// @return found Subject, and above its 160 bits whether attestations were asked for; nonce, deadline, score,
+    /// signers, outputs, and the pairing's input.
     function accumulateInference(Inference calldata inference)
         external
         view
@@ -280,16 +282,15 @@ contract InferenceOracle is IInferenceOracle, Statements, ScoreRecords, Pausable
         if (msg.sender != address(this)) revert NotForCallers();
         InferenceEncoding.Request memory request;
         request.modelId = inference.modelId;
-        bool attested = _demandsAttestations(inference.modelId);
-        if (!attested && inference.attestations.length != 0) {
-            revert AttestationsNotDemanded(inference.modelId);
-        }
+        // None are given where a source is demanded, and some may be where nothing is: `_fetchApproved` compares.
+        bool attested = inference.attestations.length != 0 || _demandsAttestations(inference.modelId);
         uint256[12] memory pairing;
         (found[3], pairing) = _accumulate(request, inference, attested);
         (found[0], found[1], found[2]) = (uint160(request.subject), request.nonce, request.deadline);
         if (attested) found[4] = _requireAttested(request, inference.attestations);
         found[5] = uint256(request.outputs);
         assembly ("memory-safe") {
+            mstore(found, or(mload(found), shl(160, attested)))
             mcopy(add(found, 0xc0), pairing, 0x180)
         }
     }

@@ -11,8 +11,9 @@ import {ISignerRegistry} from "./interfaces/ISignerRegistry.sol";
 /// @title Registry of data providers
 /// @notice The owner proposes a provider, the provider accepts, and a delay after the proposal lets everyone see
 /// it before its statements count. An offer that is not accepted lapses, so that none counts whom all but itself have
-/// forgotten. Removal is immediate; of a provider that returns, what it stated before is not taken up again. An index
-/// is given once and for all, so that old records keep their meaning.
+/// forgotten. Removal is immediate and for good: nothing that the account has signed, under whatever date, is taken up
+/// again. A provider that returns does so with another account. An index is given once and for all, so that old records
+/// keep their meaning.
 ///
 /// Trust: the owner chooses who signs. Statements are bound to chain, registry, subject, schema and inputs;
 /// signatures with a high s and signers that stand twice are refused. Signers that are contracts are asked by
@@ -34,13 +35,12 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
     /// @dev Index, two times and the length of a signature.
     uint256 private constant HEAD = 1 + 8 + 8 + 2;
 
-    /// @dev A signer, and whether it was removed before it was proposed last: one word.
+    /// @dev A signer in one word. One that was removed and has a time to count from had accepted.
     struct Entry {
         address account;
         uint40 countsFrom;
         uint40 proposedAt;
         bool removed;
-        bool returned;
     }
 
     /// @dev Those ever proposed; all zero from `signerCount` on.
@@ -67,10 +67,11 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
             _numberOf[account] = number;
         }
         Entry memory last = _signers[number - 1];
+        // Dates do not tell which of its statements it signed before its removal.
+        if (last.removed && last.countsFrom != 0) revert SignerRemovedForGood(account);
         bool open = last.countsFrom != 0 || block.timestamp <= last.proposedAt + OFFER_PERIOD;
         if (last.proposedAt != 0 && open && !last.removed) revert SignerAlreadyKnown(account);
-        bool returned = last.removed || last.returned;
-        _signers[number - 1] = Entry(account, 0, uint40(block.timestamp), false, returned);
+        _signers[number - 1] = Entry(account, 0, uint40(block.timestamp), false);
         emit SignerProposed(account, number - 1, block.timestamp + SIGNER_DELAY);
     }
 
@@ -155,9 +156,6 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
         if (issuedAt > block.timestamp) revert AttestationNotYetValid(index, issuedAt);
         if (validUntil < block.timestamp) revert AttestationExpired(index, validUntil);
         if (validUntil - issuedAt > MAX_VALIDITY) revert AttestationTooLong(index, MAX_VALIDITY);
-        if (signer.returned && issuedAt < signer.proposedAt) {
-            revert AttestationOutdated(index, signer.proposedAt);
-        }
         if (_revoked[signer.account][digest]) revert AttestationIsRevoked(index, digest);
         if (!SignatureChecker.isValidSignatureNowCalldata(signer.account, digest, signature)) {
             revert InvalidAttestation(index);

@@ -8,6 +8,7 @@ import {IERCZKMLVerifier} from "../src/interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {SignerRegistry} from "../src/SignerRegistry.sol";
+import {VerifierRouter} from "../src/router/VerifierRouter.sol";
 import {VerifierEmergencyStop} from "../src/router/VerifierEmergencyStop.sol";
 import {PairedVerifier} from "./base/IdealVerifier.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
@@ -94,6 +95,35 @@ contract Silent {
         assembly ("memory-safe") {
             revert(0, 0)
         }
+    }
+}
+
+/// @notice Checks for longer than any oracle, and says in its own words that it could not.
+contract LongCheck {
+    error Refused();
+
+    uint256 private immutable rounds;
+
+    constructor(uint256 rounds_) {
+        rounds = rounds_;
+    }
+
+    function work() external view returns (bytes32 hash) {
+        for (uint256 i = 0; i < rounds; ++i) {
+            hash = keccak256(abi.encode(hash));
+        }
+    }
+
+    function checkInference(uint256, bytes32, bytes calldata, bytes calldata)
+        external
+        view
+        returns (address, int256)
+    {
+        try this.work() {}
+        catch {
+            revert Refused();
+        }
+        return (address(0), 0);
     }
 }
 
@@ -232,6 +262,35 @@ contract AdaptersTest is OracleFixture {
         behind.verify(input, keccak256(output), metadata, both);
     }
 
+    /// @dev A router answers for the verifiers that it has: one that it has no more, or not yet, was not asked.
+    function test_ARouterWithoutAVerifierMakesNoProofInvalid() public {
+        VerifierRouter router = new VerifierRouter(owner);
+        vm.prank(owner);
+        router.addVerifier(0x11111111, address(verifier));
+        IModelRegistry.VerificationData memory data = verificationData("routed", 0, 1, 0, 1_000_000);
+        data.verifier = address(router);
+        Statement memory s = statement(1, 600_000);
+        s.modelId = registerModel(data);
+        approve(s.modelId);
+        proofs = new InferenceProofVerifier(IInferenceOracle(address(oracle)), s.modelId);
+        vm.assertTrue(check(s, encodeProof(s, bytes.concat(hex"11111111", prove(s)))), "it holds");
+        vm.assertFalse(check(s, encodeProof(s, bytes.concat(hex"11111111", "no proof"))), "it does not");
+        vm.assertFalse(check(s, encodeProof(s, hex"11")), "no selector");
+        unanswered(s, bytes.concat(hex"22222222", prove(s)), VerifierRouter.SelectorUnknown.selector);
+        vm.prank(owner);
+        router.removeVerifier(0x11111111);
+        unanswered(s, bytes.concat(hex"11111111", prove(s)), VerifierRouter.SelectorRemoved.selector);
+    }
+
+    /// @dev The router's error about a proof's selector is handed on.
+    function unanswered(Statement memory s, bytes memory zkProof, bytes4 error_) private {
+        (bytes memory output, bytes memory proof) = (abi.encode(s.values), encodeProof(s, zkProof));
+        (bytes32 input, bytes memory both) = (commitmentOf(s, address(oracle)), abi.encode(output, proof));
+        bytes memory metadata = proofs.deploymentMetadata();
+        vm.expectRevert(abi.encodeWithSelector(error_, bytes4(zkProof)));
+        proofs.verify(input, keccak256(output), metadata, both);
+    }
+
     function test_AnotherModelsProofIsInvalid() public {
         uint256 other = registerModel(verificationData("other", 0, 1, 0, 1_000_000));
         approve(other);
@@ -288,6 +347,22 @@ contract AdaptersTest is OracleFixture {
         vm.assertEq(
             answer, abi.encodeWithSelector(InferenceProofVerifier.NotEnoughGas.selector, needed), "why"
         );
+    }
+
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_ALongCheckThatLackedGasIsNoAnswer(uint256 rounds, uint256 part) public {
+        rounds = bound(rounds, 1000, 40_000);
+        IInferenceOracle long = IInferenceOracle(address(new LongCheck(rounds)));
+        proofs = new InferenceProofVerifier(long, creditModel);
+        bytes memory both = abi.encode(bytes(""), bytes(""));
+        bytes memory call =
+            abi.encodeCall(proofs.verify, (0, keccak256(""), proofs.deploymentMetadata(), both));
+        uint256 before = gasleft();
+        (bool ok, bytes memory answer) = address(proofs).staticcall(call);
+        vm.assertTrue(ok && abi.decode(answer, (bool)), "with enough");
+        uint256 gas_ = 2_100_000 + (before - gasleft()) * bound(part, 0, 100) / 100;
+        (ok, answer) = address(proofs).staticcall{gas: gas_}(call);
+        vm.assertTrue(!ok || abi.decode(answer, (bool)), "valid, or no answer");
     }
 
     function test_ACheckThatSaysNothingIsNoAnswer() public {

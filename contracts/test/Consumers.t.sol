@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.34;
 
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ScoreFeed} from "../src/adapters/ScoreFeed.sol";
 import {ClassifierMarket} from "../src/examples/ClassifierMarket.sol";
 import {CreditLine} from "../src/examples/CreditLine.sol";
 import {FraudGate} from "../src/examples/FraudGate.sol";
+import {InsurancePremium} from "../src/examples/InsurancePremium.sol";
+import {OutputsConsumer} from "../src/OutputsConsumer.sol";
 import {ScoreConsumer} from "../src/ScoreConsumer.sol";
 import {ScoreVotes} from "../src/examples/ScoreVotes.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
+import {OutputWords} from "../src/libraries/OutputWords.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
 
 /// @notice A token to send about.
@@ -192,19 +196,50 @@ contract ConsumersTest is OracleFixture {
         vm.assertEq(coin.balanceOf(address(gate)), 0, "nothing stays");
     }
 
+    /// @dev A score is whatever the model's range allows: what is no probability speaks for nobody.
+    function testFuzz_AScoreThatIsNoProbabilityIsHeld(int256 value) public {
+        value = bound(value, -50, 2_000_000);
+        IModelRegistry.VerificationData memory data = verificationData("wide", 0, 1, -50, 2_000_000);
+        data.direction = IModelRegistry.ScoreDirection.LowerIsBetter;
+        fraudModel = registerModel(data);
+        approve(fraudModel);
+        FraudGate gate = gateWith(100);
+        score(borrower, fraudModel, value);
+        vm.prank(borrower);
+        vm.assertEq(gate.send(stranger, 100), value >= 0 && value < 100_000, "passed");
+        vm.assertEq(gate.count(), value >= 0 && value < 100_000 ? 0 : 1, "held");
+    }
+
+    function test_WhatWouldStayWithTheGateIsRefused() public {
+        FraudGate gate = gateWith(100);
+        address[2] memory nobodies = [address(gate), address(0)];
+        for (uint256 rated = 0; rated < 2; ++rated) {
+            for (uint256 i = 0; i < 2; ++i) {
+                vm.expectRevert(abi.encodeWithSelector(FraudGate.NoRecipient.selector, nobodies[i]));
+                vm.prank(borrower);
+                gate.send(nobodies[i], 100);
+            }
+            score(borrower, fraudModel, 0);
+        }
+        vm.assertEq(coin.balanceOf(borrower), 100, "nothing moved");
+    }
+
     // ------------------------------------------------------------------- votes
 
     function test_VotesWeighAsMuchAsScores() public {
         ScoreVotes votes = new ScoreVotes(oracle, creditModel);
-        bytes32 first = keccak256("first");
+        bytes32 text = keccak256("first");
+        bytes32 first = votes.proposalOf(borrower, text);
         score(borrower, creditModel, 600_000);
         score(stranger, creditModel, 500_000);
         score(owner, creditModel, 200_000);
+        vm.expectEmit(address(votes));
+        emit ScoreVotes.Proposed(first, borrower, text, block.timestamp + votes.PERIOD());
         vm.prank(borrower);
-        votes.propose(first);
+        vm.assertEq(votes.propose(text), first, "its name");
         vm.expectRevert(abi.encodeWithSelector(ScoreVotes.AlreadyProposed.selector, first));
         vm.prank(borrower);
-        votes.propose(first);
+        votes.propose(text);
         vm.prank(borrower);
         votes.vote(first, true);
         vm.prank(stranger);
@@ -227,6 +262,22 @@ contract ConsumersTest is OracleFixture {
         votes.vote(first, true);
         vm.expectRevert(abi.encodeWithSelector(ScoreVotes.NotOpen.selector, bytes32(0)));
         votes.accepted(bytes32(0));
+    }
+
+    function test_NobodyTakesAProposalFromAnybodyElse() public {
+        ScoreVotes votes = new ScoreVotes(oracle, creditModel);
+        score(stranger, creditModel, 0);
+        vm.prank(stranger);
+        votes.propose("upgrade");
+        vm.warp(block.timestamp + votes.PERIOD());
+        score(borrower, creditModel, 1_000_000);
+        vm.startPrank(borrower);
+        bytes32 own = votes.propose("upgrade");
+        votes.vote(own, true);
+        vm.stopPrank();
+        vm.warp(block.timestamp + votes.PERIOD());
+        vm.assertTrue(votes.accepted(own), "on its own");
+        vm.assertFalse(votes.accepted(votes.proposalOf(stranger, "upgrade")), "the other");
     }
 
     // ------------------------------------------------------------------ market
@@ -355,6 +406,98 @@ contract ConsumersTest is OracleFixture {
         new ClassifierMarket(oracle, creditModel, borrower, block.timestamp);
     }
 
+    /// @dev A proof made before the market closes may be recorded after: the market cannot tell, and says so.
+    function test_AProofMadeBeforeClosingDecidesTheMarket() public {
+        ClassifierMarket m = market();
+        Statement memory s = statement(1, 1_000_000);
+        s.deadline = uint64(m.closes() + 1 days);
+        bytes memory early = callOf(s);
+        vm.warp(m.closes());
+        assertAccepted(early);
+        m.resolve();
+        vm.assertEq(uint256(m.outcome()), 1, "yes");
+    }
+
+    // --------------------------------------------------------- several outputs
+
+    /// @dev A model of three classes' probabilities, and premiums of 100, 400 and 2,000 for 10,000.
+    function insurance() private returns (InsurancePremium premiums, uint256 id) {
+        id = registerModel(verificationData("risk classes", 0, 3, -5, 1_000_001));
+        approve(id);
+        uint256[] memory rates = new uint256[](3);
+        (rates[0], rates[1], rates[2]) = (100, 400, 2000);
+        premiums = new InsurancePremium(oracle, id, rates);
+    }
+
+    function triple(int256 a, int256 b, int256 c) private pure returns (int256[] memory values) {
+        values = new int256[](3);
+        (values[0], values[1], values[2]) = (a, b, c);
+    }
+
+    function classes(uint256 id, int256[] memory values) private {
+        Statement memory s = statement(oracle.nonceOf(borrower, id) + 1, 0);
+        (s.modelId, s.values) = (id, values);
+        assertAccepted(callOf(s));
+    }
+
+    function test_APremiumIsWeighedByProvenProbabilities() public {
+        (InsurancePremium premiums, uint256 id) = insurance();
+        int256[] memory values = triple(500_000, 250_000, 250_000);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.NoScore.selector, borrower, id));
+        premiums.premiumFor(borrower, 10_000, values);
+        classes(id, values);
+        vm.assertEq(premiums.premiumFor(borrower, 10_000, values), 50 + 100 + 500, "weighed");
+        vm.assertEq(premiums.premiumFor(borrower, 1, values), 1, "rounded up");
+        // A better class than was proven; the same in the lowest 64 bits; one too few and too many.
+        bytes memory lie = abi.encodeWithSelector(OutputWords.OutputsNotProven.selector, borrower, id);
+        vm.expectRevert(lie);
+        premiums.premiumFor(borrower, 10_000, triple(500_000, 500_000, 0));
+        int256 high = 250_000 - 2 ** 64;
+        vm.expectRevert(abi.encodeWithSelector(OutputWords.OutputTooWide.selector, 2, high));
+        premiums.premiumFor(borrower, 10_000, triple(500_000, 250_000, high));
+        for (uint256 count = 0; count < 5; ++count) {
+            if (count == 3) continue;
+            vm.expectRevert(abi.encodeWithSelector(OutputsConsumer.WrongOutputCount.selector, 3, count));
+            premiums.premiumFor(borrower, 10_000, new int256[](count));
+        }
+        uint256 made = block.timestamp;
+        vm.warp(made + TTL + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IInferenceOracle.StaleScore.selector, borrower, id, made, made + TTL)
+        );
+        premiums.premiumFor(borrower, 10_000, values);
+        // Proven, and no probabilities.
+        classes(id, triple(0, -1, 1_000_000));
+        vm.expectRevert(abi.encodeWithSelector(OutputsConsumer.OutputOutOfScale.selector, 1, int256(-1)));
+        premiums.premiumFor(borrower, 10_000, triple(0, -1, 1_000_000));
+        classes(id, triple(0, 0, 1_000_001));
+        vm.expectRevert(
+            abi.encodeWithSelector(OutputsConsumer.OutputOutOfScale.selector, 2, int256(1_000_001))
+        );
+        premiums.premiumFor(borrower, 10_000, triple(0, 0, 1_000_001));
+    }
+
+    function test_AConsumerOfOutputsPinsTheirNumber() public {
+        (InsurancePremium premiums, uint256 id) = insurance();
+        vm.assertEq(premiums.outputs(), 3, "as many as rates");
+        vm.expectRevert(abi.encodeWithSelector(OutputsConsumer.WrongOutputCount.selector, 2, 3));
+        new InsurancePremium(oracle, id, new uint256[](2));
+        vm.expectRevert(abi.encodeWithSelector(OutputWords.TooFewOutputs.selector, 1));
+        new InsurancePremium(oracle, creditModel, new uint256[](1));
+    }
+
+    function test_ConsumersStandBeforeCodeThatStays() public {
+        address delegated = named("delegated");
+        vm.etch(delegated, abi.encodePacked(hex"ef0100", address(oracle)));
+        IInferenceOracle changing = IInferenceOracle(delegated);
+        vm.expectRevert(abi.encodeWithSelector(ScoreConsumer.DelegatedAccount.selector, delegated));
+        new CreditLine(changing, creditModel);
+        vm.expectRevert(abi.encodeWithSelector(ScoreFeed.DelegatedAccount.selector, delegated));
+        new ScoreFeed(changing, borrower, creditModel);
+        vm.expectRevert(abi.encodeWithSelector(OutputsConsumer.DelegatedAccount.selector, delegated));
+        new InsurancePremium(changing, creditModel, new uint256[](1));
+    }
+
     // -------------------------------------------------------------------- feed
 
     function test_AFeedReadsTheLatestRecordOfItsSubject() public {
@@ -376,7 +519,11 @@ contract ConsumersTest is OracleFixture {
         vm.expectRevert(abi.encodeWithSelector(ScoreFeed.NoDataPresent.selector, 1));
         feed.getRoundData(1);
         vm.assertEq(uint256(feed.decimals()), 6, "the model's decimals");
-        vm.assertEq(feed.description(), "Proven model score", "description");
+        vm.assertEq(
+            feed.description(),
+            string.concat("Proven score of ", Strings.toHexString(borrower), " by model 1"),
+            "description"
+        );
         // What a price feed's readers have to look at themselves.
         vm.warp(block.timestamp + TTL + 1);
         (,,, updated,) = feed.latestRoundData();

@@ -91,8 +91,8 @@ contract ExampleSnapshotsTest is OracleFixture {
 
         ScoreVotes votes = new ScoreVotes(oracle, creditModel);
         vm.startPrank(borrower);
-        votes.propose("proposal");
-        votes.vote("proposal", true);
+        bytes32 proposal = votes.propose("text");
+        votes.vote(proposal, true);
         vm.snapshotGasLastCall("ScoreVotes.vote");
 
         Penny penny = new Penny(borrower);

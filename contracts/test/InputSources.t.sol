@@ -62,7 +62,7 @@ contract InputSourcesTest is OracleFixture {
         history.writeOff(borrower, 50);
         Statement memory s = current(1);
         vm.assertEq(s.inputWords.length, 1, "one word");
-        vm.assertEq(s.inputWords[0], UNIT * (75 | 5 << BITS | 20 << 2 * BITS), "shares in hundredths");
+        vm.assertEq(s.inputWords[0], UNIT * (75 + 5 * 2 ** BITS + 20 * 4 ** BITS), "shares in hundredths");
         assertAccepted(attestedCall(s, ""));
         IInferenceOracle.ScoreRecord memory record = oracle.scoreOf(borrower, model);
         vm.assertEq(int256(record.score), 700_000, "score");
@@ -140,7 +140,7 @@ contract InputSourcesTest is OracleFixture {
         InputWords.Range[] memory ranges = new InputWords.Range[](count);
         for (uint256 i = 0; i < count; ++i) {
             uint256 random = uint256(keccak256(abi.encode(seed, i)));
-            uint256 width = 1 + (random >> 64) % ((1 << bits) - 1);
+            uint256 width = 1 + (random >> 64) % (2 ** bits - 1);
             int64 low = int64(int256(random % 2_000_000)) - 1_000_000;
             ranges[i] = InputWords.Range(low, low + int64(int256(width)));
             values[i] = low + int256((random >> 128) % (width + 1));
@@ -148,11 +148,11 @@ contract InputSourcesTest is OracleFixture {
         uint256[] memory words = packing.pack(values, ranges, bits, perWord);
         vm.assertEq(words.length, (count + perWord - 1) / perWord, "words");
         for (uint256 i = 0; i < count; ++i) {
-            uint256 integer = words[i / perWord] >> (i % perWord * bits) & ((1 << bits) - 1);
+            uint256 integer = words[i / perWord] >> (i % perWord * bits) & (2 ** bits - 1);
             uint256 points = uint256(uint64(ranges[i].high - ranges[i].low));
             // The largest power of two by which the whole range still fits.
             uint256 scale = 1;
-            while (points * scale * 2 < 1 << bits) {
+            while (points * scale * 2 < 2 ** bits) {
                 scale *= 2;
             }
             vm.assertEq(integer, uint256(values[i] - ranges[i].low) * scale, "value");
@@ -210,7 +210,7 @@ contract InputSourcesTest is OracleFixture {
         uint256 word = source.inputWordsOf(borrower)[0];
         uint256 sum;
         for (uint256 i = 0; i < 3; ++i) {
-            sum += (word >> (i * BITS) & ((1 << BITS) - 1)) / UNIT;
+            sum += (word >> (i * BITS) & (2 ** BITS - 1)) / UNIT;
         }
         vm.assertTrue(borrowed == 0 ? sum == 0 : sum <= 100 && sum >= 98, "shares");
         uint64 owed = borrowed - repaid - defaulted;

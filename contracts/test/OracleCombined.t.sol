@@ -8,7 +8,65 @@ import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {InferenceOracle} from "../src/InferenceOracle.sol";
 import {AttestationFixture} from "./base/AttestationFixture.sol";
 import {PairingSum} from "../src/libraries/PairingSum.sol";
+import {InputSource} from "../src/sources/InputSource.sol";
+import {IInputVoucher} from "../src/interfaces/IInputVoucher.sol";
 import {FalseVerifier, IdealAccumulator, IdealVerifier, PairedVerifier} from "./base/IdealVerifier.sol";
+
+/// @notice Takes long to know the inputs of the fixture.
+contract LongSource is InputSource {
+    uint256 private immutable rounds;
+
+    constructor(bytes32 schema_, uint256 rounds_) InputSource(schema_) {
+        rounds = rounds_;
+    }
+
+    function inputWordsOf(address) public view override returns (uint256[] memory words) {
+        bytes32 hash;
+        for (uint256 i = 0; i < rounds; ++i) {
+            hash = keccak256(abi.encode(hash));
+        }
+        words = new uint256[](2);
+        (words[0], words[1]) = (12, hash == 0 ? 2 : 1);
+    }
+}
+
+/// @notice Vouches by somebody else, and says in its own words that it could not: what fails is not empty.
+contract Spokesman is IInputVoucher {
+    error NobodyVouches();
+
+    IInputVoucher private immutable behind;
+
+    constructor(IInputVoucher behind_) {
+        behind = behind_;
+    }
+
+    function vouchersOf(address subject, bytes32 schema, bytes32 inputs, bytes calldata attestations)
+        external
+        view
+        returns (uint256, uint256)
+    {
+        try behind.vouchersOf(subject, schema, inputs, attestations) returns (
+            uint256 signers, uint256 count
+        ) {
+            return (signers, count);
+        } catch {
+            revert NobodyVouches();
+        }
+    }
+
+    function signerAt(uint256 index) external view returns (Signer memory) {
+        return behind.signerAt(index);
+    }
+}
+
+/// @notice Vouches in nobody's name.
+contract Anonymous is IInputVoucher {
+    function vouchersOf(address, bytes32, bytes32, bytes calldata) external pure returns (uint256, uint256) {
+        return (0, 1);
+    }
+
+    function signerAt(uint256) external pure returns (Signer memory signer) {}
+}
 
 /// @notice Several proofs of several models in one call with one pairing.
 contract OracleCombinedTest is AttestationFixture {
@@ -208,6 +266,34 @@ contract OracleCombinedTest is AttestationFixture {
         vm.assertEq(answer, abi.encodeWithSelector(PairingSum.NotEnoughGas.selector), "no index");
     }
 
+    /// @dev The same of checks that take longer than any of this package's, and whose voucher has a word for all that
+    /// fails: what of the gas is left says it, however much there was.
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_TooLittleGasNamesNoProofHoweverLongItsCheckIs(uint256 rounds, uint256 part, bool told)
+        public
+    {
+        rounds = bound(rounds, 1000, 60_000);
+        IInputVoucher voucher = new LongSource(SCHEMA, rounds);
+        if (told) voucher = new Spokesman(voucher);
+        uint256 id = registerModel(verificationData("long", 2, 1, 0, 1_000_000));
+        approveWith(id, address(voucher), 1, SCHEMA);
+        Statement memory s = attested(1);
+        s.modelId = id;
+        IInferenceOracle.Inference[] memory list = new IInferenceOracle.Inference[](1);
+        list[0] = asInference(s, prove(s), "");
+        uint256 before = gasleft();
+        assertAccepted(call(list));
+        uint256 used = before - gasleft();
+        s = attested(2);
+        s.modelId = id;
+        list[0] = asInference(s, prove(s), "");
+        bytes memory data = call(list);
+        vm.prank(submitter);
+        (bool ok, bytes memory answer) = address(oracle).call{gas: used * bound(part, 20, 100) / 100}(data);
+        if (ok || answer.length == 0) return;
+        vm.assertEq(answer, abi.encodeWithSelector(PairingSum.NotEnoughGas.selector), "no index");
+    }
+
     function test_AVerifierThatCannotAccumulateIsRefused() public {
         IdealVerifier honest = verifier;
         verifier = IdealVerifier(address(new FalseVerifier()));
@@ -284,6 +370,69 @@ contract OracleCombinedTest is AttestationFixture {
         refusedAt(
             list, 1, abi.encodeWithSelector(IInferenceOracle.ModelNotApproved.selector, second), "revoked"
         );
+    }
+
+    /// @dev Of an inference that is refused the list says what a call for it alone says.
+    function test_AnErrorIsThatOfTheCallAlone() public {
+        for (uint256 i = 0; i < 4; ++i) {
+            IInferenceOracle.Inference[] memory list = new IInferenceOracle.Inference[](1);
+            Statement memory s = attested(1);
+            bytes memory attestations = both(s);
+            // Of a model that demands some or none: revoked, and never approved.
+            if (i > 1) {
+                s = another(1);
+                attestations = hex"00";
+            }
+            if (i % 2 == 0) {
+                vm.prank(owner);
+                oracle.revokeModel(s.modelId);
+            } else {
+                s.modelId =
+                    registerModel(verificationData("unknown", uint16(s.inputWords.length), 2, -50, 50));
+            }
+            list[0] = asInference(s, prove(s), attestations);
+            (, bytes memory alone) = send(submitter, attestedCall(s, attestations));
+            bytes memory unapproved =
+                abi.encodeWithSelector(IInferenceOracle.ModelNotApproved.selector, s.modelId);
+            vm.assertEq(alone, unapproved, "alone");
+            refusedAt(list, 0, alone, "in a list");
+        }
+    }
+
+    /// @dev An earlier inference's request is looked at when all proofs hold.
+    function test_AProofThatFailsIsNamedBeforeARequestThatIsRefused() public {
+        assertAccepted(call(three(1)));
+        IInferenceOracle.Inference[] memory list = three(1);
+        list[2].inputCommitment = bytes32(uint256(1));
+        refusedAt(
+            list, 2, abi.encodeWithSelector(IERCZKMLVerifier.InputCommitmentMismatch.selector), "its proof"
+        );
+        bent(list = three(1), 1, 2);
+        refusedAt(list, 1, abi.encodeWithSelector(IERCZKMLVerifier.InvalidProof.selector), "its pairing");
+        refusedAt(
+            three(1),
+            0,
+            abi.encodeWithSelector(IInferenceOracle.NonceAlreadyUsed.selector, borrower, 1, 1),
+            "its request"
+        );
+    }
+
+    /// @dev Whoever vouched, nobody named among them: both calls tell it.
+    function test_AVouchedScoreIsToldAsInACallForItAlone() public {
+        uint256 id = registerModel(verificationData("anonymous", 2, 1, 0, 1_000_000));
+        approveWith(id, address(new Anonymous()), 1, SCHEMA);
+        for (uint256 nonce = 1; nonce < 3; ++nonce) {
+            Statement memory s = attested(nonce);
+            s.modelId = id;
+            IInferenceOracle.Inference[] memory list = new IInferenceOracle.Inference[](1);
+            list[0] = asInference(s, prove(s), "");
+            bytes memory data = nonce == 1 ? attestedCall(s, "") : call(list);
+            vm.expectEmit(address(oracle));
+            emit IInferenceOracle.InputsVouched(borrower, id, 0);
+            assertAccepted(data);
+            vm.assertEq(oracle.scoreOf(borrower, id).prover, submitter, "the record's other fields");
+            vm.assertEq(oracle.scoreOf(borrower, id).signers, 0, "nobody");
+        }
     }
 
     function test_AProofOfABatchIsNotOneOfAList() public {

@@ -5,6 +5,22 @@ import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {OutputWords} from "../src/libraries/OutputWords.sol";
 import {OracleFixture} from "./base/OracleFixture.sol";
 
+/// @notice Asks by the library what a contract would.
+contract OutputsReader {
+    function requireProven(
+        IInferenceOracle oracle,
+        address subject,
+        uint256 modelId,
+        int256[] calldata values
+    ) external view {
+        OutputWords.requireProven(oracle, subject, modelId, values);
+    }
+
+    function wordOf(int256[] calldata values) external pure returns (bytes32) {
+        return OutputWords.wordOf(values);
+    }
+}
+
 /// @notice Numbers of inputs and outputs, and the range of the outputs.
 contract OracleOutputsTest is OracleFixture {
     function testFuzz_AnOutputOutsideItsRangeIsRefused(int256 value) public {
@@ -146,6 +162,80 @@ contract OracleOutputsTest is OracleFixture {
         vm.assertEq(OutputWords.wordOf(values), expected, "what a contract compares with");
         values[count - 1] = 6;
         vm.assertTrue(OutputWords.wordOf(values) != expected, "other outputs");
+    }
+
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_OutputsAreProvenOrRefused(uint256 count, uint256 at, int256 lie) public {
+        count = bound(count, 2, 6);
+        OutputsReader reader = new OutputsReader();
+        uint256 id = modelOf(uint16(count));
+        int256[] memory values = new int256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            values[i] = int256(i) - 3;
+        }
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.NoScore.selector, borrower, id));
+        reader.requireProven(oracle, borrower, id, values);
+        recorded(values, 1, id);
+        reader.requireProven(oracle, borrower, id, values);
+        at = at % count;
+        vm.assume(lie != values[at]);
+        (bool ok,) = address(reader)
+            .staticcall(abi.encodeCall(reader.requireProven, (oracle, borrower, id, with(values, at, lie))));
+        vm.assertFalse(ok, "one lie");
+        // What is cut to 64 bits is the same.
+        unchecked {
+            lie = values[at] + (lie << 64);
+        }
+        if (lie != values[at]) {
+            vm.expectRevert(
+                count > 3
+                    ? abi.encodeWithSelector(OutputWords.OutputsNotProven.selector, borrower, id)
+                    : abi.encodeWithSelector(OutputWords.OutputTooWide.selector, at, lie)
+            );
+            reader.requireProven(oracle, borrower, id, with(values, at, lie));
+        }
+        uint256 made = block.timestamp;
+        vm.warp(made + TTL + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IInferenceOracle.StaleScore.selector, borrower, id, made, made + TTL)
+        );
+        reader.requireProven(oracle, borrower, id, values);
+    }
+
+    function with(int256[] memory values, uint256 at, int256 value)
+        private
+        pure
+        returns (int256[] memory other)
+    {
+        other = new int256[](values.length);
+        for (uint256 i = 0; i < values.length; ++i) {
+            other[i] = i == at ? value : values[i];
+        }
+    }
+
+    function test_FewerThanTwoOutputsHaveNoWord() public {
+        OutputsReader reader = new OutputsReader();
+        assertAccepted(callOf(statement(1, 7)));
+        uint256[3] memory ids = [creditModel, modelOf(2), modelOf(4)];
+        for (uint256 count = 0; count < 2; ++count) {
+            int256[] memory values = new int256[](count);
+            if (count == 1) values[0] = 7;
+            bytes memory few = abi.encodeWithSelector(OutputWords.TooFewOutputs.selector, count);
+            vm.expectRevert(few);
+            reader.wordOf(values);
+            // Neither where there is a record of one output, nor where there is none of several.
+            for (uint256 i = 0; i < 3; ++i) {
+                vm.expectRevert(few);
+                reader.requireProven(oracle, borrower, ids[i], values);
+            }
+        }
+        int256[2] memory wide = [int256(type(int64).max) + 1, int256(type(int64).min) - 1];
+        for (uint256 i = 0; i < 2; ++i) {
+            int256[] memory values = new int256[](3);
+            values[1 + i] = wide[i];
+            vm.expectRevert(abi.encodeWithSelector(OutputWords.OutputTooWide.selector, 1 + i, wide[i]));
+            reader.wordOf(values);
+        }
     }
 
     function test_OneOutputTakesNoSecondSlot() public {

@@ -44,7 +44,7 @@ contract OracleSignersTest is AttestationFixture {
         vm.assertEq(oracle.scoreOf(borrower, model).signers, 9, "signers 0 and 3");
     }
 
-    function test_RemovalIsImmediateAndARemovedSignerWaitsAgain() public {
+    function test_RemovalIsImmediateAndForGood() public {
         Statement memory s = attested(1);
         bytes memory data =
             attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, vouch(1, BOB))));
@@ -54,17 +54,61 @@ contract OracleSignersTest is AttestationFixture {
         vm.prank(owner);
         signers.removeSigner(bob);
         assertUnrecorded(model, data, notCounting(1), "removed");
-        vm.expectRevert(abi.encodeWithSelector(ISignerRegistry.SignerUnknown.selector, bob));
+        bytes memory unknown = abi.encodeWithSelector(ISignerRegistry.SignerUnknown.selector, bob);
+        vm.expectRevert(unknown);
         vm.prank(bob);
         signers.acceptSigner();
+        vm.expectRevert(unknown);
+        vm.prank(owner);
+        signers.removeSigner(bob);
+        bytes memory gone = abi.encodeWithSelector(ISignerRegistry.SignerRemovedForGood.selector, bob);
+        vm.expectRevert(gone);
+        propose(bob);
+        vm.warp(block.timestamp + 400 days);
+        vm.expectRevert(gone);
         propose(bob);
         vm.assertEq(signers.signerIndexOf(bob), 1, "the index stays");
-        vm.prank(bob);
+        vm.assertTrue(signers.signerAt(1).removed, "and says so");
+    }
+
+    /// @dev A date is the signer's word: a statement signed before a removal may have one after it.
+    function testFuzz_NothingThatARemovedSignerEverSignedCounts(uint256 issued, uint256 wait) public {
+        address bob = vm.addr(BOB);
+        uint64 start = uint64(block.timestamp);
+        issued = bound(issued, 0, 60 days);
+        Vouch memory v = Vouch(1, BOB, uint64(start + issued), uint64(start + issued + 30 days));
+        bytes memory old = signed(attested(1), v);
+        vm.prank(owner);
+        signers.removeSigner(bob);
+        (bool back,) = ownersCall(abi.encodeCall(signers.proposeSigner, (bob)));
+        vm.assertFalse(back, "proposed again");
+        (back,) = signersCall(bob);
+        vm.assertFalse(back, "accepted again");
+        vm.warp(start + issued + bound(wait, 0, 30 days));
+        Statement memory s = attested(1);
+        bytes memory data = attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), old));
+        assertUnrecorded(model, data, notCounting(1), "whatever its date");
+    }
+
+    function ownersCall(bytes memory call) private returns (bool ok, bytes memory answer) {
+        vm.prank(owner);
+        return address(signers).call(call);
+    }
+
+    function signersCall(address account) private returns (bool ok, bytes memory answer) {
+        vm.prank(account);
+        return address(signers).call(abi.encodeCall(signers.acceptSigner, ()));
+    }
+
+    function test_AProviderReturnsWithAnotherAccount() public {
+        vm.prank(owner);
+        signers.removeSigner(vm.addr(BOB));
+        propose(vm.addr(CAROL));
+        vm.prank(vm.addr(CAROL));
         signers.acceptSigner();
-        assertUnrecorded(model, data, notCounting(1), "the delay begins anew");
+        assertUnrecorded(model, carolCall(1), notCounting(3), "the delay");
         vm.warp(block.timestamp + signers.SIGNER_DELAY());
-        s = attested(1);
-        assertAccepted(attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, vouch(1, BOB)))));
+        assertAccepted(carolCall(1));
     }
 
     function test_TheZeroAddressTakesNoIndex() public {
@@ -111,36 +155,12 @@ contract OracleSignersTest is AttestationFixture {
         signers.acceptSigner();
         vm.expectRevert(notCounting(4));
         signers.signerAt(4);
-    }
-
-    function test_WhatASignerStatedBeforeItsRemovalStaysOut() public {
-        Statement memory s = attested(1);
-        Vouch memory old = vouch(1, BOB);
-        old.validUntil = uint64(block.timestamp + 20 days);
-        address bob = vm.addr(BOB);
-        vm.prank(owner);
-        signers.removeSigner(bob);
-        vm.warp(block.timestamp + 1 hours);
-        propose(bob);
-        uint256 proposed = block.timestamp;
-        vm.prank(bob);
+        // Nothing of it ever counted: the offer can be made again, under the same index.
+        propose(carol);
+        vm.prank(carol);
         signers.acceptSigner();
-        vm.warp(block.timestamp + signers.SIGNER_DELAY());
-        s.deadline = uint64(block.timestamp + 1 hours);
-        bytes memory outdated =
-            abi.encodeWithSelector(ISignerRegistry.AttestationOutdated.selector, 1, proposed);
-        assertUnrecorded(
-            model, attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, old))), outdated, "old"
-        );
-        old.issuedAt = uint64(proposed - 1);
-        assertUnrecorded(
-            model,
-            attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, old))),
-            outdated,
-            "a second before"
-        );
-        old.issuedAt = uint64(proposed);
-        assertAccepted(attestedCall(s, bytes.concat(signed(s, vouch(0, ALICE)), signed(s, old))));
+        vm.assertEq(signers.signerIndexOf(carol), 3, "the index stays");
+        vm.assertFalse(signers.signerAt(3).removed, "a signer");
     }
 
     function test_OnlyTheOwnerProposesAndRemovesAndOnlyTheSignerAccepts() public {

@@ -23,6 +23,13 @@ contract OracleSubmittersTest is OracleFixture {
         assertAccepted(data);
     }
 
+    function test_NobodyIsNoSubmitter() public {
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.SubmitterNotAllowed.selector, address(0)));
+        vm.prank(owner);
+        oracle.addSubmitter(address(0));
+        vm.assertFalse(oracle.isSubmitter(address(0)), "not added");
+    }
+
     function test_ARemovedSubmitterIsRefusedAndItsRecordsStay() public {
         assertAccepted(callOf(statement(1, 1)));
         vm.prank(owner);

@@ -155,6 +155,135 @@ contract OracleTimelockTest is OracleFixture {
         new OracleTimelock(stranger, admin, DELAY);
     }
 
+    /// @dev What was announced while the model was approved, the submitter listed or recording going on, does not undo a
+    /// later revocation, removal or pause without a delay of its own.
+    function test_WhatIsNarrowedIsWidenedAgainAfterADelayOnly() public {
+        newModel = creditModel;
+        bytes memory attested = abi.encodePacked(oracle.approveAttestedModel.selector, attestedArguments());
+        bytes[4] memory calls = [
+            approval(),
+            attested,
+            abi.encodeCall(oracle.addSubmitter, (submitter)),
+            abi.encodeCall(oracle.unpause, ())
+        ];
+        bytes memory other = abi.encodeCall(oracle.addSubmitter, (stranger));
+        for (uint256 i = 0; i < 4; ++i) {
+            announce(calls[i]);
+        }
+        announce(other);
+        vm.warp(START + DELAY);
+        vm.startPrank(admin);
+        lock.revokeModel(creditModel);
+        lock.removeSubmitter(submitter);
+        lock.pause();
+        vm.stopPrank();
+        for (uint256 i = 0; i < 4; ++i) {
+            bytes32 id = keccak256(calls[i]);
+            refuses(calls[i], abi.encodeWithSelector(OracleTimelock.NarrowedSince.selector, id));
+            // Announced anew at once, in the block of the deed that it undoes.
+            announce(calls[i]);
+            vm.expectRevert(abi.encodeWithSelector(OracleTimelock.AlreadyScheduled.selector, id));
+            announce(calls[i]);
+            refuses(calls[i], abi.encodeWithSelector(OracleTimelock.TooEarly.selector, id, START + 2 * DELAY));
+        }
+        // Another submitter was not removed.
+        execute(other);
+        vm.warp(START + 2 * DELAY);
+        execute(calls[0]);
+        execute(calls[2]);
+        execute(calls[3]);
+        vm.assertTrue(
+            oracle.isModelApproved(creditModel) && oracle.isSubmitter(submitter) && !oracle.paused(), "again"
+        );
+    }
+
+    function attestedArguments() private view returns (bytes memory) {
+        (IModelRegistry.VerificationData memory data,) = registry.verificationOf(newModel);
+        return abi.encode(
+            newModel,
+            commitmentFor(data.keyHash),
+            data,
+            data.verifier.codehash,
+            IInferenceOracle.AttestationPolicy(address(registry), 1, "schema")
+        );
+    }
+
+    function test_AnOfferThatIsTakenBackTakesTheAnnouncedOnesWithIt() public {
+        bytes memory call = abi.encodeCall(oracle.transferOwnership, (stranger));
+        bytes memory other = abi.encodeCall(oracle.transferOwnership, (borrower));
+        announce(call);
+        announce(other);
+        vm.warp(START + DELAY);
+        execute(call);
+        vm.prank(admin);
+        lock.withdrawOracle();
+        refuses(other, abi.encodeWithSelector(OracleTimelock.NarrowedSince.selector, keccak256(other)));
+    }
+
+    /// @dev One call has one hash: otherwise one would be taken back and its twin be done.
+    function test_OtherEncodingsOfACallAreNotAnnounced() public {
+        bytes[5] memory calls = [
+            approval(),
+            abi.encodePacked(oracle.approveAttestedModel.selector, attestedArguments()),
+            abi.encodeCall(oracle.addSubmitter, (stranger)),
+            abi.encodeCall(oracle.transferOwnership, (stranger)),
+            abi.encodeCall(oracle.unpause, ())
+        ];
+        for (uint256 i = 0; i < 5; ++i) {
+            bytes memory reason =
+                abi.encodeWithSelector(OracleTimelock.NotCanonical.selector, bytes4(calls[i]));
+            bytes memory more = bytes.concat(calls[i], hex"00");
+            vm.expectRevert(reason);
+            announce(more);
+            more = bytes.concat(calls[i], new bytes(32));
+            vm.expectRevert(reason);
+            announce(more);
+            announce(calls[i]);
+            if (i == 4) break;
+            vm.expectRevert(reason);
+            announce(abi.encodePacked(bytes4(calls[i])));
+            if (i > 1) {
+                // Bits above the address.
+                calls[i][4] = 0x01;
+                vm.expectRevert(reason);
+                announce(calls[i]);
+                continue;
+            }
+            // The commitment a word further on.
+            bytes memory moved = bytes.concat(calls[i], new bytes(32));
+            uint256 at = i == 0 ? 14 : 17;
+            for (uint256 k = moved.length - 1; k >= 4 + (at + 1) * 32; --k) {
+                moved[k] = moved[k - 32];
+            }
+            moved[4 + 63] = bytes1(uint8(moved[4 + 63]) + 32);
+            vm.expectRevert(reason);
+            announce(moved);
+        }
+    }
+
+    /// forge-config: default.fuzz.runs = 256
+    function testFuzz_NoByteOfAnAnnouncedCallIsFree(uint256 at, uint8 value) public {
+        bytes memory call = approval();
+        announce(call);
+        at = bound(at, 4, call.length - 1);
+        vm.assume(call[at] != bytes1(value));
+        call[at] = bytes1(value);
+        vm.prank(admin);
+        (bool ok,) = address(lock).call(abi.encodeCall(lock.schedule, (call)));
+        if (!ok) return;
+        // It is another call, then: the oracle takes one of the two at most.
+        vm.warp(START + DELAY);
+        vm.prank(admin);
+        (ok,) = address(lock).call(abi.encodeCall(lock.execute, (call)));
+        vm.assertFalse(ok, "another way to say it");
+    }
+
+    function test_WithoutAnOfferNobodyTakesOver() public {
+        vm.expectRevert(abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", stranger));
+        vm.prank(stranger);
+        lock.acceptOwnership();
+    }
+
     function test_TheOracleCanBeHandedOver() public {
         bytes memory call = abi.encodeCall(oracle.transferOwnership, (stranger));
         announce(call);

@@ -20,6 +20,52 @@ contract Astray {
     }
 }
 
+/// @notice Answers with some bytes whatever it is asked.
+contract Terse {
+    uint256 private immutable length;
+
+    constructor(uint256 length_) {
+        length = length_;
+    }
+
+    fallback() external {
+        uint256 size = length;
+        assembly ("memory-safe") {
+            return(0x80, size)
+        }
+    }
+}
+
+/// @notice Takes long, and says in its own words that it could not.
+contract LongVerifier {
+    error NotFound();
+
+    IdealAccumulator private immutable behind = new IdealAccumulator(false);
+    uint256 private immutable rounds;
+
+    constructor(uint256 rounds_) {
+        rounds = rounds_;
+    }
+
+    function work() external view returns (bytes32 hash) {
+        for (uint256 i = 0; i < rounds; ++i) {
+            hash = keccak256(abi.encode(hash));
+        }
+    }
+
+    function accumulate(address key, bytes32 keyHash, uint256[] calldata instances, bytes calldata proof)
+        external
+        view
+        returns (uint256[12] memory pairing)
+    {
+        try this.work() {}
+        catch {
+            revert NotFound();
+        }
+        return behind.accumulate(key, keyHash, instances, proof);
+    }
+}
+
 /// @notice Several proofs for one pairing, without an oracle. Real proofs are combined in the generator's tests.
 contract ProofCombinerTest is TestBase {
     ProofCombiner private combiner;
@@ -85,6 +131,36 @@ contract ProofCombinerTest is TestBase {
         (bool ok, bytes memory answer) = address(combiner).staticcall{gas: bound(gas_, 0, 800_000)}(data);
         if (ok || answer.length == 0) return;
         vm.assertEq(answer, abi.encodeWithSelector(PairingSum.NotEnoughGas.selector), "no index");
+    }
+
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_TooLittleGasNamesNoProofHoweverLongItsCheckIs(uint256 rounds, uint256 part) public {
+        ProofCombiner.Proof[] memory proofs = list(1, 1, 1);
+        proofs[1].verifier = IVerdictAccumulator(address(new LongVerifier(bound(rounds, 1000, 60_000))));
+        uint256 before = gasleft();
+        combiner.verifyAll(proofs);
+        uint256 gas_ = (before - gasleft()) * bound(part, 20, 100) / 100;
+        (bool ok, bytes memory answer) =
+            address(combiner).staticcall{gas: gas_}(abi.encodeCall(combiner.verifyAll, (proofs)));
+        if (ok || answer.length == 0) return;
+        vm.assertEq(answer, abi.encodeWithSelector(PairingSum.NotEnoughGas.selector), "no index");
+    }
+
+    function test_WhatIsNoAnswerOfAVerifierIsRefusedByItsIndex() public {
+        ProofCombiner.Proof[] memory proofs = list(1, 1, 1);
+        uint256[4] memory lengths = [uint256(0), 0x20, 0x17f, 0x1a0];
+        for (uint256 i = 0; i < 4; ++i) {
+            address terse = address(new Terse(lengths[i]));
+            proofs[i % 3].verifier = IVerdictAccumulator(terse);
+            vm.expectRevert(abi.encodeWithSelector(ProofCombiner.NoVerifier.selector, i % 3, terse));
+            combiner.verifyAll(proofs);
+            proofs[i % 3].verifier = verifier;
+        }
+        address delegated = named("delegated");
+        vm.etch(delegated, abi.encodePacked(hex"ef0100", address(verifier)));
+        proofs[1].verifier = IVerdictAccumulator(delegated);
+        vm.expectRevert(abi.encodeWithSelector(ProofCombiner.NoVerifier.selector, 1, delegated));
+        combiner.verifyAll(proofs);
     }
 
     function test_AStopAndARouterMayStandBeforeAVerifier() public {

@@ -101,6 +101,16 @@ contract VerifierRouterTest is TestBase {
         vm.stopPrank();
     }
 
+    function test_ARouterKeepsAnOwnerWhoRemoves() public {
+        vm.expectRevert(abi.encodeWithSelector(VerifierRouter.OwnershipCannotBeRenounced.selector));
+        vm.prank(owner);
+        router.renounceOwnership();
+        vm.expectRevert(abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", stranger));
+        vm.prank(stranger);
+        router.renounceOwnership();
+        vm.assertEq(router.owner(), owner, "the owner");
+    }
+
     function test_AStopStandsBeforeACodeThatStays() public {
         address[3] memory accounts = [address(0), stranger, named("delegated")];
         vm.etch(accounts[2], abi.encodePacked(hex"ef0100", address(ideal)));

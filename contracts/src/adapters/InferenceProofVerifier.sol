@@ -6,6 +6,7 @@ import {IERCZKMLVerifier} from "../interfaces/IERCZKMLVerifier.sol";
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
 import {AccountCode} from "../libraries/AccountCode.sol";
 import {VerifierEmergencyStop} from "../router/VerifierEmergencyStop.sol";
+import {VerifierRouter} from "../router/VerifierRouter.sol";
 
 /// @title The algorithm layer of ERC-8274, as its draft has it
 /// @notice Whether a proof is valid for an input and an output.
@@ -38,7 +39,8 @@ interface IProofVerifier {
 /// `verify` reverts with `NotEnoughGas` when a check might run out of gas, since whoever brings the transaction of a
 /// contract that acts on `false` chooses how much there is; and with the oracle's own error when that says nothing of
 /// the proof: the model is not approved, was changed or withdrawn, demands attestations or a source of inputs, for
-/// which this interface has no place, or is one of batches.
+/// which this interface has no place, or is one of batches; its verifier was stopped, or is a router that has no verifier
+/// for the proof.
 /// @dev Asks `checkInference`, so neither the list of submitters nor a pause counts: of private inputs that nobody
 /// attests, a valid proof says that there are some.
 contract InferenceProofVerifier is IProofVerifier, ERC165 {
@@ -48,7 +50,7 @@ contract InferenceProofVerifier is IProofVerifier, ERC165 {
     error NotEnoughGas(uint256 needed);
     /// @notice `metadata` is not this deployment's.
     error MetadataMismatch();
-    /// @notice The check ended without saying why.
+    /// @notice The check ended without saying why, or may have ended for want of gas.
     error CheckIncomplete();
     /// @notice There is no contract at the address.
     error OracleHasNoCode(address oracle);
@@ -84,12 +86,12 @@ contract InferenceProofVerifier is IProofVerifier, ERC165 {
         if (keccak256(metadata) != keccak256(deploymentMetadata())) revert MetadataMismatch();
         (bool whole, bytes calldata output, bytes calldata statement) = _split(proof);
         if (!whole || keccak256(output) != outputHash) return false;
-        uint256 needed = CHECK_GAS + CHECK_GAS_PER_BYTE * proof.length;
-        if (gasleft() < needed) revert NotEnoughGas(needed);
+        uint256 before = _requireCheckGas(proof.length);
         try oracle.checkInference(modelId, inputHash, output, statement) {
             return true;
         } catch (bytes memory reason) {
-            if (reason.length == 0) revert CheckIncomplete();
+            // A check that takes more than any known one: see `PairingSum.requireTellingGas`.
+            if (reason.length == 0 || gasleft() < before / 8) revert CheckIncomplete();
             if (_isOfRequest(bytes4(reason))) return true;
             if (!_isOfProof(bytes4(reason))) {
                 assembly ("memory-safe") {
@@ -122,6 +124,13 @@ contract InferenceProofVerifier is IProofVerifier, ERC165 {
         return interfaceId == type(IProofVerifier).interfaceId || super.supportsInterface(interfaceId);
     }
 
+    /// @dev What gas is left, if it is enough for a check.
+    function _requireCheckGas(uint256 proofLength) private view returns (uint256 left) {
+        uint256 needed = CHECK_GAS + CHECK_GAS_PER_BYTE * proofLength;
+        left = gasleft();
+        if (left < needed) revert NotEnoughGas(needed);
+    }
+
     /// @dev The parts of `abi.encode(output, statement)`, if `both` is that and nothing else. The oracle takes whole
     /// words only, so that none is padded.
     function _split(bytes calldata both)
@@ -149,13 +158,16 @@ contract InferenceProofVerifier is IProofVerifier, ERC165 {
             || error_ == IInferenceOracle.DeadlineTooFar.selector;
     }
 
-    /// @dev Whether an error of the check is about what was brought, and not about the model whatever is brought.
+    /// @dev Whether an error of the check is about what was brought, and not about the model or whether its verifier can
+    /// be asked.
     function _isOfProof(bytes4 error_) private pure returns (bool) {
         return error_ != IInferenceOracle.ModelNotApproved.selector
             && error_ != IInferenceOracle.ModelChanged.selector
             && error_ != IERCZKMLVerifier.VerificationRefused_ModelDeprecated.selector
             && error_ != IInferenceOracle.AttestationsRequired.selector
             && error_ != IInferenceOracle.BatchSizeMismatch.selector
-            && error_ != VerifierEmergencyStop.VerifierStopped.selector;
+            && error_ != VerifierEmergencyStop.VerifierStopped.selector
+            && error_ != VerifierRouter.SelectorRemoved.selector
+            && error_ != VerifierRouter.SelectorUnknown.selector;
     }
 }

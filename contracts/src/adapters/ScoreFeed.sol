@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.34;
 
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
+import {AccountCode} from "../libraries/AccountCode.sol";
 
 /// @title One subject's score as a price feed is read
 /// @notice Has the functions of Chainlink's AggregatorV3Interface, for contracts that know these. A round is a
@@ -10,8 +12,12 @@ import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 /// @dev Like a price feed it returns stale answers with the time they were made: readers compare `updatedAt`. It
 /// says nothing of which way a score is to be read.
 contract ScoreFeed {
+    using AccountCode for address;
+
     /// @notice No such round is kept; Chainlink's own words for it.
     error NoDataPresent(uint80 roundId);
+    /// @notice The oracle's code is an EIP-7702 delegation, which its key's holder can change.
+    error DelegatedAccount(address account);
 
     /// @notice Version of the feed.
     uint256 public constant version = 1;
@@ -29,6 +35,7 @@ contract ScoreFeed {
     /// @param subject_ Whom the score is about.
     /// @param modelId_ The model version to read.
     constructor(IInferenceOracle oracle_, address subject_, uint256 modelId_) {
+        if (address(oracle_).isDelegation()) revert DelegatedAccount(address(oracle_));
         (IModelRegistry.VerificationData memory model,) =
             IModelRegistry(oracle_.registry()).verificationOf(modelId_);
         oracle = oracle_;
@@ -37,9 +44,11 @@ contract ScoreFeed {
         decimals = model.decimals;
     }
 
-    /// @notice What the feed is of.
-    function description() external pure returns (string memory) {
-        return "Proven model score";
+    /// @notice What the feed is of: whose score, by which model.
+    function description() external view returns (string memory) {
+        return string.concat(
+            "Proven score of ", Strings.toHexString(subject), " by model ", Strings.toString(modelId)
+        );
     }
 
     /// @notice The latest record.

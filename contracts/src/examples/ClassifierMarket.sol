@@ -13,6 +13,10 @@ import {ScoreConsumer} from "../ScoreConsumer.sol";
 /// @dev Anyone may resolve, and the latest record counts, since the oracle keeps no other: who would not wait for a
 /// later one calls first. One that replaces the record after the week leaves none in time. The score is the
 /// probability of yes: higher is better.
+///
+/// When a proof was made is in no record: one made before closing and recorded after it decides the market, and whoever
+/// has it, or knows the inputs of a public model, bets knowing the answer. So a market is for questions whose inputs
+/// nobody has before it closes, and for betters who trust the oracle's submitters not to bet.
 contract ClassifierMarket is ScoreConsumer {
     enum Outcome {
         Open,

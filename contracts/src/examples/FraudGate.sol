@@ -9,7 +9,7 @@ import {ScoreConsumer} from "../ScoreConsumer.sol";
 
 /// @title Example: a gate that holds suspicious transfers
 /// @notice A transfer goes through at once if the model rates its sender unlikely to be a fraud. Otherwise, and
-/// when there is no fresh score, it is held: a reviewer sends it on or back, and after a week its sender may take
+/// when there is no fresh score between zero and one, it is held: a reviewer sends it on or back, and after a week its sender may take
 /// it back.
 /// @dev The score is the probability of fraud: lower is better. For tokens that transfer what they are told to.
 contract FraudGate is ScoreConsumer {
@@ -33,6 +33,8 @@ contract FraudGate is ScoreConsumer {
     /// @notice A held transfer ended: with its recipient, or with its sender.
     event Settled(uint256 indexed id, address indexed receiver, uint256 amount);
 
+    /// @notice Nobody can be paid at the address: nobody's, or the gate's own.
+    error NoRecipient(address to);
     /// @notice Nothing to transfer, or nothing that waits.
     error NothingToTransfer();
     /// @notice Only the reviewer decides.
@@ -66,8 +68,8 @@ contract FraudGate is ScoreConsumer {
     /// @return passed Whether it went through at once.
     function send(address to, uint256 amount) external returns (bool passed) {
         if (amount == 0) revert NothingToTransfer();
-        // Without a fresh score nothing speaks for the sender.
-        passed = oracle.isFresh(msg.sender, modelId) && _scoreOf(msg.sender) * 10 < one;
+        if (to == address(0) || to == address(this)) revert NoRecipient(to);
+        passed = _isGood(msg.sender);
         if (passed) {
             emit Passed(msg.sender, to, amount);
             token.safeTransferFrom(msg.sender, to, amount);
@@ -92,6 +94,14 @@ contract FraudGate is ScoreConsumer {
             revert NotYetYours(id, transfer.until);
         }
         _settle(id, msg.sender);
+    }
+
+    /// @dev Without a fresh score that is a probability nothing speaks for the sender.
+    function _isGood(address sender) private view returns (bool) {
+        if (!oracle.isFresh(sender, modelId)) return false;
+        // Not `_scoreOf`, which reverts outside the scale: the transfer is to be held.
+        int256 score = oracle.latestScoreOf(sender, modelId);
+        return score >= 0 && score * 10 < one;
     }
 
     function _settle(uint256 id, address receiver) private {

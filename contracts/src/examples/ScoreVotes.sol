@@ -17,8 +17,8 @@ contract ScoreVotes is ScoreConsumer {
         uint96 against;
     }
 
-    /// @notice A proposal, named by the hash of its text, can be voted on until `end`.
-    event Proposed(bytes32 indexed proposal, uint256 end);
+    /// @notice A proposal can be voted on until `end`.
+    event Proposed(bytes32 indexed proposal, address indexed proposer, bytes32 indexed text, uint256 end);
     /// @notice `voter` has voted.
     event Voted(bytes32 indexed proposal, address indexed voter, bool inFavour, int256 weight);
 
@@ -46,12 +46,16 @@ contract ScoreVotes is ScoreConsumer {
         ScoreConsumer(oracle_, modelId_, IModelRegistry.ScoreDirection.HigherIsBetter)
     {}
 
-    /// @notice Opens a proposal. Whoever has a score may.
-    function propose(bytes32 proposal) external {
+    /// @notice Opens a proposal, once for each proposer and text: nobody takes a text from anybody else. Whoever has a
+    /// score may.
+    /// @param text Hash of what is proposed.
+    /// @return proposal What it is called: see `proposalOf`.
+    function propose(bytes32 text) external returns (bytes32 proposal) {
+        proposal = proposalOf(msg.sender, text);
         if (proposals[proposal].end != 0) revert AlreadyProposed(proposal);
         _scoreOf(msg.sender);
         proposals[proposal].end = uint64(block.timestamp + PERIOD);
-        emit Proposed(proposal, block.timestamp + PERIOD);
+        emit Proposed(proposal, msg.sender, text, block.timestamp + PERIOD);
     }
 
     /// @notice Votes with the caller's score.
@@ -65,6 +69,11 @@ contract ScoreVotes is ScoreConsumer {
         if (inFavour) open.inFavour += uint96(uint256(weight));
         else open.against += uint96(uint256(weight));
         emit Voted(proposal, msg.sender, inFavour, weight);
+    }
+
+    /// @notice The name of a proposal: the hash of who made it and of its text's hash.
+    function proposalOf(address proposer, bytes32 text) public pure returns (bytes32) {
+        return keccak256(abi.encode(proposer, text));
     }
 
     /// @notice Whether a proposal that has ended was accepted.

@@ -88,7 +88,7 @@ interface IInferenceOracle is IERCZKMLVerifier {
     /// @notice `submitter` may no longer record scores.
     event SubmitterRemoved(address indexed submitter);
 
-    /// @notice The caller may not record scores.
+    /// @notice The caller may not record scores; nobody can be the zero address.
     error SubmitterNotAllowed(address caller);
     /// @notice The submitter is on the list already.
     error SubmitterAlreadyAllowed(address submitter);
@@ -196,8 +196,10 @@ interface IInferenceOracle is IERCZKMLVerifier {
     ) external;
 
     /// @notice Checks several proofs, of any models that are approved, with one pairing, and records the score of each.
-    /// One that cannot be recorded fails the call with `InferenceRefused` and its index, whatever the others are. With
-    /// little gas left that could be the index of one that lacked gas: then it fails with `NotEnoughGas`, and names none.
+    /// One that cannot be recorded fails the call with `InferenceRefused` and its index: the first whose statement or
+    /// proof is refused; if none is, the first that fails the pairing; if all proofs hold, the first whose request is
+    /// refused. Where less than an eighth of the gas was left after a check that failed, it may have lacked gas: the call
+    /// fails with `NotEnoughGas`, and names none.
     /// @dev Submitters only, as `verifyInference`. Verifiers have to be `IVerdictAccumulator`s. Models of batches have
     /// `verifyInferenceBatch`. A subject may occur several times, with growing nonces.
     function verifyInferences(Inference[] calldata inferences) external;

@@ -12,7 +12,7 @@ import {IInputVoucher} from "./IInputVoucher.sol";
 /// this registry. `inputs` is the keccak hash of the public input words, as in a request. `schema` names what the
 /// words mean: features, units and encoding. One statement serves every oracle that relies on the registry and
 /// every model whose approval names the schema, for any number of requests while it is valid: `MAX_VALIDITY` at most
-/// after it was issued. All statements of a provider that are valid count beside each other, so that who brings them
+/// after the time that it says it was issued, which is the provider's word. All statements of a provider that are valid count beside each other, so that who brings them
 /// chooses; a provider takes back by `revokeAttestation` what a later statement replaces.
 ///
 /// For `vouchersOf`, `attestations` is packed, signer by signer in ascending order: index (1 byte), issuedAt (8),
@@ -34,6 +34,8 @@ interface ISignerRegistry is IInputVoucher {
     error OwnershipCannotBeRenounced();
     /// @notice The account is no signer, or was removed.
     error SignerUnknown(address account);
+    /// @notice The account was a signer and was removed, which is for good: the provider returns with another one.
+    error SignerRemovedForGood(address account);
     /// @notice The offer was to be accepted earlier, and has to be made again.
     error OfferLapsed(address account, uint256 until);
     /// @notice Every index of the signer list is taken.
@@ -50,21 +52,20 @@ interface ISignerRegistry is IInputVoucher {
     error AttestationExpired(uint256 index, uint256 validUntil);
     /// @notice The statement is valid for longer than any may be.
     error AttestationTooLong(uint256 index, uint256 most);
-    /// @notice The signer was removed and proposed again after it had issued the statement.
-    error AttestationOutdated(uint256 index, uint256 proposedAt);
     /// @notice The signer has taken the statement back.
     error AttestationIsRevoked(uint256 index, bytes32 digest);
     /// @notice The signature is not the signer's of a statement about this subject and these inputs.
     error InvalidAttestation(uint256 index);
 
     /// @notice Offers an account to become a signer: the first of two steps. Owner only. An offer that is not accepted
-    /// within `OFFER_PERIOD` lapses.
+    /// within `OFFER_PERIOD` lapses, and can be made again; an account that was a signer never is one again.
     function proposeSigner(address account) external;
 
     /// @notice The second step, taken by the account itself. It counts `SIGNER_DELAY` after the proposal.
     function acceptSigner() external;
 
-    /// @notice Ends a signer's right at once. Owner only. Scores recorded before stay.
+    /// @notice Ends a signer's right at once and for good, or takes an offer back. Owner only. Scores recorded before
+    /// stay.
     function removeSigner(address account) external;
 
     /// @notice Takes back a statement of the caller's, by its EIP-712 digest.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {IInferenceOracle} from "../interfaces/IInferenceOracle.sol";
+
 /// @title Several outputs of an inference in one word
 /// @notice What an oracle keeps of a model with several outputs (a class and its probabilities, say), beside the
 /// record of the first one:
@@ -13,9 +15,35 @@ library OutputWords {
     /// @dev Outputs that fit a word with their number.
     uint256 private constant PACKED = 3;
 
-    /// @notice The word of all `values`, of which the caller says that they fit 64 bits. A contract that is told a
-    /// model's outputs compares it with the oracle's `outputsOf`.
+    /// @notice There is a word for two outputs and more; of one, the record has it.
+    error TooFewOutputs(uint256 count);
+    /// @notice No model has an output that does not fit 64 bits.
+    error OutputTooWide(uint256 index, int256 value);
+    /// @notice The subject's record by the model has other outputs.
+    error OutputsNotProven(address subject, uint256 modelId);
+
+    /// @notice Reverts unless `values` are all outputs of a subject's record by a model, and the record is fresh. For
+    /// contracts that are told them by whoever calls.
+    function requireProven(IInferenceOracle oracle, address subject, uint256 modelId, int256[] memory values)
+        internal
+        view
+    {
+        bytes32 word = wordOf(values);
+        // Reverts without a fresh record.
+        int256 score = oracle.latestScoreOf(subject, modelId);
+        if (score != values[0] || word != oracle.outputsOf(subject, modelId)) {
+            revert OutputsNotProven(subject, modelId);
+        }
+    }
+
+    /// @notice The word of all `values`, never zero. Equal to the oracle's `outputsOf` it says that these are the
+    /// outputs of a record; how old it is, `requireProven` looks at too.
     function wordOf(int256[] memory values) internal pure returns (bytes32 word) {
+        if (values.length < 2) revert TooFewOutputs(values.length);
+        // What is packed is cut; what is hashed is not.
+        for (uint256 i = 0; i < values.length && values.length <= PACKED; ++i) {
+            if (values[i] != int64(values[i])) revert OutputTooWide(i, values[i]);
+        }
         uint256 start;
         assembly ("memory-safe") {
             start := add(values, 0x20)

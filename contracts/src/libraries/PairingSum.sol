@@ -10,10 +10,11 @@ library PairingSum {
     /// @notice Too little gas is left to tell a proof that does not hold from a check that ran out of gas.
     error NotEnoughGas();
 
-    /// @dev What has to be left where a proof is said not to hold. A check of less than three million gas that runs
-    /// out of it leaves less: a 64th of what there was for each call it is deep, four at most. It is also more than a
-    /// pairing takes.
+    /// @dev More than a pairing takes, and more than is left when one of the precompiles ran out of gas.
     uint256 private constant TELLING_GAS = 200_000;
+    /// @dev The part of a call's gas that has to be left: one that runs out of it leaves a 64th for each call it is
+    /// deep, which is less than an eighth down to a depth of eight.
+    uint256 private constant TELLING_PART = 8;
     uint256 private constant EC_ADD = 6;
     uint256 private constant EC_MUL = 7;
     uint256 private constant EC_PAIRING = 8;
@@ -40,10 +41,16 @@ library PairingSum {
         _add(sum, 0xc0, next, weight);
     }
 
-    /// @notice Reverts when what just failed may have failed for want of gas. Who chooses a call's gas must not choose
-    /// which proof is said not to hold.
+    /// @notice Reverts when the precompile that just failed may have failed for want of gas, or the next one may. Who
+    /// chooses a call's gas must not choose which proof is said not to hold.
     function requireTellingGas() internal view {
         if (gasleft() < TELLING_GAS) revert NotEnoughGas();
+    }
+
+    /// @notice The same of a call of whatever length that just failed, of a verifier or of somebody who vouches.
+    /// @param before What was left before the call.
+    function requireTellingGas(uint256 before) internal view {
+        if (gasleft() < before / TELLING_PART) revert NotEnoughGas();
     }
 
     /// @notice Whether it is 1. False also when the gas does not suffice: see `requireTellingGas`.

@@ -18,6 +18,8 @@ abstract contract Submitters is IInferenceOracle, Ownable2Step {
 
     /// @inheritdoc IInferenceOracle
     function addSubmitter(address submitter) external override onlyOwner {
+        // Nobody's, and a number is given for good.
+        if (submitter == address(0)) revert SubmitterNotAllowed(submitter);
         Submitter storage entry = _submitterOf[submitter];
         if (entry.allowed) revert SubmitterAlreadyAllowed(submitter);
         if (entry.number == 0) {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.34;
 
 import {IVerdictAccumulator} from "../interfaces/IVerdictAccumulator.sol";
+import {AccountCode} from "../libraries/AccountCode.sol";
 import {PairingSum} from "../libraries/PairingSum.sol";
 
 /// @title Several proofs for one pairing
@@ -16,6 +17,7 @@ import {PairingSum} from "../libraries/PairingSum.sol";
 /// when the weights are known, makes a false proof of another one pass. Never take verifiers from who brings proofs. A
 /// `VerifierEmergencyStop` or a `VerifierRouter` may stand in the list: what is stopped or removed is refused.
 contract ProofCombiner {
+    using AccountCode for address;
     using PairingSum for uint256[12];
 
     /// @notice A proof and what it is of, as `IVerdictVerifier.verify` takes them.
@@ -33,7 +35,7 @@ contract ProofCombiner {
     error OtherReferenceString(uint256 index);
     /// @notice There is nothing to check.
     error NoProofs();
-    /// @notice No contract that accumulates is at the address.
+    /// @notice No contract that accumulates is at the address, or one whose code a private key can change.
     error NoVerifier(uint256 index, address verifier);
 
     /// @dev What the pairing of a proof alone ends with, as the verifiers say it.
@@ -61,14 +63,20 @@ contract ProofCombiner {
         returns (uint256[12] memory pairing)
     {
         Proof calldata one = proofs[index];
-        if (address(one.verifier).code.length == 0) revert NoVerifier(index, address(one.verifier));
-        try one.verifier.accumulate(one.key, one.keyHash, one.instances, one.proof) returns (
-            uint256[12] memory found
-        ) {
-            return found;
-        } catch (bytes memory reason) {
-            PairingSum.requireTellingGas();
-            revert ProofRefused(index, reason);
+        address verifier = address(one.verifier);
+        if (verifier.code.length == 0 || verifier.isDelegation()) revert NoVerifier(index, verifier);
+        bytes memory call =
+            abi.encodeCall(one.verifier.accumulate, (one.key, one.keyHash, one.instances, one.proof));
+        uint256 before = gasleft();
+        // By hand: what a verifier answers instead of twelve words must fail with the proof's index.
+        (bool ok, bytes memory answer) = verifier.staticcall(call);
+        if (!ok) {
+            PairingSum.requireTellingGas(before);
+            revert ProofRefused(index, answer);
+        }
+        if (answer.length != 0x180) revert NoVerifier(index, verifier);
+        assembly ("memory-safe") {
+            pairing := add(answer, 0x20)
         }
     }
 

@@ -10,7 +10,7 @@ import {AccountCode} from "../libraries/AccountCode.sol";
 /// @title One address for all verifiers
 /// @notice The first four bytes of a proof name its verifier: by convention those of the circuit shape's id. For
 /// contracts that check proofs themselves and want to follow new shapes without a change of their own. An oracle
-/// needs none: it pins each model's verifier.
+/// needs none: it pins each model's verifier. Where that is a router, its owner decides what is proven of the model.
 ///
 /// Trust: the owner adds verifiers, which is to decide what counts as proven from then on. A selector is given
 /// once: a removed one leaves a tombstone, so that it never comes to mean another verifier.
@@ -32,6 +32,8 @@ contract VerifierRouter is IVerdictAccumulator, Ownable2Step {
     error NoVerifier(address verifier);
     /// @notice The proof has no selector.
     error ProofTooShort(uint256 length);
+    /// @notice Without an owner no verifier could be removed.
+    error OwnershipCannotBeRenounced();
 
     /// @dev Stands where a removed verifier stood. No contract can be there: the address is a precompile's.
     address private constant TOMBSTONE = address(1);
@@ -78,6 +80,11 @@ contract VerifierRouter is IVerdictAccumulator, Ownable2Step {
         returns (uint256[12] memory pairing)
     {
         return _named(proof).accumulate(key, keyHash, instances, proof[4:]);
+    }
+
+    /// @notice Always reverts: ownership can only be handed over.
+    function renounceOwnership() public view override onlyOwner {
+        revert OwnershipCannotBeRenounced();
     }
 
     /// @notice The verifier with a selector.

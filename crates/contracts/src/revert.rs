@@ -89,8 +89,8 @@ impl Revert {
             "AttestationExpired"
             | "AttestationIsRevoked"
             | "AttestationTooLong"
-            | "AttestationOutdated"
             | "SignerNotCounting" => "ask a data provider whose statements count for a new one",
+            "SignerRemovedForGood" => "the provider returns with another account",
             "OfferLapsed" => "the registry's owner can propose the account again",
             "NotEnoughGas" => "give the call more gas",
             "InputsDiffer" => "the chain has other inputs by now; prove again with --from-source",
@@ -315,6 +315,7 @@ custom_errors! {
     SignerRegistry {
         SignerAlreadyKnown(account),
         SignerUnknown(account),
+        SignerRemovedForGood(account),
         OfferLapsed(account, until),
         TooManySigners(max),
         MalformedAttestations(at),
@@ -323,7 +324,6 @@ custom_errors! {
         AttestationNotYetValid(index, issuedAt),
         AttestationExpired(index, validUntil),
         AttestationTooLong(index, most),
-        AttestationOutdated(index, proposedAt),
         AttestationIsRevoked(index, digest),
         InvalidAttestation(index),
         OwnershipCannotBeRenounced(),

@@ -8,8 +8,10 @@ import {IERCZKMLRegistry} from "@verdict/contracts/src/interfaces/IERCZKMLRegist
 import {IInferenceOracle} from "@verdict/contracts/src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "@verdict/contracts/src/interfaces/IModelRegistry.sol";
 import {IVerdictVerifier} from "@verdict/contracts/src/interfaces/IVerdictVerifier.sol";
+import {OutputWords} from "@verdict/contracts/src/libraries/OutputWords.sol";
 import {HALO2_KZG_BN254_V1} from "@verdict/contracts/src/libraries/ProofSystem.sol";
 import {LoanDesk} from "../src/LoanDesk.sol";
+import {RateDesk} from "../src/RateDesk.sol";
 
 /// @notice forge-std has this and more; the example does without another dependency.
 interface Vm {
@@ -38,20 +40,20 @@ contract LoanDeskTest {
         vm.warp(1_800_000_000);
         ModelRegistry registry = new ModelRegistry();
         oracle = new InferenceOracle(address(registry), address(this), TTL);
-        uint256 modelId = approved(registry, IModelRegistry.ScoreDirection.HigherIsBetter);
+        uint256 modelId = approved(registry, IModelRegistry.ScoreDirection.HigherIsBetter, 1);
         desk = new LoanDesk(oracle, modelId);
         oracle.addSubmitter(address(this));
     }
 
-    /// @dev Registers a model of one output between zero and one, with three decimals, and approves it.
-    function approved(ModelRegistry registry, IModelRegistry.ScoreDirection direction)
+    /// @dev Registers a model of outputs between zero and one, with three decimals, and approves it.
+    function approved(ModelRegistry registry, IModelRegistry.ScoreDirection direction, uint16 outputs)
         private
         returns (uint256 modelId)
     {
         IModelRegistry.VerificationData memory data;
         (data.verifier, data.key) = (address(new StandIn()), address(new Key()));
         data.keyHash = data.key.codehash;
-        (data.outputs, data.batch, data.outputMax, data.decimals) = (1, 1, 1000, 3);
+        (data.outputs, data.batch, data.outputMax, data.decimals) = (outputs, 1, 1000, 3);
         data.direction = direction;
         IERCZKMLRegistry.ModelCommitment memory commitment;
         (commitment.vkHash, commitment.proofSystemId) = (data.keyHash, HALO2_KZG_BN254_V1);
@@ -62,10 +64,46 @@ contract LoanDeskTest {
     function record(uint256 nonce, int256 score) private {
         int256[] memory values = new int256[](1);
         values[0] = score;
+        record(desk.modelId(), nonce, values);
+    }
+
+    function record(uint256 modelId, uint256 nonce, int256[] memory values) private {
         uint64 deadline = uint64(block.timestamp + 1 hours);
-        bytes32 commitment = oracle.inputCommitmentOf(desk.modelId(), BORROWER, nonce, deadline, 0);
+        bytes32 commitment = oracle.inputCommitmentOf(modelId, BORROWER, nonce, deadline, 0);
         bytes memory proof = abi.encode(BORROWER, nonce, deadline, new uint256[](0), bytes("proof"));
-        oracle.verifyInference(desk.modelId(), commitment, abi.encode(values), proof);
+        oracle.verifyInference(modelId, commitment, abi.encode(values), proof);
+    }
+
+    function triple(int256 a, int256 b, int256 c) private pure returns (int256[] memory values) {
+        values = new int256[](3);
+        (values[0], values[1], values[2]) = (a, b, c);
+    }
+
+    function test_TheRateIsThatOfTheLikeliestClass() public {
+        uint256 id =
+            approved(ModelRegistry(oracle.registry()), IModelRegistry.ScoreDirection.HigherIsBetter, 3);
+        RateDesk rates = new RateDesk(oracle, id);
+        vm.expectRevert(abi.encodeWithSelector(IInferenceOracle.NoScore.selector, BORROWER, id));
+        rates.rateOf(BORROWER, triple(1000, 0, 0));
+        record(id, 1, triple(300, 300, 400));
+        require(rates.rateOf(BORROWER, triple(300, 300, 400)) == 1500, "the third");
+        vm.expectRevert(abi.encodeWithSelector(OutputWords.OutputsNotProven.selector, BORROWER, id));
+        rates.rateOf(BORROWER, triple(1000, 0, 0));
+        record(id, 2, triple(300, 600, 100));
+        require(rates.rateOf(BORROWER, triple(300, 600, 100)) == 700, "the second");
+        record(id, 3, triple(900, 0, 100));
+        require(rates.rateOf(BORROWER, triple(900, 0, 100)) == 300, "the first");
+        vm.warp(block.timestamp + TTL + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IInferenceOracle.StaleScore.selector,
+                BORROWER,
+                id,
+                block.timestamp - TTL - 1,
+                block.timestamp - 1
+            )
+        );
+        rates.rateOf(BORROWER, triple(900, 0, 100));
     }
 
     function test_TheLimitGrowsWithTheScore() public {
@@ -93,7 +131,7 @@ contract LoanDeskTest {
 
     function test_AModelOfDefaultsIsRefused() public {
         IModelRegistry.ScoreDirection direction = IModelRegistry.ScoreDirection.LowerIsBetter;
-        uint256 other = approved(ModelRegistry(oracle.registry()), direction);
+        uint256 other = approved(ModelRegistry(oracle.registry()), direction, 1);
         vm.expectRevert(abi.encodeWithSelector(ScoreConsumer.WrongScoreDirection.selector, other, direction));
         new LoanDesk(oracle, other);
     }

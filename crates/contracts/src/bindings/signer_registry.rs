@@ -37,6 +37,8 @@ sol! {
         error SignerAlreadyKnown(address account);
         /// The account is no signer, or was removed.
         error SignerUnknown(address account);
+        /// The account was a signer and was removed, which is for good.
+        error SignerRemovedForGood(address account);
         /// The offer was to be accepted earlier, and has to be made again.
         error OfferLapsed(address account, uint256 until);
         /// Every index of the signer list is taken.
@@ -53,8 +55,6 @@ sol! {
         error AttestationExpired(uint256 index, uint256 validUntil);
         /// The statement is valid for longer than any may be.
         error AttestationTooLong(uint256 index, uint256 most);
-        /// The signer was removed and proposed again after it had issued the statement.
-        error AttestationOutdated(uint256 index, uint256 proposedAt);
         /// The signer has taken the statement back.
         error AttestationIsRevoked(uint256 index, bytes32 digest);
         /// The signature is not the signer's of a statement about this subject and these inputs.
@@ -74,7 +74,8 @@ sol! {
         function proposeSigner(address account) external;
         /// The second step, taken by the account itself. It counts `SIGNER_DELAY` after the proposal.
         function acceptSigner() external;
-        /// Ends a signer's right at once. Owner only. Scores recorded before stay.
+        /// Ends a signer's right at once and for good, or takes an offer back. Owner only. Scores
+        /// recorded before stay.
         function removeSigner(address account) external;
         /// Takes back a statement of the caller's, by its EIP-712 digest.
         function revokeAttestation(bytes32 digest) external;

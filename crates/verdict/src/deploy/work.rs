@@ -167,7 +167,8 @@ impl<'a> Work<'a> {
         registry: Address,
         account: Address,
     ) -> Result<(), Error> {
-        // One that was removed, or whose offer has lapsed, has an entry, and is proposed once more.
+        // One whose offer has lapsed or was taken back has an entry, and is proposed once more; a signer that was removed
+        // is not taken any more.
         let index = signerIndexOfCall { account };
         let last = match self.chain.call(registry, &index).await {
             Ok(index) => Some(self.chain.call(registry, &signerAtCall { index }).await?),
