@@ -76,3 +76,23 @@ function groupsOf(count: (index: number, what: string, most: number) => number, 
   };
   return [group(samples - inGroup, approved - approvedInGroup), group(inGroup, approvedInGroup)];
 }
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+/** Figures in words, a line each: "right 153 of 200 samples (76.5 %)". */
+export function sayFigures({ samples, right, accuracy, meanError, groups, difference }: Figures): string[] {
+  const lines: string[] = [];
+  if (right !== undefined && accuracy !== undefined) lines.push(`right ${right} of ${samples} samples (${percent(accuracy)})`);
+  if (meanError !== undefined) lines.push(`mean absolute error ${Number(meanError.toPrecision(6))} over ${samples} samples`);
+  for (const [index, group] of (groups ?? []).entries()) {
+    const which = index === 0 ? "outside of the group" : "in the group";
+    const rate = group.rate === undefined ? "none to approve" : percent(group.rate);
+    lines.push(`approved ${group.approved} of ${group.samples} samples ${which} (${rate})`);
+  }
+  if (difference !== undefined) {
+    const points = Math.abs(100 * difference).toFixed(1);
+    const than = difference < 0 ? "lower" : "higher";
+    lines.push(`the approval rate in the group is ${points} percentage points ${than} than outside of it`);
+  }
+  return lines;
+}

@@ -117,4 +117,20 @@ describe("figures", () => {
     expect(() => client.figuresOf(measured({ threshold: 0.5 }, true), [1n, 50n, 130n, 60n])).toThrow("no number of approved samples in the group of 50");
     expect(() => client.figuresOf(measured({ threshold: 0.5 }, true), [1n, 150n, 130n, 20n])).toThrow("110 samples of 50 outside");
   });
+
+  test("in words", () => {
+    const say = (metric: unknown, groups: boolean, outputs: readonly bigint[], decimals = 0) => {
+      const figures = client.figuresOf(measured(metric, groups, decimals), outputs);
+      return figures && client.sayFigures(figures);
+    };
+    expect(say("label", false, [153n])).toEqual(["right 153 of 200 samples (76.5 %)"]);
+    expect(say("absolute_error", false, [50_000n], 3)).toEqual(["mean absolute error 0.25 over 200 samples"]);
+    expect(say({ threshold: 0.5 }, true, [153n, 50n, 130n, 20n])).toEqual([
+      "right 153 of 200 samples (76.5 %)",
+      "approved 110 of 150 samples outside of the group (73.3 %)",
+      "approved 20 of 50 samples in the group (40.0 %)",
+      "the approval rate in the group is 33.3 percentage points lower than outside of it",
+    ]);
+    expect(say("label", true, [0n, 0n, 0n, 0n])?.[2]).toBe("approved 0 of 0 samples in the group (none to approve)");
+  });
 });
