@@ -1,9 +1,9 @@
 // Checking proofs against a setup. Everything that is checked against comes from the setup,
 // nothing from the bundle.
 import { type Address, type Hex, concat, hexToBytes } from "viem";
-import { type ProofBundle, sameNumber } from "./bundle.js";
+import { type ProofBundle, checkRequests, sameNumber } from "./bundle.js";
 import type { Deployment } from "./deployment.js";
-import { VerdictError, shown } from "./error.js";
+import { VerdictError, guarded, shown } from "./error.js";
 import { type Manifest, outputName, parseManifest } from "./manifest.js";
 import { type InferenceRequest, type VerificationData, verificationHash } from "./request.js";
 import { type KeyDescription, MAX_KEY_BYTES, type Verifier } from "./verifier.js";
@@ -67,19 +67,22 @@ export interface Verified {
  * @throws VerdictError with the first difference, or if the proof answers no request.
  */
 export function requireAnswers(verified: Pick<Verified, "requests">, purpose: Purpose): void {
-  if (verified.requests.length === 0) throw new VerdictError("proof", "the proof answers no request");
-  const hash = hexOf(purpose.verificationHash, 32, "verification hash", "deployment").toLowerCase();
-  for (const request of verified.requests) {
-    for (const [what, got, wanted] of [
-      ["chain", request.chainId, purpose.chainId],
-      ["oracle", request.oracle.toLowerCase(), hexOf(purpose.oracle, 20, "oracle", "deployment").toLowerCase()],
-      ["model", request.modelId, purpose.modelId],
-      ["verification hash", request.verificationHash, hash],
-      ["subject", request.subject.toLowerCase(), (purpose.subject ?? request.subject).toLowerCase()],
-    ] as const) {
-      if (got !== wanted) throw new VerdictError("proof", `the proof was made for ${what} ${got}, not ${wanted}`);
+  guarded("proof", "what the proof is to have been made for", () => {
+    if (verified.requests.length === 0) throw new VerdictError("proof", "the proof answers no request");
+    const { chainId, oracle, modelId, verificationHash: hash, subject } = purpose;
+    const of = (value: unknown, bytes: number, what: string) => hexOf(value, bytes, what, "proof").toLowerCase();
+    for (const request of verified.requests) {
+      for (const [what, got, wanted] of [
+        ["chain", request.chainId, BigInt(chainId)],
+        ["oracle", request.oracle.toLowerCase(), of(oracle, 20, "oracle")],
+        ["model", request.modelId, BigInt(modelId)],
+        ["verification hash", request.verificationHash.toLowerCase(), of(hash, 32, "verification hash")],
+        ["subject", request.subject.toLowerCase(), of(subject === undefined ? request.subject : subject, 20, "subject")],
+      ] as const) {
+        if (got !== wanted) throw new VerdictError("proof", `the proof was made for ${what} ${got}, not ${wanted}`);
+      }
     }
-  }
+  });
 }
 
 /** What is expected, in lower case. Whatever is no hash is refused: it would expect nothing. */
@@ -88,11 +91,11 @@ function readExpected(expected: unknown): { setupId?: Hex; keyHash?: Hex } {
     throw new VerdictError("setup", `expected: an object with setupId or keyHash, got ${shown(expected)}`);
   }
   const read: { setupId?: Hex; keyHash?: Hex } = {};
-  for (const [name, value] of Object.entries(expected)) {
+  for (const name in expected) {
     if (name !== "setupId" && name !== "keyHash") {
       throw new VerdictError("setup", `expected: unknown member ${shown(name)}, expected setupId or keyHash`);
     }
-    read[name] = hexOf(value, 32, `expected: ${name}`, "setup").toLowerCase() as Hex;
+    read[name] = hexOf((expected as Expected)[name], 32, `expected: ${name}`, "setup").toLowerCase() as Hex;
   }
   return read;
 }
@@ -123,7 +126,8 @@ export class Setup {
   ): Setup {
     const wanted = readExpected(expected);
     const manifest = parseManifest(files.manifest);
-    const bytes = files.key.byteLength;
+    const bytes: unknown = files.key?.byteLength;
+    if (typeof bytes !== "number") throw new VerdictError("setup", `verifier.bin: expected its bytes, got ${shown(files.key)}`);
     if (bytes > MAX_KEY_BYTES) throw new VerdictError("setup", `${bytes} bytes are more than a verifying key has`);
     const key = new Uint8Array(files.key).slice();
     const description = verifier.describe(key);
@@ -184,24 +188,31 @@ export class Setup {
    */
   requireDeployment(where: Deployment, chainId: bigint | number, registered: Registered): void {
     this.requireRegistered(registered);
-    for (const [what, got, wanted] of [
-      ["setup", where.setupId.toLowerCase(), this.manifest.setupId],
-      ["chain", where.chainId, BigInt(chainId)],
-      ["verifier", where.verifier.toLowerCase(), registered.verifier.toLowerCase()],
-      ["key", where.key.toLowerCase(), registered.key.toLowerCase()],
-      ["verification hash", where.verificationHash.toLowerCase(), verificationHash(registered)],
-    ] as const) {
-      if (got !== wanted) throw new VerdictError("deployment", `the deployment is of another ${what}: ${got}, not ${wanted}`);
-    }
+    guarded("deployment", "deployment", () => {
+      for (const [what, got, wanted] of [
+        ["setup", where.setupId.toLowerCase(), this.manifest.setupId],
+        ["chain", where.chainId, BigInt(chainId)],
+        ["verifier", where.verifier.toLowerCase(), registered.verifier.toLowerCase()],
+        ["key", where.key.toLowerCase(), registered.key.toLowerCase()],
+        ["verification hash", where.verificationHash.toLowerCase(), verificationHash(registered)],
+      ] as const) {
+        if (got === wanted) continue;
+        throw new VerdictError("deployment", `the deployment is of another ${what}: ${got}, not ${wanted}`);
+      }
+    });
   }
 
   /**
    * Checks a bundle: that it is about this model and key, that it says of them what the setup
-   * says, that its outputs are what its public values are, and that the proof holds.
+   * says, that its outputs and requests are what its public values are, and that the proof holds.
    *
    * @throws VerdictError with the first difference.
    */
   verify(bundle: ProofBundle): Verified {
+    return guarded("proof", "the bundle is not as parseBundle makes them", () => this.check(bundle));
+  }
+
+  private check(bundle: ProofBundle): Verified {
     const { manifest, description } = this;
     this.checkModel(bundle);
     bundle.instances.forEach((word, index) => {
@@ -212,6 +223,7 @@ export class Setup {
     const decoded = this.checkOutputs(bundle);
     const requests = bundle.requests.length;
     if (requests !== 0) this.count("requests", requests, manifest.batch);
+    checkRequests(bundle);
     const proof = hexOf(bundle.evmProof, undefined, "evmProof", "proof");
     const by = this.verifier.verify(this.key, hexToBytes(concat(bundle.instances)), hexToBytes(proof));
     if (by.keyHash !== description.keyHash) throw new VerdictError("verifier", "the verifier answered for another key");

@@ -1,7 +1,17 @@
 // Verdicts: the programs' on every sample, and on keys that somebody altered.
 import { concat, hexToBytes } from "viem";
 import { beforeAll, describe, expect, test } from "vitest";
-import { Setup, VerdictError, type Verifier, loadVerifier, parseBundle, parseManifest, requireAnswers, verificationHash } from "../src/index.js";
+import {
+  Setup,
+  VerdictError,
+  type Verifier,
+  inputCommitment,
+  loadVerifier,
+  parseBundle,
+  parseManifest,
+  requireAnswers,
+  verificationHash,
+} from "../src/index.js";
 import { type Verdict, facts, files, names } from "./fixtures.js";
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
@@ -109,6 +119,7 @@ test.each<[string, unknown]>([
   ["a short hash", { setupId: "0xdead" }],
   ["null", null],
   ["text", "0xdead"],
+  ["an inherited member", Object.create({ keyHash: "" })],
   ["a list", [`0x${"11".repeat(32)}`]],
 ])("what is expected is refused, not ignored: %s", (_, expected) => {
   const { manifest, key } = files("credit");
@@ -177,6 +188,18 @@ test("what a proof answers is told, and compared", () => {
   expect(verified.requests).toHaveLength(1);
   requireAnswers(verified, request);
   const other = `0x${"33".repeat(20)}` as const;
+  // They are those that the proof is bound to, wherever the bundle is from.
+  const bundle = parseBundle(proof);
+  for (const change of [{ subject: other }, { nonce: 2n }, { chainId: 1n }]) {
+    expect(() => setup.verify({ ...bundle, requests: [{ ...request, ...change }] })).toThrow("`input_commitment` is inconsistent");
+    const commitment = inputCommitment({ ...request, ...change });
+    const told = { ...bundle, requests: [{ ...request, ...change }], inputCommitment: commitment };
+    expect(() => setup.verify(told)).toThrow("the first word is not the request's context");
+  }
+  expect(() => setup.verify({ ...bundle, inputCommitment: undefined })).toThrow("come together or not at all");
+  for (const none of [{}, { ...request, oracle: "here" }, { ...request, chainId: "one" }, { ...request, subject: null }]) {
+    expect(() => requireAnswers(verified, none as typeof request)).toThrow(VerdictError);
+  }
   expect(() => requireAnswers(verified, { ...request, chainId: 1n })).toThrow("the proof was made for chain 18446744073709551608, not 1");
   expect(() => requireAnswers(verified, { ...request, oracle: other })).toThrow("made for oracle");
   expect(() => requireAnswers(verified, { ...request, modelId: 1n })).toThrow("made for model");
@@ -189,6 +212,12 @@ test("values of a bundle that are none are refused in words", () => {
   const { manifest, key, unbound } = files("credit");
   const setup = Setup.open(verifier, { manifest, key });
   const bundle = parseBundle(unbound);
+  for (const none of [null, undefined, 5, {}, { ...bundle, outputs: null }, { ...bundle, model: undefined }]) {
+    expect(() => setup.verify(none as typeof bundle)).toThrow(VerdictError);
+  }
+  for (const none of [undefined, null, "verifier.bin"]) {
+    expect(() => Setup.open(verifier, { manifest, key: none as unknown as Uint8Array })).toThrow("verifier.bin: expected its bytes");
+  }
   for (const none of ["nonsense", "0x1", "", null]) {
     expect(() => setup.verify({ ...bundle, evmProof: none as "0x" })).toThrow(VerdictError);
     expect(() => setup.verify({ ...bundle, evmProof: none as "0x" })).toThrow("evmProof: expected bytes in hexadecimal");
@@ -242,6 +271,7 @@ test("what is registered is compared", () => {
   ] as const) {
     expect(() => setup.requireDeployment({ ...where, ...change }, 5, data)).toThrow(`the deployment is of another ${what}: `);
   }
+  expect(() => setup.requireDeployment({} as typeof where, 5, data)).toThrow(VerdictError);
   // The registry's direction is under the hash.
   expect(() => setup.requireDeployment(where, 5n, { ...data, direction: 1 })).toThrow("verification hash");
 });

@@ -33,8 +33,12 @@ const LIMITS: Readonly<Record<FileKind, number>> = {
 const LARGEST = Math.max(...Object.values(LIMITS));
 const WANTED = "a proof, or manifest.json and verifier.bin of the public part of its model's setup";
 
+function within(bytes: number, limit: number, name: string): void {
+  if (bytes > limit) throw new VerdictError("json", `${name} has ${bytes} bytes, more than the ${limit} of any such file`);
+}
+
 async function bounded(file: Blob, name: string): Promise<Uint8Array> {
-  if (file.size > LARGEST) throw new VerdictError("json", `${name} has ${file.size} bytes, more than the ${LARGEST} of any such file`);
+  within(file.size, LARGEST, name);
   return new Uint8Array(await file.arrayBuffer());
 }
 
@@ -43,15 +47,17 @@ async function read(file: File): Promise<Taken> {
   const { name } = file;
   const bytes = await bounded(file, name);
   const kind = kindOf(bytes);
-  if (kind !== undefined && bytes.length > LIMITS[kind]) {
-    throw new VerdictError("json", `${name} has ${bytes.length} bytes, more than the ${LIMITS[kind]} of any such file`);
-  }
+  if (kind !== undefined) within(bytes.length, LIMITS[kind], name);
   if (kind === "key") return { key: { bytes, beside: false } };
   if (kind === "manifest") return { manifest: { bytes, beside: false } };
-  if (kind === "deployment" || kind === "attestation") throw new VerdictError("json", `${name} is a file of a ${kind}; the page takes ${WANTED}`);
+  if (kind === "deployment" || kind === "attestation") {
+    throw new VerdictError("json", `${name} is a file of a ${kind}; the page takes ${WANTED}`);
+  }
   // What looks like JSON may be a spoilt proof, and is said to be.
   const [first] = new TextDecoder().decode(bytes.subarray(0, 64)).trimStart();
-  if (kind === undefined && first !== "{") throw new VerdictError("json", `${name} is none of the files that the page takes: ${WANTED}`);
+  if (kind === undefined && first !== "{") {
+    throw new VerdictError("json", `${name} is none of the files that the page takes: ${WANTED}`);
+  }
   try {
     return { proof: { name, bundle: parseBundle(bytes) } };
   } catch (error) {
@@ -68,7 +74,9 @@ export async function readAll(files: readonly File[]): Promise<Taken> {
     const one = await read(file);
     for (const kind of Object.keys(one) as (keyof Taken)[]) {
       const before = names[kind];
-      if (before !== undefined) throw new VerdictError("json", `${before} and ${file.name} are both ${kind}s; give one at a time`);
+      if (before !== undefined) {
+        throw new VerdictError("json", `${before} and ${file.name} are both ${kind}s; give one at a time`);
+      }
       names[kind] = file.name;
     }
     Object.assign(all, one);

@@ -19,7 +19,9 @@ async function findSetup(): Promise<void> {
   if (manifest !== undefined && key !== undefined) Object.assign(site, { manifest, key });
 }
 
-const sameBytes = (a: SetupFile, b: SetupFile) => a.bytes.length === b.bytes.length && a.bytes.every((byte, at) => byte === b.bytes[at]);
+function sameBytes({ bytes: a }: SetupFile, { bytes: b }: SetupFile): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
 
 /** What was dropped, or lies beside the page; the same bytes are the page's. */
 function chosen(which: "manifest" | "key"): SetupFile | undefined {
@@ -33,9 +35,9 @@ const replaces = () => site.manifest !== undefined && !(chosen("manifest")?.besi
 function sayWhatIsMissing(): void {
   const [manifest, key] = [chosen("manifest"), chosen("key")];
   const missing = [...(manifest ? [] : ["manifest.json"]), ...(key ? [] : ["verifier.bin"])];
-  const whose = manifest?.beside && key?.beside ? "The setup is here, beside this page." : "The setup is here, of files that were dropped.";
+  const whose = manifest?.beside && key?.beside ? "beside this page" : "of files that were dropped";
   element("setup").textContent = missing.length === 0
-    ? `${whose} A proof is checked against it.`
+    ? `The setup is here, ${whose}. A proof is checked against it.`
     : `Also drop ${missing.join(" and ")} of the public part of the model's setup.`;
 }
 
@@ -43,7 +45,9 @@ function sayWhatIsMissing(): void {
 function entered(): `0x${string}` | undefined {
   const text = trusted.value.trim().toLowerCase().replace(/^0x/, "");
   if (text === "") return undefined;
-  if (!/^[0-9a-f]{64}$/.test(text)) throw new VerdictError("setup", "what was entered is no id or hash: these are 64 hexadecimal digits");
+  if (!/^[0-9a-f]{64}$/.test(text)) {
+    throw new VerdictError("setup", "what was entered is no id or hash: these are 64 hexadecimal digits");
+  }
   return `0x${text}`;
 }
 
@@ -70,7 +74,8 @@ async function check(): Promise<void> {
     replaces: replaces(),
   } as const;
   if (trust.entered === "key" && wanted !== keyHash) {
-    throw new VerdictError("setup", `this is another setup than expected: its id is ${setupId}, its key's hash ${keyHash}, and neither is ${wanted}`);
+    const found = `its id is ${setupId}, its key's hash ${keyHash}, and neither is ${wanted}`;
+    throw new VerdictError("setup", `this is another setup than expected: ${found}`);
   }
   // The page is the site's: so is the word of what lies beside it.
   const expected: Expected = trust.entered === "setup" || trust.site ? { setupId } : {};

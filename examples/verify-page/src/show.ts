@@ -1,5 +1,5 @@
 // What the page says of a proof.
-import { type Manifest, type ProofBundle, type Verified, figuresOf, inputWordsOf, sayFigures } from "@verdict/client";
+import { type Manifest, type ProofBundle, type Verified, VerdictError, figuresOf, inputWordsOf, sayFigures } from "@verdict/client";
 
 export const element = <T extends HTMLElement = HTMLElement>(id: string): T => {
   const found = document.getElementById(id);
@@ -10,7 +10,8 @@ export const element = <T extends HTMLElement = HTMLElement>(id: string): T => {
 /** What somebody else has named: apart from the text around it, and without characters that turn or hide what follows. */
 function named(text: string): HTMLElement {
   const made = document.createElement("bdi");
-  made.textContent = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`);
+  const escape = (found: string) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`;
+  made.textContent = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escape);
   return made;
 }
 
@@ -74,18 +75,24 @@ export interface Trust {
   readonly replaces: boolean;
 }
 
+/** What only a manifest says, and only a setup's id binds. */
+const WORD = "the model's name and hash, its outputs' names, scale and range, the inputs' ranges, and where the reference string is from";
+const SRS: Readonly<Record<Verified["srs"], string>> = {
+  ceremony: "",
+  insecure: "The structured reference string was made on one machine for development: whoever made it can prove anything.",
+  imported: "The structured reference string is of a ceremony that is not known here: it is as good as that was.",
+  unknown: "Where the structured reference string is from, only the manifest says: whoever made it may be able to prove anything.",
+};
+
 function cautions(verified: Verified, { entered, site, replaces }: Trust): string[] {
-  const { srs } = verified;
-  const said = "the model's name and hash, its outputs' names, scale and range, the inputs' ranges, and where the reference string is from";
-  return [
-    replaces && REPLACED,
-    srs === "insecure" && "The structured reference string was made on one machine for development: whoever made it can prove anything.",
-    srs === "imported" && "The structured reference string is of a ceremony that is not known here: it is as good as that was.",
-    srs === "unknown" && "Where the structured reference string is from, only the manifest says: whoever made it may be able to prove anything.",
-    entered === "key" && `The key's hash binds the circuit alone. The word of whoever gave the manifest.json are: ${said}. The setup's id binds all of it.`,
-    entered === undefined && `Whose model it is, the proof does not say. ${site ? "This site" : "Whoever gave the manifest.json"} says: ${said}. ` +
+  const said = {
+    setup: "",
+    key: `The key's hash binds the circuit alone. The word of whoever gave the manifest.json are: ${WORD}. The setup's id binds all of it.`,
+    nothing:
+      `Whose model it is, the proof does not say. ${site ? "This site" : "Whoever gave the manifest.json"} says: ${WORD}. ` +
       "Compare the setup's id with what the model's owner tells.",
-  ].filter((caution) => caution !== false);
+  };
+  return [replaces ? REPLACED : "", SRS[verified.srs], said[entered ?? "nothing"]].filter((caution) => caution !== "");
 }
 
 function inputsOf(manifest: Manifest, bundle: ProofBundle): string {
@@ -125,6 +132,17 @@ const TITLES = {
   insecure: "The proof holds, but could be forged",
 } as const;
 
+/** Figures of totals in words; what is added up may be something else than the manifest says. */
+function figures(manifest: Manifest, { outputs }: Verified): { lines: string[]; trouble: string[] } {
+  try {
+    const figures = figuresOf(manifest, outputs);
+    return { lines: figures === undefined ? [] : sayFigures(figures), trouble: [] };
+  } catch (error) {
+    if (!(error instanceof VerdictError)) throw error;
+    return { lines: [], trouble: [`The totals are not read as the manifest's measure says: ${error.message}.`] };
+  }
+}
+
 export function showVerified(
   verified: Verified,
   manifest: Manifest,
@@ -132,13 +150,15 @@ export function showVerified(
   trust: Trust,
   milliseconds: number,
 ): void {
-  const figures = figuresOf(manifest, verified.outputs);
   const known = verified.srs !== "unknown" && (trust.entered === "setup" || trust.site);
   const verdict = verified.srs === "insecure" ? "insecure" : known ? "holds" : "open";
-  const of = manifest.samples !== undefined ? `, summed over ${manifest.samples} samples` : verified.batch > 1 ? `, for ${verified.batch} inferences` : "";
-  show(verdict, TITLES[verdict], "The model “", named(verified.model), `” gives these outputs${of}. Checked in ${milliseconds.toFixed(0)} ms.`);
-  element("cautions").replaceChildren(...cautions(verified, trust).map((caution) => make("li", caution)));
-  element("figures").replaceChildren(...(figures === undefined ? [] : sayFigures(figures)).map((line) => make("li", line)));
+  const several = verified.batch > 1 ? `, for ${verified.batch} inferences` : "";
+  const of = manifest.samples === undefined ? several : `, summed over ${manifest.samples} samples`;
+  const outputs = `” gives these outputs${of}. Checked in ${milliseconds.toFixed(0)} ms.`;
+  show(verdict, TITLES[verdict], "The model “", named(verified.model), outputs);
+  const { lines, trouble } = figures(manifest, verified);
+  element("cautions").replaceChildren(...[...cautions(verified, trust), ...trouble].map((caution) => make("li", caution)));
+  element("figures").replaceChildren(...lines.map((line) => make("li", line)));
   const rows = verified.outputs.map((value, index) => {
     const inference = verified.batch > 1 ? ` of inference ${index % verified.batch}` : "";
     return make("tr", make("td", named(verified.names[index] ?? ""), inference), make("td", fixed(value, verified.decimals)));
