@@ -13,9 +13,9 @@ import { FIELD_MODULUS, hexOf } from "./words.js";
  * What is known of a setup from elsewhere.
  *
  * The setup's id, from the model's owner, binds all that a proof says. The key's hash, from a chain's registry, binds
- * the circuit alone: the model's name and hash, its outputs' names, range and decimals, the inputs' ranges, and
- * whether the SRS is secure, stay the word of whoever gave the manifest. `requireRegistered` holds the outputs'
- * range and decimals against the registry; the others only the setup's id binds.
+ * the circuit alone: the model's name and hash, its outputs' names, range and decimals, the inputs' ranges, of how many
+ * samples totals are and what is measured, and whether the SRS is secure, stay the word of whoever gave the manifest.
+ * `requireRegistered` holds the outputs' range and decimals against the registry; the others only the setup's id binds.
  */
 export interface Expected {
   readonly setupId?: Hex;

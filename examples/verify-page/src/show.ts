@@ -76,7 +76,9 @@ export interface Trust {
 }
 
 /** What only a manifest says, and only a setup's id binds. */
-const WORD = "the model's name and hash, its outputs' names, scale and range, the inputs' ranges, and where the reference string is from";
+const WORD =
+  "the model's name and hash, its outputs' names, scale and range, the inputs' ranges, of how many samples totals are, " +
+  "and where the reference string is from";
 const SRS: Readonly<Record<Verified["srs"], string>> = {
   ceremony: "",
   insecure: "The structured reference string was made on one machine for development: whoever made it can prove anything.",
@@ -87,7 +89,7 @@ const SRS: Readonly<Record<Verified["srs"], string>> = {
 function cautions(verified: Verified, { entered, site, replaces }: Trust): string[] {
   const said = {
     setup: "",
-    key: `The key's hash binds the circuit alone. The word of whoever gave the manifest.json are: ${WORD}. The setup's id binds all of it.`,
+    key: `The key's hash binds the circuit alone. What is the word of whoever gave the manifest.json: ${WORD}. The setup's id binds all of it.`,
     nothing:
       `Whose model it is, the proof does not say. ${site ? "This site" : "Whoever gave the manifest.json"} says: ${WORD}. ` +
       "Compare the setup's id with what the model's owner tells.",
