@@ -1,7 +1,8 @@
 // Statements of data providers about a subject's inputs.
 import { type Address, type Hex, concat, hashTypedData, numberToHex, size } from "viem";
-import { VerdictError, shown } from "./error.js";
+import { type ErrorCode, VerdictError, guarded, shown } from "./error.js";
 import { Reader, parseJson, textOf } from "./json.js";
+import { hexOf } from "./words.js";
 
 const FORMAT = "verdict-attestation-v1";
 const MAX_BYTES = 256 * 1024;
@@ -60,9 +61,13 @@ export function attestationTypedData(statement: Statement) {
   } as const;
 }
 
-/** The EIP-712 digest that a provider signs. */
+/**
+ * The EIP-712 digest that a provider signs.
+ *
+ * @throws VerdictError if a part of the statement is not of its type.
+ */
 export function attestationDigest(statement: Statement): Hex {
-  return hashTypedData(attestationTypedData(statement));
+  return guarded("attestation", "statement", () => hashTypedData(attestationTypedData(statement)));
 }
 
 /**
@@ -93,9 +98,23 @@ export function parseAttestation(source: string | Uint8Array | ArrayBuffer): Att
   };
 }
 
-/** The file of an attestation. */
+/** A time, or a chain's id, of 64 bits. */
+function u64(value: unknown, what: string, code: ErrorCode): bigint {
+  if (typeof value === "bigint" && BigInt.asUintN(64, value) === value) return value;
+  throw new VerdictError(code, `${what}: expected an integer from 0 to 2^64 - 1 as a bigint, got ${shown(value)}`);
+}
+
+/**
+ * The file of an attestation.
+ *
+ * @throws VerdictError if {@link parseAttestation} would refuse it.
+ */
 export function formatAttestation({ statement, signer, signature }: Attestation): string {
   const { chainId, registry, subject, schema, inputs, issuedAt, validUntil } = statement;
+  Object.entries({ chainId, issuedAt, validUntil }).forEach(([name, value]) => u64(value, name, "attestation"));
+  Object.entries({ registry, subject, signer }).forEach(([name, value]) => hexOf(value, 20, name, "attestation"));
+  Object.entries({ schema, inputs }).forEach(([name, value]) => hexOf(value, 32, name, "attestation"));
+  hexOf(signature, undefined, "signature", "attestation");
   // JSON.stringify has no form of integers that keeps their digits.
   const fields = [
     `"chain_id": ${chainId}`,
@@ -111,7 +130,8 @@ export function formatAttestation({ statement, signer, signature }: Attestation)
  * Attestations as the registry takes them: by ascending index, each as index (1 byte), issuedAt
  * (8), validUntil (8), length of the signature (2), signature.
  *
- * @throws VerdictError if a provider stands twice, or a signature is longer than 65,535 bytes.
+ * @throws VerdictError if a provider stands twice, a signature is no bytes or more than 65,535, or a time has more than
+ * 64 bits.
  */
 export function encodeAttestations(attestations: readonly IndexedAttestation[]): Hex {
   const sorted = [...attestations].sort(([a], [b]) => a - b);
@@ -122,14 +142,14 @@ export function encodeAttestations(attestations: readonly IndexedAttestation[]):
     if (!Number.isInteger(index) || index < 0 || index > 255) {
       throw new VerdictError("calldata", `signer ${signer} has index ${index}, which is none of a registry`);
     }
-    const length = size(signature);
+    const length = size(hexOf(signature, undefined, `the signature of signer ${signer}`, "calldata"));
     if (length > 65_535) {
       throw new VerdictError("calldata", `the signature of signer ${signer} is longer than 65535 bytes`);
     }
     return concat([
       numberToHex(index, { size: 1 }),
-      numberToHex(statement.issuedAt, { size: 8 }),
-      numberToHex(statement.validUntil, { size: 8 }),
+      numberToHex(u64(statement.issuedAt, "issuedAt", "calldata"), { size: 8 }),
+      numberToHex(u64(statement.validUntil, "validUntil", "calldata"), { size: 8 }),
       numberToHex(length, { size: 2 }),
       signature,
     ]);

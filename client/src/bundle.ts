@@ -189,7 +189,8 @@ function checkOutputs({ instances, outputs, decoded, decimals }: ProofBundle): v
   });
 }
 
-function checkRequests(bundle: ProofBundle): void {
+/** The requests are those whose commitment is the proof's first public value, about the inputs that it states. */
+export function checkRequests(bundle: ProofBundle): void {
   const { requests, outputs } = bundle;
   if (requests.length === 0 && bundle.inputCommitment === undefined) return;
   const [first] = requests;

@@ -3,9 +3,9 @@ import { type Address, type Hex, encodeAbiParameters, encodeFunctionData, keccak
 import { inferenceOracleAbi } from "@verdict/contracts";
 import { type IndexedAttestation, encodeAttestations } from "./attestation.js";
 import { type ProofBundle, inputWordsOf } from "./bundle.js";
-import { VerdictError } from "./error.js";
+import { VerdictError, guarded } from "./error.js";
 import type { InferenceRequest } from "./request.js";
-import { word } from "./words.js";
+import { hexOf, word } from "./words.js";
 
 /** The arguments of a call that takes one proof. */
 export interface InferenceCall {
@@ -22,7 +22,7 @@ export interface Inference extends InferenceCall {
 
 /** ERC-7992's `output`: `abi.encode(int256[] values)`. */
 export function encodeOutput(values: readonly bigint[]): Hex {
-  return encodeAbiParameters([{ type: "int256[]" }], [values]);
+  return guarded("calldata", "outputs", () => encodeAbiParameters([{ type: "int256[]" }], [values]));
 }
 
 /**
@@ -37,7 +37,9 @@ export function outputsWord(values: readonly bigint[]): Hex {
   return word(packed.reduce((sum, value) => sum | value, BigInt(values.length) << 192n));
 }
 
-const words = (hexes: readonly Hex[]) => hexes.map((hex) => BigInt(hex));
+const words = (hexes: readonly Hex[]) => hexes.map((hex, index) => BigInt(hexOf(hex, 32, `input word ${index}`, "calldata")));
+// Encoders take any text for bytes.
+const proofOf = (bundle: ProofBundle) => hexOf(bundle.evmProof, undefined, "evmProof", "calldata");
 
 /** Model id, commitment and encoded outputs of a bundle. */
 function statement(bundle: ProofBundle): Omit<InferenceCall, "proof"> {
@@ -51,7 +53,8 @@ function statement(bundle: ProofBundle): Omit<InferenceCall, "proof"> {
       throw new VerdictError("calldata", `output ${index} is ${value}, outside the 64-bit range of on-chain outputs`);
     }
   });
-  return { modelId: request.modelId, inputCommitment: bundle.inputCommitment, output: encodeOutput(bundle.outputs) };
+  const inputCommitment = hexOf(bundle.inputCommitment, 32, "input commitment", "calldata");
+  return { modelId: request.modelId, inputCommitment, output: encodeOutput(bundle.outputs) };
 }
 
 /**
@@ -67,8 +70,10 @@ export function inferenceCall(bundle: ProofBundle): InferenceCall {
   }
   const types = [{ type: "address" }, { type: "uint256" }, { type: "uint64" }, { type: "uint256[]" }, { type: "bytes" }] as const;
   const { subject, nonce, deadline } = request;
-  const proof = encodeAbiParameters(types, [subject, nonce, deadline, words(inputWordsOf(bundle)), bundle.evmProof]);
-  return { ...said, proof };
+  return guarded("calldata", "bundle", () => {
+    const proof = encodeAbiParameters(types, [subject, nonce, deadline, words(inputWordsOf(bundle)), proofOf(bundle)]);
+    return { ...said, proof };
+  });
 }
 
 /** What is a request's own in a batch, as one word: subject (160 bits), nonce (56), deadline (40). */
@@ -92,8 +97,10 @@ export function batchCall(bundle: ProofBundle): InferenceCall {
   const count = bundle.requests.length;
   if (count < 2) throw new VerdictError("calldata", `the proof answers ${count} requests, and the call takes a batch`);
   const types = [{ type: "uint256[]" }, { type: "uint256[]" }, { type: "bytes" }] as const;
-  const requests = bundle.requests.map(packRequest);
-  return { ...said, proof: encodeAbiParameters(types, [requests, words(inputWordsOf(bundle)), bundle.evmProof]) };
+  return guarded("calldata", "bundle", () => {
+    const requests = bundle.requests.map(packRequest);
+    return { ...said, proof: encodeAbiParameters(types, [requests, words(inputWordsOf(bundle)), proofOf(bundle)]) };
+  });
 }
 
 const args = (call: InferenceCall) => [call.modelId, call.inputCommitment, call.output, call.proof] as const;
@@ -134,5 +141,5 @@ export function verifyInferencesCalldata(inferences: readonly Inference[]): Hex 
 /** Names a recording once and for all: two jobs with equal keys are the same job. */
 export function idempotencyKey(chainId: bigint, oracle: Address, modelId: bigint, inputCommitment: Hex): Hex {
   const types = [{ type: "uint256" }, { type: "address" }, { type: "uint256" }, { type: "bytes32" }] as const;
-  return keccak256(encodeAbiParameters(types, [chainId, oracle, modelId, inputCommitment]));
+  return guarded("calldata", "job", () => keccak256(encodeAbiParameters(types, [chainId, oracle, modelId, inputCommitment])));
 }

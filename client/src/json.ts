@@ -1,16 +1,14 @@
 // JSON as it stands: numbers keep all their digits, no member may stand twice, and a part can be
-// had again as text. JSON.parse rounds numbers above 2^53 and takes the last of equal members.
+// written again. JSON.parse rounds numbers above 2^53 and takes the last of equal members.
 import { type ErrorCode, VerdictError, shown } from "./error.js";
 
-/** A value with the part of the text it stands in. */
-export type Json = { readonly start: number; readonly end: number } & (
+export type Json =
   | { readonly kind: "object"; readonly members: ReadonlyMap<string, Json> }
   | { readonly kind: "array"; readonly items: readonly Json[] }
   | { readonly kind: "string"; readonly value: string }
   | { readonly kind: "number"; readonly digits: string }
   | { readonly kind: "boolean"; readonly value: boolean }
-  | { readonly kind: "null" }
-);
+  | { readonly kind: "null" };
 
 const MAX_DEPTH = 64;
 const SPACE = /[ \t\n\r]*/y;
@@ -21,6 +19,10 @@ const WORD = /true|false|null/y;
 
 /** The text of bytes that are UTF-8; refuses more than `limit` of them. */
 export function textOf(source: string | Uint8Array | ArrayBuffer, limit: number, what: string): string {
+  const bytes = ArrayBuffer.isView(source) || Object.prototype.toString.call(source) === "[object ArrayBuffer]";
+  if (typeof source !== "string" && !bytes) {
+    throw new VerdictError("json", `${what}: expected its text or its bytes, got ${shown(source)}`);
+  }
   const length = typeof source === "string" ? source.length : source.byteLength;
   if (length > limit) {
     throw new VerdictError("json", `${what} is larger than ${limit} bytes; is this the right file?`);
@@ -87,7 +89,7 @@ export function parseJson(text: string, what: string): Json {
     if (wrong !== undefined) return fail(wrong);
     return JSON.parse(found) as string;
   };
-  const object = (start: number, depth: number): Json => {
+  const object = (depth: number): Json => {
     const members = new Map<string, Json>();
     space();
     if (!takes("}")) {
@@ -101,9 +103,9 @@ export function parseJson(text: string, what: string): Json {
       } while (takes(","));
       expect("}");
     }
-    return { kind: "object", members, start, end: at };
+    return { kind: "object", members };
   };
-  const array = (start: number, depth: number): Json => {
+  const array = (depth: number): Json => {
     const items: Json[] = [];
     space();
     if (!takes("]")) {
@@ -111,42 +113,64 @@ export function parseJson(text: string, what: string): Json {
       while (takes(","));
       expect("]");
     }
-    return { kind: "array", items, start, end: at };
+    return { kind: "array", items };
   };
-  const plain = (start: number): Json => {
-    if (text[at] === '"') return { kind: "string", value: string(), start, end: at };
+  const plain = (): Json => {
+    if (text[at] === '"') return { kind: "string", value: string() };
     const digits = match(NUMBER);
-    if (digits) return { kind: "number", digits, start, end: at };
+    if (digits) return { kind: "number", digits };
     const word = match(WORD);
-    if (word === "null") return { kind: "null", start, end: at };
-    if (word) return { kind: "boolean", value: word === "true", start, end: at };
+    if (word === "null") return { kind: "null" };
+    if (word) return { kind: "boolean", value: word === "true" };
     return fail(at >= text.length ? "it ends too early" : "expected a value");
   };
   const value = (depth: number): Json => {
     if (depth > MAX_DEPTH) fail("it is nested too deeply");
     space();
-    const start = at;
-    const found = takes("{") ? object(start, depth) : takes("[") ? array(start, depth) : plain(start);
+    const found = takes("{") ? object(depth) : takes("[") ? array(depth) : plain();
     space();
     return found;
   };
 
+  if (text.startsWith("\ufeff")) fail("a byte order mark stands before it; save it as UTF-8 without one,");
   const found = value(0);
   if (at < text.length) fail("something follows its end");
   return found;
 }
 
-/** A part of a text without the space between its tokens. */
-export function compact(text: string, part: Json): string {
-  const parts: string[] = [];
-  for (let at = part.start; at < part.end; ) {
-    const quote = text.indexOf('"', at);
-    const stop = quote < 0 || quote > part.end ? part.end : quote;
-    parts.push(text.slice(at, stop).replace(/[ \t\n\r]+/g, ""));
-    at = stop === part.end ? stop : endOfString(text, stop).end;
-    parts.push(text.slice(stop, at));
-  }
-  return parts.join("");
+/**
+ * A part as the programs write it, without space. Numbers stand as they stood, but for those under `floats`: the
+ * programs hold these as floats and write 1 as 1.0, whatever another program made of it in between.
+ */
+export function written(part: Json, floats?: Json): string {
+  const write = (json: Json, asFloats: boolean): string => {
+    const float = asFloats || json === floats;
+    switch (json.kind) {
+      case "object":
+        return `{${[...json.members].map(([name, value]) => `${JSON.stringify(name)}:${write(value, float)}`).join(",")}}`;
+      case "array":
+        return `[${json.items.map((item) => write(item, float)).join(",")}]`;
+      case "string":
+        return JSON.stringify(json.value);
+      case "number":
+        return float ? writtenFloat(json.digits) : json.digits;
+      case "boolean":
+        return String(json.value);
+      case "null":
+        return "null";
+    }
+  };
+  return write(part, false);
+}
+
+/** A float in its shortest digits, with a point or an exponent. */
+function writtenFloat(digits: string): string {
+  const value = Number(digits);
+  const size = Math.abs(value);
+  if (!Number.isFinite(value)) return digits;
+  if (size !== 0 && (size < 1e-5 || size >= 1e16)) return value.toExponential();
+  const text = Object.is(value, -0) ? "-0" : String(value);
+  return text.includes(".") ? text : `${text}.0`;
 }
 
 /** Reads a value of known form; what has another one is refused with its path. */
@@ -207,6 +231,11 @@ export class Reader {
 
   string(): string {
     return this.json.kind === "string" ? this.json.value : this.expected("a string");
+  }
+
+  /** The value, if it is a string. */
+  text(): string | undefined {
+    return this.json.kind === "string" ? this.json.value : undefined;
   }
 
   boolean(): boolean {

@@ -1,7 +1,7 @@
 // What a setup says about itself: public/manifest.json.
 import { type Hex, keccak256, sha256, toBytes } from "viem";
 import { VerdictError, shown } from "./error.js";
-import { type Json, Reader, compact, parseJson, textOf } from "./json.js";
+import { type Json, Reader, parseJson, textOf, written } from "./json.js";
 
 /** Largest manifest that is read, in bytes. */
 export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
@@ -10,11 +10,29 @@ const FORMAT_VERSION = 6n;
 const STATEMENT = ["model", "shape", "opening", "k", "weights", "input", "output", "srs", "verifier"];
 const I64_MAX = (1n << 63n) - 1n;
 const WORD_BITS = 252;
+const MAX_BATCH = 4096;
+const MAX_OUTPUTS = 65_535;
+const MAX_ELEMENTS = 2 ** 31;
+/** Inputs under one commitment: their number has 24 bits of its first element. */
+const MAX_COMMITTED = 2 ** 24 - 1;
 
 /** An input of a model as its proofs take it. */
 export interface InputTensor {
   readonly name: string;
   readonly dims: readonly number[];
+}
+
+/** How a model's answers are held against labels, where a proof states totals of that over samples. */
+export interface Measure {
+  /** The output that is held against the label. */
+  readonly output: string;
+  /**
+   * What counts as right: that the label is the greatest output, or the output itself, or that both are on one side
+   * of a threshold; or nothing, and the distance to the label is added up.
+   */
+  readonly metric: "greatest" | "label" | "absolute_error" | { readonly threshold: number };
+  /** Whether approvals are counted in two groups. */
+  readonly groups: boolean;
 }
 
 /** What a manifest says, as far as checking proofs and packing inputs take it. */
@@ -23,11 +41,13 @@ export interface Manifest {
   readonly setupId: Hex;
   /** What public input words mean; see the attestations. */
   readonly schemaId: Hex;
-  readonly model: { readonly name: string; readonly hash: Hex };
+  readonly model: { readonly name: string; readonly hash: Hex; readonly measure?: Measure };
   /** log2 of the circuit's rows. */
   readonly k: number;
-  /** Inferences that a proof is of. */
+  /** Inferences that a proof states one by one; totals over samples are stated like one inference. */
   readonly batch: number;
+  /** Samples whose sums the outputs are, and whose inputs have one commitment; undefined where outputs are no sums. */
+  readonly samples: number | undefined;
   /** Whether proofs state inputs, and how: not at all, as words, or as a commitment. */
   readonly inputs: "private" | "public" | "committed";
   /** Whether a word states several inputs. */
@@ -68,28 +88,40 @@ export function parseManifest(source: string | Uint8Array | ArrayBuffer): Manife
   if (version !== FORMAT_VERSION) {
     root.fail(`it has format_version ${version}, this package reads ${FORMAT_VERSION}; make the setup again`);
   }
-  const output = readOutput(root.get("output"));
+  const output = readOutput(root.get("output"), root.find("model")?.find("measure") !== undefined);
   const input = readInput(root.get("input"));
   const shape = root.get("shape");
   const graph = shape.find("graph");
-  const batch = graph?.find("batch")?.count(4096) ?? 1;
+  const inferences = graph?.find("batch")?.count(MAX_BATCH) ?? 1;
+  const totals = graph?.find("totals")?.boolean() ?? false;
+  const batch = totals ? 1 : inferences;
+  if (inferences === 0 || (totals && inferences < 2)) shape.fail(`a batch of ${inferences}${totals ? " with totals" : ""}`);
   const committed = graph?.find("committed")?.boolean() ?? false;
   const packed = graph !== undefined;
   const inputs = !shape.get("public_inputs").boolean() ? "private" : committed ? "committed" : "public";
+  if (totals && inputs === "public") shape.fail("totals over samples, whose inputs are stated one by one");
+  const stated = statedCount(input);
+  const together = stated * (totals ? inferences : 1);
+  if (inputs === "committed" && together > MAX_COMMITTED) shape.fail(`${together} inputs, a commitment is of ${MAX_COMMITTED}`);
   const each = packed ? Math.floor(WORD_BITS / input.bits) : 1;
-  const words = inputs === "private" ? 0 : Math.ceil(statedCount(input) / each);
+  const words = inputs === "private" ? 0 : Math.ceil(stated / each);
   const layoutInputs = (committed ? Math.min(words, 1) : words) * batch;
   const outputs = output.count * batch;
   const srs = root.get("srs");
   const verifier = root.get("verifier");
   const model = root.get("model");
-  const meaning = { inputs: part(json, "model", "inputs"), encoding: part(json, "input") };
+  const measure = model.find("measure");
   return {
-    setupId: sha256(toBytes(statement(text, json))),
-    schemaId: keccak256(toBytes(schema(text, meaning.inputs, meaning.encoding, packed, committed))),
-    model: { name: model.get("name").string(), hash: model.get("hash").hex(32) },
+    setupId: sha256(toBytes(statement(json))),
+    schemaId: keccak256(toBytes(schema(json, packed, committed))),
+    model: {
+      name: model.get("name").string(),
+      hash: model.get("hash").hex(32),
+      ...(measure && { measure: readMeasure(measure) }),
+    },
     k: root.get("k").count(28),
     batch,
+    samples: totals ? inferences : undefined,
     inputs,
     packed,
     input,
@@ -107,24 +139,48 @@ function part(json: Json, ...path: readonly string[]): Json {
   return at;
 }
 
-/** The statement as it is hashed: parts of the manifest as they stand, without space. */
-function statement(text: string, json: Json): string {
-  const parts = STATEMENT.map((name) => `"${name}":${compact(text, part(json, name))}`);
+/** The statement as it is hashed: parts of the manifest as the programs write them, without space. */
+function statement(json: Json): string {
+  const ranges = part(json, "input", "ranges");
+  const parts = STATEMENT.map((name) => `"${name}":${written(part(json, name), ranges)}`);
   return `{"domain":"verdict.setup.v5",${parts.join(",")}}`;
 }
 
-function schema(text: string, inputs: Json, encoding: Json, packed: boolean, committed: boolean): string {
-  const parts = [`"inputs":${compact(text, inputs)}`, `"encoding":${compact(text, encoding)}`, `"packed":${packed}`];
+function schema(json: Json, packed: boolean, committed: boolean): string {
+  const encoding = written(part(json, "input"), part(json, "input", "ranges"));
+  const parts = [`"inputs":${written(part(json, "model", "inputs"))}`, `"encoding":${encoding}`, `"packed":${packed}`];
   if (committed) parts.push('"committed":true');
   return `{"domain":"verdict.schema.v1",${parts.join(",")}}`;
 }
 
 function tensor(item: Reader): InputTensor {
-  return { name: item.get("name").string(), dims: item.get("dims").list((dim) => dim.count(2 ** 31)) };
+  const read = { name: item.get("name").string(), dims: item.get("dims").list((dim) => dim.count(MAX_ELEMENTS)) };
+  const count = elements(read);
+  if (count === 0 || count > MAX_ELEMENTS) item.fail(`${shown(read.name)} has ${count} elements, from 1 to ${MAX_ELEMENTS}`);
+  return read;
 }
 
-function elements(tensor: InputTensor): number {
+/** Elements of a tensor; a product that no float holds exactly is past every limit, too. */
+export function elements(tensor: InputTensor): number {
   return tensor.dims.reduce((product, dim) => product * dim, 1);
+}
+
+const SUMS = ["greatest", "label", "absolute_error"] as const;
+
+function readMeasure(root: Reader): Measure {
+  root.only(["output", "metric", "groups"]);
+  const metric = root.get("metric");
+  const name = metric.text();
+  const known = SUMS.find((known) => known === name);
+  if (name !== undefined && known === undefined) {
+    metric.fail(`unknown metric ${shown(name)}, expected one of ${SUMS.join(", ")}, or a threshold`);
+  }
+  const threshold = () => ({ threshold: metric.only(["threshold"]).get("threshold").float() });
+  return {
+    output: root.get("output").string(),
+    metric: known ?? threshold(),
+    groups: root.find("groups")?.boolean() ?? false,
+  };
 }
 
 function statedCount(input: Manifest["input"]): number {
@@ -151,16 +207,20 @@ function readInput(root: Reader): Manifest["input"] {
   return { tensors, ranges, bits, ...(grids && { grids }), ...(hidden && { private: hidden }) };
 }
 
-function readOutput(root: Reader): Manifest["output"] {
+function readOutput(root: Reader, measured: boolean): Manifest["output"] {
   const int64 = (name: string) => root.get(name).integer(-I64_MAX - 1n, I64_MAX);
   const output = {
     tensors: root.get("tensors").list(tensor),
-    count: root.get("count").count(65_535),
+    count: root.get("count").count(MAX_OUTPUTS),
     decimals: root.get("decimals").count(18),
     min: int64("min"),
     max: int64("max"),
   };
   if (output.count === 0 || output.min > output.max) root.fail(`${output.count} outputs in [${output.min}, ${output.max}]`);
+  const named = output.tensors.reduce((sum, tensor) => sum + elements(tensor), 0);
+  // What a measure states beside the model's own outputs may have no tensor.
+  const more = measured && named < output.count;
+  if (named !== output.count && !more) root.fail(`${output.count} outputs, but its tensors have ${named}`);
   return output;
 }
 

@@ -1,7 +1,8 @@
 // What a proof answers, and how the answer is bound to the question.
 import { type Address, type Hex, concat, encodeAbiParameters, keccak256, toHex } from "viem";
 import { modelRegistryAbi } from "@verdict/contracts";
-import { word } from "./words.js";
+import { VerdictError, guarded } from "./error.js";
+import { hexOf, word } from "./words.js";
 
 /** keccak256("verdict.inference.v2"), the first word under every input commitment. */
 export const DOMAIN: Hex = keccak256(toHex("verdict.inference.v2"));
@@ -47,11 +48,17 @@ const REQUEST = ["bytes32", "uint256", "address", "uint256", "bytes32", "address
   (type) => ({ type }),
 );
 
-/** ERC-7992's `inputCommitment` of a request: the hash of its nine words. */
+/**
+ * ERC-7992's `inputCommitment` of a request: the hash of its nine words.
+ *
+ * @throws VerdictError if a part of the request is not of its type.
+ */
 export function inputCommitment(request: InferenceRequest): Hex {
   const { chainId, oracle, modelId, verificationHash, subject, nonce, deadline, inputs } = request;
   const values = [DOMAIN, chainId, oracle, modelId, verificationHash, subject, nonce, deadline, inputs];
-  return keccak256(encodeAbiParameters(REQUEST, values));
+  hexOf(verificationHash, 32, "verification hash", "calldata");
+  hexOf(inputs, 32, "inputs", "calldata");
+  return guarded("calldata", "request", () => keccak256(encodeAbiParameters(REQUEST, values)));
 }
 
 /** What a proof of a batch answers, each of its inferences one request, in their order. */
@@ -60,13 +67,22 @@ export function batchCommitment(requests: readonly InferenceRequest[]): Hex {
   return keccak256(encodeAbiParameters(types, [BATCH_DOMAIN, requests.map(inputCommitment)]));
 }
 
-/** The `context` instance: a commitment modulo 2^253, which is below the field's modulus. */
+/**
+ * The `context` instance: a commitment modulo 2^253, which is below the field's modulus.
+ *
+ * @throws VerdictError if it is not 32 bytes.
+ */
 export function contextWord(commitment: Hex): Hex {
-  return word(BigInt(commitment) & ((1n << 253n) - 1n));
+  return word(BigInt(hexOf(commitment, 32, "input commitment", "calldata")) & ((1n << 253n) - 1n));
 }
 
-/** Keccak hash of the public input words, or zero where there are none. */
+/**
+ * Keccak hash of the public input words, or zero where there are none.
+ *
+ * @throws VerdictError if one is no word of 32 bytes.
+ */
 export function inputsHash(words: readonly Hex[]): Hex {
+  words.forEach((one, index) => hexOf(one, 32, `input word ${index}`, "calldata"));
   return words.length === 0 ? word(0n) : keccak256(concat(words));
 }
 
@@ -74,6 +90,6 @@ export function inputsHash(words: readonly Hex[]): Hex {
 export function verificationHash(data: VerificationData): Hex {
   const attach = modelRegistryAbi.find((entry) => entry.type === "function" && entry.name === "attachVerification");
   const type = attach?.inputs.find((input) => input.name === "data");
-  if (type === undefined) throw new Error("@verdict/contracts has no attachVerification");
-  return keccak256(encodeAbiParameters([type], [data]));
+  if (type === undefined) throw new VerdictError("chain", "@verdict/contracts is of another version: no attachVerification");
+  return guarded("chain", "verification data", () => keccak256(encodeAbiParameters([type], [data])));
 }

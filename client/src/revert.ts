@@ -12,6 +12,7 @@ import {
   slice,
   toFunctionSelector,
 } from "viem";
+import { shown } from "./error.js";
 import { HINTS } from "./hints.js";
 
 /** What a contract answered instead of doing as asked. */
@@ -103,8 +104,10 @@ const PANICS: Readonly<Record<string, string>> = {
 const MAX_SHOWN_BYTES = 128;
 const MAX_MESSAGE = 1024;
 
-/** Decodes the data of a reverted call. Never fails: foreign data is `Unknown`. */
+/** Decodes the data of a reverted call. Never fails: foreign data, and what is no data, is `Unknown`. */
 export function decodeRevert(data: Hex): Revert {
+  const bytes = typeof data === "string" && /^0x(?:[0-9a-fA-F]{2})*$/.test(data);
+  if (!bytes) return plain("Unknown", `no revert data: ${shown(data)}`);
   return decode(data, true);
 }
 
@@ -179,8 +182,8 @@ function solidity(value: string | bigint): Revert {
 function unknown(data: Hex): Revert {
   const bytes = size(data);
   const selector = `${slice(data, 0, Math.min(bytes, 4))}${"00".repeat(Math.max(0, 4 - bytes))}`;
-  const shown = bytes > MAX_SHOWN_BYTES ? `${slice(data, 0, MAX_SHOWN_BYTES)}…` : data;
-  return plain("Unknown", `unknown error ${selector}, ${bytes} bytes: ${shown}`);
+  const start = bytes > MAX_SHOWN_BYTES ? `${slice(data, 0, MAX_SHOWN_BYTES)}…` : data;
+  return plain("Unknown", `unknown error ${selector}, ${bytes} bytes: ${start}`);
 }
 
 /** The revert under an error that viem threw, if a contract was called and reverted. */

@@ -1,7 +1,17 @@
 // Scores and models as a chain has them, read with viem.
-import { inferenceOracleAbi, modelRegistryAbi } from "@verdict/contracts";
-import { type Address, type Client, type Hex, zeroAddress } from "viem";
+import { inferenceOracleAbi, modelRegistryAbi, signerRegistryAbi } from "@verdict/contracts";
+import {
+  type Address,
+  type Client,
+  type Hex,
+  AbiDecodingDataSizeTooSmallError,
+  AbiDecodingZeroDataError,
+  BaseError,
+  ContractFunctionZeroDataError,
+  zeroAddress,
+} from "viem";
 import { readContract } from "viem/actions";
+import type { Attestation, IndexedAttestation } from "./attestation.js";
 import { outputsWord } from "./calldata.js";
 import { VerdictError } from "./error.js";
 import type { VerificationData } from "./request.js";
@@ -29,12 +39,19 @@ export interface ScoreRecord {
   readonly prover: Address;
 }
 
-/** Reads, and says in words what a contract answers instead. */
+const NO_SUCH_CONTRACT = [ContractFunctionZeroDataError, AbiDecodingZeroDataError, AbiDecodingDataSizeTooSmallError];
+
+/**
+ * Reads, and says in words what a contract answers instead. What viem throws of the node and the network stays as
+ * it is.
+ */
 async function read<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (cause) {
     const revert = revertOf(cause);
+    const other = (error: unknown) => NO_SUCH_CONTRACT.some((kind) => error instanceof kind);
+    if (cause instanceof BaseError && cause.walk(other) !== null) throw new VerdictError("chain", "there is no such contract; check the address, and the chain it is on", { cause });
     if (revert === undefined) throw cause;
     throw new VerdictError("chain", revert.hint === undefined ? revert.text : `${revert.text}: ${revert.hint}`, { cause });
   }
@@ -78,6 +95,34 @@ export async function modelOf(
   const call = { address: registry, abi: modelRegistryAbi, functionName: "verificationOf", args: [modelId] } as const;
   const [data, deprecated] = await read(readContract(client, call));
   return { ...data, deprecated };
+}
+
+/**
+ * Index of a provider in a registry of signers, as calldata of its attestations takes it.
+ *
+ * @throws VerdictError if the account is none of its signers.
+ */
+export async function signerIndexOf(client: Client, signers: Address, account: Address): Promise<number> {
+  const call = { address: signers, abi: signerRegistryAbi, functionName: "signerIndexOf", args: [account] } as const;
+  return Number(await read(readContract(client, call)));
+}
+
+/**
+ * Attestations with their signers' indices, for `verifyAttestedInferenceCalldata` and `inference`.
+ *
+ * @throws VerdictError if one is of another registry, or its signer is none of this one's.
+ */
+export async function indexAttestations(
+  client: Client,
+  signers: Address,
+  attestations: readonly Attestation[],
+): Promise<IndexedAttestation[]> {
+  const other = attestations.find(({ statement }) => statement.registry.toLowerCase() !== signers.toLowerCase());
+  if (other !== undefined) {
+    const { signer, statement } = other;
+    throw new VerdictError("attestation", `the attestation of ${signer} is for registry ${statement.registry}, not ${signers}`);
+  }
+  return Promise.all(attestations.map(async (one) => [await signerIndexOf(client, signers, one.signer), one] as const));
 }
 
 /** A score or output as a number. */

@@ -1,17 +1,33 @@
 // Checking proofs against a setup. Everything that is checked against comes from the setup,
 // nothing from the bundle.
-import { type Hex, concat, hexToBytes } from "viem";
-import { type ProofBundle, sameNumber } from "./bundle.js";
-import { VerdictError } from "./error.js";
+import { type Address, type Hex, concat, hexToBytes } from "viem";
+import { type ProofBundle, checkRequests, sameNumber } from "./bundle.js";
+import type { Deployment } from "./deployment.js";
+import { VerdictError, guarded, shown } from "./error.js";
 import { type Manifest, outputName, parseManifest } from "./manifest.js";
-import type { VerificationData } from "./request.js";
+import { type InferenceRequest, type VerificationData, verificationHash } from "./request.js";
 import { type KeyDescription, MAX_KEY_BYTES, type Verifier } from "./verifier.js";
-import { FIELD_MODULUS } from "./words.js";
+import { FIELD_MODULUS, hexOf } from "./words.js";
 
-/** What is known of a setup from elsewhere: from its owner, or from a chain's registry. */
+/**
+ * What is known of a setup from elsewhere.
+ *
+ * The setup's id, from the model's owner, binds all that a proof says. The key's hash, from a chain's registry, binds
+ * the circuit alone: the model's name and hash, its outputs' names, range and decimals, the inputs' ranges, of how many
+ * samples totals are and what is measured, and whether the SRS is secure, stay the word of whoever gave the manifest.
+ * `requireRegistered` holds the outputs' range and decimals against the registry; the others only the setup's id binds.
+ */
 export interface Expected {
   readonly setupId?: Hex;
   readonly keyHash?: Hex;
+}
+
+/** What a registry says of a model, as `modelOf` reads it. */
+export type Registered = VerificationData & { readonly deprecated?: boolean };
+
+/** What a proof is to have been made for; a {@link Deployment} says all of it but the subject. */
+export interface Purpose extends Pick<Deployment, "chainId" | "oracle" | "modelId" | "verificationHash"> {
+  readonly subject?: Address;
 }
 
 /** What a proof that holds says, in the words of the setup. */
@@ -23,8 +39,10 @@ export interface Verified {
   readonly setupId: Hex;
   /** Hash of that key, as a chain's registry has it. */
   readonly keyHash: Hex;
-  /** Inferences that the proof is of. */
+  /** Inferences that the proof states one by one. */
   readonly batch: number;
+  /** Samples whose sums the outputs are; undefined where they are no sums. */
+  readonly samples: number | undefined;
   /** Outputs as integers, in units of 10^-decimals; of a batch, each of all inferences before the next. */
   readonly outputs: readonly bigint[];
   /** The same as numbers. */
@@ -33,10 +51,53 @@ export interface Verified {
   readonly names: readonly string[];
   readonly decimals: number;
   /**
-   * Where the structured reference string is from: the perpetual powers of tau; another
-   * ceremony, which nobody knows here; or one machine, whose owner can forge such proofs.
+   * Where the structured reference string is from: `"ceremony"`, the perpetual powers of tau, as the key itself shows;
+   * `"insecure"`, one machine, whose owner can forge such proofs, as the manifest says; `"imported"`, another
+   * ceremony, as the manifest says whose setup's id was expected; `"unknown"`, where nobody but the manifest says so.
    */
-  readonly srs: "ceremony" | "imported" | "insecure";
+  readonly srs: "ceremony" | "imported" | "insecure" | "unknown";
+  /** The requests that the proof answers: one, or a batch's, or none. {@link requireAnswers} compares them. */
+  readonly requests: readonly InferenceRequest[];
+}
+
+/**
+ * Refuses a proof that was made for something else than this chain, oracle, model, or subject. Whether it was recorded,
+ * only the chain says: see `scoreOf`.
+ *
+ * @throws VerdictError with the first difference, or if the proof answers no request.
+ */
+export function requireAnswers(verified: Pick<Verified, "requests">, purpose: Purpose): void {
+  guarded("proof", "what the proof is to have been made for", () => {
+    if (verified.requests.length === 0) throw new VerdictError("proof", "the proof answers no request");
+    const { chainId, oracle, modelId, verificationHash: hash, subject } = purpose;
+    const of = (value: unknown, bytes: number, what: string) => hexOf(value, bytes, what, "proof").toLowerCase();
+    for (const request of verified.requests) {
+      for (const [what, got, wanted] of [
+        ["chain", request.chainId, BigInt(chainId)],
+        ["oracle", request.oracle.toLowerCase(), of(oracle, 20, "oracle")],
+        ["model", request.modelId, BigInt(modelId)],
+        ["verification hash", request.verificationHash.toLowerCase(), of(hash, 32, "verification hash")],
+        ["subject", request.subject.toLowerCase(), of(subject === undefined ? request.subject : subject, 20, "subject")],
+      ] as const) {
+        if (got !== wanted) throw new VerdictError("proof", `the proof was made for ${what} ${got}, not ${wanted}`);
+      }
+    }
+  });
+}
+
+/** What is expected, in lower case. Whatever is no hash is refused: it would expect nothing. */
+function readExpected(expected: unknown): { setupId?: Hex; keyHash?: Hex } {
+  if (typeof expected !== "object" || expected === null || Array.isArray(expected)) {
+    throw new VerdictError("setup", `expected: an object with setupId or keyHash, got ${shown(expected)}`);
+  }
+  const read: { setupId?: Hex; keyHash?: Hex } = {};
+  for (const name in expected) {
+    if (name !== "setupId" && name !== "keyHash") {
+      throw new VerdictError("setup", `expected: unknown member ${shown(name)}, expected setupId or keyHash`);
+    }
+    read[name] = hexOf((expected as Expected)[name], 32, `expected: ${name}`, "setup").toLowerCase() as Hex;
+  }
+  return read;
 }
 
 /** The public part of a setup, checked: the key is the one that the manifest names. */
@@ -48,10 +109,13 @@ export class Setup {
     readonly manifest: Manifest,
     /** What its key is, computed from the key. */
     readonly description: KeyDescription,
+    /** Whether the setup's id was expected, which binds all that the manifest says. */
+    private readonly pinned: boolean,
   ) {}
 
   /**
-   * Opens the public part of a setup: its `manifest.json` and `verifier.bin`.
+   * Opens the public part of a setup: its `manifest.json` and `verifier.bin`. What the manifest says is as good as
+   * what is expected; see {@link Expected} for what a key's hash does not bind.
    *
    * @throws VerdictError if the two do not belong together, or are not what is expected.
    */
@@ -60,8 +124,10 @@ export class Setup {
     files: { manifest: string | Uint8Array | ArrayBuffer; key: Uint8Array | ArrayBuffer },
     expected: Expected = {},
   ): Setup {
+    const wanted = readExpected(expected);
     const manifest = parseManifest(files.manifest);
-    const bytes = files.key.byteLength;
+    const bytes: unknown = files.key?.byteLength;
+    if (typeof bytes !== "number") throw new VerdictError("setup", `verifier.bin: expected its bytes, got ${shown(files.key)}`);
     if (bytes > MAX_KEY_BYTES) throw new VerdictError("setup", `${bytes} bytes are more than a verifying key has`);
     const key = new Uint8Array(files.key).slice();
     const description = verifier.describe(key);
@@ -77,27 +143,31 @@ export class Setup {
     if (manifest.srs.insecure && description.ceremony) {
       throw new VerdictError("setup", "the manifest calls the perpetual powers of tau insecure");
     }
-    for (const [what, got, wanted] of [
-      ["setup", manifest.setupId, expected.setupId?.toLowerCase()],
-      ["key", description.keyHash, expected.keyHash?.toLowerCase()],
+    for (const [what, got, other] of [
+      ["setup", manifest.setupId, wanted.setupId],
+      ["key", description.keyHash, wanted.keyHash],
     ]) {
-      if (wanted !== undefined && got !== wanted) {
-        throw new VerdictError("setup", `this is another ${what} than expected: ${got}, not ${wanted}`);
+      if (other !== undefined && got !== other) {
+        throw new VerdictError("setup", `this is another ${what} than expected: ${got}, not ${other}`);
       }
     }
-    return new Setup(verifier, key, manifest, description);
+    return new Setup(verifier, key, manifest, description, wanted.setupId !== undefined);
   }
 
   /**
-   * Refuses a model of a chain's registry that is not this setup's.
+   * Refuses a model of a chain's registry that is not this setup's, or that its owner has deprecated. A setup does
+   * not say at which address its verifier is, nor whether higher scores are better: {@link requireDeployment} does.
    *
    * @throws VerdictError with the first difference.
    */
-  requireRegistered(data: VerificationData): void {
+  requireRegistered(data: Registered): void {
+    if (data.deprecated === true) {
+      throw new VerdictError("chain", "the registry says that the model is deprecated; use its successor");
+    }
     const { manifest, description } = this;
     const { layout, output, batch } = manifest;
     for (const [what, got, wanted] of [
-      ["the key's hash", data.keyHash.toLowerCase(), description.keyHash],
+      ["the key's hash", hexOf(data.keyHash, 32, "keyHash", "chain").toLowerCase(), description.keyHash],
       ["public inputs", data.publicInputs, layout.inputs / batch],
       ["outputs", data.outputs, layout.outputs / batch],
       ["inferences", data.batch, batch],
@@ -110,23 +180,52 @@ export class Setup {
   }
 
   /**
+   * Refuses a deployment that is not this setup's, on this chain, with the verifier, the key and the meaning that the
+   * registry has. The registry, its chain and the model's id are as good as where the application has them from: not
+   * from a file beside the proof.
+   *
+   * @throws VerdictError with the first difference.
+   */
+  requireDeployment(where: Deployment, chainId: bigint | number, registered: Registered): void {
+    this.requireRegistered(registered);
+    guarded("deployment", "deployment", () => {
+      for (const [what, got, wanted] of [
+        ["setup", where.setupId.toLowerCase(), this.manifest.setupId],
+        ["chain", where.chainId, BigInt(chainId)],
+        ["verifier", where.verifier.toLowerCase(), registered.verifier.toLowerCase()],
+        ["key", where.key.toLowerCase(), registered.key.toLowerCase()],
+        ["verification hash", where.verificationHash.toLowerCase(), verificationHash(registered)],
+      ] as const) {
+        if (got === wanted) continue;
+        throw new VerdictError("deployment", `the deployment is of another ${what}: ${got}, not ${wanted}`);
+      }
+    });
+  }
+
+  /**
    * Checks a bundle: that it is about this model and key, that it says of them what the setup
-   * says, that its outputs are what its public values are, and that the proof holds.
+   * says, that its outputs and requests are what its public values are, and that the proof holds.
    *
    * @throws VerdictError with the first difference.
    */
   verify(bundle: ProofBundle): Verified {
+    return guarded("proof", "the bundle is not as parseBundle makes them", () => this.check(bundle));
+  }
+
+  private check(bundle: ProofBundle): Verified {
     const { manifest, description } = this;
     this.checkModel(bundle);
     bundle.instances.forEach((word, index) => {
-      if (BigInt(word) >= FIELD_MODULUS) {
+      if (BigInt(hexOf(word, 32, `public value ${index}`, "proof")) >= FIELD_MODULUS) {
         throw new VerdictError("proof", `public value ${index} is not below the field's modulus`);
       }
     });
     const decoded = this.checkOutputs(bundle);
     const requests = bundle.requests.length;
     if (requests !== 0) this.count("requests", requests, manifest.batch);
-    const by = this.verifier.verify(this.key, hexToBytes(concat(bundle.instances)), hexToBytes(bundle.evmProof));
+    checkRequests(bundle);
+    const proof = hexOf(bundle.evmProof, undefined, "evmProof", "proof");
+    const by = this.verifier.verify(this.key, hexToBytes(concat(bundle.instances)), hexToBytes(proof));
     if (by.keyHash !== description.keyHash) throw new VerdictError("verifier", "the verifier answered for another key");
     return {
       model: manifest.model.name,
@@ -134,12 +233,21 @@ export class Setup {
       setupId: manifest.setupId,
       keyHash: description.keyHash,
       batch: manifest.batch,
+      samples: manifest.samples,
       outputs: bundle.outputs,
       decoded,
       names: bundle.outputs.map((_, index) => outputName(manifest, index)),
       decimals: manifest.output.decimals,
-      srs: manifest.srs.insecure ? "insecure" : description.ceremony ? "ceremony" : "imported",
+      srs: this.srs(),
+      requests: bundle.requests,
     };
+  }
+
+  /** A manifest is believed when it speaks against its own setup, else where its id was expected. */
+  private srs(): Verified["srs"] {
+    if (this.description.ceremony) return "ceremony";
+    if (this.manifest.srs.insecure) return "insecure";
+    return this.pinned ? "imported" : "unknown";
   }
 
   private count(what: string, got: number, expected: number): void {
@@ -160,7 +268,10 @@ export class Setup {
       ["the setup's id", model.setupId, manifest.setupId],
     ]) {
       if (bundle !== setup) {
-        throw new VerdictError("proof", `the bundle says that ${field} is ${bundle}, but the setup's is ${setup}`);
+        // Of what only the id binds, the manifest may be what was changed.
+        const other = "; the manifest is another setup's, or not as it was written: take it byte for byte";
+        const hint = field === "the setup's id" ? other : "";
+        throw new VerdictError("proof", `the bundle says that ${field} is ${bundle}, but the setup's is ${setup}${hint}`);
       }
     }
   }

@@ -1,7 +1,7 @@
 // What is wrong is said with its place; nothing else is thrown.
 import { describe, expect, test } from "vitest";
 import * as client from "../src/index.js";
-import { compact, parseJson } from "../src/json.js";
+import { parseJson, written } from "../src/json.js";
 import { files } from "./fixtures.js";
 
 const { proof, manifest } = files("chain");
@@ -15,6 +15,12 @@ const altered = (change: (bundle: Record<string, any>) => void): string => {
   const bundle = JSON.parse(marked) as Record<string, unknown>;
   change(bundle);
   return JSON.stringify(bundle).replace(/"#(\d+)#"/g, "$1");
+};
+
+const change = (text: string, work: (manifest: Record<string, any>) => void): unknown => {
+  const manifest = JSON.parse(text) as Record<string, any>;
+  work(manifest);
+  return manifest;
 };
 
 describe("bundles", () => {
@@ -64,7 +70,13 @@ describe("bundles", () => {
   test("files that are no text, or too large, are refused before they are parsed", () => {
     expect(() => client.parseBundle(new Uint8Array([0xff, 0xfe]))).toThrow("proof bundle is not UTF-8 text");
     expect(() => client.parseBundle(new Uint8Array(client.MAX_BUNDLE_BYTES + 1))).toThrow("larger than 16777216 bytes");
-    expect(() => client.parseBundle(`\ufeff${proof}`)).toThrow("expected a value at line 1 column 1");
+    expect(() => client.parseBundle(`\ufeff${proof}`)).toThrow("a byte order mark stands before it; save it as UTF-8 without one, at line 1 column 1");
+    for (const parse of [client.parseBundle, client.parseManifest, client.parseDeployment, client.parseAttestation]) {
+      for (const none of [null, undefined, 5, {}, []]) {
+        expect(() => parse(none as unknown as string)).toThrow(client.VerdictError);
+        expect(() => parse(none as unknown as string)).toThrow("expected its text or its bytes, got");
+      }
+    }
   });
 });
 
@@ -80,7 +92,7 @@ describe("JSON", () => {
       expect(() => parseJson(text, "this")).toThrow(client.VerdictError);
     }
     const spaced = `{ "a b" : [ 1 ,\n "c \\" d" ] , "${long}" : "${long}" }`;
-    expect(compact(spaced, parseJson(spaced, "this")) === JSON.stringify(JSON.parse(spaced))).toBe(true);
+    expect(written(parseJson(spaced, "this")) === JSON.stringify(JSON.parse(spaced))).toBe(true);
     const proofs = altered((bundle) => (bundle.evm_proof = bundle.proof = `0x${"11".repeat(3_500_000)}`));
     expect(() => client.parseBundle(proofs)).toThrow("field `proof` is inconsistent: 3500000 bytes");
   });
@@ -109,6 +121,11 @@ describe("manifests", () => {
   test.each<[string, (text: string) => string, string]>([
     ["of another version", (text) => text.replace('"format_version": 6', '"format_version": 5'), "format_version 5, this package reads 6"],
     ["of the private part", () => '{"setup_id":"0x00"}', "it names no format_version"],
+    ["without a tensor of its outputs", (text) => JSON.stringify(change(text, (m) => (m.output.tensors = []))), "2 outputs, but its tensors have 0"],
+    ["with an empty output", (text) => JSON.stringify(change(text, (m) => (m.output.tensors[0].dims = [0]))), '"y" has 0 elements'],
+    ["with endless outputs", (text) => JSON.stringify(change(text, (m) => (m.output.tensors[0].dims = Array(64).fill(2 ** 31)))), '"y" has'],
+    ["with an empty input", (text) => JSON.stringify(change(text, (m) => (m.input.tensors[0].dims = [3, 0]))), "has 0 elements"],
+    ["of no inference", (text) => JSON.stringify(change(text, (m) => (m.shape.graph = { batch: 0 }))), "a batch of 0"],
     ["without outputs", (text) => text.replace('"output": {', '"outputs": {'), "missing field `output`"],
   ])("%s", (_, change, message) => {
     expect(() => client.parseManifest(change(manifest))).toThrow(message);
@@ -121,17 +138,56 @@ describe("manifests", () => {
   });
 });
 
+describe("a manifest that passed through another program", () => {
+  const text = files("credit").manifest;
+  const { setupId, schemaId } = client.parseManifest(text);
+  test.each<[string, (text: string) => string]>([
+    ["JavaScript's", (text) => JSON.stringify(JSON.parse(text))],
+    ["with spaces", (text) => JSON.stringify(JSON.parse(text), null, 7)],
+    ["with escapes", (text) => text.replaceAll("applicant", "\\u0061pplicant")],
+    ["with exponents", (text) => text.replace("20000.0", "2e4")],
+  ])("%s, says the same", (_, pass) => {
+    expect(pass(text)).not.toBe(text);
+    expect(client.parseManifest(pass(text))).toMatchObject({ setupId, schemaId });
+  });
+
+  test("floats are written as the programs write them", () => {
+    const ends = ["1", "-0.5", "1e16", "123456789012345680000", "0.00001", "0.000001", "1.5e-7", "1000000000000000", "0", "-0.0", "1.0"];
+    const said = ["1.0", "-0.5", "1e+16", "1.2345678901234568e+20", "0.00001", "1e-6", "1.5e-7", "1000000000000000.0", "0.0", "-0.0", "1.0"];
+    const list = parseJson(`[${ends.join()}]`, "this");
+    expect(written(list, list)).toBe(`[${said.join()}]`);
+    expect(written(list)).toBe(`[${ends.join()}]`);
+  });
+});
+
 describe("inputs", () => {
   const { manifest } = { manifest: client.parseManifest(files("chain").manifest) };
   test("outside their range, not as many, and without a salt", () => {
     expect(() => client.inputWords(manifest, [2, 0, 0])).toThrow("outside its declared range [-1, 1]");
     expect(() => client.inputWords(manifest, [0, 0])).toThrow("expected 3 inputs, got 2");
+    for (const none of [null, undefined, 5, "0, 0, 0"]) {
+      expect(() => client.inputWords(manifest, none as unknown as number[])).toThrow("expected a list of numbers, or an object");
+    }
     expect(() => client.inputCommitmentWord(manifest, [0, 0, 0], 1n)).toThrow("state no commitment");
     const committed = client.parseManifest(files("committed").manifest);
     expect(() => client.inputWords(committed, [0, 0, 0])).toThrow("takes a salt");
     expect(() => client.inputWords(committed, [0, 0, 0], 1n << 128n)).toThrow("a salt is an integer");
     expect(() => client.batchInputWords(manifest, [])).toThrow("0 lists of inputs, a proof is of 1");
   });
+});
+
+test("inputs are taken by name, flat or as deep as they are", () => {
+  const manifest = client.parseManifest(files("chain").manifest);
+  const [name = ""] = manifest.input.tensors.map((tensor) => tensor.name);
+  const words = client.inputWords(manifest, [0.5, -0.25, 0.75]);
+  const depths = [[0.5, -0.25, 0.75], [[0.5, -0.25, 0.75]], Float64Array.of(0.5, -0.25, 0.75)];
+  for (const values of depths) expect(client.inputWords(manifest, { [name]: values })).toEqual(words);
+  expect(() => client.inputWords(manifest, { [name]: [0] })).toThrow(`the input "${name}" has 1 elements, expected 3`);
+  expect(() => client.inputWords(manifest, { [name]: [[[[0.5, -0.25, 0.75]]]] })).toThrow("nested more deeply");
+  expect(() => client.inputWords(manifest, { [name]: [0, 0, 0], more: [1] })).toThrow('the model has no input "more", but');
+  expect(() => client.inputWords(manifest, {})).toThrow(`the input "${name}" is missing`);
+  const two = { ...manifest.input, tensors: [{ name: "a", dims: [1] }, { name: "b", dims: [1, 2] }] };
+  expect(client.inputWords({ ...manifest, input: two }, { b: [[-0.25, 0.75]], a: 0.5 })).toEqual(words);
 });
 
 describe("deployments", () => {
@@ -173,4 +229,60 @@ test("which inputs a provider vouches for is told", () => {
   const partial = { ...stated, input: { ...stated.input, private: [0] } };
   expect(client.coverage(partial)).toEqual({ stated: names.slice(1), private: names.slice(0, 1) });
   expect(client.coverage(of("committed")).private).toEqual([]);
+});
+
+describe("values that are none", () => {
+  const word = `0x${"11".repeat(32)}` as const;
+  const address = `0x${"22".repeat(20)}` as const;
+  const statement = { chainId: 1n, registry: address, subject: address, schema: word, inputs: word, issuedAt: 1n, validUntil: 2n };
+  const attestation = { statement, signer: address, signature: "0x" } as client.Attestation;
+  const of = (change: object) => () => client.encodeAttestations([[1, { ...attestation, ...change } as client.Attestation]]);
+  const [request] = client.parseBundle(proof).requests;
+  const bundle = client.parseBundle(proof);
+  test.each<[string, () => unknown, string]>([
+    ["a signature that is text", of({ signature: "hello" }), 'expected bytes in hexadecimal, with 0x, got "hello"'],
+    ["half a byte of signature", of({ signature: "0x123" }), "expected bytes in hexadecimal"],
+    ["a late time", of({ statement: { ...statement, issuedAt: 1n << 64n } }), "issuedAt: expected an integer from 0 to 2^64 - 1"],
+    ["a time before all", of({ statement: { ...statement, validUntil: -1n } }), "validUntil: expected an integer"],
+    ["a context of nothing", () => client.contextWord("0x"), "input commitment: expected 32 bytes in hexadecimal"],
+    ["a long context", () => client.contextWord(`0x${"ff".repeat(40)}`), "input commitment: expected 32 bytes in hexadecimal"],
+    ["input words of text", () => client.inputsHash(["hello" as "0x"]), "input word 0: expected 32 bytes in hexadecimal"],
+    ["a short input word", () => client.inputsHash([word, "0x12"]), "input word 1: expected 32 bytes in hexadecimal"],
+    ["a request of no address", () => client.inputCommitment({ ...request!, oracle: "0x12" }), "request: "],
+    ["a negative nonce", () => client.inputCommitment({ ...request!, nonce: -1n }), "request: "],
+    ["an output past 256 bits", () => client.encodeOutput([1n << 255n]), "outputs: "],
+    ["a job of no address", () => client.idempotencyKey(1n, "0x", 1n, word), "job: "],
+    ["a digest of no address", () => client.attestationDigest({ ...statement, subject: "0x1" }), "statement: "],
+    ["a file of no address", () => client.formatAttestation({ ...attestation, signer: "0x1" }), "signer: expected 20 bytes"],
+    ["a file of a late time", () => client.formatAttestation({ ...attestation, statement: { ...statement, issuedAt: 1n << 64n } }), "issuedAt"],
+    ["verification data of nothing", () => client.verificationHash({} as client.VerificationData), "verification data: "],
+    ["a call of no proof", () => client.inferenceCall({ ...bundle, evmProof: "nonsense" as "0x" }), "evmProof: expected bytes in hexadecimal"],
+    ["a request of no hash", () => client.inputCommitment({ ...request!, inputs: `0x${"zz".repeat(32)}` }), "inputs: expected 32 bytes in hexadecimal"],
+  ])("%s", (_, work, message) => {
+    expect(work).toThrow(client.VerdictError);
+    expect(work).toThrow(message);
+  });
+
+  test("no revert data is an unknown error", () => {
+    for (const none of [undefined, null, 5, {}, "hello", "0x123", new Uint8Array(4)]) {
+      expect(client.decodeRevert(none as unknown as "0x")).toMatchObject({ name: "Unknown" });
+    }
+  });
+});
+
+test("files are known by what they say", () => {
+  const { manifest, key, proof } = files("credit");
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const turned = JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(manifest) as object).reverse()));
+  const nothing = ["<!doctype html>", "{}", "[]", "{", "", '{"format_version":6}'].map(bytes);
+  const kinds: readonly (readonly [Uint8Array, client.FileKind | undefined])[] = [
+    [key, "key"],
+    [bytes(proof), "proof"],
+    [bytes(manifest), "manifest"],
+    [bytes(turned), "manifest"],
+    [bytes('{"setup_id":"","registry":"","verification_hash":""}'), "deployment"],
+    [bytes('{"format":"verdict-attestation-v1"}'), "attestation"],
+    ...[...nothing, Uint8Array.of(0xff)].map((none) => [none, undefined] as const),
+  ];
+  for (const [file, kind] of kinds) expect(client.kindOf(file)).toBe(kind);
 });

@@ -3,13 +3,14 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { inferenceOracleAbi } from "@verdict/contracts";
+import { inferenceOracleAbi, signerRegistryAbi } from "@verdict/contracts";
 import { type Hex, createTestClient, createWalletClient, http, parseEther, publicActions } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { call, sendTransaction, waitForTransactionReceipt } from "viem/actions";
+import { call, deployContract, sendTransaction, waitForTransactionReceipt, writeContract } from "viem/actions";
 import { foundry } from "viem/chains";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as client from "../src/index.js";
+import { parity } from "./fixtures.js";
 
 const root = path.join(import.meta.dirname, "../..");
 const verdict = path.join(process.env["CARGO_TARGET_DIR"] ?? path.join(root, "target"), "release/verdict");
@@ -65,12 +66,19 @@ test("a proof is checked, sent and read back, and an error is said in words", as
   const deployment = client.parseDeployment(read("deployment.json"));
   const data = await client.modelOf(chain, deployment.registry, deployment.modelId);
   expect(client.verificationHash(data)).toBe(deployment.verificationHash);
-  const opened = client.Setup.open(await client.loadVerifier(), { manifest: read("manifest.json"), key: read("verifier.bin") }, data);
+  const opened = client.Setup.open(await client.loadVerifier(), { manifest: read("manifest.json"), key: read("verifier.bin") }, { keyHash: data.keyHash });
   opened.requireRegistered(data);
+  opened.requireDeployment(deployment, foundry.id, data);
   expect(opened.manifest.setupId).toBe(deployment.setupId);
   const bundle = client.parseBundle(new Uint8Array(readFileSync(proof)));
   const verified = opened.verify(bundle);
   expect(bundle.requests[0]?.chainId).toBe(BigInt(foundry.id));
+  client.requireAnswers(verified, { ...deployment, subject: SUBJECT });
+  expect(() => client.requireAnswers(verified, { ...deployment, modelId: 9n })).toThrow("the proof was made for model 1, not 9");
+  // An address without code, and an account that signs nothing here.
+  const nothing = client.modelOf(chain, account.address, 1n);
+  await expect(nothing).rejects.toThrow("there is no such contract; check the address, and the chain it is on");
+  await expect(nothing).rejects.toThrow(client.VerdictError);
 
   // Nothing is recorded yet, and whoever asks is told so.
   const query = { oracle: deployment.oracle, subject: SUBJECT, modelId: deployment.modelId } as const;
@@ -78,6 +86,27 @@ test("a proof is checked, sent and read back, and an error is said in words", as
   await expect(client.latestScoreOf(chain, query)).rejects.toThrow(/^NoScore\(subject: 0x0+AA, modelId: 1\)/i);
   const missing = client.modelOf(chain, deployment.registry, 99n);
   await expect(missing).rejects.toThrow("ModelNotFound(modelId: 99): check the model id and the registry's address");
+
+  // A provider's index is found, of accounts that are signers.
+  const { default: artifact } = await import("@verdict/contracts/artifacts/SignerRegistry.json", { with: { type: "json" } });
+  const bytecode = artifact.bytecode as Hex;
+  const created = await deployContract(wallet, { abi: signerRegistryAbi, bytecode, args: [account.address] });
+  const { contractAddress: signers } = await waitForTransactionReceipt(chain, { hash: created });
+  if (!signers) throw new Error("an address");
+  const other = privateKeyToAccount(generatePrivateKey());
+  await expect(client.signerIndexOf(chain, signers, account.address)).rejects.toThrow("SignerUnknown(account: ");
+  for (const { address } of [other, account]) {
+    const propose = { address: signers, abi: signerRegistryAbi, functionName: "proposeSigner", args: [address] } as const;
+    await waitForTransactionReceipt(chain, { hash: await writeContract(wallet, propose) });
+  }
+  const accept = { address: signers, abi: signerRegistryAbi, functionName: "acceptSigner" } as const;
+  await waitForTransactionReceipt(chain, { hash: await writeContract(wallet, accept) });
+  expect(await client.signerIndexOf(chain, signers, account.address)).toBe(1);
+  const [one] = parity.attestations.files.map((text) => client.parseAttestation(text));
+  if (one === undefined) throw new Error("an attestation");
+  const own = { ...one, signer: account.address, statement: { ...one.statement, registry: signers } };
+  expect(await client.indexAttestations(chain, signers, [own])).toEqual([[1, own]]);
+  await expect(client.indexAttestations(chain, signers, [one])).rejects.toThrow(`is for registry ${one.statement.registry}, not ${signers}`);
 
   // The oracle takes the calldata that is made here, and holds what the proof says then.
   await call(chain, { to: query.oracle, data: client.checkInferenceCalldata(bundle) });

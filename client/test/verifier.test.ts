@@ -1,7 +1,17 @@
 // Verdicts: the programs' on every sample, and on keys that somebody altered.
 import { concat, hexToBytes } from "viem";
 import { beforeAll, describe, expect, test } from "vitest";
-import { Setup, VerdictError, type Verifier, loadVerifier, parseBundle } from "../src/index.js";
+import {
+  Setup,
+  VerdictError,
+  type Verifier,
+  inputCommitment,
+  loadVerifier,
+  parseBundle,
+  parseManifest,
+  requireAnswers,
+  verificationHash,
+} from "../src/index.js";
 import { type Verdict, facts, files, names } from "./fixtures.js";
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
@@ -101,6 +111,120 @@ test("a setup's files that do not belong together are refused", () => {
   expect(open(credit.manifest, new TextEncoder().encode("<html>not found</html>"))).toThrow("this is no verifying key of this version");
 });
 
+test.each<[string, unknown]>([
+  ["an unknown member", { keyhash: "0xdead" }],
+  ["an undefined hash", { keyHash: undefined }],
+  ["null for a hash", { keyHash: null }],
+  ["no hash", { setupId: "" }],
+  ["a short hash", { setupId: "0xdead" }],
+  ["null", null],
+  ["text", "0xdead"],
+  ["an inherited member", Object.create({ keyHash: "" })],
+  ["a list", [`0x${"11".repeat(32)}`]],
+])("what is expected is refused, not ignored: %s", (_, expected) => {
+  const { manifest, key } = files("credit");
+  expect(() => Setup.open(verifier, { manifest, key }, expected as object)).toThrow(VerdictError);
+  expect(() => Setup.open(verifier, { manifest, key }, expected as object)).toThrow(/^expected: /);
+});
+
+/** Files of a fixture whose manifest says something else under the same key, and a proof that agrees with it. */
+function lie(change: (manifest: Record<string, any>, bundle: Record<string, any>) => void) {
+  const { manifest, key, unbound } = files("credit");
+  const [told, bundle] = [JSON.parse(manifest), JSON.parse(unbound)] as Record<string, any>[];
+  if (told === undefined || bundle === undefined) throw new Error("two files");
+  change(told, bundle);
+  bundle.model.setup_id = parseManifest(JSON.stringify(told)).setupId;
+  return { manifest: JSON.stringify(told), key, bundle: parseBundle(JSON.stringify(bundle)) };
+}
+
+describe("what a manifest says is as good as what is expected", () => {
+  const secure = () =>
+    lie((manifest, bundle) => {
+      manifest.srs.insecure = false;
+      bundle.srs.insecure = false;
+    });
+
+  test("where the SRS is from is unknown with the key's hash alone", () => {
+    const { bundle, ...said } = secure();
+    const expected = { keyHash: facts("credit").key_hash };
+    expect(Setup.open(verifier, said, expected).verify(bundle).srs).toBe("unknown");
+    expect(Setup.open(verifier, said).verify(bundle).srs).toBe("unknown");
+    // Its owner's word, where the id is his.
+    const setupId = parseManifest(said.manifest).setupId;
+    expect(Setup.open(verifier, said, { setupId }).verify(bundle).srs).toBe("imported");
+    expect(() => Setup.open(verifier, said, { setupId: facts("credit").setup_id })).toThrow("another setup than expected");
+  });
+
+  test.each<[string, Parameters<typeof lie>[0]]>([
+    ["another name", (m, b) => (m.model.name = b.model.name = "another")],
+    ["other decimals", (m, b) => ((m.output.decimals = b.decimals = 5), (b.decoded = b.outputs.map((o: string) => Number(o) / 1e5)))],
+    ["wider ranges", (m) => (m.input.ranges[1] = [0, 720])],
+  ])("the setup's id binds it: %s", (_, change) => {
+    const { bundle, ...said } = lie(change);
+    // The key is the same: its hash does not tell.
+    Setup.open(verifier, said, { keyHash: facts("credit").key_hash }).verify(bundle);
+    expect(() => Setup.open(verifier, said, { setupId: facts("credit").setup_id })).toThrow("another setup than expected");
+  });
+
+  test("a manifest that was changed is blamed, too", () => {
+    const { manifest, key } = lie((manifest) => (manifest.input.bits = 27));
+    const other = manifest.replace('"parameters":3457', '"parameters":3458');
+    const setup = Setup.open(verifier, { manifest: other, key });
+    expect(() => setup.verify(parseBundle(files("credit").unbound))).toThrow("the manifest is another setup's, or not as it was written");
+  });
+
+  test("a manifest that passed through JavaScript is the same", () => {
+    const { manifest, key, proof } = files("credit");
+    Setup.open(verifier, { manifest: JSON.stringify(JSON.parse(manifest)), key }).verify(parseBundle(proof));
+  });
+});
+
+test("what a proof answers is told, and compared", () => {
+  const { manifest, key, proof, unbound } = files("credit");
+  const setup = Setup.open(verifier, { manifest, key });
+  const verified = setup.verify(parseBundle(proof));
+  const [request] = verified.requests;
+  if (request === undefined) throw new Error("a request");
+  expect(verified.requests).toHaveLength(1);
+  requireAnswers(verified, request);
+  const other = `0x${"33".repeat(20)}` as const;
+  // They are those that the proof is bound to, wherever the bundle is from.
+  const bundle = parseBundle(proof);
+  for (const change of [{ subject: other }, { nonce: 2n }, { chainId: 1n }]) {
+    expect(() => setup.verify({ ...bundle, requests: [{ ...request, ...change }] })).toThrow("`input_commitment` is inconsistent");
+    const commitment = inputCommitment({ ...request, ...change });
+    const told = { ...bundle, requests: [{ ...request, ...change }], inputCommitment: commitment };
+    expect(() => setup.verify(told)).toThrow("the first word is not the request's context");
+  }
+  expect(() => setup.verify({ ...bundle, inputCommitment: undefined })).toThrow("come together or not at all");
+  for (const none of [{}, { ...request, oracle: "here" }, { ...request, chainId: "one" }, { ...request, subject: null }]) {
+    expect(() => requireAnswers(verified, none as typeof request)).toThrow(VerdictError);
+  }
+  expect(() => requireAnswers(verified, { ...request, chainId: 1n })).toThrow("the proof was made for chain 18446744073709551608, not 1");
+  expect(() => requireAnswers(verified, { ...request, oracle: other })).toThrow("made for oracle");
+  expect(() => requireAnswers(verified, { ...request, modelId: 1n })).toThrow("made for model");
+  expect(() => requireAnswers(verified, { ...request, subject: other })).toThrow("made for subject");
+  expect(() => requireAnswers(verified, { ...request, verificationHash: `0x${"44".repeat(32)}` })).toThrow("made for verification hash");
+  expect(() => requireAnswers(setup.verify(parseBundle(unbound)), request)).toThrow("the proof answers no request");
+});
+
+test("values of a bundle that are none are refused in words", () => {
+  const { manifest, key, unbound } = files("credit");
+  const setup = Setup.open(verifier, { manifest, key });
+  const bundle = parseBundle(unbound);
+  for (const none of [null, undefined, 5, {}, { ...bundle, outputs: null }, { ...bundle, model: undefined }]) {
+    expect(() => setup.verify(none as typeof bundle)).toThrow(VerdictError);
+  }
+  for (const none of [undefined, null, "verifier.bin"]) {
+    expect(() => Setup.open(verifier, { manifest, key: none as unknown as Uint8Array })).toThrow("verifier.bin: expected its bytes");
+  }
+  for (const none of ["nonsense", "0x1", "", null]) {
+    expect(() => setup.verify({ ...bundle, evmProof: none as "0x" })).toThrow(VerdictError);
+    expect(() => setup.verify({ ...bundle, evmProof: none as "0x" })).toThrow("evmProof: expected bytes in hexadecimal");
+    expect(() => setup.verify({ ...bundle, instances: bundle.instances.map(() => none as "0x") })).toThrow("public value 0: expected 32 bytes");
+  }
+});
+
 test("a bundle of another model, and one that says otherwise than the setup, are refused", () => {
   const { manifest, key, unbound } = files("chain");
   const setup = Setup.open(verifier, { manifest, key });
@@ -128,6 +252,28 @@ test("what is registered is compared", () => {
   };
   setup.requireRegistered(data);
   expect(() => setup.requireRegistered({ ...data, outputMin: output.min - 1n })).toThrow("smallest output");
+  expect(() => setup.requireRegistered({ ...data, deprecated: true })).toThrow("the model is deprecated");
+  setup.requireRegistered({ ...data, deprecated: false });
+
+  const where = {
+    ...{ setupId: setup.manifest.setupId, chainId: 5n, registry: zero, oracle: zero, verifier: zero, key: zero, modelId: 1n },
+    ...{ verificationHash: verificationHash(data), attestations: undefined },
+  };
+  setup.requireDeployment(where, 5, data);
+  const one = `0x${"11".repeat(20)}` as const;
+  const word = `0x${"11".repeat(32)}` as const;
+  for (const [change, what] of [
+    [{ setupId: word }, "setup"],
+    [{ chainId: 6n }, "chain"],
+    [{ verifier: one }, "verifier"],
+    [{ key: one }, "key"],
+    [{ verificationHash: word }, "verification hash"],
+  ] as const) {
+    expect(() => setup.requireDeployment({ ...where, ...change }, 5, data)).toThrow(`the deployment is of another ${what}: `);
+  }
+  expect(() => setup.requireDeployment({} as typeof where, 5, data)).toThrow(VerdictError);
+  // The registry's direction is under the hash.
+  expect(() => setup.requireDeployment(where, 5n, { ...data, direction: 1 })).toThrow("verification hash");
 });
 
 test("the verifier is loaded from its place, from a module, and from nothing else", async () => {

@@ -1,171 +1,135 @@
 // Checks the files that are dropped, and shows what they say. A setup is taken from beside the
 // page, or dropped with the proof.
-import {
-  MAX_BUNDLE_BYTES,
-  MAX_KEY_BYTES,
-  MAX_MANIFEST_BYTES,
-  type ProofBundle,
-  Setup,
-  type Verified,
-  type Verifier,
-  VerdictError,
-  inputWordsOf,
-  loadVerifier,
-  parseBundle,
-} from "@verdict/client";
+import { type Expected, Setup, type Verifier, VerdictError, loadVerifier } from "@verdict/client";
+import { type SetupFile, type Taken, beside, readAll } from "./files.js";
+import { REPLACED, element, forget, show, showVerified, showWaiting } from "./show.js";
 
-const KEY_MAGIC = "vdctkey1";
-/** Files are told apart by how they begin, before more of them is read. */
-const HEAD_BYTES = 4096;
-
-const element = <T extends HTMLElement = HTMLElement>(id: string): T => {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`the page has no #${id}`);
-  return found as T;
-};
-const [drop, input, trusted, result] = [element("drop"), element<HTMLInputElement>("files"), element<HTMLInputElement>("trusted"), element("result")];
+const [drop, input, trusted] = [element("drop"), element<HTMLInputElement>("files"), element<HTMLInputElement>("trusted")];
 
 /** What has been dropped so far. */
-const given: { manifest?: string; key?: Uint8Array; bundle?: ProofBundle } = {};
+const given: Taken = {};
+/** The setup beside the page. */
+const site: { manifest?: SetupFile; key?: SetupFile } = {};
 const verifier: Promise<Verifier> = loadVerifier();
 // What goes wrong is said where it is waited for.
 verifier.catch(() => {});
 
-async function bounded(file: Blob, name: string, limit: number): Promise<Uint8Array> {
-  if (file.size > limit) throw new VerdictError("json", `${name} has ${file.size} bytes, more than the ${limit} of any such file`);
-  return new Uint8Array(await file.arrayBuffer());
-}
-
-/** Reads a file as what it is. */
-async function take(file: File): Promise<void> {
-  const head = new TextDecoder().decode(await file.slice(0, HEAD_BYTES).arrayBuffer());
-  if (head.startsWith(KEY_MAGIC)) {
-    given.key = await bounded(file, file.name, MAX_KEY_BYTES);
-  } else if (/^\s*\{\s*"format_version"/.test(head)) {
-    given.manifest = new TextDecoder().decode(await bounded(file, file.name, MAX_MANIFEST_BYTES));
-  } else {
-    given.bundle = parseBundle(await bounded(file, file.name, MAX_BUNDLE_BYTES));
-  }
-}
-
-async function beside(name: string, limit: number): Promise<Blob | undefined> {
-  const response = await fetch(new URL(`setup/${name}`, import.meta.url)).catch(() => undefined);
-  if (!response?.ok) return undefined;
-  const length = Number(response.headers.get("content-length") ?? 0);
-  return length > limit ? undefined : response.blob();
-}
-
 async function findSetup(): Promise<void> {
-  const [manifest, key] = await Promise.all([beside("manifest.json", MAX_MANIFEST_BYTES), beside("verifier.bin", MAX_KEY_BYTES)]);
-  if (manifest === undefined || key === undefined) return;
-  given.manifest ??= new TextDecoder().decode(await bounded(manifest, "manifest.json", MAX_MANIFEST_BYTES));
-  given.key ??= await bounded(key, "verifier.bin", MAX_KEY_BYTES);
+  const [manifest, key] = await Promise.all([beside("manifest.json", "manifest"), beside("verifier.bin", "key")]);
+  if (manifest !== undefined && key !== undefined) Object.assign(site, { manifest, key });
 }
+
+function sameBytes({ bytes: a }: SetupFile, { bytes: b }: SetupFile): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
+/** What was dropped, or lies beside the page; the same bytes are the page's. */
+function chosen(which: "manifest" | "key"): SetupFile | undefined {
+  const [own, theirs] = [site[which], given[which]];
+  return theirs === undefined || (own !== undefined && sameBytes(own, theirs)) ? own : theirs;
+}
+
+/** Whether what was dropped took the place of what lies beside the page. */
+const replaces = () => site.manifest !== undefined && !(chosen("manifest")?.beside && chosen("key")?.beside);
 
 function sayWhatIsMissing(): void {
-  const missing = [...(given.manifest ? [] : ["manifest.json"]), ...(given.key ? [] : ["verifier.bin"])];
+  const [manifest, key] = [chosen("manifest"), chosen("key")];
+  const missing = [...(manifest ? [] : ["manifest.json"]), ...(key ? [] : ["verifier.bin"])];
+  const whose = manifest?.beside && key?.beside ? "beside this page" : "of files that were dropped";
   element("setup").textContent = missing.length === 0
-    ? "The setup is here. A proof is checked against it."
+    ? `The setup is here, ${whose}. A proof is checked against it.`
     : `Also drop ${missing.join(" and ")} of the public part of the model's setup.`;
 }
 
-function show(verdict: "holds" | "insecure" | "refused", title: string, reason: string): void {
-  result.hidden = false;
-  result.dataset["verdict"] = verdict;
-  element("verdict").textContent = title;
-  element("reason").textContent = reason;
-  for (const id of ["cautions", "facts"]) element(id).replaceChildren();
-  element("outputs").hidden = true;
-}
-
-const make = (name: string, text: string): HTMLElement => {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
-};
-
-/** A fixed-point number with all its digits. */
-function fixed(value: bigint, decimals: number): string {
-  const digits = (value < 0n ? -value : value).toString().padStart(decimals + 1, "0");
-  const whole = digits.slice(0, digits.length - decimals);
-  return `${value < 0n ? "-" : ""}${whole}${decimals > 0 ? `.${digits.slice(-decimals)}` : ""}`;
-}
-
-function when(seconds: bigint): string {
-  const date = new Date(Number(seconds) * 1000);
-  return Number.isNaN(date.getTime()) ? `${seconds}` : `${date.toISOString().replace(".000Z", "Z")} (${seconds})`;
-}
-
-function showVerified(verified: Verified, bundle: ProofBundle, milliseconds: number): void {
-  const insecure = verified.srs === "insecure";
-  const title = insecure ? "The proof holds, but could be forged" : "The proof holds";
-  const batch = verified.batch > 1 ? `, for ${verified.batch} inferences` : "";
-  show(insecure ? "insecure" : "holds", title, `The model “${verified.model}” gives these outputs${batch}. Checked in ${milliseconds.toFixed(0)} ms.`);
-  const cautions = [
-    insecure ? "The structured reference string was made on one machine for development: whoever made it can prove anything." : "",
-    verified.srs === "imported" ? "The structured reference string is of a ceremony that is not known here: it is as good as that was." : "",
-    trusted.value.trim() === "" ? "Whose model it is, the proof does not say: compare the key's hash with what the registry or the model's owner tells." : "",
-  ].filter((caution) => caution !== "");
-  element("cautions").replaceChildren(...cautions.map((caution) => make("li", caution)));
-
-  const rows = verified.outputs.map((value, index) => {
-    const row = document.createElement("tr");
-    const of = verified.batch > 1 ? ` of inference ${index % verified.batch}` : "";
-    row.append(make("td", `${verified.names[index]}${of}`), make("td", fixed(value, verified.decimals)));
-    return row;
-  });
-  element("outputs").querySelector("tbody")?.replaceChildren(...rows);
-  element("outputs").hidden = false;
-
-  const words = inputWordsOf(bundle).length;
-  const facts: [string, string][] = [["Key", verified.keyHash], ["Setup", verified.setupId], ["Inputs", words === 0 ? "private" : `stated in ${words} words`]];
-  for (const request of bundle.requests) {
-    facts.push(
-      ["Subject", request.subject],
-      ["Recorded by", `oracle ${request.oracle} on chain ${request.chainId}, model ${request.modelId}, nonce ${request.nonce}`],
-      ["Until", when(request.deadline)],
-    );
+/** The hash that was entered, as it is compared. */
+function entered(): `0x${string}` | undefined {
+  const text = trusted.value.trim().toLowerCase().replace(/^0x/, "");
+  if (text === "") return undefined;
+  if (!/^[0-9a-f]{64}$/.test(text)) {
+    throw new VerdictError("setup", "what was entered is no id or hash: these are 64 hexadecimal digits");
   }
-  if (bundle.requests.length === 0) facts.push(["Answers", "no request: it can be verified, but not recorded"]);
-  element("facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", name), make("dd", value)]));
+  return `0x${text}`;
 }
+
+/** Whether what was entered is not yet all of it. */
+let typing = false;
 
 async function check(): Promise<void> {
   sayWhatIsMissing();
-  const { manifest, key, bundle } = given;
-  if (bundle === undefined) return;
-  if (manifest === undefined || key === undefined) {
-    show("refused", "Not checked yet", `A proof of “${bundle.model.name}” takes the manifest.json and verifier.bin of that model's setup.`);
-    return;
-  }
-  const wanted = trusted.value.trim();
+  const { proof } = given;
+  const [manifest, key] = [chosen("manifest"), chosen("key")];
+  if (proof === undefined) return;
+  if (manifest === undefined || key === undefined) return showWaiting(proof.bundle.model.name);
   const ready = await verifier;
+  if (typing) return;
+  const wanted = entered();
   const start = performance.now();
-  const setup = Setup.open(ready, { manifest, key }, wanted === "" ? {} : { keyHash: wanted as `0x${string}` });
-  showVerified(setup.verify(bundle), bundle, performance.now() - start);
+  const files = { manifest: manifest.bytes, key: key.bytes };
+  const said = Setup.open(ready, files);
+  const { setupId } = said.manifest;
+  const { keyHash } = said.description;
+  const trust = {
+    entered: wanted === undefined ? undefined : wanted === setupId ? "setup" : "key",
+    site: manifest.beside && key.beside,
+    replaces: replaces(),
+  } as const;
+  if (trust.entered === "key" && wanted !== keyHash) {
+    const found = `its id is ${setupId}, its key's hash ${keyHash}, and neither is ${wanted}`;
+    throw new VerdictError("setup", `this is another setup than expected: ${found}`);
+  }
+  // The page is the site's: so is the word of what lies beside it.
+  const expected: Expected = trust.entered === "setup" || trust.site ? { setupId } : {};
+  const setup = Setup.open(ready, files, expected);
+  const verified = setup.verify(proof.bundle);
+  showVerified(verified, setup.manifest, proof, trust, performance.now() - start);
 }
 
 function refuse(error: unknown): void {
-  show("refused", "Refused", error instanceof Error ? error.message : String(error));
+  const reason = error instanceof Error ? error.message : String(error);
+  show("refused", "Refused", reason, ...(replaces() ? [` (${REPLACED})`] : []));
 }
 
 /** One after the other, so that an answer is to what was asked last. */
 let queue: Promise<void> = findSetup().then(sayWhatIsMissing).catch(refuse);
 function then(work: () => Promise<void>): void {
-  queue = queue.then(work).catch(refuse);
+  forget();
+  queue = queue.then(forget).then(work).catch(refuse);
 }
 
 function takeAll(files: ArrayLike<File>): void {
   const list = Array.from(files);
+  // A picker that was cancelled, a text that was dragged: nothing has changed.
+  if (list.length === 0) return;
+  typing = false;
   then(async () => {
-    delete given.bundle;
-    for (const file of list) await take(file);
+    try {
+      Object.assign(given, await readAll(list));
+    } catch (error) {
+      // What was shown before is not what was given last.
+      delete given.proof;
+      throw error;
+    }
     await check();
   });
 }
 
-input.addEventListener("change", () => takeAll(input.files ?? []));
-trusted.addEventListener("change", () => then(check));
+input.addEventListener("change", () => {
+  takeAll(input.files ?? []);
+  // The same file can be chosen again.
+  input.value = "";
+});
+trusted.addEventListener("input", () => {
+  typing = true;
+  forget();
+});
+// An entry that was taken back is no change, but ends all the same.
+for (const name of ["change", "blur"]) {
+  trusted.addEventListener(name, () => {
+    if (name === "blur" && !typing) return;
+    typing = false;
+    then(check);
+  });
+}
 for (const name of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(name, (event) => {
     event.preventDefault();

@@ -2,7 +2,8 @@
 //! reference string's τ·G2, the number of public values.
 //!
 //! Whoever reads it needs neither the model nor the prover that made the constraint system. A
-//! key has one such file, byte for byte. Numbers are big-endian, `u32` unless said otherwise; a
+//! key is written as one such file, byte for byte; of all that is read, only the number of unusable
+//! rows may differ, which names nothing and decides nothing. Numbers are big-endian, `u32` unless said otherwise; a
 //! list is its length and its elements; a rotation is an `i32`:
 //!
 //! | bytes | what |
@@ -22,7 +23,8 @@
 //!
 //! The reader trusts nothing: what it returns has only indices that exist, and the ids that
 //! name shape and key are computed from it. A file that someone altered has other ids, or does
-//! not read.
+//! not read, unless the number of unusable rows is all that was altered: who compares files does so
+//! by their hash, which a manifest has.
 
 mod error;
 mod read;
