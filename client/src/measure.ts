@@ -26,7 +26,7 @@ export interface Figures {
 }
 
 /** The words of a proof of totals, in their order: the metric's sum and, with groups, these three counts. */
-const WORDS = { metric: 0, inGroup: 1, approved: 2, approvedInGroup: 3 } as const;
+const WORDS = { metric: 0, approvedOutside: 1, approvedInGroup: 2, inGroup: 3 } as const;
 const WORDS_WITH_GROUPS = 4;
 
 /**
@@ -68,13 +68,13 @@ export function figuresOf(manifest: Manifest, outputs: readonly bigint[]): Figur
 
 function groupsOf(count: (index: number, what: string, most: number) => number, samples: number): [GroupFigures, GroupFigures] {
   const inGroup = count(WORDS.inGroup, "samples in the group", samples);
-  const approved = count(WORDS.approved, "approved samples", samples);
-  const approvedInGroup = count(WORDS.approvedInGroup, "approved samples in the group", Math.min(inGroup, approved));
+  const outside = samples - inGroup;
+  const approvedOutside = count(WORDS.approvedOutside, "approved samples outside of the group", outside);
+  const approvedInGroup = count(WORDS.approvedInGroup, "approved samples in the group", inGroup);
   const group = (samples: number, approved: number): GroupFigures => {
-    if (approved > samples) throw new VerdictError("proof", `${approved} samples of ${samples} outside of the group are approved`);
     return { samples, approved, rate: samples === 0 ? undefined : approved / samples };
   };
-  return [group(samples - inGroup, approved - approvedInGroup), group(inGroup, approvedInGroup)];
+  return [group(outside, approvedOutside), group(inGroup, approvedInGroup)];
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;

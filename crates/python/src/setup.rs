@@ -7,8 +7,8 @@ use std::{
 
 use pyo3::prelude::*;
 use verdict::{
-    Contracts, INSECURE, Inspection, Progress, ProverOptions, PublicSetup, ReportOptions,
-    SetupReport, SrsChoice, report::Threshold, write_commitments,
+    Contracts, Figure, INSECURE, Inspection, Progress, ProverOptions, PublicSetup, Question,
+    ReportOptions, SetupReport, SrsChoice, report::Threshold, write_commitments,
 };
 use verdict_prover::samples::Samples;
 
@@ -106,6 +106,34 @@ impl Setup {
             let samples = read(&public, &samples)?;
             let planned = public.planned_model(model.as_deref())?;
             run(planned.model(), samples.iter(), task)
+        })
+    }
+
+    /// Plans a circuit that proves how good the first output is on so many samples: "accuracy", from
+    /// a threshold on where there is one score, or "error".
+    #[pyo3(signature = (figure, threshold, groups, expected, samples, model=None, progress=None))]
+    #[allow(clippy::too_many_arguments)] // Python names them.
+    fn measured(
+        &self,
+        py: Python<'_>,
+        figure: &str,
+        threshold: Option<f64>,
+        groups: bool,
+        expected: Option<[f64; 2]>,
+        samples: usize,
+        model: Option<PathBuf>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Plan> {
+        let figure = match figure {
+            "error" => Figure::Error,
+            _ => Figure::Accuracy { threshold },
+        };
+        let (public, question) = (self.public.clone(), Question { figure, groups, expected });
+        work::run(py, progress, move |task| {
+            let planned = verdict::step(task, "plan the circuit", || {
+                public.measured_model(model.as_deref(), &question, samples)
+            })?;
+            Ok(Plan { planned })
         })
     }
 

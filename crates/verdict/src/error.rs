@@ -96,6 +96,9 @@ pub enum Error {
     /// No proof was made.
     #[error(transparent)]
     Prove(#[from] ProveError),
+    /// A setup whose outputs say how good a model is already.
+    #[error("the setup's outputs say how good a model is: they cannot be measured again")]
+    MeasuredTwice,
     /// What is expected of an output may be anything.
     #[error("between which numbers the expected values of output {output} are is not known")]
     ExpectedRange {

@@ -83,7 +83,7 @@ fn a_dimension_of_minus_1_is_one_that_is_not_known() {
     let model = [number(1, 8), field(7, &graph), field(8, &number(2, 17))].concat();
     let parse = |dims: &[(&str, usize)]| {
         let dims = dims.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
-        onnx::parse(&model, "unknown", &LoadOptions { outputs: None, dims })
+        onnx::parse(&model, "unknown", &LoadOptions { dims, ..LoadOptions::default() })
     };
     let error = parse(&[]).expect_err("its second dimension is not known").to_string();
     assert!(error.contains("dimension 1 of tensor x"), "{error}");

@@ -13,7 +13,7 @@ use verdict_prover::{
 use super::{CheckError, Manifest, PrivatePart, PublicSetup, SetupError, Weights, hidden};
 use crate::{
     error::Error,
-    model::{ModelFile, PlannedModel},
+    model::{ModelFile, PlannedModel, Question},
 };
 
 /// Where a setup's model was read from, and how.
@@ -89,6 +89,65 @@ impl PublicSetup {
     /// not the setup's; there is no private part.
     pub fn planned_model(&self, file: Option<&Path>) -> Result<PlannedModel, Error> {
         let private = PrivatePart::open(self)?;
+        let (path, mut options) = self.source_of(&private, file)?;
+        let manifest = self.manifest();
+        options.measure.clone_from(&manifest.model.measure);
+        let model = ModelFile::open(&path, &options)?;
+        self.check_source(&model, &path)?;
+        let plan = manifest.plan(model.graph())?;
+        if plan.k != manifest.k || plan.quantized.graph != private.graph()? {
+            return Err(
+                self.differs("this version of the program makes another circuit of the file")
+            );
+        }
+        let planned = PlannedModel::new(model.graph().clone(), plan)
+            .with_weights(manifest.weights)
+            .with_measure(manifest.model.measure.clone())
+            .with_categories(&manifest.model.inputs)
+            .with_reading(manifest.reading.clone());
+        Ok(planned)
+    }
+
+    /// Plans a circuit that proves how good the first output of this setup's model is, on so many
+    /// samples within the same ranges, to all of which one commitment is stated.
+    ///
+    /// # Errors
+    /// As [`Self::planned_model`]; the output is not one of which that can be said, or no circuit
+    /// is found.
+    pub fn measured_model(
+        &self,
+        file: Option<&Path>,
+        question: &Question,
+        samples: usize,
+    ) -> Result<PlannedModel, Error> {
+        let private = PrivatePart::open(self)?;
+        let (path, options) = self.source_of(&private, file)?;
+        let manifest = self.manifest();
+        if manifest.model.measure.is_some() {
+            return Err(Error::MeasuredTwice);
+        }
+        let first = manifest.output.tensors.first().map(|tensor| tensor.name.clone());
+        let options = LoadOptions { outputs: first.map(|name| vec![name]), ..options };
+        let model = ModelFile::open_measured(&path, &options, question)?;
+        self.check_source(&model, &path)?;
+        let own = Ranges { private: Vec::new(), ..manifest.ranges() };
+        let plan_options = PlanOptions {
+            committed: true,
+            batch: Some(samples),
+            totals: true,
+            ..PlanOptions::default()
+        };
+        let ranges = model.with_added(own);
+        let planned = model.plan(&ranges, &plan_options)?;
+        Ok(planned.with_categories(&manifest.model.inputs).with_weights(manifest.weights))
+    }
+
+    /// Where the model's file is, and how it was read.
+    fn source_of(
+        &self,
+        private: &PrivatePart,
+        file: Option<&Path>,
+    ) -> Result<(PathBuf, LoadOptions), Error> {
         let source = private.source();
         let path = match (file, source) {
             (Some(path), _) => path.to_owned(),
@@ -98,27 +157,20 @@ impl PublicSetup {
         if file.is_none() && !path.is_file() {
             return Err(CheckError::SourceGone { setup: self.folder().to_owned(), path }.into());
         }
-        let manifest = self.manifest();
-        let mut options = source.map(|source| source.options.clone()).unwrap_or_default();
-        options.measure.clone_from(&manifest.model.measure);
-        let model = ModelFile::open(&path, &options)?;
-        let differs = |difference: &str| {
-            let (folder, differences) = (self.folder().to_owned(), vec![difference.to_owned()]);
-            Error::from(CheckError::Differs { folder, differences })
-        };
-        let blinding = self.blinding()?;
-        if hidden::model_hash(model.graph().sha256, blinding.as_deref()) != manifest.model.hash {
-            return Err(differs(&format!("{} has another hash", path.display())));
+        Ok((path, source.map(|source| source.options.clone()).unwrap_or_default()))
+    }
+
+    /// Refuses a file that is not the one that the setup was made from.
+    fn check_source(&self, model: &ModelFile, path: &Path) -> Result<(), Error> {
+        let hash = hidden::model_hash(model.graph().sha256, self.blinding()?.as_deref());
+        if hash == self.manifest().model.hash {
+            return Ok(());
         }
-        let plan = manifest.plan(model.graph())?;
-        if plan.k != manifest.k || plan.quantized.graph != private.graph()? {
-            return Err(differs("this version of the program makes another circuit of the file"));
-        }
-        let planned = PlannedModel::new(model.graph().clone(), plan)
-            .with_weights(manifest.weights)
-            .with_measure(manifest.model.measure.clone())
-            .with_categories(&manifest.model.inputs)
-            .with_reading(manifest.reading.clone());
-        Ok(planned)
+        Err(self.differs(&format!("{} has another hash", path.display())))
+    }
+
+    fn differs(&self, difference: &str) -> Error {
+        let (folder, differences) = (self.folder().to_owned(), vec![difference.to_owned()]);
+        CheckError::Differs { folder, differences }.into()
     }
 }
