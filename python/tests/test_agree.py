@@ -101,6 +101,25 @@ def test_a_booster_of_more_classes_has_probabilities(make: Make) -> None:
         make(softmax, x)
 
 
+def test_all_trees_of_a_booster_that_stopped_early_are_proven(make: Make) -> None:
+    x, y = table()
+    parts = [xgboost.DMatrix(x[:200], y[:200]), xgboost.DMatrix(x[200:], y[200:])]
+    booster = xgboost.train(
+        {"objective": "binary:logistic", "max_depth": 3, "eta": 1},
+        parts[0],
+        30,
+        evals=[(parts[1], "v")],
+        early_stopping_rounds=3,
+        verbose_eval=False,
+    )
+    best = booster.best_iteration + 1
+    with pytest.warns(verdict.VerdictWarning, match=f"Give booster\\[: {best}\\]"):
+        verdict.inspect(booster, x)
+    for model in (booster, booster[:best]):
+        said = make(model, x).predict(x.head(9))["score"]
+        np.testing.assert_allclose(said[:, 0], model.predict(xgboost.DMatrix(x.head(9))), atol=1e-5)
+
+
 RF = {"bagging_freq": 1, "bagging_fraction": 0.7}
 
 
@@ -280,7 +299,7 @@ def test_a_categorical_model_from_a_dict_is_compared(make: Make) -> None:
     x, y = table()
     frame = x.assign(c=pd.Categorical.from_codes(x["c"], list("zyxwv")))
     model = lightgbm.LGBMClassifier(**QUIET, n_estimators=5, min_data_per_group=1, cat_smooth=1)
-    model.fit(frame, (x["c"] % 2).to_numpy() ^ (y > 0))
+    model.fit(frame, (x["c"] % 2) ^ y)
     data = {name: list(frame[name].astype(object)) for name in frame}
     setup = make(model, data)
     one = {name: values[0] for name, values in data.items()}

@@ -189,6 +189,9 @@ def test_an_object_does_not_prove_what_its_folder_became(
     assert first.id != second.id
     with pytest.raises(verdict.Error, match="holds another setup now") as stale:
         first.prove(applicant)
+    for ask in (first.predict, first.report):
+        with pytest.raises(verdict.Error, match="holds another setup now"):
+            ask([applicant])
     assert stale.value.hint and "out=" in stale.value.hint
     second.verify(second.prove(applicant))
     with pytest.raises(verdict.Error, match="holds another setup now"):

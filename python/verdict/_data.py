@@ -145,7 +145,7 @@ def _shortest(values: Array) -> Array:
     needed, those next to the value."""
     wide = values.astype(np.float64)
     size = np.abs(wide)
-    out = wide.copy()
+    out: Array = wide.copy()
     unsettled = (size >= LEAST) & (size <= MOST)
     # Decimals of six digits are told apart by a float32; nine tell all of them apart.
     for digits in range(6, 10):

@@ -59,6 +59,11 @@ def plan(
     if not isinstance(missing, bool):
         missing = _check.names("missing", missing)
     found = None if data is None or not is_table(data) else table(data)
+    if found is not None and isinstance(data, Mapping):
+        # A dict has no order.
+        own = _export.columns(model)
+        if own is not None and sorted(own) == sorted(found):
+            found = {name: found[name] for name in own}
     exported = _export.export(model, found, example_inputs, wanted)
     proven = wanted if exported.outputs is None else exported.outputs
     told = callback(progress)
@@ -157,7 +162,9 @@ def _declared(
         return {str(tensor["name"]): pair for tensor in tensors}
     inferred: dict[str, Any] = {}
     if found is not None:
-        names = list(found) if missing is True else ([] if missing is False else list(missing))
+        # Strings are never missing.
+        numbers = [name for name, values in found.items() if values.dtype != object]
+        names = numbers if missing is True else ([] if missing is False else list(missing))
         inferred = _ranges.infer(found, tensors, matrix, names, exported.codes)
     elif data is not None:
         if len(tensors) != 1:

@@ -142,19 +142,27 @@ class Setup:
         return _deployment(self._own.deployment())
 
     def _model(self) -> Path | None:
+        self._check_folder()
         path = self.folder / KEPT_MODEL
         # Without the file of columns the setup is the command line's, of a file elsewhere.
         return path if _is_file(path) and _is_file(self.folder / KEPT_COLUMNS) else None
 
+    def _check_folder(self, found: str | None = None) -> None:
+        """The folder still holds this setup, whatever is found there otherwise."""
+        try:
+            found = found or _verdict.Setup.open(self.folder).id
+        except Error:
+            return
+        if found != self.id:
+            raise Error(
+                f"{self.folder} holds another setup now ({found}) than when it was opened ({self.id})",
+                "open it again, verdict.Setup.open, or set models up in folders of their own, out=",
+            )
+
     def _open_prover(self, told: Callback) -> _verdict.Prover:
         if self._prover is None:
             prover = _verdict.Prover.open(self.folder, self._srs, self._threads, told)
-            if prover.id != self.id:
-                raise Error(
-                    f"{self.folder} holds another setup now ({prover.id}) than when it was opened "
-                    f"({self.id})",
-                    "open it again, verdict.Setup.open, or set models up in folders of their own, out=",
-                )
+            self._check_folder(prover.id)
             self._prover = prover
         return self._prover
 

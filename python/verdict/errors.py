@@ -28,6 +28,8 @@ _ARGUMENTS = {
         "srs subject target-error threads threshold time-to-live valid-for"
     ).split()
 } | {
+    "attestation": "attestations=",
+    "attestor": "attestors=",
     "commit": "commit_inputs=",
     "commit-inputs": "commit_inputs=True",
     "dev-srs": "dev_srs=True",

@@ -7,8 +7,8 @@ use std::{
 
 use pyo3::prelude::*;
 use verdict::{
-    Deployment, EngineControl, EngineOptions, ProofBundle, ProverOptions, ScoreRequest, of_inference, read_commitments, salts,
-    write_bundle,
+    Deployment, EngineControl, EngineOptions, ProofBundle, ProverOptions, ScoreRequest,
+    of_inference, read_commitments, salts, write_bundle,
 };
 
 use crate::{

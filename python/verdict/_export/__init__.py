@@ -65,6 +65,16 @@ def kinds(model: object) -> set[str]:
     return {parent.__module__.split(".")[0] for parent in type(model).__mro__}
 
 
+def columns(model: Any) -> list[str] | None:
+    """The columns that a fitted model says it was fitted on, in its order."""
+    named = getattr(model, "feature_names_in_", None)
+    if named is None and kinds(model) & {"xgboost", "lightgbm"}:
+        named = getattr(model, "feature_names", None)
+        if named is None and hasattr(model, "feature_name"):
+            named = model.feature_name() if callable(model.feature_name) else model.feature_name
+    return None if named is None else [str(name) for name in named]
+
+
 def export(
     model: Any, table: dict[str, Any] | None, example_inputs: Any, outputs: Sequence[str] | None
 ) -> Exported:

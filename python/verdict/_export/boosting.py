@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from typing import Any, Sequence
 
 import numpy as np
 
 from .._data import Array
-from ..errors import ModelError
+from ..errors import ModelError, VerdictWarning
 from . import Exported, graphs, kinds, package, words
 from .compare import Reference
 from .sklearn import check_fitted, columns_of, reference
@@ -58,6 +59,8 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
     if not booster_only:
         check_fitted(model)
     objective = check(model, f"the {name}")
+    if booster_only and library == "XGBoost":
+        _warn_of_early_stopping(model)
     own = _feature_names(model, library)
     if library == "LightGBM" and own and table and own == [_written(name) for name in table]:
         own = list(table)
@@ -130,6 +133,19 @@ def _check_xgboost(booster: Any, called: str) -> str:
             called, "has several targets or labels", "train a model for each, and set each up"
         )
     return objective
+
+
+def _warn_of_early_stopping(booster: Any) -> None:
+    """A Booster of XGBoost says what all its trees say, unlike an estimator or LightGBM's."""
+    best = booster.attr("best_iteration")
+    rounds = booster.num_boosted_rounds()
+    if best is not None and int(best) + 1 < rounds:
+        warnings.warn(
+            f"the Booster's best iteration is {best} of {rounds}, and what booster.predict says is "
+            f"proven: all trees. Give booster[: {int(best) + 1}] for the best ones",
+            VerdictWarning,
+            stacklevel=6,
+        )
 
 
 def _check_lightgbm(booster: Any, called: str) -> str:

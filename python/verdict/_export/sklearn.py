@@ -7,8 +7,8 @@ from typing import Any, Iterator, Sequence
 
 import numpy as np
 
-from .._data import check_columns
-from ..errors import ModelError, UsageError, VerdictWarning
+from .._data import check_columns, parsed
+from ..errors import InputError, ModelError, UsageError, VerdictWarning
 from . import Exported, graphs, kinds, package, words
 from .compare import Reference
 
@@ -44,8 +44,19 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
         initial = [
             (name, (string if name in strings else number)([None, 1])) for name in columns or []
         ]
-    converted = _converted(skl2onnx, model, initial)
-    default = _default(converted, model)
+    try:
+        converted, raw = _converted(skl2onnx, model, initial)
+    except ModelError as error:
+        if not strings or "at most 1 input" not in error.message:
+            raise
+        values = (table or {})[strings[0]]
+        row = int(np.flatnonzero(values != None)[0])  # noqa: E711 - of each element
+        raise InputError(
+            f"column {strings[0]!r}, row {row} is {values[row]!r}: the model takes numbers there",
+            parsed(strings[0], values)
+            or "encode it within the pipeline, with a OneHotEncoder for example",
+        ) from None
+    default = _default(converted, model, raw)
     if outputs is not None:
         graphs.check_outputs(list(outputs), graphs.names(converted), type(model).__name__)
     elif default == [graphs.LABEL]:
@@ -65,9 +76,9 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
     )
 
 
-def _converted(skl2onnx: Any, model: Any, initial: list[Any]) -> Any:
-    """The file of a model. A classifier without probabilities gives what it decides by, which not
-    every converter is told in the same way."""
+def _converted(skl2onnx: Any, model: Any, initial: list[Any]) -> tuple[Any, bool]:
+    """The file of a model, and whether it has raw scores: a classifier without probabilities gives what
+    it decides by, which not every converter is told in the same way."""
     flat: dict[int, dict[str, Any]] = {}
     tries: list[dict[int, dict[str, Any]] | None] = [None]
     if hasattr(model, "classes_"):
@@ -80,9 +91,10 @@ def _converted(skl2onnx: Any, model: Any, initial: list[Any]) -> Any:
     first: Exception | None = None
     for options in tries:
         try:
-            return skl2onnx.convert_sklearn(
+            converted = skl2onnx.convert_sklearn(
                 model, "model", initial, target_opset=OPSET, options=options
             )
+            return converted, any("raw_scores" in own for own in (options or {}).values())
         except Exception as error:
             if "Option '" not in str(error) or first is None:
                 first = error
@@ -92,17 +104,16 @@ def _converted(skl2onnx: Any, model: Any, initial: list[Any]) -> Any:
     raise ModelError(f"skl2onnx cannot export the {kind}: {words(first or Exception())}") from first
 
 
-def _default(converted: Any, model: Any) -> list[str]:
+def _default(converted: Any, model: Any, raw: bool) -> list[str]:
     """The outputs that are proven unless others are asked for: the first is the score on chain, which
     is a class only where there is nothing else."""
     classes = getattr(model, "classes_", None)
     if classes is not None and hasattr(model, "predict_proba"):
         return graphs.score_of_two(converted, len(classes))
     if classes is not None and hasattr(model, "decision_function"):
-        # Of two classes libsvm's machines give the first one's first.
-        second = 0 if type(final(model)).__name__ in ("SVC", "NuSVC") else 1
-        one = _width(converted) == 1
-        return graphs.decision(converted, len(classes), None if one else second)
+        # Raw scores of two classes are a column for each, whatever the file says.
+        two = raw or _width(converted) != 1
+        return graphs.decision(converted, len(classes), 1 if two else None)
     named = graphs.names(converted)
     if classes is None and len(named) > 1:
         return [name for name in named if name != graphs.LABEL]
@@ -271,8 +282,7 @@ def _check_steps(steps: list[tuple[str, Any]]) -> None:
         structural = hasattr(step, "steps") or hasattr(step, "transformer_list")
         if kind.__name__.startswith("HistGradientBoosting"):
             raise ModelError(
-                f"{_called(name, step)} is not exported: its converter writes trees that do not "
-                "compute the same",
+                f"{_called(name, step)} is not exported: its converter does not write its trees",
                 "use GradientBoosting, a random forest, or LightGBM, whose trees are like these",
             )
         if structural or kind.__name__ == "ColumnTransformer" or kind in known:

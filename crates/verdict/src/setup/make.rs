@@ -22,9 +22,10 @@ use verdict_prover::{
 };
 
 use super::{
-    COLUMNS, DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
-    Manifest, ModelInfo, PORTABLE_KEY, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError,
-    Source, SrsInfo, VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, hidden, part,
+    COLUMNS, DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST,
+    MAX_DEPLOYMENT_BYTES, Manifest, ModelInfo, PORTABLE_KEY, PRIVATE, PUBLIC, PrivatePart,
+    PublicSetup, SetupError, Source, SrsInfo, VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo,
+    Weights, hidden, part,
 };
 use crate::{
     error::Error,
