@@ -91,6 +91,7 @@ def test_more_classes_have_probabilities(make: Make) -> None:
     setup = make(model, x)
     proof = setup.prove(x.tail(1))
     assert setup.outputs == ["probabilities"] and proof.output.shape == (1, 3)
+    assert setup.classes == ["setosa", "versicolor", "virginica"]
     np.testing.assert_allclose(proof.output, model.predict_proba(x.tail(1)), atol=1e-3)
 
 

@@ -101,3 +101,15 @@ def choice(name: str, value: Any, known: Sequence[str]) -> str:
         each = [repr(own) for own in known]
         raise UsageError(f"{name} is {value!r}; it is {', '.join(each[:-1])} or {each[-1]}")
     return str(value)
+
+
+def beside(out: StrPath) -> Path:
+    """Where a file is to be written.
+
+    Raises:
+        UsageError: its folder is not there.
+    """
+    path = Path(out)
+    if not str(out) or not path.absolute().parent.is_dir():
+        raise UsageError(f"out is {str(out)!r}, which is in no folder that is there")
+    return path

@@ -318,13 +318,14 @@ class Layout:
             if single and len(tensors) > 1:
                 self.columns, self.matrix = [str(tensor["name"]) for tensor in tensors], False
 
-    def to_json(self, setup_id: str) -> str:
+    def to_json(self, setup_id: str, classes: list[Any] | None = None) -> str:
         """For the file that is kept with the private part, of this setup and no other."""
         content = {
             "version": self.VERSION,
             "setup_id": setup_id,
             "columns": self.columns,
             "matrix": self.matrix,
+            "classes": classes,
         }
         return json.dumps(content, indent=2) + "\n"
 

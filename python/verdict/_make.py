@@ -9,12 +9,12 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal, Mapping, Sequence
 
-from . import _check, _ranges, _verdict
+from . import _check, _kept, _ranges, _verdict
 from ._check import StrPath
 from ._plan import plan
 from ._progress import Progress, callback
 from ._results import Inspection
-from ._setup import KEPT_COLUMNS, KEPT_MODEL, Setup
+from ._setup import Setup
 from .errors import VerdictWarning
 
 #: What a circuit is chosen for.
@@ -90,9 +90,11 @@ def setup(
 
     Args:
         model: an ONNX file or its bytes; a fitted scikit-learn estimator or pipeline; an XGBoost or
-            LightGBM model; a torch module, with `example_inputs`. Of a classifier of two classes the
-            output ``score`` is proven, the second class's probability, of more classes
-            ``probabilities``, unless `outputs` names others.
+            LightGBM model; a torch module, with `example_inputs`. Of a classifier of two classes, a
+            Booster's too, the output ``score`` is proven, the second class's probability, of more
+            classes ``probabilities``, in the order of ``setup.classes``; of one without
+            probabilities ``decision``, its decision function; unless `outputs` names others. What
+            is exported is compared with the model, on the data and on points of the ranges.
         data: samples the ranges of inputs are inferred from, at least a row: a DataFrame or a dict
             of columns, or an array of shape [rows, …]. See :mod:`verdict._ranges` for what is
             inferred; ``setup.ranges`` shows it.
@@ -124,7 +126,8 @@ def setup(
         The setup, opened.
 
     Raises:
-        ModelError: the model is not fitted, or a step of it cannot be exported.
+        ModelError: the model is not fitted, a step of it cannot be exported, or what its exporter
+            writes is not what the model computes.
         MissingPackageError: its exporter is not installed.
         InputError: the data do not fit; it names the column.
         Error: the model is not supported, no circuit is precise enough, or a file cannot be
@@ -150,17 +153,17 @@ def setup(
         public_weights=public_weights,
         example_inputs=example_inputs,
     )
-    kept = None if planned.content is None else folder / KEPT_MODEL
+    kept = None if planned.content is None else folder / _kept.MODEL
     path = None if srs is None else Path(srs).absolute()
     before = _id_in(folder) if out is None else None
     _verdict.setup(planned.plan, folder, path, dev_srs, threads, kept, callback(progress))
     own = _verdict.Setup.open(folder)
     if planned.content is not None:
-        _write_private(folder / KEPT_MODEL, planned.content)
-    elif not _same(model, folder / KEPT_MODEL):
+        _write_private(folder / _kept.MODEL, planned.content)
+    elif not _same(model, folder / _kept.MODEL):
         # What an earlier setup left there is not this one's.
-        (folder / KEPT_MODEL).unlink(missing_ok=True)
-    _write_private(folder / KEPT_COLUMNS, planned.layout.to_json(own.id).encode())
+        (folder / _kept.MODEL).unlink(missing_ok=True)
+    _write_private(folder / _kept.COLUMNS, planned.layout.to_json(own.id, planned.classes).encode())
     if before is not None and before != own.id:
         warnings.warn(
             f"{folder} held another setup ({before}), which is replaced; name folders with out= to keep "

@@ -20,10 +20,17 @@ MOST_DECIMALS = 18
 class Planned:
     """A model with its circuit, on the way to a setup."""
 
-    def __init__(self, plan: _verdict.Plan, layout: Layout, content: bytes | None) -> None:
+    def __init__(
+        self,
+        plan: _verdict.Plan,
+        layout: Layout,
+        content: bytes | None,
+        classes: list[Any] | None,
+    ) -> None:
         self.plan = plan
         self.layout = layout
         self.content = content
+        self.classes = classes
 
 
 def plan(
@@ -97,7 +104,7 @@ def plan(
     _agree.with_model(exported, planned, declared, names, rows)
     if rows is not None:
         _agree.with_proofs(planned, declared, rows)
-    return Planned(planned, declared, exported.content)
+    return Planned(planned, declared, exported.content, exported.classes)
 
 
 def _stated(inputs: bool | str | Sequence[str]) -> list[str]:

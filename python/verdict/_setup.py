@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import numbers
-import os
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Literal, Mapping, Sequence
 
-from . import _check, _verdict
+from . import _check, _kept, _verdict
 from ._check import StrPath
-from ._data import Layout
 from ._progress import Callback, Progress, callback
 from ._proof import Outputs, Proof, Verified, named, shaped
 from ._results import (
@@ -27,12 +25,6 @@ from .errors import Error, UsageError
 
 #: Which scores the registry is told are better.
 Score = Literal["unspecified", "higher_is_better", "lower_is_better"]
-#: Where a model that is no file of the user's is kept, and how columns fill it; with the private
-#: part, as it is as private as that.
-KEPT_MODEL = Path("private") / "model.onnx"
-KEPT_COLUMNS = Path("private") / "columns.json"
-#: Largest file of columns that is read.
-MAX_COLUMNS_BYTES = 16 << 20
 
 
 class Setup:
@@ -52,7 +44,7 @@ class Setup:
         self._threads = _check.whole("threads", threads, most=1024)
         self._prover: _verdict.Prover | None = None
         self.manifest: dict[str, Any] = json.loads(own.manifest())
-        self._layout = self._read_layout()
+        self._layout, self._classes = _kept.read(self.folder, self.id, self.manifest)
 
     @classmethod
     def open(cls, folder: StrPath, *, srs: StrPath | None = None, threads: int = 0) -> Setup:
@@ -73,37 +65,6 @@ class Setup:
         """For other processes, which open the folder again."""
         return _reopened, (str(self.folder), self._srs and str(self._srs), self._threads, self.id)
 
-    def _read_layout(self) -> Layout:
-        tensors = self.manifest["model"]["inputs"]
-        path = self.folder / KEPT_COLUMNS
-        if not _is_file(path):
-            return Layout(tensors, None, True, private=not _is_folder(path.parent))
-        malformed = f"{path}: not a file of columns"
-        if path.stat().st_size > MAX_COLUMNS_BYTES:
-            raise Error(f"{malformed}: it is larger than {MAX_COLUMNS_BYTES >> 20} MiB")
-        try:
-            content = json.loads(path.read_bytes())
-            version, columns, matrix = content["version"], content["columns"], content["matrix"]
-            setup_id = content.get("setup_id")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
-            raise Error(f"{malformed}: {error}") from error
-        if setup_id != self.id:
-            raise Error(
-                f"{path} is of another setup ({setup_id or 'of an older version'}) than the folder "
-                f"({self.id})",
-                "set the model up again, or remove the file and give arrays in the model's order",
-            )
-        sizes = len(self.manifest["input"]["ranges"]), len(tensors)
-        named = columns is None or (
-            isinstance(columns, list)
-            and all(isinstance(name, str) for name in columns)
-            and len(set(columns)) == len(columns)
-            and len(columns) == sizes[0 if matrix else 1]
-        )
-        if version != Layout.VERSION or not isinstance(matrix, bool) or not named:
-            raise Error(f"{malformed} of this setup")
-        return Layout(tensors, columns, matrix)
-
     @property
     def id(self) -> str:
         """Identifies the setup: a hash of what its proofs mean."""
@@ -118,6 +79,11 @@ class Setup:
     def columns(self) -> list[str] | None:
         """The columns that inputs have, in order; None if the setup was made without names."""
         return None if self._layout.columns is None else list(self._layout.columns)
+
+    @property
+    def classes(self) -> list[Any] | None:
+        """A classifier's classes, in the order of its probabilities; None if they are not known."""
+        return None if self._classes is None else list(self._classes)
 
     @property
     def ranges(self) -> RangeTable:
@@ -143,9 +109,9 @@ class Setup:
 
     def _model(self) -> Path | None:
         self._check_folder()
-        path = self.folder / KEPT_MODEL
+        path = self.folder / _kept.MODEL
         # Without the file of columns the setup is the command line's, of a file elsewhere.
-        return path if _is_file(path) and _is_file(self.folder / KEPT_COLUMNS) else None
+        return path if _kept.is_file(path) and _kept.is_file(self.folder / _kept.COLUMNS) else None
 
     def _check_folder(self, found: str | None = None) -> None:
         """The folder still holds this setup, whatever is found there otherwise."""
@@ -510,7 +476,7 @@ class Setup:
             A commitment for each row: what proofs state instead of the inputs.
         """
         with self._layout.naming():
-            return _verdict.commit(self._own, self._layout.samples(x), _beside(out))
+            return _verdict.commit(self._own, self._layout.samples(x), _check.beside(out))
 
     def attest(
         self,
@@ -545,7 +511,7 @@ class Setup:
                 account or Account.from_env(),
                 self._layout.samples(x),
                 subject,
-                _beside(out),
+                _check.beside(out),
                 _path(commitment),
                 _check.whole("valid_for", valid_for, least=1, most=_check.MOST // 2),
                 contract,
@@ -580,33 +546,6 @@ class Setup:
 
 def _path(path: StrPath | None) -> Path | None:
     return None if path is None else Path(path)
-
-
-def _is_file(path: Path) -> bool:
-    """Whether it is one that can be read. The private part may be another user's."""
-    try:
-        return path.is_file() and os.access(path, os.R_OK)
-    except OSError:
-        return False
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir() and os.access(path, os.R_OK | os.X_OK)
-    except OSError:
-        return False
-
-
-def _beside(out: StrPath) -> Path:
-    """Where a file is to be written.
-
-    Raises:
-        UsageError: its folder is not there.
-    """
-    path = Path(out)
-    if not str(out) or not path.absolute().parent.is_dir():
-        raise UsageError(f"out is {str(out)!r}, which is in no folder that is there")
-    return path
 
 
 def _reopened(folder: str, srs: str | None, threads: int, setup_id: str) -> Setup:

@@ -22,6 +22,7 @@ class Exported:
         columns: names of the columns that it takes, in its order.
         matrix: whether these are one tensor's elements, rather than a tensor each.
         outputs: the output to prove unless another is asked for; None for all.
+        classes: a classifier's classes, in the order of its probabilities.
         codes: the categories that a column's numbers stand for, in their order.
         fitted: whether a fitted model was exported, which can be asked what it says.
         reference: what it says about rows.
@@ -32,6 +33,7 @@ class Exported:
     columns: list[str] | None = None
     matrix: bool = True
     outputs: list[str] | None = None
+    classes: list[Any] | None = None
     codes: dict[str, list[Any]] = field(default_factory=dict)
     fitted: bool = False
     reference: Reference | None = None
@@ -63,6 +65,15 @@ def words(error: Exception) -> str:
 def kinds(model: object) -> set[str]:
     """The top-level packages that a model's classes are of."""
     return {parent.__module__.split(".")[0] for parent in type(model).__mro__}
+
+
+def classes_of(model: Any) -> list[Any] | None:
+    """A classifier's classes as JSON has them, in its order."""
+    own = getattr(model, "classes_", None)
+    if own is None:
+        return None
+    each = [value.item() if hasattr(value, "item") else value for value in own]
+    return [value if isinstance(value, (bool, int, float, str)) else str(value) for value in each]
 
 
 def columns(model: Any) -> list[str] | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._data import Array
 from ..errors import ModelError, VerdictWarning
-from . import Exported, graphs, kinds, package, words
+from . import Exported, classes_of, graphs, kinds, package, words
 from .compare import Reference
 from .sklearn import check_fitted, columns_of, reference
 
@@ -89,6 +89,7 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
         converted.SerializeToString(),
         columns=columns,
         outputs=proven,
+        classes=classes_of(model) or (list(range(classes)) if classes else None),
         codes=codes,
         fitted=True,
         reference=_coded(

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._data import check_columns, parsed
 from ..errors import InputError, ModelError, UsageError, VerdictWarning
-from . import Exported, graphs, kinds, package, words
+from . import Exported, classes_of, graphs, kinds, package, words
 from .compare import Reference
 
 INSTALL = "skl2onnx"
@@ -71,6 +71,7 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
         columns=columns,
         matrix=matrix,
         outputs=default if outputs is None else list(outputs),
+        classes=classes_of(model),
         fitted=True,
         reference=reference(model),
     )
