@@ -83,3 +83,16 @@ def test_what_is_missing_is_said(make: Callable[..., verdict.Setup]) -> None:
 
     with pytest.raises(verdict.ModelError, match="torch.onnx cannot export the Refused"):
         make(Refused(), example_inputs=torch.ones(1, 2), ranges=(0, 1))
+
+
+def test_frames_and_dicts_for_a_module(make: Callable[..., verdict.Setup]) -> None:
+    pandas = pytest.importorskip("pandas")
+    torch.manual_seed(0)
+    module = torch.nn.Linear(2, 1)
+    columns = {"a": [0.0, 1.0, 0.5], "b": [1.0, 2.0, 1.5]}
+    for data in (pandas.DataFrame(columns), columns):
+        setup = make(module, data, example_inputs=torch.zeros(1, 2))
+        assert setup.columns == ["a", "b"]
+        with torch.no_grad():
+            wanted = module(torch.tensor([[0.5, 1.5]])).numpy()
+        np.testing.assert_allclose(setup.prove({"a": 0.5, "b": 1.5}).output, wanted, atol=1e-3)

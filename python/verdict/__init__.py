@@ -10,6 +10,7 @@
 command line, ``verdict``.
 """
 
+from ._evaluate import Evaluation, Group
 from ._make import inspect, setup
 from ._proof import Proof, Verified
 from ._results import (
@@ -44,6 +45,8 @@ __all__ = [
     "Account",
     "Deployment",
     "Error",
+    "Evaluation",
+    "Group",
     "InputError",
     "InputRange",
     "InsecureSRSWarning",

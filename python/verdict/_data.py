@@ -75,6 +75,8 @@ def table(x: Any) -> Table:
 
 def _column(name: str, values: Any) -> Array:
     """One column as numbers or as strings."""
+    if isinstance(values, np.ma.MaskedArray):
+        values = _unmasked(values)
     dtype = getattr(values, "dtype", None)
     if str(dtype) == "category":
         values = np.asarray(values.astype(object), dtype=object)
@@ -126,9 +128,40 @@ def _is_missing(value: Any) -> bool:
 
 def numbers(array: Array) -> Array:
     """Numbers as float64. Of float32 those that its shortest decimals say: 0.1 stays 0.1."""
-    if array.dtype.kind == "f" and array.dtype.itemsize < 8:
-        return array.astype(str).astype(np.float64)
-    return array.astype(np.float64)
+    if array.dtype.kind != "f" or array.dtype.itemsize >= 8:
+        return array.astype(np.float64)
+    if array.dtype.itemsize != 4:
+        return np.asarray(array.astype(str).astype(np.float64))
+    short: Array = _shortest(array.reshape(-1)).reshape(array.shape)
+    return short
+
+
+#: Magnitudes between which powers of ten are exact enough.
+LEAST, MOST = 1e-12, 1e12
+
+
+def _shortest(values: Array) -> Array:
+    """The shortest decimals of float32 values, shape [values], as float64: of so many digits as are
+    needed, those next to the value."""
+    wide = values.astype(np.float64)
+    size = np.abs(wide)
+    out: Array = wide.copy()
+    unsettled = (size >= LEAST) & (size <= MOST)
+    # Decimals of six digits are told apart by a float32; nine tell all of them apart.
+    for digits in range(6, 10):
+        at = np.flatnonzero(unsettled)
+        if not at.size:
+            break
+        own = wide[at]
+        places = digits - 1 - np.floor(np.log10(size[at])).astype(int)
+        up, down = 10.0 ** np.maximum(places, 0), 10.0 ** np.maximum(-places, 0)
+        near = np.rint(own * up / down) / up * down
+        found = near.astype(values.dtype) == values[at]
+        out[at[found]] = near[found]
+        unsettled[at[found]] = False
+    rest = np.flatnonzero((size > 0) & ((size < LEAST) | (size > MOST)) & np.isfinite(size))
+    out[rest] = values[rest].astype(str).astype(np.float64)
+    return out
 
 
 def array(x: Any) -> Array:
@@ -139,6 +172,8 @@ def array(x: Any) -> Array:
     """
     if hasattr(x, "detach") and hasattr(x, "cpu"):
         x = x.detach().cpu().numpy()
+    if isinstance(x, np.ma.MaskedArray):
+        x = _unmasked(x)
     try:
         found = np.asarray(x)
     except ValueError as error:
@@ -151,8 +186,31 @@ def array(x: Any) -> Array:
     return numbers(found)
 
 
-def check_columns(found: Sequence[str], expected: Sequence[str], ordered: bool) -> None:
+def _unmasked(values: Any) -> Array:
+    """What is masked is missing.
+
+    Raises:
+        InputError: it is of no numbers.
+    """
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"a masked array is of type {values.dtype}, the model takes numbers there")
+    if not np.ma.getmaskarray(values).any():
+        return np.asarray(values.data)
+    return np.asarray(values.astype(np.float64).filled(np.nan))
+
+
+def check_columns(
+    found: Sequence[str],
+    expected: Sequence[str],
+    ordered: bool,
+    whose: str = "the setup",
+    called: str = "x",
+) -> None:
     """Columns are those of the setup, and in its order where that matters.
+
+    Args:
+        whose: what has the expected ones.
+        called: the argument that has the found ones.
 
     Raises:
         InputError: names the first column that differs.
@@ -161,27 +219,46 @@ def check_columns(found: Sequence[str], expected: Sequence[str], ordered: bool) 
     if missing:
         raise InputError(
             f"column {missing[0]!r} is missing" + _more(missing),
-            f"the setup takes the columns {listed(expected)}",
+            f"{whose} takes the columns {listed(expected)}",
         )
     unknown = [name for name in found if name not in expected]
     if unknown:
         raise InputError(
-            f"column {unknown[0]!r} is not one of the setup's" + _more(unknown),
-            f"the setup takes the columns {listed(expected)}",
+            f"column {unknown[0]!r} is not one of {whose}'s" + _more(unknown),
+            f"{whose} takes the columns {listed(expected)}",
         )
     if not ordered:
         return
     for index, (got, wanted) in enumerate(zip(found, expected)):
         if got != wanted:
             raise InputError(
-                f"column {index} is {got!r}, at setup it was {wanted!r}: the columns are in "
-                "another order",
-                "reorder them: x[setup.columns]",
+                f"column {index} is {got!r}, {_was(whose)} {wanted!r}: the columns are in another "
+                "order",
+                f"reorder them: {called}[{_columns_of(whose, expected)}]",
             )
+
+
+def _was(whose: str) -> str:
+    return "at setup it was" if whose == "the setup" else f"{whose} takes"
+
+
+def _columns_of(whose: str, expected: Sequence[str]) -> str:
+    if whose == "the setup":
+        return "setup.columns"
+    return "[" + listed(expected) + "]" if len(expected) <= LISTED else "model.feature_names_in_"
 
 
 def _more(names: list[str]) -> str:
     return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+
+
+def parsed(name: str, values: Array) -> str | None:
+    """What to do about numbers that are strings."""
+    try:
+        [float(value) for value in values if value is not None]
+    except ValueError:
+        return None
+    return f"the strings are numbers: convert the column, x[{name!r}].astype(float)"
 
 
 def check_values(name: str, values: Array, missing_allowed: bool) -> None:
@@ -201,10 +278,15 @@ def check_values(name: str, values: Array, missing_allowed: bool) -> None:
     rows = np.flatnonzero(absent)
     if rows.size and not missing_allowed:
         count = f" ({rows.size} rows in all)" if rows.size > 1 else ""
+        hint = (
+            f"drop such rows, or give missing strings a name before the model is fitted: "
+            f"x[{name!r}].fillna('missing')"
+            if values.dtype == object
+            else f"drop such rows, impute them in the pipeline, or declare missing=[{name!r}] at "
+            "setup if the model takes missing values"
+        )
         raise InputError(
-            f"column {name!r}, row {int(rows[0])} is NaN: a value is missing{count}",
-            f"drop such rows, impute them in the pipeline, or declare missing=[{name!r}] at setup "
-            "if the model takes missing values",
+            f"column {name!r}, row {int(rows[0])} is NaN: a value is missing{count}", hint
         )
 
 
@@ -215,14 +297,20 @@ class Layout:
         tensors: the model's inputs, as the manifest lists them: name, shape, categories.
         columns: names of columns, or None if it was made without.
         matrix: whether all columns are one tensor's elements, rather than a tensor each.
+        private: whether the names of columns are in a part that is not here.
     """
 
-    VERSION = 1
+    VERSION = 2
 
     def __init__(
-        self, tensors: list[dict[str, Any]], columns: list[str] | None, matrix: bool
+        self,
+        tensors: list[dict[str, Any]],
+        columns: list[str] | None,
+        matrix: bool,
+        private: bool = False,
     ) -> None:
         self.tensors = tensors
+        self.private = private
         self.columns = columns
         self.matrix = matrix
         if columns is None:
@@ -230,9 +318,15 @@ class Layout:
             if single and len(tensors) > 1:
                 self.columns, self.matrix = [str(tensor["name"]) for tensor in tensors], False
 
-    def to_json(self) -> str:
-        """For the file that is kept with the private part."""
-        content = {"version": self.VERSION, "columns": self.columns, "matrix": self.matrix}
+    def to_json(self, setup_id: str, classes: list[Any] | None = None) -> str:
+        """For the file that is kept with the private part, of this setup and no other."""
+        content = {
+            "version": self.VERSION,
+            "setup_id": setup_id,
+            "columns": self.columns,
+            "matrix": self.matrix,
+            "classes": classes,
+        }
         return json.dumps(content, indent=2) + "\n"
 
     @contextmanager
@@ -244,12 +338,20 @@ class Layout:
             if self.columns is None or not self.matrix:
                 raise
             tensor = re.escape(str(self.tensors[0]["name"]))
-            found = re.match(rf"{tensor}(?:\[0\])?\[(\d+)\] (?=is )", error.message)
-            if found is None or int(found.group(1)) >= len(self.columns):
+            pattern = (
+                rf"(?:the range of )?(?:(?:{tensor}(?:\[0\])?\[(\d+)\])|(?:input (\d+)))(:?) "
+                r"(?=is |\[|may|cannot|the|both|has|lies)"
+            )
+            found = re.match(pattern, error.message)
+            index = int(found.group(1) or found.group(2)) if found else len(self.columns)
+            if found is None or index >= len(self.columns):
                 raise
-            name = self.columns[int(found.group(1))]
             rest = error.message[found.end() :]
-            raise InputError(f"column {name!r} {rest}", error.hint) from None
+            range_of = "the range of " if error.message.startswith("the range of") else ""
+            colon = found.group(3)
+            raise InputError(
+                f"{range_of}column {self.columns[index]!r}{colon} {rest}", error.hint
+            ) from None
 
     def samples(self, x: Any) -> str:
         """Rows as JSON that the library reads: an object by tensors for each.
@@ -303,7 +405,8 @@ class Layout:
         if categories is None or not categories["names"]:
             row = int(np.flatnonzero(values != None)[0])  # noqa: E711 - of each element
             raise InputError(
-                f"column {name!r}, row {row} is {values[row]!r}: the model takes numbers there"
+                f"column {name!r}, row {row} is {values[row]!r}: the model takes numbers there",
+                parsed(name, values),
             )
         if categories.get("other") is None:
             known = categories["names"]
@@ -323,6 +426,12 @@ class Layout:
         absent = [name for name in names if name not in found]
         if unknown or absent or not isinstance(x, Mapping):
             one = f"column {unknown[0]!r} is" if unknown else "the columns are"
+            if self.private:
+                raise InputError(
+                    f"{one} not known: names of columns are in the setup's private part, which is not "
+                    "here",
+                    "give an array of the model's shape, or open the whole folder",
+                )
             raise InputError(
                 f"{one} not known: the setup was made without names of columns, and the model "
                 f"takes {listed(names)}",

@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Literal, Mapping, Sequence
 
-from . import _ranges, _verdict
+from . import _check, _kept, _ranges, _verdict
+from ._check import StrPath
 from ._plan import plan
 from ._progress import Progress, callback
 from ._results import Inspection
-from ._setup import KEPT_COLUMNS, KEPT_MODEL, Setup, StrPath
+from ._setup import Setup
+from .errors import VerdictWarning
+
+#: What a circuit is chosen for.
+Optimize = Literal["balanced", "gas", "time"]
+#: Where a setup is written unless another place is named.
+DEFAULT_FOLDER = "setup"
 
 
 def inspect(
@@ -28,7 +36,7 @@ def inspect(
     target_error: float | None = None,
     decimals: int | None = None,
     batch: int | None = None,
-    optimize: str = "balanced",
+    optimize: Optimize = "balanced",
     crosscheck: bool = True,
     example_inputs: Any = None,
     progress: Progress = None,
@@ -59,7 +67,7 @@ def setup(
     model: Any,
     data: Any = None,
     *,
-    out: StrPath = "setup",
+    out: StrPath | None = None,
     ranges: _ranges.Ranges | None = None,
     outputs: Sequence[str] | str | None = None,
     dims: Mapping[str, int] | None = None,
@@ -69,7 +77,7 @@ def setup(
     target_error: float | None = None,
     decimals: int | None = None,
     batch: int | None = None,
-    optimize: str = "balanced",
+    optimize: Optimize = "balanced",
     crosscheck: bool = True,
     public_weights: bool = False,
     srs: StrPath | None = None,
@@ -82,13 +90,16 @@ def setup(
 
     Args:
         model: an ONNX file or its bytes; a fitted scikit-learn estimator or pipeline; an XGBoost or
-            LightGBM model; a torch module, with `example_inputs`. Of a classifier of two classes the
-            output ``score`` is proven, the second class's probability, of more classes
-            ``probabilities``, unless `outputs` names others.
+            LightGBM model; a torch module, with `example_inputs`. Of a classifier of two classes, a
+            Booster's too, the output ``score`` is proven, the second class's probability, of more
+            classes ``probabilities``, in the order of ``setup.classes``; of one without
+            probabilities ``decision``, its decision function; unless `outputs` names others. What
+            is exported is compared with the model, on the data and on points of the ranges.
         data: samples the ranges of inputs are inferred from, at least a row: a DataFrame or a dict
             of columns, or an array of shape [rows, …]. See :mod:`verdict._ranges` for what is
             inferred; ``setup.ranges`` shows it.
-        out: the folder to write. A setup that is there is replaced.
+        out: the folder to write, ``setup`` by default. A setup that is there is replaced; objects that
+            were opened before refuse to prove from then on.
         ranges: ranges that take the place of inferred ones: by column or input, each (lo, hi) or
             as in ``ranges.json`` (min, max, decimals, missing, categories); one (lo, hi) for all;
             or a file.
@@ -115,12 +126,15 @@ def setup(
         The setup, opened.
 
     Raises:
-        ModelError: the model is not fitted, or a step of it cannot be exported.
+        ModelError: the model is not fitted, a step of it cannot be exported, or what its exporter
+            writes is not what the model computes.
         MissingPackageError: its exporter is not installed.
         InputError: the data do not fit; it names the column.
         Error: the model is not supported, no circuit is precise enough, or a file cannot be
             written.
     """
+    folder = _check.folder("out", DEFAULT_FOLDER if out is None else out)
+    threads = _check.whole("threads", threads, most=1024)
     planned = plan(
         model,
         data,
@@ -139,17 +153,38 @@ def setup(
         public_weights=public_weights,
         example_inputs=example_inputs,
     )
-    out = Path(out)
-    kept = None if planned.content is None else out / KEPT_MODEL
-    path = None if srs is None else Path(srs)
-    _verdict.setup(planned.plan, out, path, dev_srs, threads, kept, callback(progress))
+    kept = None if planned.content is None else folder / _kept.MODEL
+    path = None if srs is None else Path(srs).absolute()
+    before = _id_in(folder) if out is None else None
+    _verdict.setup(planned.plan, folder, path, dev_srs, threads, kept, callback(progress))
+    own = _verdict.Setup.open(folder)
     if planned.content is not None:
-        _write_private(out / KEPT_MODEL, planned.content)
-    else:
+        _write_private(folder / _kept.MODEL, planned.content)
+    elif not _same(model, folder / _kept.MODEL):
         # What an earlier setup left there is not this one's.
-        (out / KEPT_MODEL).unlink(missing_ok=True)
-    _write_private(out / KEPT_COLUMNS, planned.layout.to_json().encode())
-    return Setup.open(out, srs=srs, threads=threads)
+        (folder / _kept.MODEL).unlink(missing_ok=True)
+    _write_private(folder / _kept.COLUMNS, planned.layout.to_json(own.id, planned.classes).encode())
+    if before is not None and before != own.id:
+        warnings.warn(
+            f"{folder} held another setup ({before}), which is replaced; name folders with out= to keep "
+            "several",
+            VerdictWarning,
+            stacklevel=2,
+        )
+    return Setup.open(folder, srs=path, threads=threads)
+
+
+def _same(model: Any, path: Path) -> bool:
+    """Whether the model is the file that an earlier setup kept."""
+    return isinstance(model, (str, Path)) and path.exists() and path.samefile(model)
+
+
+def _id_in(folder: Path) -> str | None:
+    """The setup that a folder holds."""
+    try:
+        return _verdict.Setup.open(folder).id
+    except Exception:
+        return None
 
 
 def _write_private(path: Path, content: bytes) -> None:

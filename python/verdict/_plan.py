@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-import numpy as np
-
-from . import _export, _ranges, _verdict
+from . import _agree, _check, _export, _points, _ranges, _verdict
 from ._data import Layout, array, is_table, listed, table
 from ._progress import Progress, callback
-from .errors import InputError, UsageError, VerdictWarning
+from .errors import InputError, UsageError
+
+
+#: More the library does not count.
+MOST_DECIMALS = 18
 
 
 class Planned:
     """A model with its circuit, on the way to a setup."""
 
-    def __init__(self, plan: _verdict.Plan, layout: Layout, content: bytes | None) -> None:
+    def __init__(
+        self,
+        plan: _verdict.Plan,
+        layout: Layout,
+        content: bytes | None,
+        classes: list[Any] | None,
+    ) -> None:
         self.plan = plan
         self.layout = layout
         self.content = content
+        self.classes = classes
 
 
 def plan(
@@ -45,12 +53,24 @@ def plan(
     example_inputs: Any,
 ) -> Planned:
     """Plans a model's circuit. Arguments are those of :func:`verdict.setup`."""
-    if optimize not in ("balanced", "gas", "time"):
-        raise UsageError(f"optimize is {optimize!r}; it is 'balanced', 'gas' or 'time'")
+    _check.choice("optimize", optimize, ("balanced", "gas", "time"))
+    if target_error is not None:
+        target_error = _check.number("target_error", target_error)
+        if target_error <= 0:
+            raise UsageError(f"target_error is {target_error}; it is above 0")
+    decimals = _check.optional("decimals", decimals, most=MOST_DECIMALS)
+    batch = _check.optional("batch", batch, least=1)
     if public_inputs and commit_inputs:
         raise UsageError("inputs are public or committed to, not both")
-    wanted = [outputs] if isinstance(outputs, str) else (None if outputs is None else list(outputs))
+    wanted = None if outputs is None else _check.names("outputs", outputs)
+    if not isinstance(missing, bool):
+        missing = _check.names("missing", missing)
     found = None if data is None or not is_table(data) else table(data)
+    if found is not None and isinstance(data, Mapping):
+        # A dict has no order.
+        own = _export.columns(model)
+        if own is not None and sorted(own) == sorted(found):
+            found = {name: found[name] for name in own}
     exported = _export.export(model, found, example_inputs, wanted)
     proven = wanted if exported.outputs is None else exported.outputs
     told = callback(progress)
@@ -63,10 +83,7 @@ def plan(
         tensors: list[dict[str, Any]] = json.loads(read.inputs())
         columns, matrix = _columns(exported, found, tensors)
         layout = Layout(tensors, columns, matrix)
-        _compare(exported, read, layout, data)
-        stated = [] if isinstance(public_inputs or commit_inputs, bool) else list(
-            public_inputs or commit_inputs  # type: ignore[arg-type]
-        )
+        stated = _stated(public_inputs or commit_inputs)
         options = {
             "ranges": _declared(ranges, data, found, tensors, columns, matrix, missing, exported),
             "public_inputs": bool(public_inputs),
@@ -79,57 +96,20 @@ def plan(
             "crosscheck": crosscheck,
             "public_weights": public_weights,
         }
-        planned = read.plan(json.dumps(options), told)
+        names = proven or _verdict.Model.outputs(path)
+        with layout.naming():
+            planned = read.plan(json.dumps(options), told)
     declared = Layout(json.loads(planned.inputs()), layout.columns, layout.matrix)
-    _warn_of_errors(planned, declared, data)
-    return Planned(planned, declared, exported.content)
+    rows = None if data is None else _points.of_data(data, declared)
+    _agree.with_model(exported, planned, declared, names, rows)
+    if rows is not None:
+        _agree.with_proofs(planned, declared, rows)
+    return Planned(planned, declared, exported.content, exported.classes)
 
 
-#: Rows of the data whose proven outputs are compared with the float model's.
-COMPARED = 200
-
-
-def _warn_of_errors(plan: _verdict.Plan, layout: Layout, data: Any) -> None:
-    """Says so if of some rows much else would be proven than the model says.
-
-    That is so of trees whose thresholds lie closer to values of the data than an input is fine.
-    """
-    whole = hasattr(data, "shape") and len(getattr(data, "shape")) > 1
-    if not whole:
-        return
-    rows = data.iloc[:COMPARED] if hasattr(data, "iloc") else data[:COMPARED]
-    floats, proven, largest = plan.compare(layout.samples(rows))
-    if not floats:
-        return
-    apart = np.abs(np.asarray(floats) - np.asarray(proven)).max(axis=1)
-    scale = np.abs(np.asarray(floats)).max()
-    far = np.flatnonzero(apart > max(10 * largest, 1e-3 * scale))
-    if far.size:
-        warnings.warn(
-            f"of {far.size} of the data's {len(floats)} rows an output would be proven that is not "
-            f"the float model's, by up to {apart.max():.2g}: inputs are rounded, and trees compare "
-            "them. Round the columns before the model is fitted, or see setup.report(data)",
-            VerdictWarning,
-            stacklevel=4,
-        )
-
-
-def _compare(exported: _export.Exported, read: _verdict.Model, layout: Layout, data: Any) -> None:
-    """Lets an exported file and the model that it was made of say something about the same rows."""
-    whole = hasattr(data, "shape") and hasattr(data, "__len__") and not isinstance(data, Mapping)
-    if exported.reference is None or exported.codes or not whole or len(data.shape) < 2:
-        return
-    rows = data.iloc[: _export.COMPARED] if hasattr(data, "iloc") else data[: _export.COMPARED]
-    if not len(rows):
-        return
-    try:
-        samples = layout.samples(rows)
-    except InputError:
-        # What is wrong with the data is told with their ranges.
-        return
-    wanted = exported.reference(rows)
-    if wanted is not None:
-        _export.compare(wanted, read.run(samples))
+def _stated(inputs: bool | str | Sequence[str]) -> list[str]:
+    """The names of inputs that are stated; none for all."""
+    return [] if isinstance(inputs, bool) else _check.names("public_inputs", inputs)
 
 
 def _columns(
@@ -185,13 +165,13 @@ def _declared(
         except (OSError, ValueError) as error:
             raise UsageError(f"{ranges}: no ranges: {error}") from error
     if ranges is not None and not isinstance(ranges, Mapping):
-        pair = list(ranges)
-        if len(pair) != 2:
-            raise UsageError(f"ranges is {ranges!r}; one range for all is (lo, hi)")
+        pair = _ranges.pair("ranges", ranges)
         return {str(tensor["name"]): pair for tensor in tensors}
     inferred: dict[str, Any] = {}
     if found is not None:
-        names = list(found) if missing is True else ([] if missing is False else list(missing))
+        # Strings are never missing.
+        numbers = [name for name, values in found.items() if values.dtype != object]
+        names = numbers if missing is True else ([] if missing is False else list(missing))
         inferred = _ranges.infer(found, tensors, matrix, names, exported.codes)
     elif data is not None:
         if len(tensors) != 1:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _verdict
+from ._results import InputRange
 
 Outputs = dict[str, npt.NDArray[np.float64]]
 
@@ -29,6 +31,30 @@ def shaped(rows: list[list[float]], tensors: list[dict[str, Any]]) -> Outputs:
     return out
 
 
+#: The inputs that a proof states, by name, shape [inferences]: numbers, or categories.
+Inputs = dict[str, npt.NDArray[Any]]
+Stated = tuple[Optional[Inputs], Optional[list[str]]]
+
+
+def named(stated: dict[str, Any], ranges: Sequence[InputRange]) -> Stated:
+    """What a proof states of inputs, by the names of columns or of the model's inputs."""
+    inputs: Inputs | None = None
+    if stated["inputs"] is not None:
+        inputs = {}
+        for each in zip(*stated["inputs"]):
+            declared = ranges[each[0][0]]
+            values = [np.nan if value is None else value for _, value in each]
+            inputs[declared.name] = _categories(values, declared)
+    return inputs, stated["commitments"]
+
+
+def _categories(values: list[float], declared: InputRange) -> npt.NDArray[Any]:
+    if not declared.codes:
+        return np.array(values, dtype=np.float64)
+    names = {code: name for name, code in declared.codes.items()}
+    return np.array([names.get(value) for value in values], dtype=object)
+
+
 class Proof:
     """A proof of one inference or of a batch, with its public values: the file that
     ``verdict prove`` writes.
@@ -37,10 +63,22 @@ class Proof:
         outputs: the model's outputs by name, shape [inferences, …], as they are proven: decimals of
             a fixed number.
         decimals: how many decimals they have.
+        inputs: the inputs that it states, by column or by the model's input, shape [inferences]: numbers,
+            or categories, of which those not among the names are None. None if inputs are private.
+        commitments: of a setup that commits to inputs, what it states instead, one for each
+            inference; None otherwise.
     """
 
-    def __init__(self, own: _verdict.Proof, tensors: list[dict[str, Any]], batch: int) -> None:
+    def __init__(
+        self,
+        own: _verdict.Proof,
+        tensors: list[dict[str, Any]],
+        batch: int,
+        stated: Stated = (None, None),
+    ) -> None:
         self._own = own
+        self._tensors, self._batch, self._stated = tensors, batch, stated
+        self.inputs, self.commitments = stated
         self._content: dict[str, Any] = json.loads(own.to_json())
         self.outputs = shaped(own.outputs(batch), tensors)
         self.decimals = int(self._content["decimals"])
@@ -49,6 +87,11 @@ class Proof:
     def output(self) -> npt.NDArray[np.float64]:
         """The first output, shape [inferences, …]."""
         return next(iter(self.outputs.values()))
+
+    @property
+    def commitment(self) -> str | None:
+        """The first inference's commitment, which :meth:`Setup.commit` returned."""
+        return None if self.commitments is None else self.commitments[0]
 
     @property
     def bytes(self) -> bytes:
@@ -68,7 +111,11 @@ class Proof:
 
     def to_dict(self) -> dict[str, Any]:
         """What the file holds."""
-        return dict(self._content)
+        return copy.deepcopy(self._content)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other processes."""
+        return _again, (self._own.to_json(), self._tensors, self._batch, self._stated)
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Writes the file, whole or not at all.
@@ -86,6 +133,12 @@ class Proof:
         return f"Proof({', '.join(each)}, {len(self.bytes)} bytes{answers})"
 
 
+def _again(
+    text: str, tensors: list[dict[str, Any]], batch: int, stated: Stated
+) -> Proof:
+    return Proof(_verdict.Proof.from_json(text.encode()), tensors, batch, stated)
+
+
 @dataclass(frozen=True)
 class Verified:
     """What a proof that holds says.
@@ -96,6 +149,10 @@ class Verified:
         outputs: by name, shape [inferences, …].
         decimals: decimals of the outputs.
         insecure_srs: whether whoever made the SRS can forge such proofs.
+        inputs: the inputs that it states, as :attr:`Proof.inputs`; None if they are private.
+        commitments: what it states instead, as :attr:`Proof.commitments`.
+        requests: the requests that it answers: chain, oracle, model, subject, nonce, deadline. None of
+            a proof that cannot be recorded.
     """
 
     model: str
@@ -103,3 +160,11 @@ class Verified:
     outputs: Outputs
     decimals: int
     insecure_srs: bool
+    inputs: Inputs | None = None
+    commitments: list[str] | None = None
+    requests: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def subject(self) -> str | None:
+        """Whom it is about, an address; of a batch the first."""
+        return str(self.requests[0]["subject"]) if self.requests else None

@@ -22,7 +22,8 @@ from typing import Any, Mapping, Sequence, Union
 
 import numpy as np
 
-from ._data import Array, Table, check_values, listed
+from . import _check
+from ._data import Array, Table, check_values, listed, parsed
 from .errors import InputError, UsageError
 
 #: (lo, hi), or an object as in ranges.json: min, max, decimals, missing, categories.
@@ -103,6 +104,13 @@ def infer(
         )
     entries = []
     for index, (name, values) in enumerate(data.items()):
+        if values.dtype == object and name in missing:
+            raise UsageError(
+                f"missing names {name!r}, which is a column of strings: these cannot be missing",
+                f"give missing ones a name before the model is fitted: x[{name!r}].fillna('missing')",
+            )
+        if not len(values):
+            raise InputError(f"the data have no rows: column {name!r} is empty")
         check_values(name, values, name in missing)
         known = None if matrix else _known(tensors[index])
         if values.dtype != object:
@@ -117,9 +125,10 @@ def infer(
             entries.append({"categories": numbered})
         elif known is None:
             row = int(np.flatnonzero(values != None)[0])  # noqa: E711 - of each element
+            hint = parsed(name, values)
             raise InputError(
                 f"column {name!r}, row {row} is {values[row]!r}: the model takes numbers there",
-                "encode it within the pipeline, with a OneHotEncoder for example",
+                hint or "encode it within the pipeline, with a OneHotEncoder for example",
             )
         else:
             entries.append(of_strings(values, known))
@@ -151,6 +160,68 @@ def _known(tensor: dict[str, Any]) -> list[str] | None:
     return sorted(first["names"]) if first and first.get("only") else None
 
 
+#: What an object of a range may have.
+FIELDS = ("min", "max", "decimals", "missing", "categories", "other")
+
+
+def pair(name: str, entry: Any) -> list[float]:
+    """(lo, hi) as numbers of Python's.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    what = f"{name} is {entry!r}; it is (lo, hi), two finite numbers with lo below hi"
+    try:
+        found = [] if isinstance(entry, (str, bytes)) else list(entry)
+    except TypeError:
+        raise UsageError(what) from None
+    if len(found) != 2:
+        raise UsageError(what)
+    low, high = (_check.number(f"{name}: {end}", own) for end, own in zip(("lo", "hi"), found))
+    if not low < high:
+        raise UsageError(what)
+    return [low, high]
+
+
+def checked(name: str, entry: Any) -> Any:
+    """A declared range: what JSON has, and nothing that it is not.
+
+    Raises:
+        UsageError: it is no range.
+    """
+    called = f"ranges[{name!r}]"
+    if not isinstance(entry, Mapping):
+        several = not isinstance(entry, (str, bytes)) and hasattr(entry, "__iter__")
+        if several and not hasattr(entry, "dtype"):
+            found = list(entry)
+            if found and all(isinstance(own, (Mapping, list, tuple)) for own in found):
+                return [checked(f"{name}[{index}]", own) for index, own in enumerate(found)]
+        return pair(called, entry)
+    own = {str(key): value for key, value in entry.items()}
+    unknown = [key for key in own if key not in FIELDS]
+    if unknown:
+        raise UsageError(f"{called} has {unknown[0]!r}; there are {listed(FIELDS)}")
+    for key, value in own.items():
+        if hasattr(value, "tolist"):
+            own[key] = value.tolist()
+    for key in ("min", "max"):
+        if key in own and not isinstance(own[key], (list, tuple)):
+            own[key] = _check.number(f"{called}: {key}", own[key])
+    if own.get("decimals") is not None and not isinstance(own["decimals"], (list, tuple)):
+        own["decimals"] = _check.whole(f"{called}: decimals", own["decimals"], most=30)
+    categories = own.get("categories")
+    if isinstance(categories, Mapping):
+        own["categories"] = {
+            str(key): value.item() if hasattr(value, "item") else value
+            for key, value in categories.items()
+        }
+    elif categories is not None:
+        own["categories"] = [
+            value.item() if hasattr(value, "item") else value for value in categories
+        ]
+    return own
+
+
 def declare(
     inferred: dict[str, Any],
     ranges: Mapping[str, Range],
@@ -162,7 +233,7 @@ def declare(
     names = [str(tensor["name"]) for tensor in tensors]
     out = dict(inferred)
     for name, entry in ranges.items():
-        own = dict(entry) if isinstance(entry, Mapping) else list(entry)
+        own = checked(name, entry)
         if columns is not None and name in columns:
             index = columns.index(name)
             if matrix:

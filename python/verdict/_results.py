@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence, overload
 
 Cell = Any
 
@@ -44,6 +44,8 @@ class InputRange:
         decimals: how many it is taken exactly with; None if it is rounded as the circuit does.
         missing: whether it may be missing.
         categories: the names that it may be given by.
+        other: whether names besides are taken too, as one more category.
+        codes: the number that a name stands for.
     """
 
     name: str
@@ -52,6 +54,8 @@ class InputRange:
     decimals: int | None
     missing: bool
     categories: tuple[str, ...]
+    other: bool = False
+    codes: Mapping[str, float] = field(default_factory=dict)
 
 
 class RangeTable(Sequence[InputRange]):
@@ -84,6 +88,8 @@ class RangeTable(Sequence[InputRange]):
                 grid["decimals"] if grid and grid["exact"] else None,
                 bool(grid and grid.get("missing")),
                 tuple(sorted(found["names"])) if found else (),
+                bool(found and found.get("other") is not None),
+                dict(found["names"]) if found else {},
             )
             for (name, found), (low, high), grid in zip(own, schema["ranges"], grids)
         ]
@@ -91,7 +97,13 @@ class RangeTable(Sequence[InputRange]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, key: Any) -> Any:
+    @overload
+    def __getitem__(self, key: int | str) -> InputRange: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> Sequence[InputRange]: ...
+
+    def __getitem__(self, key: int | str | slice) -> InputRange | Sequence[InputRange]:
         """A row by its index or its name."""
         if isinstance(key, str):
             found = next((row for row in self._rows if row.name == key), None)
@@ -105,8 +117,9 @@ class RangeTable(Sequence[InputRange]):
         for row in self._rows[: self.SHOWN]:
             places = "" if row.decimals is None else row.decimals
             missing = "yes" if row.missing else ""
+            named = [*row.categories, *(["… (others)"] if row.other else [])]
             rows.append(
-                [row.name, f"{row.min:g}", f"{row.max:g}", places, missing, ", ".join(row.categories)]
+                [row.name, f"{row.min:g}", f"{row.max:g}", places, missing, ", ".join(named)]
             )
         if len(self._rows) > self.SHOWN:
             rows.append([f"… {len(self._rows) - self.SHOWN} more", "", "", "", "", ""])
@@ -144,7 +157,9 @@ class Inspection:
 
     @property
     def error(self) -> float:
-        """The largest error measured against the float model, in units of the outputs."""
+        """The largest error measured against the float model on points of the declared ranges, in
+        units of the outputs. It is no bound: :meth:`Setup.report` says what data have, which may be
+        more."""
         return float(self.data["error"]["largest"])
 
     @property

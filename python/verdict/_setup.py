@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from os import PathLike
+import numbers
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Sequence, Union
+from typing import Any, Iterable, Iterator, Literal, Mapping, Sequence
 
-from . import _verdict
-from ._data import Layout
-from ._progress import Progress, callback
-from ._proof import Outputs, Proof, Verified, shaped
+from . import _check, _kept, _verdict
+from ._check import StrPath
+from ._evaluate import Evaluation, Metric, evaluate, make_test
+from ._progress import Callback, Progress, callback
+from ._proof import Outputs, Proof, Verified, named, shaped
 from ._results import (
     Deployment,
     Inspection,
@@ -23,14 +24,8 @@ from ._results import (
 from .chain import Account, Endpoint, reach
 from .errors import Error, UsageError
 
-StrPath = Union[str, "PathLike[str]"]
-
-#: Where a model that is no file of the user's is kept, and how columns fill it; with the private
-#: part, as it is as private as that.
-KEPT_MODEL = Path("private") / "model.onnx"
-KEPT_COLUMNS = Path("private") / "columns.json"
-#: Largest file of columns that is read.
-MAX_COLUMNS_BYTES = 16 << 20
+#: Which scores the registry is told are better.
+Score = Literal["unspecified", "higher_is_better", "lower_is_better"]
 
 
 class Setup:
@@ -44,12 +39,13 @@ class Setup:
         self, own: _verdict.Setup, folder: Path, srs: StrPath | None = None, threads: int = 0
     ) -> None:
         self._own = own
-        self.folder = folder
-        self._srs = None if srs is None else Path(srs)
-        self._threads = threads
+        # The same wherever the process goes.
+        self.folder = folder.absolute()
+        self._srs = None if srs is None else Path(srs).absolute()
+        self._threads = _check.whole("threads", threads, most=1024)
         self._prover: _verdict.Prover | None = None
         self.manifest: dict[str, Any] = json.loads(own.manifest())
-        self._layout = self._read_layout()
+        self._layout, self._classes = _kept.read(self.folder, self.id, self.manifest)
 
     @classmethod
     def open(cls, folder: StrPath, *, srs: StrPath | None = None, threads: int = 0) -> Setup:
@@ -63,30 +59,12 @@ class Setup:
         Raises:
             Error: there is no setup, or its files are not those that its manifest names.
         """
-        return cls(_verdict.Setup.open(Path(folder)), Path(folder), srs, threads)
+        whole = _check.folder("folder", folder)
+        return cls(_verdict.Setup.open(whole), whole, srs, threads)
 
-    def _read_layout(self) -> Layout:
-        tensors = self.manifest["model"]["inputs"]
-        path = self.folder / KEPT_COLUMNS
-        if not path.is_file():
-            return Layout(tensors, None, True)
-        malformed = f"{path}: not a file of columns"
-        if path.stat().st_size > MAX_COLUMNS_BYTES:
-            raise Error(f"{malformed}: it is larger than {MAX_COLUMNS_BYTES >> 20} MiB")
-        try:
-            content = json.loads(path.read_bytes())
-            version, columns, matrix = content["version"], content["columns"], content["matrix"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Error(f"{malformed}: {error}") from error
-        sizes = len(self.manifest["input"]["ranges"]), len(tensors)
-        named = columns is None or (
-            isinstance(columns, list)
-            and all(isinstance(name, str) for name in columns)
-            and len(columns) == sizes[0 if matrix else 1]
-        )
-        if version != Layout.VERSION or not named:
-            raise Error(f"{malformed} of this setup")
-        return Layout(tensors, columns, bool(matrix))
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For other processes, which open the folder again."""
+        return _reopened, (str(self.folder), self._srs and str(self._srs), self._threads, self.id)
 
     @property
     def id(self) -> str:
@@ -102,6 +80,11 @@ class Setup:
     def columns(self) -> list[str] | None:
         """The columns that inputs have, in order; None if the setup was made without names."""
         return None if self._layout.columns is None else list(self._layout.columns)
+
+    @property
+    def classes(self) -> list[Any] | None:
+        """A classifier's classes, in the order of its probabilities; None if they are not known."""
+        return None if self._classes is None else list(self._classes)
 
     @property
     def ranges(self) -> RangeTable:
@@ -126,14 +109,45 @@ class Setup:
         return _deployment(self._own.deployment())
 
     def _model(self) -> Path | None:
-        path = self.folder / KEPT_MODEL
-        return path if path.is_file() else None
+        self._check_folder()
+        path = self.folder / _kept.MODEL
+        # Without the file of columns the setup is the command line's, of a file elsewhere.
+        return path if _kept.is_file(path) and _kept.is_file(self.folder / _kept.COLUMNS) else None
+
+    def _check_folder(self, found: str | None = None) -> None:
+        """The folder still holds this setup, whatever is found there otherwise."""
+        try:
+            found = found or _verdict.Setup.open(self.folder).id
+        except Error:
+            return
+        if found != self.id:
+            raise Error(
+                f"{self.folder} holds another setup now ({found}) than when it was opened ({self.id})",
+                "open it again, verdict.Setup.open, or set models up in folders of their own, out=",
+            )
+
+    def _open_prover(self, told: Callback) -> _verdict.Prover:
+        if self._prover is None:
+            prover = _verdict.Prover.open(self.folder, self._srs, self._threads, told)
+            self._check_folder(prover.id)
+            self._prover = prover
+        return self._prover
+
+    def _proof(self, own: _verdict.Proof) -> Proof:
+        stated = json.loads(_verdict.stated(self._own, own))
+        return Proof(own, self._model_outputs(), self._own.statements, named(stated, self.ranges))
 
     def predict(self, x: Any) -> Outputs:
         """What the float model says, without a proof: outputs by name, shape [rows, …]."""
         with self._layout.naming():
             rows = self._own.run_model(self._layout.samples(x), self._model())
         return shaped(rows, self._model_outputs())
+
+    def _proof_of(self, proof: Proof | StrPath) -> _verdict.Proof:
+        if isinstance(proof, Proof):
+            return proof._own
+        (path,) = _check.paths("proof", [proof])
+        return _verdict.Proof.read(path)
 
     def _model_outputs(self) -> list[dict[str, Any]]:
         return list(self.manifest["output"]["tensors"])
@@ -183,12 +197,11 @@ class Setup:
             )
         answered = self._requests(subject, nonce, chain, valid_for, requests)
         told = callback(progress)
-        if self._prover is None:
-            self._prover = _verdict.Prover.open(self.folder, self._srs, self._threads, told)
+        prover = self._open_prover(told)
         path = None if commitment is None else Path(commitment)
         with self._layout.naming():
-            own = self._prover.prove(samples, answered, path, told)
-        return Proof(own, self.manifest["output"]["tensors"], self.batch)
+            own = prover.prove(samples, answered, path, told)
+        return self._proof(own)
 
     def prove_each(self, x: Any, *, progress: Progress = None) -> Iterator[Proof]:
         """Proves rows one after the other, without subjects; of a batch, as many at a time."""
@@ -196,13 +209,12 @@ class Setup:
         if len(rows) % self.batch:
             raise UsageError(f"x has {len(rows)} rows, not a multiple of the batch {self.batch}")
         told = callback(progress)
-        if self._prover is None:
-            self._prover = _verdict.Prover.open(self.folder, self._srs, self._threads, told)
+        prover = self._open_prover(told)
         for at in range(0, len(rows), self.batch):
             samples = json.dumps(rows[at : at + self.batch])
             with self._layout.naming():
-                own = self._prover.prove(samples, "[]", None, told)
-            yield Proof(own, self.manifest["output"]["tensors"], self.batch)
+                own = prover.prove(samples, "[]", None, told)
+            yield self._proof(own)
 
     def _requests(
         self,
@@ -215,13 +227,20 @@ class Setup:
         if requests is not None:
             if subject is not None:
                 raise UsageError("give subjects or requests, not both")
+            for own in requests:
+                if not isinstance(own, Mapping):
+                    raise UsageError(
+                        f"requests has {own!r}; each is a dict, as Proof.requests lists them"
+                    )
             return json.dumps([dict(own) for own in requests])
         if subject is None:
             return "[]"
-        if valid_for < 1:
-            raise UsageError(f"valid_for is {valid_for}; a proof is valid for a second or more")
-        subjects = [subject] if isinstance(subject, str) else list(subject)
-        nonces = [nonce] if isinstance(nonce, int) else (None if nonce is None else list(nonce))
+        valid_for = _check.whole("valid_for", valid_for, least=1, most=_check.MOST // 2)
+        subjects = _check.names("subject", subject)
+        nonces = None
+        if nonce is not None:
+            several = list(nonce) if isinstance(nonce, Iterable) else [nonce]
+            nonces = [_check.whole("nonce", own) for own in several]
         return _verdict.next_nonce(self._own, reach(chain), subjects, nonces, valid_for)
 
     def verify(self, proof: Proof | StrPath) -> Verified:
@@ -230,14 +249,107 @@ class Setup:
         Raises:
             InvalidProofError: it does not hold, or is not about this setup.
         """
-        own = proof._own if isinstance(proof, Proof) else _verdict.Proof.read(Path(proof))
+        own = self._proof_of(proof)
         found = json.loads(_verdict.verify(self._own, own))
+        stated = self._proof(own)
         return Verified(
             found["model"],
             found["setup_id"],
-            shaped(own.outputs(self.batch), self._model_outputs()),
+            shaped(own.outputs(self._own.statements), self._model_outputs()),
             found["decimals"],
             found["insecure_srs"],
+            stated.inputs,
+            stated.commitments,
+            stated.requests,
+        )
+
+    def test(
+        self,
+        samples: int,
+        *,
+        metric: Metric = "accuracy",
+        threshold: float | None = None,
+        groups: bool = False,
+        expected: tuple[float, float] | None = None,
+        out: StrPath | None = None,
+        srs: StrPath | None = None,
+        dev_srs: bool = False,
+        progress: Progress = None,
+    ) -> Setup:
+        """Makes the keys of a test: a proof under them says how good the model's first output is on so
+        many samples, to all of which it states one commitment. :meth:`evaluate` makes one by itself;
+        make it before, and publish its public part, to fix the model before samples are shown.
+
+        Args:
+            samples: how many, 2 to 4096.
+            metric: "accuracy" counts right answers, "error" adds up how far they are off.
+            threshold: from which score on the class is 1, of a single score; 0.5 by default.
+            groups: whether approvals of two groups are counted, too.
+            expected: the least and the greatest that may be expected, of numbers and labels.
+            out: the folder to write; by default this one's name with "-test".
+            srs: an SRS of as many powers as it takes; this setup's by default.
+            dev_srs: to use a development SRS instead; by default if this setup has one.
+            progress: see :func:`verdict.setup`.
+
+        Raises:
+            Error: nothing of the kind can be said of the output.
+        """
+        return make_test(
+            self, samples, metric, threshold, groups, expected, out, srs, dev_srs, progress
+        )
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        groups: Any = None,
+        metric: Metric = "accuracy",
+        threshold: float | None = None,
+        expected: tuple[float, float] | None = None,
+        test: Setup | None = None,
+        commitment: StrPath | None = None,
+        out: StrPath | None = None,
+        srs: StrPath | None = None,
+        dev_srs: bool = False,
+        progress: Progress = None,
+    ) -> Evaluation:
+        """Proves how good the model is on samples, which stay hidden: how many answers are right, or how
+        far off they are, and how many of two groups are approved.
+
+        Args:
+            x: the samples, as for :meth:`prove`, shape [rows, …].
+            y: what is expected of each, shape [rows]: its class (a name, or a position from 0), or
+                a number if the metric is "error".
+            groups: 0 or 1 for each sample, shape [rows], or booleans: approvals, answers of class 1, are
+                counted for each group.
+            metric, threshold, expected, out, srs, dev_srs: as for :meth:`test`.
+            test: a test that was made before.
+            commitment: the file with the commitment and its salt; written if there is none. Keep it to
+                prove about the same samples again; it is as secret as they are.
+            progress: see :func:`verdict.setup`.
+
+        Returns:
+            The figures and their proof, which verifies.
+
+        Raises:
+            InputError: x, y or groups do not fit; it names the row.
+            Error: an input is outside of its declared range, or something else is wrong.
+        """
+        return evaluate(
+            self,
+            x,
+            y,
+            groups=groups,
+            metric=metric,
+            threshold=threshold,
+            expected=expected,
+            test=test,
+            commitment=commitment,
+            out=out,
+            srs=srs,
+            dev_srs=dev_srs,
+            progress=progress,
         )
 
     def load_proof(self, path: StrPath) -> Proof:
@@ -249,7 +361,7 @@ class Setup:
         """
         own = _verdict.Proof.read(Path(path))
         _verdict.verify(self._own, own)
-        return Proof(own, self._model_outputs(), self.batch)
+        return self._proof(own)
 
     def inspect(self, *, progress: Progress = None) -> Inspection:
         """What the model costs, node by node; the private part is needed."""
@@ -259,7 +371,7 @@ class Setup:
         self,
         data: Any,
         *,
-        thresholds: Sequence[float | str] | float = (),
+        thresholds: Sequence[float | str] | float | str = (),
         solc: StrPath | None = None,
         progress: Progress = None,
     ) -> Report:
@@ -272,11 +384,12 @@ class Setup:
             solc: the Solidity compiler; without one, gas is left out with the reason.
             progress: see :func:`verdict.setup`.
         """
-        several = [thresholds] if isinstance(thresholds, (int, float)) else list(thresholds)
+        single = isinstance(thresholds, (str, numbers.Real))
+        several = [thresholds] if single else list(thresholds)  # type: ignore[arg-type]
         found, page = _verdict.report(
             self._own,
             self._layout.samples(data),
-            [str(own) for own in several],
+            [own if isinstance(own, str) else repr(_check.number("thresholds", own)) for own in several],
             self._model(),
             self._srs,
             _path(solc),
@@ -308,8 +421,8 @@ class Setup:
         registry: str | None = None,
         oracle: str | None = None,
         time_to_live: int = 86_400,
-        score: str = "unspecified",
-        attestors: Sequence[str] = (),
+        score: Score = "unspecified",
+        attestors: Sequence[str] | str = (),
         threshold: int | None = None,
         signers: str | None = None,
         schema: str | None = None,
@@ -348,17 +461,14 @@ class Setup:
             UnreachableError: no node answers.
             PendingError: a transaction is under way; the same call waits for it.
         """
-        if score not in ("unspecified", "higher_is_better", "lower_is_better"):
-            raise UsageError(
-                f"score is {score!r}; it is 'higher_is_better', 'lower_is_better' or 'unspecified'"
-            )
+        _check.choice("score", score, ("higher_is_better", "lower_is_better", "unspecified"))
         options = {
             "registry": registry,
             "oracle": oracle,
-            "time_to_live": time_to_live,
+            "time_to_live": _check.whole("time_to_live", time_to_live, least=1),
             "score": score,
-            "attestors": list(attestors),
-            "threshold": threshold,
+            "attestors": _check.names("attestors", attestors),
+            "threshold": _check.optional("threshold", threshold, least=1, most=255),
             "signers": signers,
             "schema": schema,
             "source": source,
@@ -386,32 +496,37 @@ class Setup:
     ) -> Deployment:
         """Uses an oracle that somebody else deployed, after checking that it has this model."""
         found = _verdict.attach(
-            self._own, reach(chain), oracle, model_id, _path(solc), callback(progress)
+            self._own,
+            reach(chain),
+            oracle,
+            _check.optional("model_id", model_id),
+            _path(solc),
+            callback(progress),
         )
         return _deployment(found)
 
     def submit(
         self,
-        proof: Proof,
+        proof: Proof | StrPath,
         account: Account | None = None,
         *,
         chain: Endpoint | None = None,
         chain_id: int | None = None,
         confirmations: int | None = None,
         database: StrPath | None = None,
-        attestations: Sequence[StrPath] = (),
+        attestations: Sequence[StrPath] | StrPath = (),
         progress: Progress = None,
     ) -> Submission:
         """Takes a proof to the chain, and waits until it is final.
 
         Args:
-            proof: one that was made for a subject.
+            proof: one that was made for a subject, or the file of one.
             account: who sends; the key in VERDICT_PRIVATE_KEY by default.
             chain: endpoints, or a :class:`LocalChain`.
             chain_id: refuse any other chain.
             confirmations: blocks after which it counts as final.
             database: where what is sent is kept.
-            attestations: files of the statements that the model demands, see :meth:`attest`.
+            attestations: a file, or files, of the statements that the model demands, see :meth:`attest`.
             progress: see :func:`verdict.setup`.
 
         Raises:
@@ -422,10 +537,10 @@ class Setup:
         found = json.loads(
             _verdict.submit(
                 self._own,
-                proof._own,
+                self._proof_of(proof),
                 account or Account.from_env(),
                 reach(chain, chain_id, confirmations, database),
-                [Path(own) for own in attestations],
+                _check.paths("attestations", attestations),
                 callback(progress),
             )
         )
@@ -451,7 +566,7 @@ class Setup:
             A commitment for each row: what proofs state instead of the inputs.
         """
         with self._layout.naming():
-            return _verdict.commit(self._own, self._layout.samples(x), Path(out))
+            return _verdict.commit(self._own, self._layout.samples(x), _check.beside(out))
 
     def attest(
         self,
@@ -486,9 +601,9 @@ class Setup:
                 account or Account.from_env(),
                 self._layout.samples(x),
                 subject,
-                Path(out),
+                _check.beside(out),
                 _path(commitment),
-                valid_for,
+                _check.whole("valid_for", valid_for, least=1, most=_check.MOST // 2),
                 contract,
                 partial,
             )
@@ -521,6 +636,14 @@ class Setup:
 
 def _path(path: StrPath | None) -> Path | None:
     return None if path is None else Path(path)
+
+
+def _reopened(folder: str, srs: str | None, threads: int, setup_id: str) -> Setup:
+    """A setup that another process had open."""
+    setup = Setup.open(folder, srs=srs, threads=threads)
+    if setup.id != setup_id:
+        raise Error(f"{folder} holds another setup now ({setup.id}) than the one given ({setup_id})")
+    return setup
 
 
 def _deployment(text: str) -> Deployment:

@@ -7,15 +7,13 @@ from os import PathLike
 from types import TracebackType
 from typing import Sequence, Union
 
-from . import _verdict
+from . import _check, _verdict
+from .errors import Error, UsageError
 
 __all__ = ["Account", "LocalChain"]
 
 #: The sender's key. It comes from an environment variable or a keystore file, and is never shown.
 Account = _verdict.Account
-
-#: An endpoint, or several that have to agree; a :class:`LocalChain`.
-Endpoint = Union[str, Sequence[str], "LocalChain"]
 
 DEFAULT_URL = "http://127.0.0.1:8545"
 
@@ -32,12 +30,14 @@ def reach(
     elif isinstance(chain, LocalChain):
         urls = [chain.url]
     else:
-        urls = [chain] if isinstance(chain, str) else list(chain)
+        urls = _check.names("chain", chain)
+        if not urls:
+            raise UsageError("chain names no endpoint; give one, or a list of them")
     return json.dumps(
         {
             "rpc_urls": urls,
-            "chain_id": chain_id,
-            "confirmations": confirmations,
+            "chain_id": _check.optional("chain_id", chain_id),
+            "confirmations": _check.optional("confirmations", confirmations),
             "database": None if database is None else str(database),
         }
     )
@@ -56,24 +56,31 @@ class LocalChain:
     """
 
     def __init__(self, anvil: str | PathLike[str] | None = None, port: int = 0) -> None:
+        port = _check.whole("port", port, most=65_535)
+        self._own: _verdict.LocalChain | None = None
         self._own = _verdict.LocalChain.start(anvil, port)
 
     @property
     def url(self) -> str:
         """Its JSON-RPC endpoint."""
-        return self._own.url
+        return self._running().url
+
+    def _running(self) -> _verdict.LocalChain:
+        if self._own is None:
+            raise Error("the local chain did not start")
+        return self._own
 
     def account(self, ether: int = 100) -> Account:
         """A new random account that owns so many ether."""
-        return self._own.account(ether)
+        return self._running().account(_check.whole("ether", ether))
 
     def pass_time(self, seconds: int) -> None:
         """Lets time pass on the chain, and mines a block."""
-        self._own.pass_time(seconds)
+        self._running().pass_time(_check.whole("seconds", seconds))
 
     def stop(self) -> None:
         """Stops the chain; what was on it is gone."""
-        self._own.stop()
+        self._running().stop()
 
     def __enter__(self) -> LocalChain:
         return self
@@ -87,4 +94,9 @@ class LocalChain:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"LocalChain({self.url})"
+        own = getattr(self, "_own", None)
+        return f"LocalChain({own.url})" if own is not None else "LocalChain(not started)"
+
+
+#: An endpoint, or several that have to agree; a :class:`LocalChain`.
+Endpoint = Union[str, Sequence[str], LocalChain]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "Error",
     "InputError",
@@ -17,6 +19,54 @@ __all__ = [
 ]
 
 
+#: The command line's options that are arguments here, and what they are called.
+_ARGUMENTS = {
+    name: name.replace("-", "_") + "="
+    for name in (
+        "attestations batch chain-id commitment confirmations database dims missing model-id nonce "
+        "optimize oracle out outputs partial ranges registry requests schema score signers solc source "
+        "srs subject target-error threads threshold time-to-live valid-for"
+    ).split()
+} | {
+    "attestation": "attestations=",
+    "attestor": "attestors=",
+    "commit": "commit_inputs=",
+    "commit-inputs": "commit_inputs=True",
+    "dev-srs": "dev_srs=True",
+    "force-insecure-srs": "force_insecure_srs=True",
+    "public-inputs": "public_inputs=True",
+    "public-weights": "public_weights=True",
+    "rpc-url": "chain=",
+}
+#: Its words that are others here.
+_WORDS = {
+    "; a checkout of Verdict has one as scripts/solc after `npm ci`": "",
+    "run `npm ci`": "install Foundry's anvil, or say where it is: LocalChain(anvil=…)",
+    "give a node with rpc_url": "give a node with chain=",
+    "`verdict setup`": "verdict.setup",
+    "`verdict deploy`": "setup.deploy",
+    "`verdict attach`": "setup.attach",
+    "`verdict commit`": "setup.commit",
+    "`verdict prove`": "setup.prove",
+}
+
+
+def in_python(text: str) -> str:
+    """A message of the command line's with the names that things have here."""
+    for theirs, ours in _WORDS.items():
+        text = text.replace(theirs, ours)
+
+    def argument(found: re.Match[str]) -> str:
+        name = _ARGUMENTS.get(found.group(1))
+        if name is None:
+            return found.group(0)
+        # A placeholder is the argument's value.
+        value = found.group(3)
+        return name + value if value and name.endswith("=") else name + (found.group(2) or "")
+
+    return re.sub(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)( ([A-Z]+)\b)?", argument, text)
+
+
 class Error(Exception):
     """Something was not as it has to be; nothing was done.
 
@@ -30,8 +80,8 @@ class Error(Exception):
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message, hint)
-        self.message = message
-        self.hint = hint
+        self.message = in_python(message)
+        self.hint = None if hint is None else in_python(hint)
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"

@@ -3,13 +3,14 @@
 use crate::error::EngineError;
 use crate::fft::Domain;
 use crate::field::Backend;
-use crate::options::Options;
+use crate::options::{Control, Options};
 use crate::srs::{Srs, SrsPoints};
 use group::Curve;
 use group::prime::PrimeCurveAffine;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2curves::bn256::{Bn256, Fr, G1, G1Affine};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Makes proofs and keys for circuits of one size. Preparing the parameters costs a
 /// fraction of a proof, so an engine is worth keeping between proofs.
@@ -17,9 +18,9 @@ use rayon::prelude::*;
 pub struct Engine {
     pub(crate) options: Options,
     pub(crate) backend: Backend,
-    pub(crate) pool: rayon::ThreadPool,
-    pub(crate) srs: Srs,
-    pub(crate) domain: Domain,
+    pub(crate) pool: Arc<rayon::ThreadPool>,
+    pub(crate) srs: Arc<Srs>,
+    pub(crate) domain: Arc<Domain>,
 }
 
 impl Engine {
@@ -53,8 +54,22 @@ impl Engine {
             .build()
             .map_err(|error| EngineError::Threads(error.to_string()))?;
         let srs = pool.install(|| srs(backend))?;
-        let domain = Domain::new(srs.k, backend);
-        Ok(Self { options, backend, pool, srs, domain })
+        let domain = Arc::new(Domain::new(srs.k, backend));
+        Ok(Self { options, backend, pool: Arc::new(pool), srs: Arc::new(srs), domain })
+    }
+
+    /// The same engine, with its threads and parameters, for a proof that others are told about and
+    /// may stop.
+    #[must_use]
+    pub fn controlled(&self, control: &Control) -> Self {
+        let Control { progress, cancel } = control.clone();
+        Self {
+            options: Options { progress, cancel, ..self.options.clone() },
+            backend: self.backend,
+            pool: self.pool.clone(),
+            srs: self.srs.clone(),
+            domain: self.domain.clone(),
+        }
     }
 
     /// log2 of the number of rows.

@@ -37,7 +37,7 @@ pub use fft::{Domain, Twiddles};
 pub use field::Backend;
 pub use limits::{product_nanoseconds, products_so_far};
 pub use msm::{Bases, lagrange_points};
-pub use options::{Options, Progress, Stage};
+pub use options::{Control, Options, Progress, Stage};
 pub use prover::{WitnessSource, create_proof};
 pub use self_check::differential_trial;
 pub use srs::SrsPoints;

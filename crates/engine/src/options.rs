@@ -64,6 +64,24 @@ pub struct Options {
     pub cancel: Option<Arc<AtomicBool>>,
 }
 
+/// Who is told about one proof, and who may stop it, in the place of what the engine's options say.
+#[derive(Clone, Default)]
+pub struct Control {
+    /// Told about every stage.
+    pub progress: Option<Arc<dyn Progress>>,
+    /// Set to `true` from any thread to stop before the next stage.
+    pub cancel: Option<Arc<AtomicBool>>,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control")
+            .field("progress", &self.progress.is_some())
+            .field("cancel", &self.cancel)
+            .finish()
+    }
+}
+
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")

@@ -1,6 +1,10 @@
 //! What goes to a chain.
 
-use std::{path::PathBuf, sync::Arc, sync::Mutex};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, LazyLock, Mutex},
+};
 
 use alloy::primitives::{Address, B256};
 use pyo3::{prelude::*, types::PyType};
@@ -27,10 +31,41 @@ use crate::{
 
 /// An address, or what of an argument is none.
 pub(crate) fn address(name: &str, text: &str) -> Outcome<Address> {
-    text.parse().map_err(|_| {
+    let address: Address = text.parse().map_err(|_| {
         Failure::usage(format!("{name} is {text:?}, which is no address"))
             .hint("an address is 0x and 40 hexadecimal digits")
-    })
+    })?;
+    // Digits of one case have no checksum (EIP-55).
+    let digits = text.trim_start_matches("0x");
+    let mixed = digits.contains(|c: char| c.is_ascii_uppercase())
+        && digits.contains(|c: char| c.is_ascii_lowercase());
+    let checked = address.to_checksum(None);
+    if mixed && checked.trim_start_matches("0x") != digits {
+        return Err(Failure::usage(format!(
+            "{name} is {text:?}, whose checksum (EIP-55) is wrong: a digit is mistaken"
+        ))
+        .hint("copy the address again; in lowercase it is taken without a checksum"));
+    }
+    Ok(address)
+}
+
+/// Senders that something of this process sends with now.
+type Senders = Mutex<HashMap<(u64, Address), Arc<tokio::sync::Mutex<()>>>>;
+static SENDERS: LazyLock<Senders> = LazyLock::new(Mutex::default);
+
+/// A chain, and the turn of its sender: a second thread of this process waits for it, as the lock of
+/// the sender's file is for other processes.
+struct Connected {
+    chain: Chain,
+    _turn: tokio::sync::OwnedMutexGuard<()>,
+}
+
+async fn turn(chain_id: u64, sender: Address) -> tokio::sync::OwnedMutexGuard<()> {
+    let of_sender = {
+        let mut senders = SENDERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        senders.entry((chain_id, sender)).or_default().clone()
+    };
+    of_sender.lock_owned().await
 }
 
 /// Takes no exception for one that asks a chain.
@@ -177,7 +212,7 @@ impl Reach {
     }
 
     /// Connects with the settings that the command line has by default.
-    async fn connect(&self, signer: &RelayerSigner) -> Outcome<Chain> {
+    async fn connect(&self, signer: &RelayerSigner) -> Outcome<Connected> {
         let node = self.node(None);
         let connected = Arc::new(Node::new(node.clone()).map_err(chain_error)?);
         let chain_id = connected.chain_id().await.map_err(chain_error)?;
@@ -189,9 +224,11 @@ impl Reach {
             config.finality = Finality::Confirmations(blocks);
         }
         let (sender, file) = (signer.address(), self.database.as_deref());
+        let turn = turn(chain_id, sender).await;
         let storage = Storage::of_sender(connected.as_ref(), sender, file).await;
         let storage = storage.map_err(chain_error)?;
-        Chain::open(connected, config, signer.clone(), storage).await.map_err(chain_error)
+        let chain = Chain::open(connected, config, signer.clone(), storage).await;
+        Ok(Connected { chain: chain.map_err(chain_error)?, _turn: turn })
     }
 }
 
@@ -320,8 +357,8 @@ pub(crate) fn deploy(
             Contracts::new(&public, solc.as_deref())
         })?;
         let deployed = task.wait_for(async {
-            let chain = reach.connect(&signer).await?;
-            Ok(verdict::deploy(&public, &contracts, &chain, &options, task).await?)
+            let connected = reach.connect(&signer).await?;
+            Ok(verdict::deploy(&public, &contracts, &connected.chain, &options, task).await?)
         })?;
         contracts.write_input(public.folder())?;
         let gas: u64 = deployed.steps.iter().filter_map(|step| step.gas).sum();
@@ -408,8 +445,8 @@ pub(crate) fn accept(
         (setup.public.clone(), account.signer.clone(), Reach::parse(reach)?);
     work::run(py, progress, move |task| {
         task.wait_for(async {
-            let chain = reach.connect(&signer).await?;
-            Ok(accept_signer(&public, &chain, task).await?.counts_from)
+            let connected = reach.connect(&signer).await?;
+            Ok(accept_signer(&public, &connected.chain, task).await?.counts_from)
         })
     })
 }
@@ -462,8 +499,8 @@ pub(crate) fn submit(
         // Before the node is asked anything.
         let model_id = public.deployment().map_err(Error::from)?.model_id;
         let submitted = task.wait_for(async {
-            let chain = reach.connect(&signer).await?;
-            Ok(verdict::submit(&public, &bundle, &attestations, &chain, task).await?)
+            let connected = reach.connect(&signer).await?;
+            Ok(verdict::submit(&public, &bundle, &attestations, &connected.chain, task).await?)
         })?;
         let unit = 10f64.powi(public.manifest().output.decimals as i32);
         let records = submitted.records.into_iter().map(|record| OneScore {

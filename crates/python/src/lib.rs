@@ -36,6 +36,7 @@ fn _verdict(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<chain::LocalChain>()?;
     module.add_function(wrap_pyfunction!(setup::setup, module)?)?;
     module.add_function(wrap_pyfunction!(setup::verify, module)?)?;
+    module.add_function(wrap_pyfunction!(setup::stated, module)?)?;
     module.add_function(wrap_pyfunction!(setup::report, module)?)?;
     module.add_function(wrap_pyfunction!(setup::commit, module)?)?;
     module.add_function(wrap_pyfunction!(chain::next_nonce, module)?)?;

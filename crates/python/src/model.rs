@@ -73,7 +73,7 @@ impl Model {
         dims: Option<BTreeMap<String, usize>>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        work::run(py, progress, move |_| {
+        work::run_pooled(py, progress, move |_| {
             let options = LoadOptions { outputs, dims: dims.unwrap_or_default(), measure: None };
             Ok(Self { file: ModelFile::open(&path, &options)? })
         })
@@ -119,7 +119,7 @@ impl Model {
     ) -> PyResult<Plan> {
         let options: Options = serde_json::from_str(options).map_err(Failure::from)?;
         let file = self.file.clone();
-        work::run(py, progress, move |task| {
+        work::run_pooled(py, progress, move |task| {
             let planned = verdict::step(task, "plan the circuit", || plan(file, &options))?;
             Ok(Plan { planned })
         })
@@ -193,6 +193,24 @@ impl Plan {
     /// The inputs as JSON, with the categories that are declared.
     fn inputs(&self) -> PyResult<String> {
         Ok(json(&self.planned.inputs())?)
+    }
+
+    /// The schema of the inputs as JSON, as a setup's manifest has it.
+    fn schema(&self) -> PyResult<String> {
+        Ok(json(&self.planned.plan().quantized.input)?)
+    }
+
+    /// The float model's outputs on samples in JSON, within their ranges or not, one list a sample, as
+    /// far as a multiplication budget goes.
+    fn run(&self, py: Python<'_>, samples: String) -> PyResult<Vec<Vec<f64>>> {
+        let planned = self.planned.clone();
+        work::run(py, None, move |task| {
+            let name = Path::new("the data");
+            let samples = Samples::of_json(samples.as_bytes(), name, planned.inputs())?;
+            let model = planned.model();
+            let most = (RUN_BUDGET / model.multiplications().max(1)).max(1);
+            run(model, samples.iter().take(most), task)
+        })
     }
 
     /// Outputs of samples in JSON, of the float model and as they would be proven, as far as a

@@ -2,26 +2,25 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, Mutex},
 };
 
 use pyo3::prelude::*;
 use verdict::{
-    Deployment, ProofBundle, ProverOptions, ScoreRequest, of_inference, read_commitments, salts,
-    write_bundle,
+    Deployment, EngineControl, EngineOptions, ProofBundle, ProverOptions, ScoreRequest,
+    of_inference, read_commitments, salts, write_bundle,
 };
 
 use crate::{
     error::{Failure, Outcome},
     model::json,
     setup::read,
-    work::{self, Task},
+    work,
 };
 
 /// A setup opened for proving, one proof at a time.
 #[pyclass(frozen, module = "verdict._verdict")]
 pub(crate) struct Prover {
-    task: Task,
     /// Whose turn it is. A proof uses all cores.
     turn: Arc<Mutex<()>>,
     prover: Arc<verdict::Prover>,
@@ -39,12 +38,19 @@ impl Prover {
         threads: usize,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let task = Task::default();
-        let prover = work::run_as(py, &task, progress, move |task| {
-            let options = ProverOptions { srs, engine: task.engine(threads) };
+        let prover = work::run_pooled(py, progress, move |task| {
+            // Each proof has a task of its own: the engine itself listens to none.
+            let engine = EngineOptions { threads, ..EngineOptions::default() };
+            let options = ProverOptions { srs, engine };
             Ok(verdict::step(task, "read the keys", || verdict::Prover::open(&folder, options))?)
         })?;
-        Ok(Self { task, turn: Arc::default(), prover: Arc::new(prover) })
+        Ok(Self { turn: Arc::default(), prover: Arc::new(prover) })
+    }
+
+    /// Identifies the setup that was opened.
+    #[getter]
+    fn id(&self) -> String {
+        self.prover.public().id().to_string()
     }
 
     /// Proves the model on samples in JSON, as many as the setup is for. `requests` is a JSON list
@@ -65,10 +71,10 @@ impl Prover {
             )
         })?;
         let (prover, turn) = (self.prover.clone(), self.turn.clone());
-        work::run_as(py, &self.task, progress, move |task| {
+        work::run_pooled(py, progress, move |task| {
             let _turn = turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            // An earlier proof may have been told to stop.
-            task.cancel.store(false, Ordering::Relaxed);
+            // It may have been given up while it waited.
+            task.go_on()?;
             let samples: Vec<_> = read(prover.public(), &samples)?.into_iter().collect();
             let title = match samples.len() {
                 1 => "prove the model on a sample".to_owned(),
@@ -79,8 +85,13 @@ impl Prover {
                 Some(path) => salts(prover.public(), &inputs, &read_commitments(&path)?)?,
                 None => vec![],
             };
-            let bundle =
-                verdict::step(task, &title, || prover.prove_batch(&inputs, &salts, &requests))?;
+            let control = EngineControl {
+                progress: Some(Arc::new(task.clone())),
+                cancel: Some(task.cancel.clone()),
+            };
+            let bundle = verdict::step(task, &title, || {
+                prover.prove_batch_controlled(&inputs, &salts, &requests, &control)
+            })?;
             Ok(Proof { bundle: Arc::new(bundle) })
         })
     }

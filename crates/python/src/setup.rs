@@ -8,7 +8,7 @@ use std::{
 use pyo3::prelude::*;
 use verdict::{
     Contracts, Figure, INSECURE, Inspection, Progress, ProverOptions, PublicSetup, Question,
-    ReportOptions, SetupReport, SrsChoice, report::Threshold, write_commitments,
+    ReportOptions, SetupReport, SrsChoice, of_inference, report::Threshold, write_commitments,
 };
 use verdict_prover::samples::Samples;
 
@@ -60,6 +60,12 @@ impl Setup {
         self.public.manifest().shape.batch()
     }
 
+    /// Inferences whose outputs a proof states: one where it states totals.
+    #[getter]
+    fn statements(&self) -> usize {
+        self.public.manifest().shape.statements()
+    }
+
     /// Whether proofs state a commitment to inputs.
     #[getter]
     fn committed(&self) -> bool {
@@ -86,7 +92,7 @@ impl Setup {
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<String> {
         let public = self.public.clone();
-        work::run(py, progress, move |task| {
+        work::run_pooled(py, progress, move |task| {
             let planned = verdict::step(task, "plan the circuit as the setup says", || {
                 public.planned_model(model.as_deref())
             })?;
@@ -150,7 +156,6 @@ impl Setup {
             let contracts = verdict::step(task, "compile the Solidity verifier", || {
                 Contracts::new(&public, solc.as_deref())
             })?;
-            contracts.write_input(public.folder())?;
             let Contracts { name, source, verifier, key, .. } = contracts;
             Ok((name, source, verifier.creation.to_vec(), verifier.runtime.to_vec(), key))
         })
@@ -202,7 +207,7 @@ pub(crate) fn setup(
     if let Some(path) = kept_at {
         planned = planned.kept_at(&path);
     }
-    work::run(py, progress, move |task| {
+    work::run_pooled(py, progress, move |task| {
         verdict::check_writable(&out, true).map_err(verdict::Error::from)?;
         let k = planned.plan().estimate.srs_k;
         let choice = SrsChoice::new(srs, dev_srs, k).map_err(verdict::Error::from)?;
@@ -227,6 +232,31 @@ pub(crate) fn verify(py: Python<'_>, setup: &Setup, proof: &Proof) -> PyResult<S
     work::run(py, None, move |_| {
         json(&verdict::verify(&public, &bundle).map_err(verdict::Error::from)?)
     })
+}
+
+/// What a proof states about inputs, inference by inference, as JSON: the inputs by the numbers of
+/// their elements, or their commitments; neither of private ones.
+#[pyfunction]
+pub(crate) fn stated(setup: &Setup, proof: &Proof) -> PyResult<String> {
+    let (manifest, instances) = (setup.public.manifest(), &proof.bundle.instances);
+    let batch = manifest.shape.statements();
+    let parts = manifest.public_values().split(instances);
+    let stated = parts.map(|parts| parts.inputs).unwrap_or_default();
+    let words: Vec<_> = (0..batch).map(|index| of_inference(stated, batch, index)).collect();
+    let mut found = Stated { inputs: None, commitments: None };
+    if !stated.is_empty() && manifest.shape.committed() {
+        found.commitments = Some(words.concat());
+    } else if !stated.is_empty() {
+        found.inputs = words.iter().map(|own| manifest.stated_inputs(own)).collect();
+    }
+    Ok(json(&found)?)
+}
+
+/// What a proof states about inputs.
+#[derive(serde::Serialize)]
+struct Stated {
+    inputs: Option<Vec<Vec<(usize, f64)>>>,
+    commitments: Option<Vec<alloy::primitives::B256>>,
 }
 
 /// Commits to samples in JSON with fresh salts, into a file. Returns the commitments.
@@ -264,7 +294,7 @@ pub(crate) fn report(
     let public = setup.public.clone();
     let thresholds: Result<Vec<Threshold>, _> = thresholds.iter().map(|own| own.parse()).collect();
     let thresholds = thresholds.map_err(Failure::usage)?;
-    work::run(py, progress, move |task| {
+    work::run_pooled(py, progress, move |task| {
         let samples = read(&public, &samples)?;
         let planned = verdict::step(task, "plan the circuit as the setup says", || {
             public.planned_model(model.as_deref())

@@ -10,7 +10,7 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
@@ -132,16 +132,7 @@ pub(crate) fn run<T: Send + 'static>(
     progress: Option<&Bound<'_, PyAny>>,
     work: impl FnOnce(&Task) -> Outcome<T> + Send + 'static,
 ) -> PyResult<T> {
-    run_as(py, &Task::default(), progress, work)
-}
-
-/// Runs work with a task that something else knows too.
-pub(crate) fn run_as<T: Send + 'static>(
-    py: Python<'_>,
-    task: &Task,
-    progress: Option<&Bound<'_, PyAny>>,
-    work: impl FnOnce(&Task) -> Outcome<T> + Send + 'static,
-) -> PyResult<T> {
+    let task = &Task::default();
     let (sender, events) = mpsc::channel();
     let inner = task.clone();
     let builder = thread::Builder::new().name("verdict".into()).stack_size(STACK);
@@ -167,6 +158,32 @@ pub(crate) fn run_as<T: Send + 'static>(
             return Err(stop(py, task, &events, error));
         }
     }
+}
+
+/// The process whose thread pools there are.
+static POOLS: OnceLock<u32> = OnceLock::new();
+
+/// Runs work that computes in pools of threads. A process that was forked has its parent's pools
+/// without their threads, and would wait for them for ever.
+pub(crate) fn run_pooled<T: Send + 'static>(
+    py: Python<'_>,
+    progress: Option<&Bound<'_, PyAny>>,
+    work: impl FnOnce(&Task) -> Outcome<T> + Send + 'static,
+) -> PyResult<T> {
+    let own = std::process::id();
+    let parent = *POOLS.get_or_init(|| own);
+    if parent != own {
+        return Err(Failure::new(format!(
+            "this process was forked from process {parent}, whose threads had proven or planned \
+             already: they are not here"
+        ))
+        .hint(
+            "start processes with multiprocessing's \"spawn\" or \"forkserver\", or fork before \
+             anything is set up, inspected or proven",
+        )
+        .into());
+    }
+    run(py, progress, work)
 }
 
 fn in_thread<T>(task: Task, sender: Sender<Event<T>>, work: impl FnOnce(&Task) -> Outcome<T>)

@@ -2,7 +2,9 @@
 //!
 //! The binary inside the npm package is started directly, not through its node wrapper: a
 //! wrapper that is killed leaves its child behind. The port is chosen by the operating
-//! system. Dropping a [`DevChain`] stops the process. Keys are random and funded on
+//! system. Dropping a [`DevChain`] stops the process, and so does the end of its parent, however it
+//! comes: a shell waits for that. Ctrl-C in a terminal is the parent's alone: anvil is in a process
+//! group of its own. Keys are random and funded on
 //! request, so that no well-known development key is ever used.
 
 use std::{
@@ -79,6 +81,7 @@ impl Default for DevChainOptions {
 #[derive(Debug)]
 pub struct DevChain {
     child: Child,
+    guard: Option<Child>,
     url: String,
     provider: RootProvider,
 }
@@ -123,10 +126,12 @@ impl DevChain {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        alone(&mut command);
         if let Some(seconds) = options.block_time {
             command.args(["--block-time", &seconds.to_string()]);
         }
         let mut child = command.spawn().map_err(|error| fail(error.to_string()))?;
+        let mut guard = guard(&child);
         let (sender, lines) = mpsc::channel();
         // Both pipes are read to their end, or anvil would block on a full one.
         for pipe in [child.stdout.take().map(boxed), child.stderr.take().map(boxed)] {
@@ -142,7 +147,7 @@ impl DevChain {
         let address = match wait_for_address(&lines) {
             Ok(address) => address,
             Err(reason) => {
-                stop(&mut child);
+                stop(&mut child, &mut guard);
                 return Err(fail(reason));
             }
         };
@@ -150,11 +155,11 @@ impl DevChain {
         let parsed: Url = match url.parse() {
             Ok(parsed) => parsed,
             Err(_) => {
-                stop(&mut child);
+                stop(&mut child, &mut guard);
                 return Err(fail(format!("it listens on {address}, which is no address")));
             }
         };
-        Ok(Self { child, url, provider: RootProvider::new(RpcClient::new_http(parsed)) })
+        Ok(Self { child, guard, url, provider: RootProvider::new(RpcClient::new_http(parsed)) })
     }
 
     /// Its RPC URL.
@@ -203,14 +208,36 @@ impl DevChain {
 
 impl Drop for DevChain {
     fn drop(&mut self) {
-        stop(&mut self.child);
+        stop(&mut self.child, &mut self.guard);
     }
 }
 
-fn stop(child: &mut Child) {
-    // Both fail only if the process is gone already.
-    let _ = child.kill();
-    let _ = child.wait();
+fn stop(child: &mut Child, guard: &mut Option<Child>) {
+    // The guard first: until the child is waited for, its number is nobody else's. All fail only if
+    // the process is gone already.
+    for process in guard.iter_mut().chain([child]) {
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+}
+
+/// Signals of the terminal are not for it.
+fn alone(command: &mut Command) {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    #[cfg(not(unix))]
+    let _ = command;
+}
+
+/// A shell that stops the child once its own input ends: with this process, even if that is killed.
+/// Without a shell the child outlives a parent that is killed.
+fn guard(child: &Child) -> Option<Child> {
+    let script = format!("read -r _; kill -9 {}", child.id());
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &script]).stdin(Stdio::piped());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    alone(&mut command);
+    command.spawn().ok()
 }
 
 fn boxed(pipe: impl io::Read + Send + 'static) -> Box<dyn io::Read + Send> {

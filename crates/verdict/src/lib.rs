@@ -119,7 +119,7 @@ pub use verdict_contracts::{
     attestation::{Attestation, Statement},
     of_inference,
 };
-pub use verdict_engine::Options as EngineOptions;
+pub use verdict_engine::{Control as EngineControl, Options as EngineOptions};
 pub use verdict_prover::{
     bounded::{ReadError, read_bounded},
     graph::Graph,

@@ -14,7 +14,7 @@ use verdict_contracts::{
     FORMAT, InferenceRequest, ModelRef, ProofBundle, SrsRef, VERSION, batch_commitment,
     context_word,
 };
-use verdict_engine::{Engine, Options};
+use verdict_engine::{Control, Engine, Options};
 use verdict_kzg::transcript::to_be_bytes;
 use verdict_prover::{
     keys::{self, Keys},
@@ -125,6 +125,30 @@ impl Prover {
         salts: &[Salt],
         requests: &[ScoreRequest],
     ) -> Result<ProofBundle, Error> {
+        self.prove_with(&self.engine, inputs, salts, requests)
+    }
+
+    /// The same for a caller of its own, who is told about this proof alone and stops no other.
+    ///
+    /// # Errors
+    /// As [`Self::prove_batch`]; it was stopped.
+    pub fn prove_batch_controlled(
+        &self,
+        inputs: &[impl AsRef<[f64]>],
+        salts: &[Salt],
+        requests: &[ScoreRequest],
+        control: &Control,
+    ) -> Result<ProofBundle, Error> {
+        self.prove_with(&self.engine.controlled(control), inputs, salts, requests)
+    }
+
+    fn prove_with(
+        &self,
+        engine: &Engine,
+        inputs: &[impl AsRef<[f64]>],
+        salts: &[Salt],
+        requests: &[ScoreRequest],
+    ) -> Result<ProofBundle, Error> {
         let (expected, got) = (inputs.len(), requests.len());
         let manifest = self.public.manifest();
         // Totals are one statement about all inferences.
@@ -150,7 +174,7 @@ impl Prover {
         };
         let salts: Vec<u128> = salts.iter().map(|salt| salt.to_integer()).collect();
         let context = context.to_be_bytes();
-        let proof = prove_batch(&self.engine, &self.keys, &inputs, &salts, &context, OsRng)?;
+        let proof = prove_batch(engine, &self.keys, &inputs, &salts, &context, OsRng)?;
         self.finish(proof, requests)
     }
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Sequence
-
-import numpy as np
+from typing import Any, Sequence
 
 from ..errors import MissingPackageError, ModelError
+from .compare import Reference
 
 
 @dataclass
@@ -22,8 +22,10 @@ class Exported:
         columns: names of the columns that it takes, in its order.
         matrix: whether these are one tensor's elements, rather than a tensor each.
         outputs: the output to prove unless another is asked for; None for all.
+        classes: a classifier's classes, in the order of its probabilities.
         codes: the categories that a column's numbers stand for, in their order.
-        reference: what the model itself says about rows of data, the outputs' elements a row.
+        fitted: whether a fitted model was exported, which can be asked what it says.
+        reference: what it says about rows.
     """
 
     content: bytes | None = None
@@ -31,8 +33,10 @@ class Exported:
     columns: list[str] | None = None
     matrix: bool = True
     outputs: list[str] | None = None
-    codes: dict[str, list[str]] = field(default_factory=dict)
-    reference: Callable[[Any], Any] | None = None
+    classes: list[Any] | None = None
+    codes: dict[str, list[Any]] = field(default_factory=dict)
+    fitted: bool = False
+    reference: Reference | None = None
 
 
 def package(name: str, needed_for: str, install: str | None = None) -> Any:
@@ -51,59 +55,35 @@ def package(name: str, needed_for: str, install: str | None = None) -> Any:
         ) from error
 
 
-#: Rows on which an exported file is compared with the model that it was made of.
-COMPARED = 32
-#: What a value may differ by: float32's rounding, many times over.
-TOLERANCE = 1e-3
-
-
-def reference(model: Any, proven: list[str] | None) -> Callable[[Any], Any] | None:
-    """What an estimator says about the outputs that are proven; None if it has no word for them."""
-    from .graphs import PROBABILITIES, SCORE
-
-    if proven == [SCORE]:
-        return lambda rows: np.asarray(model.predict_proba(rows))[:, 1:]
-    if proven == [PROBABILITIES]:
-        return lambda rows: np.asarray(model.predict_proba(rows))
-    if proven is None and hasattr(model, "predict") and not hasattr(model, "classes_"):
-        return lambda rows: np.asarray(model.predict(rows)).reshape(len(rows), -1)
-    return None
-
-
-def compare(wanted: Any, found: list[list[float]]) -> None:
-    """An exported file says what its model says. A row on which a float32 of the file falls on the
-    other side of a tree's threshold says nothing, most rows do.
-
-    Raises:
-        ModelError: it says otherwise of more than a quarter of the rows.
-    """
-    want, got = np.asarray(wanted, dtype=np.float64), np.asarray(found, dtype=np.float64)
-    want, got = want[: len(got)].reshape(len(got), -1), got.reshape(len(got), -1)
-    if want.shape != got.shape:
-        return
-    apart = np.abs(want - got) > TOLERANCE * (1 + np.abs(want))
-    rows = np.flatnonzero(apart.any(axis=1))
-    if len(rows) * 4 <= len(got):
-        return
-    row = int(rows[0])
-    at = int(np.flatnonzero(apart[row])[0])
-    raise ModelError(
-        f"the exported file is not the model: on {len(rows)} of {len(got)} rows it says otherwise, of "
-        f"row {row} {got[row, at]:g} where the model says {want[row, at]:g}",
-        "this is a fault of the exporter, or of its version; export the model another way, and give "
-        "its ONNX file",
-    )
-
-
 def words(error: Exception) -> str:
     """An exporter's words: the first paragraph, on one line, some of it if it is long."""
-    text = " ".join(str(error).strip().split("\n\n")[0].split())
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", str(error)).strip()
+    text = " ".join(text.split("\n\n")[0].split())
     return text if len(text) <= 300 else text[:300] + " …"
 
 
 def kinds(model: object) -> set[str]:
     """The top-level packages that a model's classes are of."""
     return {parent.__module__.split(".")[0] for parent in type(model).__mro__}
+
+
+def classes_of(model: Any) -> list[Any] | None:
+    """A classifier's classes as JSON has them, in its order."""
+    own = getattr(model, "classes_", None)
+    if own is None:
+        return None
+    each = [value.item() if hasattr(value, "item") else value for value in own]
+    return [value if isinstance(value, (bool, int, float, str)) else str(value) for value in each]
+
+
+def columns(model: Any) -> list[str] | None:
+    """The columns that a fitted model says it was fitted on, in its order."""
+    named = getattr(model, "feature_names_in_", None)
+    if named is None and kinds(model) & {"xgboost", "lightgbm"}:
+        named = getattr(model, "feature_names", None)
+        if named is None and hasattr(model, "feature_name"):
+            named = model.feature_name() if callable(model.feature_name) else model.feature_name
+    return None if named is None else [str(name) for name in named]
 
 
 def export(

@@ -2,43 +2,96 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any
 
+import numpy as np
+
+from ..errors import UsageError
 from . import package
 
 #: The output of a classifier of two classes: the second one's probability.
 SCORE = "score"
 #: All classes' probabilities.
 PROBABILITIES = "probabilities"
+#: Of a classifier without probabilities: what it decides by, of two classes the second one's.
+DECISION = "decision"
+#: The class, or the cluster.
+LABEL = "label"
 #: Operator set of what is added, where the file has none.
 OPSET = 15
 
 
-def score_of_two(model: Any, classes: Sequence[Any]) -> list[str]:
+def names(model: Any) -> list[str]:
+    """The outputs of a file, in its order."""
+    return [str(output.name) for output in model.graph.output]
+
+
+def score_of_two(model: Any, classes: int) -> list[str]:
     """Adds a `score` to a classifier of two classes, and says what is proven of a classifier.
 
     Returns:
         The outputs to prove: the score, or all probabilities if there are more classes.
     """
-    onnx = package("onnx", "exporting a classifier")
-    numpy_helper, helper = onnx.numpy_helper, onnx.helper
-    graph = model.graph
-    names = [output.name for output in graph.output]
-    probabilities = PROBABILITIES if PROBABILITIES in names else names[-1]
-    if len(classes) != 2:
+    own = names(model)
+    probabilities = PROBABILITIES if PROBABILITIES in own else own[-1]
+    if classes != 2:
         return [probabilities]
-    import numpy as np
+    return [_column(model, probabilities, 1, SCORE)]
 
+
+def decision(model: Any, classes: int, second: int | None) -> list[str]:
+    """Adds a `decision` to a classifier that has no probabilities.
+
+    Args:
+        second: the column of the second of two classes; None if there is one column only.
+    """
+    scores = names(model)[-1]
+    if classes == 2 and second is not None:
+        return [_column(model, scores, second, DECISION)]
+    onnx = package("onnx", "exporting a classifier")
+    _import_operators(model, onnx)
+    model.graph.node.append(
+        onnx.helper.make_node("Identity", [scores], [DECISION], name=DECISION)
+    )
+    _add_output(model, onnx, DECISION, 1 if classes == 2 else classes)
+    return [DECISION]
+
+
+def _column(model: Any, source: str, column: int, name: str) -> str:
+    """Adds an output that is a column of another one."""
+    onnx = package("onnx", "exporting a classifier")
+    _import_operators(model, onnx)
+    index = f"{name}_column"
+    model.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.array([column], dtype=np.int64), index)
+    )
+    model.graph.node.append(
+        onnx.helper.make_node("Gather", [source, index], [name], name=name, axis=1)
+    )
+    _add_output(model, onnx, name, 1)
+    return name
+
+
+def _import_operators(model: Any, onnx: Any) -> None:
+    # A file of trees alone imports their operators only.
     if not any(own.domain in ("", "ai.onnx") for own in model.opset_import):
-        # A file of trees alone imports their operators only.
-        model.opset_import.append(helper.make_opsetid("", OPSET))
-    graph.initializer.append(
-        numpy_helper.from_array(np.array([1], dtype=np.int64), "second_class")
-    )
-    graph.node.append(
-        helper.make_node("Gather", [probabilities, "second_class"], [SCORE], name=SCORE, axis=1)
-    )
-    graph.output.append(
-        helper.make_tensor_value_info(SCORE, onnx.TensorProto.FLOAT, [None, 1])
-    )
-    return [SCORE]
+        model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
+
+
+def _add_output(model: Any, onnx: Any, name: str, size: int) -> None:
+    kind = onnx.TensorProto.FLOAT
+    model.graph.output.append(onnx.helper.make_tensor_value_info(name, kind, [None, size]))
+
+
+def check_outputs(wanted: list[str], own: list[str], kind: str) -> None:
+    """Outputs that are asked for are there.
+
+    Raises:
+        UsageError: names those that are.
+    """
+    for name in wanted:
+        if name not in own:
+            raise UsageError(
+                f"outputs names {name!r}, which the {kind} has not; there are "
+                + ", ".join(repr(each) for each in own)
+            )

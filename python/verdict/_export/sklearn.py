@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Iterator, Sequence
 
-from .._data import check_columns, listed
-from ..errors import ModelError
-from . import Exported, graphs, kinds, package, reference, words
+import numpy as np
+
+from .._data import check_columns, parsed
+from ..errors import InputError, ModelError, UsageError, VerdictWarning
+from . import Exported, classes_of, graphs, kinds, package, words
+from .compare import Reference
 
 INSTALL = "skl2onnx"
 #: Operator sets, as the reader's own examples have them.
@@ -23,6 +27,9 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
     steps = list(walk(model))
     _register(steps)
     _check_steps(steps)
+    _check_labels(steps)
+    if table is None:
+        _check_numbers(steps)
     types = package("skl2onnx.common.data_types", "exporting a pipeline", INSTALL)
     strings = [name for name, values in (table or {}).items() if values.dtype == object]
     by_name = any(type(step).__name__ == "ColumnTransformer" for _, step in steps)
@@ -37,26 +44,138 @@ def export(model: Any, table: dict[str, Any] | None, outputs: Sequence[str] | No
         initial = [
             (name, (string if name in strings else number)([None, 1])) for name in columns or []
         ]
-    classifier = hasattr(model, "classes_") and hasattr(model, "predict_proba")
-    options = {id(model): {"zipmap": False}} if hasattr(model, "classes_") else None
     try:
-        converted = skl2onnx.convert_sklearn(
-            model, "model", initial, target_opset=OPSET, options=options
+        converted, raw = _converted(skl2onnx, model, initial)
+    except ModelError as error:
+        if not strings or "at most 1 input" not in error.message:
+            raise
+        values = (table or {})[strings[0]]
+        row = int(np.flatnonzero(values != None)[0])  # noqa: E711 - of each element
+        raise InputError(
+            f"column {strings[0]!r}, row {row} is {values[row]!r}: the model takes numbers there",
+            parsed(strings[0], values)
+            or "encode it within the pipeline, with a OneHotEncoder for example",
+        ) from None
+    default = _default(converted, model, raw)
+    if outputs is not None:
+        graphs.check_outputs(list(outputs), graphs.names(converted), type(model).__name__)
+    elif default == [graphs.LABEL]:
+        warnings.warn(
+            f"of the {type(model).__name__} its label is proven: it says neither probabilities nor "
+            "what it decides by",
+            VerdictWarning,
+            stacklevel=6,
         )
-    except Exception as error:
-        kind = type(model).__name__
-        raise ModelError(f"skl2onnx cannot export the {kind}: {words(error)}") from error
-    proven = None if outputs is None else list(outputs)
-    if classifier and (proven is None or graphs.SCORE in proven):
-        named = graphs.score_of_two(converted, model.classes_)
-        proven = named if proven is None else proven
     return Exported(
         converted.SerializeToString(),
         columns=columns,
         matrix=matrix,
-        outputs=proven,
-        reference=reference(model, proven),
+        outputs=default if outputs is None else list(outputs),
+        classes=classes_of(model),
+        fitted=True,
+        reference=reference(model),
     )
+
+
+def _converted(skl2onnx: Any, model: Any, initial: list[Any]) -> tuple[Any, bool]:
+    """The file of a model, and whether it has raw scores: a classifier without probabilities gives what
+    it decides by, which not every converter is told in the same way."""
+    flat: dict[int, dict[str, Any]] = {}
+    tries: list[dict[int, dict[str, Any]] | None] = [None]
+    if hasattr(model, "classes_"):
+        flat = {id(model): {"zipmap": False}}
+        tries = [flat]
+        if not hasattr(model, "predict_proba"):
+            last = final(model)
+            raw = {**flat, id(last): {**flat.get(id(last), {}), "raw_scores": True}}
+            tries = [raw, {id(last): {"raw_scores": True}}, flat, None]
+    first: Exception | None = None
+    for options in tries:
+        try:
+            converted = skl2onnx.convert_sklearn(
+                model, "model", initial, target_opset=OPSET, options=options
+            )
+            return converted, any("raw_scores" in own for own in (options or {}).values())
+        except Exception as error:
+            if "Option '" not in str(error) or first is None:
+                first = error
+            if "Option '" not in str(error):
+                break
+    kind = type(model).__name__
+    raise ModelError(f"skl2onnx cannot export the {kind}: {words(first or Exception())}") from first
+
+
+def _default(converted: Any, model: Any, raw: bool) -> list[str]:
+    """The outputs that are proven unless others are asked for: the first is the score on chain, which
+    is a class only where there is nothing else."""
+    classes = getattr(model, "classes_", None)
+    if classes is not None and hasattr(model, "predict_proba"):
+        return graphs.score_of_two(converted, len(classes))
+    if classes is not None and hasattr(model, "decision_function"):
+        # Raw scores of two classes are a column for each, whatever the file says.
+        two = raw or _width(converted) != 1
+        return graphs.decision(converted, len(classes), 1 if two else None)
+    named = graphs.names(converted)
+    if classes is None and len(named) > 1:
+        return [name for name in named if name != graphs.LABEL]
+    return named[:1]
+
+
+def _width(converted: Any) -> int:
+    """The numbers of a file's last output for an inference; 0 if it does not say."""
+    dims = converted.graph.output[-1].type.tensor_type.shape.dim
+    return int(dims[-1].dim_value) if len(dims) else 0
+
+
+def final(model: Any) -> Any:
+    """The estimator that has the last word: of a pipeline its last step, of a search the best."""
+    while True:
+        inner = getattr(model, "best_estimator_", None)
+        if inner is None and hasattr(model, "steps"):
+            inner = model.steps[-1][1]
+        if inner is None or isinstance(inner, str):
+            return model
+        model = inner
+
+
+def reference(model: Any) -> Reference:
+    """What an estimator says, by the names that its outputs have in the file."""
+
+    def said(rows: Any, name: str, first: bool) -> Any:
+        if name in (graphs.SCORE, graphs.PROBABILITIES) and hasattr(model, "predict_proba"):
+            found = np.asarray(model.predict_proba(rows))
+            return found[:, 1:] if name == graphs.SCORE else found
+        if name == graphs.DECISION and hasattr(model, "decision_function"):
+            return model.decision_function(rows)
+        if name == graphs.LABEL and hasattr(model, "predict"):
+            found = np.asarray(model.predict(rows))
+            return found if found.dtype.kind in "biuf" else None
+        if name == "scores" and hasattr(model, "decision_function"):
+            return model.decision_function(rows)
+        if name == "scores" and hasattr(model, "transform"):
+            return model.transform(rows)
+        if first and not hasattr(model, "classes_"):
+            if hasattr(model, "predict"):
+                return model.predict(rows)
+            found = model.transform(rows)
+            return found.toarray() if hasattr(found, "toarray") else np.asarray(found)
+        return None
+
+    def of(rows: Any, names: Sequence[str]) -> dict[str, Any]:
+        rows = _given(model, rows)
+        each = {name: said(rows, name, at == 0) for at, name in enumerate(names)}
+        return {name: value for name, value in each.items() if value is not None}
+
+    return of
+
+
+def _given(model: Any, rows: Any) -> Any:
+    """Rows as an estimator takes them: a frame if it was fitted on one, or there are strings."""
+    if isinstance(rows, dict):
+        return np.stack(list(rows.values()), axis=1)
+    named = hasattr(model, "feature_names_in_") or type(model).__module__.startswith("lightgbm")
+    strings = hasattr(rows, "dtypes") and any(dtype.kind not in "biuf" for dtype in rows.dtypes)
+    return rows if named or strings else np.asarray(rows, dtype=np.float64)
 
 
 def columns_of(own: list[str] | None, table: dict[str, Any] | None) -> list[str] | None:
@@ -64,7 +183,7 @@ def columns_of(own: list[str] | None, table: dict[str, Any] | None) -> list[str]
     if table is None:
         return own
     if own is not None:
-        check_columns(list(table), own, ordered=True)
+        check_columns(list(table), own, ordered=True, whose="the model", called="data")
     return list(table)
 
 
@@ -111,6 +230,46 @@ def _called(name: str, step: Any) -> str:
     return f"step {name!r} ({kind})" if name else f"the {kind}"
 
 
+def _check_labels(steps: list[tuple[str, Any]]) -> None:
+    """No classifier is of several labels: their probabilities are not those of classes.
+
+    Raises:
+        ModelError: names the step that is.
+    """
+    for name, step in steps:
+        classes = getattr(step, "classes_", None)
+        if classes is None:
+            continue
+        binarizer = getattr(step, "_label_binarizer", None)
+        several = (
+            isinstance(classes, list)
+            or bool(getattr(step, "multilabel_", False))
+            or str(getattr(binarizer, "y_type_", "")).startswith("multilabel")
+            or type(step).__name__ in ("MultiOutputClassifier", "ClassifierChain")
+        )
+        if several:
+            raise ModelError(
+                f"{_called(name, step)} is of several labels, which are not exported",
+                "fit a classifier for each label, and set each up",
+            )
+
+
+def _check_numbers(steps: list[tuple[str, Any]]) -> None:
+    """Without data nothing says which columns are strings.
+
+    Raises:
+        UsageError: a step was fitted on strings.
+    """
+    for name, step in steps:
+        for values in getattr(step, "categories_", None) or []:
+            if getattr(values, "dtype", np.dtype(float)).kind in "OUS":
+                raise UsageError(
+                    f"{_called(name, step)} was fitted on strings: which columns they are is not "
+                    "known without data",
+                    "give data, a few rows with the columns that it was fitted on",
+                )
+
+
 def _check_steps(steps: list[tuple[str, Any]]) -> None:
     """Every step has a converter.
 
@@ -122,6 +281,11 @@ def _check_steps(steps: list[tuple[str, Any]]) -> None:
     for name, step in steps:
         kind = type(step)
         structural = hasattr(step, "steps") or hasattr(step, "transformer_list")
+        if kind.__name__.startswith("HistGradientBoosting"):
+            raise ModelError(
+                f"{_called(name, step)} is not exported: its converter does not write its trees",
+                "use GradientBoosting, a random forest, or LightGBM, whose trees are like these",
+            )
         if structural or kind.__name__ == "ColumnTransformer" or kind in known:
             continue
         if kind.__name__ == "FunctionTransformer" and getattr(step, "func", None) is None:
@@ -135,6 +299,8 @@ def _check_steps(steps: list[tuple[str, Any]]) -> None:
 
 def _register(steps: list[tuple[str, Any]]) -> None:
     """Makes onnxmltools' converters known for boosted trees within a pipeline."""
+    from . import boosting
+
     for name, step in steps:
         kind = type(step)
         library = next(iter(kinds(step) & {"xgboost", "lightgbm"}), None)
@@ -142,6 +308,7 @@ def _register(steps: list[tuple[str, Any]]) -> None:
             continue
         classifier = hasattr(step, "classes_")
         needed = f"exporting {_called(name, step)}"
+        boosting.check(step, _called(name, step))
         package("onnxmltools", needed, "onnxmltools skl2onnx")
         skl2onnx = package("skl2onnx", needed)
         shapes = package("skl2onnx.common.shape_calculator", needed)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
+
+import numpy as np
 
 from ..errors import ModelError, UsageError
 from . import Exported, package, words
@@ -31,22 +33,32 @@ def export(module: Any, example_inputs: Any) -> Exported:
     finally:
         module.train(training)
 
-    def reference(rows: Any) -> Any:
-        if several and len(arguments) > 1:
-            return None
-        like = arguments[0]
+    def reference(rows: Any, names: Sequence[str]) -> list[Any]:
+        tables = _tensors(rows)
         module.eval()
+        each = []
         try:
             with torch.no_grad():
-                each = [
-                    module(torch.as_tensor(row, dtype=like.dtype).reshape(like.shape))
-                    for row in rows
-                ]
+                for row in zip(*tables):
+                    given = [
+                        torch.as_tensor(np.asarray(values)).to(like.dtype).reshape(like.shape)
+                        for values, like in zip(row, arguments)
+                    ]
+                    said = module(*given)
+                    said = said if isinstance(said, (tuple, list)) else [said]
+                    each.append([own.reshape(-1).tolist() for own in said])
         finally:
             module.train(training)
-        return [own.reshape(-1).tolist() if hasattr(own, "reshape") else None for own in each]
+        return [np.array(own) for own in zip(*each)]
 
-    return Exported(content, reference=reference)
+    return Exported(content, fitted=True, reference=reference)
+
+
+def _tensors(rows: Any) -> list[Any]:
+    """Rows by the module's arguments."""
+    if isinstance(rows, dict):
+        return list(rows.values())
+    return [rows.to_numpy() if hasattr(rows, "to_numpy") else rows]
 
 
 def _run(torch: Any, module: Any, arguments: tuple[Any, ...]) -> bytes:

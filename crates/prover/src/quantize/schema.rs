@@ -114,6 +114,23 @@ pub enum SchemaError {
         /// Upper end.
         hi: f64,
     },
+    /// A range of more decimals than a circuit tells apart.
+    #[error(
+        "the range of input {index} is [{lo}, {hi}]: that is more values of {decimals} decimals than \
+         the {largest} that a circuit tells apart; declare fewer decimals, or none, or narrow it"
+    )]
+    Wide {
+        /// Index of the input.
+        index: usize,
+        /// Lower end.
+        lo: f64,
+        /// Upper end.
+        hi: f64,
+        /// Decimals of its values.
+        decimals: u32,
+        /// How many values there may be.
+        largest: f64,
+    },
     /// Infinite, or NaN where none may be missing.
     #[error("{element} is {value}, which is not a finite number")]
     NotFinite {
@@ -274,7 +291,8 @@ impl InputSchema {
             if let Some(grid) = schema.grid(index)
                 && grid.nearest(hi) - grid.nearest(lo) + grid.before() as f64 > schema.largest()
             {
-                return Err(SchemaError::Range { index, lo, hi });
+                let (decimals, largest) = (grid.decimals, schema.largest());
+                return Err(SchemaError::Wide { index, lo, hi, decimals, largest });
             }
         }
         Ok(schema)

@@ -22,9 +22,10 @@ use verdict_prover::{
 };
 
 use super::{
-    DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST, MAX_DEPLOYMENT_BYTES,
-    Manifest, ModelInfo, PORTABLE_KEY, PRIVATE, PUBLIC, PrivatePart, PublicSetup, SetupError,
-    Source, SrsInfo, VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo, Weights, hidden, part,
+    COLUMNS, DEPLOYMENT, DEVELOPMENT_SRS, FORMAT_VERSION, KEY_PAYLOAD, MANIFEST,
+    MAX_DEPLOYMENT_BYTES, Manifest, ModelInfo, PORTABLE_KEY, PRIVATE, PUBLIC, PrivatePart,
+    PublicSetup, SetupError, Source, SrsInfo, VERIFIER_SOURCE, VERIFYING_KEY, VerifierInfo,
+    Weights, hidden, part,
 };
 use crate::{
     error::Error,
@@ -235,6 +236,7 @@ impl Writing<'_> {
         } else {
             files::remove(&srs_file).map_err(SetupError::from)?;
         }
+        files::remove(&private.join(COLUMNS)).map_err(SetupError::from)?;
         PrivatePart::write(&private, setup_id, self.keys, self.model.cloned())?;
         let payload = hex::encode(payload);
         let hashes = &mut manifest.files;

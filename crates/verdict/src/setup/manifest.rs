@@ -260,6 +260,28 @@ impl Manifest {
         (self.input.encode(&values).ok()? == integers).then_some(values)
     }
 
+    /// The inputs that a proof of an inference states in these words, each with the number of its
+    /// element; `None` if no inputs have such words, or inputs are private or committed.
+    pub fn stated_inputs(&self, words: &[B256]) -> Option<Vec<(usize, f64)>> {
+        if self.shape.committed() || !self.shape.public_inputs {
+            return None;
+        }
+        let words: Option<Vec<Fr>> = words
+            .iter()
+            .map(|word| Fr::from_repr(U256::from_be_bytes(word.0).to_le_bytes()).into())
+            .collect();
+        let count = self.input.ranges.len();
+        let stated = self.input.stated(&(0..count).collect::<Vec<_>>());
+        let public = circuit::PublicValues::new(&self.shape, stated.len(), self.output.count);
+        let integers = public.unpack(&words?)?;
+        let mut all = vec![0; count];
+        for (index, integer) in stated.iter().zip(integers) {
+            *all.get_mut(*index)? = integer;
+        }
+        let values = self.input.decode(&all);
+        stated.into_iter().map(|index| Some((index, *values.get(index)?))).collect()
+    }
+
     /// Names what public input words mean: the inputs, their ranges and decimals, and how they
     /// are packed, or hashed. Every model with this schema can be run on inputs that were attested once.
     pub fn schema_id(&self) -> B256 {

@@ -11,6 +11,7 @@
 //! | `private/circuit.bin` | the integer graph |
 //! | `private/blinding.bin` | what hides the graph in the verifying key, if it is hidden |
 //! | `private/srs.bin` | the development SRS, if the setup uses one |
+//! | `private/columns.json` | the columns that the Python package fills inputs with, if it made the setup |
 //!
 //! The public part is all that verifying, deploying and submitting take, and may be given
 //! to anyone; the private part holds the model and is its owner's alone (mode 0600). The
@@ -75,6 +76,8 @@ pub const DEPLOYMENT: &str = "deployment.json";
 pub const GRAPH: &str = "circuit.bin";
 /// Name of what hides the graph in the verifying key.
 pub const BLINDING: &str = "blinding.bin";
+/// Name of the Python package's columns. A setup that is written removes those of an earlier one.
+pub const COLUMNS: &str = "columns.json";
 /// Name of a development SRS.
 pub const DEVELOPMENT_SRS: &str = "srs.bin";
 
