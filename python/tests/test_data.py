@@ -161,3 +161,60 @@ def test_the_data_of_a_setup_have_the_models_columns(
         make(fitted, frame(), missing=["wage"])
     with pytest.raises(verdict.UsageError, match="ranges are not known"):
         make(fitted)
+
+
+def test_what_does_not_fit_at_setup_is_named_with_what_to_do(
+    fitted: LogisticRegression, make: Callable[..., verdict.Setup]
+) -> None:
+    x = frame()
+    with pytest.raises(verdict.InputError, match="column 'age', row 0 is '.*': the model takes") as text:
+        make(fitted, x.astype(str))
+    assert text.value.hint and "x['age'].astype(float)" in text.value.hint
+    with pytest.raises(verdict.InputError, match="column 'age', row 0 is 'old'") as word:
+        make(fitted, x.assign(age="old"))
+    assert word.value.hint and "OneHotEncoder" in word.value.hint
+    with pytest.raises(verdict.InputError, match="column 0 is 'income', the model takes") as order:
+        make(fitted, x[["income", "age", "ratio", "debt", "member"]])
+    assert order.value.hint == "reorder them: data[['age', 'income', 'ratio', 'debt', 'member']]"
+    with pytest.raises(verdict.InputError, match="the data have no rows: column 'age' is empty"):
+        make(fitted, x.head(0))
+    with pytest.raises(verdict.InputError, match="column 'ratio' may be missing, but node"):
+        make(fitted, x, missing=["ratio"])
+    # A dict has no order.
+    setup = make(fitted, {name: x[name] for name in reversed(list(x.columns))})
+    assert setup.columns == list(x.columns)
+
+
+def test_all_that_may_be_missing_is_of_numbers(make: Callable[..., verdict.Setup]) -> None:
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    x = pd.DataFrame({"job": ["cook", "nurse"] * 20, "v": np.arange(40.0)})
+    x.loc[::7, "v"] = np.nan
+    columns = make_column_transformer((OneHotEncoder(), ["job"]), (SimpleImputer(), ["v"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(x, x["v"] > 20)
+    setup = make(model, x, missing=True)
+    assert setup.ranges["v"].missing and not setup.ranges["job"].missing
+    np.testing.assert_allclose(
+        setup.prove(x.head(1)).output, model.predict_proba(x.head(1))[:, 1:], atol=1e-2
+    )
+
+
+def test_a_table_of_ranges_shows_that_others_are_taken(make: Callable[..., verdict.Setup]) -> None:
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    x = pd.DataFrame({"job": ["cook", "nurse"] * 20, "v": np.arange(40)})
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["job"]), remainder="passthrough"
+    )
+    model = make_pipeline(columns, LogisticRegression()).fit(x, x["v"] > 20)
+    seen = x.assign(job=x["job"].where(x["v"] > 0, "smith"))
+    setup = make(model, seen, public_inputs=True)
+    assert setup.ranges["job"].other and "others" in repr(setup.ranges)
+    proof = setup.prove(x.tail(1))
+    assert proof.inputs is not None and proof.inputs["job"][0] == "nurse"
+    assert setup.prove(x.tail(1).assign(job="king")).inputs["job"][0] is None  # type: ignore[index]

@@ -34,7 +34,7 @@ def export(module: Any, example_inputs: Any) -> Exported:
         module.train(training)
 
     def reference(rows: Any, names: Sequence[str]) -> list[Any]:
-        tables = _tensors(rows)
+        tables = _tensors(rows, len(arguments))
         module.eval()
         each = []
         try:
@@ -54,10 +54,13 @@ def export(module: Any, example_inputs: Any) -> Exported:
     return Exported(content, fitted=True, reference=reference)
 
 
-def _tensors(rows: Any) -> list[Any]:
-    """Rows by the module's arguments."""
+def _tensors(rows: Any, arguments: int) -> list[Any]:
+    """Rows by the module's arguments: a frame's columns are one, or each is one."""
     if isinstance(rows, dict):
-        return list(rows.values())
+        each = list(rows.values())
+        return each if arguments > 1 else [np.stack(each, axis=1)] if len(each) > 1 else each
+    if arguments > 1 and hasattr(rows, "columns"):
+        return [rows[name].to_numpy() for name in rows.columns]
     return [rows.to_numpy() if hasattr(rows, "to_numpy") else rows]
 
 
