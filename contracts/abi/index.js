@@ -17,6 +17,7 @@ export const classifierMarketAbi = [
   {"type":"event","name":"Bet","inputs":[{"name":"better","type":"address","indexed":true,"internalType":"address"},{"name":"yes","type":"bool","indexed":false,"internalType":"bool"},{"name":"amount","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},
   {"type":"event","name":"Paid","inputs":[{"name":"better","type":"address","indexed":true,"internalType":"address"},{"name":"amount","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},
   {"type":"event","name":"Resolved","inputs":[{"name":"outcome","type":"uint8","indexed":false,"internalType":"enum ClassifierMarket.Outcome"},{"name":"score","type":"int256","indexed":false,"internalType":"int256"}],"anonymous":false},
+  {"type":"error","name":"DelegatedAccount","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"NoRecordYet","inputs":[{"name":"updatedAt","type":"uint256","internalType":"uint256"},{"name":"closes","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"NotOneOutput","inputs":[{"name":"modelId","type":"uint256","internalType":"uint256"},{"name":"outputs","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"NothingDue","inputs":[{"name":"better","type":"address","internalType":"address"}]},
@@ -35,6 +36,7 @@ export const creditLineAbi = [
   {"type":"function","name":"one","inputs":[],"outputs":[{"name":"","type":"int256","internalType":"int256"}],"stateMutability":"view"},
   {"type":"function","name":"oracle","inputs":[],"outputs":[{"name":"","type":"address","internalType":"contract IInferenceOracle"}],"stateMutability":"view"},
   {"type":"error","name":"BorrowerDeclined","inputs":[{"name":"borrower","type":"address","internalType":"address"},{"name":"score","type":"int256","internalType":"int256"}]},
+  {"type":"error","name":"DelegatedAccount","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"NotOneOutput","inputs":[{"name":"modelId","type":"uint256","internalType":"uint256"},{"name":"outputs","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"ScoreOutOfScale","inputs":[{"name":"score","type":"int256","internalType":"int256"}]},
   {"type":"error","name":"WrongScoreDirection","inputs":[{"name":"modelId","type":"uint256","internalType":"uint256"},{"name":"direction","type":"uint8","internalType":"enum IModelRegistry.ScoreDirection"}]}
@@ -56,6 +58,8 @@ export const fraudGateAbi = [
   {"type":"event","name":"Passed","inputs":[{"name":"from","type":"address","indexed":true,"internalType":"address"},{"name":"to","type":"address","indexed":true,"internalType":"address"},{"name":"amount","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},
   {"type":"event","name":"Settled","inputs":[{"name":"id","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"receiver","type":"address","indexed":true,"internalType":"address"},{"name":"amount","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},
   {"type":"event","name":"TransferHeld","inputs":[{"name":"id","type":"uint256","indexed":true,"internalType":"uint256"},{"name":"from","type":"address","indexed":true,"internalType":"address"},{"name":"to","type":"address","indexed":true,"internalType":"address"},{"name":"amount","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},
+  {"type":"error","name":"DelegatedAccount","inputs":[{"name":"account","type":"address","internalType":"address"}]},
+  {"type":"error","name":"NoRecipient","inputs":[{"name":"to","type":"address","internalType":"address"}]},
   {"type":"error","name":"NotOneOutput","inputs":[{"name":"modelId","type":"uint256","internalType":"uint256"},{"name":"outputs","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"NotTheReviewer","inputs":[{"name":"caller","type":"address","internalType":"address"}]},
   {"type":"error","name":"NotYetYours","inputs":[{"name":"id","type":"uint256","internalType":"uint256"},{"name":"until","type":"uint256","internalType":"uint256"}]},
@@ -244,7 +248,6 @@ export const iSignerRegistryAbi = [
   {"type":"error","name":"AttestationExpired","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"validUntil","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"AttestationIsRevoked","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"digest","type":"bytes32","internalType":"bytes32"}]},
   {"type":"error","name":"AttestationNotYetValid","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"issuedAt","type":"uint256","internalType":"uint256"}]},
-  {"type":"error","name":"AttestationOutdated","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"proposedAt","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"AttestationTooLong","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"most","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"InvalidAttestation","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"MalformedAttestations","inputs":[{"name":"at","type":"uint256","internalType":"uint256"}]},
@@ -252,6 +255,7 @@ export const iSignerRegistryAbi = [
   {"type":"error","name":"OwnershipCannotBeRenounced","inputs":[]},
   {"type":"error","name":"SignerAlreadyKnown","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"SignerNotCounting","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"SignerRemovedForGood","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"SignerUnknown","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"SignersOutOfOrder","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"TooManySigners","inputs":[{"name":"max","type":"uint256","internalType":"uint256"}]}
@@ -406,6 +410,22 @@ export const inputWordsAbi = [
   {"type":"error","name":"ValueOutOfRange","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"value","type":"int256","internalType":"int256"},{"name":"low","type":"int256","internalType":"int256"},{"name":"high","type":"int256","internalType":"int256"}]}
 ];
 
+export const insurancePremiumAbi = [
+  {"type":"constructor","inputs":[{"name":"oracle_","type":"address","internalType":"contract IInferenceOracle"},{"name":"modelId_","type":"uint256","internalType":"uint256"},{"name":"rates_","type":"uint256[]","internalType":"uint256[]"}],"stateMutability":"nonpayable"},
+  {"type":"function","name":"modelId","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"one","inputs":[],"outputs":[{"name":"","type":"int256","internalType":"int256"}],"stateMutability":"view"},
+  {"type":"function","name":"oracle","inputs":[],"outputs":[{"name":"","type":"address","internalType":"contract IInferenceOracle"}],"stateMutability":"view"},
+  {"type":"function","name":"outputs","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"premiumFor","inputs":[{"name":"holder","type":"address","internalType":"address"},{"name":"sum","type":"uint256","internalType":"uint256"},{"name":"probabilities","type":"int256[]","internalType":"int256[]"}],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"rates","inputs":[{"name":"","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
+  {"type":"error","name":"DelegatedAccount","inputs":[{"name":"account","type":"address","internalType":"address"}]},
+  {"type":"error","name":"OutputOutOfScale","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"value","type":"int256","internalType":"int256"}]},
+  {"type":"error","name":"OutputTooWide","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"value","type":"int256","internalType":"int256"}]},
+  {"type":"error","name":"OutputsNotProven","inputs":[{"name":"subject","type":"address","internalType":"address"},{"name":"modelId","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"TooFewOutputs","inputs":[{"name":"count","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"WrongOutputCount","inputs":[{"name":"expected","type":"uint256","internalType":"uint256"},{"name":"actual","type":"uint256","internalType":"uint256"}]}
+];
+
 export const lendingHistoryAbi = [
   {"type":"constructor","inputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"historyOf","inputs":[{"name":"borrower","type":"address","internalType":"address"}],"outputs":[{"name":"","type":"tuple","internalType":"struct LendingHistory.History","components":[{"name":"borrowed","type":"uint64","internalType":"uint64"},{"name":"repaid","type":"uint64","internalType":"uint64"},{"name":"defaulted","type":"uint64","internalType":"uint64"}]}],"stateMutability":"view"},
@@ -437,6 +457,23 @@ export const lendingHistorySourceAbi = [
   {"type":"error","name":"SignerUnknownAt","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"ValueCountMismatch","inputs":[{"name":"expected","type":"uint256","internalType":"uint256"},{"name":"given","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"ValueOutOfRange","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"value","type":"int256","internalType":"int256"},{"name":"low","type":"int256","internalType":"int256"},{"name":"high","type":"int256","internalType":"int256"}]}
+];
+
+export const modelQualityAbi = [
+  {"type":"function","name":"announce","inputs":[{"name":"verifier","type":"address","internalType":"contract IVerdictVerifier"},{"name":"key","type":"address","internalType":"address"},{"name":"keyHash","type":"bytes32","internalType":"bytes32"},{"name":"commitment","type":"uint256","internalType":"uint256"},{"name":"samples","type":"uint64","internalType":"uint64"},{"name":"groups","type":"bool","internalType":"bool"}],"outputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},
+  {"type":"function","name":"announcements","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"verifier","type":"address","internalType":"contract IVerdictVerifier"},{"name":"announced","type":"uint64","internalType":"uint64"},{"name":"groups","type":"bool","internalType":"bool"},{"name":"key","type":"address","internalType":"address"},{"name":"samples","type":"uint64","internalType":"uint64"},{"name":"keyHash","type":"bytes32","internalType":"bytes32"},{"name":"commitment","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"figuresOf","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"figures","type":"tuple","internalType":"struct ModelQuality.Figures","components":[{"name":"provenAt","type":"uint64","internalType":"uint64"},{"name":"samples","type":"uint64","internalType":"uint64"},{"name":"right","type":"uint64","internalType":"uint64"},{"name":"approved","type":"uint64[2]","internalType":"uint64[2]"},{"name":"members","type":"uint64[2]","internalType":"uint64[2]"}]}],"stateMutability":"view"},
+  {"type":"function","name":"isAccurate","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"least","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"","type":"bool","internalType":"bool"}],"stateMutability":"view"},
+  {"type":"function","name":"isEven","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"most","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"","type":"bool","internalType":"bool"}],"stateMutability":"view"},
+  {"type":"function","name":"prove","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"totals","type":"uint256[]","internalType":"uint256[]"},{"name":"proof","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"event","name":"QualityProven","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"right","type":"uint64","indexed":false,"internalType":"uint64"},{"name":"approved","type":"uint64[2]","indexed":false,"internalType":"uint64[2]"},{"name":"members","type":"uint64[2]","indexed":false,"internalType":"uint64[2]"}],"anonymous":false},
+  {"type":"event","name":"TestAnnounced","inputs":[{"name":"id","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"auditor","type":"address","indexed":true,"internalType":"address"},{"name":"keyHash","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"commitment","type":"uint256","indexed":false,"internalType":"uint256"},{"name":"samples","type":"uint64","indexed":false,"internalType":"uint64"}],"anonymous":false},
+  {"type":"error","name":"AnnouncedBefore","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},
+  {"type":"error","name":"NotATest","inputs":[]},
+  {"type":"error","name":"NotTheTotals","inputs":[]},
+  {"type":"error","name":"NothingProven","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},
+  {"type":"error","name":"ProofRefused","inputs":[]},
+  {"type":"error","name":"UnknownTest","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]}
 ];
 
 export const modelRegistryAbi = [
@@ -490,6 +527,7 @@ export const oracleTimelockAbi = [
   {"type":"function","name":"acceptOwnership","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"cancel","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"delay","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"encodingOf","inputs":[{"name":"call","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},
   {"type":"function","name":"execute","inputs":[{"name":"call","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"handoverAt","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"oracle","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
@@ -512,6 +550,8 @@ export const oracleTimelockAbi = [
   {"type":"error","name":"HandoverTooEarly","inputs":[{"name":"readyAt","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"HandoverTooLate","inputs":[{"name":"until","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"InvalidDelay","inputs":[{"name":"delay","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"NarrowedSince","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},
+  {"type":"error","name":"NotCanonical","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},
   {"type":"error","name":"NotDelayed","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},
   {"type":"error","name":"NotScheduled","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},
   {"type":"error","name":"OracleHasNoCode","inputs":[{"name":"oracle","type":"address","internalType":"address"}]},
@@ -520,6 +560,12 @@ export const oracleTimelockAbi = [
   {"type":"error","name":"OwnershipCannotBeRenounced","inputs":[]},
   {"type":"error","name":"TooEarly","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"readyAt","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"TooLate","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"until","type":"uint256","internalType":"uint256"}]}
+];
+
+export const outputWordsAbi = [
+  {"type":"error","name":"OutputTooWide","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"value","type":"int256","internalType":"int256"}]},
+  {"type":"error","name":"OutputsNotProven","inputs":[{"name":"subject","type":"address","internalType":"address"},{"name":"modelId","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"TooFewOutputs","inputs":[{"name":"count","type":"uint256","internalType":"uint256"}]}
 ];
 
 export const pairingSumAbi = [
@@ -541,14 +587,16 @@ export const proofCombinerAbi = [
 export const scoreFeedAbi = [
   {"type":"constructor","inputs":[{"name":"oracle_","type":"address","internalType":"contract IInferenceOracle"},{"name":"subject_","type":"address","internalType":"address"},{"name":"modelId_","type":"uint256","internalType":"uint256"}],"stateMutability":"nonpayable"},
   {"type":"function","name":"decimals","inputs":[],"outputs":[{"name":"","type":"uint8","internalType":"uint8"}],"stateMutability":"view"},
-  {"type":"function","name":"description","inputs":[],"outputs":[{"name":"","type":"string","internalType":"string"}],"stateMutability":"pure"},
+  {"type":"function","name":"description","inputs":[],"outputs":[{"name":"","type":"string","internalType":"string"}],"stateMutability":"view"},
   {"type":"function","name":"getRoundData","inputs":[{"name":"roundId","type":"uint80","internalType":"uint80"}],"outputs":[{"name":"","type":"uint80","internalType":"uint80"},{"name":"answer","type":"int256","internalType":"int256"},{"name":"startedAt","type":"uint256","internalType":"uint256"},{"name":"updatedAt","type":"uint256","internalType":"uint256"},{"name":"answeredInRound","type":"uint80","internalType":"uint80"}],"stateMutability":"view"},
   {"type":"function","name":"latestRoundData","inputs":[],"outputs":[{"name":"roundId","type":"uint80","internalType":"uint80"},{"name":"answer","type":"int256","internalType":"int256"},{"name":"startedAt","type":"uint256","internalType":"uint256"},{"name":"updatedAt","type":"uint256","internalType":"uint256"},{"name":"answeredInRound","type":"uint80","internalType":"uint80"}],"stateMutability":"view"},
   {"type":"function","name":"modelId","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"oracle","inputs":[],"outputs":[{"name":"","type":"address","internalType":"contract IInferenceOracle"}],"stateMutability":"view"},
   {"type":"function","name":"subject","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
   {"type":"function","name":"version","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
-  {"type":"error","name":"NoDataPresent","inputs":[{"name":"roundId","type":"uint80","internalType":"uint80"}]}
+  {"type":"error","name":"DelegatedAccount","inputs":[{"name":"account","type":"address","internalType":"address"}]},
+  {"type":"error","name":"NoDataPresent","inputs":[{"name":"roundId","type":"uint80","internalType":"uint80"}]},
+  {"type":"error","name":"StringsInsufficientHexLength","inputs":[{"name":"value","type":"uint256","internalType":"uint256"},{"name":"length","type":"uint256","internalType":"uint256"}]}
 ];
 
 export const scoreVotesAbi = [
@@ -559,13 +607,15 @@ export const scoreVotesAbi = [
   {"type":"function","name":"modelId","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"one","inputs":[],"outputs":[{"name":"","type":"int256","internalType":"int256"}],"stateMutability":"view"},
   {"type":"function","name":"oracle","inputs":[],"outputs":[{"name":"","type":"address","internalType":"contract IInferenceOracle"}],"stateMutability":"view"},
+  {"type":"function","name":"proposalOf","inputs":[{"name":"proposer","type":"address","internalType":"address"},{"name":"text","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"pure"},
   {"type":"function","name":"proposals","inputs":[{"name":"proposal","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"end","type":"uint64","internalType":"uint64"},{"name":"inFavour","type":"uint96","internalType":"uint96"},{"name":"against","type":"uint96","internalType":"uint96"}],"stateMutability":"view"},
-  {"type":"function","name":"propose","inputs":[{"name":"proposal","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"propose","inputs":[{"name":"text","type":"bytes32","internalType":"bytes32"}],"outputs":[{"name":"proposal","type":"bytes32","internalType":"bytes32"}],"stateMutability":"nonpayable"},
   {"type":"function","name":"vote","inputs":[{"name":"proposal","type":"bytes32","internalType":"bytes32"},{"name":"inFavour","type":"bool","internalType":"bool"}],"outputs":[],"stateMutability":"nonpayable"},
-  {"type":"event","name":"Proposed","inputs":[{"name":"proposal","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"end","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},
+  {"type":"event","name":"Proposed","inputs":[{"name":"proposal","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"proposer","type":"address","indexed":true,"internalType":"address"},{"name":"text","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"end","type":"uint256","indexed":false,"internalType":"uint256"}],"anonymous":false},
   {"type":"event","name":"Voted","inputs":[{"name":"proposal","type":"bytes32","indexed":true,"internalType":"bytes32"},{"name":"voter","type":"address","indexed":true,"internalType":"address"},{"name":"inFavour","type":"bool","indexed":false,"internalType":"bool"},{"name":"weight","type":"int256","indexed":false,"internalType":"int256"}],"anonymous":false},
   {"type":"error","name":"AlreadyProposed","inputs":[{"name":"proposal","type":"bytes32","internalType":"bytes32"}]},
   {"type":"error","name":"AlreadyVoted","inputs":[{"name":"proposal","type":"bytes32","internalType":"bytes32"},{"name":"voter","type":"address","internalType":"address"}]},
+  {"type":"error","name":"DelegatedAccount","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"NotOneOutput","inputs":[{"name":"modelId","type":"uint256","internalType":"uint256"},{"name":"outputs","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"NotOpen","inputs":[{"name":"proposal","type":"bytes32","internalType":"bytes32"}]},
   {"type":"error","name":"ScoreOutOfScale","inputs":[{"name":"score","type":"int256","internalType":"int256"}]},
@@ -605,7 +655,6 @@ export const signerRegistryAbi = [
   {"type":"error","name":"AttestationExpired","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"validUntil","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"AttestationIsRevoked","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"digest","type":"bytes32","internalType":"bytes32"}]},
   {"type":"error","name":"AttestationNotYetValid","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"issuedAt","type":"uint256","internalType":"uint256"}]},
-  {"type":"error","name":"AttestationOutdated","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"proposedAt","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"AttestationTooLong","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"most","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"InvalidAttestation","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"InvalidShortString","inputs":[]},
@@ -616,6 +665,7 @@ export const signerRegistryAbi = [
   {"type":"error","name":"OwnershipCannotBeRenounced","inputs":[]},
   {"type":"error","name":"SignerAlreadyKnown","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"SignerNotCounting","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
+  {"type":"error","name":"SignerRemovedForGood","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"SignerUnknown","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"SignersOutOfOrder","inputs":[{"name":"index","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"StringTooLong","inputs":[{"name":"str","type":"string","internalType":"string"}]},
@@ -652,7 +702,7 @@ export const verifierRouterAbi = [
   {"type":"function","name":"owner","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
   {"type":"function","name":"pendingOwner","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
   {"type":"function","name":"removeVerifier","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}],"outputs":[],"stateMutability":"nonpayable"},
-  {"type":"function","name":"renounceOwnership","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"renounceOwnership","inputs":[],"outputs":[],"stateMutability":"view"},
   {"type":"function","name":"transferOwnership","inputs":[{"name":"newOwner","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"verifierOf","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}],"outputs":[{"name":"verifier","type":"address","internalType":"address"}],"stateMutability":"view"},
   {"type":"function","name":"verify","inputs":[{"name":"key","type":"address","internalType":"address"},{"name":"keyHash","type":"bytes32","internalType":"bytes32"},{"name":"instances","type":"uint256[]","internalType":"uint256[]"},{"name":"proof","type":"bytes","internalType":"bytes"}],"outputs":[{"name":"","type":"bool","internalType":"bool"}],"stateMutability":"view"},
@@ -663,6 +713,7 @@ export const verifierRouterAbi = [
   {"type":"error","name":"NoVerifier","inputs":[{"name":"verifier","type":"address","internalType":"address"}]},
   {"type":"error","name":"OwnableInvalidOwner","inputs":[{"name":"owner","type":"address","internalType":"address"}]},
   {"type":"error","name":"OwnableUnauthorizedAccount","inputs":[{"name":"account","type":"address","internalType":"address"}]},
+  {"type":"error","name":"OwnershipCannotBeRenounced","inputs":[]},
   {"type":"error","name":"ProofTooShort","inputs":[{"name":"length","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"SelectorInUse","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},
   {"type":"error","name":"SelectorRemoved","inputs":[{"name":"selector","type":"bytes4","internalType":"bytes4"}]},
