@@ -106,7 +106,15 @@ impl Graph {
         let missing = values.iter().flatten().any(|value| value.is_nan());
         for node in &self.nodes {
             let operands: Vec<&[f64]> = node.inputs.iter().map(|id| &*values[id.0]).collect();
-            let result = evaluate(&node.op, &operands);
+            let result = match &node.op {
+                Op::Trees(trees) if trees.doubt.is_some() => {
+                    let inputs: Vec<&[f64]> = self.inputs.iter().map(|id| &*values[id.0]).collect();
+                    trees.run(
+                        &trees.features(&inputs, operands.first().copied().unwrap_or_default()),
+                    )
+                }
+                op => evaluate(op, &operands),
+            };
             let overflows = |v: &f64| v.is_infinite() || v.is_nan() && !missing;
             if let Some(index) = result.iter().position(overflows) {
                 return Err(RunError::Overflow { node: node.name.clone(), index });

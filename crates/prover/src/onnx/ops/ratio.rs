@@ -176,7 +176,7 @@ fn arguments(
         elements.push(Element::Input { input, index: *index });
     }
     let Some(function) = function else { return Ok(None) };
-    let (graph, _) = node.so_far();
+    let graph = node.so_far();
     let operand = |id: TensorId| {
         let shape = graph.tensors[id.0].dims.clone();
         Value::Signal(Signal { id, shape, dtype: DType::Float32 })

@@ -1,0 +1,117 @@
+use super::{
+    floats::{Floats, MAX_SPLIT},
+    steps::{Does, Step},
+};
+use crate::graph::{Curve, Test};
+
+fn random() -> impl FnMut() -> f64 {
+    let mut state = 1u32;
+    move || {
+        state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+        f64::from((state >> 8) as f32 / (1 << 23) as f32 - 1.0)
+    }
+}
+
+fn made(by: &[Step], x: f64) -> f64 {
+    by.iter().fold(x, |x, step| step.apply(x))
+}
+
+fn moved(by: &[Step], test: &Test, wide: bool) -> Option<Test> {
+    let mut set = Floats { wide: by.last().is_some_and(|step| step.wide) }.of_test(test);
+    for (at, step) in by.iter().enumerate().rev() {
+        let wide = at.checked_sub(1).map_or(wide, |before| by[before].wide);
+        set = Floats { wide }.before(step, &set, MAX_SPLIT * (test.constants().len() + 1))?;
+    }
+    Some(Floats { wide }.test(&set))
+}
+
+/// Every step, two of them in turn, every test, on numbers next to where it changes and others.
+#[test]
+fn a_test_before_steps_decides_as_one_behind_them() {
+    let mut random = random();
+    let single = |x: f64| f64::from(x as f32);
+    for wide in [false, true] {
+        for round in 0..2_000 {
+            let mut step = |which: usize| {
+                let (a, b) = (single(random()), single(random() * 3.0));
+                let does = match which {
+                    0 => Does::Add(a),
+                    1 => Does::From(a),
+                    2 => Does::Times(b),
+                    3 => Does::Over(b),
+                    4 => Does::Under(b),
+                    5 => Does::Scale { offset: a, scale: b, wide: false },
+                    6 => Does::Abs,
+                    7 => Does::Clip(a.min(b), a.max(b)),
+                    8 => Does::Leaky(b),
+                    9 => Does::Square,
+                    10 => Does::Cube,
+                    11 => Does::Replace(a, b),
+                    12 => Does::Root,
+                    13 => Does::Truncate,
+                    14 => Does::Round,
+                    15 => Does::Curve(Curve::Log),
+                    16 => Does::Impute(a),
+                    17 => Does::Floor,
+                    18 => Does::Ceil,
+                    _ => Does::Nothing,
+                };
+                Step { does, wide: wide && which % 3 == 0 }
+            };
+            let by = [step(round % 20), step(round / 20 % 20)];
+            assert!(by.iter().all(Step::is_sound));
+            let round_first = |x: f64| if wide { x } else { single(x) };
+            let x = round_first(random());
+            let t = made(&by, x);
+            if t.is_nan() {
+                continue;
+            }
+            let other = made(&by, round_first(random()));
+            let tests = [
+                Test::AtMost(t),
+                Test::Below(t),
+                Test::AtLeast(t),
+                Test::Above(t),
+                Test::Equal(t),
+                Test::NotEqual(t),
+                Test::Member(vec![t, 0.5, 7.0]),
+                Test::Within(vec![t.min(0.25), t.max(0.25)]),
+                Test::AtMost(other),
+            ];
+            let test = &tests[round / 3 % tests.len()];
+            if test.constants().iter().any(|t| t.is_nan()) {
+                continue;
+            }
+            let moved = moved(&by, test, wide).expect("it is in few pieces");
+            let ends = moved.constants().to_vec();
+            let (up, down): (fn(f64) -> f64, fn(f64) -> f64) = match wide {
+                true => (f64::next_up, f64::next_down),
+                false => {
+                    (|x| f64::from((x as f32).next_up()), |x| f64::from((x as f32).next_down()))
+                }
+            };
+            let near = ends.into_iter().filter(|end| end.is_finite()).flat_map(|end| {
+                let above = std::iter::successors(Some(end), |x| Some(up(*x))).take(4);
+                above.chain(std::iter::successors(Some(end), |x| Some(down(*x))).take(4))
+            });
+            let far = (0..30).map(|_| round_first(random() * 2.0));
+            for x in near.chain(far.collect::<Vec<_>>()).chain([x, 0.0]) {
+                let expected = test.holds(made(&by, x));
+                // Where a root is not defined, nothing holds.
+                if made(&by, x).is_nan() {
+                    continue;
+                }
+                assert_eq!(moved.holds(x), expected, "{x:e} {by:?} {test:?} {moved:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_falls_into_too_many_pieces_is_left() {
+    let by = vec![Step { does: Does::Abs, wide: false }; 4];
+    let members: Vec<f64> = (0..60).map(f64::from).collect();
+    assert_eq!(moved(&by, &Test::Member(members), false), None);
+    let few = moved(&by, &Test::Member(vec![1.0, 2.0]), false);
+    assert_eq!(few, Some(Test::Within(vec![-2.0, -2.0, -1.0, -1.0, 1.0, 1.0, 2.0, 2.0])));
+}
