@@ -51,12 +51,15 @@ impl Single {
 }
 
 impl TreeEnsemble {
+    /// The features as the file makes them, if these may be others.
+    pub(crate) fn single_features(&self, inputs: &[&[f64]]) -> Option<Vec<f64>> {
+        Some(self.doubt.as_ref()?.single.as_ref()?.run(inputs))
+    }
+
     /// The features that the file compares, for the elements of the graph's inputs and the
     /// features that are computed without rounding.
     pub(crate) fn features(&self, inputs: &[&[f64]], x: &[f64]) -> Vec<f64> {
-        let single = self.doubt.as_ref().and_then(|doubt| doubt.single.as_ref());
-        let Some(single) = single else { return x.to_vec() };
-        let own = single.run(inputs);
+        let Some(own) = self.single_features(inputs) else { return x.to_vec() };
         // What float32 does not hold is left as it is.
         let known = |(own, x): (&f64, &f64)| if own.is_finite() { *own } else { *x };
         match own.len() == x.len() {

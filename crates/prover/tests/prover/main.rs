@@ -14,4 +14,5 @@ mod onnx_windows;
 mod proofs;
 mod protobuf;
 mod srs;
+mod steps;
 mod trees;

@@ -256,8 +256,13 @@ fn positions(
 }
 
 fn numbers(tensor: &Tensor) -> Option<Vec<f64>> {
+    // Constants that were computed from others are rounded as these are in the file.
+    let round = |x: &f64| match tensor.dtype {
+        DType::Float32 => f64::from(*x as f32),
+        _ => *x,
+    };
     (tensor.data.len() <= MAX_CONSTANT).then(|| match &tensor.data {
-        Data::Float(values) => values.clone(),
+        Data::Float(values) => values.iter().map(round).collect(),
         Data::Int(values) => values.iter().map(|value| *value as f64).collect(),
     })
 }
