@@ -38,7 +38,7 @@ RNG = np.random.default_rng(14)
 ML = {"domain": "ai.onnx.ml"}
 TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
 # What is made of several features: trees compare what float32 makes of it.
-SEVERAL = {"several_polynomial", "several_sum", "several_softmax"}
+SEVERAL = {"several_add", "several_polynomial", "several_sum", "several_softmax"}
 
 update_registered_converter(xgboost.XGBClassifier, "StepXGBClassifier", calculate_linear_classifier_output_shapes,
                             convert_xgboost, options={"nocl": [True, False], "zipmap": [True, False, "columns"]})
@@ -67,7 +67,7 @@ def built(nodes, outputs, constants, elements, opset):
                                                                  helper.make_opsetid("ai.onnx.ml", 3)])
 
 
-def behind(nodes, constants=(), elements=TensorProto.FLOAT, modes=MODES, opset=17, gaps=False):
+def behind(nodes, constants=(), elements=TensorProto.FLOAT, modes=MODES, opset=17, gaps=False, depth=4):
     """Trees that compare z, which `nodes` make of x, and the points of x that thresholds were made of."""
     prefix = session(built(nodes, [("z", TensorProto.FLOAT)], constants, elements, opset))
     dtype = TYPES[prefix.get_inputs()[0].type]
@@ -88,7 +88,7 @@ def behind(nodes, constants=(), elements=TensorProto.FLOAT, modes=MODES, opset=1
         value = between if RNG.random() < 0.25 else z[feature]
         return (feature, str(RNG.choice(modes)), float(value), tree(depth - 1), tree(depth - 1))
 
-    listed = attributes([tree(4) for _ in range(4)], "target")
+    listed = attributes([tree(depth) for _ in range(4)], "target")
     if gaps:
         listed["nodes_missing_value_tracks_true"] = [int(RNG.random() < 0.5) for _ in listed["nodes_modes"]]
     trees = helper.make_node("TreeEnsembleRegressor", ["z"], ["y"], name="trees", n_targets=1, **listed, **ML)
@@ -154,6 +154,9 @@ def by_hand():
     yield "binarizer", built([*compared, flat], [("y", TensorProto.FLOAT)], [a, b], TensorProto.FLOAT, 17), [row] * 9
     yield one("several_sum", op("MatMul", ["x", "m"], "z"), modes=MODES[:4],
               constants=[constant("m", RNG.uniform(-1, 1, (4, 3)))])
+    yield one("several_add", op("Gather", ["x", "first"], "f", axis=1), op("Gather", ["x", "last"], "l", axis=1),
+              op("Add", ["f", "l"], "z"), modes=MODES[:4], depth=2,
+              constants=[constant("first", [0, 2], np.int64), constant("last", [3, 0], np.int64)])
     yield one("several_softmax", op("Mul", ["x", "a"], "w"), op("ReduceMax", ["w"], "v", axes=[1], keepdims=1),
               op("Sub", ["w", "v"], "z"), modes=MODES[:4])
 

@@ -78,8 +78,12 @@ impl Floats {
         self.set(keys)
     }
 
-    /// The test that holds in a set.
+    /// The test that holds in a set. Of the two zeros, an input is the one that is not negative.
     pub(super) fn test(self, set: &Set) -> Test {
+        let below = self.value(self.key(-0.0) - 1);
+        let end = |to: f64| if to == 0.0 && to.is_sign_negative() { below } else { to };
+        let set: Set = set.iter().map(|[from, to]| [*from, end(*to)]).collect();
+        let set: Set = set.into_iter().filter(|[from, to]| from <= to).collect();
         match set[..] {
             [] => Test::Member(Vec::new()),
             [[f64::NEG_INFINITY, to]] if to < f64::INFINITY => Test::AtMost(to),

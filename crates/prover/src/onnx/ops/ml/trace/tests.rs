@@ -95,7 +95,10 @@ fn a_test_before_steps_decides_as_one_behind_them() {
                 above.chain(std::iter::successors(Some(end), |x| Some(down(*x))).take(4))
             });
             let far = (0..30).map(|_| round_first(random() * 2.0));
-            for x in near.chain(far.collect::<Vec<_>>()).chain([x, 0.0]) {
+            let near: Vec<f64> = near.collect();
+            for x in near.into_iter().chain(far).chain([x, 0.0]) {
+                // −0 is none of an input's values.
+                let x = x + 0.0;
                 let expected = test.holds(made(&by, x));
                 // Where a root is not defined, nothing holds.
                 if made(&by, x).is_nan() {
@@ -109,9 +112,13 @@ fn a_test_before_steps_decides_as_one_behind_them() {
 
 #[test]
 fn what_falls_into_too_many_pieces_is_left() {
-    let by = vec![Step { does: Does::Abs, wide: false }; 4];
-    let members: Vec<f64> = (0..60).map(f64::from).collect();
+    let step = |does| Step { does, wide: false };
+    let folds = [1e5, 1e4, 1e3, 100.0, 0.0].into_iter();
+    let by: Vec<Step> =
+        folds.flat_map(|by| [step(Does::Abs), step(Does::Add(-by))]).collect();
+    let members: Vec<f64> = (1..60).map(|t| f64::from(t) / 2.0).collect();
     assert_eq!(moved(&by, &Test::Member(members), false), None);
+    let by = vec![step(Does::Abs); 4];
     let few = moved(&by, &Test::Member(vec![1.0, 2.0]), false);
     assert_eq!(few, Some(Test::Within(vec![-2.0, -2.0, -1.0, -1.0, 1.0, 1.0, 2.0, 2.0])));
 }
