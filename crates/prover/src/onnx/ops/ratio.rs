@@ -49,7 +49,9 @@ pub(super) fn share(node: &mut Node<'_>, a: &Value, b: &Value) -> Result<Option<
             _ => return Ok(None),
         }
     }
-    let Some((z, function)) = arguments(node, &origins, (a.shape(), a.dtype()))? else { return Ok(None) };
+    let Some((z, function)) = arguments(node, &origins, (a.shape(), a.dtype()))? else {
+        return Ok(None);
+    };
     let logs = match function {
         Function::Curve(Curve::Exp) => z,
         // ln of a sigmoid is −ln(1 + exp(−z)).

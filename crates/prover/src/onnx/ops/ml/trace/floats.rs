@@ -6,17 +6,32 @@
 use super::steps::Step;
 use crate::graph::Test;
 
+/// The test of a number that holds where one does of what steps make of it, or would make if it
+/// were missing: `missing` says where that goes. `wide`: whether it is a float64. Nothing if that
+/// falls apart into too many intervals.
+pub(super) fn moved(by: &[Step], test: &Test, missing: bool, wide: bool) -> Option<Test> {
+    let most = MAX_SPLIT * (test.constants().len() + 1);
+    let mut set = Floats { wide: by.last().map_or(wide, |step| step.wide) }.of_test(test);
+    for (at, step) in by.iter().enumerate().rev() {
+        let wide = at.checked_sub(1).map_or(wide, |before| by[before].wide);
+        let made = by[at + 1..].iter().fold(f64::NAN, |x, step| step.apply(x));
+        let undefined = test.holds(made) || made.is_nan() && missing;
+        set = Floats { wide }.before(step, &set, undefined, most)?;
+    }
+    Some(Floats { wide }.test(&set))
+}
+
 /// How many times the constants of a test a set's intervals may be; what falls apart into more is
 /// left as it is.
-pub(super) const MAX_SPLIT: usize = 8;
+const MAX_SPLIT: usize = 8;
 
 /// Closed intervals, in order, that neither meet nor touch.
-pub(super) type Set = Vec<[f64; 2]>;
+type Set = Vec<[f64; 2]>;
 
 /// All floats of a type: float32, or float64 if it is wide.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Floats {
-    pub(super) wide: bool,
+struct Floats {
+    wide: bool,
 }
 
 impl Floats {
@@ -56,7 +71,7 @@ impl Floats {
     }
 
     /// Where a test holds.
-    pub(super) fn of_test(self, test: &Test) -> Set {
+    fn of_test(self, test: &Test) -> Set {
         let all = [f64::NEG_INFINITY, f64::INFINITY];
         let end = i128::from(self.key(f64::INFINITY));
         let start = i128::from(self.key(f64::NEG_INFINITY));
@@ -79,7 +94,7 @@ impl Floats {
     }
 
     /// The test that holds in a set. Of the two zeros, an input is the one that is not negative.
-    pub(super) fn test(self, set: &Set) -> Test {
+    fn test(self, set: &Set) -> Test {
         let below = self.value(self.key(-0.0) - 1);
         let end = |to: f64| if to == 0.0 && to.is_sign_negative() { below } else { to };
         let set: Set = set.iter().map(|[from, to]| [*from, end(*to)]).collect();
@@ -94,13 +109,14 @@ impl Floats {
     }
 
     /// What a step takes into a set, which is of the step's results; nothing if that is more than
-    /// so many intervals.
-    pub(super) fn before(self, step: &Step, set: &Set, most: usize) -> Option<Set> {
+    /// so many intervals. `undefined`: whether that is so of numbers that it is not defined for.
+    fn before(self, step: &Step, set: &Set, undefined: bool, most: usize) -> Option<Set> {
         let mut keys = Vec::new();
         for piece in step.pieces() {
             for [low, high] in set {
-                let reaches = |x: f64| step.along(x) >= *low;
-                let exceeds = |x: f64| step.along(x) > *high;
+                // −0 is before 0: a quotient by it is another one.
+                let reaches = |x: f64| step.along(x).total_cmp(low).is_ge();
+                let exceeds = |x: f64| step.along(x).total_cmp(high).is_gt();
                 let [from, behind] = match piece.falls {
                     false => [self.first(piece.ends, reaches), self.first(piece.ends, exceeds)],
                     true => [
@@ -110,6 +126,10 @@ impl Floats {
                 };
                 keys.push([from, behind - 1]);
             }
+        }
+        if undefined && step.is_partial() {
+            let ends = [f64::NEG_INFINITY, -0.0].map(|end| i128::from(self.key(end)));
+            keys.push([ends[0], ends[1] - 1]);
         }
         // A value that is replaced goes where the other does.
         if let Some((value, other)) = step.replaces() {

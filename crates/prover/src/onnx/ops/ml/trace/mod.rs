@@ -21,10 +21,7 @@ use std::{
 
 pub(in crate::onnx) use self::notes::Made;
 pub(in crate::onnx::ops) use self::notes::{note, pending};
-use self::{
-    floats::{Floats, MAX_SPLIT},
-    steps::{Does, Step},
-};
+use self::steps::{Does, Step};
 use crate::{
     graph::{self, Branch, Doubt, Element, Op, Single, TensorId, TreeEnsemble},
     onnx::{
@@ -211,22 +208,17 @@ fn origin(builder: &Builder, mut at: Origin, mut seen: DType) -> Origin {
 /// missing.
 fn before(branch: &Branch, origin: &Origin) -> Option<(graph::Test, bool)> {
     let by = &origin.by;
-    let Some(last) = by.last() else {
+    if by.is_empty() {
         return Some((branch.test.clone(), branch.missing_holds));
-    };
+    }
     let missing = by.iter().fold(f64::NAN, |x, step| step.apply(x));
     let missing_holds = branch.test.holds(missing) || missing.is_nan() && branch.missing_holds;
     let imputes = |step: &Step| matches!(step.does, Does::Impute(_)) && step.wide == origin.wide;
     if by.iter().all(imputes) {
         return Some((branch.test.clone(), missing_holds));
     }
-    let most = MAX_SPLIT * (branch.test.constants().len() + 1);
-    let mut set = Floats { wide: last.wide }.of_test(&branch.test);
-    for (at, step) in by.iter().enumerate().rev() {
-        let wide = at.checked_sub(1).map_or(origin.wide, |before| by[before].wide);
-        set = Floats { wide }.before(step, &set, most)?;
-    }
-    Some((Floats { wide: origin.wide }.test(&set), missing_holds))
+    let moved = floats::moved(by, &branch.test, branch.missing_holds, origin.wide)?;
+    Some((moved, missing_holds))
 }
 
 /// The elements that features are made of, side by side.

@@ -85,7 +85,7 @@ impl Step {
             Does::Scale { offset, scale, wide: true } => (x - offset) * scale,
             Does::Scale { offset, scale, wide: false } => f64::from((x - offset) as f32) * scale,
             Does::Abs => x.abs(),
-            Does::Clip(low, high) => x.max(low).min(high),
+            Does::Clip(low, high) => x.max(low).min(high) + 0.0,
             Does::Leaky(slope) if x < 0.0 => slope * x,
             Does::Leaky(_) => x,
             Does::Root => x.sqrt(),
@@ -138,6 +138,11 @@ impl Step {
             | Does::Round
             | Does::Curve(_) => whole(false),
         }
+    }
+
+    /// Whether it is not defined for negative numbers.
+    pub(super) fn is_partial(&self) -> bool {
+        matches!(self.does, Does::Root | Does::Curve(Curve::Log | Curve::Power(_)))
     }
 
     /// The value that it replaces, and by what.
