@@ -1,12 +1,14 @@
 """Compares what is proven of tree ensembles with onnxruntime: every leaf, label and score, on thousands of
-inputs of the declared grid, half of them on thresholds and next to them.
+inputs of the declared grid, half of them on thresholds and next to them. Behind scalers and bounds,
+these are points of the grid that come closest to a threshold after them.
 
     python scripts/check_exactness.py            # 10,000 inputs a model, a table on the screen
     python scripts/check_exactness.py 1000       # fewer
 
 Trains a model with each exporter, runs it in onnxruntime, and lets crates/prover/tests/prover/trees.rs plan it and
 run the same inputs as the integers that a proof is of. Leaves are compared by a second model, whose scores are
-the numbers of the leaves that each tree reaches. Exits with 1 if anything differs that may not. Needs
+the numbers of the leaves that each tree reaches. What is made of several features is not known to be compared
+exactly: it is marked, and planned as such. Exits with 1 if anything differs that may not. Needs
 scripts/requirements-trees.txt.
 """
 
@@ -29,11 +31,12 @@ from sklearn.ensemble import (AdaBoostClassifier, BaggingClassifier, ExtraTreesC
                               GradientBoostingRegressor, HistGradientBoostingClassifier, HistGradientBoostingRegressor,
                               IsolationForest, RandomForestClassifier, RandomForestRegressor)
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, PolynomialFeatures, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from make_pipeline_fixtures import plain
-from make_tree_fixtures import GRID, MLFloat, RNG, data, inputs, sklearn_model
+from make_step_fixtures import behind
+from make_tree_fixtures import GRID, MODES, MLFloat, RNG, data, inputs, sklearn_model
 
 ROOT = Path(__file__).resolve().parent.parent
 TREES = {"n_estimators": 20, "max_depth": 5}
@@ -73,6 +76,13 @@ def models():
         ("scikit-learn boosting, 3 classes", GradientBoostingClassifier(n_estimators=8, **seed).fit(x, three)),
         ("scikit-learn boosting, regression", GradientBoostingRegressor(n_estimators=20, **seed).fit(x, score)),
         ("scikit-learn scaler and boosting", make_pipeline(StandardScaler(), GradientBoostingClassifier(n_estimators=20, **seed)).fit(x, two)),
+        ("MinMaxScaler and boosting", make_pipeline(MinMaxScaler(), GradientBoostingClassifier(n_estimators=20, **seed)).fit(x, two)),
+        ("MinMaxScaler that clips, and forest", make_pipeline(MinMaxScaler(clip=True), RandomForestClassifier(**TREES, **seed)).fit(x, two)),
+        ("StandardScaler, MinMaxScaler and boosting", make_pipeline(
+            StandardScaler(), MinMaxScaler(), GradientBoostingClassifier(n_estimators=20, **seed)).fit(x, two)),
+        ("MinMaxScaler and XGBoost", make_pipeline(MinMaxScaler(), xgboost.XGBClassifier(**TREES)).fit(x, two)),
+        ("PolynomialFeatures and boosting", make_pipeline(
+            PolynomialFeatures(2, include_bias=False), GradientBoostingClassifier(n_estimators=20, **seed)).fit(x, two)),
         ("scikit-learn histogram boosting", HistGradientBoostingClassifier(max_iter=20, max_leaf_nodes=16).fit(x, two)),
         ("scikit-learn histogram boosting, 3 classes", HistGradientBoostingClassifier(max_iter=8, max_leaf_nodes=12).fit(x, three)),
         ("scikit-learn histogram boosting, regression", HistGradientBoostingRegressor(max_iter=20, max_leaf_nodes=16).fit(x, score)),
@@ -96,6 +106,9 @@ def models():
     yield "LightGBM, categories", light(sets, two, categorical_feature=[1]), False
     yield "LightGBM, missing values", light(lightgbm.LGBMClassifier(**leaves), two, holed), True
     sizes = {"iterations": 20, "depth": 5}
+    scales = {"offset": [0.5, 12.3, -4.0, 0.1], "scale": [0.0371, 0.213, -1.7, 3.3]}
+    scaler = onnx.helper.make_node("Scaler", ["x"], ["z"], domain="ai.onnx.ml", **scales)
+    yield "equality behind a Scaler", behind([scaler], modes=MODES[4:])[0], False
     yield "CatBoost", symmetric(catboost.CatBoostClassifier(**sizes), two), False
     yield "CatBoost, 3 classes", symmetric(catboost.CatBoostClassifier(iterations=8, depth=4), three), False
     yield "CatBoost, regression", symmetric(catboost.CatBoostRegressor(**sizes), score), False
@@ -141,6 +154,34 @@ def leaves(built):
     return copy if outputs else None
 
 
+def close(built, rows):
+    """Every second row with features that come closest to a threshold where trees read what is made of them."""
+    taken, near = built.graph.input[0].name, []
+    for node in ensembles(built):
+        if node.input[0] == taken:
+            continue
+        prefix = onnx.ModelProto()
+        prefix.CopyFrom(built)
+        del prefix.graph.output[:]
+        prefix.graph.output.append(helper.make_tensor_value_info(node.input[0], TensorProto.FLOAT, None))
+        runtime, values = session(prefix), attributes(node)
+        tests = list(zip(values["nodes_featureids"], values["nodes_values"], values["nodes_modes"]))
+        for feature, (low, high, decimals) in enumerate(GRID):
+            grid = np.round(np.arange(low * 10**decimals, high * 10**decimals + 1) / 10**decimals, decimals)
+            base = np.array(rows[int(RNG.integers(len(rows)))], dtype=float)
+            base[np.isnan(base)] = 0.0
+            table = np.tile(base, (len(grid), 1))
+            table[:, feature] = grid
+            images = np.array([runtime.run(None, {taken: row[None].astype(np.float32)})[0].ravel() for row in table])
+            for column, threshold, mode in tests:
+                if mode != b"LEAF" and np.ptp(images[:, column]) > 0:
+                    near.extend((feature, grid[at]) for at in np.argsort(np.abs(images[:, column] - threshold))[:2])
+    for row in rows[1::2] if near else []:
+        for _ in range(2):
+            feature, value = near[int(RNG.integers(len(near)))]
+            row[feature] = float(value)
+
+
 def bound(built):
     """What float32 sums of the leaves may come to: (T + 1)·2^-24 times the sum of their largest weights."""
     total = 0.0
@@ -168,6 +209,7 @@ def main():
         lines = []
         for name, built, may_miss in models():
             rows = inputs(built, count, False)
+            close(built, rows)
             if may_miss:
                 rows = [[row[0]] + [np.nan if RNG.random() < 0.3 else value for value in row[1:]] for row in rows]
             for title, model in [(name, built), (f"{name}.leaves", leaves(built))]:

@@ -7,7 +7,7 @@ use verdict_prover::{
     keys::{KeyError, protocol},
     onnx::crosscheck::Reading,
     plan::{Candidate, Estimate, Plan},
-    quantize::{ErrorReport, OutputSchema},
+    quantize::{Comparisons, ErrorReport, OutputSchema},
 };
 
 use crate::{error::Error, model::PlannedModel};
@@ -31,6 +31,9 @@ pub struct Inspection {
     pub verification_gas: u64,
     /// Measured error against the float model.
     pub error: ErrorReport,
+    /// How comparisons came out that are not known to be the file's; none if all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparisons: Option<Comparisons>,
     /// Names of the inputs that a proof states.
     pub public_inputs: Vec<String>,
     /// How outputs are read.
@@ -60,6 +63,7 @@ impl Inspection {
             estimate: plan.estimate,
             verification_gas: verification_gas(plan)?,
             error: plan.error,
+            comparisons: plan.comparisons.clone(),
             public_inputs: public_inputs(plan),
             output: plan.output(),
             dominated_by: costs.dominant(),

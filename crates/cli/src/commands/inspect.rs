@@ -89,7 +89,7 @@ pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String>
     let estimate = &plan.estimate;
     let output = plan.output();
     let unit = 10f64.powi(output.decimals as i32);
-    let mut lines = table(&[
+    let mut rows = vec![
         ("model", format!("{}, {} parameters", model.name, grouped(model.parameters() as u64))),
         ("reading", reading(planned.reading())),
         ("inputs", grids(&plan.quantized.input)),
@@ -105,6 +105,9 @@ pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String>
             ),
         ),
         ("output error", error(&plan.error)),
+    ];
+    rows.extend(plan.comparisons.as_ref().map(|own| ("comparisons", own.to_string())));
+    rows.extend([
         (
             "circuit",
             format!(
@@ -120,6 +123,7 @@ pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String>
         ("memory", format!("about {}", bytes(estimate.memory_bytes))),
         ("verification", format!("about {} gas", grouped(found.verification_gas))),
     ]);
+    let mut lines = table(&rows);
     let others = plan.considered.iter().skip(1).take(3);
     lines.extend(others.map(|candidate| {
         format!(

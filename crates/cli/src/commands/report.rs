@@ -83,6 +83,8 @@ fn summary(report: &Made) -> Vec<String> {
             .map_or(String::new(), |refused| format!("; {}: {}", refused.sample, refused.reason));
         rows.push(("refused", format!("{} samples{first}", accuracy.refused_count)));
     }
+    let comparisons = report.comparisons.as_ref();
+    rows.extend(comparisons.map(|own| ("comparisons", own.to_string())));
     rows.extend(report.decisions.iter().map(|own| ("decisions", decisions(own))));
     rows.push(("rows", format!("2^{}, dominated by {}", report.rows.k, report.rows.dominated_by)));
     rows.push((

@@ -39,6 +39,8 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
         ("output error", inspect::error(&report.error)),
         ("weights", report.weights.to_string()),
     ];
+    let comparisons = report.comparisons.as_ref();
+    rows.extend(comparisons.map(|own| ("comparisons", own.to_string())));
     rows.extend(report.schema.map(|schema| ("schema", schema.to_string())));
     let human = table(&rows);
     ui.result(&report, &human)

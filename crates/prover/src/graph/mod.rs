@@ -13,6 +13,7 @@ pub(crate) mod passes;
 mod product;
 pub(crate) mod run;
 mod share;
+mod single;
 mod staircase;
 mod trees;
 
@@ -25,6 +26,7 @@ pub use self::{
     product::Product,
     run::RunError,
     share::Shares,
+    single::{Doubt, Single},
     staircase::{Rounding, Scale, Staircase},
     trees::{Branch, Child, Leaf, Test, TreeEnsemble},
 };

@@ -4,8 +4,12 @@
 //! compared (float64 where the model computes in doubles), so that a comparison is decided
 //! exactly as the model decides it. Scores are summed in f64.
 
+use std::sync::Arc;
+
+use super::Doubt;
+
 /// Decision trees whose leaves add to scores, applied to every row of a matrix.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct TreeEnsemble {
     /// Rows of x and of the scores.
     pub positions: usize,
@@ -23,6 +27,10 @@ pub struct TreeEnsemble {
     pub roots: Vec<Child>,
     /// What the scores of a row start with.
     pub base: Vec<f64>,
+    /// Whether tests are of what the file's own features are made of.
+    pub moved: bool,
+    /// Why features may not be what the file compares, if they may not.
+    pub doubt: Option<Arc<Doubt>>,
 }
 
 /// An inner node: one comparison.
@@ -73,6 +81,8 @@ pub enum Test {
     NotEqual(f64),
     /// x is one of a set.
     Member(Vec<f64>),
+    /// x lies in one of some closed intervals: their ends in order, two each; they may be infinite.
+    Within(Vec<f64>),
 }
 
 impl Test {
@@ -86,6 +96,7 @@ impl Test {
             Self::Equal(t) => x == *t,
             Self::NotEqual(t) => x != *t,
             Self::Member(set) => set.contains(&x),
+            Self::Within(ends) => ends.chunks_exact(2).any(|ends| (ends[0]..=ends[1]).contains(&x)),
         }
     }
 
@@ -98,7 +109,7 @@ impl Test {
             | Self::Above(t)
             | Self::Equal(t)
             | Self::NotEqual(t) => std::slice::from_ref(t),
-            Self::Member(set) => set,
+            Self::Member(set) | Self::Within(set) => set,
         }
     }
 }
@@ -279,6 +290,7 @@ mod tests {
             leaves: vec![leaf(0, 1.0), leaf(0, 2.0), leaf(1, 4.0), leaf(1, 0.25)],
             roots: vec![Child::Branch(0), Child::Leaf(3)],
             base: vec![0.0, 0.5],
+            ..TreeEnsemble::default()
         }
     }
 

@@ -7,6 +7,7 @@ use super::{
     dtype::DType,
     error::OnnxError,
     node::{Signal, Value},
+    ops::Made,
     tensor::{Data, Tensor},
 };
 use crate::graph::{
@@ -17,8 +18,10 @@ use crate::graph::{
 pub(super) struct Builder {
     pub(super) graph: Graph,
     pub(super) budget: Budget,
-    /// Of each tensor that a Scaler made in float32: what it was made of, element by element.
-    pub(super) scaled: HashMap<TensorId, Scaled>,
+    /// The type of each tensor.
+    pub(super) dtypes: Vec<DType>,
+    /// Of each tensor whose elements were made of one element each: how.
+    pub(super) made: HashMap<TensorId, Made>,
     /// Tensors that a Cast says are integers, whose elements still have fractions.
     pub(super) uncut: HashSet<TensorId>,
     /// Of each tensor that is ln Σ exp(x): x, and which of its elements each sum is over.
@@ -41,13 +44,6 @@ pub(super) struct Builder {
     pub(super) dequantized: HashMap<TensorId, Dequantized>,
     /// The number of each name in the graph's vocabulary.
     codes: HashMap<String, usize>,
-}
-
-/// (x − offset)·scale of another tensor's elements, both operations rounded to float32.
-pub(super) struct Scaled {
-    pub(super) source: TensorId,
-    /// (offset, scale) of each element.
-    pub(super) by: Vec<(f32, f32)>,
 }
 
 /// (q − zero)·scale of integers of a type.
@@ -134,7 +130,7 @@ impl Builder {
             outputs: vec![],
             vocabulary: vec![],
         };
-        let (scaled, uncut, codes) = (HashMap::new(), HashSet::new(), HashMap::new());
+        let (made, uncut, codes) = (HashMap::new(), HashSet::new(), HashMap::new());
         let (log_sums, normalized) = (HashMap::new(), HashSet::new());
         let (by_leaf, ordered, chosen) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (sorted, places, distances) = (HashMap::new(), HashSet::new(), HashSet::new());
@@ -142,7 +138,8 @@ impl Builder {
         Self {
             graph,
             budget,
-            scaled,
+            dtypes: Vec::new(),
+            made,
             uncut,
             log_sums,
             normalized,
@@ -171,6 +168,7 @@ impl Builder {
             _ => ElementKind::Integer,
         };
         self.graph.tensors.push(graph::Tensor { name, dims, kind });
+        self.dtypes.push(dtype);
         TensorId(self.graph.tensors.len() - 1)
     }
 
@@ -184,6 +182,14 @@ impl Builder {
         self.graph.vocabulary.push(name.to_owned());
         self.codes.insert(name.to_owned(), code);
         Ok(code)
+    }
+
+    /// The node that makes a tensor, unless it is an input.
+    pub(super) fn maker(&self, tensor: TensorId) -> Option<&Node> {
+        // Tensors are numbered in the order in which nodes make them.
+        let nodes = &self.graph.nodes;
+        let at = nodes.binary_search_by_key(&tensor, |node| node.output).ok()?;
+        nodes.get(at)
     }
 
     /// Adds a node to the graph, or computes it at once where its operands are constants.
@@ -257,7 +263,7 @@ fn misfit(op: &Op, operands: &[Value], len: usize) -> Option<String> {
 }
 
 /// Array elements that an operation is stored with.
-fn stored(op: &Op) -> usize {
+pub(super) fn stored(op: &Op) -> usize {
     match op {
         Op::Linear(linear) => {
             linear.maps.iter().map(LinearMap::coefficients).sum::<usize>() + linear.bias.len()

@@ -2,12 +2,10 @@
 
 mod facts;
 
-use std::collections::HashMap;
-
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto};
 
 use super::{
-    builder::{Builder, Scaled},
+    builder::Builder,
     dtype::DType,
     error::OnnxError,
     ops, shape,
@@ -321,17 +319,14 @@ impl<'a> Node<'a> {
         Ok(found)
     }
 
-    /// The graph as far as it has been read, and what Scalers made.
-    pub(super) fn so_far(&self) -> (&Graph, &HashMap<TensorId, Scaled>) {
-        (&self.builder.graph, &self.builder.scaled)
+    /// The graph as far as it has been read.
+    pub(super) fn so_far(&self) -> &Graph {
+        &self.builder.graph
     }
 
     /// The operation that makes a tensor, unless it is an input.
     pub(super) fn maker(&self, tensor: TensorId) -> Option<&graph::Node> {
-        // Tensors are numbered in the order in which nodes make them.
-        let nodes = &self.builder.graph.nodes;
-        let at = nodes.binary_search_by_key(&tensor, |node| node.output).ok()?;
-        nodes.get(at)
+        self.builder.maker(tensor)
     }
 
     /// The number that stands for a name of a category, which is text in the file.

@@ -26,7 +26,8 @@ use crate::{
     figures::coarse,
     graph::{Graph, Node, Op},
     quantize::{
-        Arguments, ErrorReport, Functions, OutputSchema, Precision, QuantizeError, Quantized,
+        Arguments, Comparisons, ErrorReport, Functions, OutputSchema, Precision, QuantizeError,
+        Quantized,
         Quantizer, Ranges,
     },
     shape::{GraphShape, Shape, ShapeError},
@@ -145,6 +146,8 @@ pub struct Plan {
     pub quantized: Quantized,
     /// Its measured error.
     pub error: ErrorReport,
+    /// How comparisons came out that are not known to be the file's; none if all are.
+    pub comparisons: Option<Comparisons>,
     /// What it will cost.
     pub estimate: Estimate,
     /// Every candidate that met the target, cheapest first.
@@ -291,6 +294,12 @@ impl Plan {
     /// # Errors
     /// A model that no candidate holds, or none as precisely as asked for.
     pub fn new(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Self, PlanError> {
+        let mut plan = Self::searched(graph, ranges, options)?;
+        plan.comparisons = plan.quantized.comparisons(graph, ranges, &plan.error)?;
+        Ok(plan)
+    }
+
+    fn searched(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Self, PlanError> {
         // Decimals that are asked for are meant, and what rounding to them costs is accepted.
         let power = |decimals| -i32::try_from(decimals).unwrap_or(i32::MAX);
         let rounding = options.decimals.map_or(0.0, |decimals| 0.5 * 10f64.powi(power(decimals)));
@@ -339,7 +348,18 @@ impl Plan {
         let size = (k, error.largest);
         let candidate = Candidate::new(shape, &[opening], size, &public, Objective::default())?;
         let (precision, considered) = (*precision, candidate.into_iter().collect());
-        Ok(Self { shape, opening, k, precision, quantized, error, estimate, considered })
+        let comparisons = quantized.comparisons(graph, ranges, &error)?;
+        Ok(Self {
+            shape,
+            opening,
+            k,
+            precision,
+            quantized,
+            error,
+            comparisons,
+            estimate,
+            considered,
+        })
     }
 }
 
@@ -461,7 +481,18 @@ impl Search {
         let public = public_values(&shape, &quantized);
         let estimate = Estimate::new((&shape, opening), k, &public)?;
         let precision = self.precision;
-        Ok(Plan { shape, opening, k, precision, quantized, error, estimate, considered })
+        let comparisons = None;
+        Ok(Plan {
+            shape,
+            opening,
+            k,
+            precision,
+            quantized,
+            error,
+            comparisons,
+            estimate,
+            considered,
+        })
     }
 }
 

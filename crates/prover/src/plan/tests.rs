@@ -264,6 +264,7 @@ fn forest(count: usize, depth: usize, features: usize) -> Graph {
                     leaves,
                     roots,
                     base: vec![0.125],
+                    ..TreeEnsemble::default()
                 }),
                 inputs: vec![TensorId(0)],
                 output: TensorId(1),

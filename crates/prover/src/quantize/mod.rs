@@ -18,6 +18,7 @@
 
 mod bounds;
 mod compare;
+mod comparisons;
 mod compose;
 mod convex;
 mod emit;
@@ -34,6 +35,7 @@ use thiserror::Error;
 
 pub use self::{
     compare::ErrorReport,
+    comparisons::Comparisons,
     encoding::{Encoding, LayerError},
     grid::Grid,
     schema::{InputSchema, InputTensor, OutputSchema, OutputTensor, Ranges, SchemaError},

@@ -15,4 +15,5 @@ mod onnx_windows;
 mod proofs;
 mod protobuf;
 mod srs;
+mod steps;
 mod trees;

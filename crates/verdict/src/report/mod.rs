@@ -28,6 +28,7 @@ use verdict_prover::{
     graph::{ElementKind, TensorId},
     onnx::crosscheck::Reading,
     plan::Estimate,
+    quantize::Comparisons,
     samples::Samples,
 };
 
@@ -77,6 +78,9 @@ pub struct Report {
     pub reading: Reading,
     /// Outputs against the float model's.
     pub accuracy: Accuracy,
+    /// How comparisons came out that are not known to be the file's; none if all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparisons: Option<Comparisons>,
     /// Decimals of the outputs.
     pub decimals: u32,
     /// The output error that the circuit was chosen for.
@@ -202,6 +206,7 @@ pub fn report(
         setup_id: setup.id(),
         reading: planned.reading().clone(),
         accuracy: measured.accuracy,
+        comparisons: plan.comparisons.clone(),
         decimals: manifest.output.decimals,
         target_error: manifest.precision.target_error(),
         decisions,

@@ -17,7 +17,7 @@ use verdict_prover::{
     graph::{Graph, TensorId},
     keys::Keys,
     onnx::crosscheck::Reading,
-    quantize::ErrorReport,
+    quantize::{Comparisons, ErrorReport},
     srs::Srs,
 };
 
@@ -51,6 +51,9 @@ pub struct SetupReport {
     pub reading: Reading,
     /// Measured error against the float model.
     pub error: ErrorReport,
+    /// How comparisons came out that are not known to be the file's; none if all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparisons: Option<Comparisons>,
     /// Whether the key hides the weights.
     pub weights: Weights,
     /// True if whoever made the SRS can forge proofs.
@@ -152,8 +155,10 @@ fn manifest(planned: &PlannedModel, srs: &Srs, keys: &Keys, verifier: VerifierIn
     let (model, plan) = (planned.model(), planned.plan());
     let blinding = (!keys.blinding.is_none()).then(|| keys.blinding.to_bytes());
     let (mut error, mut reading) = (plan.error, planned.reading().clone());
+    let mut comparisons = plan.comparisons.clone();
     if planned.weights() == Weights::Hidden {
         (error, reading) = (hidden::coarse_error(error), hidden::coarse_reading(reading));
+        comparisons.iter_mut().for_each(|own| own.behind.clear());
     }
     Manifest {
         format_version: FORMAT_VERSION,
@@ -174,6 +179,7 @@ fn manifest(planned: &PlannedModel, srs: &Srs, keys: &Keys, verifier: VerifierIn
         output: plan.output(),
         precision: plan.precision,
         error,
+        comparisons,
         reading,
         srs: SrsInfo::new(srs),
         verifier,
@@ -259,6 +265,7 @@ impl Writing<'_> {
             schema: manifest.shape.public_inputs.then(|| manifest.schema_id()),
             reading: manifest.reading.clone(),
             error: manifest.error,
+            comparisons: manifest.comparisons.clone(),
             weights: manifest.weights,
             insecure_srs: manifest.srs.insecure,
             key_seconds: 0.0,

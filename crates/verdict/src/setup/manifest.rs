@@ -17,7 +17,7 @@ use verdict_prover::{
     integer::IntegerError,
     onnx::{crosscheck::Reading, measure::Measure},
     prove::ProveError,
-    quantize::{ErrorReport, InputSchema, OutputSchema, Precision},
+    quantize::{Comparisons, ErrorReport, InputSchema, OutputSchema, Precision},
     samples::InputTensor,
     shape::Shape,
     srs::{Srs, ceremony_tau_g2, fingerprint, is_tau_g2},
@@ -58,6 +58,9 @@ pub struct Manifest {
     pub precision: Precision,
     /// Measured error against the float model.
     pub error: ErrorReport,
+    /// How comparisons came out that are not known to be the file's; none if all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparisons: Option<Comparisons>,
     /// How the reading of the model's file was checked from outside.
     pub reading: Reading,
     /// The SRS the key was made with.

@@ -82,6 +82,16 @@ impl Graph {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_all<V: AsRef<[f64]>>(&self, inputs: &[V]) -> Result<Vec<Vec<f64>>, RunError> {
+        self.run_as(inputs, true)
+    }
+
+    /// As [`run_all`](Self::run_all). `rounded`: whether trees compare what the file's roundings
+    /// make of their features, where that is not known to decide as the features themselves.
+    pub(crate) fn run_as<V: AsRef<[f64]>>(
+        &self,
+        inputs: &[V],
+        rounded: bool,
+    ) -> Result<Vec<Vec<f64>>, RunError> {
         self.check_structure()?;
         if inputs.len() != self.inputs.len() {
             return Err(RunError::InputCount { expected: self.inputs.len(), got: inputs.len() });
@@ -106,7 +116,15 @@ impl Graph {
         let missing = values.iter().flatten().any(|value| value.is_nan());
         for node in &self.nodes {
             let operands: Vec<&[f64]> = node.inputs.iter().map(|id| &*values[id.0]).collect();
-            let result = evaluate(&node.op, &operands);
+            let result = match &node.op {
+                Op::Trees(trees) if rounded && trees.doubt.is_some() => {
+                    let inputs: Vec<&[f64]> = self.inputs.iter().map(|id| &*values[id.0]).collect();
+                    trees.run(
+                        &trees.features(&inputs, operands.first().copied().unwrap_or_default()),
+                    )
+                }
+                op => evaluate(op, &operands),
+            };
             let overflows = |v: &f64| v.is_infinite() || v.is_nan() && !missing;
             if let Some(index) = result.iter().position(overflows) {
                 return Err(RunError::Overflow { node: node.name.clone(), index });

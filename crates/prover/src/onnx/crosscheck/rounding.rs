@@ -18,6 +18,8 @@ const UNIT: f64 = 1.0 / (1u64 << 24) as f64;
 const OTHERWISE: f64 = 16.0;
 /// How many times the bound two runs may be apart: one may join what the other does not.
 const SAFETY: f64 = 4.0;
+/// Near a moved threshold, relative to it, others may decide as they round what follows it.
+const MOVED: f64 = 1e-5;
 
 /// How far each element of every tensor may be from `values`, by tensor; infinite where
 /// float32 does not determine it. `random`: whether roundings are independent.
@@ -216,6 +218,8 @@ fn trees(ensemble: &TreeEnsemble, x: &[f64], e: &[f64]) -> Vec<f64> {
     rows.flat_map(|(x, e)| {
         let clear = ensemble.branches.iter().all(|branch| {
             let (x, e) = (x[branch.feature], SAFETY * e[branch.feature]);
+            // What follows a moved threshold rounds elsewhere as it likes.
+            let e = if ensemble.moved { e + MOVED * x.abs() } else { e };
             e == 0.0 || branch.test.constants().iter().all(|t| (t - x).abs() > e + UNIT * t.abs())
         });
         let sum = |base: &f64| (count + OTHERWISE) * UNIT * (count * leaf + base.abs());
@@ -324,6 +328,7 @@ mod tests {
             leaves: vec![leaf(1.0), leaf(-2.0)],
             roots: vec![Child::Branch(0)],
             base: vec![0.5],
+            ..TreeEnsemble::default()
         };
         let graph = graph(vec![dense(1, vec![3.0]), (Op::Trees(trees), 1)], 1);
         assert_eq!(last(&graph, &[1.0 + 1e-8]), [f64::INFINITY]);

@@ -3,7 +3,7 @@
 use super::{Node, Value};
 use crate::{
     graph::{Curve, Function, Op, TensorId},
-    onnx::builder::{ByLeaf, Chosen, Dequantized, Scaled, Sorted},
+    onnx::builder::{ByLeaf, Chosen, Dequantized, Sorted},
 };
 
 impl Node<'_> {
@@ -115,10 +115,5 @@ impl Node<'_> {
             Value::Signal(signal) => self.builder.dequantized.get(&signal.id).copied(),
             Value::Const(_) => None,
         }
-    }
-
-    /// Notes that a tensor is another one scaled in float32.
-    pub(in crate::onnx) fn note_scaled(&mut self, made: TensorId, scaled: Scaled) {
-        self.builder.scaled.insert(made, scaled);
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     onnx::{
         error::OnnxError,
         node::{Node, Value},
+        ops::ratio,
         tensor::Data,
     },
 };
@@ -12,6 +13,12 @@ use crate::{
 pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
     let real = x.dtype().is_float();
+    // Exporters take it of sigmoids, before they add these up.
+    if let ("Abs", Value::Signal(signal)) = (operator, &x)
+        && ratio::is_positive(node, signal.id)
+    {
+        return Ok(x);
+    }
     let function = match operator {
         "Relu" if x.dtype().computes() => Function::Relu,
         "Abs" if x.dtype().computes() => Function::Abs,

@@ -1,7 +1,7 @@
 //! Comparisons with constants, Sign, Not, and Where by what they give: steps, decided as the
 //! file's own floating point decides them.
 
-use super::ml::push_step;
+use super::ml::{push_step, through_steps};
 use crate::{
     graph::{Op, Test, TreeEnsemble},
     onnx::{
@@ -151,11 +151,16 @@ pub(super) fn each(
         leaves,
         roots,
         base,
+        ..TreeEnsemble::default()
     };
     for at in 0..len {
         for (test, weight) in steps(at) {
             push_step(&mut trees, at, test, vec![(at, weight)]);
         }
     }
-    node.emit(Op::Trees(trees), vec![x], shape, dtype)
+    let moved = through_steps(node, x, &mut trees.branches, len, double)?;
+    // Only what follows the ensembles of a file is behind them; that is decided as it is summed.
+    let TreeEnsemble { double, moved: was, .. } = moved.trees;
+    (trees.double, trees.moved) = (double, was);
+    node.emit(Op::Trees(trees), vec![moved.x], shape, dtype)
 }

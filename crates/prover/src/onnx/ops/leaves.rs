@@ -209,7 +209,7 @@ fn emit(
         base: vec![0.0; outputs],
         ..trees.clone()
     };
-    let (graph, _) = node.so_far();
+    let graph = node.so_far();
     let operand = Signal { id: x, shape: graph.tensors[x.0].dims.clone(), dtype: DType::Float32 };
     let made =
         node.emit(Op::Trees(again), vec![Value::Signal(operand)], table.shape, table.dtype)?;

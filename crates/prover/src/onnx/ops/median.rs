@@ -144,7 +144,7 @@ fn stand_in(node: &mut Node<'_>, sorted: Sorted) -> Result<Value, OnnxError> {
         Stage::Below(..) => (None, DType::Bool),
         Stage::First(..) | Stage::Element(..) => (Some(1), DType::Int64),
     };
-    let (graph, _) = node.so_far();
+    let graph = node.so_far();
     let dims = graph.tensors[sorted.of.0].dims.clone();
     let operand = Signal { id: sorted.of, shape: dims, dtype: DType::Float32 };
     let len = operand.shape.iter().product::<usize>();

@@ -54,6 +54,7 @@ mod top;
 mod whole;
 mod window;
 
+pub(super) use self::ml::Made;
 use tract_onnx::pb::NodeProto;
 
 use super::{
@@ -69,13 +70,16 @@ const ML: &str = "ai.onnx.ml.";
 
 /// Lowers one node; gives its outputs in order.
 pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
-    if let Some(values) = leaves::lower(node, apply)? {
-        return Ok(values);
-    }
-    match neighbours::lower(node, apply)? {
-        Some(values) => Ok(values),
-        None => apply(node),
-    }
+    let pending = ml::pending(node, &node.operator());
+    let values = match leaves::lower(node, apply)? {
+        Some(values) => values,
+        None => match neighbours::lower(node, apply)? {
+            Some(values) => values,
+            None => apply(node)?,
+        },
+    };
+    ml::note(node, pending, &values)?;
+    Ok(values)
 }
 
 /// Lowers a node by its operator.

@@ -261,7 +261,7 @@ fn comparable(node: &Node<'_>, mut tensor: TensorId) -> TensorId {
         let Some(maker) = node.maker(ordered) else { return ordered };
         let same = |elements: &[Element]| {
             let own = |(at, element): (usize, &Element)| matches!(element, Element::Input { input: 0, index } if *index == at);
-            let (graph, _) = node.so_far();
+            let graph = node.so_far();
             maker.inputs.len() == 1
                 && elements.len() == graph.tensors[maker.inputs[0].0].len()
                 && elements.iter().enumerate().all(own)

@@ -2,7 +2,6 @@
 //! each channel or feature.
 
 use crate::onnx::{
-    builder::Scaled,
     dtype::DType,
     error::OnnxError,
     node::{Node, Value},
@@ -51,14 +50,10 @@ pub(super) fn batch_normalization(node: &mut Node<'_>) -> Result<Value, OnnxErro
 pub(super) fn scaler(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let mut x = node.take(0)?;
     // Its output is float32, whatever its input is.
-    let (source, single) = match &mut x {
-        Value::Signal(signal) => {
-            let single = signal.dtype != DType::Float64;
-            signal.dtype = DType::Float32;
-            (signal.id, single)
-        }
+    match &mut x {
+        Value::Signal(signal) => signal.dtype = DType::Float32,
         Value::Const(_) => return Err(node.unsupported("it is applied to a constant")),
-    };
+    }
     let features = x.shape().last().copied().unwrap_or(1);
     let offset = node.floats("offset")?.unwrap_or_else(|| vec![0.0]);
     let scale = node.floats("scale")?.unwrap_or_else(|| vec![1.0]);
@@ -67,14 +62,7 @@ pub(super) fn scaler(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         return Err(node.mismatch(format!("{features} features, parameters for {lengths:?}")));
     }
     let of = |values: &[f64], i: usize| values[if values.len() == 1 { 0 } else { i % features }];
-    let len = node.pay(&[x.len()])?;
-    let by = (0..len).map(|i| (of(&offset, i) as f32, of(&scale, i) as f32)).collect();
-    let made = node.scale(x, |i| {
-        let factor = of(&scale, i);
-        (factor, -of(&offset, i) * factor)
-    })?;
-    if let (true, Value::Signal(signal)) = (single, &made) {
-        node.note_scaled(signal.id, Scaled { source, by });
-    }
-    Ok(made)
+    // Both round.
+    let shifted = node.scale(x, |i| (1.0, -of(&offset, i)))?;
+    node.scale(shifted, |i| (of(&scale, i), 0.0))
 }

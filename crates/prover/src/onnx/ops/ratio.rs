@@ -49,7 +49,9 @@ pub(super) fn share(node: &mut Node<'_>, a: &Value, b: &Value) -> Result<Option<
             _ => return Ok(None),
         }
     }
-    let Some((z, function)) = arguments(node, &origins, a.shape())? else { return Ok(None) };
+    let Some((z, function)) = arguments(node, &origins, (a.shape(), a.dtype()))? else {
+        return Ok(None);
+    };
     let logs = match function {
         Function::Curve(Curve::Exp) => z,
         // ln of a sigmoid is −ln(1 + exp(−z)).
@@ -154,7 +156,7 @@ impl Terms {
 fn arguments(
     node: &mut Node<'_>,
     places: &[Place],
-    shape: &[usize],
+    (shape, dtype): (&[usize], DType),
 ) -> Result<Option<(Value, Function)>, OnnxError> {
     let mut function = None;
     let mut tensors: Vec<TensorId> = Vec::new();
@@ -176,13 +178,13 @@ fn arguments(
         elements.push(Element::Input { input, index: *index });
     }
     let Some(function) = function else { return Ok(None) };
-    let (graph, _) = node.so_far();
+    let graph = node.so_far();
     let operand = |id: TensorId| {
         let shape = graph.tensors[id.0].dims.clone();
-        Value::Signal(Signal { id, shape, dtype: DType::Float32 })
+        Value::Signal(Signal { id, shape, dtype })
     };
     let operands = tensors.into_iter().map(operand).collect();
-    let z = node.emit(Op::Select(elements), operands, shape.to_vec(), DType::Float32)?;
+    let z = node.emit(Op::Select(elements), operands, shape.to_vec(), dtype)?;
     Ok(Some((z, function)))
 }
 

@@ -186,6 +186,7 @@ impl Lowering<'_> {
             branches,
             leaves,
             base: vec![0.0; values.len()],
+            ..TreeEnsemble::default()
         };
         let View { parts, bias } = self.trees(node, &trees);
         parts.iter().for_each(|part| self.steps[part.step].of = None);
@@ -571,6 +572,9 @@ fn on_reals(test: &Test) -> Set {
             set.sort_by(f64::total_cmp);
             set.dedup();
             set.into_iter().map(|t| [before(t), behind(t)]).collect()
+        }
+        Test::Within(ends) => {
+            whole(ends.chunks_exact(2).map(|ends| [before(ends[0]), behind(ends[1])]).collect())
         }
     }
 }

@@ -36,6 +36,7 @@ fn ensemble() -> TreeEnsemble {
         leaves,
         roots: vec![Child::Branch(0), Child::Branch(3)],
         base: vec![0.0],
+        ..TreeEnsemble::default()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value},
-        ops::{activation, pieces},
+        ops::{activation, compare, pieces},
     },
 };
 
@@ -17,6 +17,10 @@ pub(super) fn binarizer(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
     let threshold = node.float("threshold", 0.0)?;
     let (dtype, double) = (x.dtype(), x.dtype() == DType::Float64);
+    // Columns that are made differently are compared with different thresholds.
+    if matches!(&x, Value::Signal(signal) if node.builder().made.contains_key(&signal.id)) {
+        return compare::each(node, x, 0.0, |_| vec![(Test::Above(threshold), 1.0)], dtype);
+    }
     step_function(node, x, 0.0, vec![(Test::Above(threshold), 1.0)], double, dtype)
 }
 
@@ -94,7 +98,17 @@ pub(super) fn steps(
 ) -> TreeEnsemble {
     let (branches, leaves, roots) = (Vec::new(), Vec::new(), Vec::new());
     let base = vec![0.0; outputs];
-    TreeEnsemble { positions, features, outputs, double, branches, leaves, roots, base }
+    TreeEnsemble {
+        positions,
+        features,
+        outputs,
+        double,
+        branches,
+        leaves,
+        roots,
+        base,
+        ..TreeEnsemble::default()
+    }
 }
 
 /// Adds a tree of one comparison, whose leaf adds weights where it holds.

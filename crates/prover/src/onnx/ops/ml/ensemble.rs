@@ -204,7 +204,7 @@ fn run(
 ) -> Result<Value, OnnxError> {
     let (positions, features) = scores::matrix(node, &x)?;
     let double = x.dtype() == DType::Float64;
-    let x = trace::through_scalers(node, x, &mut forest, features)?;
+    let moved = trace::through_steps(node, x, &mut forest.branches, features, double)?;
     let trees = forest.roots.len();
     let mut base = if base.is_empty() { vec![0.0; outputs] } else { base };
     let extreme = matches!(aggregate, Aggregate::Minimum | Aggregate::Maximum);
@@ -246,9 +246,9 @@ fn run(
     let width = base.len();
     node.pay(&[forest.branches.len() + forest.leaves.len(), positions])?;
     let Forest { branches, leaves, roots } = forest;
-    let ensemble =
-        TreeEnsemble { positions, features, outputs: width, double, branches, leaves, roots, base };
-    let scores = node.emit(Op::Trees(ensemble), vec![x], vec![positions, width], dtype)?;
+    let trees = TreeEnsemble { positions, features, outputs: width, base, ..moved.trees };
+    let ensemble = TreeEnsemble { branches, leaves, roots, ..trees };
+    let scores = node.emit(Op::Trees(ensemble), vec![moved.x], vec![positions, width], dtype)?;
     if !extreme {
         leaves::note(node, &scores);
         return Ok(scores);

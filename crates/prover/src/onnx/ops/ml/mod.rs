@@ -12,7 +12,13 @@ mod scores;
 mod svm;
 mod trace;
 
-pub(super) use self::{encode::push_step, normalizer::lp, scores::step_function};
+pub(in crate::onnx) use self::trace::Made;
+pub(super) use self::{
+    encode::push_step,
+    normalizer::lp,
+    scores::step_function,
+    trace::{note, pending, through_steps},
+};
 use super::super::{
     error::OnnxError,
     node::{Node, Value},

@@ -189,8 +189,17 @@ pub(in crate::onnx::ops) fn step_function(
     }
     node.pay(&[positions, branches.len(), 2])?;
     let base = vec![constant];
-    let trees =
-        TreeEnsemble { positions, features: 1, outputs: 1, double, branches, leaves, roots, base };
+    let trees = TreeEnsemble {
+        positions,
+        features: 1,
+        outputs: 1,
+        double,
+        branches,
+        leaves,
+        roots,
+        base,
+        ..TreeEnsemble::default()
+    };
     node.emit(Op::Trees(trees), vec![x], shape, dtype)
 }
 

@@ -1,0 +1,71 @@
+//! Trees behind other operators against what onnxruntime computes (scripts/make_step_fixtures.py):
+//! thresholds that are moved before the operations on single features, and the doubt about what is
+//! made of several.
+
+use verdict_prover::{
+    graph::Graph,
+    plan::{Plan, PlanOptions},
+};
+
+use crate::trees::{Case, FORMATS, assert_read, cases, compare_in_integers};
+
+fn steps(several: bool) -> impl Iterator<Item = (String, Case, Graph)> {
+    let all = cases("steps", "VERDICT_STEP_CASES").into_iter();
+    all.filter(move |(_, case, _)| case.several == several)
+}
+
+#[test]
+fn every_step_is_read_as_onnxruntime_runs_it() {
+    assert_read(steps(false));
+}
+
+#[test]
+fn every_comparison_behind_single_features_in_integers_is_onnxruntimes() {
+    for (name, _, graph) in steps(false) {
+        assert_eq!(graph.doubts(), [""; 0], "{name}");
+    }
+    let by_paths = compare_in_integers(steps(false).collect(), &FORMATS);
+    assert!(by_paths >= 60, "only {by_paths} circuits of paths");
+}
+
+/// The float model rounds as the file does, so that whoever compares with it sees the difference.
+#[test]
+fn what_is_made_of_several_features_is_compared_as_float32_makes_it() {
+    assert!(steps(true).count() >= 3);
+    assert_read(steps(true));
+}
+
+#[test]
+fn comparisons_of_what_is_made_of_several_features_are_doubted_and_counted() {
+    let mut differing = 0;
+    for (name, case, graph) in steps(true) {
+        assert!(!graph.doubts().is_empty(), "{name}");
+        let plan = Plan::new(&graph, &case.ranges(), &PlanOptions::default());
+        let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let comparisons = plan.comparisons.unwrap_or_else(|| panic!("{name} is taken for exact"));
+        assert_eq!(comparisons.behind, graph.doubts());
+        assert!(comparisons.inputs > 200, "{name}: {comparisons}");
+        let text = comparisons.to_string();
+        let said = if comparisons.differing == 0 { "not known to be exact" } else { "NOT exact" };
+        assert!(text.contains(said) && text.contains(&comparisons.behind[0]), "{text}");
+        differing += comparisons.differing;
+    }
+    assert!(differing > 0, "nothing next to thresholds differs");
+}
+
+#[test]
+fn exact_comparisons_are_not_doubted() {
+    let (_, case, graph) =
+        steps(false).find(|(name, ..)| name == "minmax_xgboost").expect("it is there");
+    let plan = Plan::new(&graph, &case.ranges(), &PlanOptions::default()).expect("it is planned");
+    assert_eq!(plan.comparisons, None);
+}
+
+/// Sigmoid, Abs, ReduceSum, Div: Abs changes nothing.
+#[test]
+fn a_logistic_regression_of_doubles_is_planned() {
+    let (_, case, graph) =
+        steps(false).find(|(name, ..)| name == "doubles_logistic").expect("it is there");
+    let plan = Plan::new(&graph, &case.ranges(), &PlanOptions::default()).expect("it is planned");
+    assert!(plan.error.largest < 1e-3, "{:?}", plan.error);
+}
