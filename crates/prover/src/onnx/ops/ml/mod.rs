@@ -7,12 +7,17 @@ mod encode;
 mod ensemble;
 mod forest;
 mod linear;
+mod lists;
 mod normalizer;
 mod scores;
 mod svm;
 mod trace;
 
-pub(super) use self::{encode::push_step, normalizer::lp, scores::step_function};
+pub(super) use self::{
+    encode::push_step,
+    normalizer::lp,
+    scores::{of_regression, step_function},
+};
 use super::super::{
     error::OnnxError,
     node::{Node, Value},
