@@ -31,6 +31,10 @@ pub struct Inspection {
     pub verification_gas: u64,
     /// Measured error against the float model.
     pub error: ErrorReport,
+    /// How close values may be that change places where only their order counts, as of distances to
+    /// known points: 0 where none do; left out where there are no such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apart: Option<f64>,
     /// Names of the inputs that a proof states.
     pub public_inputs: Vec<String>,
     /// How outputs are read.
@@ -60,6 +64,7 @@ impl Inspection {
             estimate: plan.estimate,
             verification_gas: verification_gas(plan)?,
             error: plan.error,
+            apart: plan.quantized.apart,
             public_inputs: public_inputs(plan),
             output: plan.quantized.output.clone(),
             dominated_by: costs.dominant(),

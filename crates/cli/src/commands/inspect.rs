@@ -49,6 +49,17 @@ pub(crate) fn error(error: &ErrorReport) -> String {
     )
 }
 
+/// How the order of distances to known points is proven.
+fn neighbours(apart: f64) -> String {
+    match apart {
+        0.0 => "exactly in the order of their distances".into(),
+        _ => format!(
+            "may change places where their distances, squared, are less than {apart:.1e} apart; \
+             fewer decimals or narrower ranges tell them apart"
+        ),
+    }
+}
+
 /// How inputs are taken: exactly with so many decimals, rounded to so many, or as finely as
 /// the circuit can.
 fn grids(schema: &InputSchema) -> String {
@@ -89,7 +100,7 @@ pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String>
     let estimate = &plan.estimate;
     let output = &plan.quantized.output;
     let unit = 10f64.powi(output.decimals as i32);
-    let mut lines = table(&[
+    let mut rows = vec![
         ("model", format!("{}, {} parameters", model.name, grouped(model.parameters() as u64))),
         ("reading", reading(planned.reading())),
         ("inputs", grids(&plan.quantized.input)),
@@ -119,7 +130,11 @@ pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String>
         ("proof", bytes(estimate.proof_bytes)),
         ("memory", format!("about {}", bytes(estimate.memory_bytes))),
         ("verification", format!("about {} gas", grouped(found.verification_gas))),
-    ]);
+    ];
+    if let Some(apart) = found.apart {
+        rows.insert(6, ("neighbours", neighbours(apart)));
+    }
+    let mut lines = table(&rows);
     let others = plan.considered.iter().skip(1).take(3);
     lines.extend(others.map(|candidate| {
         format!(
