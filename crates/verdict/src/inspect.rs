@@ -34,6 +34,10 @@ pub struct Inspection {
     /// How comparisons came out that are not known to be the file's; none if all are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparisons: Option<Comparisons>,
+    /// How close values may be that change places where only their order counts, as of distances to
+    /// known points: 0 where none do; left out where there are no such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apart: Option<f64>,
     /// Names of the inputs that a proof states.
     pub public_inputs: Vec<String>,
     /// How outputs are read.
@@ -64,6 +68,7 @@ impl Inspection {
             verification_gas: verification_gas(plan)?,
             error: plan.error,
             comparisons: plan.comparisons.clone(),
+            apart: plan.quantized.apart,
             public_inputs: public_inputs(plan),
             output: plan.output(),
             dominated_by: costs.dominant(),

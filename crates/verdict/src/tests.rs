@@ -86,6 +86,32 @@ fn score_request(nonce: u64) -> ScoreRequest {
     }
 }
 
+/// What a bundle of private inputs says is what is proven, and nothing else that depends on them: no
+/// time, counter or size.
+#[test]
+fn bundles_of_other_inputs_differ_in_their_outputs_and_proofs_only() {
+    let fixture = Fixture::new(false);
+    let prover = fixture.prover();
+    let prove = |inputs: &[f64; 3]| {
+        let bundle = prover.prove(inputs, None).expect("a proof");
+        (bundle.to_json().expect("valid"), bundle)
+    };
+    let ((first, a), (second, b)) = (prove(&[0.5, -0.25, 0.75]), prove(&[-1.0, 1.0, 0.125]));
+    assert_ne!(a.outputs, b.outputs, "they are of other inputs");
+    assert_eq!((a.proof.len(), a.evm_proof.len()), (b.proof.len(), b.evm_proof.len()));
+    assert_eq!(a.instances.len(), 1 + a.outputs.len(), "the context and the outputs");
+    assert_eq!(a.instances[0], b.instances[0]);
+    let [first, second] = [first, second].map(|json| {
+        let mut fields: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+        let object = fields.as_object_mut().expect("an object");
+        for proven in ["instances", "outputs", "decoded", "proof", "evm_proof"] {
+            assert!(object.remove(proven).is_some(), "{proven}");
+        }
+        fields.to_string()
+    });
+    assert_eq!(first, second);
+}
+
 #[test]
 fn a_batch_is_one_proof_of_what_each_inference_gives() {
     let folder = TempDir::new().expect("a folder");

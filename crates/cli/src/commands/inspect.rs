@@ -49,6 +49,17 @@ pub(crate) fn error(error: &ErrorReport) -> String {
     )
 }
 
+/// How the order of distances to known points is proven.
+fn neighbours(apart: f64) -> String {
+    match apart {
+        0.0 => "exactly in the order of their distances".into(),
+        _ => format!(
+            "may change places where their distances, squared, are less than {apart:.1e} apart; \
+             fewer decimals or narrower ranges tell them apart"
+        ),
+    }
+}
+
 /// How inputs are taken: exactly with so many decimals, rounded to so many, or as finely as
 /// the circuit can.
 fn grids(schema: &InputSchema) -> String {
@@ -107,6 +118,7 @@ pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String>
         ("output error", error(&plan.error)),
     ];
     rows.extend(plan.comparisons.as_ref().map(|own| ("comparisons", own.to_string())));
+    rows.extend(found.apart.map(|apart| ("neighbours", neighbours(apart))));
     rows.extend([
         (
             "circuit",

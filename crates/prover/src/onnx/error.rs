@@ -22,6 +22,14 @@ pub enum OnnxError {
         /// [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES).
         limit: u64,
     },
+    /// The bytes are made of more parts than the reader takes.
+    #[error("the model has more than {limit} {what}, which is the most that is read")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// The most there may be.
+        limit: usize,
+    },
     /// The bytes are not an ONNX model.
     #[error("not an ONNX model: {reason}; export the model as .onnx")]
     NotOnnx {

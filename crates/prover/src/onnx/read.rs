@@ -315,7 +315,7 @@ impl<'a> Reader<'a> {
             let detail = "it is strings; prove the tensor of numbers they are chosen by".into();
             return Err(OnnxError::BadTensor { tensor: name, detail });
         }
-        interface::check_output(info, signal.dtype, &signal.shape)?;
+        interface::check_output(info, signal.dtype)?;
         let Signal { id, shape, dtype } = signal;
         let graph = &self.builder.graph;
         let id = match graph.inputs.contains(&id) || graph.outputs.contains(&id) {

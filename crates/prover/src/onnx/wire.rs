@@ -10,8 +10,14 @@ use super::error::OnnxError;
 /// Largest model file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 128 << 20;
 
-/// Nested messages, strings and byte fields a file may hold.
+/// Nested messages and byte fields a file may hold, and strings but for those below.
 const MAX_ENTRIES: usize = 200_000;
+
+/// Bytes of attributes' lists of strings in memory: an ensemble of trees has one for each of
+/// its nodes, which may be millions.
+const MAX_STRING_BYTES: usize = 128 << 20;
+/// Bytes in memory of a string beside its own.
+const PER_STRING: usize = 40;
 
 /// Bytes of integers, packed or one by one: each may become eight in memory. Weights are
 /// raw bytes, which stay as many.
@@ -35,6 +41,8 @@ enum Message {
     Function,
     /// Numbers packed into as little as a byte each.
     Numbers,
+    /// One of an attribute's list of strings.
+    Text,
     /// Strings, bytes, packed floats and messages of scalars only.
     Leaf,
 }
@@ -62,6 +70,7 @@ impl Message {
             (Self::Attribute, 8) | (Self::Tensor, 1 | 5 | 7) | (Self::SparseTensor, 3) => {
                 Self::Numbers
             }
+            (Self::Attribute, 9) => Self::Text,
             _ => Self::Leaf,
         })
     }
@@ -76,7 +85,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), OnnxError> {
     if length > MAX_FILE_BYTES {
         return Err(OnnxError::FileTooLarge { bytes: length, limit: MAX_FILE_BYTES });
     }
-    let (mut entries, mut numbers) = (0, 0);
+    let (mut entries, mut numbers, mut strings) = (0, 0, 0);
     let mut open = vec![(Message::Model, bytes)];
     while let Some((message, mut rest)) = open.pop() {
         while !rest.is_empty() {
@@ -97,20 +106,22 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), OnnxError> {
                 2 => message.child(key >> 3)?,
                 _ => Message::Numbers,
             };
-            if let Message::Numbers = child {
-                numbers += field.len() + 1;
-                if numbers > MAX_NUMBER_BYTES {
-                    let limit = MAX_NUMBER_BYTES;
-                    return Err(not_onnx(&format!("more than {limit} bytes of single numbers")));
+            let (sum, amount, limit, what) = match child {
+                Message::Numbers => {
+                    (&mut numbers, field.len() + 1, MAX_NUMBER_BYTES, "bytes of single numbers")
                 }
-                continue;
-            }
-            entries += 1;
-            if entries > MAX_ENTRIES {
-                return Err(not_onnx(&format!("more than {MAX_ENTRIES} entries")));
+                Message::Text => {
+                    let amount = field.len() + PER_STRING;
+                    (&mut strings, amount, MAX_STRING_BYTES, "bytes of lists of strings")
+                }
+                _ => (&mut entries, 1, MAX_ENTRIES, "entries"),
+            };
+            *sum += amount;
+            if *sum > limit {
+                return Err(OnnxError::TooMany { what, limit });
             }
             match child {
-                Message::Leaf | Message::Numbers => {}
+                Message::Leaf | Message::Numbers | Message::Text => {}
                 child => open.push((child, field)),
             }
         }
@@ -198,6 +209,20 @@ mod tests {
         assert!(reason(&packed).contains("single numbers"));
         let loose = nested(7, &nested(5, &[7 << 3, 0].repeat(33 << 20)));
         assert!(reason(&loose).contains("single numbers"));
+    }
+
+    /// As many strings as an ensemble of half a million nodes has.
+    #[test]
+    fn strings_of_an_attribute_are_bounded_by_their_bytes() {
+        let modes = |count: usize, mode: &[u8]| {
+            nested(7, &nested(1, &nested(5, &nested(9, mode).repeat(count))))
+        };
+        assert!(check(&modes(500_000, b"BRANCH_LEQ")).is_ok());
+        for model in [modes(4_000_000, b""), modes(3_000_000, b"BRANCH_LEQ")] {
+            let reason = reason(&model);
+            assert!(reason.contains("bytes of lists of strings"), "{reason}");
+            assert!(!reason.contains("not an ONNX model"), "{reason}");
+        }
     }
 
     #[test]

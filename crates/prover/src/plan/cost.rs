@@ -47,8 +47,10 @@ const GAS_AGAINST_TIME: f64 = 2.4;
 const BALANCED_GAS: f64 = 410_000.0;
 /// How often.
 const BEYOND_BALANCE: f64 = 4.0;
-/// Of the least gas, halving a long proof's time is worth 7 % more gas: 2^0.1 ≈ 1.07.
-const TIME_AGAINST_GAS: f64 = 0.1;
+/// Of the least gas, halving a long proof's time is worth 9 % more gas: 2^0.12 ≈ 1.09, …
+const TIME_AGAINST_GAS: f64 = 0.12;
+/// … and half of that where it is more than this, which counts twice beyond.
+const LEAST_GAS: f64 = 260_000.0;
 
 /// What a proof of a shape costs, about.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,7 +92,10 @@ impl Costs {
         };
         match objective {
             Objective::Balanced => GAS_AGAINST_TIME * (gas.ln() + beyond) + (SHORT + seconds).ln(),
-            Objective::Gas => gas.ln() + TIME_AGAINST_GAS * (SHORT + seconds).ln(),
+            Objective::Gas => {
+                let beyond = (gas / LEAST_GAS).ln().max(0.0);
+                gas.ln() + beyond + TIME_AGAINST_GAS * (SHORT + seconds).ln()
+            }
             Objective::Time => seconds + gas * 1e-12,
         }
     }

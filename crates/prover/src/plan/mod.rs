@@ -68,7 +68,7 @@ const LEAST_TABLED: usize = 12;
 const MOST_KNOTTED: usize = 128;
 /// The most rows, as 2^k, of which a balance folds columns: beyond, preparing an SRS for it,
 /// once, takes many seconds.
-const MOST_BALANCED_FOLD_K: u32 = 13;
+const MOST_BALANCED_FOLD_K: u32 = 14;
 /// The error target of those who name none …
 const DEFAULT_TARGET: f64 = 1e-4;
 /// … and how far it gives way for models whose outputs may be large.
@@ -76,6 +76,9 @@ const LARGEST_DEFAULT_TARGET: f64 = 1e-2;
 /// The part of the target that functions may use up; the rest is for rounding. Next to
 /// a point of inflection a function's error is half as much again.
 const FUNCTIONS_SHARE: f64 = 0.45;
+/// What a format costs that takes some distances for others, which is more than all that one costs
+/// that does not.
+const INEXACT: f64 = 1e9;
 /// The target that says how close the circuits come at all.
 const FINEST_TARGET: f64 = 1e-7;
 
@@ -422,6 +425,8 @@ impl Search {
             }
             let mut candidates: Vec<(Candidate, usize)> = Vec::new();
             let mut failure = None;
+            let confused =
+                if quantized.apart.is_some_and(|apart| apart > 0.0) { INEXACT } else { 0.0 };
             for shape in shapes_of(&format, options, quantizer) {
                 match Layout::required_k(&quantized.graph, shape) {
                     // Tables are of many sizes: more columns than others for as many rows.
@@ -432,6 +437,8 @@ impl Search {
                         let openings = objective.openings(k);
                         match Candidate::new(shape, openings, size, &public, objective) {
                             Ok(candidate) => {
+                                let mut candidate = candidate;
+                                candidate.iter_mut().for_each(|one| one.cost += confused);
                                 candidates.extend(candidate.map(|candidate| (candidate, index)));
                             }
                             Err(error) => failure = Some(error.into()),

@@ -6,6 +6,7 @@ mod outputs;
 mod paths;
 mod plain;
 mod products;
+mod ranked;
 mod scale;
 mod shares;
 mod stairs;
@@ -102,6 +103,8 @@ pub(super) struct Emitted {
     pub(super) output: OutputSchema,
     /// What each tensor's integers stand for.
     pub(super) encodings: Vec<Encoding>,
+    /// Values of which only the order counts may change places where they are closer than this.
+    pub(super) apart: Option<f64>,
 }
 
 /// The integer graph being made.
@@ -122,6 +125,8 @@ pub(super) struct Emitter<'a> {
     fitted: &'a [Vec<PiecewiseLinear>],
     /// The most fraction bits of the step that is being made.
     cap: i32,
+    /// How close values may be that change places where only their order counts, if any are such.
+    apart: Option<f64>,
 }
 
 impl<'a> Emitter<'a> {
@@ -151,6 +156,7 @@ impl<'a> Emitter<'a> {
             shifts: HashMap::new(),
             fitted,
             cap: i32::MAX,
+            apart: None,
         }
     }
 
@@ -179,7 +185,7 @@ impl<'a> Emitter<'a> {
             let offsets = vec![output.decode(0); len];
             encodings[made.0] = Encoding { of: Some(*of), units, offsets };
         }
-        Ok(Emitted { graph: self.graph, output, encodings })
+        Ok(Emitted { graph: self.graph, output, encodings, apart: self.apart })
     }
 
     /// The most fraction bits that are of use to each step. What is multiplied or divided has few
@@ -218,6 +224,9 @@ impl<'a> Emitter<'a> {
     /// Notes how far apart the integers of a step are that stand for points of a grid, or for whole
     /// numbers where that is what they are.
     fn note_shifts(&mut self, index: usize, step: &Step, made: &Made) {
+        if step.ranked {
+            return;
+        }
         let shift = |at: usize| self.schema.grid(at).map_or(0, |grid| self.schema.shift(at, grid));
         let shifts: Vec<u32> = match &step.kind {
             Kind::Input { first } => (*first..*first + step.len).map(shift).collect(),
@@ -249,6 +258,18 @@ impl<'a> Emitter<'a> {
         match &step.kind {
             Kind::Input { first } => Ok(self.input(step, *first)),
             Kind::Relu(view) => self.relu(step, view),
+            Kind::Shifted { view, .. } if step.ranked => {
+                let (made, apart) = match self.distances(step, view, program) {
+                    Some(made) => (made, 0.0),
+                    None => {
+                        let made = self.shifted(step, view, true)?;
+                        let apart = self.margin(view, made.bits);
+                        (made, apart)
+                    }
+                };
+                self.apart = Some(self.apart.map_or(apart, |other| other.max(apart)));
+                Ok(made)
+            }
             Kind::Shifted { view, uniform } => self.shifted(step, view, *uniform),
             Kind::Maxima { view, windows, cut, whole } => {
                 self.maxima(step, view, windows, (*cut, *whole))
@@ -321,6 +342,10 @@ impl<'a> Emitter<'a> {
         if bits < MIN_FRACTION_BITS || !magnitude.is_finite() {
             let node = step.name.clone();
             return Err(QuantizeError::TooWide { node, magnitude, fraction_bits: bits });
+        }
+        // As finely as can be where only the order counts.
+        if step.ranked {
+            return Ok(bits);
         }
         let down = (read - self.output_bits) / step.remaining.max(1);
         Ok(bits.min(read - down).min(self.cap).max(MIN_FRACTION_BITS))

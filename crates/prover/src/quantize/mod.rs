@@ -85,6 +85,9 @@ pub struct Quantized {
     pub output: OutputSchema,
     /// What the integers of each tensor of the graph stand for.
     pub encodings: Vec<Encoding>,
+    /// How close values may be that change places where only their order counts, as of distances to
+    /// known points: 0 where none do, none where there are no such.
+    pub apart: Option<f64>,
 }
 
 /// A model with all that is decided about it before the circuit's bits are known.
@@ -384,10 +387,10 @@ impl<'a> Quantizer<'a> {
         let gain = gain.fold(1.0, f64::max).min(1e9);
         let output_bits = (decimals * 10f64.log2()).ceil() as i32 + gain.log2().ceil() as i32;
         let emitter = Emitter::new(&input, shape, output_bits, &functions.fitted);
-        let Emitted { graph, output, encodings } =
+        let Emitted { graph, output, encodings, apart } =
             emitter.run(&self.program, self.graph, functions.decimals)?;
         graph.validate(shape.accumulator_bits(), shape.value_bits())?;
-        Ok(Quantized { graph, input, output, encodings })
+        Ok(Quantized { graph, input, output, encodings, apart })
     }
 
     /// Compares a quantized model with the float model.

@@ -103,8 +103,9 @@ pub enum SchemaError {
     },
     /// A range that is empty, a single point, or not finite.
     #[error(
-        "the range of input {index} is [{lo}, {hi}]: both ends must be finite and the first below \
-         the second"
+        "the range of input {index} is [{}, {}]: both ends must be finite and the first below \
+         the second",
+        short(*lo), short(*hi)
     )]
     Range {
         /// Index of the input.
@@ -113,23 +114,6 @@ pub enum SchemaError {
         lo: f64,
         /// Upper end.
         hi: f64,
-    },
-    /// A range of more decimals than a circuit tells apart.
-    #[error(
-        "the range of input {index} is [{lo}, {hi}]: that is more values of {decimals} decimals than \
-         the {largest} that a circuit tells apart; declare fewer decimals, or none, or narrow it"
-    )]
-    Wide {
-        /// Index of the input.
-        index: usize,
-        /// Lower end.
-        lo: f64,
-        /// Upper end.
-        hi: f64,
-        /// Decimals of its values.
-        decimals: u32,
-        /// How many values there may be.
-        largest: f64,
     },
     /// Infinite, or NaN where none may be missing.
     #[error("{element} is {value}, which is not a finite number")]
@@ -159,8 +143,9 @@ pub enum SchemaError {
     },
     /// A grid of too many points.
     #[error(
-        "{element} has {decimals} decimals from {lo} to {hi}: at most {most} decimals and \
+        "{element} has {decimals} decimals from {} to {}: at most {most} decimals and \
          2^53 values are possible; declare fewer decimals or a narrower range",
+        short(*lo), short(*hi),
         most = super::grid::MAX_DECIMALS
     )]
     Grid {
@@ -172,6 +157,24 @@ pub enum SchemaError {
         hi: f64,
         /// Decimals declared.
         decimals: u32,
+    },
+    /// A grid of more points than an input of the circuit can be.
+    #[error(
+        "{element} has {decimals} decimals from {} to {}, more values than the 2^{bits} that an \
+         input of this circuit may have; declare fewer decimals or a narrower range",
+        short(*lo), short(*hi)
+    )]
+    TooFine {
+        /// The element, `x[0][3]`.
+        element: String,
+        /// Lower end.
+        lo: f64,
+        /// Upper end.
+        hi: f64,
+        /// Decimals declared.
+        decimals: u32,
+        /// Bits of an input.
+        bits: u32,
     },
     /// A declaration that something may be missing that cannot.
     #[error("{element} takes integers or names, which are never missing; declare a category")]
@@ -192,8 +195,8 @@ pub enum SchemaError {
     },
     /// Outside the declared range.
     #[error(
-        "{element} is {value}, outside its declared range [{lo}, {hi}]; correct the input, or \
-         set the model up again with a wider range"
+        "{element} is {}, outside its declared range [{lo}, {hi}]; correct the input, or \
+         set the model up again with a wider range", short(*value)
     )]
     OutOfRange {
         /// The element: its input's name and its indices.
@@ -205,6 +208,12 @@ pub enum SchemaError {
         /// Upper end.
         hi: f64,
     },
+}
+
+/// A number without its hundreds of zeros.
+fn short(value: f64) -> String {
+    let plain = value == 0.0 || (1e-6..1e15).contains(&value.abs()) || !value.is_finite();
+    if plain { value.to_string() } else { format!("{value:e}") }
 }
 
 impl Ranges {
@@ -291,8 +300,8 @@ impl InputSchema {
             if let Some(grid) = schema.grid(index)
                 && grid.nearest(hi) - grid.nearest(lo) + grid.before() as f64 > schema.largest()
             {
-                let (decimals, largest) = (grid.decimals, schema.largest());
-                return Err(SchemaError::Wide { index, lo, hi, decimals, largest });
+                let (element, decimals) = (schema.element(index), grid.decimals);
+                return Err(SchemaError::TooFine { element, lo, hi, decimals, bits });
             }
         }
         Ok(schema)

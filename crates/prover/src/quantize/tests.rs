@@ -386,6 +386,7 @@ fn a_function_that_is_scaled_afterwards_is_approximated_as_closely_as_that_deman
 
 mod curves;
 mod products;
+mod ranked;
 mod stairs;
 mod tables;
 mod windows;

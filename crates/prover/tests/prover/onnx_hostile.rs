@@ -3,6 +3,7 @@
 
 use std::{fs, path::Path, time::Instant};
 
+use super::protobuf::forest;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use verdict_prover::onnx::{self, LoadOptions};
@@ -94,4 +95,21 @@ fn a_file_with_overwritten_deleted_or_repeated_pieces_is_an_error_or_a_model() {
             survives(&damaged, &format!("{name} rewritten in round {round}"));
         }
     }
+}
+
+/// What a file says that it has is not made before it is found there: the last of these numbers
+/// would be an address space, the first ones gigabytes.
+#[test]
+fn targets_that_no_leaf_has_are_refused_before_anything_is_made_of_them() {
+    for targets in [5, 100_000_000, 1_000_000_000, 1 << 40, 1 << 62, i64::MAX, 0, -1, i64::MIN] {
+        let start = Instant::now();
+        let error = onnx::parse(&forest(1, 2, targets), "targets", &LoadOptions::default());
+        let error = error.expect_err("four weights").to_string();
+        assert!(error.contains(&targets.to_string()), "{error}");
+        assert!(start.elapsed().as_secs() < 1, "{targets} took {:?}", start.elapsed());
+    }
+    let graph = onnx::parse(&forest(1, 2, 4), "targets", &LoadOptions::default());
+    let output = graph.expect("four weights").run(&[vec![0.5; 4]]).expect("it runs").concat();
+    assert_eq!(output.len(), 4);
+    assert_eq!(output[1..], [0.0; 3]);
 }

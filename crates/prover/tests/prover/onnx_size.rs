@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
-use super::protobuf::{field, number};
-use verdict_prover::onnx::{self, LoadOptions};
+use super::protobuf::{field, forest, number};
+use verdict_prover::{
+    graph::{Node, Op},
+    onnx::{self, LoadOptions},
+};
 
 /// An ONNX model: x, then MatMul by a matrix of small weights for each pair of
 /// consecutive sizes, with Relu between them if asked for.
@@ -68,6 +71,23 @@ fn a_product_far_larger_than_its_factors_stays_a_product() {
     let graph = onnx::parse(&bytes, "x", &LoadOptions::default()).expect("a narrow model");
     assert_eq!(graph.nodes.len(), 2);
     assert_eq!(graph.parameters(), 8000 + 1 + 8000 + 8000);
+}
+
+/// A file has a string for each node of an ensemble.
+#[test]
+fn an_ensemble_of_half_a_million_nodes_is_read_within_seconds() {
+    let bytes = forest(1000, 8, 1);
+    let start = Instant::now();
+    let graph = onnx::parse(&bytes, "forest", &LoadOptions::default()).expect("a forest");
+    println!("{} bytes: read in {:?}", bytes.len(), start.elapsed());
+    assert!(start.elapsed().as_secs() < 20, "took {:?}", start.elapsed());
+    let [Node { op: Op::Trees(trees), .. }] = &graph.nodes[..] else { panic!("{graph}") };
+    assert_eq!((trees.branches.len(), trees.leaves.len()), (255_000, 256_000));
+    // Every tree's sum is of the leaf that its comparisons lead to, the last one of large numbers.
+    let value = |at: usize| f64::from(((at % 199) as f32) / 100.0 - 1.0);
+    let expected: f64 = (0..1000).map(|tree| value(tree * 31 + 510 * 7)).sum();
+    let got = graph.run(&[vec![5.0; 4]]).expect("finite weights").concat();
+    assert!((got[0] - expected).abs() < 1e-6, "{got:?}, not {expected}");
 }
 
 /// Relu of a tensor both of whose dimensions are −1, as some exporters write what is not known.

@@ -9,7 +9,7 @@ use std::{
 
 use tract_onnx::{
     pb::{
-        ModelProto, ValueInfoProto, tensor_proto::DataType,
+        ModelProto, NodeProto, ValueInfoProto, tensor_proto::DataType,
         tensor_shape_proto::dimension::Value as Dimension, type_proto,
     },
     tract_hir::prelude::*,
@@ -71,10 +71,28 @@ pub(super) fn missing(model: &ModelProto) -> Vec<String> {
     if graph.node.iter().any(|node| node.op_type == "TreeEnsembleClassifier") {
         missing.insert("ai.onnx.ml.TreeEnsembleClassifier as onnxruntime runs it".into());
     }
+    // It transforms a single score that onnxruntime leaves as it is, and gives a lone score of two
+    // classes another one beside it.
+    for node in graph.node.iter().filter(|node| transforms_one(node)) {
+        missing.insert(format!("{} as onnxruntime runs it", node::operator(node)));
+    }
     if !graph.sparse_initializer.is_empty() {
         missing.insert("sparse initializers".into());
     }
     missing.into_iter().collect()
+}
+
+/// Whether a linear model has one score, and another post transform than a sigmoid of two classes.
+fn transforms_one(node: &NodeProto) -> bool {
+    let attribute = |name: &str| node.attribute.iter().find(|a| a.name == name);
+    let transform = attribute("post_transform").map_or(&b"NONE"[..], |a| &a.s);
+    match node.op_type.as_str() {
+        "LinearRegressor" => transform != b"NONE" && attribute("targets").is_none_or(|a| a.i == 1),
+        "LinearClassifier" => {
+            transform != b"LOGISTIC" && attribute("intercepts").is_none_or(|a| a.floats.len() == 1)
+        }
+        _ => false,
+    }
 }
 
 /// The elements of the outputs for each sample, or why tract does not run the model.

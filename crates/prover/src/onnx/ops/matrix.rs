@@ -1,7 +1,7 @@
 //! Gemm, MatMul and LinearRegressor: products of matrices, of which one or neither is a
 //! constant.
 
-use super::{arithmetic::add, layout::permute, products};
+use super::{arithmetic::add, layout::permute, ml, products};
 use crate::{
     graph::{Linear, LinearMap, Op, SparseRows},
     onnx::{
@@ -197,11 +197,6 @@ fn floats(node: &Node<'_>, tensor: Tensor) -> Result<Vec<f64>, OnnxError> {
 /// x·Cᵀ + intercepts, by rows of x.
 pub(super) fn linear_regressor(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
-    let transform = node.text("post_transform", "NONE");
-    if transform != "NONE" {
-        let transform = transform.escape_debug();
-        return Err(node.unsupported(format!("its post_transform is {transform}")));
-    }
     let targets = node.int("targets").unwrap_or(1);
     let targets = usize::try_from(targets).ok().filter(|&targets| targets > 0);
     let targets = targets.ok_or_else(|| node.malformed("no targets".into()))?;
@@ -226,5 +221,7 @@ pub(super) fn linear_regressor(node: &mut Node<'_>) -> Result<Value, OnnxError> 
     let of = |at: usize| intercepts.get(at % targets).copied().unwrap_or(0.0);
     let bias = (0..rows * targets).map(of).collect();
     let linear = Linear { maps: vec![map], bias };
-    node.emit(Op::Linear(linear), vec![x], vec![rows, targets], DType::Float32)
+    let sums = node.emit(Op::Linear(linear), vec![x], vec![rows, targets], DType::Float32)?;
+    let post = node.text("post_transform", "NONE");
+    ml::of_regression(node, sums, &post)
 }

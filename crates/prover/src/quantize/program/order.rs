@@ -31,6 +31,16 @@ impl Lowering<'_> {
         (step, (0..self.steps[step].len).collect())
     }
 
+    /// Whether a step is made of sums of the model's inputs.
+    fn is_of_inputs(&self, step: usize) -> bool {
+        let input =
+            |part: &Part| !part.raw && matches!(self.steps[part.step].kind, Kind::Input { .. });
+        match &self.steps[step].kind {
+            Kind::Shifted { view, uniform: true } => view.parts.iter().all(input),
+            _ => false,
+        }
+    }
+
     /// As [`comparable`](Self::comparable) where only the order counts: what is large is made
     /// smaller.
     fn ranked(&mut self, node: &Node) -> (usize, Vec<usize>) {
@@ -191,6 +201,7 @@ impl Lowering<'_> {
     /// lies beyond t is chosen; of what equals it, as many as are left, one after the other.
     pub(super) fn leading(&mut self, node: &Node, leading: &Leading) -> View {
         let (source, elements) = self.comparable(node);
+        self.steps[source].ranked = self.is_of_inputs(source);
         let (minimum, count) = (leading.extremum.minimum, leading.count);
         let mut rows: Vec<Terms> = Vec::new();
         for group in &leading.extremum.groups {

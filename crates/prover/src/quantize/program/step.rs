@@ -16,6 +16,8 @@ pub(in crate::quantize) struct Step {
     pub(in crate::quantize) of: Option<TensorId>,
     /// Bounds of its real values; empty for those that have the unit of another step.
     pub(in crate::quantize) bounds: Vec<(f64, f64)>,
+    /// Whether only the order of its elements counts, which are sums of the model's inputs.
+    pub(in crate::quantize) ranked: bool,
     /// Roundings from here to the nearest output, this one included.
     pub(in crate::quantize) remaining: i32,
     /// Of steps whose elements are multiplied: how many bits sums of products leave each factor
@@ -97,7 +99,16 @@ pub(in crate::quantize) enum Numerator {
 impl Step {
     /// A step of the circuit's own, read by nobody yet.
     pub(in crate::quantize) fn new(name: String, len: usize, kind: Kind) -> Self {
-        Self { name, len, kind, of: None, bounds: Vec::new(), remaining: 0, operand: None }
+        Self {
+            name,
+            len,
+            kind,
+            of: None,
+            bounds: Vec::new(),
+            ranked: false,
+            remaining: 0,
+            operand: None,
+        }
     }
 
     /// The same, with nothing that it is made of.
@@ -108,6 +119,7 @@ impl Step {
             kind: Kind::Select(Vec::new()),
             of: self.of,
             bounds: self.bounds.clone(),
+            ranked: self.ranked,
             remaining: self.remaining,
             operand: self.operand,
         }

@@ -31,7 +31,9 @@
 //! (limbs + W + 4·P) · 3) / p. From (feature, x): the feature's number is one of those below 2^28,
 //! counted from its own inference's, and x is that value, so that the threshold
 //! x − a + 2^V·(1 − s) is an integer below 2^63. From (node, right): by induction along the path the
-//! name is one of the table's, of 62 bits; `tree` is fixed. So the number before δ is one of less
+//! name is one of the table's, of 62 bits; `tree` is fixed; a feature's cell that names another
+//! inference's value is less than 2^12 · 2^28 away from a number, well within its 42 bits, and no node
+//! has it. So the number before δ is one of less
 //! than 2^200, of digits that do not overlap, and equal to the table's digit by digit: name,
 //! tree, feature and threshold are an entry's, and there is one entry of each name of a tree.
 //! s says whether x ≥ threshold, and the name after D steps is the leaf's. What a prover
@@ -46,6 +48,8 @@
 mod config;
 mod layout;
 mod witness;
+
+use crate::shape::MAX_BATCH;
 
 pub(in crate::circuit::graph) use self::layout::Extent;
 pub use self::{
@@ -64,3 +68,10 @@ const FEATURE: u32 = 88;
 const THRESHOLD: u32 = 130;
 /// What an inference of a batch counts among numbers of features, as a power of two.
 const INFERENCE: u32 = 28;
+
+// A feature's cell is its number and what inferences are apart: less than the digits it has, so that
+// no number of nodes is taken for another's.
+const _: () = assert!(
+    (MAX_BATCH as u64) < 1 << (THRESHOLD - FEATURE - INFERENCE),
+    "the inferences of a batch do not fit between a feature's number and a threshold"
+);

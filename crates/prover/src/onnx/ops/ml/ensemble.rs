@@ -1,19 +1,19 @@
 //! TreeEnsembleRegressor, TreeEnsembleClassifier and TreeEnsemble.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use super::{
-    forest::{Forest, Listed},
+    forest::Forest,
+    lists::{doubles, listed, merged_lists},
     scores, trace,
 };
 use crate::{
-    graph::{Extremum, Leaf, Op, Test, TreeEnsemble},
+    graph::{Extremum, Leaf, Op, TreeEnsemble},
     onnx::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value, printable},
         ops::leaves,
-        tensor::{Data, Tensor},
     },
 };
 
@@ -43,9 +43,7 @@ impl Aggregate {
 
 pub(super) fn regressor(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
-    let targets = node.int("n_targets").unwrap_or(1);
-    let targets = usize::try_from(targets).ok().filter(|count| *count > 0);
-    let targets = targets.ok_or_else(|| node.malformed("n_targets is not positive".into()))?;
+    let targets = targets(node, "target_ids")?;
     let forest = listed(node, &x, "target", targets)?;
     let aggregate = Aggregate::named(node)?;
     let base = base_values(node)?;
@@ -53,10 +51,24 @@ pub(super) fn regressor(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         return Err(node.malformed(format!("{} base values, {targets} targets", base.len())));
     }
     // A single score has its base value whatever leaves are reached.
-    let base = if targets > 1 { scored_base(node, &forest, base)? } else { base };
+    let base = if targets > 1 { Named::of(&forest).scored_base(node, base)? } else { base };
     let post = node.text("post_transform", "NONE");
     let scores = run(node, x, forest, targets, base, aggregate, DType::Float32)?;
-    scores::transform(node, scores, &post)
+    scores::of_regression(node, scores, &post)
+}
+
+/// The number of scores, of which each has a weight in some leaf: what a file says costs nothing,
+/// what it lists does.
+fn targets(node: &Node<'_>, weights: &str) -> Result<usize, OnnxError> {
+    let count = node.int("n_targets").unwrap_or(1);
+    let listed = node.ints(weights).map_or(0, <[i64]>::len);
+    match usize::try_from(count) {
+        Ok(count) if (1..=listed.max(1)).contains(&count) => Ok(count),
+        Ok(0) | Err(_) => Err(node.malformed(format!("n_targets is {count}, not positive"))),
+        Ok(_) => Err(node.unsupported(format!(
+            "it has {count} targets and {listed} weights: leave out the targets without any"
+        ))),
+    }
 }
 
 pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
@@ -70,12 +82,11 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let base = base_values(node)?;
     let post = node.text("post_transform", "NONE");
     let weights = || forest.leaves.iter().flat_map(|leaf| leaf.weights.iter().copied());
-    let named: BTreeSet<usize> = weights().map(|(class, _)| class).collect();
+    let named = Named::of(&forest);
     let positive = weights().all(|(_, w)| w >= 0.0);
     // Of a sum of votes that cannot be negative, half makes the majority.
     let majority = if positive { 0.5 } else { 0.0 };
-    if let (2, 1) = (classes, named.len()) {
-        let class = named.first().copied().unwrap_or(0);
+    if let (2, Some(class)) = (classes, named.only()) {
         if base.len() > 1 - class {
             return Err(node.unsupported("it has base values for a class without weights"));
         }
@@ -95,14 +106,14 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         return scores::outputs(node, label, scores);
     }
     // Runtimes choose among the classes that the leaves a sample reaches name.
-    if !positive && !every_class_is_scored(&forest, classes) {
+    if !positive && !named.always_all(classes) {
         return Err(node.unsupported("a class has a score only where some leaves are reached"));
     }
     if classes == 2 {
         if base.len() > 1 {
             return Err(node.unsupported("it has two base values beside weights of two classes"));
         }
-        if labels != [0, 1] || !every_class_is_scored(&forest, classes) {
+        if labels != [0, 1] || !named.always_all(classes) {
             return Err(node.unsupported(
                 "it has weights for both of two classes that are not 0 and 1; export it with \
                  weights for one class",
@@ -119,7 +130,7 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     if !(base.is_empty() || base.len() == classes) {
         return Err(node.malformed(format!("{} base values, {classes} classes", base.len())));
     }
-    let base = scored_base(node, &forest, base)?;
+    let base = named.scored_base(node, base)?;
     let scores = run(node, x, forest, classes, base, Aggregate::Sum, DType::Float32)?;
     let label = scores::greatest(node, scores.clone(), &labels)?;
     let scores = scores::transform(node, scores, &post);
@@ -130,9 +141,7 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
 pub(super) fn ensemble(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
     let dtype = x.dtype();
-    let targets = node.int("n_targets").unwrap_or(1);
-    let targets = usize::try_from(targets).ok().filter(|count| *count > 0);
-    let targets = targets.ok_or_else(|| node.malformed("n_targets is not positive".into()))?;
+    let targets = targets(node, "leaf_targetids")?;
     let aggregate = match node.int("aggregate_function").unwrap_or(1) {
         0 => Aggregate::Average,
         1 => Aggregate::Sum,
@@ -150,39 +159,68 @@ pub(super) fn ensemble(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     };
     let forest = merged_lists(node, &x, targets)?;
     let scores = run(node, x, forest, targets, Vec::new(), aggregate, dtype)?;
-    scores::transform(node, scores, post)
+    scores::of_regression(node, scores, post)
 }
 
-/// Whether every sample gives every class a score.
-fn every_class_is_scored(forest: &Forest, classes: usize) -> bool {
-    (0..classes).all(|class| is_scored(forest, class))
+/// Which scores the trees' leaves name.
+struct Named {
+    /// In how many leaves, by score and tree.
+    leaves: BTreeMap<(usize, usize), usize>,
+    /// Leaves of each tree.
+    sizes: Vec<usize>,
 }
 
-/// Whether every sample gives a class or target a score: some tree names it in all its leaves.
-fn is_scored(forest: &Forest, class: usize) -> bool {
-    let names = |leaf: &Leaf| leaf.weights.iter().any(|(other, _)| *other == class);
-    by_tree(forest).into_iter().any(|tree| tree.iter().all(names))
-}
-
-/// The base values as onnxruntime adds them: only to scores that a leaf on the sample's paths names.
-fn scored_base(
-    node: &Node<'_>,
-    forest: &Forest,
-    mut base: Vec<f64>,
-) -> Result<Vec<f64>, OnnxError> {
-    for (score, value) in base.iter_mut().enumerate() {
-        let names = |leaf: &Leaf| leaf.weights.iter().any(|(other, _)| *other == score);
-        if *value == 0.0 || is_scored(forest, score) {
-            continue;
+impl Named {
+    fn of(forest: &Forest) -> Self {
+        let trees = by_tree(forest);
+        let mut leaves = BTreeMap::new();
+        for (tree, own) in trees.iter().enumerate() {
+            for (score, _) in own.iter().flat_map(|leaf| &leaf.weights) {
+                *leaves.entry((*score, tree)).or_insert(0) += 1;
+            }
         }
-        if forest.leaves.iter().any(names) {
-            return Err(node.unsupported(format!(
-                "score {score} has a base value, and other weights only where some leaves are reached"
-            )));
-        }
-        *value = 0.0;
+        Self { leaves, sizes: trees.into_iter().map(<[Leaf]>::len).collect() }
     }
-    Ok(base)
+
+    /// The trees that name a score, and whether in all their leaves.
+    fn trees(&self, score: usize) -> impl Iterator<Item = (usize, bool)> {
+        let own = self.leaves.range((score, 0)..=(score, usize::MAX));
+        own.map(|((_, tree), count)| (*tree, *count == self.sizes[*tree]))
+    }
+
+    /// Whether every sample gives a score: some tree names it in all its leaves.
+    fn always(&self, score: usize) -> bool {
+        self.trees(score).any(|(_, all)| all)
+    }
+
+    /// Whether every sample gives each of so many scores.
+    fn always_all(&self, scores: usize) -> bool {
+        (0..scores).all(|score| self.always(score))
+    }
+
+    /// The score that is named, if one alone is.
+    fn only(&self) -> Option<usize> {
+        let (first, _) = *self.leaves.keys().next()?;
+        self.leaves.keys().all(|(score, _)| *score == first).then_some(first)
+    }
+
+    /// The base values as onnxruntime adds them: only to scores that a leaf on the sample's
+    /// paths names.
+    fn scored_base(&self, node: &Node<'_>, mut base: Vec<f64>) -> Result<Vec<f64>, OnnxError> {
+        for (score, value) in base.iter_mut().enumerate() {
+            if *value == 0.0 || self.always(score) {
+                continue;
+            }
+            if self.trees(score).next().is_some() {
+                return Err(node.unsupported(format!(
+                    "score {score} has a base value, and other weights only where some leaves are \
+                     reached"
+                )));
+            }
+            *value = 0.0;
+        }
+        Ok(base)
+    }
 }
 
 /// The leaves of each tree, which stand together.
@@ -206,33 +244,28 @@ fn run(
     let double = x.dtype() == DType::Float64;
     let moved = trace::through_steps(node, x, &mut forest.branches, features, double)?;
     let trees = forest.roots.len();
+    node.pay(&[positions, outputs])?;
     let mut base = if base.is_empty() { vec![0.0; outputs] } else { base };
     let extreme = matches!(aggregate, Aggregate::Minimum | Aggregate::Maximum);
     let (mut scored, final_base) = (Vec::new(), base.clone());
     if extreme {
         // Each tree's own scores first.
-        let starts: Vec<usize> = by_tree(&forest).iter().map(|tree| tree.len()).collect();
-        let mut tree_of =
-            starts.iter().enumerate().flat_map(|(tree, n)| std::iter::repeat_n(tree, *n));
+        let named = Named::of(&forest);
         for output in 0..outputs {
-            let names = |leaf: &Leaf| leaf.weights.iter().any(|(other, _)| *other == output);
-            let mut group = Vec::new();
-            for (index, tree) in by_tree(&forest).into_iter().enumerate() {
-                match (tree.iter().all(names), tree.iter().any(names)) {
-                    (true, _) => group.push(index * outputs + output),
-                    (false, false) => {}
-                    (false, true) => {
-                        return Err(node.unsupported(
-                            "a score is the least or greatest of trees that give it sometimes only",
-                        ));
-                    }
-                }
+            if named.trees(output).any(|(_, all)| !all) {
+                return Err(node.unsupported(
+                    "a score is the least or greatest of trees that give it sometimes only",
+                ));
             }
+            let group: Vec<usize> =
+                named.trees(output).map(|(tree, _)| tree * outputs + output).collect();
             if group.is_empty() {
                 return Err(node.unsupported(format!("no tree gives score {output}")));
             }
             scored.push(group);
         }
+        let sizes = named.sizes.iter().enumerate();
+        let mut tree_of = sizes.flat_map(|(tree, n)| std::iter::repeat_n(tree, *n));
         for leaf in &mut forest.leaves {
             let tree = tree_of.next().unwrap_or_default();
             leaf.weights.iter_mut().for_each(|(output, _)| *output += tree * outputs);
@@ -269,279 +302,4 @@ fn base_values(node: &Node<'_>) -> Result<Vec<f64>, OnnxError> {
         Some(values) => values,
         None => node.floats("base_values")?.unwrap_or_default(),
     })
-}
-
-/// A tensor attribute of real numbers.
-fn doubles(node: &Node<'_>, name: &str) -> Result<Option<Vec<f64>>, OnnxError> {
-    let Some(proto) = node.tensor(name) else { return Ok(None) };
-    match Tensor::decode(proto, name)?.data {
-        Data::Float(values) => Ok(Some(values)),
-        Data::Int(_) => Err(node.malformed(format!("attribute {name} holds integers"))),
-    }
-}
-
-/// Values as floats or as a tensor, whichever the file has; they may be infinite.
-fn numbers(node: &Node<'_>, name: &str) -> Result<Vec<f64>, OnnxError> {
-    Ok(match doubles(node, &format!("{name}_as_tensor"))? {
-        Some(values) => values,
-        None => node.numbers(name).unwrap_or_default(),
-    })
-}
-
-/// Refuses lists of different lengths; absent ones count where they are required.
-fn same_lengths(node: &Node<'_>, lists: &[(&str, usize)]) -> Result<usize, OnnxError> {
-    let Some(&(first, expected)) = lists.first() else { return Ok(0) };
-    match lists.iter().find(|(_, len)| *len != expected) {
-        Some((name, len)) => Err(node.malformed(format!(
-            "attribute {name} has {len} values, {first} has {expected}: every node needs one of each"
-        ))),
-        None => Ok(expected),
-    }
-}
-
-/// The comparison of a mode.
-fn test(node: &Node<'_>, mode: &str, value: f64) -> Result<Option<Test>, OnnxError> {
-    let test = match mode {
-        "LEAF" => return Ok(None),
-        _ if value.is_nan() => {
-            return Err(node.malformed("a threshold is NaN, which decides nothing".into()));
-        }
-        "BRANCH_LEQ" => Test::AtMost(value),
-        "BRANCH_LT" => Test::Below(value),
-        "BRANCH_GTE" => Test::AtLeast(value),
-        "BRANCH_GT" => Test::Above(value),
-        "BRANCH_EQ" => Test::Equal(value),
-        "BRANCH_NEQ" => Test::NotEqual(value),
-        other => {
-            let other = printable(other);
-            return Err(node.malformed(format!("node mode {other} is none of ONNX's")));
-        }
-    };
-    Ok(Some(test))
-}
-
-fn feature(node: &Node<'_>, id: i64, features: usize, name: &str) -> Result<usize, OnnxError> {
-    usize::try_from(id).ok().filter(|id| *id < features).ok_or_else(|| {
-        node.malformed(format!("{name} compares feature {id}, its input has {features}"))
-    })
-}
-
-/// The trees of TreeEnsembleClassifier and TreeEnsembleRegressor, whose nodes are named by
-/// tree and number. `kind` is "class" or "target".
-fn listed(node: &mut Node<'_>, x: &Value, kind: &str, outputs: usize) -> Result<Forest, OnnxError> {
-    let (_, features) = scores::matrix(node, x)?;
-    let ints = |name: &str| node.ints(name).unwrap_or_default();
-    let (trees, ids) = (ints("nodes_treeids"), ints("nodes_nodeids"));
-    let (compared, modes) = (ints("nodes_featureids"), node.strings("nodes_modes"));
-    let (yes, no) = (ints("nodes_truenodeids"), ints("nodes_falsenodeids"));
-    let missing = ints("nodes_missing_value_tracks_true");
-    let values = numbers(node, "nodes_values")?;
-    let count = same_lengths(
-        node,
-        &[
-            ("nodes_treeids", trees.len()),
-            ("nodes_nodeids", ids.len()),
-            ("nodes_featureids", compared.len()),
-            ("nodes_modes", modes.len()),
-            ("nodes_values", values.len()),
-            ("nodes_truenodeids", yes.len()),
-            ("nodes_falsenodeids", no.len()),
-            (
-                "nodes_missing_value_tracks_true",
-                if missing.is_empty() { trees.len() } else { missing.len() },
-            ),
-        ],
-    )?;
-    if count == 0 {
-        return Err(node.malformed("it has no nodes".into()));
-    }
-    let name = |place: usize| format!("node {} of tree {}", ids[place], trees[place]);
-    let mut places = HashMap::with_capacity(count);
-    for (place, key) in trees.iter().zip(ids).enumerate() {
-        if places.insert(key, place).is_some() {
-            return Err(node.malformed(format!("{} is listed twice", name(place))));
-        }
-    }
-    let mut weights = leaf_weights(node, kind, outputs, &places)?;
-    let mut listed = Vec::with_capacity(count);
-    let mut child_of = vec![false; count];
-    for place in 0..count {
-        let mode = String::from_utf8_lossy(&modes[place]);
-        let own = weights.remove(&place);
-        let Some(test) = test(node, &mode, values[place])? else {
-            listed.push(Listed::Leaf(own.unwrap_or_default()));
-            continue;
-        };
-        if own.is_some() {
-            return Err(node.malformed(format!("{} has a weight and is no leaf", name(place))));
-        }
-        let mut child = |id: i64| match places.get(&(&trees[place], &id)) {
-            Some(&at) => {
-                child_of[at] = true;
-                Ok(at)
-            }
-            None => {
-                let name = name(place);
-                Err(node.malformed(format!("{name} has a child {id}, which is not listed")))
-            }
-        };
-        let (holds, fails) = (child(yes[place])?, child(no[place])?);
-        let feature = feature(node, compared[place], features, &name(place))?;
-        let missing_holds = missing.get(place).is_some_and(|tracks| *tracks != 0);
-        listed.push(Listed::Branch { feature, test, missing_holds, holds, fails });
-    }
-    // A tree starts with the first of its nodes in the list.
-    let starts = |place: &usize| *place == 0 || trees[*place] != trees[place - 1];
-    let roots: Vec<usize> = (0..count).filter(starts).collect();
-    if let Some(root) = roots.iter().find(|root| child_of[**root]) {
-        let name = name(*root);
-        return Err(
-            node.malformed(format!("{name} is the first of its tree and a child of another"))
-        );
-    }
-    node.pay(&[count, 8])?;
-    Forest::new(node, listed, &roots, name)
-}
-
-/// What leaves add to scores, by place in the list of nodes.
-fn leaf_weights(
-    node: &Node<'_>,
-    kind: &str,
-    outputs: usize,
-    places: &HashMap<(&i64, &i64), usize>,
-) -> Result<BTreeMap<usize, Leaf>, OnnxError> {
-    let names = ["treeids", "nodeids", "ids", "weights"].map(|part| format!("{kind}_{part}"));
-    let ints = |index: usize| node.ints(&names[index]).unwrap_or_default();
-    let (trees, ids, scores) = (ints(0), ints(1), ints(2));
-    let values = numbers(node, &names[3])?;
-    let lengths = [trees.len(), ids.len(), scores.len(), values.len()];
-    let named: Vec<(&str, usize)> = names.iter().map(String::as_str).zip(lengths).collect();
-    same_lengths(node, &named)?;
-    let mut leaves: BTreeMap<usize, Leaf> = BTreeMap::new();
-    for (((tree, id), score), &weight) in trees.iter().zip(ids).zip(scores).zip(&values) {
-        let Some(&place) = places.get(&(tree, id)) else {
-            return Err(node
-                .malformed(format!("a weight for node {id} of tree {tree}, which is not listed")));
-        };
-        let score = usize::try_from(*score).ok().filter(|score| *score < outputs);
-        let score = score.ok_or_else(|| {
-            node.malformed(format!(
-                "node {id} of tree {tree} has a weight for a {kind} that is none"
-            ))
-        })?;
-        if !weight.is_finite() {
-            return Err(
-                node.malformed(format!("node {id} of tree {tree} has a weight of {weight}"))
-            );
-        }
-        let own = &mut leaves.entry(place).or_default().weights;
-        if own.iter().any(|(other, _)| *other == score) {
-            return Err(node.malformed(format!(
-                "node {id} of tree {tree} has two weights for {kind} {score}"
-            )));
-        }
-        own.push((score, weight));
-    }
-    Ok(leaves)
-}
-
-/// The trees of TreeEnsemble: inner nodes and leaves in lists of their own.
-fn merged_lists(node: &mut Node<'_>, x: &Value, outputs: usize) -> Result<Forest, OnnxError> {
-    let (_, features) = scores::matrix(node, x)?;
-    let ints = |name: &str| node.ints(name).unwrap_or_default();
-    let (compared, yes, no) =
-        (ints("nodes_featureids"), ints("nodes_truenodeids"), ints("nodes_falsenodeids"));
-    let (yes_leaf, no_leaf) = (ints("nodes_trueleafs"), ints("nodes_falseleafs"));
-    let missing = ints("nodes_missing_value_tracks_true");
-    let splits = doubles(node, "nodes_splits")?.unwrap_or_default();
-    let modes = match node.tensor("nodes_modes").map(|proto| Tensor::decode(proto, "nodes_modes")) {
-        Some(decoded) => match decoded?.data {
-            Data::Int(modes) => modes,
-            Data::Float(_) => return Err(node.malformed("nodes_modes holds floats".into())),
-        },
-        None => Vec::new(),
-    };
-    let count = same_lengths(
-        node,
-        &[
-            ("nodes_featureids", compared.len()),
-            ("nodes_modes", modes.len()),
-            ("nodes_splits", splits.len()),
-            ("nodes_truenodeids", yes.len()),
-            ("nodes_falsenodeids", no.len()),
-            ("nodes_trueleafs", yes_leaf.len()),
-            ("nodes_falseleafs", no_leaf.len()),
-            (
-                "nodes_missing_value_tracks_true",
-                if missing.is_empty() { compared.len() } else { missing.len() },
-            ),
-        ],
-    )?;
-    let (targets, weights) =
-        (ints("leaf_targetids"), doubles(node, "leaf_weights")?.unwrap_or_default());
-    same_lengths(node, &[("leaf_targetids", targets.len()), ("leaf_weights", weights.len())])?;
-    let members = doubles(node, "membership_values")?.unwrap_or_default();
-    // Each set ends with a NaN.
-    let mut sets = members.split(|value| value.is_nan());
-    let mut listed = Vec::with_capacity(count.saturating_mul(3));
-    for place in 0..count {
-        let test = match modes[place] {
-            6 => Test::Member(sets.next().unwrap_or_default().to_vec()),
-            mode => {
-                let names = ["LEQ", "LT", "GTE", "GT", "EQ", "NEQ"];
-                let name = usize::try_from(mode).ok().and_then(|mode| names.get(mode));
-                let name =
-                    name.ok_or_else(|| node.malformed(format!("node mode {mode}, not 0 to 6")))?;
-                match test(node, &format!("BRANCH_{name}"), splits[place])? {
-                    Some(test) => test,
-                    None => return Err(node.malformed("a node is no comparison".into())),
-                }
-            }
-        };
-        let name = format!("node {place}");
-        let feature = feature(node, compared[place], features, &name)?;
-        let missing_holds = missing.get(place).is_some_and(|tracks| *tracks != 0);
-        listed.push(Listed::Branch { feature, test, missing_holds, holds: 0, fails: 0 });
-    }
-    // A leaf of its own for each side that names one: leaves may be shared.
-    for place in 0..count {
-        for (id, leaf, holding) in
-            [(yes[place], yes_leaf[place], true), (no[place], no_leaf[place], false)]
-        {
-            let limit = if leaf != 0 { weights.len() } else { count };
-            let Some(at) = usize::try_from(id).ok().filter(|at| *at < limit) else {
-                let what = if leaf != 0 { "leaf" } else { "node" };
-                return Err(node.malformed(format!("node {place} goes to {what} {id} of {limit}")));
-            };
-            let child = if leaf != 0 {
-                let target = usize::try_from(targets[at]).ok().filter(|target| *target < outputs);
-                let target = target.ok_or_else(|| {
-                    node.malformed(format!(
-                        "leaf {at} adds to target {}, not one of {outputs}",
-                        targets[at]
-                    ))
-                })?;
-                if !weights[at].is_finite() {
-                    return Err(
-                        node.malformed(format!("leaf {at} has a weight of {}", weights[at]))
-                    );
-                }
-                listed.push(Listed::Leaf(Leaf { weights: vec![(target, weights[at])] }));
-                listed.len() - 1
-            } else {
-                at
-            };
-            if let Listed::Branch { holds, fails, .. } = &mut listed[place] {
-                *(if holding { holds } else { fails }) = child;
-            }
-        }
-    }
-    let roots: Option<Vec<usize>> = ints("tree_roots")
-        .iter()
-        .map(|root| usize::try_from(*root).ok().filter(|r| *r < count))
-        .collect();
-    let roots = roots.filter(|roots| !roots.is_empty());
-    let roots = roots.ok_or_else(|| node.malformed("tree_roots names no nodes".into()))?;
-    node.pay(&[count, 16])?;
-    Forest::new(node, listed, &roots, |place| format!("node {place}"))
 }

@@ -7,6 +7,7 @@ mod encode;
 mod ensemble;
 mod forest;
 mod linear;
+mod lists;
 mod normalizer;
 mod scores;
 mod svm;
@@ -16,7 +17,7 @@ pub(in crate::onnx) use self::trace::Made;
 pub(super) use self::{
     encode::push_step,
     normalizer::lp,
-    scores::step_function,
+    scores::{of_regression, step_function},
     trace::{note, pending, through_steps},
 };
 use super::super::{

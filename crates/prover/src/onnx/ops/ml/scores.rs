@@ -74,6 +74,19 @@ pub(super) fn transform(node: &mut Node<'_>, x: Value, post: &str) -> Result<Val
     }
 }
 
+/// A post transform of a regression: of a single score onnxruntime applies PROBIT only.
+pub(in crate::onnx::ops) fn of_regression(
+    node: &mut Node<'_>,
+    x: Value,
+    post: &str,
+) -> Result<Value, OnnxError> {
+    let (_, columns) = matrix(node, &x)?;
+    match (columns, post) {
+        (1, "LOGISTIC" | "SOFTMAX" | "SOFTMAX_ZERO") => Ok(x),
+        _ => transform(node, x, post),
+    }
+}
+
 /// Softmax over the scores that are not 0, those within 1e-7 of it having no share.
 ///
 /// Such a score is lowered by so much that its exponential is none beside any other's.
@@ -115,6 +128,10 @@ pub(super) fn complemented(
             let constant = if positive { 1.0 } else { 0.0 };
             columns(node, score, [(-1.0, constant), (1.0, 0.0)])
         }
+        "PROBIT" => Err(node.unsupported(
+            "its post_transform is PROBIT, of one score for two classes: onnxruntime's second score \
+             is undefined",
+        )),
         other => transform(node, score, other),
     }
 }

@@ -133,8 +133,11 @@ pub(super) fn regressor(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let [rho] = rho[..] else {
         return Err(node.malformed(format!("{} values of rho, not one", rho.len())));
     };
-    if node.text("post_transform", "NONE") != "NONE" {
-        return Err(node.unsupported("it has a post_transform"));
+    // onnxruntime applies none of them.
+    let post = node.text("post_transform", "NONE");
+    if !["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT"].contains(&post.as_str()) {
+        let post = printable(&post);
+        return Err(node.malformed(format!("post_transform {post} is none of ONNX's")));
     }
     let count = usize::try_from(node.int("n_supports").unwrap_or(0)).unwrap_or(usize::MAX);
     let sum = if count == 0 {
@@ -166,18 +169,20 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let labels = scores::labels(node, &["classlabels_ints"], "classlabels_strings")?;
     let classes = labels.len();
     let post = node.text("post_transform", "NONE");
-    let sizes: Option<Vec<usize>> = node
-        .ints("vectors_per_class")
-        .unwrap_or_default()
-        .iter()
-        .map(|size| usize::try_from(*size).ok().filter(|size| *size <= 1 << 24))
-        .collect();
-    let sizes = sizes.ok_or_else(|| node.malformed("vectors_per_class is negative".into()))?;
+    let vectors = node.floats("support_vectors")?.unwrap_or_default();
+    let of_class = |size: &i64| match usize::try_from(*size) {
+        Ok(size) if size <= vectors.len() => Ok(size),
+        _ => Err(node.malformed(format!(
+            "vectors_per_class has {size}; support_vectors has {} numbers",
+            vectors.len()
+        ))),
+    };
+    let sizes = node.ints("vectors_per_class").unwrap_or_default();
+    let sizes = sizes.iter().map(of_class).collect::<Result<Vec<usize>, OnnxError>>()?;
     let count: usize = sizes.iter().sum();
     if count == 0 {
         return Err(node.unsupported("it has no support vectors; export a LinearClassifier"));
     }
-    let vectors = node.floats("support_vectors")?.unwrap_or_default();
     let coefficients = node.floats("coefficients")?.unwrap_or_default();
     let rho = node.floats("rho")?.unwrap_or_default();
     let pairs = classes * classes.saturating_sub(1) / 2;
@@ -247,11 +252,13 @@ pub(super) fn classifier(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         }
         return probable(node, (sums, classes), label, (prob_a, prob_b), &post);
     }
-    let scores = match classes {
-        2 => {
+    let scores = match (classes, post.as_str()) {
+        (2, "NONE" | "LOGISTIC") => {
             let both = scores::columns(node, sums, [(-1.0, 0.0), (1.0, 0.0)])?;
             scores::transform(node, both, &post)
         }
+        // No softmax: as onnxruntime writes a second score beside probabilities.
+        (2, _) => scores::complemented(node, sums, &post, true),
         _ => scores::transform(node, sums, &post),
     };
     scores::outputs(node, label, scores)

@@ -47,6 +47,42 @@ fn paths_of_another_inference_are_refused(shape: Shape) {
     assert!(tried >= 2, "{tried} trees differ");
 }
 
+/// The features look-up answers a step that reads another inference's value: its number differs by
+/// that of the inferences. No node of the table has that number.
+#[test]
+fn a_step_that_reads_another_inferences_value_is_refused() {
+    let shape = paths_shape(2, 2);
+    // Compared with 7: both go right, and what is left over has the same limbs in another order.
+    let honest = Run::new(shape, &[[500, 7 + 0x12, 99], [500, 7 + 0x21, 99]]);
+    assert!(honest.accepts());
+    let (First::Graph(own), Rows::Graph(rows)) = (&honest.witness.first, &honest.layout.rows)
+    else {
+        panic!("a graph's")
+    };
+    let tree = &rows.paths.trees[placed(rows, &trees().trees[2].nodes)];
+    let node = tree.nodes[0];
+    let mut numbers = BTreeMap::new();
+    rows.paths.for_each_number(&rows.value_rows, 2, |row, number| {
+        numbers.insert(row, number as i64);
+    });
+    for (reader, read) in [(0, 1), (1, 0)] {
+        let [row, other] = [reader, read].map(|t| tree.start(t));
+        let [away, from] = [reader, read].map(|t| rows.value_rows[node.value] + t);
+        let feature = node.number as i64 + ((read as i64 - reader as i64) << 28);
+        // What the step looks up is what the other inference's value offers.
+        assert_eq!(numbers.get(&row).copied().unwrap_or(0) + feature, numbers[&from]);
+        let mut lied = own.clone();
+        lied.paths.lanes[tree.lane].feature[row] = field(feature);
+        assert!(own.limbs.iter().any(|limb| limb[row] != limb[other]));
+        lied.limbs.iter_mut().for_each(|limb| limb[row] = limb[other]);
+        let counts = &mut lied.paths.lanes[0].right;
+        counts[away] -= Fr::one();
+        counts[from] += Fr::one();
+        let witness = circuit::Witness { first: First::Graph(lied), ..honest.witness.clone() };
+        assert!(!both_accept(honest.layout.clone(), witness, |_| {}), "{reader} reads {read}'s");
+    }
+}
+
 /// Sums of look-ups that are none, made up for in another column of the same row.
 #[test]
 fn look_ups_that_no_row_has_are_refused() {
