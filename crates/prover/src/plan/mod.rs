@@ -27,8 +27,7 @@ use crate::{
     graph::{Graph, Node, Op},
     quantize::{
         Arguments, Comparisons, ErrorReport, Functions, OutputSchema, Precision, QuantizeError,
-        Quantized,
-        Quantizer, Ranges,
+        Quantized, Quantizer, Ranges,
     },
     shape::{GraphShape, Shape, ShapeError},
 };
