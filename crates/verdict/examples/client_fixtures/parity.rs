@@ -76,7 +76,7 @@ fn of_setup(folder: &Path, inputs: &Inputs) -> Result<Value, Box<dyn Error>> {
     let salt = (inputs.stated == Stated::Committed).then(|| Salt::from(inputs.salt));
     let words = inputs.inputs.iter().map(|one| match inputs.stated {
         Stated::Private => Ok(vec![]),
-        _ => manifest.input_words(one, salt),
+        _ => manifest.input_words(&[one], salt),
     });
     let words: Vec<Vec<B256>> = words.collect::<Result<_, _>>()?;
     let layout = manifest.public_values();
