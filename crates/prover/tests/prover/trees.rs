@@ -399,7 +399,7 @@ fn exactness() {
             doubted,
         } = tally;
         faults += if doubted { 0 } else { other_leaves + other_labels + far };
-        let name = if doubted { format!("{name} (several features: not exact)") } else { name };
+        let name = if doubted { format!("{name} (not known to be exact)") } else { name };
         println!(
             "| {name} | {inputs} | {leaves} | {other_leaves} | {labels} | {ties} | {other_labels} | \
              {scores} | {largest:.1e} | {far} |"
