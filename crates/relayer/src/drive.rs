@@ -238,11 +238,16 @@ impl Core {
         let head = self.head().await?;
         let chain_id = self.scope.chain_id;
         let base_fee = head.base_fee.ok_or(RelayerError::NoBaseFee { chain_id })?;
-        // Not every node keeps a history of fees.
-        let paid = self.backend.paid_tips(fees::HISTORY).await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "no history of fees");
-            Vec::new()
-        });
+        let paid = match self.backend.paid_tips(fees::HISTORY).await {
+            Ok(paid) => paid,
+            // It may have one, and is asked again.
+            Err(error) if error.kind.is_passing() => return Err(error.into()),
+            // Not every node keeps a history of fees.
+            Err(error) => {
+                tracing::debug!(%error, "no history of fees");
+                Vec::new()
+            }
+        };
         let tip = match fees::market_tip(paid) {
             Some(tip) => tip,
             None => self.backend.suggested_tip().await?,
@@ -256,7 +261,8 @@ impl Core {
 
     async fn check_funds(&self, needed: U256) -> Result<()> {
         let Scope { chain_id, sender: address } = self.scope;
-        let balance = self.backend.balance(address).await?;
+        // One endpoint's word stops no key: a node takes nothing that cannot be paid for.
+        let balance = self.backend.most_held(address).await?;
         if balance >= needed {
             return Ok(());
         }

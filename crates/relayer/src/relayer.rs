@@ -11,6 +11,7 @@ use crate::{
     config::RelayerConfig,
     drive::Core,
     error::RelayerError,
+    fees::cost,
     job::{DropReason, JobId, JobState, JobStatus, SubmitRequest},
     node::Node,
     nonce::Nonces,
@@ -184,6 +185,15 @@ impl Relayer {
         Ok(())
     }
 
+    /// The job that a key names, if there is one. Nothing is submitted.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn find(&self, idempotency_key: &str) -> Result<Option<JobId>> {
+        let job = self.core.storage.job_of_key(self.core.scope, idempotency_key).await?;
+        Ok(job.map(|job| job.id))
+    }
+
     /// Takes up what an earlier run left: fills gaps in the nonces with self-transfers and
     /// broadcasts every stored transaction that is not final again, the same bytes, in the
     /// order of their nonces. Returns the pending jobs.
@@ -303,10 +313,27 @@ impl Relayer {
         }
     }
 
+    /// The most wei that the gas of the sender's transactions may take that are signed and in no
+    /// block: of each nonce, the dearest.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn committed(&self) -> Result<U256> {
+        let mut committed = U256::ZERO;
+        for job in self.core.storage.pending(self.core.scope).await? {
+            let Some(nonce) = job.nonce.filter(|_| job.receipt.is_none()) else { continue };
+            let attempts = self.core.storage.attempts(job.id).await?;
+            let own = attempts.iter().filter(|attempt| attempt.nonce == nonce);
+            let most = own.map(|attempt| cost(attempt.fees, attempt.gas_limit, U256::ZERO)).max();
+            committed = committed.saturating_add(most.unwrap_or_default());
+        }
+        Ok(committed)
+    }
+
     /// Wei that the sender holds.
     ///
     /// # Errors
-    /// The node does not answer.
+    /// The node does not answer, or endpoints contradict each other.
     pub async fn balance(&self) -> Result<U256> {
         Ok(self.core.backend.balance(self.core.scope.sender).await?)
     }

@@ -1,18 +1,23 @@
 //! The chain of a service: one node for all questions, and its sending keys.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use thiserror::Error;
-use verdict::{Chain, ChainError, ChainReader, NodeOptions, RelayerSigner, is_development};
+use verdict::{
+    Chain, ChainError, ChainReader, NodeOptions, RelayerSigner, is_development, next_nonces,
+};
 use verdict_relayer::{
     Finality, Node, RelayerConfig, RelayerError, Storage,
     backend::RpcError,
     signer::{PasswordSource, SignerError},
-    storage::place::{database_name, genesis},
+    storage::place::{database_name, genesis, of_another_genesis},
 };
 
-use crate::config::ChainConfig;
+use crate::{config::ChainConfig, models::Models};
 
 /// Environment variable with the sending key.
 pub const PRIVATE_KEY: &str = "VERDICT_PRIVATE_KEY";
@@ -37,6 +42,43 @@ pub enum ChainsError {
     /// The chain cannot be reached, or is another one.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// A model's oracle is not where its setup says.
+    #[error(
+        "model {model}: no oracle answers at {oracle} on chain {chain_id} ({source}): deploy it again, take it out, \
+         or name the right node"
+    )]
+    NoOracle {
+        /// The model.
+        model: String,
+        /// Where its oracle should be.
+        oracle: Address,
+        /// The chain.
+        chain_id: u64,
+        /// What was answered.
+        source: Box<verdict::Error>,
+    },
+    /// The key has sent on a chain of this id that began otherwise.
+    #[error(
+        "the first block of chain {chain_id} is another than that of {}, which has what {sender} signed: \
+         a node that lies about it would have that sent again. If the chain was begun anew, or this is \
+         another chain, move that file away", path.display()
+    )]
+    OtherGenesis {
+        /// The chain.
+        chain_id: u64,
+        /// The key.
+        sender: Address,
+        /// What it signed.
+        path: PathBuf,
+    },
+    /// The data folder.
+    #[error("{path}: {source}")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
 }
 
 impl From<RpcError> for ChainsError {
@@ -49,6 +91,41 @@ impl From<RelayerError> for ChainsError {
     fn from(error: RelayerError) -> Self {
         Self::Chain(error.into())
     }
+}
+
+/// What a service brings to its chain.
+#[derive(Clone, Copy, Debug)]
+pub struct Base<'a> {
+    /// The folder of what its keys have sent.
+    pub data: &'a Path,
+    /// The models that it serves.
+    pub models: &'a Models,
+}
+
+/// Refuses a model whose oracle is not on the chain: its jobs would wait for ever.
+///
+/// # Errors
+/// [`ChainsError::NoOracle`]; the chain does not answer.
+pub(crate) async fn look_for_oracles(
+    reader: &ChainReader,
+    models: &Models,
+) -> Result<(), ChainsError> {
+    for model in models.iter() {
+        let Some(deployment) = model.deployment() else { continue };
+        let Err(source) = next_nonces(reader, deployment, vec![]).await else { continue };
+        return Err(match source {
+            verdict::Error::Chain(error) if matches!(*error, ChainError::Node(_)) => {
+                ChainsError::Chain(*error)
+            }
+            source => ChainsError::NoOracle {
+                model: model.name().to_owned(),
+                oracle: deployment.oracle,
+                chain_id: deployment.chain_id,
+                source: Box::new(source),
+            },
+        });
+    }
+    Ok(())
 }
 
 /// The chain as a service sees it.
@@ -73,17 +150,21 @@ impl Chains {
         Ok(Self { reader: Some(reader), senders: vec![] })
     }
 
-    /// Connects, and takes the sending keys; what they have sent is in files of `data`.
+    /// Connects, looks for the models' oracles, and takes the sending keys; what they have sent is in
+    /// files of `base`'s folder.
     ///
     /// # Errors
-    /// No endpoint answers, the chain is another than `chain_id`, a key cannot be read, or another
-    /// process sends with it.
+    /// No endpoint answers, the chain is another than `chain_id`, or begins otherwise than the one that
+    /// a key sent on; an oracle is not there; a key cannot be read, or another process sends with it.
     pub async fn connect(
         config: &ChainConfig,
         chain_id: u64,
-        data: &Path,
+        base: Base<'_>,
     ) -> Result<Self, ChainsError> {
         let mut chains = Self::read(config, chain_id).await?;
+        if let Some(reader) = &chains.reader {
+            look_for_oracles(reader, base.models).await?;
+        }
         if !config.send {
             return Ok(chains);
         }
@@ -91,7 +172,16 @@ impl Chains {
             let node =
                 Arc::new(Node::new(node_options(config, chain_id)).map_err(ChainError::from)?);
             let genesis = genesis(node.as_ref()).await.map_err(ChainError::from)?;
-            let file = data.join(database_name(chain_id, genesis, signer.address()));
+            let (data, sender) = (base.data, signer.address());
+            // Development chains are begun anew all the time.
+            if !is_development(chain_id) {
+                let other = of_another_genesis(data, chain_id, genesis, sender)
+                    .map_err(|source| ChainsError::Folder { path: data.to_owned(), source })?;
+                if let Some(path) = other {
+                    return Err(ChainsError::OtherGenesis { chain_id, sender, path });
+                }
+            }
+            let file = data.join(database_name(chain_id, genesis, sender));
             let storage = Storage::of_sender(node.as_ref(), signer.address(), Some(&file)).await?;
             let relayer = relayer_config(config, chain_id);
             chains.senders.push(Chain::open(node, relayer, signer, storage).await?);

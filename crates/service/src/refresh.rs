@@ -1,7 +1,16 @@
 //! Scores that are made again before they go stale: subjects and inputs come from a command or a
 //! URL, on a schedule, and are submitted like a client's.
 
-use std::{process::Stdio, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    ffi::OsStr,
+    process::Stdio,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use alloy::primitives::Address;
 use chrono::{DateTime, Utc};
@@ -24,6 +33,9 @@ use crate::{
 const MAX_ANSWER: u64 = 64 << 20;
 /// How long a source may take.
 const MAX_TIME: Duration = Duration::from_secs(300);
+
+/// How long what a command said is counted after its end.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Seconds that an entry waits for room in the queue.
 const PATIENCE: u32 = 600;
@@ -207,12 +219,25 @@ impl Drop for Group {
     }
 }
 
+/// Whether a variable of the service's environment is none of a command's business: the service's own,
+/// PostgreSQL's, the collector's, and a node's URL may be secrets.
+fn is_withheld(name: &OsStr) -> bool {
+    let name = name.to_string_lossy().to_ascii_uppercase();
+    ["VERDICT_", "PG", "OTEL_"].iter().any(|prefix| name.starts_with(prefix))
+        || ["ETH_RPC_URL", "CREDENTIALS_DIRECTORY"].contains(&name.as_str())
+}
+
 async fn run(command: &[String]) -> Result<Vec<u8>, String> {
     let (program, arguments) = command.split_first().ok_or("there is no command")?;
-    let mut child = tokio::process::Command::new(program)
+    let mut start = tokio::process::Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_withheld(name)) {
+        start.env_remove(name);
+    }
+    let mut child = start
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
@@ -220,6 +245,16 @@ async fn run(command: &[String]) -> Result<Vec<u8>, String> {
     // Before the child is waited for: until then its number is nobody else's.
     let mut group = Group(child.id());
     let output = child.stdout.take().ok_or("it has no output")?;
+    let mut words = child.stderr.take().ok_or("it has no standard error")?;
+    // They may quote an input: read, so that it can go on, and counted.
+    let said = Arc::new(AtomicU64::new(0));
+    let count = said.clone();
+    let listening = tokio::spawn(async move {
+        let mut part = [0; 4096];
+        while let Ok(read @ 1..) = words.read(&mut part).await {
+            count.fetch_add(read as u64, Ordering::Relaxed);
+        }
+    });
     let work = async {
         let mut bytes = Vec::new();
         output.take(MAX_ANSWER + 1).read_to_end(&mut bytes).await.map_err(|e| e.to_string())?;
@@ -228,7 +263,15 @@ async fn run(command: &[String]) -> Result<Vec<u8>, String> {
         }
         let status = child.wait().await.map_err(|error| error.to_string())?;
         group.0 = None;
-        if status.success() { Ok(bytes) } else { Err(format!("{program} ended with {status}")) }
+        if status.success() {
+            return Ok(bytes);
+        }
+        // What it started may go on, and hold it open.
+        let _ = tokio::time::timeout(LAST_WORDS, listening).await;
+        let said = said.load(Ordering::Relaxed);
+        Err(format!(
+            "{program} ended with {status}; it wrote {said} bytes to standard error, unread"
+        ))
     };
     let slow = |_| format!("it did not end within {} s", MAX_TIME.as_secs());
     tokio::time::timeout(MAX_TIME, work).await.map_err(slow)?
@@ -278,6 +321,39 @@ mod tests {
         assert!(error.contains('3'), "{error}");
         let error = run(&["no-such-program".into()]).await.expect_err("there is none");
         assert!(error.contains("no-such-program"), "{error}");
+    }
+
+    #[test]
+    fn a_command_has_what_programs_need_and_no_secret_of_the_service_s() {
+        for name in [
+            "VERDICT_PRIVATE_KEY",
+            "VERDICT_SERVE_DATABASE",
+            "PGPASSWORD",
+            "PGHOST",
+            "ETH_RPC_URL",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "CREDENTIALS_DIRECTORY",
+            "verdict_data_key",
+        ] {
+            assert!(is_withheld(OsStr::new(name)), "{name}");
+        }
+        for name in ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SOURCE_TOKEN"] {
+            assert!(!is_withheld(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_command_says_beside_its_answer_is_counted_and_not_told() {
+        let shell = |script: &str| vec!["sh".to_owned(), "-c".into(), script.into()];
+        let error = run(&shell("printf secret >&2; exit 3")).await.expect_err("it failed");
+        assert!(error.contains("6 bytes") && !error.contains("secret"), "{error}");
+        // More than a pipe holds.
+        let much = "head -c 1000000 /dev/zero >&2; printf '[]'";
+        assert_eq!(run(&shell(much)).await, Ok(b"[]".to_vec()));
+        // Something that goes on in the background holds nothing up.
+        let start = std::time::Instant::now();
+        let error = run(&shell("sleep 5 >/dev/null & exit 3")).await.expect_err("it failed");
+        assert!(start.elapsed() < Duration::from_secs(3), "{error}");
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use verdict_relayer::clock::{Clock, SystemClock};
 use crate::{
     accept::Acceptance,
     api::{App, listen, router, worker_router},
-    chains::Chains,
+    chains::{Base, Chains, ChainsError, look_for_oracles},
     config::{HiddenUrl, ServiceConfig},
     metrics::Metrics,
     models::{ModelError, Models},
@@ -18,7 +18,7 @@ use crate::{
     seal::{DATA_KEY, DataKey, SealError},
     sender::Sender,
     stopped,
-    store::{Scope, Store, StoreError, TokenError, new_secret},
+    store::{AT_A_TIME, Scope, Store, StoreError, TokenError, new_secret},
     webhook::{SECRET, Webhooks},
     worker::Worker,
 };
@@ -89,6 +89,9 @@ pub enum ServiceError {
     /// A schedule names no model.
     #[error("refresh: there is no model {0}")]
     NoModel(String),
+    /// There is no way to the chain.
+    #[error(transparent)]
+    Chain(#[from] ChainsError),
     /// There is no way to make connections.
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
@@ -167,9 +170,9 @@ impl Service {
         &self.store
     }
 
-    /// The folder of a sending key's transactions.
-    pub fn data(&self) -> &std::path::Path {
-        &self.config.data
+    /// What its way to the chain begins with.
+    pub fn data(&self) -> Base<'_> {
+        Base { data: &self.config.data, models: &self.models }
     }
 
     /// The key of inputs.
@@ -223,13 +226,16 @@ impl Service {
     /// lives, whether it works, and its metrics.
     ///
     /// # Errors
-    /// The keys of a model cannot be read.
+    /// The keys of a model cannot be read, or its oracle is not there.
     pub async fn work(
         self,
         listener: Option<TcpListener>,
         chain: Option<ChainReader>,
         signal: impl Future<Output = ()> + Send,
     ) -> Result<(), ServiceError> {
+        if let Some(chain) = &chain {
+            look_for_oracles(chain, &self.models).await?;
+        }
         let worker = self.worker(chain.clone());
         let app = Arc::new(App::new(self.acceptance(chain), self.metrics.clone(), &self.config));
         let (stop, stopping) = watch::channel(false);
@@ -328,18 +334,22 @@ async fn housekeeping(
 ) {
     let every = Duration::from_millis((ServiceConfig::ms(config.lease) / 4).max(250));
     while !*stop.borrow() {
+        let mut more = false;
         match store.expire_leases(config.max_attempts).await {
-            Ok(count) => metrics.expired(count),
+            Ok(count) => {
+                metrics.expired(count);
+                more |= count >= AT_A_TIME;
+            }
             Err(error) => tracing::warn!(%error, "leases are not looked at"),
         }
-        if let Err(error) = store.drop_overdue().await {
-            tracing::warn!(%error, "deadlines are not looked at");
+        match store.drop_overdue().await {
+            Ok(count) => more |= count >= AT_A_TIME,
+            Err(error) => tracing::warn!(%error, "deadlines are not looked at"),
         }
-        let mut more = false;
         if let Some(days) = config.keep_jobs {
             let before = store.now_ms().saturating_sub(ServiceConfig::ms(days * 86_400.0));
             match store.forget(before, FORGOTTEN).await {
-                Ok(count) => more = count == FORGOTTEN as usize,
+                Ok(count) => more |= count == FORGOTTEN as usize,
                 Err(error) => tracing::warn!(%error, "old jobs are not deleted"),
             }
         }

@@ -9,6 +9,8 @@
 //! neither database nor node. A worker that dies leaves jobs whose leases run out; one that comes
 //! back too late is refused by the lease it names.
 
+mod asking;
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
@@ -20,7 +22,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
     time::Instant,
 };
 use tracing::Instrument;
@@ -28,6 +29,7 @@ use verdict::{
     ChainReader, Deployment, EngineOptions, Error, Prover, Salt, ScoreRequest, next_nonces,
 };
 
+use self::asking::{Asking, Nonces, Turn};
 use crate::{
     config::ServiceConfig,
     job::{Kind, Reason, ReasonCode, State},
@@ -35,12 +37,10 @@ use crate::{
     models::{Model, Models},
     seal::DataKey,
     stopped,
-    store::{Claimed, Claims, Done, Store, StoreError, Then},
+    store::{AT_A_TIME, Claimed, Claims, Done, Store, StoreError, Then},
     traces::of_jobs,
 };
 
-/// How long no nonces are asked for after a node had no answer.
-const NODE_REST: Duration = Duration::from_secs(3);
 /// How often a worker says that it has no database to take jobs from.
 const SAID: Duration = Duration::from_secs(30);
 /// How long a worker waits before it looks for jobs again, if nobody tells it.
@@ -139,40 +139,6 @@ fn undeployed() -> NotNow {
     NotNow::end(State::Rejected, ReasonCode::UnknownModel, message)
 }
 
-/// Jobs whose nonces a node was asked for: their lease, they, and the nonces of their subjects.
-type Asked = (Lease, Vec<Claimed>, Result<Vec<(Address, u64)>, NotNow>);
-
-/// Questions to a node. One that panics leaves its jobs to whoever comes when their lease is over.
-#[derive(Debug, Default)]
-struct Asking {
-    running: JoinSet<Asked>,
-    last: Option<Asked>,
-}
-
-impl Asking {
-    fn is_empty(&self) -> bool {
-        self.running.is_empty() && self.last.is_none()
-    }
-
-    /// An answer that is there.
-    fn answered(&mut self) -> Option<Asked> {
-        let ended = || self.running.try_join_next();
-        self.last.take().or_else(|| std::iter::from_fn(ended).find_map(Result::ok))
-    }
-
-    /// The next answer; none if nothing is asked.
-    async fn next(&mut self) -> Option<Asked> {
-        if let Some(last) = self.last.take() {
-            return Some(last);
-        }
-        loop {
-            if let Ok(answer) = self.running.join_next().await? {
-                return Some(answer);
-            }
-        }
-    }
-}
-
 impl Worker {
     /// Reads keys and bases of all models, so that the first job waits for none.
     ///
@@ -239,7 +205,8 @@ impl Worker {
         }
     }
 
-    /// While a node is asked for nonces, and a while after it had no answer, jobs that need none go on.
+    /// Each model has its own questions to the node: while one's oracle has no answer, the others' jobs
+    /// and those that need no nonce go on. Whose turn is first goes around.
     async fn turns(
         &self,
         mut stop: watch::Receiver<bool>,
@@ -247,30 +214,31 @@ impl Worker {
         held: &Held,
         asking: &mut Asking,
     ) {
-        let mut claims: Vec<Claims> = self.models.iter().map(|model| self.claims(model)).collect();
-        let (mut rested, mut said) = (Instant::now(), None::<Instant>);
+        let mut turns: Vec<Turn> = self.models.iter().map(|model| self.turn(model)).collect();
+        let (mut first, mut said) = (0, None::<Instant>);
         loop {
             let mut found = false;
-            for claims in &mut claims {
-                if *stop.borrow() {
-                    return;
-                }
-                // Room first: what is claimed is soon proven.
-                let Ok(room) = ready.reserve().await else { return };
-                if let Some((lease, jobs, nonces)) = asking.answered() {
-                    found = true;
-                    if nonces.as_ref().is_err_and(|why| why.code == ReasonCode::Chain) {
-                        rested = Instant::now() + NODE_REST;
+            turns.rotate_left(first);
+            first = 1.min(turns.len());
+            for index in 0..turns.len() {
+                let room = loop {
+                    if *stop.borrow() {
+                        return;
                     }
+                    // Room first: what is claimed is soon proven.
+                    let Ok(room) = ready.reserve().await else { return };
+                    let Some((lease, jobs, nonces)) = asking.answered() else { break room };
+                    found = true;
+                    self.learn(&mut turns, &jobs, &nonces).await;
                     match self.prepare(lease, jobs, nonces).await {
                         Some(task) => room.send(task),
                         None => drop(room),
                     }
-                    continue;
-                }
-                claims.node = asking.is_empty() && rested <= Instant::now();
+                };
+                let Some(turn) = turns.get_mut(index) else { continue };
+                turn.claims.node = turn.may_ask(asking.len() < self.config.prefetch);
                 let lease = Lease::new(format!("{}/{}", self.name, self.store.new_id()), held);
-                let claimed = self.store.claim(&lease.name, claims, self.lease_ms()).await;
+                let claimed = self.store.claim(&lease.name, &turn.claims, self.lease_ms()).await;
                 let jobs = match claimed {
                     Ok(jobs) => jobs,
                     Err(error) => {
@@ -292,8 +260,9 @@ impl Worker {
                 found = true;
                 let asks = |job: &Claimed| job.kind == Kind::Score && job.nonce.is_none();
                 if jobs.iter().any(asks) {
+                    drop(room);
                     let (worker, mut stop) = (self.clone(), stop.clone());
-                    asking.running.spawn(async move {
+                    asking.ask(turn, async move {
                         let nonces = tokio::select! {
                             nonces = worker.nonces(&jobs) => nonces,
                             () = stopped(&mut stop) => Err(worker.shut_down()),
@@ -310,29 +279,46 @@ impl Worker {
             if !found {
                 tokio::select! {
                     () = self.store.changed(IDLE) => {}
-                    answer = asking.next(), if !asking.is_empty() => asking.last = answer,
+                    () = asking.wait(), if !asking.is_empty() => {}
                     () = stopped(&mut stop) => return,
                 }
             }
         }
     }
 
-    fn claims(&self, model: &Model) -> Claims {
-        Claims {
+    fn turn(&self, model: &Model) -> Turn {
+        Turn::new(Claims {
             model: model.name().to_owned(),
             batch: model.batch(),
             wait_ms: ServiceConfig::ms(self.config.batch_wait),
             node: true,
+        })
+    }
+
+    /// What an answer about some jobs says of their model, and to those that wait for the next.
+    async fn learn(&self, turns: &mut [Turn], jobs: &[Claimed], nonces: &Nonces) {
+        let name = jobs.first().map(|job| job.model.as_str()).unwrap_or_default();
+        let Some(turn) = turns.iter_mut().find(|turn| turn.claims.model == name) else { return };
+        let told = match nonces {
+            Err(why) if why.code == ReasonCode::Chain => {
+                turn.failed();
+                let reason = Reason::new(why.code, why.message.clone());
+                self.store.waits_for_node(name, Some(&reason)).await
+            }
+            Ok(_) if turn.succeeded() => {
+                let told = self.store.waits_for_node(name, None).await;
+                turn.told = told.as_ref().is_ok_and(|told| *told < AT_A_TIME);
+                told
+            }
+            _ => return,
+        };
+        if let Err(error) = told {
+            tracing::warn!(%error, "jobs that wait for a node are not told so");
         }
     }
 
     /// Opens inputs and makes requests of nonces; what cannot be proven is given back.
-    async fn prepare(
-        &self,
-        lease: Lease,
-        jobs: Vec<Claimed>,
-        nonces: Result<Vec<(Address, u64)>, NotNow>,
-    ) -> Option<Task> {
+    async fn prepare(&self, lease: Lease, jobs: Vec<Claimed>, nonces: Nonces) -> Option<Task> {
         let mut task = Task { lease, jobs: vec![], inputs: vec![], requests: vec![] };
         for job in jobs {
             match self.input_of(&job) {
@@ -372,7 +358,7 @@ impl Worker {
     }
 
     /// The next nonces on chain of the subjects of some jobs.
-    async fn nonces(&self, jobs: &[Claimed]) -> Result<Vec<(Address, u64)>, NotNow> {
+    async fn nonces(&self, jobs: &[Claimed]) -> Nonces {
         let deployment = self.deployed(jobs)?;
         let chain = self.chain.as_ref().ok_or_else(undeployed)?;
         let subjects: Vec<Address> = jobs.iter().filter_map(|job| job.subject).collect();

@@ -71,6 +71,11 @@ impl RpcErrorKind {
         )
     }
 
+    /// True if nobody answered: asked again, the same endpoints may.
+    pub const fn is_passing(self) -> bool {
+        matches!(self, Self::Unreachable | Self::TimedOut | Self::RateLimited)
+    }
+
     /// True if a higher price may help.
     pub const fn wants_higher_price(self) -> bool {
         matches!(self, Self::Underpriced | Self::ReplacementUnderpriced | Self::FeeCapTooLow)

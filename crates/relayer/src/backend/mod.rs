@@ -108,6 +108,11 @@ pub trait ChainBackend: Debug + Send + Sync {
     /// Wei that `address` holds.
     async fn balance(&self, address: Address) -> Result<U256, RpcError>;
 
+    /// The most wei that any endpoint says `address` holds: who holds less, all agree, cannot pay.
+    async fn most_held(&self, address: Address) -> Result<U256, RpcError> {
+        self.balance(address).await
+    }
+
     /// The code at `address`; empty if there is none.
     async fn code(&self, address: Address, block: BlockRef) -> Result<Bytes, RpcError>;
 

@@ -26,6 +26,8 @@ use crate::{
     job::TxReceipt,
 };
 
+/// The method that says what an account holds.
+const BALANCE: &str = "eth_getBalance";
 /// How far the endpoints' pools may be apart: transactions take a moment from one to another.
 const POOLS_APART: u64 = 16;
 
@@ -217,8 +219,22 @@ impl ChainBackend for Node {
     }
 
     async fn balance(&self, address: Address) -> Result<U256, RpcError> {
-        self.ask("eth_getBalance", |provider| async move { provider.get_balance(address).await })
-            .await
+        let block = tag(self.pin(BlockRef::Latest).await?);
+        self.agree(BALANCE, |provider| async move {
+            provider.get_balance(address).block_id(block.into()).await
+        })
+        .await
+    }
+
+    async fn most_held(&self, address: Address) -> Result<U256, RpcError> {
+        let block = tag(self.pin(BlockRef::Latest).await?);
+        let ask = |provider: RootProvider| async move {
+            provider.get_balance(address).block_id(block.into()).await
+        };
+        if !self.several() {
+            return self.ask(BALANCE, ask).await;
+        }
+        self.gather(BALANCE, ask, |answers| Ok(answers.ends().1.1)).await
     }
 
     async fn code(&self, address: Address, block: BlockRef) -> Result<Bytes, RpcError> {

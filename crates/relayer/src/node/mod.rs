@@ -8,11 +8,11 @@
 //! What says whether something happened or stands on chain (blocks, receipts, logs, code, calls,
 //! counts) is asked of all endpoints, which have to agree: see `agree`. What is only an offer or
 //! a guess (what gas costs, how much is needed) is asked of all of them as well, and is what no
-//! single one can choose: see `offers`. Transactions go to all of them at once: see `send`. The
-//! chain's id and the sender's balance, which no decision for good depends on, are asked of the
-//! preferred endpoint, and of the next one only when it is at fault (dead, slow, rate-limited,
-//! nonsense); the one that answered stays preferred. An endpoint is asked for its chain id before its first use; one of another
-//! chain is never used.
+//! single one can choose: see `offers`. That the sender cannot pay is believed if all say so.
+//! Transactions go to all of them at once: see `send`. The
+//! chain's id is asked of the preferred endpoint, and of the next one only when it is at fault
+//! (dead, slow, rate-limited, nonsense); the one that answered stays preferred. An endpoint is
+//! asked for its chain id before its first use; one of another chain is never used.
 //!
 //! A node is not trusted with the process: no answer is read past its limit, no question
 //! outlives its deadline, redirects are not followed, and nothing that is shown or logged

@@ -174,15 +174,22 @@ impl Storage {
         .bind(integer("updated_ms", now_ms)?)
         .execute(&self.pool)
         .await?;
+        let found = self.job_of_key(scope, &request.idempotency_key).await?;
+        let job = found.ok_or(sqlx::Error::RowNotFound)?;
+        Ok((job, inserted.rows_affected() == 1))
+    }
+
+    /// The job of this sender that a key names.
+    pub(crate) async fn job_of_key(&self, scope: Scope, key: &str) -> Result<Option<Job>> {
         let row = sqlx::query(
             "SELECT * FROM jobs WHERE chain_id = ? AND sender = ? AND idempotency_key = ?",
         )
         .bind(integer("chain_id", scope.chain_id)?)
         .bind(scope.sender.to_string())
-        .bind(&request.idempotency_key)
-        .fetch_one(&self.pool)
+        .bind(key)
+        .fetch_optional(&self.pool)
         .await?;
-        Ok((job_from(&row)?, inserted.rows_affected() == 1))
+        row.as_ref().map(job_from).transpose()
     }
 
     /// A job of this sender.

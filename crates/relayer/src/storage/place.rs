@@ -86,6 +86,31 @@ pub fn databases(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// A database of `sender` in a folder on a chain of this id with another first block, if the one
+/// that belongs to `genesis` is not there: a node that lies about the first block, or whose chain was
+/// begun anew, would let an empty one begin beside it, and what is in it would be sent again.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn of_another_genesis(
+    folder: &Path,
+    chain_id: u64,
+    genesis: B256,
+    sender: Address,
+) -> io::Result<Option<PathBuf>> {
+    let own = database_name(chain_id, genesis, sender);
+    let (begin, end) = (format!("{chain_id}-0x"), format!("-{sender}.db"));
+    let named = |path: &PathBuf, fits: &dyn Fn(&str) -> bool| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(fits)
+    };
+    let found = databases(folder)?;
+    if found.iter().any(|path| named(path, &|name| name == own)) {
+        return Ok(None);
+    }
+    let other = |name: &str| name.starts_with(&begin) && name.ends_with(&end);
+    Ok(found.into_iter().find(|path| named(path, &other)))
+}
+
 /// Creates a folder that only its user can enter, with those above it.
 ///
 /// # Errors
@@ -226,6 +251,26 @@ mod tests {
         for other in [name(1, 1, 2), name(31_337, 3, 2), name(31_337, 1, 3)] {
             assert_ne!(other, first);
         }
+    }
+
+    #[test]
+    fn a_sender_s_database_of_a_chain_with_another_first_block_is_found() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (first, second) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let (sender, stranger) = (Address::repeat_byte(3), Address::repeat_byte(4));
+        let find = |folder: &Path, chain, genesis, sender| {
+            of_another_genesis(folder, chain, genesis, sender).expect("read")
+        };
+        assert_eq!(find(&place.path().join("none"), 5, first, sender), None);
+        let old = place.path().join(database_name(5, first, sender));
+        fs::write(&old, "").expect("written");
+        assert_eq!(find(place.path(), 5, first, sender), None, "its own");
+        assert_eq!(find(place.path(), 5, second, sender), Some(old));
+        assert_eq!(find(place.path(), 5, second, stranger), None);
+        assert_eq!(find(place.path(), 15, second, sender), None);
+        // Once both are there, somebody has said so.
+        fs::write(place.path().join(database_name(5, second, sender)), "").expect("written");
+        assert_eq!(find(place.path(), 5, second, sender), None);
     }
 
     #[cfg(unix)]

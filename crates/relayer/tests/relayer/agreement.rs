@@ -208,3 +208,47 @@ async fn an_endpoint_that_hangs_costs_its_time_limit_once() {
     }
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
+
+/// What accounts hold, by the word of one node.
+async fn holding(answer: &'static str) -> Server {
+    saying("eth_getBalance", json!(answer)).await
+}
+
+#[tokio::test]
+async fn one_endpoint_s_word_about_the_balance_stops_nobody_and_is_not_believed() {
+    let account = Address::repeat_byte(2);
+    let (honest, liar) = (holding("0x10").await, holding("0x0").await);
+    for urls in [[honest.url(), liar.url()], [liar.url(), honest.url()]] {
+        let node = node(&urls);
+        assert_eq!(node.most_held(account).await.unwrap().to::<u64>(), 16);
+        let error = node.balance(account).await.unwrap_err();
+        assert_eq!(error.kind, RpcErrorKind::Disagreement, "{error}");
+    }
+    let both = node(&[liar.url(), liar.url(), "http://127.0.0.1:1"]);
+    assert!(both.most_held(account).await.unwrap().is_zero(), "all say so");
+    assert!(both.balance(account).await.unwrap().is_zero());
+    let alone = node(&[honest.url()]);
+    assert_eq!(alone.balance(account).await.unwrap(), alone.most_held(account).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_held_is_asked_of_the_lowest_head() {
+    let asked: Arc<std::sync::Mutex<Vec<Value>>> = Arc::default();
+    let at = async |head: &'static str| {
+        let asked = Arc::clone(&asked);
+        Server::node(move |method, params| match method {
+            "eth_blockNumber" => Some(Reply::Result(json!(head))),
+            "eth_getBalance" => {
+                asked.lock().unwrap().push(params[1].clone());
+                Some(Reply::Result(json!("0x1")))
+            }
+            _ => None,
+        })
+        .await
+    };
+    let (ahead, behind) = (at("0x65").await, at("0x64").await);
+    let node = node(&[ahead.url(), behind.url()]);
+    node.balance(Address::ZERO).await.unwrap();
+    node.most_held(Address::ZERO).await.unwrap();
+    assert_eq!(*asked.lock().unwrap(), vec![json!("0x64"); 4]);
+}

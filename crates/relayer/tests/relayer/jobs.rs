@@ -189,3 +189,16 @@ async fn a_status_as_json_shows_the_state_and_never_the_raw_transaction() {
     assert_eq!(json["state"], "rejected");
     assert_eq!(json["reason"]["revert"]["name"], "denied");
 }
+
+#[tokio::test]
+async fn a_job_is_found_by_its_key_and_stays_as_it_is() {
+    let bench = Bench::new();
+    let relayer = bench.open().await;
+    assert_eq!(relayer.find("a").await.unwrap(), None);
+    let id = relayer.submit(call("a")).await.unwrap();
+    relayer.cancel(id).await.unwrap();
+    assert_eq!(relayer.find("a").await.unwrap(), Some(id));
+    let state = relayer.status(id).await.unwrap().state;
+    assert_eq!(state, JobState::Dropped(DropReason::Cancelled));
+    assert!(relayer.pending().await.unwrap().is_empty());
+}

@@ -145,22 +145,22 @@ async fn a_database_that_an_earlier_version_filled_with_impossible_nonces_is_men
 
 #[tokio::test]
 async fn a_first_offer_pays_what_the_newest_blocks_paid_or_what_the_node_suggests() {
-    let tip = async |paid: Vec<u128>, fails: bool| {
+    let tip = async |paid: Vec<u128>, fault: Fault| {
         let bench = Bench::new();
         bench.chain.state().paid_tips = paid;
-        if fails {
-            bench.chain.faults("paid_tips", [Fault::Unreachable]);
-        }
+        bench.chain.faults("paid_tips", [fault]);
         let relayer = bench.open().await;
         let status = bench.complete(&relayer, "a").await;
         assert_finalized(&status);
         status.attempts[0].fees.tip
     };
-    assert_eq!(tip(vec![3 * GWEI; 12], false).await, 3 * GWEI);
-    // Too few blocks, none, no answer: the suggestion.
-    assert_eq!(tip(vec![3 * GWEI; 4], false).await, GWEI);
-    assert_eq!(tip(vec![], false).await, GWEI);
-    assert_eq!(tip(vec![3 * GWEI; 12], true).await, GWEI);
+    assert_eq!(tip(vec![3 * GWEI; 12], Fault::Pass).await, 3 * GWEI);
+    // Too few blocks, none, no history: the suggestion.
+    assert_eq!(tip(vec![3 * GWEI; 4], Fault::Pass).await, GWEI);
+    assert_eq!(tip(vec![], Fault::Pass).await, GWEI);
+    assert_eq!(tip(vec![3 * GWEI; 12], Fault::Refuse("no such method")).await, GWEI);
+    // No answer is none: it is asked again.
+    assert_eq!(tip(vec![3 * GWEI; 12], Fault::Unreachable).await, 3 * GWEI);
 }
 
 #[tokio::test]
@@ -236,4 +236,21 @@ async fn an_estimate_that_was_too_low_does_not_hold_the_nonce_for_ever() {
     assert!(last.gas_limit >= needed, "{last:?}");
     bench.chain.state().mined_from_tip = 0;
     assert_finalized(&relayer.run_to_completion(id).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_signed_and_in_no_block_is_committed() {
+    let bench = Bench::new();
+    bench.chain.state().mined_from_tip = 100 * GWEI;
+    let relayer = bench.open().await;
+    assert!(relayer.committed().await.unwrap().is_zero());
+    let id = relayer.submit(call("a")).await.unwrap();
+    assert!(relayer.committed().await.unwrap().is_zero(), "nothing is signed");
+    relayer.round().await.unwrap();
+    let first = relayer.status(id).await.unwrap().attempts[0].clone();
+    let cost = U256::from(first.fees.max_fee) * U256::from(first.gas_limit);
+    assert_eq!(relayer.committed().await.unwrap(), cost);
+    bench.chain.state().mined_from_tip = 0;
+    assert_finalized(&relayer.run_to_completion(id).await.unwrap());
+    assert!(relayer.committed().await.unwrap().is_zero(), "it is paid");
 }

@@ -84,11 +84,7 @@ impl Door {
             return Ok(ANYONE.to_owned());
         }
         let denied = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail);
-        let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let secret = value.and_then(|value| value.split_once(' '));
-        let secret = secret.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let secret = secret.map(|(_, secret)| secret.trim());
-        let secret = secret.ok_or_else(|| {
+        let secret = secret_of(headers).ok_or_else(|| {
             denied("send a token in the Authorization header: Bearer vdt_…; `verdict token create`")
         })?;
         let token = self.token(store, secret).await?;
@@ -98,6 +94,17 @@ impl Door {
             return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
         }
         Ok(token.id)
+    }
+
+    /// Whether whoever asks was admitted before, as far as is known without asking the database. It
+    /// gives no rights.
+    pub(crate) fn has_seen(&self, headers: &HeaderMap) -> bool {
+        if !self.authenticate {
+            return check_host(headers).is_ok();
+        }
+        let Some(hash) = secret_of(headers).map(hash) else { return false };
+        let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        known.tokens.contains_key(&hash)
     }
 
     async fn token(&self, store: &Store, secret: &str) -> Result<Option<Token>, Problem> {
@@ -135,11 +142,22 @@ impl Door {
     }
 }
 
+/// What a request's token is.
+fn secret_of(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+}
+
 /// Without tokens, a page from elsewhere must not reach the service through the user's browser, not
 /// even by a name that leads here.
 fn check_host(headers: &HeaderMap) -> Result<(), Problem> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let name = match host.rsplit_once(':') {
+        // The colons of an IPv6 address are in brackets.
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => host,
+    };
     let site = headers.get("sec-fetch-site");
     let own = site.is_none_or(|site| site == "same-origin" || site == "none");
     if own && ["localhost", "127.0.0.1", "[::1]"].contains(&name) {
@@ -164,16 +182,35 @@ mod tests {
     }
 
     #[test]
+    fn who_was_never_admitted_has_not_been_seen() {
+        let bearer = headers(&[("host", "localhost"), ("authorization", "Bearer vdt_a")]);
+        let mut door = Door::new(&ServiceConfig::default());
+        assert!(!door.has_seen(&bearer) && !door.has_seen(&headers(&[])));
+        let id = "a".to_owned();
+        let (name, scopes) = ("a".to_owned(), Scope::ALL.to_vec());
+        let token = Token { id, name, scopes, created_ms: 0, revoked_ms: None };
+        let tokens = HashMap::from([(hash("vdt_a"), token)]);
+        *door.tokens.write().expect("the tokens") = Known { tokens, since: None };
+        assert!(door.has_seen(&bearer));
+        door.authenticate = false;
+        assert!(door.has_seen(&headers(&[("host", "localhost")])));
+        assert!(!door.has_seen(&headers(&[("host", "evil.example")])));
+    }
+
+    #[test]
     fn without_tokens_other_origins_are_refused() {
         for good in [
             headers(&[("host", "127.0.0.1:7878")]),
             headers(&[("host", "[::1]:7878")]),
+            headers(&[("host", "[::1]")]),
             headers(&[("host", "localhost"), ("sec-fetch-site", "same-origin")]),
         ] {
             check_host(&good).expect("admitted");
         }
         for bad in [
             headers(&[("host", "evil.example:7878")]),
+            headers(&[("host", "[::1].evil.example:7878")]),
+            headers(&[("host", "[::2]")]),
             headers(&[("host", "localhost:7878"), ("sec-fetch-site", "cross-site")]),
             headers(&[("host", "evil.example"), ("sec-fetch-site", "same-origin")]),
             headers(&[]),

@@ -222,7 +222,11 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
         true => Problem::not_found().into_response(),
         false => {
             let span = tracing::info_span!("request", %method, route, id);
-            let span = of_request(span, request.headers());
+            // A caller's trace says what is sampled: not for those whom nobody knows.
+            let span = match app.door.has_seen(request.headers()) {
+                true => of_request(span, request.headers()),
+                false => span,
+            };
             next.run(request).instrument(span).await
         }
     };

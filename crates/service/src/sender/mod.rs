@@ -5,6 +5,7 @@
 //! its state is copied into the jobs; what ends a job is what the oracle holds, read from the chain.
 
 mod flight;
+mod hand_over;
 mod keep;
 mod refusal;
 
@@ -12,14 +13,14 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tracing::{Instrument, Span};
-use verdict::{Chain, Deployment, Error, Settled, Submission};
+use verdict::{Chain, Submission};
 use verdict_relayer::{DropReason, JobId, JobState, JobStatus, TxReceipt};
 
 pub use self::keep::keep_key;
 use self::{
     flight::Flight,
     keep::OWNED_MS,
-    refusal::{Refusal, is_answer, is_refusal, refusal},
+    refusal::{Refusal, is_refusal, refusal},
 };
 use crate::{
     config::ServiceConfig,
@@ -27,7 +28,7 @@ use crate::{
     metrics::Metrics,
     models::Models,
     stopped,
-    store::{Outcome, Relay, Store, StoreError},
+    store::{Outcome, Store, StoreError},
     traces::of_jobs,
 };
 
@@ -35,6 +36,9 @@ use crate::{
 const BALANCE_EVERY_MS: u64 = 30_000;
 /// How long a record is looked for whose transaction is final: nodes lag.
 const RECORD_LAG_MS: u64 = 120_000;
+
+/// How long a look at the chain may go on when the service ends.
+const LAST: Duration = Duration::from_secs(2);
 
 /// The time that a budget is for.
 const DAY_MS: u64 = 86_400_000;
@@ -94,8 +98,15 @@ impl Sender {
         while !*stop.borrow() {
             let (store, name, owner) = (self.store.clone(), self.name.clone(), self.owner.clone());
             let kept = keep_key(store, name, owner);
+            let mut stopping = stop.clone();
+            let late = async {
+                stopped(&mut stopping).await;
+                tokio::time::sleep(LAST).await;
+            };
             let round = tokio::select! {
                 round = self.round() => round,
+                // As if it were killed, too: a node that stalls holds no end up.
+                () = late => Ok(false),
                 () = kept => {
                     // As if it were killed: what it has signed is written down.
                     tracing::warn!(sender = self.name, "the key is not this process's any more");
@@ -207,111 +218,16 @@ impl Sender {
     }
 
     /// Why nothing more is begun today.
-    async fn over_budget(&self) -> Result<Option<Reason>, StoreError> {
+    async fn over_budget(&self) -> Result<Option<Reason>, RoundError> {
         let Some(budget) = self.config.chain.max_cost_a_day else { return Ok(None) };
         let spent = self.store.spent(&self.name, DAY_MS).await? as f64 / 1e18;
+        // What is signed and not mined will be paid for, at its price at most.
+        let signed = f64::from(self.chain.relayer().committed().await?) / 1e18;
         let message = format!(
-            "{spent} of {budget} ether were spent in the last 24 hours (`max_cost_a_day`): it waits"
+            "{spent} of {budget} ether were spent in the last 24 hours (`max_cost_a_day`), and \
+             {signed} at most will be for what is signed: it waits"
         );
-        Ok((spent >= budget).then(|| Reason::new(ReasonCode::Budget, message)))
-    }
-
-    /// Hands a proof to the relayer, unless it has it or there is no use in it.
-    async fn start(&mut self, id: &str, spent: Option<&Reason>) -> Result<(), StoreError> {
-        let Some(flight) = self.flights.get(id).filter(|flight| flight.job.is_none()) else {
-            return Ok(());
-        };
-        let relay = &flight.relay;
-        if !relay.sent {
-            let now = self.store.now_ms() / 1000;
-            if let Some(code) = flight.cancelled {
-                let reason = Reason::new(code, "cancelled before it was sent");
-                return self.end(id, State::Cancelled, reason).await;
-            }
-            if relay.deadline <= now {
-                let reason = Reason::new(
-                    ReasonCode::DeadlinePassed,
-                    "its deadline passed before it was sent",
-                );
-                return self.end(id, State::Dropped, reason).await;
-            }
-            if let Some(reason) = spent {
-                return self.hold(id, reason.clone()).await;
-            }
-        }
-        let Some(deployment) = self.deployment(relay) else {
-            let message = "its model is not served any more: it waits until it is, or its deadline";
-            return self.hold(id, Reason::new(ReasonCode::UnknownModel, message)).await;
-        };
-        let transaction = match Submission::new(deployment, &relay.bundle, &relay.attestations) {
-            Ok(submission) => match submission.transaction(&self.chain).await {
-                Err(error) => Err(self.believed(&submission, error).await),
-                transaction => transaction.map_err(Refusal::NotYet),
-            },
-            Err(error) => Err(Refusal::Final(error)),
-        };
-        let job = match transaction {
-            Ok(transaction) => {
-                // From now on it may be sent, whatever becomes of this process.
-                self.store.handed(id).await?;
-                self.chain.relayer().submit(transaction).await
-            }
-            Err(Refusal::Recorded) => {
-                self.store.relayed(&self.name, id, &Outcome::Finalized(None)).await?;
-                self.flights.remove(id);
-                return Ok(());
-            }
-            Err(Refusal::NotYet(error)) => {
-                self.trouble();
-                return self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await;
-            }
-            Err(Refusal::Final(error)) => {
-                let (state, reason) = refusal(&error);
-                return self.end(id, state, reason).await;
-            }
-        };
-        match job {
-            Ok(job) => {
-                if let Some(flight) = self.flights.get_mut(id) {
-                    (flight.job, flight.relay.sent) = (Some(job), true);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.trouble();
-                self.hold(id, Reason::new(ReasonCode::Chain, error.to_string())).await
-            }
-        }
-    }
-
-    /// Where a proof goes. What was made for one deployment goes there, whatever is served under its
-    /// model's name since; what is not on its way yet only while its model is served.
-    fn deployment<'a>(&'a self, relay: &'a Relay) -> Option<&'a Deployment> {
-        let served = self.models.get(&relay.model).and_then(|model| model.deployment());
-        let own = relay.deployment.as_ref().filter(|own| {
-            (relay.sent || served.is_some()) && own.chain_id == self.chain.chain_id()
-        });
-        own.or(served)
-    }
-
-    /// Whether the records that a proof states are there for good.
-    async fn lasts(&self, submission: &Submission<'_>) -> bool {
-        matches!(submission.settled(&self.chain).await, Ok(Settled::Recorded(_)))
-    }
-
-    /// How far a refusal is to be believed: one by what stands on chain, if that is there for good.
-    async fn believed(&self, submission: &Submission<'_>, error: Error) -> Refusal {
-        match error {
-            // An error of a contract's own is its answer.
-            Error::Chain(chain) if !is_answer(&chain) => Refusal::NotYet(Error::Chain(chain)),
-            Error::Submit(_) => match submission.settled(&self.chain).await {
-                Ok(Settled::Recorded(_)) => Refusal::Recorded,
-                Ok(Settled::Barred) => Refusal::Final(error),
-                Ok(Settled::Open) => Refusal::NotYet(error),
-                Err(error) => Refusal::NotYet(error),
-            },
-            _ => Refusal::Final(error),
-        }
+        Ok((spent + signed >= budget).then(|| Reason::new(ReasonCode::Budget, message)))
     }
 
     /// Copies what the relayer knows of a proof into its jobs.
@@ -327,12 +243,15 @@ impl Sender {
         match &status.state {
             JobState::Queued | JobState::Submitted => {
                 let wanted = if late { Some(ReasonCode::DeadlinePassed) } else { None };
+                let mut shared = false;
                 if let Some(code) = flight.cancelled.or(wanted) {
+                    // Jobs of one proof are one transaction: it is not one's alone to cancel.
+                    shared = self.is_wanted_by_others(id, job);
                     if let Some(flight) = self.flights.get_mut(id) {
                         flight.cancelled = Some(code);
                     }
                     // Whichever transaction is mined decides: this one may still be.
-                    if !status.cancelling {
+                    if !status.cancelling && !shared {
                         let _ = self.chain.relayer().cancel(job).await;
                     }
                 }
@@ -345,6 +264,11 @@ impl Sender {
                     }
                 }
                 match failed.get(&job).or(status.note.as_ref()) {
+                    _ if shared => {
+                        let message = "cancelled; another job has the same proof, whose \
+                                       transaction goes on";
+                        self.hold(id, Reason::new(ReasonCode::Cancelled, message)).await?;
+                    }
                     Some(note) => {
                         self.hold(id, Reason::new(ReasonCode::Chain, note.clone())).await?;
                     }
@@ -366,6 +290,14 @@ impl Sender {
             }
         }
         Ok(())
+    }
+
+    /// Whether a job of the relayer's is that of another proof, too, which nobody cancelled.
+    fn is_wanted_by_others(&self, id: &str, job: JobId) -> bool {
+        let wants = |(other, flight): (&String, &Flight)| {
+            other != id && flight.job == Some(job) && flight.cancelled.is_none()
+        };
+        self.flights.iter().any(wants)
     }
 
     /// Remembers what a transaction of a proof took, once; another one may take its place in a block.
@@ -428,7 +360,16 @@ impl Sender {
                         let message = "its deadline passed before it was in a block";
                         (State::Dropped, Reason::new(ReasonCode::DeadlinePassed, message))
                     }
-                    _ => (State::Cancelled, Reason::new(ReasonCode::Cancelled, "cancelled")),
+                    Some(_) => (State::Cancelled, Reason::new(ReasonCode::Cancelled, "cancelled")),
+                    // It was cancelled for another job of the same proof.
+                    None => {
+                        let reason = Reason::new(
+                            ReasonCode::Cancelled,
+                            "its transaction was cancelled with another job of the same proof: it is \
+                             sent again",
+                        );
+                        return self.try_again(id, reason).await;
+                    }
                 },
                 JobState::Rejected(rejection) if !is_refusal(rejection) => {
                     let reason = Reason::new(ReasonCode::Chain, rejection.to_string());
@@ -549,10 +490,18 @@ impl Sender {
         if self.balance_at.is_some_and(|at| now.saturating_sub(at) < BALANCE_EVERY_MS) {
             return Ok(());
         }
-        let balance = self.chain.relayer().balance().await?;
-        let gap = self.chain.relayer().nonce_gap().await?;
-        self.metrics.sender(&self.name, f64::from(balance) / 1e18, gap);
         self.balance_at = Some(now);
+        match self.chain.relayer().balance().await {
+            Ok(balance) => {
+                let gap = self.chain.relayer().nonce_gap().await?;
+                self.metrics.sender(&self.name, f64::from(balance) / 1e18, gap);
+            }
+            // Endpoints that contradict each other about it stop nothing.
+            Err(error) => {
+                self.trouble();
+                tracing::warn!(sender = self.name, %error, "what the key holds is not known");
+            }
+        }
         Ok(())
     }
 }

@@ -61,8 +61,17 @@ impl Store {
     ) -> Result<Vec<Delivery>> {
         let now = self.now_ms();
         // Nobody waits for the writer's turn where nothing is due.
+        // From origin to origin by the index: what waits for one may be many rows.
         let origins = sqlx::query(
-            "SELECT DISTINCT origin FROM deliveries WHERE state = 'waiting' AND next_ms <= $1",
+            "WITH RECURSIVE origins (origin) AS (
+               SELECT MIN(origin) FROM deliveries WHERE state = 'waiting'
+               UNION ALL
+               SELECT (SELECT MIN(origin) FROM deliveries
+                       WHERE state = 'waiting' AND origin > origins.origin)
+               FROM origins WHERE origins.origin IS NOT NULL)
+             SELECT origin FROM origins
+             WHERE EXISTS (SELECT 1 FROM deliveries WHERE state = 'waiting'
+                           AND deliveries.origin = origins.origin AND next_ms <= $1)",
         )
         .bind(rows::integer(now))
         .fetch_all(&self.reading)

@@ -21,6 +21,8 @@ use crate::job::{Job, Kind, State};
 const WAITING: usize = 2048;
 /// Submissions of one transaction.
 const TOGETHER: usize = 256;
+/// How often a transaction is tried again that another one was in the way of.
+const AGAIN: usize = 5;
 
 /// A job that is to be stored.
 #[derive(Clone, Debug)]
@@ -187,34 +189,50 @@ impl Store {
         row.map(|row| same(&row, fingerprint)).transpose()
     }
 
-    /// Stores jobs, all or none of those that can be.
+    /// Stores jobs, all or none of those that can be; again, if another process was in the way.
     async fn insert(&self, jobs: &[NewJob], most_queued: u64) -> Result<Vec<Answer>> {
+        let mut tries = 0;
+        loop {
+            match self.try_insert(jobs, most_queued).await {
+                Err(error) if error.is_passing() && tries < AGAIN => {
+                    tries += 1;
+                    tracing::debug!(%error, tries, "jobs are stored again");
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn try_insert(&self, jobs: &[NewJob], most_queued: u64) -> Result<Vec<Answer>> {
         let now = rows::integer(self.now_ms());
+        // Everybody stores keys in one order: of two who wait for each other's keys, none goes on.
+        let mut order: Vec<(usize, &NewJob)> = jobs.iter().enumerate().collect();
+        order.sort_by(|(_, one), (_, other)| one.idempotency_key.cmp(&other.idempotency_key));
         let mut tx = self.begin().await?;
         let row = sqlx::query("SELECT COUNT(*) AS n FROM jobs WHERE state = 'queued'")
             .fetch_one(&mut *tx)
             .await?;
         let mut room = most_queued.saturating_sub(rows::unsigned(&row, "n")?);
         let mut answers = Vec::with_capacity(jobs.len());
-        for job in jobs {
+        for (place, job) in order {
             let known = sqlx::query("SELECT * FROM jobs WHERE idempotency_key = $1")
                 .bind(&job.idempotency_key)
                 .fetch_optional(&mut *tx)
                 .await?;
-            if let Some(row) = known {
-                answers.push(same(&row, &job.fingerprint)?.map(|job| Accepted { job, new: false }));
-                continue;
-            }
-            if room == 0 {
-                answers.push(Err(IntakeError::Full));
-                continue;
-            }
-            room -= 1;
-            answers.push(self.insert_one(&mut tx, job, now).await?);
+            let answer = if let Some(row) = known {
+                same(&row, &job.fingerprint)?.map(|job| Accepted { job, new: false })
+            } else if room == 0 {
+                Err(IntakeError::Full)
+            } else {
+                room -= 1;
+                self.insert_one(&mut tx, job, now).await?
+            };
+            answers.push((place, answer));
         }
         tx.commit().await?;
         self.tell();
-        Ok(answers)
+        answers.sort_by_key(|(place, _)| *place);
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
 
     async fn insert_one(

@@ -18,6 +18,7 @@ mod lists;
 mod queue;
 mod relay;
 mod retention;
+mod retry;
 mod rows;
 mod schema;
 mod tokens;
@@ -46,7 +47,7 @@ use crate::job::{Event, Job, Reason, ReasonCode, State};
 pub use deliveries::Delivery;
 pub use intake::{Accepted, Intake, IntakeError, NewBundle, NewJob};
 pub use lists::{Filter, Sample};
-pub use queue::{Claimed, Claims, Done, Then};
+pub use queue::{AT_A_TIME, Claimed, Claims, Done, Then};
 pub use relay::{Outcome, Relay};
 pub use tokens::{Scope, Token, TokenError, hash, new_secret};
 
@@ -95,6 +96,13 @@ impl StoreError {
     pub fn is_taken(&self) -> bool {
         let Self::Failed(sqlx::Error::Database(error)) = self else { return false };
         error.is_unique_violation()
+    }
+
+    /// Whether PostgreSQL ended a transaction for another one's sake (a deadlock, an order that cannot
+    /// be kept): nothing is done, and it may be done again.
+    fn is_passing(&self) -> bool {
+        let Self::Failed(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| ["40P01", "40001"].contains(&code.as_ref()))
     }
 }
 
@@ -386,87 +394,6 @@ impl Store {
             State::Included => return Err(wrong("its transaction is in a block")),
             _ => return Err(wrong("it is done")),
         }
-        tx.commit().await?;
-        self.tell();
-        self.job(id).await
-    }
-
-    /// Takes up a job again that was rejected, dropped or cancelled: its stored proof, if there is
-    /// one that may still be recorded, else its input, if it was kept.
-    ///
-    /// # Errors
-    /// It is in another state, or there is neither.
-    pub async fn retry(&self, id: &str, by: &str) -> Result<Job> {
-        let now = self.now_ms();
-        let mut tx = self.begin().await?;
-        let job = self.locked(&mut tx, id).await?;
-        let wrong = |why| StoreError::WrongState { id: id.to_owned(), state: job.state, why };
-        if !matches!(job.state, State::Rejected | State::Dropped | State::Cancelled) {
-            return Err(wrong("only what was rejected, dropped or cancelled can be tried again"));
-        }
-        // Of a batch, the earliest is that of all.
-        let earliest =
-            sqlx::query("SELECT MIN(deadline) AS deadline FROM jobs WHERE bundle = $1 OR id = $2")
-                .bind(job.bundle.clone().unwrap_or_default())
-                .bind(id)
-                .fetch_one(&mut *tx)
-                .await?;
-        let earliest = rows::maybe_unsigned(&earliest, "deadline")?;
-        let in_time = earliest.is_none_or(|deadline| deadline > now / 1000);
-        let row = sqlx::query("SELECT input, deadline_given FROM jobs WHERE id = $1")
-            .bind(id)
-            .fetch_one(&mut *tx)
-            .await?;
-        let (input, given): (Option<String>, i64) =
-            (row.try_get("input")?, row.try_get("deadline_given")?);
-        if given == 1 && job.deadline.is_some_and(|deadline| deadline <= now / 1000) {
-            return Err(wrong("the deadline that its client chose has passed"));
-        }
-        // The key that its end freed is its again, so that its order finds it.
-        let key = job.idempotency_key.strip_prefix(&ended(id));
-        if let Some(key) = key {
-            let other = sqlx::query("SELECT id FROM jobs WHERE idempotency_key = $1")
-                .bind(key)
-                .fetch_optional(&mut *tx)
-                .await?;
-            if other.is_some() {
-                return Err(wrong("its order was sent again since, and is another job's"));
-            }
-        }
-        let state = match &job.bundle {
-            Some(bundle) if in_time => {
-                sqlx::query(
-                    "UPDATE bundles SET relay = 'wanted', cancel = 0, handed = 0 WHERE id = $1",
-                )
-                .bind(bundle)
-                .execute(&mut *tx)
-                .await?;
-                State::Proved
-            }
-            _ if input.is_some() => State::Queued,
-            _ => return Err(wrong("its input was deleted with its proof; submit it again")),
-        };
-        sqlx::query(
-            "UPDATE jobs SET state = $1, idempotency_key = COALESCE($4, idempotency_key),
-                    reason = NULL, lease = NULL, attempts = 0,
-                    not_before_ms = 0, updated_ms = $2,
-                    lane = CASE WHEN $1 = 'proved' AND kind = 'score' AND NOT EXISTS (
-                               SELECT 1 FROM jobs AS busy
-                               WHERE busy.lane = jobs.model || '/' || jobs.subject
-                           ) THEN model || '/' || subject END,
-                    bundle = CASE WHEN $1 = 'queued' THEN NULL ELSE bundle END,
-                    nonce = CASE WHEN $1 = 'queued' AND nonce_given = 0 THEN NULL ELSE nonce END,
-                    deadline = CASE WHEN $1 = 'queued' AND deadline_given = 0 THEN NULL ELSE deadline END
-             WHERE id = $3",
-        )
-        .bind(state.name())
-        .bind(rows::integer(now))
-        .bind(id)
-        .bind(key)
-        .execute(&mut *tx)
-        .await?;
-        let reason = Reason::new(ReasonCode::Retried, "tried again on request");
-        self.event(&mut tx, id, state, Some(&reason), Some(by)).await?;
         tx.commit().await?;
         self.tell();
         self.job(id).await

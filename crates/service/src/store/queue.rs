@@ -10,6 +10,8 @@ use crate::job::{Kind, Reason, ReasonCode, State};
 const HURRY: u64 = 4;
 /// Rows that are looked through for jobs that can go together.
 const LOOKED_AT: i64 = 512;
+/// Jobs that one transaction of the housekeeping changes, so that nobody waits long for it.
+pub const AT_A_TIME: usize = 500;
 
 /// What a worker can take of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -288,16 +290,19 @@ impl Store {
     }
 
     /// Takes the jobs back whose leases ran out: a worker died, or lost its way to the database.
-    /// Those that have been taken `most` times are dropped: they may be why. How many were.
+    /// Those that have been taken `most` times are dropped: they may be why. How many were, of
+    /// [`AT_A_TIME`] at most.
     ///
     /// # Errors
     /// The database fails.
     pub async fn expire_leases(&self, most: u32) -> Result<usize> {
         let now = rows::integer(self.now_ms());
         let mut tx = self.begin().await?;
-        let statement = self
-            .taking("SELECT * FROM jobs WHERE state = 'proving' AND lease_until_ms < $1 {skip}");
-        let found = sqlx::query(statement).bind(now).fetch_all(&mut *tx).await?;
+        let statement = self.taking(
+            "SELECT * FROM jobs WHERE state = 'proving' AND lease_until_ms < $1 LIMIT $2 {skip}",
+        );
+        let most_rows = i64::try_from(AT_A_TIME).unwrap_or(i64::MAX);
+        let found = sqlx::query(statement).bind(now).bind(most_rows).fetch_all(&mut *tx).await?;
         for row in &found {
             let (job, worker): (_, Option<String>) = (rows::job(row)?, row.try_get("lease")?);
             let worker = worker.unwrap_or_default();
@@ -317,7 +322,8 @@ impl Store {
     }
 
     /// Drops the jobs that wait for a worker, or for a sender to take their proof, although their deadline
-    /// has passed or they are cancelled. How many were.
+    /// has passed or they are cancelled. How many were: of either, [`AT_A_TIME`] at most, and none may be
+    /// left only if it was less.
     ///
     /// # Errors
     /// The database fails.
@@ -325,10 +331,11 @@ impl Store {
         let mut tx = self.begin().await?;
         let statement = self.taking(
             "SELECT id FROM jobs WHERE state = 'queued' AND deadline IS NOT NULL AND deadline <= $1
-             {skip}",
+             ORDER BY id LIMIT $2 {skip}",
         );
         let found = sqlx::query(statement)
             .bind(rows::integer(self.now_ms() / 1000))
+            .bind(i64::try_from(AT_A_TIME).unwrap_or(i64::MAX))
             .fetch_all(&mut *tx)
             .await?;
         for row in &found {
@@ -347,9 +354,11 @@ impl Store {
         let untaken = sqlx::query(
             "SELECT id FROM bundles WHERE relay = 'wanted' AND sender IS NULL
                AND (cancel = 1 OR EXISTS (SELECT 1 FROM jobs WHERE jobs.bundle = bundles.id
-                                          AND jobs.deadline <= $1))",
+                                          AND jobs.deadline <= $1))
+             LIMIT $2",
         )
         .bind(now)
+        .bind(i64::try_from(AT_A_TIME).unwrap_or(i64::MAX))
         .fetch_all(&self.reading)
         .await?;
         let mut dropped = 0;
@@ -397,6 +406,31 @@ impl Store {
             .await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Says of a model's queued jobs whose nonces a node has to be asked for that they wait for it, and
+    /// why: of up to [`AT_A_TIME`] that say nothing yet, those that are first in line. With `None`, takes
+    /// back what was said so. How many changed.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn waits_for_node(&self, model: &str, why: Option<&Reason>) -> Result<usize> {
+        let which = match why {
+            Some(_) => "reason IS NULL",
+            None => "reason LIKE '{\"code\":\"chain\",%'",
+        };
+        let statement = self.taking(&format!(
+            "UPDATE jobs SET reason = $1 WHERE id IN
+               (SELECT id FROM jobs WHERE state = 'queued' AND model = $2 AND kind = 'score'
+                  AND nonce_given = 0 AND {which} ORDER BY priority DESC, id LIMIT $3 {{skip}})"
+        ));
+        let changed = sqlx::query(statement)
+            .bind(why.map(rows::json))
+            .bind(model)
+            .bind(i64::try_from(AT_A_TIME).unwrap_or(i64::MAX))
+            .execute(&self.pool)
+            .await?;
+        Ok(usize::try_from(changed.rows_affected()).unwrap_or(usize::MAX))
     }
 
     async fn requeue(

@@ -2,7 +2,7 @@
 
 use verdict_service::{
     job::{Kind, Reason, ReasonCode, State},
-    store::{Claims, StoreError, Then},
+    store::{AT_A_TIME, Claims, Intake, StoreError, Then},
 };
 
 use crate::common::{MODEL, claims, on_both, subject};
@@ -327,5 +327,69 @@ fn without_a_node_jobs_that_need_none_are_taken() {
         assert!(place.store.claim("w", &without, 1000).await.expect("looked").is_empty());
         let taken = place.claim("w").await;
         assert_eq!(taken.iter().map(|job| &job.id).collect::<Vec<_>>(), [&asks]);
+    });
+}
+
+#[test]
+fn what_is_overdue_is_dropped_a_few_at_a_time() {
+    on_both(async |place| {
+        const MANY: usize = AT_A_TIME + 150;
+        let intake = Intake::start(place.store.clone(), 10_000);
+        let jobs = (0..MANY).map(|_| {
+            let mut job = place.job(1);
+            job.deadline = Some(place.store.now_ms() / 1000 + 60);
+            intake.submit(job)
+        });
+        for job in futures::future::join_all(jobs).await {
+            job.expect("stored");
+        }
+        place.clock.advance(61_000);
+        let drop = async || place.store.drop_overdue().await.expect("looked");
+        assert_eq!((drop().await, drop().await, drop().await), (AT_A_TIME, 150, 0));
+    });
+}
+
+#[test]
+fn leases_that_ran_out_are_taken_back_a_few_at_a_time() {
+    on_both(async |place| {
+        const MANY: usize = AT_A_TIME + 20;
+        let intake = Intake::start(place.store.clone(), 10_000);
+        let jobs = (0..MANY).map(|_| {
+            let mut job = place.job(1);
+            (job.kind, job.subject) = (Kind::Proof, None);
+            intake.submit(job)
+        });
+        futures::future::join_all(jobs).await;
+        while !place.store.claim("w", &claims(512, 0), 1000).await.expect("claimed").is_empty() {}
+        place.clock.advance(1001);
+        let expire = async || place.store.expire_leases(5).await.expect("looked");
+        assert_eq!((expire().await, expire().await, expire().await), (AT_A_TIME, 20, 0));
+    });
+}
+
+#[test]
+fn those_that_wait_for_a_node_say_so_while_they_do() {
+    on_both(async |place| {
+        let waits = place.submit(place.job(1)).await;
+        let (mut chosen, mut alone, mut other) = (place.job(2), place.job(3), place.job(4));
+        chosen.nonce = Some(4);
+        (alone.kind, alone.subject) = (Kind::Proof, None);
+        other.model = "another".into();
+        let mut silent = vec![];
+        for job in [chosen, alone, other] {
+            silent.push(place.submit(job).await);
+        }
+        let told = async |id: &str| place.store.job(id).await.expect("a job").reason;
+        let reason = Reason::new(ReasonCode::Chain, "no oracle answers");
+        let tell = async |why: Option<&Reason>| {
+            place.store.waits_for_node(MODEL, why).await.expect("told")
+        };
+        assert_eq!((tell(Some(&reason)).await, tell(Some(&reason)).await), (1, 0));
+        assert_eq!(told(&waits).await, Some(reason));
+        for id in &silent {
+            assert_eq!(told(id).await, None);
+        }
+        assert_eq!((tell(None).await, told(&waits).await), (1, None));
+        assert_eq!(tell(None).await, 0);
     });
 }

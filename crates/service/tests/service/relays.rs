@@ -7,7 +7,7 @@ use verdict_service::{
     store::{Outcome, StoreError},
 };
 
-use crate::common::{MODEL, Place, on_both};
+use crate::common::{MODEL, Place, claims, on_both};
 
 fn transaction(block: u64) -> Transaction {
     let (hash, sender) = (B256::repeat_byte(block as u8), Address::repeat_byte(9));
@@ -277,5 +277,87 @@ fn a_key_is_kept_through_a_long_look_at_the_chain_and_let_go_when_it_is_another_
             let ended = tokio::time::timeout(std::time::Duration::from_secs(5), keeping).await;
             ended.expect("it lets go").expect("ended");
         }
+    });
+}
+
+/// Two jobs with one proof, which ended without a record.
+async fn refused_batch(place: &Place) -> ([String; 2], String) {
+    let ids = [place.submit(place.job(1)).await, place.submit(place.job(2)).await];
+    let taken = place.store.claim("w", &claims(2, 0), 10_000).await.expect("claimed");
+    assert_eq!(taken.len(), 2);
+    assert!(place.prove("w", taken).await);
+    place.store.take_relays("s", &[MODEL], 1).await.expect("taken");
+    let bundle = place.store.job(&ids[0]).await.expect("a job").bundle.expect("a proof");
+    let reason = Reason::new(ReasonCode::Refused, "OraclePaused()");
+    let end = Outcome::Ended(State::Rejected, reason, None);
+    place.store.relayed("s", &bundle, &end).await.expect("ended");
+    (ids, bundle)
+}
+
+#[test]
+fn the_jobs_of_a_batch_are_tried_again_together_and_their_stories_say_so() {
+    on_both(async |place| {
+        let (ids, bundle) = refused_batch(&place).await;
+        place.store.retry(&ids[1], "tester").await.expect("again");
+        for id in &ids {
+            let job = place.store.job(id).await.expect("a job");
+            assert_eq!((job.state, job.reason, job.attempts), (State::Proved, None, 0));
+            let story = place.store.events(id, 0).await.expect("events");
+            let last = story.last().expect("an event");
+            let reason = last.reason.clone().expect("why");
+            assert_eq!((last.state, reason.code), (State::Proved, ReasonCode::Retried));
+            assert_eq!(last.by.as_deref(), Some("tester"));
+            assert_eq!(reason.message.contains(&ids[1]), *id == ids[0], "{reason:?}");
+        }
+        assert_eq!(place.store.own_relays("s").await.expect("one"), [(bundle.clone(), false)]);
+        // Their subjects have no other job meanwhile.
+        place.submit(place.job(1)).await;
+        assert!(place.claim("w").await.is_empty());
+        let error = place.store.retry(&ids[0], "tester").await.expect_err("it is under way");
+        assert!(error.to_string().contains("only what was rejected"), "{error}");
+    });
+}
+
+#[test]
+fn a_batch_is_not_tried_again_over_a_later_order_of_another_of_its_subjects() {
+    on_both(async |place| {
+        let (ids, bundle) = refused_batch(&place).await;
+        let later = place.submit(place.job(2)).await;
+        let error = place.store.retry(&ids[0], "tester").await.expect_err("it would be done twice");
+        assert!(error.to_string().contains("later order"), "{error}");
+        for id in &ids {
+            assert_eq!(place.state(id).await, "rejected");
+        }
+        // A later order that came to nothing is in nobody's way.
+        place.store.cancel(&later, "tester").await.expect("cancelled");
+        place.store.retry(&ids[0], "tester").await.expect("again");
+        let end = Outcome::Finalized(Some(transaction(5)));
+        place.store.relayed("s", &bundle, &end).await.expect("recorded");
+        for id in &ids {
+            assert_eq!(place.state(id).await, "finalized");
+        }
+    });
+}
+
+#[test]
+fn a_job_whose_input_was_kept_leaves_a_batch_that_cannot_be_tried_again() {
+    on_both(async |place| {
+        let mut kept = place.job(1);
+        kept.keep_input = true;
+        let ids = [place.submit(kept).await, place.submit(place.job(2)).await];
+        let taken = place.store.claim("w", &claims(2, 0), 10_000).await.expect("claimed");
+        assert!(place.prove("w", taken).await);
+        place.store.take_relays("s", &[MODEL], 1).await.expect("taken");
+        let bundle = place.store.job(&ids[0]).await.expect("a job").bundle.expect("a proof");
+        let reason = Reason::new(ReasonCode::Refused, "OraclePaused()");
+        let end = Outcome::Ended(State::Rejected, reason, None);
+        place.store.relayed("s", &bundle, &end).await.expect("ended");
+        place.submit(place.job(2)).await;
+        let job = place.store.retry(&ids[0], "tester").await.expect("by itself");
+        assert_eq!((job.state, job.bundle), (State::Queued, None));
+        assert_eq!(place.state(&ids[1]).await, "rejected");
+        // What is left of the batch is not all that its proof is about.
+        let error = place.store.retry(&ids[1], "tester").await.expect_err("not whole");
+        assert!(error.to_string().contains("by itself"), "{error}");
     });
 }

@@ -196,3 +196,30 @@ fn a_deadline_that_its_client_chose_outlives_a_retry() {
         }
     });
 }
+
+#[test]
+fn two_processes_that_store_the_same_keys_in_opposite_orders_wait_for_each_other_and_not_for_ever()
+{
+    on_both(async |place| {
+        const KEYS: usize = 120;
+        for round in 0..4 {
+            let writers = [0, 1].map(|_| Intake::start(place.store.clone(), 10_000));
+            let submit = |writer: usize, index: usize| {
+                let mut job = place.job(1);
+                job.idempotency_key = format!("client:a:{round}:{index:03}");
+                writers[writer].submit(job)
+            };
+            let up = futures::future::join_all((0..KEYS).map(|index| submit(0, index)));
+            let down = futures::future::join_all((0..KEYS).rev().map(|index| submit(1, index)));
+            let (up, mut down) = futures::future::join(up, down).await;
+            down.reverse();
+            for (index, (one, other)) in up.into_iter().zip(down).enumerate() {
+                let (one, other) = (one.expect("stored"), other.expect("stored"));
+                assert_eq!(one.job.id, other.job.id, "one job of each key");
+                let key = format!("client:a:{round}:{index:03}");
+                assert_eq!(one.job.idempotency_key, key, "an answer is its own order's");
+                assert!(one.new != other.new);
+            }
+        }
+    });
+}
