@@ -220,3 +220,20 @@ fn a_chain_that_begins_otherwise_lets_no_empty_list_of_transactions_begin() {
     }
     assert!(check().status.success());
 }
+
+#[test]
+fn one_endpoint_s_word_that_the_key_holds_nothing_stops_no_score() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    chain.json(&place, &["deploy", &setup]);
+    let liar = Proxy::changing(chain.anvil.url(), "eth_getBalance", |_, held| *held = json!("0x0"));
+    let (named, data) = (format!("small={setup}"), place.path("data"));
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", "--quorum", "2", &named];
+    let desk = Desk::of(&place, chain.through(&place, &[&liar.url, chain.anvil.url()], &args));
+    assert_eq!(desk.end_of(&desk.score(&order(SUBJECT)))["state"], "finalized");
+    assert!(liar.asked("eth_getBalance") > 0);
+    // What it holds is not known while they contradict each other.
+    let metrics = desk.get("/metrics").body.to_string();
+    assert!(!metrics.contains("verdict_balance_ether{"), "{metrics}");
+}

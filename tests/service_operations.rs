@@ -23,7 +23,7 @@ use crate::{
         local::{Local, SUBJECT, address, small_setup},
         proxy::Proxy,
     },
-    service::{INPUT, order},
+    service::{INPUT, config, order},
     soak::postgres::Postgres,
 };
 
@@ -298,4 +298,43 @@ fn a_transaction_that_reverts_in_its_block_is_paid_for_once() {
     assert_eq!(again.status, 200, "{again:?}");
     assert_eq!(desk.end_of(id)["state"], "finalized");
     assert_eq!(chain.sent() - sent, 1);
+}
+
+#[test]
+fn a_refresh_command_has_no_secret_of_the_service_s_and_ends_with_it() {
+    let place = Workplace::new();
+    let setup = small_setup(&place, "setup");
+    let (environment, data) = (place.path("environment"), place.path("data"));
+    let script = format!("env > {environment}.new; mv {environment}.new {environment}; sleep 300");
+    let refresh = format!(
+        "[[refresh]]\nmodel = \"small\"\nschedule = \"* * * * *\"\n\
+         command = [\"sh\", \"-c\", \"{script}\"]\n"
+    );
+    let (file, named) = (config(&place, &refresh), format!("small={setup}"));
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", "--config", &file, &named];
+    let mut command = place.command(&args);
+    command
+        .env("VERDICT_DATA_KEY", "5a".repeat(32))
+        .env("VERDICT_WEBHOOK_SECRET", "hush")
+        .env("PGPASSWORD", "hush")
+        .env("SOURCE_TOKEN", "its own");
+    let mut desk = Desk::of(&place, command);
+    let start = Instant::now();
+    let found = loop {
+        if let Ok(found) = std::fs::read_to_string(&environment) {
+            break found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(90), "{:#?}", desk.log());
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    for name in ["VERDICT_", "PGPASSWORD"] {
+        assert!(!found.lines().any(|line| line.starts_with(name)), "{found}");
+    }
+    for name in ["PATH=", "SOURCE_TOKEN=its own"] {
+        assert!(found.lines().any(|line| line.starts_with(name)), "{found}");
+    }
+    // It runs for minutes yet: the service does not wait for it.
+    let asked = Instant::now();
+    assert_eq!(desk.stop(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }
