@@ -52,6 +52,12 @@ fn class(metric: Metric, output: &[f64]) -> i64 {
     }
 }
 
+/// Whether rounding does not decide which element is the greatest.
+fn is_decided(output: &[f64]) -> bool {
+    let greatest = output.iter().copied().fold(f64::MIN, f64::max);
+    output.iter().filter(|value| greatest - **value < 1e-6).count() == 1
+}
+
 #[test]
 fn right_answers_and_approvals_are_those_of_the_recorded_outputs() {
     let mut tried = BTreeMap::new();
@@ -62,6 +68,9 @@ fn right_answers_and_approvals_are_those_of_the_recorded_outputs() {
         let own = onnx::load(&path, &measured(&measure)).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(own.inputs.len(), graph.inputs.len() + 2, "{name}");
         for (input, output) in case.input.iter().zip(&case.output) {
+            if measure.metric == Metric::Greatest && !is_decided(output) {
+                continue;
+            }
             let answer = class(measure.metric, output);
             let approved = f64::from(answer == 1);
             for expected in [answer, answer + 1, 0, 1] {
