@@ -91,10 +91,16 @@ pub enum ServiceError {
     NoModel(String),
     /// There is no way to the chain.
     #[error(transparent)]
-    Chain(#[from] ChainsError),
+    Chain(Box<ChainsError>),
     /// There is no way to make connections.
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+}
+
+impl From<ChainsError> for ServiceError {
+    fn from(error: ChainsError) -> Self {
+        Self::Chain(Box::new(error))
+    }
 }
 
 /// A service that is ready to run.

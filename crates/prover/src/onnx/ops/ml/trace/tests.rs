@@ -47,7 +47,7 @@ fn a_test_before_steps_decides_as_one_behind_them() {
                     18 => Does::Ceil,
                     _ => Does::Nothing,
                 };
-                Step { does, wide: wide && which % 3 == 0 }
+                Step { does, wide: wide && which.is_multiple_of(3) }
             };
             let by = [step(round % 20), step(round / 20 % 20)];
             assert!(by.iter().all(Step::is_sound));
@@ -76,11 +76,13 @@ fn a_test_before_steps_decides_as_one_behind_them() {
             let missing = round % 2 == 0;
             let moved = moved(&by, test, missing, wide).expect("it is in few pieces");
             let ends = moved.constants().to_vec();
-            let (up, down): (fn(f64) -> f64, fn(f64) -> f64) = match wide {
-                true => (f64::next_up, f64::next_down),
-                false => {
-                    (|x| f64::from((x as f32).next_up()), |x| f64::from((x as f32).next_down()))
-                }
+            let up = |x: f64| match wide {
+                true => x.next_up(),
+                false => f64::from((x as f32).next_up()),
+            };
+            let down = |x: f64| match wide {
+                true => x.next_down(),
+                false => f64::from((x as f32).next_down()),
             };
             let near = ends.into_iter().filter(|end| end.is_finite()).flat_map(|end| {
                 let above = std::iter::successors(Some(end), |x| Some(up(*x))).take(4);
