@@ -66,6 +66,15 @@ export function files(name: string) {
   };
 }
 
+/** A proof of quality: the setup, its proof, the samples and their commitment, as the command line wrote them. */
+export const quality = {
+  manifest: file("quality/manifest.json").toString(),
+  key: new Uint8Array(file("quality/verifier.bin")),
+  proof: file("quality/proof.json").toString(),
+  samples: JSON.parse(file("quality/samples.json").toString()) as readonly Record<string, number | readonly number[]>[],
+  commitment: JSON.parse(file("quality/commitment.json").toString()) as { readonly commitment: Hex; readonly salt: Hex },
+};
+
 export function facts(name: string): SetupFacts {
   const found = parity.setups[name];
   if (found === undefined) throw new Error(`no fixture ${name}`);

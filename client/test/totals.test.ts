@@ -2,7 +2,8 @@
 import { poseidon2 } from "poseidon-lite/poseidon2";
 import { describe, expect, test } from "vitest";
 import * as client from "../src/index.js";
-import { files } from "./fixtures.js";
+import { readFileSync } from "node:fs";
+import { files, quality } from "./fixtures.js";
 
 type Change = (manifest: Record<string, any>) => void;
 const SAMPLES = 3;
@@ -132,5 +133,33 @@ describe("figures", () => {
       "the approval rate in the group is 33.3 percentage points lower than outside of it",
     ]);
     expect(say("label", true, [0n, 0n, 0n, 0n])?.[2]).toBe("approved 0 of 0 samples in the group (none to approve)");
+  });
+});
+
+describe("a proof of quality that the command line made", () => {
+  const manifest = client.parseManifest(quality.manifest);
+
+  test("is verified, and its figures are read", async () => {
+    const verifier = await client.loadVerifier(readFileSync(new URL("../dist/verifier.wasm", import.meta.url)));
+    const setup = client.Setup.open(verifier, { manifest: quality.manifest, key: quality.key });
+    const bundle = client.parseBundle(quality.proof);
+    const verified = setup.verify(bundle);
+    expect(bundle.model.setupId).toBe(setup.manifest.setupId);
+    // `verdict verify` says: 3 of 5 right, approved 2 of 2 and 3 of 3.
+    const figures = client.figuresOf(setup.manifest, verified.outputs);
+    expect(figures).toMatchObject({ samples: 5, right: 3, accuracy: 0.6, difference: 0 });
+    expect(figures?.groups?.map((group) => [group.approved, group.samples])).toEqual([[2, 2], [3, 3]]);
+    const better = { ...bundle, instances: bundle.instances.map((word, index) => (index === 2 ? (`${word.slice(0, -1)}4` as const) : word)) };
+    expect(() => setup.verify(better)).toThrow(client.VerdictError);
+  });
+
+  test("is of the samples that were committed to", () => {
+    const salt = BigInt(quality.commitment.salt);
+    const word = client.samplesCommitmentWord(manifest, quality.samples, salt);
+    expect(word).toBe(quality.commitment.commitment);
+    expect(client.parseBundle(quality.proof).instances[1]).toBe(word);
+    const [first, ...others] = quality.samples;
+    const changed = [{ ...first, expected: 1 }, ...others];
+    expect(client.samplesCommitmentWord(manifest, changed, salt)).not.toBe(word);
   });
 });

@@ -49,6 +49,12 @@ pub enum ModelError {
     /// Another is the same on chain.
     #[error("{0} and {1} are the same model of the same oracle: serve one of them")]
     SameModel(String, String),
+    /// Its proofs are about samples that nobody orders.
+    #[error(
+        "model {0} states totals over samples, which the service does not prove: use `verdict prove` and \
+         `verdict submit`"
+    )]
+    Totals(String),
     /// It is on another chain than the service.
     #[error("model {name} is deployed on chain {found}, the others on chain {expected}")]
     OtherChain {
@@ -103,6 +109,9 @@ impl Model {
             Err(error) => return Err(fail(error.into())),
         };
         let name = config.name.clone().unwrap_or_else(|| setup.manifest().model.name.clone());
+        if setup.manifest().shape.totals() {
+            return Err(ModelError::Totals(name));
+        }
         Ok(Self {
             name,
             folder: config.setup.clone(),

@@ -36,6 +36,9 @@ pub const MAX_DEGREE: usize = 3;
 /// log2 of the largest supported number of rows.
 pub const MAX_K: u32 = 24;
 
+/// Inputs that one commitment is of: their count has bits of its own in what is hashed.
+const MAX_COMMITTED: usize = (1 << graph::committed::VERSION_BIT) - 1;
+
 /// Why a graph cannot be laid out.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -80,6 +83,14 @@ pub enum LayoutError {
         /// Weights that a row holds.
         stripe: usize,
     },
+    /// More committed inputs than a commitment counts.
+    #[error("{count} inputs are committed to together, a commitment is of {limit} at most")]
+    TooManyCommitted {
+        /// Inputs of all inferences that one hash is of.
+        count: usize,
+        /// The most.
+        limit: usize,
+    },
     /// A graph with products in a shape whose circuit does not prove them.
     #[error("the model multiplies values, and the circuit's shape proves no products")]
     NoProducts,
@@ -101,6 +112,11 @@ pub enum LayoutError {
 fn claims<'a>(graph: &'a IntegerGraph, shape: &Shape) -> Result<Claims<'a>, LayoutError> {
     shape.validate()?;
     graph.check_bits(shape.value_bits(), shape.shift_bits())?;
+    let together = shape.batch() / shape.statements();
+    let (count, limit) = (graph.stated_len().saturating_mul(together), MAX_COMMITTED);
+    if shape.committed() && count > limit {
+        return Err(LayoutError::TooManyCommitted { count, limit });
+    }
     Ok(Claims::graph(graph, shape))
 }
 

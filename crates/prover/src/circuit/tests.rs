@@ -463,3 +463,18 @@ fn rows_of_known_models_are_as_few_as_promised() {
         assert!(k <= expected, "{sizes:?}: 2^{k}");
     }
 }
+
+#[test]
+fn more_inputs_than_a_commitment_counts_are_refused() {
+    let graph = GraphShape { batch: 4096, committed: true, totals: true, ..GraphShape::new(5, 1) };
+    let shape = Shape { public_inputs: true, graph: Some(graph), ..Shape::default() };
+    let model = |inputs: usize| {
+        let layer = (vec![1 << 12; inputs], vec![0]);
+        IntegerGraph::chain(shape.value_bits(), shape.shift_bits(), inputs, [layer])
+    };
+    let refused = Layout::required_k(&model(4096), shape).expect_err("2^24 inputs");
+    assert!(matches!(refused, LayoutError::TooManyCommitted { count, .. } if count == 1 << 24));
+    // One input less a sample is few enough; it takes too many rows.
+    let fewer = Layout::required_k(&model(4095), shape).expect_err("too many rows");
+    assert!(matches!(fewer, LayoutError::TooLarge { .. }), "{fewer}");
+}

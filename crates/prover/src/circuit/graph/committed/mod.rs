@@ -47,8 +47,8 @@ pub(in crate::circuit) use self::{
 
 /// What the first element says about how the others are made: of one inference, or of several.
 const VERSIONS: [u64; 2] = [1, 2];
-/// Where the version starts.
-const VERSION_BIT: u32 = 24;
+/// Where the version starts, above the count.
+pub(in crate::circuit) const VERSION_BIT: u32 = 24;
 /// Where the salt starts.
 const SALT_BIT: u32 = 32;
 /// Bits of a salt.
