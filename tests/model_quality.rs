@@ -82,6 +82,13 @@ fn a_models_quality_is_proven_on_committed_samples_and_recorded_by_a_contract() 
 
     let (right, members, approved) = counted("logistic");
     assert_eq!(told["totals_of"], 200);
+    assert_eq!(told["commitment"], *commitment);
+    let public = format!("{setup}/public");
+    let expected = commitment.as_str().expect("a hash");
+    place.json(&["verify", &public, &out, "--commitment", expected]);
+    let other = B256::repeat_byte(9).to_string();
+    let error = place.failure(&["verify", &public, &out, "--commitment", &other]);
+    assert!(error.contains("the proof is of other samples") && error.contains(expected), "{error}");
     let figures = &told["figures"];
     assert_eq!((&figures["samples"], &figures["right"]), (&json!(200), &json!(right)));
     assert_eq!(figures["groups"]["members"], json!(members));
@@ -207,6 +214,14 @@ fn what_cannot_be_measured_is_refused_with_what_to_do() {
     let batch = ["--batch", "5", "--measure"];
     let error = refused(&[&batch[..], &["error", "--groups", "--expected", "0,1"]].concat());
     assert!(error.contains("approvals of groups are of classes"), "{error}");
+    // What is not committed to, the prover would choose.
+    let partly = [&batch[..], &["accuracy", "--commit", "applicant"]].concat();
+    let args = ["inspect", &model, "--ranges", &ranges];
+    place.fails_with(2, &[&args[..], &partly].concat());
+    let error = refused(&[&batch[..], &["error", "--expected", "1,0"]].concat());
+    assert!(error.contains("expected values from 1 to 0"), "{error}");
+    let error = refused(&[&batch[..], &["accuracy", "--threshold", "nan"]].concat());
+    assert!(error.contains("not a finite number") && !error.contains("--output"), "{error}");
     let error = refused(&["--batch", "5", "--totals", "--public-inputs"]);
     assert!(error.contains("inputs committed"), "{error}");
 }

@@ -62,8 +62,21 @@ contract ModelQualityTest is TestBase {
         vm.assertFalse(quality.isAccurate(id, 7601), "not more");
         vm.assertTrue(quality.isEven(id, 2221), "as even");
         vm.assertFalse(quality.isEven(id, 2220), "not more");
-        // Again is the same.
+        // A test has one outcome, and one time of it.
+        vm.warp(1_000_900);
+        vm.expectRevert(abi.encodeWithSelector(ModelQuality.ProvenBefore.selector, id));
         quality.prove(id, totals, proof);
+        vm.assertEq(quality.figuresOf(id).provenAt, 1_000_500, "time");
+    }
+
+    function test_noMoreAreApprovedThanThereAre() public {
+        bytes32 id = _announce(200, true);
+        for (uint256 i = 0; i < 2; ++i) {
+            uint256[] memory totals = i == 0 ? _totals(200, 101, 0, 100) : _totals(200, 0, 101, 100);
+            bytes memory proof = _proof(SAMPLES_COMMITTED, totals);
+            vm.expectRevert(ModelQuality.NotTheTotals.selector);
+            quality.prove(id, totals, proof);
+        }
     }
 
     function test_aProofOfOtherSamplesOrTotalsIsRefused() public {

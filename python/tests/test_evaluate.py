@@ -91,7 +91,9 @@ def test_a_mean_error_is_how_far_scores_are_off(
     credit: verdict.Setup, samples: dict[str, Any], tmp_path: Path
 ) -> None:
     x, y = samples["x"][:10], samples["y"][:10]
-    found = credit.evaluate(x, y, metric="error", out=tmp_path / "error")
+    with pytest.raises(verdict.Error, match="expected values of output score"):
+        credit.evaluate(x, y, metric="error", out=tmp_path / "error")
+    found = credit.evaluate(x, y, metric="error", expected=(0, 1), out=tmp_path / "error")
     assert found.accuracy is None and found.right is None
     assert found.mean_error == pytest.approx(np.abs(samples["score"][:10] - y).mean(), abs=1e-4)
 

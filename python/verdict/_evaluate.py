@@ -133,10 +133,6 @@ def evaluate(
     wanted = _expected(setup, y, metric, len(rows))
     of_group = None if groups is None else _groups(groups, len(rows))
     if test is None:
-        labels = metric == "error" or setup.outputs[0] in ("label", "output_label")
-        if expected is None and labels:
-            lowest, highest = float(wanted.min()), float(wanted.max())
-            expected = (lowest, highest if highest > lowest else lowest + 1)
         test = make_test(
             setup, len(rows), metric, threshold, of_group is not None, expected, out, srs, dev_srs, progress
         )
@@ -181,14 +177,14 @@ def _expected(setup: Setup, y: Any, metric: Metric, rows: int) -> npt.NDArray[np
     if values.shape != (rows,):
         raise InputError(f"y has shape {values.shape}, x has {rows} rows")
     classes = setup.classes
-    by_name = values.dtype.kind in "OUST" or (classes is not None and setup.outputs[0] != "label")
-    if metric == "accuracy" and classes is not None and by_name:
-        places = {str(own): place for place, own in enumerate(classes)}
-        unknown = next((own for own in values.tolist() if str(own) not in places), None)
+    if metric == "accuracy" and classes is not None and setup.outputs[0] != "label":
+        # True, 1 and 1.0 are one class, as they are to scikit-learn.
+        places = {own: place for place, own in enumerate(classes)}
+        unknown = next((own for own in values.tolist() if own not in places), None)
         if unknown is not None:
             known = ", ".join(map(repr, classes))
             raise InputError(f"y has the class {unknown!r}, the model knows {known}")
-        return np.array([places[str(own)] for own in values.tolist()], dtype=np.float64)
+        return np.array([places[own] for own in values.tolist()], dtype=np.float64)
     numbers = array(values)
     bad = np.flatnonzero(~np.isfinite(numbers))
     if bad.size:

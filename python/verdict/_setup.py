@@ -285,7 +285,8 @@ class Setup:
             metric: "accuracy" counts right answers, "error" adds up how far they are off.
             threshold: from which score on the class is 1, of a single score; 0.5 by default.
             groups: whether approvals of two groups are counted, too.
-            expected: the least and the greatest that may be expected, of numbers and labels.
+            expected: the least and the greatest that may be expected, of numbers and labels. They are
+                public: bounds that hold for any samples say nothing of these.
             out: the folder to write; by default this one's name with "-test".
             srs: an SRS of as many powers as it takes; this setup's by default.
             dev_srs: to use a development SRS instead; by default if this setup has one.
@@ -319,8 +320,8 @@ class Setup:
 
         Args:
             x: the samples, as for :meth:`prove`, shape [rows, …].
-            y: what is expected of each, shape [rows]: its class (a name, or a position from 0), or
-                a number if the metric is "error".
+            y: what is expected of each, shape [rows]: its class, one of :attr:`classes` or, where these
+                are not known, its position from 0; or a number if the metric is "error".
             groups: 0 or 1 for each sample, shape [rows], or booleans: approvals, answers of class 1, are
                 counted for each group.
             metric, threshold, expected, out, srs, dev_srs: as for :meth:`test`.

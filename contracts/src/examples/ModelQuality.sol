@@ -51,6 +51,8 @@ contract ModelQuality {
     error NotTheTotals();
     /// @notice The verifier answered false.
     error ProofRefused();
+    /// @notice Its outcome is recorded.
+    error ProvenBefore(bytes32 id);
     /// @notice Nothing was proven about it yet.
     error NothingProven(bytes32 id);
 
@@ -61,7 +63,8 @@ contract ModelQuality {
 
     /// @notice Announces a test of the model behind a key. The caller answers for it.
     /// @param verifier The verifier of the key's circuit.
-    /// @param key The key's data contract: that of a setup made with `--measure accuracy`.
+    /// @param key The key's data contract: that of a setup made with `--measure accuracy`, whose id the auditor has
+    /// checked: a key's hash does not say what was measured, nor that all inputs are committed to.
     /// @param keyHash Its code hash.
     /// @param commitment What `verdict commit` printed for all samples.
     /// @param samples How many the circuit takes.
@@ -100,12 +103,14 @@ contract ModelQuality {
         }
         if (!test.verifier.verify(test.key, test.keyHash, instances, proof)) revert ProofRefused();
         Figures storage figures = _figures[id];
+        if (figures.provenAt != 0) revert ProvenBefore(id);
         figures.provenAt = uint64(block.timestamp);
         figures.samples = test.samples;
         figures.right = uint64(totals[0]);
         if (test.groups) {
             figures.approved = [uint64(totals[1]), uint64(totals[2])];
             figures.members = [test.samples - uint64(totals[3]), uint64(totals[3])];
+            if (totals[1] > figures.members[0] || totals[2] > totals[3]) revert NotTheTotals();
         }
         emit QualityProven(id, figures.right, figures.approved, figures.members);
     }

@@ -12,7 +12,7 @@ pub(crate) use self::{
 
 use std::{path::PathBuf, str::FromStr};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use verdict::report::Threshold;
 use verdict_engine::{Backend, Options};
@@ -308,6 +308,9 @@ pub(crate) struct Verify {
     pub(crate) setup: PathBuf,
     /// The proof bundle
     pub(crate) proof: PathBuf,
+    /// The commitment to all samples that a proof of totals has to state: 0x and 64 digits
+    #[arg(long, value_name = "HASH")]
+    pub(crate) commitment: Option<B256>,
 }
 
 #[derive(Debug, ClapArgs)]

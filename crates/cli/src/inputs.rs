@@ -149,7 +149,7 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel>
     let plan_options = PlanOptions {
         target_error: options.target_error,
         public_inputs: options.public_inputs || !options.public.is_empty(),
-        committed: options.commit_inputs || !options.commit.is_empty(),
+        committed: options.commit_inputs || !options.commit.is_empty() || options.measure.is_some(),
         objective: options.optimize.objective(),
         decimals: options.decimals,
         batch: options.batch,
@@ -184,10 +184,14 @@ fn hint(error: Error, options: &ModelOptions) -> Failure {
                 outputs.iter().map(|name| format!("--output {name}")).collect();
             Some(format!("prove these alone: {}", flags.join(" ")))
         }
-        Error::Model(OnnxError::Measure { .. }) if options.output.is_empty() => {
+        Error::Model(OnnxError::Measure { detail, .. })
+            if options.output.is_empty() && detail.contains("output") =>
+        {
             Some("choose the output with --output NAME".into())
         }
-        Error::ExpectedRange { .. } => Some("say so with --expected LO,HI".into()),
+        Error::ExpectedRange { .. } | Error::Expected { .. } => {
+            Some("say so with --expected LO,HI".into())
+        }
         Error::Model(OnnxError::ConstantOutput { .. }) if options.output.is_empty() => {
             Some("if the model has others, choose them with --output NAME".into())
         }

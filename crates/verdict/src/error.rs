@@ -96,6 +96,19 @@ pub enum Error {
     /// No proof was made.
     #[error(transparent)]
     Prove(#[from] ProveError),
+    /// Samples that are not committed to, or not wholly: a proof could be of any.
+    #[error("how good a model is, is said of samples that are committed to, with all their inputs")]
+    MeasuredUncommitted,
+    /// A range of expected values that is none.
+    #[error(
+        "expected values from {lo} to {hi}: both must be finite, and the first below the second"
+    )]
+    Expected {
+        /// The least.
+        lo: f64,
+        /// The greatest.
+        hi: f64,
+    },
     /// A setup whose outputs say how good a model is already.
     #[error("the setup's outputs say how good a model is: they cannot be measured again")]
     MeasuredTwice,

@@ -99,6 +99,10 @@ impl ModelFile {
         let Some(expected) = question.expected.or(known) else {
             return Err(Error::ExpectedRange { output: measure.output });
         };
+        let [lo, hi] = expected;
+        if !(lo.is_finite() && hi.is_finite() && lo < hi) {
+            return Err(Error::Expected { lo, hi });
+        }
         let added = [expected].into_iter().chain(question.groups.then_some([0.0, 1.0])).collect();
         let options =
             LoadOptions { outputs: None, measure: Some(measure), dims: options.dims.clone() };
@@ -160,6 +164,10 @@ impl ModelFile {
         // Whatever the circuit, each output is a public value: nothing is worked out before.
         let each = self.graph.outputs.iter().map(|output| self.graph.tensors[output.0].len());
         let outputs = each.fold(0, usize::saturating_add);
+        let whole = options.committed && options.totals && ranges.private.is_empty();
+        if self.options.measure.is_some() && !whole {
+            return Err(Error::MeasuredUncommitted);
+        }
         let stated = if options.totals { 1 } else { options.batch.unwrap_or(1) };
         let count = outputs.saturating_mul(stated).saturating_add(1);
         if count > MAX_INSTANCES {

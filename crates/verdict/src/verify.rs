@@ -8,7 +8,7 @@ use thiserror::Error;
 use verdict_codegen::{ProofError, verify_evm_proof};
 use verdict_contracts::{Parts, ProofBundle};
 use verdict_kzg::transcript::{from_be_bytes, to_be_bytes};
-use verdict_prover::quantize::OutputSchema;
+use verdict_prover::{onnx::measure::Measure, quantize::OutputSchema};
 
 use crate::{
     measure::Figures,
@@ -29,7 +29,13 @@ pub struct Verified {
     /// Where it states totals, how many inferences each output is the sum of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub totals_of: Option<usize>,
-    /// Where it states how good the model is, what that comes to.
+    /// Where it states totals, what commits to the inputs of all inferences, if anything does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<B256>,
+    /// Where it states how good the model is, how that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measure: Option<Measure>,
+    /// And what it comes to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<Figures>,
     /// The model's outputs; of a batch, each output of all inferences before the next
@@ -118,12 +124,15 @@ pub(crate) fn check_claims(
     if requests != 0 && requests != statements {
         return Err(VerifyError::Count { what: "requests", expected: statements, got: requests });
     }
+    let together = manifest.shape.totals() && manifest.shape.committed();
     let verified = Verified {
         model: manifest.model.name.clone(),
         model_hash: manifest.model.hash,
         setup_id: setup.id(),
         batch: statements,
         totals_of: manifest.shape.totals().then_some(batch),
+        commitment: bundle.instances.get(1).copied().filter(|_| together),
+        measure: manifest.model.measure.clone(),
         figures: manifest.figures(&outputs),
         outputs,
         decimals: manifest.output.decimals,

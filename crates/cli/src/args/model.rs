@@ -69,8 +69,13 @@ pub(crate) struct ModelOptions {
     #[arg(long, requires = "batch")]
     pub(crate) totals: bool,
     /// Prove how good the output is on the N samples of a batch instead of the output: each sample
-    /// has an input `expected` more. Implies --totals
-    #[arg(long, value_enum, requires = "batch", conflicts_with = "totals")]
+    /// has an input `expected` more. Implies --totals and --commit-inputs
+    #[arg(
+        long,
+        value_enum,
+        requires = "batch",
+        conflicts_with_all = ["commit", "public", "public_inputs"]
+    )]
     pub(crate) measure: Option<Measured>,
     /// From which score on the class is 1 (default: 0.5)
     #[arg(long, value_name = "SCORE", requires = "measure", allow_negative_numbers = true)]

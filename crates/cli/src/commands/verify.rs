@@ -6,7 +6,7 @@ use verdict::{Answers, Figures, INSECURE, Progress, ProofBundle, PublicSetup, Ve
 use super::prove::outputs;
 use crate::{
     args::Verify,
-    failure::Outcome,
+    failure::{Failure, Outcome},
     ui::{Ui, table},
 };
 
@@ -27,7 +27,26 @@ pub(crate) fn run(args: &Verify, ui: &Ui) -> Outcome {
     if verified.insecure_srs {
         ui.warn(INSECURE);
     }
+    if let Some(expected) = args.commitment
+        && verified.commitment != Some(expected)
+    {
+        let failure = match verified.commitment {
+            Some(found) => {
+                format!("the proof is of other samples: it states the commitment {found}")
+            }
+            None => "the proof states no commitment to samples".to_owned(),
+        };
+        return Err(Failure::new(failure));
+    }
     let mut rows = vec![("valid", "yes".into()), ("model", verified.model.clone())];
+    rows.extend(verified.measure.as_ref().map(|measure| ("measured", measure.to_string())));
+    if let Some(samples) = verified.totals_of {
+        let committed = match verified.commitment {
+            Some(commitment) => format!("committed to by {commitment}"),
+            None => "NOT committed to: whoever made the proof chose them".to_owned(),
+        };
+        rows.push(("samples", format!("{samples}, {committed}")));
+    }
     let output = outputs(&verified.outputs, verified.batch, verified.decimals);
     match (&verified.figures, verified.totals_of) {
         (Some(figures), _) => rows.extend(told(figures)),

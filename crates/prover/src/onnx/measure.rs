@@ -9,6 +9,8 @@
 //!                                      or error
 //! ```
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
@@ -75,6 +77,18 @@ pub enum Figure {
     },
     /// How far answers are off.
     Error,
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let output = &self.output;
+        match self.metric {
+            Metric::Greatest => write!(f, "the greatest of {output} is the class"),
+            Metric::Threshold(from) => write!(f, "{output} is class 1 from {from} on, else 0"),
+            Metric::Label => write!(f, "{output} is the class"),
+            Metric::AbsoluteError => write!(f, "how far {output} is off"),
+        }
+    }
 }
 
 impl Measure {

@@ -183,9 +183,11 @@ impl Manifest {
         B256::from_slice(&Sha256::digest(bytes))
     }
 
-    /// How good the model is by the outputs of a proof, if they are totals of a measure.
+    /// How good the model is by the outputs of a proof, if they are totals of a measure over
+    /// samples that are committed to with all their inputs.
     pub fn figures(&self, outputs: &[f64]) -> Option<Figures> {
-        let measure = self.model.measure.as_ref().filter(|_| self.shape.totals())?;
+        let whole = self.shape.totals() && self.shape.committed() && self.input.private.is_empty();
+        let measure = self.model.measure.as_ref().filter(|_| whole)?;
         Figures::new(measure, self.shape.batch(), outputs)
     }
 
