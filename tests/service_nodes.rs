@@ -94,6 +94,50 @@ fn an_oracle_that_does_not_answer_holds_up_its_own_jobs_and_they_say_so() {
 }
 
 #[test]
+fn proofs_for_a_silent_oracle_take_no_other_model_s_places_at_the_sender() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let (good, bad) = (small_setup(&place, "good"), small_setup(&place, "bad"));
+    chain.json(&place, &["deploy", &good]);
+    chain.json(&place, &["deploy", &bad]);
+    let gone = Arc::new(AtomicBool::new(false));
+    let now = gone.clone();
+    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
+        match now.load(Ordering::Relaxed) && nonces_of(request) == Some(2) {
+            true => json!({ "jsonrpc": "2.0", "id": request["id"], "result": "0x" }),
+            false => ask(),
+        }
+    });
+    let (named, other) = (format!("small={good}"), format!("a-silent={bad}"));
+    let data = place.path("data");
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named, &other];
+    let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
+    gone.store(true, Ordering::Relaxed);
+    // With nonces given they are proven without a question, more than may be under way at once.
+    let silent_order = |index| {
+        let mut order = order(&subject(index));
+        (order["model"], order["nonce"]) = (json!("a-silent"), json!(1));
+        order
+    };
+    let silent: Vec<String> = (0..40).map(|index| desk.score(&silent_order(index))).collect();
+    let start = Instant::now();
+    while silent.iter().any(|id| desk.job(id)["state"] != "proved") {
+        assert!(start.elapsed() < Duration::from_secs(60), "they are proven");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let start = Instant::now();
+    let ids: Vec<String> = (0..8).map(|index| desk.score(&order(&subject(index)))).collect();
+    for id in &ids {
+        assert_eq!(desk.end_of(id)["state"], "finalized");
+    }
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    gone.store(false, Ordering::Relaxed);
+    for id in &silent {
+        assert_eq!(desk.end_of(id)["state"], "finalized");
+    }
+}
+
+#[test]
 fn a_worker_asks_a_slow_node_several_things_at_once() {
     let place = Workplace::new();
     let chain = Local::start(31_337);

@@ -30,6 +30,11 @@ pub(super) struct Flight {
 }
 
 impl Flight {
+    /// Whether it was looked at and could not be handed over yet.
+    pub(super) fn is_held(&self) -> bool {
+        self.job.is_none() && self.told.as_ref().is_some_and(|told| !told.message.is_empty())
+    }
+
     pub(super) fn new(relay: Relay) -> Self {
         Self {
             relay,

@@ -142,11 +142,20 @@ impl Sender {
         }
         self.troubles = 0;
         let served = |flight: &&Flight| self.models.get(&flight.relay.model).is_some();
-        let under_way = self.flights.values().filter(served).count();
+        // What cannot be handed over yet, as its oracle is silent, takes nobody else's place; of its
+        // model no more is taken then than half of what may be under way.
+        let under_way = self.flights.values().filter(served).filter(|own| !own.is_held()).count();
         let room = self.config.max_in_flight.saturating_sub(under_way);
-        if room > 0 {
-            // Others are for whoever serves them.
-            let models: Vec<&str> = self.models.iter().map(|model| model.name()).collect();
+        let most_held = (self.config.max_in_flight / 2).max(1);
+        let is_free = |model: &str| {
+            let held =
+                self.flights.values().filter(|own| own.relay.model == model && own.is_held());
+            held.count() < most_held
+        };
+        // Others are for whoever serves them.
+        let models = self.models.iter().map(|model| model.name());
+        let models: Vec<&str> = models.filter(|model| is_free(model)).collect();
+        if room > 0 && !models.is_empty() {
             self.store.take_relays(&self.name, &models, room).await?;
         }
         for (id, cancel) in self.store.own_relays(&self.name).await? {

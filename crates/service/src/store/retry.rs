@@ -54,7 +54,9 @@ impl Store {
         match (&job.bundle, whole) {
             (Some(bundle), Ok(())) => {
                 sqlx::query(
-                    "UPDATE bundles SET relay = 'wanted', cancel = 0, handed = 0 WHERE id = $1",
+                    // Nobody has it under way: whichever key is served now takes it.
+                    "UPDATE bundles SET relay = 'wanted', sender = NULL, cancel = 0, handed = 0
+                     WHERE id = $1",
                 )
                 .bind(bundle)
                 .execute(&mut *tx)
@@ -128,6 +130,9 @@ impl Store {
         let all: BTreeSet<Address> = all.collect();
         if proof.answered().iter().any(|request| !all.contains(&request.subject)) {
             return Ok(Err("another job of its batch was taken up by itself"));
+        }
+        if !others.is_empty() && self.has_later(tx, job).await? {
+            return Ok(Err("a later order is about its subject, and its batch is recorded whole"));
         }
         for other in others {
             if !is_over(other.state) {
