@@ -159,8 +159,7 @@ pub(super) fn each(
         }
     }
     let moved = through_steps(node, x, &mut trees.branches, len, double)?;
-    // Only what follows the ensembles of a file is behind them; that is decided as it is summed.
-    let TreeEnsemble { double, moved: was, .. } = moved.trees;
-    (trees.double, trees.moved) = (double, was);
+    let TreeEnsemble { double, moved: was, doubt, numbers, .. } = moved.trees;
+    (trees.double, trees.moved, trees.doubt, trees.numbers) = (double, was, doubt, numbers);
     node.emit(Op::Trees(trees), vec![moved.x], shape, dtype)
 }

@@ -125,6 +125,10 @@ pub(in crate::onnx::ops) fn through_steps(
         }
     }
     let mut behind: Vec<String> = behind.into_iter().collect();
+            let numbers = |feature: &usize| {
+                (*feature..len).step_by(features).any(|at| cuts_missing(&origins[at].by))
+            };
+            moved.trees.numbers = (0..features).filter(numbers).collect();
     if let (Value::Signal(signal), true) = (&moved.x, moves && !moved.trees.moved) {
         behind.push(maker_name(node.builder(), signal.id));
     }
@@ -142,6 +146,16 @@ fn is_wide(dtype: DType) -> bool {
 /// What a tensor's elements are rounded by where they are read as another type.
 fn rounded(builder: &Builder, tensor: TensorId, seen: DType) -> Option<Step> {
     let rounds = seen == DType::Float32 && is_wide(builder.dtypes[tensor.0]);
+/// Whether a missing value would be made an integer.
+fn cuts_missing(by: &[Step]) -> bool {
+    let mut x = f64::NAN;
+    by.iter().any(|step| {
+        let cuts = x.is_nan() && step.does == Does::Truncate;
+        x = step.apply(x);
+        cuts
+    })
+}
+
     rounds.then_some(ROUNDED)
 }
 
