@@ -118,10 +118,15 @@ pub(in crate::onnx::ops) fn pending(node: &Node<'_>, operator: &str) -> Option<P
         "Cast" => {
             let to = DType::of(i32::try_from(node.int("to")?).ok()?)?;
             let from = operands.first()?.dtype();
-            match (from.is_float(), to) {
-                (true, DType::Int32 | DType::Int64) => alike(Does::Truncate),
-                (_, to) if to.computes() => alike(Does::Nothing),
-                _ => None,
+            match (from.limits(), to.limits()) {
+                _ if !to.computes() => None,
+                (_, None) => alike(Does::Nothing),
+                (None, _) if matches!(to, DType::Int32 | DType::Int64) => alike(Does::Truncate),
+                // What may wrap is computed, within its type.
+                (None, _) => None,
+                (Some((low, high)), Some((least, greatest))) => {
+                    (low >= least && high <= greatest).then(|| alike(Does::Nothing)).flatten()
+                }
             }
         }
         "ai.onnx.ml.Scaler" => {
