@@ -23,6 +23,8 @@ pub(in crate::onnx) struct Made {
     /// How, and the constant's element for each of its own, if there is one.
     how: How,
     wide: bool,
+    /// Whether by a constant that runtimes may compute otherwise.
+    pub(super) doubted: bool,
 }
 
 /// The operand.
@@ -128,6 +130,12 @@ pub(in crate::onnx::ops) fn pending(node: &Node<'_>, operator: &str) -> Option<P
                     (low >= least && high <= greatest).then(|| alike(Does::Nothing)).flatten()
                 }
             }
+        }
+        "Where" => {
+            let (x, value) = node.imputed()?;
+            let constant = (value.data.len() <= MAX_CONSTANT).then(|| value.clone())?;
+            let how = How::With(Does::Impute, Vec::new());
+            Some(Pending { operand: x.clone(), constant: Some(constant), how })
         }
         "ai.onnx.ml.Scaler" => {
             let [x @ Value::Signal(operand)] = operands[..] else { return None };
@@ -242,7 +250,8 @@ pub(in crate::onnx::ops) fn note(
     }
     let places = positions(node, &operand.shape, &result.shape)?;
     let of = Source { tensor: operand.id, dtype: operand.dtype, places };
-    node.builder().made.insert(result.id, Made { of, how, wide });
+    let doubted = node.reads_doubted();
+    node.builder().made.insert(result.id, Made { of, how, wide, doubted });
     Ok(())
 }
 
