@@ -38,7 +38,8 @@ RNG = np.random.default_rng(14)
 ML = {"domain": "ai.onnx.ml"}
 TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
 # What is made of several features: trees compare what float32 makes of it.
-SEVERAL = {"several_add", "several_polynomial", "several_sum", "several_softmax", "several_greater", "cube", "narrow"}
+SEVERAL = {"several_add", "several_polynomial", "several_sum", "several_softmax", "several_greater",
+           "several_binarizer", "cube", "narrow"}
 MISSING = {"impute_missing", "missing", "impute_where", "missing_where"}
 # Of which only the doubt is tested.
 UNRECORDED = {"constant_mean", "half"}
@@ -211,6 +212,8 @@ def doubted():
     w = prefix.run(None, {"x": np.array([row], dtype=np.float32)})[0].ravel()
     greater = [*sums, op("Greater", ["w", "t"], "g"), op("Cast", ["g"], "y", to=TensorProto.FLOAT)]
     yield "several_greater", built(greater, [("y", TensorProto.FLOAT)], [matrix, constant("t", w)], TensorProto.FLOAT, 17), [row] * 9
+    flat = op("Binarizer", ["w"], "y", threshold=float(w[0]), **ML)
+    yield "several_binarizer", built([*sums, flat], [("y", TensorProto.FLOAT)], [matrix], TensorProto.FLOAT, 17), [row] * 9
 
 
 def main():
