@@ -38,7 +38,11 @@ RNG = np.random.default_rng(14)
 ML = {"domain": "ai.onnx.ml"}
 TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
 # What is made of several features: trees compare what float32 makes of it.
-SEVERAL = {"several_add", "several_polynomial", "several_sum", "several_softmax"}
+SEVERAL = {"several_add", "several_polynomial", "several_sum", "several_softmax", "several_greater",
+           "several_binarizer", "cube", "narrow"}
+MISSING = {"impute_missing", "missing", "impute_where", "missing_where"}
+# Of which only the doubt is tested.
+UNRECORDED = {"constant_mean", "half"}
 
 update_registered_converter(xgboost.XGBClassifier, "StepXGBClassifier", calculate_linear_classifier_output_shapes,
                             convert_xgboost, options={"nocl": [True, False], "zipmap": [True, False, "columns"]})
@@ -183,23 +187,54 @@ def trained():
     yield "doubles_logistic", convert_sklearn(model, options={"zipmap": False}, **doubles), x[:40].astype(float).tolist()
 
 
+def doubted():
+    """What was once taken for something else, or for exact."""
+    a = constant("a", [0.0371, -0.213, 1.7, 0.33])
+    one = lambda name, *nodes, constants=(a,), **more: (name, *behind(list(nodes), constants, **more))
+    is_missing = op("IsNaN", ["x"], "m")
+    fill = constant("k", [7.3, 55.0, 1.5, -2.25])
+    yield one("impute_where", is_missing, op("Where", ["m", "k", "x"], "w"), op("Mul", ["w", "a"], "z"), constants=[a, fill])
+    yield one("missing_where", is_missing, op("Cast", ["m"], "f", to=TensorProto.FLOAT),
+              op("Concat", ["x", "f"], "z", axis=1), constants=(), gaps=True)
+    ends = [constant("most", [0.97, 97.3, 19.1, 4.7]), constant("least", [-0.93, 1.7, 0.3, -4.9]), constant("one", [1.0])]
+    yield one("constant_scale", op("Sub", ["most", "least"], "r"), op("Div", ["one", "r"], "s"), op("Mul", ["least", "s"], "q"),
+              op("Mul", ["x", "s"], "u"), op("Sub", ["u", "q"], "z"), constants=ends)
+    yield one("constant_mean", op("ReduceMean", ["c"], "p", keepdims=0), op("Sub", ["x", "p"], "z"),
+              constants=[constant("c", [0.1, 0.7, 33.3, 12.1, 5.7])], modes=MODES[:4])
+    bounds = [constant("low", 0.3), constant("high", 15.7)]
+    yield one("narrow", op("Clip", ["x", "low", "high"], "w"), op("Cast", ["w"], "v", to=TensorProto.UINT8),
+              op("Cast", ["v"], "z", to=TensorProto.FLOAT), constants=bounds)
+    yield one("half", op("Cast", ["x"], "w", to=TensorProto.FLOAT16), op("Cast", ["w"], "z", to=TensorProto.FLOAT), constants=())
+    matrix = constant("matrix", RNG.uniform(-1, 1, (4, 3)))
+    sums = [op("MatMul", ["x", "matrix"], "w")]
+    row = points()
+    prefix = session(built(sums, [("w", TensorProto.FLOAT)], [matrix], TensorProto.FLOAT, 17))
+    w = prefix.run(None, {"x": np.array([row], dtype=np.float32)})[0].ravel()
+    greater = [*sums, op("Greater", ["w", "t"], "g"), op("Cast", ["g"], "y", to=TensorProto.FLOAT)]
+    yield "several_greater", built(greater, [("y", TensorProto.FLOAT)], [matrix, constant("t", w)], TensorProto.FLOAT, 17), [row] * 9
+    flat = op("Binarizer", ["w"], "y", threshold=float(w[0]), **ML)
+    yield "several_binarizer", built([*sums, flat], [("y", TensorProto.FLOAT)], [matrix], TensorProto.FLOAT, 17), [row] * 9
+
+
 def main():
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 40
     out.mkdir(parents=True, exist_ok=True)
     lines = []
-    for make in (by_hand, trained):
+    for make in (by_hand, trained, doubted):
         for name, model, near in make():
             for node in model.graph.node:
                 for attribute in [a for a in node.attribute if a.name == "nodes_hitrates"]:
                     node.attribute.remove(attribute)
             model.graph.name = name
             (out / f"{name}.onnx").write_bytes(model.SerializeToString())
+            if name in UNRECORDED:
+                continue
             runtime = session(model)
             taken = runtime.get_inputs()[0]
             dtype = TYPES[taken.type]
             chosen = [o.name for o in runtime.get_outputs() if o.type.startswith("tensor")]
-            missing = name in ("impute_missing", "missing")
+            missing = name in MISSING
             samples = []
             for number in range(count):
                 row = points(dtype == np.int64)

@@ -31,6 +31,8 @@ pub struct TreeEnsemble {
     pub moved: bool,
     /// Why features may not be what the file compares, if they may not.
     pub doubt: Option<Arc<Doubt>>,
+    /// Features that may not be missing: the file makes integers of them.
+    pub numbers: Vec<usize>,
 }
 
 /// An inner node: one comparison.

@@ -22,6 +22,12 @@ pub(super) struct Builder {
     pub(super) dtypes: Vec<DType>,
     /// Of each tensor whose elements were made of one element each: how.
     pub(super) made: HashMap<TensorId, Made>,
+    /// Of each tensor that tells which elements of another are missing: that one.
+    pub(super) gaps: HashMap<TensorId, TensorId>,
+    /// Tensors that are rounded to floats of 16 bits on some way, which is not computed.
+    pub(super) halved: HashSet<TensorId>,
+    /// Names of constants that runtimes may compute otherwise.
+    pub(super) doubted: HashSet<String>,
     /// Tensors that a Cast says are integers, whose elements still have fractions.
     pub(super) uncut: HashSet<TensorId>,
     /// Of each tensor that is ln Σ exp(x): x, and which of its elements each sum is over.
@@ -140,6 +146,9 @@ impl Builder {
             budget,
             dtypes: Vec::new(),
             made,
+            gaps: HashMap::new(),
+            halved: HashSet::new(),
+            doubted: HashSet::new(),
             uncut,
             log_sums,
             normalized,

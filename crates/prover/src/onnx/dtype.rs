@@ -73,6 +73,11 @@ impl DType {
             || self.is_minifloat()
     }
 
+    /// Whether it is of floats of sixteen bits.
+    pub(super) fn is_half(self) -> bool {
+        matches!(self, Self::Float16 | Self::BFloat16)
+    }
+
     /// Whether it is of floats of eight bits or fewer.
     pub(super) fn is_minifloat(self) -> bool {
         matches!(

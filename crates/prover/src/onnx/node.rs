@@ -169,6 +169,31 @@ impl<'a> Node<'a> {
         self.inputs.get(index)?.as_ref()
     }
 
+    /// What a Where puts in the place of missing elements, and of whose, if it does that alone.
+    pub(super) fn imputed(&self) -> Option<(&Signal, &Tensor)> {
+        match (self.peek(0)?, self.peek(1)?, self.peek(2)?) {
+            (Value::Signal(is), Value::Const(value), Value::Signal(x))
+                if self.builder.gaps.get(&is.id) == Some(&x.id)
+                    && value.dtype == x.dtype
+                    && is.shape == x.shape
+                    && shape::broadcast(&value.shape, &x.shape).as_ref() == Some(&x.shape) =>
+            {
+                Some((x, value))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it reads a constant that runtimes may compute otherwise.
+    pub(super) fn reads_doubted(&self) -> bool {
+        self.proto.input.iter().any(|name| self.builder.doubted.contains(name))
+    }
+
+    /// Notes that its constants may be others where a runtime computes them.
+    pub(super) fn doubt_results(&mut self) {
+        self.builder.doubted.extend(self.proto.output.iter().cloned());
+    }
+
     /// Puts other inputs in the place of its inputs, which are returned.
     pub(super) fn replace_inputs(&mut self, inputs: Vec<Option<Value>>) -> Vec<Option<Value>> {
         std::mem::replace(&mut self.inputs, inputs)

@@ -98,6 +98,9 @@ fn after(node: &Node, number: usize, states: &[Vec<State>]) -> Vec<State> {
                 let compared = trees.branches.iter().map(|branch| {
                     match inputs[0][position * trees.features + branch.feature] {
                         computed @ State::Computed(..) => computed,
+                        State::Missing(index) if trees.numbers.contains(&branch.feature) => {
+                            State::Computed(index, number)
+                        }
                         _ => State::Number,
                     }
                 });

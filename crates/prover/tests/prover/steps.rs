@@ -2,8 +2,11 @@
 //! thresholds that are moved before the operations on single features, and the doubt about what is
 //! made of several.
 
+use std::path::Path;
+
 use verdict_prover::{
     graph::Graph,
+    onnx::{self, LoadOptions},
     plan::{Plan, PlanOptions},
 };
 
@@ -68,4 +71,32 @@ fn a_logistic_regression_of_doubles_is_planned() {
         steps(false).find(|(name, ..)| name == "doubles_logistic").expect("it is there");
     let plan = Plan::new(&graph, &case.ranges(), &PlanOptions::default()).expect("it is planned");
     assert!(plan.error.largest < 1e-3, "{:?}", plan.error);
+}
+
+/// Where a runtime makes a number of a missing value, which one depends on the machine.
+#[test]
+fn a_missing_value_made_an_integer_is_refused() {
+    let (_, case, graph) = steps(false).find(|(name, ..)| name == "truncate").expect("it is there");
+    let mut ranges = case.ranges();
+    Plan::new(&graph, &ranges, &PlanOptions::default()).expect("none is missing");
+    ranges.grids.iter_mut().flatten().for_each(|grid| grid.missing = true);
+    let error = Plan::new(&graph, &ranges, &PlanOptions::default()).expect_err("it is refused");
+    assert!(error.to_string().contains("may be missing, but node trees"), "{error}");
+}
+
+fn is_doubted(name: &str) -> bool {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/steps");
+    let graph = onnx::load(&folder.join(name), &LoadOptions::default()).expect("it is read");
+    !graph.doubts().is_empty()
+}
+
+#[test]
+fn floats_of_sixteen_bits_before_trees_are_doubted() {
+    assert!(is_doubted("half.onnx"));
+}
+
+/// A mean's sum is rounded in an order that runtimes choose.
+#[test]
+fn constants_that_the_file_sums_are_doubted() {
+    assert!(is_doubted("constant_mean.onnx"));
 }

@@ -96,6 +96,9 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
                 let cut = super::cut_to(node, Value::Signal(signal), to)?;
                 return within(node, cut);
             }
+            if from.is_half() || to.is_half() {
+                node.builder().halved.insert(signal.id);
+            }
             signal.dtype = to;
             let value = Value::Signal(signal);
             if keeps { Ok(value) } else { within(node, value) }

@@ -89,6 +89,11 @@ fn equal_cut_off(node: &mut Node<'_>, a: Value, b: Value) -> Result<Value, OnnxE
     each(node, Value::Signal(x), 0.0, steps, DType::Bool)
 }
 
+/// 1 where x is missing, of which no comparison holds.
+pub(super) fn is_missing(node: &mut Node<'_>, x: Value) -> Result<Value, OnnxError> {
+    each(node, x, 1.0, |_| vec![(Test::AtLeast(f64::from(f32::MIN)), -1.0)], DType::Bool)
+}
+
 /// −1, 0 or 1.
 pub(super) fn sign(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
@@ -159,8 +164,7 @@ pub(super) fn each(
         }
     }
     let moved = through_steps(node, x, &mut trees.branches, len, double)?;
-    // Only what follows the ensembles of a file is behind them; that is decided as it is summed.
-    let TreeEnsemble { double, moved: was, .. } = moved.trees;
-    (trees.double, trees.moved) = (double, was);
+    let TreeEnsemble { double, moved: was, doubt, numbers, .. } = moved.trees;
+    (trees.double, trees.moved, trees.doubt, trees.numbers) = (double, was, doubt, numbers);
     node.emit(Op::Trees(trees), vec![moved.x], shape, dtype)
 }

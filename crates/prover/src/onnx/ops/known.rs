@@ -2,12 +2,15 @@
 //! and masks. Comparisons, Not and Where also take what depends on the input.
 
 use crate::{
-    graph::{Element, Op},
+    graph::{Element, Function, Op},
     onnx::{
         dtype::DType,
         error::OnnxError,
         node::{Node, Value},
-        ops::{arithmetic::add, compare, curves, logic, products, quantize, shares, whole},
+        ops::{
+            activation, arithmetic::add, compare, curves, logic, ml, products, quantize, shares,
+            whole,
+        },
         tensor::{Data, Tensor},
     },
 };
@@ -145,6 +148,7 @@ fn two(node: &Node<'_>, operator: &str, a: &Tensor, b: &Tensor) -> Result<Value,
 
 /// Where: elements of one tensor or the other, by a constant condition; constants by any.
 pub(super) fn choose(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let imputes = node.imputed().is_some();
     let inputs = [0, 1, 2].map(|index| node.take_unchecked(index));
     // Masks of attention.
     node.replace_inputs(inputs.map(shares::finite).into());
@@ -153,6 +157,9 @@ pub(super) fn choose(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let (Some(b), Some(a), Some(condition)) = (values.pop(), values.pop(), values.pop()) else {
         return Err(node.malformed("it has no operands".into()));
     };
+    if let (true, Value::Const(Tensor { data: Data::Float(values), .. })) = (imputes, &a) {
+        return activation::apply(node, Function::Impute { values: values.clone() }, b);
+    }
     if let (Value::Signal(_), Value::Const(a), Value::Const(b)) = (&condition, &a, &b)
         && a.dtype == b.dtype
         && condition.dtype() == DType::Bool
@@ -205,13 +212,22 @@ pub(super) fn choose(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     node.emit(Op::Select(elements), vec![a, b], shape, dtype)
 }
 
-/// Whether elements are infinite, or no numbers: constants may be, nothing else is.
+/// Whether elements are infinite, or no numbers: constants may be, and what may be missing is none.
 pub(super) fn is_no_number(node: &mut Node<'_>, nan: bool) -> Result<Value, OnnxError> {
     let x = node.take_unchecked(0);
     let x = x.ok_or_else(|| node.malformed("its input is missing".into()))?;
     let (positive, negative) =
         (node.flag("detect_positive", true)?, node.flag("detect_negative", true)?);
     let len = node.pay(x.shape())?;
+    if let (true, Value::Signal(signal)) = (nan && x.dtype().is_float(), &x)
+        && ml::may_be_missing(node.builder(), signal.id)
+    {
+        let (of, is) = (signal.id, compare::is_missing(node, x)?);
+        if let Value::Signal(signal) = &is {
+            node.builder().gaps.insert(signal.id, of);
+        }
+        return Ok(is);
+    }
     let is = |v: f64| match nan {
         true => v.is_nan(),
         false => v == f64::INFINITY && positive || v == f64::NEG_INFINITY && negative,

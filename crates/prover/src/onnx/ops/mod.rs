@@ -62,6 +62,7 @@ use super::{
     dtype::DType,
     error::OnnxError,
     node::{Node, Value},
+    tensor::{Data, Tensor},
 };
 use crate::graph::Function;
 
@@ -71,7 +72,7 @@ const ML: &str = "ai.onnx.ml.";
 /// Lowers one node; gives its outputs in order.
 pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
     let pending = ml::pending(node, &node.operator());
-    let values = match leaves::lower(node, apply)? {
+    let mut values = match leaves::lower(node, apply)? {
         Some(values) => values,
         None => match neighbours::lower(node, apply)? {
             Some(values) => values,
@@ -79,7 +80,66 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         },
     };
     ml::note(node, pending, &values)?;
+    fold(node, &mut values);
     Ok(values)
+}
+
+/// Operators whose constants every runtime computes alike, each rounded once.
+const ALIKE: [&str; 31] = [
+    "Abs",
+    "Add",
+    "Cast",
+    "Ceil",
+    "Clip",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "Div",
+    "Expand",
+    "Flatten",
+    "Floor",
+    "Gather",
+    "GatherElements",
+    "Identity",
+    "Max",
+    "Min",
+    "Mul",
+    "Neg",
+    "ReduceMax",
+    "ReduceMin",
+    "Relu",
+    "Reshape",
+    "Slice",
+    "Split",
+    "Sqrt",
+    "Squeeze",
+    "Sub",
+    "Transpose",
+    "Unsqueeze",
+    "Where",
+];
+
+/// Rounds constants that a node makes to their type, as the file does, and notes those that
+/// runtimes may compute otherwise.
+fn fold(node: &mut Node<'_>, values: &mut [Value]) {
+    let mut floats = false;
+    for value in values {
+        let Value::Const(Tensor { dtype, data: Data::Float(values), .. }) = value else { continue };
+        floats = true;
+        if *dtype != DType::Float32 {
+            continue;
+        }
+        for value in values {
+            let single = f64::from(*value as f32);
+            // Sums of masks may be beyond float32.
+            if single.is_finite() {
+                *value = single;
+            }
+        }
+    }
+    if floats && (node.reads_doubted() || !ALIKE.contains(&node.operator().as_str())) {
+        node.doubt_results();
+    }
 }
 
 /// Lowers a node by its operator.

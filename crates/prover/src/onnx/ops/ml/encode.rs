@@ -17,8 +17,8 @@ pub(super) fn binarizer(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take(0)?;
     let threshold = node.float("threshold", 0.0)?;
     let (dtype, double) = (x.dtype(), x.dtype() == DType::Float64);
-    // Columns that are made differently are compared with different thresholds.
-    if matches!(&x, Value::Signal(signal) if node.builder().made.contains_key(&signal.id)) {
+    // Columns that are made differently are compared with different thresholds, or doubted.
+    if matches!(&x, Value::Signal(signal) if node.maker(signal.id).is_some()) {
         return compare::each(node, x, 0.0, |_| vec![(Test::Above(threshold), 1.0)], dtype);
     }
     step_function(node, x, 0.0, vec![(Test::Above(threshold), 1.0)], double, dtype)

@@ -108,7 +108,10 @@ pub(in crate::onnx::ops) fn through_steps(
         origin.wide = true;
     }
     moves |= all().any(|at| origins[at].by.iter().any(|step| *step != ROUNDED));
-    let behind: BTreeSet<String> = all().filter_map(|at| origins[at].behind.clone()).collect();
+    let mut behind: BTreeSet<String> = all().filter_map(|at| origins[at].behind.clone()).collect();
+    if node.reads_doubted() {
+        behind.insert(node.name.clone());
+    }
     let steps = |b: &Branch| origins[b.feature].by.len() * (b.test.constants().len() + 1);
     let steps = branches.iter().map(steps).fold(0, usize::saturating_add);
     node.pay(&[steps, 4])?;
@@ -122,6 +125,10 @@ pub(in crate::onnx::ops) fn through_steps(
             }
             moved.x = select(node, &moved.x, &origins)?;
             (moved.trees.double, moved.trees.moved) = (wide, true);
+            let numbers = |feature: &usize| {
+                (*feature..len).step_by(features).any(|at| cuts_missing(&origins[at].by))
+            };
+            moved.trees.numbers = (0..features).filter(numbers).collect();
         }
     }
     let mut behind: Vec<String> = behind.into_iter().collect();
@@ -137,6 +144,37 @@ pub(in crate::onnx::ops) fn through_steps(
 
 fn is_wide(dtype: DType) -> bool {
     dtype != DType::Float32
+}
+
+/// Whether a missing value would be made an integer.
+fn cuts_missing(by: &[Step]) -> bool {
+    let mut x = f64::NAN;
+    by.iter().any(|step| {
+        let cuts = x.is_nan() && step.does == Does::Truncate;
+        x = step.apply(x);
+        cuts
+    })
+}
+
+/// Whether a tensor's elements may be missing where those of an input are: it is made of single ones.
+pub(in crate::onnx::ops) fn may_be_missing(builder: &Builder, tensor: TensorId) -> bool {
+    let mut open = vec![tensor];
+    let mut seen = HashSet::new();
+    while let Some(at) = open.pop().filter(|_| seen.len() < MAX_STEPS) {
+        if !seen.insert(at) {
+            continue;
+        }
+        if let Some(made) = builder.made.get(&at) {
+            open.push(made.of.tensor);
+            continue;
+        }
+        match builder.maker(at) {
+            None => return true,
+            Some(maker) if matches!(maker.op, Op::Select(_)) => open.extend(&maker.inputs),
+            Some(_) => {}
+        }
+    }
+    false
 }
 
 /// What a tensor's elements are rounded by where they are read as another type.
@@ -160,6 +198,9 @@ fn origin(builder: &Builder, mut at: Origin, mut seen: DType) -> Origin {
     loop {
         at.by.splice(0..0, rounded(builder, at.tensor, seen));
         at.wide = is_wide(builder.dtypes[at.tensor.0]);
+        if builder.halved.contains(&at.tensor) || builder.dtypes[at.tensor.0].is_half() {
+            doubted.get_or_insert_with(|| maker_name(builder, at.tensor));
+        }
         if at.by.len() >= MAX_STEPS {
             break;
         }
@@ -168,7 +209,7 @@ fn origin(builder: &Builder, mut at: Origin, mut seen: DType) -> Origin {
             if !step.is_sound() {
                 break;
             }
-            if !step.is_exact() {
+            if !step.is_exact() || made.doubted {
                 doubted.get_or_insert_with(|| maker_name(builder, at.tensor));
             }
             at.by.insert(0, step);

@@ -23,6 +23,8 @@ pub(in crate::onnx) struct Made {
     /// How, and the constant's element for each of its own, if there is one.
     how: How,
     wide: bool,
+    /// Whether by a constant that runtimes may compute otherwise.
+    pub(super) doubted: bool,
 }
 
 /// The operand.
@@ -118,11 +120,22 @@ pub(in crate::onnx::ops) fn pending(node: &Node<'_>, operator: &str) -> Option<P
         "Cast" => {
             let to = DType::of(i32::try_from(node.int("to")?).ok()?)?;
             let from = operands.first()?.dtype();
-            match (from.is_float(), to) {
-                (true, DType::Int32 | DType::Int64) => alike(Does::Truncate),
-                (_, to) if to.computes() => alike(Does::Nothing),
-                _ => None,
+            match (from.limits(), to.limits()) {
+                _ if !to.computes() => None,
+                (_, None) => alike(Does::Nothing),
+                (None, _) if matches!(to, DType::Int32 | DType::Int64) => alike(Does::Truncate),
+                // What may wrap is computed, within its type.
+                (None, _) => None,
+                (Some((low, high)), Some((least, greatest))) => {
+                    (low >= least && high <= greatest).then(|| alike(Does::Nothing)).flatten()
+                }
             }
+        }
+        "Where" => {
+            let (x, value) = node.imputed()?;
+            let constant = (value.data.len() <= MAX_CONSTANT).then(|| value.clone())?;
+            let how = How::With(Does::Impute, Vec::new());
+            Some(Pending { operand: x.clone(), constant: Some(constant), how })
         }
         "ai.onnx.ml.Scaler" => {
             let [x @ Value::Signal(operand)] = operands[..] else { return None };
@@ -237,7 +250,8 @@ pub(in crate::onnx::ops) fn note(
     }
     let places = positions(node, &operand.shape, &result.shape)?;
     let of = Source { tensor: operand.id, dtype: operand.dtype, places };
-    node.builder().made.insert(result.id, Made { of, how, wide });
+    let doubted = node.reads_doubted();
+    node.builder().made.insert(result.id, Made { of, how, wide, doubted });
     Ok(())
 }
 
