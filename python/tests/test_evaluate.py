@@ -57,7 +57,7 @@ def test_the_figures_are_those_of_the_scores(
 
 def test_the_public_part_verifies_and_no_sample_is_stated(evaluation: verdict.Evaluation) -> None:
     public = verdict.Setup.open(evaluation.test.folder / "public")
-    assert public.verify(evaluation.proof).outputs["right"].tolist() == [[evaluation.right]]
+    assert public.verify(evaluation.proof).outputs["right"].tolist() == [evaluation.right]
     content = evaluation.proof.to_dict()
     # The context, the commitment, four totals.
     assert len(content["instances"]) == 6
