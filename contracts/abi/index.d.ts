@@ -473,6 +473,7 @@ export declare const modelQualityAbi: readonly [
   { readonly type: "error", readonly name: "NotTheTotals", readonly inputs: readonly [] },
   { readonly type: "error", readonly name: "NothingProven", readonly inputs: readonly [{ readonly name: "id", readonly type: "bytes32", readonly internalType: "bytes32" }] },
   { readonly type: "error", readonly name: "ProofRefused", readonly inputs: readonly [] },
+  { readonly type: "error", readonly name: "ProvenBefore", readonly inputs: readonly [{ readonly name: "id", readonly type: "bytes32", readonly internalType: "bytes32" }] },
   { readonly type: "error", readonly name: "UnknownTest", readonly inputs: readonly [{ readonly name: "id", readonly type: "bytes32", readonly internalType: "bytes32" }] }
 ];
 

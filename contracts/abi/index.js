@@ -473,6 +473,7 @@ export const modelQualityAbi = [
   {"type":"error","name":"NotTheTotals","inputs":[]},
   {"type":"error","name":"NothingProven","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},
   {"type":"error","name":"ProofRefused","inputs":[]},
+  {"type":"error","name":"ProvenBefore","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]},
   {"type":"error","name":"UnknownTest","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"}]}
 ];
 
