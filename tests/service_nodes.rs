@@ -37,40 +37,73 @@ fn nonces_of(request: &Value) -> Option<u64> {
     Some(call.modelId.to())
 }
 
+/// A service of two models on one chain, of which the oracle of one, the first by name, answers
+/// nothing while the flag says so.
+struct Silent {
+    desk: Desk,
+    gone: Arc<AtomicBool>,
+    _chain: Local,
+    _node: Proxy,
+}
+
+impl Silent {
+    fn start(place: &Workplace) -> Self {
+        let chain = Local::start(31_337);
+        let (good, bad) = (small_setup(place, "good"), small_setup(place, "bad"));
+        chain.json(place, &["deploy", &good]);
+        chain.json(place, &["deploy", &bad]);
+        let gone = Arc::new(AtomicBool::new(false));
+        let now = gone.clone();
+        let node = Proxy::start(chain.anvil.url(), move |request, ask| {
+            match now.load(Ordering::Relaxed) && nonces_of(request) == Some(2) {
+                true => json!({ "jsonrpc": "2.0", "id": request["id"], "result": "0x" }),
+                false => ask(),
+            }
+        });
+        let (named, other) = (format!("small={good}"), format!("a-silent={bad}"));
+        let data = place.path("data");
+        let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named, &other];
+        let desk = Desk::of(place, chain.through(place, &[&node.url], &args));
+        gone.store(true, Ordering::Relaxed);
+        Self { desk, gone, _chain: chain, _node: node }
+    }
+
+    /// Orders so many scores of the model whose oracle is silent, with a nonce or without.
+    fn order_silent(&self, count: usize, nonce: Option<u64>) -> Vec<String> {
+        let order = |index| {
+            let mut order = order(&subject(index));
+            order["model"] = json!("a-silent");
+            if let Some(nonce) = nonce {
+                order["nonce"] = json!(nonce);
+            }
+            self.desk.score(&order)
+        };
+        (0..count).map(order).collect()
+    }
+
+    /// Scores of the other model are recorded within so many seconds.
+    fn others_are_recorded(&self, seconds: u64) {
+        let start = Instant::now();
+        let ids: Vec<String> = (0..8).map(|i| self.desk.score(&order(&subject(i)))).collect();
+        self.are_recorded(&ids);
+        assert!(start.elapsed() < Duration::from_secs(seconds), "{:?}", start.elapsed());
+    }
+
+    fn are_recorded(&self, ids: &[String]) {
+        for id in ids {
+            assert_eq!(self.desk.end_of(id)["state"], "finalized");
+        }
+    }
+}
+
 #[test]
 fn an_oracle_that_does_not_answer_holds_up_its_own_jobs_and_they_say_so() {
     let place = Workplace::new();
-    let chain = Local::start(31_337);
-    let (good, bad) = (small_setup(&place, "good"), small_setup(&place, "bad"));
-    chain.json(&place, &["deploy", &good]);
-    chain.json(&place, &["deploy", &bad]);
-    let gone = Arc::new(AtomicBool::new(false));
-    let now = gone.clone();
-    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
-        match now.load(Ordering::Relaxed) && nonces_of(request) == Some(2) {
-            true => json!({ "jsonrpc": "2.0", "id": request["id"], "result": "0x" }),
-            false => ask(),
-        }
-    });
-    // By name, the silent one comes first.
-    let (named, other) = (format!("small={good}"), format!("a-silent={bad}"));
-    let data = place.path("data");
-    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named, &other];
-    let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
-    gone.store(true, Ordering::Relaxed);
-    let silent_order = |index| {
-        let mut order = order(&subject(index));
-        order["model"] = json!("a-silent");
-        order
-    };
-    let silent: Vec<String> = (0..30).map(|index| desk.score(&silent_order(index))).collect();
+    let service = Silent::start(&place);
+    let silent = service.order_silent(30, None);
     std::thread::sleep(Duration::from_secs(1));
-    let start = Instant::now();
-    let ids: Vec<String> = (0..8).map(|index| desk.score(&order(&subject(index)))).collect();
-    for id in &ids {
-        assert_eq!(desk.end_of(id)["state"], "finalized");
-    }
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    service.others_are_recorded(20);
+    let desk = &service.desk;
     for id in &silent {
         let told = Instant::now();
         let job = loop {
@@ -87,54 +120,24 @@ fn an_oracle_that_does_not_answer_holds_up_its_own_jobs_and_they_say_so() {
         let story = desk.get(&format!("/v1/jobs/{id}/events"));
         assert!(story.body.as_array().expect("a story").len() < 20, "{story:?}");
     }
-    gone.store(false, Ordering::Relaxed);
-    for id in &silent {
-        assert_eq!(desk.end_of(id)["state"], "finalized");
-    }
+    service.gone.store(false, Ordering::Relaxed);
+    service.are_recorded(&silent);
 }
 
 #[test]
 fn proofs_for_a_silent_oracle_take_no_other_model_s_places_at_the_sender() {
     let place = Workplace::new();
-    let chain = Local::start(31_337);
-    let (good, bad) = (small_setup(&place, "good"), small_setup(&place, "bad"));
-    chain.json(&place, &["deploy", &good]);
-    chain.json(&place, &["deploy", &bad]);
-    let gone = Arc::new(AtomicBool::new(false));
-    let now = gone.clone();
-    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
-        match now.load(Ordering::Relaxed) && nonces_of(request) == Some(2) {
-            true => json!({ "jsonrpc": "2.0", "id": request["id"], "result": "0x" }),
-            false => ask(),
-        }
-    });
-    let (named, other) = (format!("small={good}"), format!("a-silent={bad}"));
-    let data = place.path("data");
-    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named, &other];
-    let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
-    gone.store(true, Ordering::Relaxed);
+    let service = Silent::start(&place);
     // With nonces given they are proven without a question, more than may be under way at once.
-    let silent_order = |index| {
-        let mut order = order(&subject(index));
-        (order["model"], order["nonce"]) = (json!("a-silent"), json!(1));
-        order
-    };
-    let silent: Vec<String> = (0..40).map(|index| desk.score(&silent_order(index))).collect();
+    let silent = service.order_silent(40, Some(1));
     let start = Instant::now();
-    while silent.iter().any(|id| desk.job(id)["state"] != "proved") {
+    while silent.iter().any(|id| service.desk.job(id)["state"] != "proved") {
         assert!(start.elapsed() < Duration::from_secs(60), "they are proven");
         std::thread::sleep(Duration::from_millis(200));
     }
-    let start = Instant::now();
-    let ids: Vec<String> = (0..8).map(|index| desk.score(&order(&subject(index)))).collect();
-    for id in &ids {
-        assert_eq!(desk.end_of(id)["state"], "finalized");
-    }
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
-    gone.store(false, Ordering::Relaxed);
-    for id in &silent {
-        assert_eq!(desk.end_of(id)["state"], "finalized");
-    }
+    service.others_are_recorded(30);
+    service.gone.store(false, Ordering::Relaxed);
+    service.are_recorded(&silent);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::Deserialize;
 use verdict_prover::{
     graph::Graph,
@@ -10,6 +11,8 @@ use verdict_prover::{
         crosscheck::{Reading, crosscheck},
         measure::{Figure, Measure, Metric},
     },
+    plan::{Objective, Plan, PlanOptions},
+    quantize::Ranges,
 };
 
 #[derive(Deserialize)]
@@ -127,4 +130,47 @@ fn what_has_no_measure_is_refused() {
     let other = Measure { output: "nothing".into(), ..measure.clone() };
     let error = onnx::load(&path, &measured(&other)).expect_err("no such output").to_string();
     assert!(error.contains("no output nothing"), "{error}");
+}
+
+/// What a circuit takes as inputs is more than what is declared: any integers of its bits, also
+/// between classes and beyond them. None of them counts for more than one sample.
+#[test]
+fn no_inputs_that_a_circuit_takes_count_for_more_than_a_sample() {
+    let mut rng = StdRng::seed_from_u64(17);
+    let mut tried = 0;
+    for (name, path, graph, case) in models() {
+        let Ok(measure) = Measure::of(&graph, Figure::Accuracy { threshold: None }, true) else {
+            continue;
+        };
+        let own = onnx::load(&path, &measured(&measure)).expect("read before");
+        let classes = case.output.iter().map(Vec::len).max().unwrap_or(1).max(2);
+        let mut ranges = Ranges::uniform(own.input_len(), -1.0, 1.0);
+        let count = ranges.input.len();
+        ranges.input[count - 2] = [0.0, classes as f64 - 1.0];
+        ranges.input[count - 1] = [0.0, 1.0];
+        for objective in [Objective::Balanced, Objective::Time] {
+            let (batch, totals, committed) = (Some(2), true, true);
+            let options =
+                PlanOptions { batch, totals, committed, objective, ..PlanOptions::default() };
+            let Ok(plan) = Plan::new(&own, &ranges, &options) else { continue };
+            let (graph, min) = (&plan.quantized.graph, plan.quantized.output.min);
+            let most = (1i64 << graph.input_bits) - 1;
+            for _ in 0..300 {
+                let integer = |rng: &mut StdRng| match rng.gen_range(0..4) {
+                    0 => 0,
+                    1 => most,
+                    _ => rng.gen_range(0..=most),
+                };
+                let inputs: Vec<i64> = (0..count).map(|_| integer(&mut rng)).collect();
+                let outputs = graph.run(&inputs).expect("within the bits").outputs;
+                let [right, first, second, member] = outputs[..] else { panic!("{name}") };
+                let told = format!("{name} {}: {outputs:?} of {inputs:?}", plan.shape);
+                assert_eq!(min, 0, "{told}");
+                assert!(right <= 1 && member <= 1, "{told}");
+                assert!(first <= 1 - member && second <= member, "{told}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried >= 10, "{tried}");
 }

@@ -19,6 +19,7 @@ pub mod layout;
 mod model;
 pub mod paths;
 mod products;
+mod schedule;
 mod tables;
 #[cfg(test)]
 mod tests;
