@@ -1,5 +1,6 @@
 // Proofs of totals over samples: what their manifests say, what their commitments are of, what they are read as.
 import { poseidon2 } from "poseidon-lite/poseidon2";
+import { toHex } from "viem";
 import { describe, expect, test } from "vitest";
 import * as client from "../src/index.js";
 import { readFileSync } from "node:fs";
@@ -149,7 +150,8 @@ describe("a proof of quality that the command line made", () => {
     const figures = client.figuresOf(setup.manifest, verified.outputs);
     expect(figures).toMatchObject({ samples: 5, right: 3, accuracy: 0.6, difference: 0 });
     expect(figures?.groups?.map((group) => [group.approved, group.samples])).toEqual([[2, 2], [3, 3]]);
-    const better = { ...bundle, instances: bundle.instances.map((word, index) => (index === 2 ? (`${word.slice(0, -1)}4` as const) : word)) };
+    const four = toHex(4n, { size: 32 });
+    const better = { ...bundle, instances: bundle.instances.map((word, index) => (index === 2 ? four : word)) };
     expect(() => setup.verify(better)).toThrow(client.VerdictError);
   });
 
