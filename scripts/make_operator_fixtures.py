@@ -319,11 +319,40 @@ def blocks():
     yield "transformer_block", models.transformer(tokens=4, width=8, heads=2)[0]
 
 
+def runtime():
+    # onnxruntime's own quantized operators, between a QuantizeLinear and a DequantizeLinear.
+    def quantized(op, inputs, zero, made, shape, constants=(), **attributes):
+        """`op` of q, x quantized in steps of a sixteenth, to steps of `made`."""
+        grids = [tensor("qs", 1 / 16), tensor("rs", made),
+                 numpy_helper.from_array(np.array(zero), "qz"), numpy_helper.from_array(np.array(zero), "rz")]
+        own = helper.make_node(op, inputs.split(), ["r"], name="r_node", domain="com.microsoft", **attributes)
+        return one([node("QuantizeLinear", "x qs qz", "q"), own, node("DequantizeLinear", "r rs rz", "y")], shape,
+                   [*grids, *constants], domains=[("com.microsoft", 1)])
+
+    unary = "q qs qz rs rz"
+    yield "qlinear_sigmoid", quantized("QLinearSigmoid", unary, np.uint8(30), 1 / 200, [2, 5])
+    yield "qlinear_leaky_relu", quantized("QLinearLeakyRelu", unary, np.int8(-3), 1 / 20, [2, 5], alpha=0.3)
+    yield "qlinear_softmax", quantized("QLinearSoftmax", unary, np.int8(-90), 1 / 256, [2, 3, 4], axis=-1, opset=13)
+    yield "qlinear_softmax_axis", quantized("QLinearSoftmax", unary, np.uint8(40), 1 / 250, [2, 3, 4], axis=1, opset=13)
+    yield "qlinear_softmax_flat", quantized("QLinearSoftmax", unary, np.uint8(40), 1 / 250, [2, 3, 4], axis=1, opset=12)
+    yield "qlinear_global_average_pool", quantized("QLinearGlobalAveragePool", unary, np.uint8(50), 1 / 30, [1, 2, 3, 3],
+                                                   channels_last=0)
+    other = numpy_helper.from_array(RNG.integers(-40, 41, size=(2, 5)).astype(np.int8), "c")
+    for op in ("QLinearAdd", "QLinearMul"):
+        yield op.lower().replace("qlinear", "qlinear_"), quantized(op, "q qs qz c qs qz rs rz", np.int8(5), 0.0787, [2, 5],
+                                                                   [other])
+    weight = numpy_helper.from_array(RNG.integers(-40, 41, size=(5, 3)).astype(np.int8), "w")
+    zero = numpy_helper.from_array(np.int8(0), "wz")
+    yield "qgemm", quantized("QGemm", "q qs qz w ws wz - rs rz".replace("-", "b"), np.int8(7), 1 / 7, [2, 5],
+                             [weight, zero, tensor("ws", 1 / 30),
+                              numpy_helper.from_array(RNG.integers(-900, 900, size=3).astype(np.int32), "b")])
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     expected = {}
     kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products, running,
-             in_order, blocks)
+             in_order, blocks, runtime)
     for name, built in (pair for kind in kinds for pair in kind()):
         path = OUT / f"{name}.onnx"
         onnx_models.save(built, path)

@@ -7,10 +7,10 @@ use super::{
     arithmetic::add,
     compare, matrix, products,
     quantize::{as_real, as_whole, saturated},
-    reduce,
+    reduce, shares,
 };
 use crate::{
-    graph::{Curve, Scale, Test},
+    graph::{Curve, Function, Op, Rounding, Scale, Staircase, Test},
     onnx::{
         dtype::DType,
         error::OnnxError,
@@ -33,6 +33,7 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
             table(node, |x| if x < 0.0 { alpha * x } else { x })
         }
         "QLinearSigmoid" => table(node, |x| Curve::Sigmoid.value(x)),
+        "QLinearSoftmax" => softmax(node),
         _ => Err(node.unsupported("the reader has no such operator")),
     }
 }
@@ -139,6 +140,48 @@ fn average(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let axes: Vec<usize> = (2..x.shape().len()).collect();
     let mean = reduce::reduce(node, x, &axes, true, "ReduceMean")?;
     quantized(node, mean, to)
+}
+
+/// Shares of exponentials: of a byte and the greatest of its row only 256 differences are possible,
+/// so that an exponential is one of as many values.
+fn softmax(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let x = node.take(0)?;
+    let (scale, _, dtype) = grid(node, 1)?;
+    let to = grid(node, 3)?;
+    if x.dtype() != dtype || !matches!(dtype, DType::Int8 | DType::UInt8) {
+        return Err(node.unsupported(format!("its input has type {}", x.dtype().name())));
+    }
+    let shape = x.shape().to_vec();
+    let axis = node.axis(node.int("axis").unwrap_or(-1), shape.len())?;
+    // Before operator set 13 a row is everything from the axis on.
+    let last = if node.int("opset").unwrap_or(0) < 13 { shape.len() } else { axis + 1 };
+    let axes: Vec<usize> = (axis..last).collect();
+    let (_, groups) = reduce::groups(node, &shape, &axes, true)?;
+    let mut group_of = vec![0; x.len()];
+    for (group, members) in groups.iter().enumerate() {
+        members.iter().for_each(|member| group_of[*member] = group);
+    }
+    let below = shares::below_greatest(node, as_real(x), &groups, &group_of)?;
+    let value = |difference: i32| (scale * f64::from(difference)).exp();
+    let steps: Vec<(Test, f64)> =
+        (-254..=0).map(|v| (Test::AtLeast(f64::from(v)), value(v) - value(v - 1))).collect();
+    let exponential = compare::each(node, below, value(-255), |_| steps.clone(), DType::Float32)?;
+    let shares = shares::of_sums(node, exponential, &groups, &group_of)?;
+    // onnxruntime multiplies integers by the whole part of 1 / scale, and rounds a half up.
+    let ((made, zero, to), shape) = (to, shares.shape().to_vec());
+    let whole = f64::from((1.0 / made as f32).floor());
+    let (Some((low, high)), true) = (to.limits(), whole >= 1.0) else {
+        return Err(node.unsupported(format!("its output has scale {made} and type {}", to.name())));
+    };
+    let stairs = Staircase {
+        rounding: Rounding::HalfUp,
+        scale: Scale::Multiply(vec![whole]),
+        single: false,
+        zeros: vec![zero],
+        low: low as f64,
+        high: high as f64,
+    };
+    node.emit(Op::Function(Function::Staircase(stairs)), vec![shares], shape, to)
 }
 
 /// A function of what a byte stands for, quantized: a step wherever its value changes.

@@ -88,26 +88,48 @@ pub(super) fn shares(
     }
     node.pay(&[len, 8])?;
     let x = node.pick(x, vec![len], &members)?;
-    let count = vec![own.len()];
-    let rows = SparseRows::from_rows(own.iter().map(|g| g.iter().map(|index| (*index, 1.0))));
-    let extremum = Op::Extremum(Extremum { minimum: false, groups: own });
-    let greatest = node.emit(extremum, vec![x.clone()], count.clone(), dtype)?;
-    let greatest = node.pick(greatest, vec![len], &group_of)?;
-    let below = add(node, vec![(x, 1.0), (greatest, -1.0)])?;
-    // Intervals do not show that none is above the greatest.
-    let below = apply(node, Function::Clip { low: f64::NEG_INFINITY, high: 0.0 }, below)?;
+    let below = below_greatest(node, x, &own, &group_of)?;
     let exponential = apply(node, Function::Curve(Curve::Exp), below)?;
-    // A value of its own, which both the sum and the quotient read.
-    let exponential = apply(node, Function::Relu, exponential)?;
-    let sums = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; count[0]] };
-    let sum = node.emit(Op::Linear(sums), vec![exponential.clone()], count, dtype)?;
-    // Nor that one of them is 1.
-    let sum = apply(node, Function::Clip { low: 1.0, high: f64::INFINITY }, sum)?;
-    let sum = node.pick(sum, vec![len], &group_of)?;
-    let shares = products::quotient(node, exponential, sum)?;
+    let shares = of_sums(node, exponential, &own, &group_of)?;
     let mut elements = vec![Element::Constant(0.0); masked.len()];
     for (index, member) in members.iter().enumerate() {
         elements[*member] = Element::Input { input: 0, index };
     }
     node.emit(Op::Select(elements), vec![shares], shape, dtype)
+}
+
+/// x − max of each element's group, `group_of` it.
+pub(super) fn below_greatest(
+    node: &mut Node<'_>,
+    x: Value,
+    groups: &[Vec<usize>],
+    group_of: &[usize],
+) -> Result<Value, OnnxError> {
+    let (shape, dtype) = (x.shape().to_vec(), x.dtype());
+    let extremum = Op::Extremum(Extremum { minimum: false, groups: groups.to_vec() });
+    let greatest = node.emit(extremum, vec![x.clone()], vec![groups.len()], dtype)?;
+    let greatest = node.pick(greatest, shape, group_of)?;
+    let below = add(node, vec![(x, 1.0), (greatest, -1.0)])?;
+    // Intervals do not show that none is above the greatest.
+    apply(node, Function::Clip { low: f64::NEG_INFINITY, high: 0.0 }, below)
+}
+
+/// Each element's share of the sum of its group, of exponentials whose greatest is 1.
+pub(super) fn of_sums(
+    node: &mut Node<'_>,
+    exponential: Value,
+    groups: &[Vec<usize>],
+    group_of: &[usize],
+) -> Result<Value, OnnxError> {
+    let (shape, dtype) = (exponential.shape().to_vec(), exponential.dtype());
+    let count = groups.len();
+    // A value of its own, which both the sum and the quotient read.
+    let exponential = apply(node, Function::Relu, exponential)?;
+    let rows = SparseRows::from_rows(groups.iter().map(|g| g.iter().map(|index| (*index, 1.0))));
+    let sums = Linear { maps: vec![LinearMap::Sparse(rows)], bias: vec![0.0; count] };
+    let sum = node.emit(Op::Linear(sums), vec![exponential.clone()], vec![count], dtype)?;
+    // Intervals do not show that one of them is 1.
+    let sum = apply(node, Function::Clip { low: 1.0, high: f64::INFINITY }, sum)?;
+    let sum = node.pick(sum, shape, group_of)?;
+    products::quotient(node, exponential, sum)
 }

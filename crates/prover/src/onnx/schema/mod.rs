@@ -62,7 +62,7 @@ impl Type {
 }
 
 /// Operators of onnxruntime's own set, which has one version.
-const OF_RUNTIME: [Schema; 7] = {
+const OF_RUNTIME: [Schema; 8] = {
     const fn schema(
         operator: &'static str,
         (min_inputs, max_inputs): (usize, usize),
@@ -87,6 +87,11 @@ const OF_RUNTIME: [Schema; 7] = {
         schema("com.microsoft.QLinearLeakyRelu", (4, 5), &[("alpha", Type::Float, false)]),
         schema("com.microsoft.QLinearMul", (7, 8), &[]),
         schema("com.microsoft.QLinearSigmoid", (4, 5), &[]),
+        schema(
+            "com.microsoft.QLinearSoftmax",
+            (4, 5),
+            &[("axis", Type::Int, false), ("opset", Type::Int, true)],
+        ),
     ]
 };
 
