@@ -4,7 +4,7 @@ import { type ErrorCode, VerdictError, guarded, shown } from "./error.js";
 import { Reader, parseJson, textOf } from "./json.js";
 import { hexOf } from "./words.js";
 
-const FORMAT = "verdict-attestation-v1";
+const FORMAT = "verdict-attestation-v2";
 const MAX_BYTES = 256 * 1024;
 
 /** What a data provider states: the subject has these public inputs. */
@@ -13,6 +13,8 @@ export interface Statement {
   readonly chainId: bigint;
   /** The registry of signers. */
   readonly registry: Address;
+  /** The provider: an account of the registry, for which alone the statement counts. */
+  readonly signer: Address;
   /** Whom it is about. */
   readonly subject: Address;
   /** What the public input words mean: a manifest's `schemaId`. */
@@ -28,8 +30,6 @@ export interface Statement {
 /** A statement with its signature: what a provider hands over, as a file. */
 export interface Attestation {
   readonly statement: Statement;
-  /** The provider: an account of the registry. */
-  readonly signer: Address;
   /** r, s and v of a key's signature; of a contract, whatever it takes (ERC-1271). */
   readonly signature: Hex;
 }
@@ -39,6 +39,7 @@ export type IndexedAttestation = readonly [index: number, attestation: Attestati
 
 const TYPES = {
   Attestation: [
+    { name: "signer", type: "address" },
     { name: "subject", type: "address" },
     { name: "schema", type: "bytes32" },
     { name: "inputs", type: "bytes32" },
@@ -52,12 +53,12 @@ const TYPES = {
  * `coverage` calls stated: see to it that none is private before you sign.
  */
 export function attestationTypedData(statement: Statement) {
-  const { chainId, registry, subject, schema, inputs, issuedAt, validUntil } = statement;
+  const { chainId, registry, signer, subject, schema, inputs, issuedAt, validUntil } = statement;
   return {
     domain: { name: "Verdict", version: "1", chainId, verifyingContract: registry },
     types: TYPES,
     primaryType: "Attestation",
-    message: { subject, schema, inputs, issuedAt, validUntil },
+    message: { signer, subject, schema, inputs, issuedAt, validUntil },
   } as const;
 }
 
@@ -78,22 +79,22 @@ export function attestationDigest(statement: Statement): Hex {
 export function parseAttestation(source: string | Uint8Array | ArrayBuffer): Attestation {
   const text = textOf(source, MAX_BYTES, "attestation");
   const root = new Reader(parseJson(text, "attestation"), "", "attestation", "attestation");
-  root.only(["format", "statement", "signer", "signature"]);
+  root.only(["format", "statement", "signature"]);
   const format = root.get("format").string();
   if (format !== FORMAT) throw new VerdictError("attestation", `its format is ${shown(format)}, not "${FORMAT}"`);
   const item = root.get("statement");
-  item.only(["chain_id", "registry", "subject", "schema", "inputs", "issued_at", "valid_until"]);
+  item.only(["chain_id", "registry", "signer", "subject", "schema", "inputs", "issued_at", "valid_until"]);
   return {
     statement: {
       chainId: item.get("chain_id").u64(),
       registry: item.get("registry").hex(20) as Address,
+      signer: item.get("signer").hex(20) as Address,
       subject: item.get("subject").hex(20) as Address,
       schema: item.get("schema").hex(32),
       inputs: item.get("inputs").hex(32),
       issuedAt: item.get("issued_at").u64(),
       validUntil: item.get("valid_until").u64(),
     },
-    signer: root.get("signer").hex(20) as Address,
     signature: root.get("signature").hex(),
   };
 }
@@ -109,21 +110,21 @@ function u64(value: unknown, what: string, code: ErrorCode): bigint {
  *
  * @throws VerdictError if {@link parseAttestation} would refuse it.
  */
-export function formatAttestation({ statement, signer, signature }: Attestation): string {
-  const { chainId, registry, subject, schema, inputs, issuedAt, validUntil } = statement;
+export function formatAttestation({ statement, signature }: Attestation): string {
+  const { chainId, registry, signer, subject, schema, inputs, issuedAt, validUntil } = statement;
   Object.entries({ chainId, issuedAt, validUntil }).forEach(([name, value]) => u64(value, name, "attestation"));
-  Object.entries({ registry, subject, signer }).forEach(([name, value]) => hexOf(value, 20, name, "attestation"));
+  Object.entries({ registry, signer, subject }).forEach(([name, value]) => hexOf(value, 20, name, "attestation"));
   Object.entries({ schema, inputs }).forEach(([name, value]) => hexOf(value, 32, name, "attestation"));
   hexOf(signature, undefined, "signature", "attestation");
   // JSON.stringify has no form of integers that keeps their digits.
   const fields = [
     `"chain_id": ${chainId}`,
-    ...Object.entries({ registry, subject, schema, inputs }).map(([name, value]) => `"${name}": "${value}"`),
+    ...Object.entries({ registry, signer, subject, schema, inputs }).map(([name, value]) => `"${name}": "${value}"`),
     `"issued_at": ${issuedAt}`,
     `"valid_until": ${validUntil}`,
   ];
   const inner = fields.map((field) => `    ${field}`).join(",\n");
-  return `{\n  "format": "${FORMAT}",\n  "statement": {\n${inner}\n  },\n  "signer": "${signer}",\n  "signature": "${signature}"\n}\n`;
+  return `{\n  "format": "${FORMAT}",\n  "statement": {\n${inner}\n  },\n  "signature": "${signature}"\n}\n`;
 }
 
 /**
@@ -135,7 +136,8 @@ export function formatAttestation({ statement, signer, signature }: Attestation)
  */
 export function encodeAttestations(attestations: readonly IndexedAttestation[]): Hex {
   const sorted = [...attestations].sort(([a], [b]) => a - b);
-  const parts = sorted.map(([index, { statement, signer, signature }], at) => {
+  const parts = sorted.map(([index, { statement, signature }], at) => {
+    const { signer } = statement;
     if (sorted[at - 1]?.[0] === index) {
       throw new VerdictError("calldata", `two attestations are of signer ${signer}; give one of each`);
     }

@@ -119,10 +119,10 @@ export async function indexAttestations(
 ): Promise<IndexedAttestation[]> {
   const other = attestations.find(({ statement }) => statement.registry.toLowerCase() !== signers.toLowerCase());
   if (other !== undefined) {
-    const { signer, statement } = other;
-    throw new VerdictError("attestation", `the attestation of ${signer} is for registry ${statement.registry}, not ${signers}`);
+    const { statement } = other;
+    throw new VerdictError("attestation", `the attestation of ${statement.signer} is for registry ${statement.registry}, not ${signers}`);
   }
-  return Promise.all(attestations.map(async (one) => [await signerIndexOf(client, signers, one.signer), one] as const));
+  return Promise.all(attestations.map(async (one) => [await signerIndexOf(client, signers, one.statement.signer), one] as const));
 }
 
 /** A score or output as a number. */

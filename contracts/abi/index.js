@@ -233,7 +233,7 @@ export const iModelRegistryAbi = [
 
 export const iSignerRegistryAbi = [
   {"type":"function","name":"acceptSigner","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
-  {"type":"function","name":"attestationDigest","inputs":[{"name":"subject","type":"address","internalType":"address"},{"name":"schema","type":"bytes32","internalType":"bytes32"},{"name":"inputs","type":"bytes32","internalType":"bytes32"},{"name":"issuedAt","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"view"},
+  {"type":"function","name":"attestationDigest","inputs":[{"name":"signer","type":"address","internalType":"address"},{"name":"subject","type":"address","internalType":"address"},{"name":"schema","type":"bytes32","internalType":"bytes32"},{"name":"inputs","type":"bytes32","internalType":"bytes32"},{"name":"issuedAt","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"view"},
   {"type":"function","name":"proposeSigner","inputs":[{"name":"account","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"removeSigner","inputs":[{"name":"account","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"revokeAttestation","inputs":[{"name":"digest","type":"bytes32","internalType":"bytes32"}],"outputs":[],"stateMutability":"nonpayable"},
@@ -421,6 +421,7 @@ export const insurancePremiumAbi = [
   {"type":"error","name":"DelegatedAccount","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"OutputOutOfScale","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"value","type":"int256","internalType":"int256"}]},
   {"type":"error","name":"OutputTooWide","inputs":[{"name":"index","type":"uint256","internalType":"uint256"},{"name":"value","type":"int256","internalType":"int256"}]},
+  {"type":"error","name":"OutputsNoDistribution","inputs":[{"name":"sum","type":"int256","internalType":"int256"}]},
   {"type":"error","name":"OutputsNotProven","inputs":[{"name":"subject","type":"address","internalType":"address"},{"name":"modelId","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"TooFewOutputs","inputs":[{"name":"count","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"WrongOutputCount","inputs":[{"name":"expected","type":"uint256","internalType":"uint256"},{"name":"actual","type":"uint256","internalType":"uint256"}]}
@@ -597,6 +598,7 @@ export const scoreFeedAbi = [
   {"type":"function","name":"version","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"error","name":"DelegatedAccount","inputs":[{"name":"account","type":"address","internalType":"address"}]},
   {"type":"error","name":"NoDataPresent","inputs":[{"name":"roundId","type":"uint80","internalType":"uint80"}]},
+  {"type":"error","name":"NotOneOutput","inputs":[{"name":"modelId","type":"uint256","internalType":"uint256"},{"name":"outputs","type":"uint256","internalType":"uint256"}]},
   {"type":"error","name":"StringsInsufficientHexLength","inputs":[{"name":"value","type":"uint256","internalType":"uint256"},{"name":"length","type":"uint256","internalType":"uint256"}]}
 ];
 
@@ -633,7 +635,7 @@ export const signerRegistryAbi = [
   {"type":"function","name":"SIGNER_DELAY","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"acceptOwnership","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"acceptSigner","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
-  {"type":"function","name":"attestationDigest","inputs":[{"name":"subject","type":"address","internalType":"address"},{"name":"schema","type":"bytes32","internalType":"bytes32"},{"name":"inputs","type":"bytes32","internalType":"bytes32"},{"name":"issuedAt","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"view"},
+  {"type":"function","name":"attestationDigest","inputs":[{"name":"signer","type":"address","internalType":"address"},{"name":"subject","type":"address","internalType":"address"},{"name":"schema","type":"bytes32","internalType":"bytes32"},{"name":"inputs","type":"bytes32","internalType":"bytes32"},{"name":"issuedAt","type":"uint64","internalType":"uint64"},{"name":"validUntil","type":"uint64","internalType":"uint64"}],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"view"},
   {"type":"function","name":"eip712Domain","inputs":[],"outputs":[{"name":"fields","type":"bytes1","internalType":"bytes1"},{"name":"name","type":"string","internalType":"string"},{"name":"version","type":"string","internalType":"string"},{"name":"chainId","type":"uint256","internalType":"uint256"},{"name":"verifyingContract","type":"address","internalType":"address"},{"name":"salt","type":"bytes32","internalType":"bytes32"},{"name":"extensions","type":"uint256[]","internalType":"uint256[]"}],"stateMutability":"view"},
   {"type":"function","name":"owner","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
   {"type":"function","name":"pendingOwner","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},

@@ -17,6 +17,9 @@ abstract contract OutputsConsumer {
     error WrongOutputCount(uint256 expected, uint256 actual);
     /// @notice An output is no probability.
     error OutputOutOfScale(uint256 index, int256 value);
+    /// @notice Together the outputs are further from certainty than rounding takes them: they are not all classes of one
+    /// classifier.
+    error OutputsNoDistribution(int256 sum);
     /// @notice The oracle's code is an EIP-7702 delegation, which its key's holder can change.
     error DelegatedAccount(address account);
 
@@ -50,11 +53,16 @@ abstract contract OutputsConsumer {
         OutputWords.requireProven(oracle, subject, modelId, values);
     }
 
-    /// @dev The same of outputs that all have to be between zero and `one`.
+    /// @dev The same of outputs that have to be the probabilities of all classes: each between zero and `one`, and together
+    /// `one`, up to a hundredth. A class beside its probabilities may pass for one; whoever inherits knows the model.
     function _requireProbabilities(address subject, int256[] memory values) internal view {
         _requireProven(subject, values);
+        int256 sum;
         for (uint256 i = 0; i < values.length; ++i) {
             if (values[i] < 0 || values[i] > one) revert OutputOutOfScale(i, values[i]);
+            sum += values[i];
         }
+        int256 off = sum < one ? one - sum : sum - one;
+        if (off * 100 > one) revert OutputsNoDistribution(sum);
     }
 }

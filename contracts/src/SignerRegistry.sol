@@ -15,13 +15,13 @@ import {ISignerRegistry} from "./interfaces/ISignerRegistry.sol";
 /// again. A provider that returns does so with another account. An index is given once and for all, so that old records
 /// keep their meaning.
 ///
-/// Trust: the owner chooses who signs. Statements are bound to chain, registry, subject, schema and inputs;
-/// signatures with a high s and signers that stand twice are refused. Signers that are contracts are asked by
+/// Trust: the owner chooses who signs. Statements are bound to chain, registry, signer, subject, schema and inputs, so
+/// that what a key signed for one account counts for no other one of it; signatures with a high s and signers that stand twice are refused. Signers that are contracts are asked by
 /// STATICCALL (ERC-1271).
 contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
     /// @notice EIP-712's type hash of a statement.
     bytes32 public constant ATTESTATION_TYPEHASH = keccak256(
-        "Attestation(address subject,bytes32 schema,bytes32 inputs,uint64 issuedAt,uint64 validUntil)"
+        "Attestation(address signer,address subject,bytes32 schema,bytes32 inputs,uint64 issuedAt,uint64 validUntil)"
     );
     /// @notice Seconds between a proposal and the first statement that counts.
     uint256 public constant SIGNER_DELAY = 2 days;
@@ -128,8 +128,9 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
             if (signers >> index != 0) revert SignersOutOfOrder(index);
             uint256 end = at + HEAD + uint16(head);
             if (end > attestations.length) revert MalformedAttestations(at);
-            bytes32 digest = _digest(subject, schema, inputs, uint128(head >> 16));
-            _requireValid(index, uint128(head >> 16), digest, attestations[at + HEAD:end]);
+            address account = _countingSigner(index);
+            bytes32 digest = _digest(account, subject, schema, inputs, uint128(head >> 16));
+            _requireValid(index, account, uint128(head >> 16), digest, attestations[at + HEAD:end]);
             signers |= 2 ** index;
             at = end;
         }
@@ -137,39 +138,42 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
 
     /// @inheritdoc ISignerRegistry
     function attestationDigest(
+        address signer,
         address subject,
         bytes32 schema,
         bytes32 inputs,
         uint64 issuedAt,
         uint64 validUntil
     ) external view override returns (bytes32) {
-        return _digest(subject, schema, inputs, uint256(issuedAt) << 64 | validUntil);
+        return _digest(signer, subject, schema, inputs, uint256(issuedAt) << 64 | validUntil);
     }
 
     /// @param times When it was issued, in the upper 64 bits, and until when it is valid.
-    function _requireValid(uint256 index, uint256 times, bytes32 digest, bytes calldata signature)
-        private
-        view
-    {
-        Entry memory signer = _countingSigner(index);
+    function _requireValid(
+        uint256 index,
+        address signer,
+        uint256 times,
+        bytes32 digest,
+        bytes calldata signature
+    ) private view {
         (uint256 issuedAt, uint256 validUntil) = (times >> 64, uint64(times));
         if (issuedAt > block.timestamp) revert AttestationNotYetValid(index, issuedAt);
         if (validUntil < block.timestamp) revert AttestationExpired(index, validUntil);
         if (validUntil - issuedAt > MAX_VALIDITY) revert AttestationTooLong(index, MAX_VALIDITY);
-        if (_revoked[signer.account][digest]) revert AttestationIsRevoked(index, digest);
-        if (!SignatureChecker.isValidSignatureNowCalldata(signer.account, digest, signature)) {
+        if (_revoked[signer][digest]) revert AttestationIsRevoked(index, digest);
+        if (!SignatureChecker.isValidSignatureNowCalldata(signer, digest, signature)) {
             revert InvalidAttestation(index);
         }
     }
 
-    function _digest(address subject, bytes32 schema, bytes32 inputs, uint256 times)
+    function _digest(address signer, address subject, bytes32 schema, bytes32 inputs, uint256 times)
         private
         view
         returns (bytes32)
     {
         (uint256 issuedAt, uint256 validUntil) = (times >> 64, uint64(times));
         bytes memory statement =
-            abi.encode(ATTESTATION_TYPEHASH, subject, schema, inputs, issuedAt, validUntil);
+            abi.encode(ATTESTATION_TYPEHASH, signer, subject, schema, inputs, issuedAt, validUntil);
         return _hashTypedDataV4(keccak256(statement));
     }
 
@@ -179,10 +183,11 @@ contract SignerRegistry is ISignerRegistry, Ownable2Step, EIP712 {
     }
 
     /// @dev The signer at `index`, if its statements count now.
-    function _countingSigner(uint256 index) private view returns (Entry memory signer) {
-        signer = _signers[index];
+    function _countingSigner(uint256 index) private view returns (address account) {
+        Entry memory signer = _signers[index];
         bool counts = signer.countsFrom != 0 && block.timestamp >= signer.countsFrom && !signer.removed;
         if (!counts) revert SignerNotCounting(index);
+        return signer.account;
     }
 
     function _known(address account) private view returns (Entry storage signer) {

@@ -477,6 +477,27 @@ contract ConsumersTest is OracleFixture {
         premiums.premiumFor(borrower, 10_000, triple(0, 0, 1_000_001));
     }
 
+    /// @dev A class and its probabilities, or nothing of any class, is no distribution over three classes.
+    function test_APremiumIsOfADistribution() public {
+        (InsurancePremium premiums, uint256 id) = insurance();
+        int256[3][4] memory others = [
+            [int256(0), 0, 0],
+            [int256(1_000_000), 100_000, 900_000],
+            [int256(500_000), 250_000, 260_001],
+            [int256(500_000), 250_000, 239_999]
+        ];
+        for (uint256 i = 0; i < others.length; ++i) {
+            int256[] memory values = triple(others[i][0], others[i][1], others[i][2]);
+            classes(id, values);
+            int256 sum = values[0] + values[1] + values[2];
+            vm.expectRevert(abi.encodeWithSelector(OutputsConsumer.OutputsNoDistribution.selector, sum));
+            premiums.premiumFor(borrower, 10_000, values);
+        }
+        // Each class is rounded by itself.
+        classes(id, triple(500_000, 250_000, 249_998));
+        premiums.premiumFor(borrower, 10_000, triple(500_000, 250_000, 249_998));
+    }
+
     function test_AConsumerOfOutputsPinsTheirNumber() public {
         (InsurancePremium premiums, uint256 id) = insurance();
         vm.assertEq(premiums.outputs(), 3, "as many as rates");
@@ -501,6 +522,9 @@ contract ConsumersTest is OracleFixture {
     // -------------------------------------------------------------------- feed
 
     function test_AFeedReadsTheLatestRecordOfItsSubject() public {
+        (, uint256 several) = insurance();
+        vm.expectRevert(abi.encodeWithSelector(ScoreFeed.NotOneOutput.selector, several, 3));
+        new ScoreFeed(oracle, borrower, several);
         ScoreFeed feed = new ScoreFeed(oracle, borrower, creditModel);
         vm.expectRevert(abi.encodeWithSelector(ScoreFeed.NoDataPresent.selector, 0));
         feed.latestRoundData();

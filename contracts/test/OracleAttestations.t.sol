@@ -5,7 +5,7 @@ import {ISignerRegistry} from "../src/interfaces/ISignerRegistry.sol";
 import {IInferenceOracle} from "../src/interfaces/IInferenceOracle.sol";
 import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {SignerRegistry} from "../src/SignerRegistry.sol";
-import {AttestationFixture} from "./base/AttestationFixture.sol";
+import {AttestationFixture, Wallet} from "./base/AttestationFixture.sol";
 
 /// @notice Statements of data providers: which count, which are refused, and what a record says of them.
 contract OracleAttestationsTest is AttestationFixture {
@@ -168,10 +168,11 @@ contract OracleAttestationsTest is AttestationFixture {
             model, withAlice(s, pack(v, signature(BOB, digestOf(other, v)))), invalid(1), "inputs"
         );
         bytes32 inputs = keccak256(abi.encodePacked(s.inputWords));
-        bytes32 digest = signers.attestationDigest(borrower, bytes32(0), inputs, v.issuedAt, v.validUntil);
+        bytes32 digest =
+            signers.attestationDigest(vm.addr(BOB), borrower, bytes32(0), inputs, v.issuedAt, v.validUntil);
         assertUnrecorded(model, withAlice(s, pack(v, signature(BOB, digest))), invalid(1), "schema");
         SignerRegistry second = new SignerRegistry(owner);
-        digest = second.attestationDigest(borrower, SCHEMA, inputs, v.issuedAt, v.validUntil);
+        digest = second.attestationDigest(vm.addr(BOB), borrower, SCHEMA, inputs, v.issuedAt, v.validUntil);
         assertUnrecorded(
             model, withAlice(s, pack(v, signature(BOB, digest))), invalid(1), "another registry's"
         );
@@ -180,6 +181,38 @@ contract OracleAttestationsTest is AttestationFixture {
         digest = digestOf(s, v);
         vm.chainId(chain);
         assertUnrecorded(model, withAlice(s, pack(v, signature(BOB, digest))), invalid(1), "another chain's");
+    }
+
+    /// @dev Proposes a contract of a key's, which accepts.
+    function addWallet(uint256 key) private returns (uint8 index) {
+        Wallet added = new Wallet(vm.addr(key));
+        vm.prank(owner);
+        signers.proposeSigner(address(added));
+        added.accept(signers);
+        vm.warp(block.timestamp + signers.SIGNER_DELAY());
+        return uint8(signers.signerIndexOf(address(added)));
+    }
+
+    function test_OneSignatureIsOfOneAccount() public {
+        uint8 second = addWallet(ALICE);
+        Statement memory s = attested(1);
+        Vouch memory v = vouch(0, ALICE);
+        bytes memory once = signature(ALICE, digestOf(s, v));
+        v.index = second;
+        // The wallet takes whatever its key signed, and this was signed for the key's own account.
+        assertUnrecorded(model, withAlice(s, pack(v, once)), invalid(second), "twice the same signature");
+        assertAccepted(withAlice(s, signed(s, v)));
+    }
+
+    function test_WhatWasSignedForARemovedAccountCountsForNoOtherOne() public {
+        Statement memory s = attested(1);
+        Vouch memory v = Vouch(2, WALLET_KEY, uint64(block.timestamp), uint64(block.timestamp + 10 days));
+        bytes memory old = signature(WALLET_KEY, digestOf(s, v));
+        vm.prank(owner);
+        signers.removeSigner(address(wallet));
+        v.index = addWallet(WALLET_KEY);
+        s.deadline = uint64(block.timestamp + 1 hours);
+        assertUnrecorded(model, withAlice(s, pack(v, old)), invalid(v.index), "the removed account's");
     }
 
     function test_MalleableAndOddSignaturesAreRefused() public {

@@ -16,6 +16,8 @@ contract ScoreFeed {
 
     /// @notice No such round is kept; Chainlink's own words for it.
     error NoDataPresent(uint80 roundId);
+    /// @notice The model has several outputs; a feed has one.
+    error NotOneOutput(uint256 modelId, uint256 outputs);
     /// @notice The oracle's code is an EIP-7702 delegation, which its key's holder can change.
     error DelegatedAccount(address account);
 
@@ -38,6 +40,7 @@ contract ScoreFeed {
         if (address(oracle_).isDelegation()) revert DelegatedAccount(address(oracle_));
         (IModelRegistry.VerificationData memory model,) =
             IModelRegistry(oracle_.registry()).verificationOf(modelId_);
+        if (model.outputs != 1) revert NotOneOutput(modelId_, model.outputs);
         oracle = oracle_;
         subject = subject_;
         modelId = modelId_;

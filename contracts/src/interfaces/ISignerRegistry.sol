@@ -7,8 +7,8 @@ import {IInputVoucher} from "./IInputVoucher.sol";
 /// @notice A data provider states, by an EIP-712 signature, which public inputs a subject has. This registry
 /// knows which providers' statements count, and checks them for oracles.
 ///
-/// The statement is `Attestation(address subject,bytes32 schema,bytes32 inputs,uint64 issuedAt,uint64
-/// validUntil)` under the domain (name "Verdict", version "1", chainId, verifyingContract), the contract being
+/// The statement is `Attestation(address signer,address subject,bytes32 schema,bytes32 inputs,uint64 issuedAt,uint64
+/// validUntil)`, `signer` being the provider's account here, under the domain (name "Verdict", version "1", chainId, verifyingContract), the contract being
 /// this registry. `inputs` is the keccak hash of the public input words, as in a request. `schema` names what the
 /// words mean: features, units and encoding. One statement serves every oracle that relies on the registry and
 /// every model whose approval names the schema, for any number of requests while it is valid: `MAX_VALIDITY` at most
@@ -77,8 +77,9 @@ interface ISignerRegistry is IInputVoucher {
     /// @notice Number of signers ever proposed; indices run from 0 to below this.
     function signerCount() external view returns (uint256);
 
-    /// @notice The EIP-712 digest that a provider signs.
+    /// @notice The EIP-712 digest that the provider with account `signer` signs.
     function attestationDigest(
+        address signer,
         address subject,
         bytes32 schema,
         bytes32 inputs,

@@ -13,7 +13,8 @@ import {AccountCode} from "../libraries/AccountCode.sol";
 /// needs none: it pins each model's verifier. Where that is a router, its owner decides what is proven of the model.
 ///
 /// Trust: the owner adds verifiers, which is to decide what counts as proven from then on. A selector is given
-/// once: a removed one leaves a tombstone, so that it never comes to mean another verifier.
+/// once: a removed one leaves a tombstone, so that it never comes to mean another verifier. What ends a verifier under
+/// every selector, here and elsewhere, is its own `VerifierEmergencyStop`.
 contract VerifierRouter is IVerdictAccumulator, Ownable2Step {
     using AccountCode for address;
 
@@ -53,7 +54,7 @@ contract VerifierRouter is IVerdictAccumulator, Ownable2Step {
         emit VerifierAdded(selector, verifier);
     }
 
-    /// @notice Removes a verifier for ever. Owner only.
+    /// @notice Removes a selector for ever. Owner only. A verifier that was added under others keeps these.
     function removeVerifier(bytes4 selector) external onlyOwner {
         address verifier = verifierOf(selector);
         _verifiers[selector] = TOMBSTONE;

@@ -81,7 +81,8 @@ abstract contract AttestationFixture is OracleFixture {
 
     function digestOf(Statement memory s, Vouch memory v) internal view returns (bytes32) {
         bytes32 inputs = keccak256(abi.encodePacked(s.inputWords));
-        return signers.attestationDigest(s.subject, SCHEMA, inputs, v.issuedAt, v.validUntil);
+        address signer = v.index < signers.signerCount() ? signers.signerAt(v.index).account : vm.addr(v.key);
+        return signers.attestationDigest(signer, s.subject, SCHEMA, inputs, v.issuedAt, v.validUntil);
     }
 
     function signature(uint256 key, bytes32 digest) internal pure returns (bytes memory) {

@@ -19,14 +19,14 @@ pub const DOMAIN_TYPEHASH: B256 =
     b256!("8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f");
 
 /// Value of [`Attestation::format`].
-pub const ATTESTATION_FORMAT: &str = "verdict-attestation-v1";
+pub const ATTESTATION_FORMAT: &str = "verdict-attestation-v2";
 /// Largest file that is read as an attestation: 65,535 bytes of signature, as hexadecimal, and the
 /// statement.
 pub const MAX_ATTESTATION_BYTES: u64 = 256 * 1024;
 
 /// Type of a statement under EIP-712.
-pub const STATEMENT_TYPE: &str =
-    "Attestation(address subject,bytes32 schema,bytes32 inputs,uint64 issuedAt,uint64 validUntil)";
+pub const STATEMENT_TYPE: &str = "Attestation(address signer,address subject,bytes32 schema,\
+    bytes32 inputs,uint64 issuedAt,uint64 validUntil)";
 
 /// What a data provider states: the subject has these public inputs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub struct Statement {
     pub chain_id: u64,
     /// The registry of signers.
     pub registry: Address,
+    /// The provider: an account of the registry, for which alone the statement counts.
+    pub signer: Address,
     /// Whom it is about.
     pub subject: Address,
     /// What the public input words mean.
@@ -56,6 +58,7 @@ impl Statement {
         let domain = (DOMAIN_TYPEHASH, name, version, chain_id, self.registry).abi_encode();
         let statement = (
             keccak256(STATEMENT_TYPE),
+            self.signer,
             self.subject,
             self.schema,
             self.inputs,
@@ -75,16 +78,14 @@ pub struct Attestation {
     pub format: String,
     /// What is stated.
     pub statement: Statement,
-    /// The provider: an account of the registry.
-    pub signer: Address,
     /// r, s and v of a key's signature, 65 bytes; of a contract, whatever it takes (ERC-1271).
     pub signature: Bytes,
 }
 
 impl Attestation {
     /// A signed statement.
-    pub fn new(statement: Statement, signer: Address, signature: Bytes) -> Self {
-        Self { format: ATTESTATION_FORMAT.into(), statement, signer, signature }
+    pub fn new(statement: Statement, signature: Bytes) -> Self {
+        Self { format: ATTESTATION_FORMAT.into(), statement, signature }
     }
 
     /// Parses an attestation and checks that it is one.
@@ -103,7 +104,7 @@ impl Attestation {
         Ok(attestation)
     }
 
-    /// What of the statement is not what `wanted` says, the times apart; `None` if all is.
+    /// What of the statement is not what `wanted` says, signer and times apart; `None` if all is.
     pub fn difference(&self, wanted: &Statement) -> Option<&'static str> {
         let ours = &self.statement;
         [
@@ -129,12 +130,13 @@ pub fn encode_attestations(attestations: &[(u8, &Attestation)]) -> Result<Bytes,
     sorted.sort_by_key(|(index, _)| *index);
     let mut bytes = Vec::new();
     let mut last = None;
-    for (index, Attestation { statement, signer, signature, .. }) in sorted {
+    for (index, Attestation { statement, signature, .. }) in sorted {
+        let signer = statement.signer;
         if last.replace(index) == Some(index) {
-            return Err(CalldataError::SignerTwice { signer: *signer });
+            return Err(CalldataError::SignerTwice { signer });
         }
         let length = u16::try_from(signature.len())
-            .map_err(|_| CalldataError::SignatureTooLong { signer: *signer })?;
+            .map_err(|_| CalldataError::SignatureTooLong { signer })?;
         bytes.push(index);
         bytes.extend(statement.issued_at.to_be_bytes());
         bytes.extend(statement.valid_until.to_be_bytes());

@@ -435,6 +435,7 @@ fn a_provider_s_statement_is_checked_as_this_crate_makes_it() {
     let statement = Statement {
         chain_id: CHAIN,
         registry,
+        signer: OWNER.create(nonce + 2),
         subject: BORROWER,
         schema,
         inputs: request.inputs,
@@ -442,6 +443,7 @@ fn a_provider_s_statement_is_checked_as_this_crate_makes_it() {
         valid_until: NOW + 3 * 86_400,
     };
     let ask = SignerRegistry::attestationDigestCall {
+        signer: statement.signer,
         subject: BORROWER,
         schema,
         inputs: request.inputs,
@@ -453,7 +455,7 @@ fn a_provider_s_statement_is_checked_as_this_crate_makes_it() {
 
     let by = |index: u8, length| {
         let signer = OWNER.create(nonce + 2 + u64::from(index));
-        Attestation::new(statement.clone(), signer, vec![0x77; length].into())
+        Attestation::new(Statement { signer, ..statement.clone() }, vec![0x77; length].into())
     };
     // In any order; signatures of a contract may have any length.
     let (alice, bob) = (by(0, 70), by(1, 3));
@@ -498,7 +500,7 @@ fn a_provider_s_statement_is_checked_as_this_crate_makes_it() {
     assert_eq!(Attestation::from_json(&json).unwrap(), alice);
     let text = String::from_utf8(json).unwrap();
     for wrong in [
-        text.replace("attestation-v1", "attestation-v2"),
+        text.replace("attestation-v2", "attestation-v1"),
         text.replace("\"signer\"", "\"by\""),
         text.replace('}', ",\"more\":1}"),
         format!("{}{text}", " ".repeat(1 << 18)),

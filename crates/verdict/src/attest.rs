@@ -242,6 +242,7 @@ pub async fn attest(
     let statement = Statement {
         chain_id: deployment.chain_id,
         registry: policy.signers,
+        signer: request.account.unwrap_or(key.address()),
         subject: request.subject,
         schema: policy.schema,
         inputs: inputs_hash(&setup.manifest().input_words(&[request.input], request.salt)?),
@@ -249,7 +250,7 @@ pub async fn attest(
         valid_until: now.saturating_add(request.valid_for),
     };
     let signature = key.sign_hash(&statement.digest()).await.map_err(AttestError::Signer)?;
-    Ok(Attestation::new(statement, request.account.unwrap_or(key.address()), signature))
+    Ok(Attestation::new(statement, signature))
 }
 
 /// Accepts the registry's offer to be one of its signers, unless that is done.
@@ -355,8 +356,9 @@ pub(crate) fn check_attestations(
     };
     for request in bundle.answered() {
         for attestation in attestations {
-            if let Some(what) = attestation.difference(&wanted(policy, request)) {
-                return Err(AttestError::Other { signer: attestation.signer, what });
+            let signer = attestation.statement.signer;
+            if let Some(what) = attestation.difference(&wanted(policy, request, signer)) {
+                return Err(AttestError::Other { signer, what });
             }
         }
     }
@@ -420,11 +422,12 @@ pub(crate) async fn is_source(chain: &ChainReader, address: Address) -> Result<b
     }
 }
 
-/// The statement about a request that the policy demands, its times apart.
-fn wanted(policy: &AttestationPolicy, request: &InferenceRequest) -> Statement {
+/// The statement about a request that the policy demands of a signer, its times apart.
+fn wanted(policy: &AttestationPolicy, request: &InferenceRequest, signer: Address) -> Statement {
     Statement {
         chain_id: request.chain_id,
         registry: policy.signers,
+        signer,
         subject: request.subject,
         schema: policy.schema,
         inputs: request.inputs,
@@ -441,7 +444,8 @@ pub(crate) async fn indexed<'a>(
 ) -> Result<Vec<(u8, &'a Attestation)>, ChainError> {
     let mut indexed = Vec::with_capacity(attestations.len());
     for attestation in attestations {
-        indexed.push((index_of(chain, policy.signers, attestation.signer).await?, attestation));
+        let signer = attestation.statement.signer;
+        indexed.push((index_of(chain, policy.signers, signer).await?, attestation));
     }
     Ok(indexed)
 }

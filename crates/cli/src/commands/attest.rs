@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Attest, ui: &Ui) -> Outcome {
     write_attestation(&attestation, out)?;
     let (statement, covered) = (&attestation.statement, Coverage::of(setup.manifest()));
     let human = table(&[
-        ("signer", attestation.signer.to_string()),
+        ("signer", attestation.statement.signer.to_string()),
         ("subject", statement.subject.to_string()),
         ("registry", format!("{} on chain {}", statement.registry, statement.chain_id)),
         ("inputs", format!("sample {}, hash {}", sample.id, statement.inputs)),

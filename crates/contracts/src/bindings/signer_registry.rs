@@ -92,6 +92,7 @@ sol! {
             returns (uint256 signers, uint256 count);
         /// The EIP-712 digest that a provider signs.
         function attestationDigest(
+            address signer,
             address subject,
             bytes32 schema,
             bytes32 inputs,

@@ -170,6 +170,7 @@ fn statement(seed: u8) -> Statement {
     Statement {
         chain_id: u64::MAX - u64::from(seed),
         registry: Address::repeat_byte(seed),
+        signer: Address::repeat_byte(seed),
         subject: Address::repeat_byte(seed + 1),
         schema: B256::repeat_byte(seed + 2),
         inputs: B256::repeat_byte(seed + 3),
@@ -181,7 +182,7 @@ fn statement(seed: u8) -> Statement {
 fn signed() -> (Attestation, Attestation) {
     let of = |seed: u8, length| {
         let signature = Bytes::from(vec![seed; length]);
-        Attestation::new(statement(seed), Address::repeat_byte(seed), signature)
+        Attestation::new(statement(seed), signature)
     };
     (of(1, 65), of(2, 3))
 }
