@@ -216,6 +216,7 @@ fn relayer_config(config: &ChainConfig, chain_id: u64) -> RelayerConfig {
     if let Some(ether) = config.max_cost {
         relayer.max_cost = U256::from(wei(ether, 1e18));
     }
+    relayer.concurrency = config.concurrency;
     relayer.max_raise = config.max_raise.unwrap_or(relayer.max_raise);
     relayer.max_nonce_distance = config.max_nonce_distance.unwrap_or(relayer.max_nonce_distance);
     relayer.max_gaps = config.max_gaps.unwrap_or(relayer.max_gaps);
