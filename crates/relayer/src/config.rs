@@ -83,7 +83,7 @@ impl Default for RelayerConfig {
             gas_margin_percent: 20,
             max_gas_limit: 16_777_216,
             max_nonce_losses: 3,
-            concurrency: 16,
+            concurrency: 32,
         }
     }
 }

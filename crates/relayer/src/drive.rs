@@ -322,16 +322,28 @@ impl Core {
         call: &Call,
     ) -> Result<std::result::Result<u64, JobState>> {
         let reject = |reason| self.set_state(job.id, JobState::Rejected(reason), None);
-        if job.kind == JobKind::Call
-            && let Some(address) = call.to
-            && !call.data.is_empty()
-            && !look.is_contract(address).await?
-        {
+        let target = call.to.filter(|_| job.kind == JobKind::Call && !call.data.is_empty());
+        let contract = async {
+            match target {
+                Some(address) => look.is_contract(address).await,
+                None => Ok(true),
+            }
+        };
+        // At once, and read in this order: an estimate counts only of a call that passes.
+        let (contract, called, estimate) = tokio::join!(
+            contract,
+            self.backend.call(call, BlockRef::Latest),
+            self.backend.estimate_gas(call)
+        );
+        if let (false, Some(address)) = (contract?, target) {
             return reject(Rejection::NoContract { address }).await.map(Err);
         }
         let limit = self.config.max_gas_limit;
-        let answer = match self.backend.call(call, BlockRef::Latest).await {
-            Ok(Simulated::Ok(_)) => self.estimate_of(call).await,
+        let answer = match called {
+            Ok(Simulated::Ok(_)) => match estimate {
+                Ok(estimate) => self.estimate_of(call, estimate).await,
+                Err(error) => Err(error),
+            },
             Ok(Simulated::Reverted(data)) => Ok(Simulated::Reverted(data)),
             Err(error) => Err(error),
         };
@@ -363,8 +375,11 @@ impl Core {
 
     /// The gas that a call needs which passed a moment ago. Only the call itself, which is agreed
     /// on, says that it reverts: an estimate says so of a later block, or is wrong.
-    async fn estimate_of(&self, call: &Call) -> std::result::Result<Simulated<u64>, RpcError> {
-        let estimate = self.backend.estimate_gas(call).await?;
+    async fn estimate_of(
+        &self,
+        call: &Call,
+        estimate: Simulated<u64>,
+    ) -> std::result::Result<Simulated<u64>, RpcError> {
         let Simulated::Reverted(_) = estimate else { return Ok(estimate) };
         match self.backend.call(call, BlockRef::Latest).await? {
             Simulated::Reverted(data) => Ok(Simulated::Reverted(data)),

@@ -74,8 +74,7 @@ impl<'a> Look<'a> {
     pub(crate) async fn counts(&self) -> Answer<(u64, u64)> {
         let ask = async {
             let (backend, sender) = (&self.core.backend, self.core.scope.sender);
-            let used = self.used().await?;
-            Ok((used, backend.nonce(sender, BlockRef::Pending).await?))
+            tokio::try_join!(self.used(), backend.nonce(sender, BlockRef::Pending))
         };
         self.counts.get((), ask).await
     }

@@ -138,7 +138,7 @@ impl Default for ChainConfig {
             keystores: vec![],
             password_file: None,
             signers: vec![],
-            concurrency: 16,
+            concurrency: 32,
             confirmations: None,
             max_fee: None,
             max_tip: None,
