@@ -100,10 +100,13 @@ fuzz-api: node_modules
 	$(BUILD)
 	scripts/fuzz-api $(FUZZ_FLAGS)
 
-# Proofs of a worker against the same in a loop, and submissions a second over HTTP.
-bench-service:
+# Proofs of a worker against the same in a loop, and submissions a second over HTTP; then jobs a second
+# to the chain, by the delay of the node.
+bench-service: node_modules
 	cargo build $(CARGO_FLAGS) --workspace --example bench_service
 	"$${CARGO_TARGET_DIR:-target}/release/examples/bench_service"
+	cargo test $(CARGO_FLAGS) --workspace --test stories -- --ignored --exact --nocapture \
+	    service_pace::jobs_a_second_by_the_delay_of_a_node
 
 # The engine's tests under AddressSanitizer (x86-64 Linux). The compiler has it, but
 # hides it behind a switch.

@@ -20,6 +20,7 @@ mod router_stop;
 mod service;
 mod service_nodes;
 mod service_operations;
+mod service_pace;
 mod service_proofs;
 mod service_troubles;
 mod soak;

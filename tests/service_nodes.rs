@@ -8,9 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::sol_types::SolCall;
+use alloy::{primitives::U256, sol_types::SolCall};
 use serde_json::{Value, json};
-use verdict_contracts::bindings::InferenceOracle::scoresOfCall;
+use verdict_contracts::bindings::InferenceOracle::{
+    removeSubmitterCall, revokeModelCall, scoresOfCall,
+};
 
 use crate::{
     common::{
@@ -159,7 +161,7 @@ fn a_worker_asks_a_slow_node_several_things_at_once() {
         answer
     });
     let named = format!("small={setup}");
-    let (data, file) = (place.path("data"), config(&place, "prefetch = 3\n"));
+    let (data, file) = (place.path("data"), config(&place, "prefetch = 3\n[chain]\nconcurrency = 1\n"));
     let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", "--config", &file, &named];
     let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
     most.store(0, Ordering::SeqCst);
@@ -188,6 +190,25 @@ fn a_service_does_not_start_without_the_oracle_of_a_model() {
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success());
     assert!(told.contains("model small") && told.contains(&oracle.to_string()), "{told}");
+}
+
+#[test]
+fn a_check_says_that_an_oracle_refuses_the_key_or_the_model() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    let oracle = address(&chain.json(&place, &["deploy", &setup]), "oracle");
+    let (named, data) = (format!("small={setup}"), place.path("data"));
+    let check = || {
+        let mut command = chain.command(&place, &["serve", "--check", "--data", &data, &named]);
+        String::from_utf8_lossy(&command.output().expect("it starts").stderr).into_owned()
+    };
+    let told = check();
+    assert!(!told.contains("no submitter") && !told.contains("not approved"), "{told}");
+    chain.send(oracle, &removeSubmitterCall { submitter: chain.sender() });
+    chain.send(oracle, &revokeModelCall { modelId: U256::from(1) });
+    let told = check();
+    assert!(told.contains("no submitter") && told.contains("not approved"), "{told}");
 }
 
 #[test]

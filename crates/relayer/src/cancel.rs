@@ -11,6 +11,7 @@ use crate::{
     error::RelayerError,
     fees::{self, Fees},
     job::{Attempt, AttemptOutcome, JobState, Rejection},
+    look::Look,
     storage::{Job, JobKind},
 };
 
@@ -20,7 +21,12 @@ const TRANSFER_GAS: u64 = 21_000;
 impl Core {
     /// Replaces the last of `attempts`, all at the job's nonce, at a higher price; if that is
     /// not possible, broadcasts it again.
-    pub(crate) async fn replace(&self, job: &Job, attempts: &[Attempt]) -> Result<JobState> {
+    pub(crate) async fn replace(
+        &self,
+        look: &Look<'_>,
+        job: &Job,
+        attempts: &[Attempt],
+    ) -> Result<JobState> {
         let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else {
             return Ok(JobState::Submitted);
         };
@@ -46,7 +52,7 @@ impl Core {
         };
         let (margin, limit) = (self.config.gas_margin_percent, self.config.max_gas_limit);
         let gas_limit = fees::gas_limit(estimate, margin, least, limit);
-        match self.raised(job, first, last, gas_limit).await {
+        match self.raised(look, job, first, last, gas_limit).await {
             Ok(fees) => {
                 let attempt =
                     self.sign_and_store(job, last.nonce, fees, gas_limit, cancels).await?;
@@ -105,12 +111,13 @@ impl Core {
     /// Fees that a node takes for a replacement of `last`, within the caps.
     async fn raised(
         &self,
+        look: &Look<'_>,
         job: &Job,
         first: &Attempt,
         last: &Attempt,
         gas_limit: u64,
     ) -> Result<Fees> {
-        let market = self.market().await?;
+        let market = look.market().await?;
         let policy = self.config.fee_policy();
         if job.ending.is_some() || job.kind == JobKind::Gap {
             // What it has to outbid is not its own; it is cheap, and capped by itself.

@@ -59,6 +59,8 @@ pub struct RelayerConfig {
     pub max_gas_limit: u64,
     /// How often a job may be signed again after something else used its nonce.
     pub max_nonce_losses: u32,
+    /// Jobs about which nodes are asked at the same time.
+    pub concurrency: usize,
 }
 
 impl Default for RelayerConfig {
@@ -81,6 +83,7 @@ impl Default for RelayerConfig {
             gas_margin_percent: 20,
             max_gas_limit: 16_777_216,
             max_nonce_losses: 3,
+            concurrency: 32,
         }
     }
 }
@@ -170,6 +173,8 @@ impl RelayerConfig {
             &self.gas_margin_percent,
             "must be at most 400",
         )?;
+        let fits = (1..=256).contains(&self.concurrency);
+        rule(fits, "concurrency", &self.concurrency, "must be 1 to 256")?;
         let gas = self.max_gas_limit;
         let fits = (21_000..=1 << 40).contains(&gas);
         rule(fits, "max_gas_limit", &gas, "must be 21000 to 2^40")
@@ -227,6 +232,7 @@ mod tests {
             ("max_raise", |c| c.max_raise = 1),
             ("max_nonce_distance", |c| c.max_nonce_distance = 0),
             ("max_gaps", |c| c.max_gaps = u64::MAX),
+            ("concurrency", |c| c.concurrency = 0),
         ];
         for &(field, spoil) in cases {
             let mut config = RelayerConfig::default();

@@ -1,7 +1,7 @@
 //! The state machine: one step of one job.
 //!
-//! [`Core::tick`] looks at the chain once, does what is due and returns. It never waits,
-//! and everything it must not forget is in the database before it acts, so a tick may be
+//! [`Core::watch`] and [`Core::send`] look at the chain once for all jobs they are given, do what is
+//! due and return; [`Core::tick`] is that for one job. They never wait, and everything it must not forget is in the database before it acts, so a tick may be
 //! cut off anywhere and the next one, in this process or another, goes on from there.
 
 use std::{
@@ -15,15 +15,17 @@ use alloy::{
     consensus::TxEip1559,
     primitives::{Address, Bytes, TxKind, U256},
 };
-use tokio::sync::Mutex;
+use futures::FutureExt;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
     backend::{BlockRef, Call, ChainBackend, RpcError, RpcErrorKind, Simulated},
     clock::Clock,
     config::RelayerConfig,
     error::RelayerError,
-    fees::{self, Fees, Market},
+    fees::{self, Fees},
     job::{Attempt, AttemptOutcome, DropReason, JobId, JobState, Rejection, TxReceipt},
+    look::{Look, together},
     nonce::Nonces,
     revert::RevertDecoder,
     signer::RelayerSigner,
@@ -61,6 +63,42 @@ impl fmt::Debug for Core {
     }
 }
 
+/// A job with the right to change it.
+pub(crate) struct Held {
+    job: Job,
+    turn: OwnedMutexGuard<()>,
+}
+
+impl Held {
+    pub(crate) const fn state(&self) -> &JobState {
+        &self.job.state
+    }
+}
+
+/// What is to be signed for a queued job.
+struct Offer {
+    fees: Fees,
+    gas_limit: u64,
+    /// The market's.
+    tip: u128,
+}
+
+/// What became of looking at a queued job.
+enum Prepared {
+    Offer(Offer),
+    /// Nothing is to be sent now.
+    Over(JobState),
+}
+
+/// A job's transactions.
+struct Trail {
+    all: Vec<Attempt>,
+    /// Those at its nonce, oldest first.
+    attempts: Vec<Attempt>,
+    /// The newest receipt of these that the node shows, with its place.
+    receipt: Option<(usize, TxReceipt)>,
+}
+
 /// The call of a job, as a node simulates it.
 pub(crate) fn call_of(job: &Job, from: Address) -> Call {
     let request = &job.request;
@@ -70,33 +108,123 @@ pub(crate) fn call_of(job: &Job, from: Address) -> Call {
 impl Core {
     /// One step of a job. Two callers of the same job take turns.
     pub(crate) async fn tick(&self, id: JobId) -> Result<JobState> {
-        let turn = self.turn(id);
-        let _turn = turn.lock().await;
+        let turn = self.turn(id).lock_owned().await;
         let job = self.load(id).await?;
-        let before = job.state.name();
-        let step = match &job.state {
-            JobState::Queued => self.prepare(&job).await,
-            JobState::Submitted | JobState::Included => self.follow(&job).await,
-            JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => {
-                Ok(job.state.clone())
-            }
+        let state = job.state.clone();
+        let held = vec![Held { job, turn }];
+        let mut steps = match &state {
+            JobState::Queued => self.send(held).await,
+            JobState::Submitted | JobState::Included => self.watch(held).await,
+            JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => vec![],
         };
-        if let Err(RelayerError::Fees(cap)) = &step {
-            self.note(&job, cap.to_string()).await?;
+        steps.pop().map_or(Ok(state), |(_, step)| step)
+    }
+
+    /// A step of a job is over: what there is to say of it.
+    async fn stepped(&self, held: Held, step: Result<JobState>) -> (JobId, Result<JobState>) {
+        let Held { job, turn } = held;
+        let id = job.id;
+        if let Err(RelayerError::Fees(cap)) = &step
+            && let Err(error) = self.note(&job, cap.to_string()).await
+        {
+            return (id, Err(error));
         }
-        let state = step?;
-        if state.name() != before {
-            tracing::info!(job = %id, label = job.request.label, from = before, to = %state,
-                           "job changed state");
-        }
-        if state.is_terminal() {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            // The map's and this one: nobody else is waiting for the turn.
-            if Arc::strong_count(&turn) == 2 {
-                turns.remove(&id);
+        if let Ok(state) = &step {
+            if state.name() != job.state.name() {
+                tracing::info!(job = %id, label = job.request.label, from = job.state.name(),
+                               to = %state, "job changed state");
+            }
+            if state.is_terminal() {
+                let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+                // The map's and this one: nobody else is waiting for the turn.
+                if turns.get(&id).is_some_and(|own| Arc::strong_count(own) == 2) {
+                    turns.remove(&id);
+                }
             }
         }
-        Ok(state)
+        drop(turn);
+        (id, step)
+    }
+
+    /// Those of `ids` that nobody else is at, in their order.
+    pub(crate) async fn hold(&self, ids: Vec<JobId>) -> Result<Vec<Held>> {
+        let mut held = Vec::with_capacity(ids.len());
+        for id in ids {
+            // Whoever waited here with turns in hand might wait for ever.
+            if let Ok(turn) = self.turn(id).try_lock_owned() {
+                held.push(Held { job: self.load(id).await?, turn });
+            }
+        }
+        Ok(held)
+    }
+
+    /// A step of jobs whose transactions are signed, at once.
+    pub(crate) async fn watch(&self, held: Vec<Held>) -> Vec<(JobId, Result<JobState>)> {
+        let most = self.config.concurrency;
+        let asking = held.iter().map(|one| self.trail(&one.job).boxed()).collect();
+        let trails = together(asking, most).await;
+        // After the receipts: a block that holds one is compared with the chain as it is since.
+        let look = &Look::new(self);
+        let following = held.into_iter().zip(trails).map(|(held, trail)| {
+            async move {
+                let step = match trail {
+                    Ok(trail) => self.follow(look, &held.job, trail).await,
+                    Err(error) => Err(error),
+                };
+                self.stepped(held, step).await
+            }
+            .boxed()
+        });
+        together(following.collect(), most).await
+    }
+
+    /// A step of queued jobs: they are prepared at once, signed for one after the other, in their
+    /// order, and broadcast at once.
+    pub(crate) async fn send(&self, held: Vec<Held>) -> Vec<(JobId, Result<JobState>)> {
+        let most = self.config.concurrency;
+        let look = &Look::new(self);
+        if held.iter().any(|one| one.job.nonce.is_none()) {
+            // Before the head, at which effects are looked for: what is mined in between is seen then.
+            // A failure is that of each job.
+            let _ = look.counts().await;
+        }
+        let preparing = held.iter().map(|one| self.prepare(look, &one.job).boxed()).collect();
+        let prepared = together(preparing, most).await;
+        let mut steps = Vec::with_capacity(held.len());
+        for (held, prepared) in held.into_iter().zip(prepared) {
+            let step = match prepared {
+                Ok(Prepared::Offer(offer)) => self.sign_offer(look, &held.job, offer).await.map(Ok),
+                Ok(Prepared::Over(state)) => Ok(Err(state)),
+                Err(error) => Err(error),
+            };
+            steps.push((held, step));
+        }
+        let sending = steps.iter().map(|(held, step)| {
+            async move {
+                match step {
+                    Ok(Ok(attempt)) => Some(self.broadcast(&held.job, attempt, true).await),
+                    _ => None,
+                }
+            }
+            .boxed()
+        });
+        let answers = together(sending.collect(), most).await;
+        let mut over = Vec::with_capacity(steps.len());
+        for ((held, step), answer) in steps.into_iter().zip(answers) {
+            let step = match (step, answer) {
+                // Some nodes take no nonce before the one below it, which is there by now.
+                (Ok(Ok(attempt)), Some(Err(RelayerError::Rpc(error))))
+                    if error.kind == RpcErrorKind::NonceTooHigh =>
+                {
+                    self.broadcast(&held.job, &attempt, true).await
+                }
+                (Ok(Err(state)), _) => Ok(state),
+                (Err(error), _) => Err(error),
+                (Ok(Ok(_)), answer) => answer.unwrap_or(Ok(JobState::Submitted)),
+            };
+            over.push(self.stepped(held, step).await);
+        }
+        over
     }
 
     /// The lock that whoever changes a job holds.
@@ -120,76 +248,102 @@ impl Core {
         Ok(state)
     }
 
-    /// Queued: look whether it is done, simulate, price, reserve a nonce, sign, store,
-    /// broadcast.
-    async fn prepare(&self, job: &Job) -> Result<JobState> {
-        // Before the effect is looked for: what is mined in between is seen then.
-        if job.nonce.is_none() && self.waits_for_others(job).await? {
-            return Ok(JobState::Queued);
+    /// Queued: look whether it is done, simulate, price.
+    async fn prepare(&self, look: &Look<'_>, job: &Job) -> Result<Prepared> {
+        if job.nonce.is_none() && self.waits_for_others(look, job).await? {
+            return Ok(Prepared::Over(JobState::Queued));
         }
-        if self.effect_at_head(job).await? {
-            return if self.effect_for_good(job).await? {
-                self.set_state(job.id, JobState::Finalized, None).await
+        if self.effect_at_head(look, job).await? {
+            return if self.effect_for_good(look, job).await? {
+                self.set_state(job.id, JobState::Finalized, None).await.map(Prepared::Over)
             } else {
-                Ok(JobState::Queued)
+                Ok(Prepared::Over(JobState::Queued))
             };
         }
         let call = call_of(job, self.scope.sender);
-        let estimate = match self.simulate(job, &call).await? {
+        // Shared, so that asking beside the simulation costs nothing.
+        let simulated = self.simulate(look, job, &call);
+        let (simulated, market, _) = tokio::join!(simulated, look.market(), look.held());
+        let estimate = match simulated? {
             Ok(estimate) => estimate,
-            Err(state) => return Ok(state),
+            Err(state) => return Ok(Prepared::Over(state)),
         };
         let limit = self.config.max_gas_limit;
         let gas_limit = fees::gas_limit(estimate, self.config.gas_margin_percent, 0, limit);
-        let market = self.market().await?;
+        let market = market?;
         let caps = self.config.fee_policy();
-        let policy = caps.with_room();
-        let (reservation, nonce, fees) = match job.nonce {
+        let fees = match job.nonce {
             // A gap: its nonce is given, and earlier transactions at it have to be outbid. One that
             // cannot be is offered below its price: where it is pending, there is no gap.
             Some(nonce) => {
                 let earlier = self.storage.fees_at(self.scope, nonce).await?;
                 let price = |earlier| fees::transfer(earlier, market, &caps, gas_limit);
-                let fees = price(earlier).or_else(|_| price(None))?;
-                self.check_balance(&call, fees, gas_limit).await?;
-                (None, nonce, fees)
+                price(earlier).or_else(|_| price(None))?
             }
             None => {
+                let policy = caps.with_room();
                 let fees = fees::initial(market, &policy)?;
                 policy.check_cost(fees::cost(fees, gas_limit, call.value), None)?;
-                self.check_balance(&call, fees, gas_limit).await?;
-                let turn = self.reserve().await?;
-                let nonce = turn.nonce();
-                (Some(turn), nonce, fees)
+                fees
             }
         };
-        let attempt = self.sign_and_store(job, nonce, fees, gas_limit, false).await?;
-        if market.tip > policy.max_tip {
-            let (tip, most) = (market.tip, policy.max_tip);
+        self.check_funds(look, fees::cost(fees, gas_limit, call.value)).await?;
+        Ok(Prepared::Offer(Offer { fees, gas_limit, tip: market.tip }))
+    }
+
+    /// Signs and stores the first transaction of a job, at the next nonce if none is given.
+    async fn sign_offer(&self, look: &Look<'_>, job: &Job, offer: Offer) -> Result<Attempt> {
+        let Offer { fees, gas_limit, tip } = offer;
+        let attempt = match job.nonce {
+            Some(nonce) => self.sign_and_store(job, nonce, fees, gas_limit, false).await?,
+            None => {
+                let turn = self.reserve(look).await?;
+                let attempt = self.sign_and_store(job, turn.nonce(), fees, gas_limit, false).await;
+                drop(turn);
+                attempt?
+            }
+        };
+        let most = self.config.fee_policy().with_room().max_tip;
+        if tip > most {
             let note = format!(
                 "the market's tip is {tip} wei per gas; {most} is offered at most (--max-tip, less \
                  room for one replacement)"
             );
             self.storage.set_note(job.id, Some(&note)).await?;
         }
-        let state = self.broadcast(job, &attempt, true).await;
-        drop(reservation);
-        state
+        Ok(attempt)
     }
 
     /// Gas that the call needs, or the state it ends in because it cannot succeed.
-    async fn simulate(&self, job: &Job, call: &Call) -> Result<std::result::Result<u64, JobState>> {
+    async fn simulate(
+        &self,
+        look: &Look<'_>,
+        job: &Job,
+        call: &Call,
+    ) -> Result<std::result::Result<u64, JobState>> {
         let reject = |reason| self.set_state(job.id, JobState::Rejected(reason), None);
-        if job.kind == JobKind::Call
-            && let Some(address) = call.to
-            && !call.data.is_empty()
-            && self.backend.code(address, BlockRef::Latest).await?.is_empty()
-        {
+        let target = call.to.filter(|_| job.kind == JobKind::Call && !call.data.is_empty());
+        let contract = async {
+            match target {
+                Some(address) => look.is_contract(address).await,
+                None => Ok(true),
+            }
+        };
+        // At once, and read in this order: an estimate counts only of a call that passes.
+        let (contract, called, estimate) = tokio::join!(
+            contract,
+            self.backend.call(call, BlockRef::Latest),
+            self.backend.estimate_gas(call)
+        );
+        if let (false, Some(address)) = (contract?, target) {
             return reject(Rejection::NoContract { address }).await.map(Err);
         }
         let limit = self.config.max_gas_limit;
-        let answer = match self.backend.call(call, BlockRef::Latest).await {
-            Ok(Simulated::Ok(_)) => self.estimate_of(call).await,
+        let answer = match called {
+            Ok(Simulated::Ok(_)) => match estimate {
+                Ok(estimate) => self.estimate_of(call, estimate).await,
+                Err(error) => Err(error),
+            },
             Ok(Simulated::Reverted(data)) => Ok(Simulated::Reverted(data)),
             Err(error) => Err(error),
         };
@@ -203,7 +357,7 @@ impl Core {
                 if !revert.already_recorded {
                     return reject(Rejection::Simulation { revert }).await.map(Err);
                 }
-                if self.recorded_for_good(job).await? {
+                if self.recorded_for_good(look, job).await? {
                     return self.set_state(job.id, JobState::Finalized, None).await.map(Err);
                 }
                 Ok(Err(JobState::Queued))
@@ -212,7 +366,7 @@ impl Core {
                 reject(Rejection::TooMuchGas { needed: None, limit }).await.map(Err)
             }
             Err(error) if error.kind == RpcErrorKind::InsufficientFunds => {
-                self.check_funds(call.value + U256::from(1)).await?;
+                self.check_funds(look, call.value + U256::from(1)).await?;
                 Err(error.into())
             }
             Err(error) => Err(error.into()),
@@ -221,8 +375,11 @@ impl Core {
 
     /// The gas that a call needs which passed a moment ago. Only the call itself, which is agreed
     /// on, says that it reverts: an estimate says so of a later block, or is wrong.
-    async fn estimate_of(&self, call: &Call) -> std::result::Result<Simulated<u64>, RpcError> {
-        let estimate = self.backend.estimate_gas(call).await?;
+    async fn estimate_of(
+        &self,
+        call: &Call,
+        estimate: Simulated<u64>,
+    ) -> std::result::Result<Simulated<u64>, RpcError> {
         let Simulated::Reverted(_) = estimate else { return Ok(estimate) };
         match self.backend.call(call, BlockRef::Latest).await? {
             Simulated::Reverted(data) => Ok(Simulated::Reverted(data)),
@@ -234,35 +391,10 @@ impl Core {
         }
     }
 
-    pub(crate) async fn market(&self) -> Result<Market> {
-        let head = self.head().await?;
-        let chain_id = self.scope.chain_id;
-        let base_fee = head.base_fee.ok_or(RelayerError::NoBaseFee { chain_id })?;
-        let paid = match self.backend.paid_tips(fees::HISTORY).await {
-            Ok(paid) => paid,
-            // It may have one, and is asked again.
-            Err(error) if error.kind.is_passing() => return Err(error.into()),
-            // Not every node keeps a history of fees.
-            Err(error) => {
-                tracing::debug!(%error, "no history of fees");
-                Vec::new()
-            }
-        };
-        let tip = match fees::market_tip(paid) {
-            Some(tip) => tip,
-            None => self.backend.suggested_tip().await?,
-        };
-        Ok(Market { base_fee, tip })
-    }
-
-    async fn check_balance(&self, call: &Call, fees: Fees, gas_limit: u64) -> Result<()> {
-        self.check_funds(fees::cost(fees, gas_limit, call.value)).await
-    }
-
-    async fn check_funds(&self, needed: U256) -> Result<()> {
+    async fn check_funds(&self, look: &Look<'_>, needed: U256) -> Result<()> {
         let Scope { chain_id, sender: address } = self.scope;
         // One endpoint's word stops no key: a node takes nothing that cannot be paid for.
-        let balance = self.backend.most_held(address).await?;
+        let balance = look.held().await?;
         if balance >= needed {
             return Ok(());
         }
@@ -352,21 +484,34 @@ impl Core {
         }
     }
 
-    /// Submitted or Included: find the receipt, and do what is due if there is none.
-    async fn follow(&self, job: &Job) -> Result<JobState> {
+    /// A job's transactions, and the newest receipt that the node shows of those at its nonce.
+    async fn trail(&self, job: &Job) -> Result<Trail> {
         let all = self.storage.attempts(job.id).await?;
         let attempts: Vec<Attempt> =
             all.iter().filter(|attempt| Some(attempt.nonce) == job.nonce).cloned().collect();
+        let mut receipt = None;
+        for (at, attempt) in attempts.iter().enumerate().rev() {
+            if let Some(found) = self.backend.receipt(attempt.hash).await? {
+                receipt = Some((at, found));
+                break;
+            }
+        }
+        Ok(Trail { all, attempts, receipt })
+    }
+
+    /// Submitted or Included: look at the receipt, and do what is due if there is none.
+    async fn follow(&self, look: &Look<'_>, job: &Job, trail: Trail) -> Result<JobState> {
+        let Trail { all, attempts, receipt } = trail;
         let Some(last) = attempts.last() else {
             // Not reachable through this code; a job without a transaction starts over.
             self.storage.release(job.id, &JobState::Queued, None, self.clock.now_ms()).await?;
             return Ok(JobState::Queued);
         };
-        if let Some(receipt) = self.mined(&attempts).await? {
+        if let Some(receipt) = self.mined(look, &attempts, receipt).await? {
             let mined = attempts.iter().find(|attempt| attempt.hash == receipt.hash);
             let mined = mined.unwrap_or(last);
             let state = self.included(job, mined, &receipt).await?;
-            if self.final_height(0).await?.is_some_and(|height| height >= receipt.block_number) {
+            if look.final_height().await?.is_some_and(|height| height >= receipt.block_number) {
                 return self.settle(job, mined, &receipt).await;
             }
             return Ok(state);
@@ -377,30 +522,29 @@ impl Core {
             self.storage.set_note(job.id, None).await?;
             return self.broadcast(job, last, false).await;
         }
-        let used = self.backend.nonce(self.scope.sender, BlockRef::Latest).await?;
-        if used > last.nonce {
-            return self.nonce_used(job, &all, &attempts).await;
+        if look.used().await? > last.nonce {
+            return self.nonce_used(look, job, &all, &attempts).await;
         }
         let unwanted = job.ending.is_some() && !last.cancels;
         let overdue = self.overdue(last);
         if last.outcome == AttemptOutcome::Accepted && !overdue && !unwanted {
             return Ok(JobState::Submitted);
         }
-        if job.ending.is_none() && self.effect_at_head(job).await? {
+        if job.ending.is_none() && self.effect_at_head(look, job).await? {
             // Somebody else's doing, or this job's own that is not seen yet: no more sends.
             let used = self.backend.nonce(self.scope.sender, BlockRef::Latest).await?;
-            if used > last.nonce || !self.effect_for_good(job).await? {
+            if used > last.nonce || !self.effect_for_good(look, job).await? {
                 return Ok(JobState::Submitted);
             }
             let ending = JobState::Queued;
             self.storage.set_ending(job.id, &ending).await?;
             let job = Job { ending: Some(ending), ..job.clone() };
-            return self.replace(&job, &attempts).await;
+            return self.replace(look, &job, &attempts).await;
         }
         match last.outcome {
-            _ if unwanted => self.replace(job, &attempts).await,
+            _ if unwanted => self.replace(look, job, &attempts).await,
             AttemptOutcome::Accepted | AttemptOutcome::Underpriced => {
-                self.replace(job, &attempts).await
+                self.replace(look, job, &attempts).await
             }
             AttemptOutcome::Stored | AttemptOutcome::Failed => {
                 self.broadcast(job, last, attempts.len() == 1).await
@@ -435,9 +579,15 @@ impl Core {
     }
 
     /// The job's nonce is used and none of its receipts is there.
-    async fn nonce_used(&self, job: &Job, all: &[Attempt], now: &[Attempt]) -> Result<JobState> {
+    async fn nonce_used(
+        &self,
+        look: &Look<'_>,
+        job: &Job,
+        all: &[Attempt],
+        now: &[Attempt],
+    ) -> Result<JobState> {
         let Some(nonce) = job.nonce else { return Ok(JobState::Submitted) };
-        if self.effect_for_good(job).await? {
+        if self.effect_for_good(look, job).await? {
             // Mined since the receipts were looked at, or not stored yet beside the state that
             // shows the effect: a later look shows it.
             let now = self.clock.now_ms();

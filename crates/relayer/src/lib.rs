@@ -42,6 +42,7 @@ mod drive;
 mod effect;
 mod error;
 mod job;
+mod look;
 mod nonce;
 mod relayer;
 mod resume;

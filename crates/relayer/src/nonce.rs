@@ -4,12 +4,12 @@
 //! outside, and the larger of the two answers is the next one, if they are not too far apart
 //! to be believed. A [`Reservation`] holds the only permission to sign for a new nonce;
 //! storing the signed transaction makes it taken, and dropping the reservation before that
-//! rolls it back, because then nothing was recorded. It is held until the first broadcast is
-//! over, so nodes see nonces in order.
+//! rolls it back, because then nothing was recorded. Broadcasts begin in the order of nonces; a node
+//! that takes none before the one below it is offered it again once that one was answered.
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{backend::BlockRef, drive::Core, error::RelayerError, storage::Job};
+use crate::{drive::Core, error::RelayerError, look::Look, storage::Job};
 
 /// Gives out the nonces of one sender.
 #[derive(Debug, Default)]
@@ -42,9 +42,9 @@ struct Counts {
 
 impl Core {
     /// Waits for the turn and finds the next nonce.
-    pub(crate) async fn reserve(&self) -> Result<Reservation<'_>, RelayerError> {
+    pub(crate) async fn reserve(&self, look: &Look<'_>) -> Result<Reservation<'_>, RelayerError> {
         let turn = self.nonces.turn.lock().await;
-        let Counts { used, pooled, stored } = self.counts().await?;
+        let Counts { used, pooled, stored } = self.counts(look).await?;
         Ok(Reservation { nonce: used.max(pooled).max(stored), _turn: turn })
     }
 
@@ -54,8 +54,12 @@ impl Core {
     /// They may be the job's own, sent before the database was lost, and the chain shows what
     /// they do only once they are mined. Waiting costs nothing: no later nonce is mined before
     /// theirs.
-    pub(crate) async fn waits_for_others(&self, job: &Job) -> Result<bool, RelayerError> {
-        let Counts { used, pooled, stored } = self.counts().await?;
+    pub(crate) async fn waits_for_others(
+        &self,
+        look: &Look<'_>,
+        job: &Job,
+    ) -> Result<bool, RelayerError> {
+        let Counts { used, pooled, stored } = self.counts(look).await?;
         let others = pooled.saturating_sub(used.max(stored));
         if others == 0 {
             return Ok(false);
@@ -70,10 +74,8 @@ impl Core {
     }
 
     /// The counts, if they are not too far apart to be believed.
-    async fn counts(&self) -> Result<Counts, RelayerError> {
-        let sender = self.scope.sender;
-        let used = self.backend.nonce(sender, BlockRef::Latest).await?;
-        let pooled = self.backend.nonce(sender, BlockRef::Pending).await?;
+    async fn counts(&self, look: &Look<'_>) -> Result<Counts, RelayerError> {
+        let (used, pooled) = look.counts().await?;
         let stored = self.storage.next_nonce(self.scope).await?;
         // A key that is new here may have any history; one that is known has this one.
         if stored > 0 {

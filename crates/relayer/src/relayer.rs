@@ -9,7 +9,7 @@ use crate::{
     backend::{BlockRef, ChainBackend},
     clock::{Clock, SystemClock},
     config::RelayerConfig,
-    drive::Core,
+    drive::{Core, Held},
     error::RelayerError,
     fees::cost,
     job::{DropReason, JobId, JobState, JobStatus, SubmitRequest},
@@ -287,17 +287,46 @@ impl Relayer {
         }
     }
 
-    /// One look at everything that is pending, in the order of nonces, for whoever has a loop of
-    /// his own: what became of each job, or why nothing did.
+    /// One look at everything that is pending, for whoever has a loop of his own: what became of each
+    /// job, or why nothing did. Jobs are looked at together ([`RelayerConfig::concurrency`]).
     ///
     /// # Errors
     /// The database fails, or the relayer was closed.
     pub async fn round(&self) -> Result<Vec<(JobId, Result<JobState>)>> {
-        let mut round = Vec::new();
-        for job in &self.core.storage.pending(self.core.scope).await? {
-            round.push((job.id, self.step(job).await?));
-        }
+        let mut round = self.watch().await?;
+        round.extend(self.send().await?);
         Ok(round)
+    }
+
+    /// The half of [`Self::round`] that looks at what is signed.
+    ///
+    /// # Errors
+    /// As [`Self::round`].
+    pub async fn watch(&self) -> Result<Vec<(JobId, Result<JobState>)>> {
+        let held = self.held(|state| *state != JobState::Queued).await?;
+        told(self.core.watch(held).await)
+    }
+
+    /// The half of [`Self::round`] that signs and sends what is queued, in the order in which it was
+    /// submitted.
+    ///
+    /// # Errors
+    /// As [`Self::round`].
+    pub async fn send(&self) -> Result<Vec<(JobId, Result<JobState>)>> {
+        let held = self.held(|state| *state == JobState::Queued).await?;
+        told(self.core.send(held).await)
+    }
+
+    /// The pending jobs in some states, which nobody else changes meanwhile.
+    async fn held(&self, of: fn(&JobState) -> bool) -> Result<Vec<Held>> {
+        let mut pending = self.core.storage.pending(self.core.scope).await?;
+        if let Some(job) = pending.first() {
+            self.check_open(job)?;
+        }
+        pending.retain(|job| of(&job.state));
+        let mut held = self.core.hold(pending.iter().map(|job| job.id).collect()).await?;
+        held.retain(|one| !one.state().is_terminal() && of(one.state()));
+        Ok(held)
     }
 
     /// A step of one of many jobs, whose failure is not the others'.
@@ -459,4 +488,20 @@ impl Relayer {
     pub fn close(&self) {
         self.closed.send_replace(true);
     }
+}
+
+/// Steps of several jobs, unless the database failed in one.
+fn told(steps: Vec<(JobId, Result<JobState>)>) -> Result<Vec<(JobId, Result<JobState>)>> {
+    let mut told = Vec::with_capacity(steps.len());
+    for (job, step) in steps {
+        match step {
+            Err(error @ RelayerError::Storage(_)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%job, %error, "will try again");
+                told.push((job, Err(error)));
+            }
+            Ok(state) => told.push((job, Ok(state))),
+        }
+    }
+    Ok(told)
 }

@@ -8,6 +8,7 @@ use crate::{
     drive::{Core, call_of},
     error::RelayerError,
     job::{Attempt, TxReceipt},
+    look::Look,
     revert::DecodedRevert,
     storage::Job,
 };
@@ -32,9 +33,20 @@ impl Core {
         head(self.backend.as_ref()).await
     }
 
-    /// The receipt of whichever attempt is in a block of the canonical chain.
-    pub(crate) async fn mined(&self, attempts: &[Attempt]) -> Result<Option<TxReceipt>, RpcError> {
-        for attempt in attempts.iter().rev() {
+    /// The receipt of whichever attempt is in a block of the canonical chain; `shown` is the newest
+    /// one that the node showed before the look, with its attempt's place.
+    pub(crate) async fn mined(
+        &self,
+        look: &Look<'_>,
+        attempts: &[Attempt],
+        shown: Option<(usize, TxReceipt)>,
+    ) -> Result<Option<TxReceipt>, RpcError> {
+        let Some((at, receipt)) = shown else { return Ok(None) };
+        if look.block(receipt.block_number).await?.is_some_and(|b| b.hash == receipt.block_hash) {
+            return Ok(Some(receipt));
+        }
+        tracing::warn!(hash = %receipt.hash, "receipt from a block that is not canonical");
+        for attempt in attempts.iter().take(at).rev() {
             let Some(receipt) = self.backend.receipt(attempt.hash).await? else { continue };
             let block = self.backend.block(BlockRef::Number(receipt.block_number)).await?;
             if block.is_some_and(|block| block.hash == receipt.block_hash) {
@@ -131,21 +143,33 @@ impl Core {
     }
 
     /// True if the job's effect is seen at the head of the chain.
-    pub(crate) async fn effect_at_head(&self, job: &Job) -> Result<bool, RpcError> {
+    pub(crate) async fn effect_at_head(
+        &self,
+        look: &Look<'_>,
+        job: &Job,
+    ) -> Result<bool, RpcError> {
         let Some(effect) = &job.request.effect else { return Ok(false) };
-        effect.is_there(self.backend.as_ref(), self.head().await?.number).await
+        effect.is_there(self.backend.as_ref(), look.head().await?.number).await
     }
 
     /// True if the job's effect is seen in a final block's state.
-    pub(crate) async fn effect_for_good(&self, job: &Job) -> Result<bool, RpcError> {
+    pub(crate) async fn effect_for_good(
+        &self,
+        look: &Look<'_>,
+        job: &Job,
+    ) -> Result<bool, RpcError> {
         let Some(effect) = &job.request.effect else { return Ok(false) };
-        let Some(height) = self.final_height(0).await? else { return Ok(false) };
+        let Some(height) = look.final_height().await? else { return Ok(false) };
         effect.is_there(self.backend.as_ref(), height).await
     }
 
     /// True if the call reverts with "already recorded" in a final block's state.
-    pub(crate) async fn recorded_for_good(&self, job: &Job) -> Result<bool, RelayerError> {
-        let Some(height) = self.final_height(0).await? else { return Ok(false) };
+    pub(crate) async fn recorded_for_good(
+        &self,
+        look: &Look<'_>,
+        job: &Job,
+    ) -> Result<bool, RelayerError> {
+        let Some(height) = look.final_height().await? else { return Ok(false) };
         let call = call_of(job, self.scope.sender);
         match self.backend.call(&call, BlockRef::Number(height)).await? {
             Simulated::Reverted(data) => Ok(self.decoder.decode(&data).already_recorded),

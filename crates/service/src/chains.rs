@@ -8,8 +8,10 @@ use std::{
 use alloy::primitives::{Address, U256};
 use thiserror::Error;
 use verdict::{
-    Chain, ChainError, ChainReader, NodeOptions, RelayerSigner, is_development, next_nonces,
+    Chain, ChainError, ChainReader, Deployment, NodeOptions, RelayerSigner, is_development,
+    next_nonces,
 };
+use verdict_contracts::bindings::InferenceOracle::{isModelApprovedCall, isSubmitterCall};
 use verdict_relayer::{
     Finality, Node, RelayerConfig, RelayerError, Storage,
     backend::RpcError,
@@ -128,6 +130,28 @@ pub(crate) async fn look_for_oracles(
     Ok(())
 }
 
+/// Says which oracles refuse what `sender` brings as they are now, or a model. They may be told otherwise
+/// at any time, and their jobs say what was answered: a start goes on.
+async fn look_for_rights(reader: &ChainReader, models: &Models, sender: Address) {
+    for model in models.iter() {
+        let Some(Deployment { oracle, model_id, .. }) = model.deployment() else { continue };
+        let (oracle, name) = (*oracle, model.name());
+        if let Ok(false) = reader.call(oracle, &isSubmitterCall { submitter: sender }).await {
+            tracing::warn!(
+                model = name, %oracle, %sender,
+                "the oracle refuses what this key sends, which is no submitter: its owner has to add it"
+            );
+        }
+        let approved = isModelApprovedCall { modelId: U256::from(*model_id) };
+        if let Ok(false) = reader.call(oracle, &approved).await {
+            tracing::warn!(
+                model = name, %oracle, model_id,
+                "the oracle refuses proofs of this model, which is not approved: its owner has to approve it"
+            );
+        }
+    }
+}
+
 /// The chain as a service sees it.
 #[derive(Debug, Default)]
 pub struct Chains {
@@ -169,6 +193,9 @@ impl Chains {
             return Ok(chains);
         }
         for signer in signers(config)? {
+            if let Some(reader) = &chains.reader {
+                look_for_rights(reader, base.models, signer.address()).await;
+            }
             let node =
                 Arc::new(Node::new(node_options(config, chain_id)).map_err(ChainError::from)?);
             let genesis = genesis(node.as_ref()).await.map_err(ChainError::from)?;
@@ -216,6 +243,7 @@ fn relayer_config(config: &ChainConfig, chain_id: u64) -> RelayerConfig {
     if let Some(ether) = config.max_cost {
         relayer.max_cost = U256::from(wei(ether, 1e18));
     }
+    relayer.concurrency = config.concurrency;
     relayer.max_raise = config.max_raise.unwrap_or(relayer.max_raise);
     relayer.max_nonce_distance = config.max_nonce_distance.unwrap_or(relayer.max_nonce_distance);
     relayer.max_gaps = config.max_gaps.unwrap_or(relayer.max_gaps);

@@ -97,6 +97,8 @@ pub struct ChainConfig {
     pub password_file: Option<PathBuf>,
     /// Signers elsewhere, each of one account: web3signer, or whatever answers `eth_signTransaction`.
     pub signers: Vec<SignerConfig>,
+    /// Jobs of one key about which nodes are asked at the same time.
+    pub concurrency: usize,
     /// Blocks after which a transaction counts as final; 1 on a development chain, else 3.
     pub confirmations: Option<u64>,
     /// Most gwei for a gas, base fee and tip.
@@ -136,6 +138,7 @@ impl Default for ChainConfig {
             keystores: vec![],
             password_file: None,
             signers: vec![],
+            concurrency: 32,
             confirmations: None,
             max_fee: None,
             max_tip: None,
@@ -296,6 +299,7 @@ impl ServiceConfig {
             (self.prefetch as u64, "prefetch", 1..=1000),
             (self.max_queued, "max_queued", 1..=100_000_000),
             (self.max_in_flight as u64, "max_in_flight", 1..=1000),
+            (self.chain.concurrency as u64, "chain.concurrency", 1..=256),
             (self.valid_for, "valid_for", 30..=30 * 86_400),
             (self.max_body as u64, "max_body", 1024..=1 << 30),
             (u64::from(self.rate), "rate", 1..=1_000_000),
@@ -379,6 +383,7 @@ mod tests {
             ("prefetch", |c| c.prefetch = 0),
             ("max_queued", |c| c.max_queued = 0),
             ("max_in_flight", |c| c.max_in_flight = 0),
+            ("chain.concurrency", |c| c.chain.concurrency = 0),
             ("valid_for", |c| c.valid_for = 1),
             ("max_body", |c| c.max_body = 1),
             ("rate", |c| c.rate = 0),

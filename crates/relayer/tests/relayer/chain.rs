@@ -123,6 +123,8 @@ pub(crate) struct State {
     pub(crate) sends: Vec<Bytes>,
     /// A request hangs.
     pub(crate) hung: bool,
+    /// How long each answer takes.
+    pub(crate) delay: Duration,
 }
 
 #[derive(Debug)]
@@ -175,6 +177,7 @@ impl FakeChain {
             faults: HashMap::new(),
             sends: Vec::new(),
             hung: false,
+            delay: Duration::ZERO,
         };
         Arc::new(Self { sender, state: Mutex::new(state), clock })
     }
@@ -204,6 +207,10 @@ impl FakeChain {
         act: impl FnOnce(&mut State) -> Result<T, RpcError> + Send,
     ) -> Result<T, RpcError> {
         let fail = |kind| Err(RpcError::new(kind, "scripted", method, "scripted"));
+        let delay = self.state().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         match self.next_fault(method) {
             None | Some(Fault::Pass) => act(&mut self.state()),
             Some(Fault::Refuse(words)) => {

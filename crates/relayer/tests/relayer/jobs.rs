@@ -1,13 +1,16 @@
 //! Jobs: idempotent submission, cancelling, trying again, many at once.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use alloy::primitives::{Bytes, U256};
 use verdict_relayer::{DropReason, JobId, JobState, RelayerError, SubmitRequest};
 
 use crate::{
-    bench::{Bench, DENIED, assert_finalized, call},
-    chain::contract,
+    bench::{Bench, DENIED, assert_finalized, call, seen},
+    chain::{Fault, contract},
 };
 
 #[tokio::test]
@@ -201,4 +204,47 @@ async fn a_job_is_found_by_its_key_and_stays_as_it_is() {
     let state = relayer.status(id).await.unwrap().state;
     assert_eq!(state, JobState::Dropped(DropReason::Cancelled));
     assert!(relayer.pending().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_far_node_is_waited_for_once_a_step_and_not_once_a_job() {
+    const NAMES: [&str; 16] =
+        ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
+    let bench = Bench::new();
+    let relayer = bench.open().await;
+    let mut ids = Vec::new();
+    for name in NAMES {
+        ids.push(relayer.submit(seen(name)).await.unwrap());
+    }
+    bench.chain.state().delay = Duration::from_millis(50);
+    let start = Instant::now();
+    let sent = relayer.send().await.unwrap();
+    // One after the other, each with eight questions, it would be more than six seconds.
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(sent.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ids);
+    for (nonce, (id, state)) in sent.into_iter().enumerate() {
+        assert_eq!(state.unwrap(), JobState::Submitted);
+        assert_eq!(relayer.status(id).await.unwrap().nonce, Some(nonce as u64), "in their order");
+    }
+    bench.chain.state().mine();
+    let start = Instant::now();
+    assert_eq!(relayer.watch().await.unwrap().len(), NAMES.len());
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    bench.chain.state().delay = Duration::ZERO;
+    relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
+    assert_eq!(bench.chain.state().mined(), NAMES.len(), "each once");
+}
+
+#[tokio::test]
+async fn a_node_that_takes_no_nonce_before_the_one_below_is_offered_it_again() {
+    let bench = Bench::new();
+    let relayer = bench.open().await;
+    for name in ["a", "b", "c"] {
+        relayer.submit(call(name)).await.unwrap();
+    }
+    bench.chain.faults("send", [Fault::Pass, Fault::Refuse("nonce too high")]);
+    for (_, state) in relayer.send().await.unwrap() {
+        assert_eq!(state.unwrap(), JobState::Submitted);
+    }
+    assert_eq!(bench.chain.state().sends.len(), 3);
 }

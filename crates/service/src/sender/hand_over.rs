@@ -1,6 +1,9 @@
 //! A proof's way to the relayer, and how far what stands in it is believed.
 
+use futures::{FutureExt, StreamExt, stream};
+use tracing::Instrument;
 use verdict::{Deployment, Error, Settled, Submission};
+use verdict_relayer::SubmitRequest;
 
 use super::{
     Sender,
@@ -11,47 +14,88 @@ use crate::{
     store::{Outcome, Relay, StoreError},
 };
 
+/// What is to be sent, or why not.
+type Asked = Option<Result<SubmitRequest, Refusal>>;
+
 impl Sender {
-    /// Hands a proof to the relayer, unless it has it or there is no use in it.
+    /// Hands proofs to the relayer, in their order, unless it has them or there is no use in them.
     pub(super) async fn start(
         &mut self,
-        id: &str,
+        ids: &[String],
         spent: Option<&Reason>,
     ) -> Result<(), StoreError> {
+        let mut ready = Vec::new();
+        for id in ids {
+            if self.may_start(id, spent).await? {
+                ready.push(id);
+            }
+        }
+        // The chain is asked about several at once; they are handed over one after the other, so that
+        // nonces are given in their order.
+        let this = &*self;
+        let asking = ready.iter().map(|id| this.ask(id).boxed()).collect::<Vec<_>>();
+        let asked: Vec<Asked> =
+            stream::iter(asking).buffered(self.config.chain.concurrency).collect().await;
+        for (id, asked) in ready.into_iter().zip(asked) {
+            let span = self.span(id, |_| true, || tracing::info_span!("hand over"));
+            self.hand_over(id, asked).instrument(span).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a proof is to be handed over now, as far as that is known without the chain. What is to
+    /// be said of one that is not is said.
+    async fn may_start(&mut self, id: &str, spent: Option<&Reason>) -> Result<bool, StoreError> {
         let Some(flight) = self.flights.get(id).filter(|flight| flight.job.is_none()) else {
-            return Ok(());
+            return Ok(false);
         };
         let relay = &flight.relay;
-        let now = self.store.now_ms() / 1000;
-        let withdrawn = relay.sent && (flight.cancelled.is_some() || relay.deadline < now);
         if !relay.sent {
             if let Some(code) = flight.cancelled {
                 let reason = Reason::new(code, "cancelled before it was sent");
-                return self.end(id, State::Cancelled, reason).await;
+                self.end(id, State::Cancelled, reason).await?;
+                return Ok(false);
             }
-            if relay.deadline <= now {
+            if relay.deadline <= self.store.now_ms() / 1000 {
                 let reason = Reason::new(
                     ReasonCode::DeadlinePassed,
                     "its deadline passed before it was sent",
                 );
-                return self.end(id, State::Dropped, reason).await;
+                self.end(id, State::Dropped, reason).await?;
+                return Ok(false);
             }
             if let Some(reason) = spent {
-                return self.hold(id, reason.clone()).await;
+                self.hold(id, reason.clone()).await?;
+                return Ok(false);
             }
         }
-        let Some(deployment) = self.deployment(relay) else {
+        if self.deployment(relay).is_none() {
             let message = "its model is not served any more: it waits until it is, or its deadline";
-            return self.hold(id, Reason::new(ReasonCode::UnknownModel, message)).await;
-        };
-        let transaction = match Submission::new(deployment, &relay.bundle, &relay.attestations) {
+            self.hold(id, Reason::new(ReasonCode::UnknownModel, message)).await?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// What the chain says of a proof that may be handed over; nothing of one that is gone.
+    async fn ask(&self, id: &str) -> Asked {
+        let relay = &self.flights.get(id)?.relay;
+        let deployment = self.deployment(relay)?;
+        Some(match Submission::new(deployment, &relay.bundle, &relay.attestations) {
             Ok(submission) => match submission.transaction(&self.chain).await {
                 Err(error) => Err(self.believed(&submission, error).await),
-                transaction => transaction.map_err(Refusal::NotYet),
+                Ok(transaction) => Ok(transaction),
             },
             Err(error) => Err(Refusal::Final(error)),
-        };
-        let job = match transaction {
+        })
+    }
+
+    async fn hand_over(&mut self, id: &str, asked: Asked) -> Result<(), StoreError> {
+        let (Some(asked), Some(flight)) = (asked, self.flights.get(id)) else { return Ok(()) };
+        let relay = &flight.relay;
+        let now = self.store.now_ms() / 1000;
+        let withdrawn = relay.sent && (flight.cancelled.is_some() || relay.deadline < now);
+        let job = match asked {
             // The relayer may have ended it already: submitted again, it would be sent again.
             Ok(transaction) if withdrawn => {
                 match self.chain.relayer().find(&transaction.idempotency_key).await {
@@ -61,8 +105,12 @@ impl Sender {
                 }
             }
             Ok(transaction) => {
-                // From now on it may be sent, whatever becomes of this process.
-                self.store.handed(id).await?;
+                // From now on it may be sent, whatever becomes of this process. One that another key
+                // took meanwhile is that one's.
+                if !self.store.handed(&self.name, id).await? {
+                    self.flights.remove(id);
+                    return Ok(());
+                }
                 self.chain.relayer().submit(transaction).await
             }
             Err(Refusal::Recorded) => {

@@ -9,8 +9,13 @@ mod hand_over;
 mod keep;
 mod refusal;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
+use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::watch;
 use tracing::{Instrument, Span};
 use verdict::{Chain, Submission};
@@ -44,6 +49,21 @@ const LAST: Duration = Duration::from_secs(2);
 const DAY_MS: u64 = 86_400_000;
 /// How long it is remembered what a transaction took.
 const KEPT_MS: u64 = 2 * DAY_MS;
+
+/// What a relayer said of its jobs.
+type Round = Vec<(JobId, Result<JobState, verdict_relayer::RelayerError>)>;
+
+/// What the oracle holds of a proof.
+enum Judged {
+    /// So many records that it states.
+    Recorded(usize),
+    /// These, in a block that may yet leave the chain.
+    Passing,
+    /// None of it.
+    Missing,
+    /// Something that bars it, or no answer.
+    Refused(Refusal),
+}
 
 /// One key's way to the chain.
 #[derive(Debug)]
@@ -141,6 +161,33 @@ impl Sender {
             return Ok(true);
         }
         self.troubles = 0;
+        // First what is under way: what ends makes room.
+        self.own().await?;
+        let watched = self.chain.relayer().watch().await?;
+        self.follow_all(watched).await?;
+        self.take().await?;
+        self.own().await?;
+        let spent = self.over_budget().await?;
+        self.start(&self.ids(), spent.as_ref()).await?;
+        // Asking for all of them may have taken long.
+        if !self.owns().await? {
+            return Ok(true);
+        }
+        let sent = self.chain.relayer().send().await?;
+        self.follow_all(sent).await?;
+        self.watch_balance().await?;
+        Ok(self.troubles == 0)
+    }
+
+    /// The proofs under way, oldest first, so that nonces are given in the order of the proofs.
+    fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = self.flights.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Takes proofs, as there is room.
+    async fn take(&mut self) -> Result<(), StoreError> {
         let served = |flight: &&Flight| self.models.get(&flight.relay.model).is_some();
         // What cannot be handed over yet, as its oracle is silent, takes nobody else's place; of its
         // model no more is taken then than half of what may be under way.
@@ -154,10 +201,25 @@ impl Sender {
         };
         // Others are for whoever serves them.
         let models = self.models.iter().map(|model| model.name());
-        let models: Vec<&str> = models.filter(|model| is_free(model)).collect();
-        if room > 0 && !models.is_empty() {
-            self.store.take_relays(&self.name, &models, room).await?;
+        let (free, full): (Vec<&str>, Vec<&str>) = models.partition(|model| is_free(model));
+        let taken = match room > 0 && !free.is_empty() {
+            true => self.store.take_relays(&self.name, &free, room).await?,
+            false => 0,
+        };
+        if taken == room {
+            let message = format!(
+                "{} proofs are under way with key {} (`max_in_flight`): it waits for its turn",
+                self.config.max_in_flight, self.name
+            );
+            self.store.say_untaken(&free, &Reason::new(ReasonCode::Chain, message)).await?;
         }
+        let message =
+            "other proofs of its model cannot be handed over, and say why: it waits for them";
+        self.store.say_untaken(&full, &Reason::new(ReasonCode::Chain, message)).await
+    }
+
+    /// Reads what is this key's.
+    async fn own(&mut self) -> Result<(), StoreError> {
         for (id, cancel) in self.store.own_relays(&self.name).await? {
             if !self.flights.contains_key(&id)
                 && let Some(relay) = self.store.relay(&id).await?
@@ -168,31 +230,7 @@ impl Sender {
                 flight.cancelled.get_or_insert(ReasonCode::Cancelled);
             }
         }
-        // Oldest first, so that nonces are given in the order of the proofs.
-        let mut ids: Vec<String> = self.flights.keys().cloned().collect();
-        ids.sort_unstable();
-        let spent = self.over_budget().await?;
-        for id in &ids {
-            let span =
-                self.span(id, |flight| flight.job.is_none(), || tracing::info_span!("hand over"));
-            self.start(id, spent.as_ref()).instrument(span).await?;
-        }
-        // Asking for all of them may have taken long.
-        if !self.owns().await? {
-            return Ok(true);
-        }
-        let mut failed = HashMap::new();
-        for (job, step) in self.chain.relayer().round().await? {
-            if let Err(error) = step {
-                failed.insert(job, error.to_string());
-            }
-        }
-        failed.iter().for_each(|_| self.trouble());
-        for id in &ids {
-            self.follow(id, &failed).await?;
-        }
-        self.watch_balance().await?;
-        Ok(self.troubles == 0)
+        Ok(())
     }
 
     /// A span in the trace of a proof's jobs while `of` holds.
@@ -239,15 +277,51 @@ impl Sender {
         Ok((spent + signed >= budget).then(|| Reason::new(ReasonCode::Budget, message)))
     }
 
-    /// Copies what the relayer knows of a proof into its jobs.
+    /// Copies what the relayer knows of these jobs into those of their proofs, and concludes what it is
+    /// done with.
+    async fn follow_all(&mut self, round: Round) -> Result<(), RoundError> {
+        let mut failed = HashMap::new();
+        let mut seen = HashSet::new();
+        for (job, step) in round {
+            seen.insert(job);
+            if let Err(error) = step {
+                self.trouble();
+                failed.insert(job, error.to_string());
+            }
+        }
+        let mut over = Vec::new();
+        for id in self.ids() {
+            let Some(job) = self.flights.get(&id).and_then(|flight| flight.job) else { continue };
+            let status = self.chain.relayer().status(job).await?;
+            // Of what is queued and was not looked at now, there is nothing new to say.
+            if status.state.is_terminal() {
+                over.push((id, status));
+            } else if seen.contains(&job) {
+                self.follow(&id, job, &status, &failed).await?;
+            }
+        }
+        let this = &*self;
+        let judging = over.iter().map(|(id, status)| this.judge(id, status).boxed());
+        let judging = judging.collect::<Vec<_>>();
+        let judged: Vec<Option<Judged>> =
+            stream::iter(judging).buffered(self.config.chain.concurrency).collect().await;
+        for ((id, status), judged) in over.into_iter().zip(judged) {
+            let Some(judged) = judged else { continue };
+            let span = self.span(&id, |_| true, || tracing::info_span!("conclude"));
+            self.conclude(&id, &status, judged).instrument(span).await?;
+        }
+        Ok(())
+    }
+
+    /// Copies what the relayer knows of a proof under way into its jobs.
     async fn follow(
         &mut self,
         id: &str,
+        job: JobId,
+        status: &JobStatus,
         failed: &HashMap<JobId, String>,
     ) -> Result<(), RoundError> {
         let Some(flight) = self.flights.get(id) else { return Ok(()) };
-        let Some(job) = flight.job else { return Ok(()) };
-        let status = self.chain.relayer().status(job).await?;
         let late = flight.relay.deadline < self.store.now_ms() / 1000;
         match &status.state {
             JobState::Queued | JobState::Submitted => {
@@ -293,10 +367,7 @@ impl Sender {
                     self.free(id).await?;
                 }
             }
-            JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => {
-                let span = self.span(id, |_| true, || tracing::info_span!("conclude"));
-                self.conclude(id, &status).instrument(span).await?;
-            }
+            JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => {}
         }
         Ok(())
     }
@@ -332,37 +403,51 @@ impl Sender {
         self.store.relayed(&self.name, id, outcome).await
     }
 
+    /// What the oracle holds of a proof that the relayer is done with; nothing where nobody knows its
+    /// oracle any more.
+    async fn judge(&self, id: &str, status: &JobStatus) -> Option<Judged> {
+        let relay = &self.flights.get(id)?.relay;
+        let deployment = self.deployment(relay)?;
+        let submission = match Submission::new(deployment, &relay.bundle, &relay.attestations) {
+            Ok(submission) => submission,
+            Err(error) => return Some(Judged::Refused(Refusal::Final(error))),
+        };
+        Some(match submission.recorded(&self.chain).await {
+            Ok(Some(records)) => {
+                let lasts = status.state == JobState::Finalized || self.lasts(&submission).await;
+                if lasts { Judged::Recorded(records.len()) } else { Judged::Passing }
+            }
+            Ok(None) => Judged::Missing,
+            Err(error) => Judged::Refused(self.believed(&submission, error).await),
+        })
+    }
+
     /// The relayer is done with it: what the oracle holds decides.
-    async fn conclude(&mut self, id: &str, status: &JobStatus) -> Result<(), RoundError> {
+    async fn conclude(
+        &mut self,
+        id: &str,
+        status: &JobStatus,
+        judged: Judged,
+    ) -> Result<(), RoundError> {
         let transaction = status.receipt.as_ref().map(|receipt| self.transaction(receipt));
         if let Some(transaction) = &transaction {
             self.paid(id, transaction).await?;
         }
         let Some(flight) = self.flights.get(id) else { return Ok(()) };
         let relay = &flight.relay;
-        let Some(deployment) = self.deployment(relay) else { return Ok(()) };
-        let submission = match Submission::new(deployment, &relay.bundle, &relay.attestations) {
-            Ok(submission) => submission,
-            Err(error) => {
-                let (state, reason) = refusal(&error);
-                return Ok(self.end(id, state, reason).await?);
-            }
-        };
-        let (state, reason) = match submission.recorded(&self.chain).await {
-            Ok(Some(_))
-                if status.state != JobState::Finalized && !self.lasts(&submission).await =>
-            {
+        let (state, reason) = match judged {
+            Judged::Passing => {
                 let message = "it is recorded, and not for good yet";
                 return Ok(self.hold(id, Reason::new(ReasonCode::Chain, message)).await?);
             }
-            Ok(Some(records)) => {
-                self.metrics.recorded(&relay.model, records.len());
+            Judged::Recorded(records) => {
+                self.metrics.recorded(&relay.model, records);
                 self.metrics.paid(&relay.model, transaction.as_ref());
                 self.store.relayed(&self.name, id, &Outcome::Finalized(transaction)).await?;
                 self.flights.remove(id);
                 return Ok(());
             }
-            Ok(None) => match &status.state {
+            Judged::Missing => match &status.state {
                 JobState::Finalized => return Ok(self.missed(id).await?),
                 JobState::Dropped(DropReason::Cancelled) => match flight.cancelled {
                     Some(ReasonCode::DeadlinePassed) => {
@@ -392,7 +477,7 @@ impl Sender {
                 }
                 state => (State::Dropped, Reason::new(ReasonCode::Chain, state.to_string())),
             },
-            Err(error) => match self.believed(&submission, error).await {
+            Judged::Refused(refused) => match refused {
                 Refusal::NotYet(error) => {
                     self.trouble();
                     let reason = Reason::new(ReasonCode::Chain, error.to_string());

@@ -1,9 +1,9 @@
 //! What workers do: take jobs, keep their leases, store proofs, give up.
 
-use sqlx::{Any, Row, Transaction};
+use sqlx::{Any, AssertSqlSafe, Row, Transaction};
 use verdict::{Deployment, ProofBundle};
 
-use super::{Result, Store, rows};
+use super::{Result, Store, relay::NOBODYS, rows};
 use crate::job::{Kind, Reason, ReasonCode, State};
 
 /// How many times as long as another's the time of a job of the same proof may be.
@@ -351,16 +351,18 @@ impl Store {
     /// The same of proofs that no sender has taken.
     async fn drop_untaken(&self) -> Result<usize> {
         let now = rows::integer(self.now_ms() / 1000);
-        let untaken = sqlx::query(
-            "SELECT id FROM bundles WHERE relay = 'wanted' AND sender IS NULL
+        let statement = format!(
+            "SELECT id FROM bundles WHERE relay = 'wanted' AND {NOBODYS}
                AND (cancel = 1 OR EXISTS (SELECT 1 FROM jobs WHERE jobs.bundle = bundles.id
                                           AND jobs.deadline <= $1))
-             LIMIT $2",
-        )
-        .bind(now)
-        .bind(i64::try_from(AT_A_TIME).unwrap_or(i64::MAX))
-        .fetch_all(&self.reading)
-        .await?;
+             LIMIT $3"
+        );
+        let untaken = sqlx::query(AssertSqlSafe(statement))
+            .bind(now)
+            .bind(rows::integer(self.now_ms()))
+            .bind(i64::try_from(AT_A_TIME).unwrap_or(i64::MAX))
+            .fetch_all(&self.reading)
+            .await?;
         let mut dropped = 0;
         for row in &untaken {
             dropped += usize::from(self.drop_one(row.try_get("id")?, now).await?);
@@ -375,12 +377,17 @@ impl Store {
         let statement =
             self.taking("SELECT id, state FROM jobs WHERE bundle = $1 ORDER BY id {lock}");
         let jobs = sqlx::query(statement).bind(&id).fetch_all(&mut *tx).await?;
-        let statement = self.taking(
-            "SELECT cancel FROM bundles WHERE id = $1 AND relay = 'wanted' AND sender IS NULL
+        let statement = self.taking(&format!(
+            "SELECT cancel FROM bundles WHERE id = $1 AND relay = 'wanted' AND {NOBODYS}
                AND (cancel = 1 OR EXISTS (SELECT 1 FROM jobs WHERE jobs.bundle = bundles.id
-                                          AND jobs.deadline <= $2)) {lock}",
-        );
-        let bundle = sqlx::query(statement).bind(&id).bind(now).fetch_optional(&mut *tx).await?;
+                                          AND jobs.deadline <= $3)) {{lock}}",
+        ));
+        let bundle = sqlx::query(statement)
+            .bind(&id)
+            .bind(rows::integer(self.now_ms()))
+            .bind(now)
+            .fetch_optional(&mut *tx)
+            .await?;
         let Some(bundle) = bundle else {
             tx.rollback().await?;
             return Ok(false);

@@ -51,6 +51,17 @@ impl Outcome {
     }
 }
 
+/// Of a proof: no key has it, or one that no process has any more and whose relayer was not given it.
+/// With the time in milliseconds as `$2`.
+pub(super) const NOBODYS: &str = "handed = 0 AND (sender IS NULL OR NOT EXISTS (
+    SELECT 1 FROM senders WHERE senders.address = bundles.sender AND senders.until_ms >= $2))";
+
+/// So many placeholders of a statement, from the number `first` on.
+fn places(first: usize, count: usize) -> String {
+    let places: Vec<String> = (first..first + count).map(|place| format!("${place}")).collect();
+    places.join(", ")
+}
+
 impl Store {
     /// Makes `owner` the process that sends with a key, for `ms` from now, unless another one is.
     /// Whether it is.
@@ -115,16 +126,20 @@ impl Store {
         })
     }
 
-    /// Writes down that the relayer is given a proof: it may be sent from then on.
+    /// Writes down that the relayer of `sender` is given a proof: it may be sent from then on, and is
+    /// never another key's. Whether it is still this one's.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn handed(&self, bundle: &str) -> Result<()> {
-        sqlx::query("UPDATE bundles SET handed = 1 WHERE id = $1")
-            .bind(bundle)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+    pub async fn handed(&self, sender: &str, bundle: &str) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE bundles SET handed = 1 WHERE id = $1 AND sender = $2 AND relay = 'wanted'",
+        )
+        .bind(bundle)
+        .bind(sender)
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Lets another process send with a key.
@@ -141,32 +156,55 @@ impl Store {
     }
 
     /// Gives `sender` proofs of `models` that nobody takes to the chain yet, `most` at most, oldest
-    /// first.
+    /// first; how many. What a key took that no process has any more, and gave no relayer, is nobody's.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn take_relays(&self, sender: &str, models: &[&str], most: usize) -> Result<()> {
+    pub async fn take_relays(&self, sender: &str, models: &[&str], most: usize) -> Result<usize> {
         let mut tx = self.begin().await?;
-        let places: Vec<String> = (2..models.len() + 2).map(|place| format!("${place}")).collect();
         let statement = self.taking(&format!(
-            "SELECT id FROM bundles WHERE relay = 'wanted' AND sender IS NULL AND model IN ({})
-             ORDER BY created_ms, id LIMIT $1 {{skip}}",
-            places.join(", ")
+            "SELECT id FROM bundles WHERE relay = 'wanted' AND {NOBODYS} AND model IN ({})
+               AND (sender IS NULL OR sender <> $3) ORDER BY created_ms, id LIMIT $1 {{skip}}",
+            places(4, models.len())
         ));
-        let mut query = sqlx::query(statement).bind(i64::try_from(most).unwrap_or(i64::MAX));
+        let mut query = sqlx::query(statement)
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .bind(rows::integer(self.now_ms()))
+            .bind(sender);
         for model in models {
             query = query.bind(*model);
         }
         let free = query.fetch_all(&mut *tx).await?;
         for row in &free {
             let id: String = row.try_get("id")?;
-            sqlx::query("UPDATE bundles SET sender = $1 WHERE id = $2")
+            sqlx::query("UPDATE bundles SET sender = $1 WHERE id = $2 AND handed = 0")
                 .bind(sender)
                 .bind(id)
                 .execute(&mut *tx)
                 .await?;
         }
         tx.commit().await?;
+        Ok(free.len())
+    }
+
+    /// Says what the jobs wait for whose proofs, of `models`, no sender has taken, where nothing was said.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn say_untaken(&self, models: &[&str], reason: &Reason) -> Result<()> {
+        if models.is_empty() {
+            return Ok(());
+        }
+        let statement = format!(
+            "UPDATE jobs SET reason = $1 WHERE state = 'proved' AND reason IS NULL AND bundle IN (
+                 SELECT id FROM bundles WHERE relay = 'wanted' AND sender IS NULL AND model IN ({}))",
+            places(2, models.len())
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(rows::json(reason));
+        for model in models {
+            query = query.bind(*model);
+        }
+        query.execute(&self.pool).await?;
         Ok(())
     }
 

@@ -32,6 +32,7 @@ fn a_proof_is_one_sender_s() {
             let jobs = place.claim("w").await;
             assert!(place.prove("w", jobs).await);
         }
+        assert!(place.store.own_sender("a", "one", 60_000).await.expect("its key"));
         place.store.take_relays("a", &["another"], 3).await.expect("none");
         assert!(place.store.own_relays("a").await.expect("none").is_empty(), "of its models only");
         place.store.take_relays("a", &[MODEL, "another"], 3).await.expect("taken");
@@ -45,7 +46,8 @@ fn a_proof_is_one_sender_s() {
         place.store.relayed("b", &a[0].0, &Outcome::Submitted).await.expect("ignored");
         assert!(!place.store.relay(&a[0].0).await.expect("read").expect("there").sent);
         // From the moment that a relayer has it, it may be sent.
-        place.store.handed(&a[0].0).await.expect("noted");
+        assert!(!place.store.handed("b", &a[0].0).await.expect("not its own"));
+        assert!(place.store.handed("a", &a[0].0).await.expect("noted"));
         assert!(place.store.relay(&a[0].0).await.expect("read").expect("there").sent);
     });
 }
@@ -366,5 +368,36 @@ fn a_job_whose_input_was_kept_leaves_a_batch_that_cannot_be_tried_again() {
         // What is left of the batch is not all that its proof is about.
         let error = place.store.retry(&ids[1], "tester").await.expect_err("not whole");
         assert!(error.to_string().contains("by itself"), "{error}");
+    });
+}
+
+#[test]
+fn what_a_key_that_is_gone_took_and_gave_no_relayer_is_another_s_and_nothing_else() {
+    on_both(async |place| {
+        assert!(place.store.own_sender("gone", "one", 60_000).await.expect("its key"));
+        let (_, given) = proven(&place, 1, "gone").await;
+        let (_, kept) = proven(&place, 2, "gone").await;
+        assert!(place.store.handed("gone", &given).await.expect("given to its relayer"));
+        assert_eq!(place.store.take_relays("b", &[MODEL], 9).await.expect("it has its key"), 0);
+        place.store.leave_sender("gone", "one").await.expect("it ends");
+        assert_eq!(place.store.take_relays("b", &[MODEL], 9).await.expect("taken"), 1);
+        assert_eq!(place.store.own_relays("b").await.expect("one"), [(kept.clone(), false)]);
+        assert!(!place.store.handed("gone", &kept).await.expect("too late"), "it may not send it");
+        let own = place.store.own_relays("gone").await.expect("one");
+        assert_eq!(own, [(given, false)], "what may be sent already stays");
+    });
+}
+
+#[test]
+fn a_proof_that_no_sender_has_room_for_says_what_it_waits_for_until_it_is_taken() {
+    on_both(async |place| {
+        let (taken, _) = proven(&place, 1, "s").await;
+        let waiting = place.submit(place.job(2)).await;
+        let jobs = place.claim("w").await;
+        assert!(place.prove("w", jobs).await);
+        let reason = Reason::new(ReasonCode::Chain, "32 are under way");
+        place.store.say_untaken(&[MODEL], &reason).await.expect("told");
+        assert_eq!(place.store.job(&waiting).await.expect("a job").reason, Some(reason));
+        assert_eq!(place.store.job(&taken).await.expect("a job").reason, None);
     });
 }
