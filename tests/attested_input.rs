@@ -55,7 +55,8 @@ impl Story {
         args.extend(if more.contains(&"--valid-for") { vec![] } else { vec!["--valid-for", LONG] });
         args.extend(more);
         let attestation = provider.json(&self.place, &args);
-        assert_eq!(attestation["signer"], provider.sender().to_string().to_lowercase());
+        let signer = provider.sender().to_string().to_lowercase();
+        assert_eq!(attestation["statement"]["signer"], signer);
         out
     }
 
@@ -152,6 +153,11 @@ fn two_of_three_providers_vouch_for_an_input_before_its_score_counts() {
         *until = json!(until.as_u64().expect("a time") + DELAY);
     });
     story.refuses(3, &proof, &[&by_alice, &longer], "InvalidAttestation(index: 2)");
+    // What one signed, said to be another's.
+    let stolen = story.changed(&by_bob, |file| {
+        file["statement"]["signer"] = json!(carol.sender().to_string().to_lowercase());
+    });
+    story.refuses(3, &proof, &[&by_alice, &stolen], "InvalidAttestation(index: 2)");
     // Signed for another domain, and then said to be for this one.
     let here = std::fs::read(format!("{setup}/public/deployment.json")).expect("deployed");
     let mut there: Value = serde_json::from_slice(&here).expect("JSON");

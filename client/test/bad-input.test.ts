@@ -281,7 +281,7 @@ test("files are known by what they say", () => {
     [bytes(manifest), "manifest"],
     [bytes(turned), "manifest"],
     [bytes('{"setup_id":"","registry":"","verification_hash":""}'), "deployment"],
-    [bytes('{"format":"verdict-attestation-v1"}'), "attestation"],
+    [bytes('{"format":"verdict-attestation-v2"}'), "attestation"],
     ...[...nothing, Uint8Array.of(0xff)].map((none) => [none, undefined] as const),
   ];
   for (const [file, kind] of kinds) expect(client.kindOf(file)).toBe(kind);

@@ -118,7 +118,7 @@ def test_attested_inputs(
     subject = "0x00000000000000000000000000000000000000a3"
     path = tmp_path / "attestation.json"
     statement = setup.attest(applicant, subject, path, provider, valid_for=20 * 86_400)
-    assert statement["signer"].lower() == provider.address.lower()
+    assert statement["statement"]["signer"].lower() == provider.address.lower()
     assert json.loads(path.read_text()) == statement and counts_from > 0
     proof = setup.prove(applicant, subject=subject, chain=chain, valid_for=20 * 86_400)
     with pytest.raises(verdict.Error, match="attest|vouch"):
