@@ -161,7 +161,8 @@ fn a_worker_asks_a_slow_node_several_things_at_once() {
         answer
     });
     let named = format!("small={setup}");
-    let (data, file) = (place.path("data"), config(&place, "prefetch = 3\n[chain]\nconcurrency = 1\n"));
+    let (data, file) =
+        (place.path("data"), config(&place, "prefetch = 3\n[chain]\nconcurrency = 1\n"));
     let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", "--config", &file, &named];
     let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
     most.store(0, Ordering::SeqCst);

@@ -54,8 +54,8 @@ pub(crate) struct ModelOptions {
         conflicts_with_all = ["public_inputs", "public", "commit_inputs"]
     )]
     pub(crate) commit: Vec<String>,
-    /// Largest output error against the float model (default: 1e-4, or what can be
-    /// reached if outputs may be large)
+    /// Largest output error against the float model (default: 1e-4, or where no circuit reaches
+    /// that, what one does, up to 1e-2)
     #[arg(long, value_name = "ERROR", allow_negative_numbers = true)]
     pub(crate) target_error: Option<f64>,
     /// Decimals of the outputs (default: the most that fit, 6 at most)

@@ -1,7 +1,9 @@
 //! `verdict verify`.
 
 use serde::Serialize;
-use verdict::{Answers, Figures, INSECURE, Progress, ProofBundle, PublicSetup, Verified};
+use verdict::{
+    Answers, Figures, INSECURE, Progress, ProofBundle, PublicSetup, Verified, of_inference,
+};
 
 use super::prove::outputs;
 use crate::{
@@ -16,6 +18,9 @@ struct Report {
     valid: bool,
     #[serde(flatten)]
     verified: Verified,
+    /// Of a batch, the outputs of each inference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    inferences: Vec<Vec<f64>>,
 }
 
 pub(crate) fn run(args: &Verify, ui: &Ui) -> Outcome {
@@ -53,7 +58,10 @@ pub(crate) fn run(args: &Verify, ui: &Ui) -> Outcome {
         (None, Some(samples)) => rows.push(("output", format!("{output}, of {samples} together"))),
         (None, None) => rows.push(("output", output)),
     }
-    ui.result(&Report { valid: true, verified }, &table(&rows))
+    let batch = if verified.batch > 1 { verified.batch } else { 0 };
+    let inferences =
+        (0..batch).map(|index| of_inference(&verified.outputs, batch, index)).collect();
+    ui.result(&Report { valid: true, verified, inferences }, &table(&rows))
 }
 
 /// A model's figures for a person.

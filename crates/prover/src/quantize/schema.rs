@@ -223,7 +223,8 @@ impl Ranges {
     }
 
     /// Ranges that contain every sample, widened by a tenth of their width on both
-    /// sides; a constant input gets a width of 1.
+    /// sides; a constant input gets a width of 1. Where all samples are whole the ends are, too: an
+    /// input may take integers only.
     pub fn from_samples(samples: &[Vec<f64>], inputs: usize) -> Result<Self, SchemaError> {
         let mut input = vec![[f64::INFINITY, f64::NEG_INFINITY]; inputs];
         for sample in samples {
@@ -242,6 +243,11 @@ impl Ranges {
         for range in &mut input {
             let margin = if range[0] < range[1] { (range[1] - range[0]) / 10.0 } else { 0.5 };
             *range = [range[0] - margin, range[1] + margin];
+        }
+        for (index, range) in input.iter_mut().enumerate() {
+            if samples.iter().all(|sample| sample[index].fract() == 0.0) {
+                *range = range.map(f64::round);
+            }
         }
         Ok(Self { input, grids: Vec::new(), private: Vec::new() })
     }
@@ -580,8 +586,10 @@ mod tests {
 
     #[test]
     fn calibration_ranges_contain_their_samples() {
-        let ranges = Ranges::from_samples(&[vec![1.0, 5.0], vec![2.0, 5.0]], 2).expect("two");
-        assert_eq!(ranges.input, vec![[0.9, 2.1], [4.5, 5.5]]);
+        let samples = [vec![1.5, 0.5, 5.0, 0.0, 4.0], vec![2.5, 0.5, 5.0, 1.0, 72.0]];
+        let ranges = Ranges::from_samples(&samples, 5).expect("two");
+        let whole = [[5.0, 6.0], [0.0, 1.0], [-3.0, 79.0]];
+        assert_eq!(ranges.input, [&[[1.4, 2.6], [0.0, 1.0]], &whole[..]].concat());
         assert!(Ranges::from_samples(&[], 2).is_err());
     }
 }

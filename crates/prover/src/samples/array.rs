@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{categories::Categories, error::Problem, place::Place};
-use crate::graph::{ElementKind, Graph, Tensor};
+use crate::graph::{Element, ElementKind, Graph, Op, Tensor, TensorId};
 
 /// Numbers that one file may hold: 256 MiB as 64-bit floats.
 pub(super) const MAX_NUMBERS: usize = 1 << 25;
@@ -33,14 +33,14 @@ impl InputTensor {
 
     /// The inputs of a model, in its order.
     pub fn of(model: &Graph) -> Vec<Self> {
-        let tensors = model.inputs.iter().filter_map(|id| model.tensors.get(id.0));
-        let of = |tensor: &Tensor| {
+        let of = |(id, tensor): (TensorId, &Tensor)| {
             let categories = match tensor.kind {
-                ElementKind::Category => vec![Some(Categories::of(&model.vocabulary))],
+                ElementKind::Category => strings(model, id, tensor.len()),
                 _ => vec![],
             };
             Self { name: tensor.name.clone(), shape: tensor.dims.clone(), categories }
         };
+        let tensors = model.inputs.iter().filter_map(|id| Some((*id, model.tensors.get(id.0)?)));
         tensors.map(of).collect()
     }
 
@@ -84,6 +84,37 @@ impl InputTensor {
     pub fn elements(&self) -> usize {
         product(&self.shape)
     }
+}
+
+/// The names that each element of an input of strings may be given by, or one entry for all: those
+/// that the model knows, or any for an element that it does not read.
+fn strings(model: &Graph, input: TensorId, len: usize) -> Vec<Option<Categories>> {
+    let mut read = vec![model.outputs.contains(&input); len];
+    for node in &model.nodes {
+        for (position, _) in node.inputs.iter().enumerate().filter(|(_, own)| **own == input) {
+            let Op::Select(elements) = &node.op else {
+                read.fill(true);
+                continue;
+            };
+            for element in elements {
+                if let Element::Input { input, index } = element
+                    && *input == position
+                    && let Some(read) = read.get_mut(*index)
+                {
+                    *read = true;
+                }
+            }
+        }
+    }
+    let known = Categories::of(&model.vocabulary);
+    if read.iter().all(|read| *read) {
+        return vec![Some(known)];
+    }
+    let any = Categories { other: Some(0), ..Categories::of(&[]) };
+    if !read.contains(&true) {
+        return vec![Some(any)];
+    }
+    read.into_iter().map(|read| Some(if read { known.clone() } else { any.clone() })).collect()
 }
 
 /// Numbers in row-major order, all of them finite but for missing ones (NaN). A single number has no dimension.

@@ -71,6 +71,9 @@ impl Categories {
     pub(super) fn describe(&self) -> String {
         let names = self.names.keys().take(LISTED).map(|name| format!("\"{}\"", shortened(name)));
         let more = if self.names.len() > LISTED { ", …" } else { "" };
+        if self.names.is_empty() && self.other.is_some() {
+            return "any name: the model does not read it".into();
+        }
         if self.names.is_empty() && !self.only {
             return "a number, or null where it is missing".into();
         }
@@ -178,6 +181,10 @@ fn declared(
     }
     let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value);
     let strings = own.filter(|own| own.only);
+    // What the model does not read may be called anything.
+    if let Some(any) = strings.filter(|own| own.names.is_empty() && own.other.is_some()) {
+        return Ok(any.clone());
+    }
     let at = place.key("categories");
     let mut names = BTreeMap::new();
     let mut add = |name: &str, code: i64, place: &Place| match names.insert(name.to_owned(), code) {

@@ -171,3 +171,47 @@ fn a_setup_cannot_give_the_models_strings_other_numbers() {
     assert_eq!((number("own"), number("A31")), (None, Some(1.0)));
     assert_ne!(kept, swapped);
 }
+
+#[test]
+fn an_element_that_the_model_does_not_read_takes_any_name() {
+    use crate::graph::{Element, ElementKind, Graph, Node, Op, Tensor, TensorId};
+
+    let graph = |elements: Option<Vec<usize>>| {
+        let tensor = |name: &str, dims: &[usize]| Tensor {
+            name: name.into(),
+            dims: dims.to_vec(),
+            kind: ElementKind::Category,
+        };
+        let read = |index| Element::Input { input: 0, index };
+        let op = |elements: Vec<usize>| Op::Select(elements.into_iter().map(read).collect());
+        let node = |op| {
+            let (inputs, output) = (vec![TensorId(0)], TensorId(1));
+            Node { name: "moved".into(), op, inputs, output }
+        };
+        Graph {
+            name: "strings".into(),
+            sha256: [0; 32],
+            tensors: vec![tensor("s", &[1, 2]), tensor("y", &[1, 1])],
+            nodes: elements.map(op).map(node).into_iter().collect(),
+            inputs: vec![TensorId(0)],
+            outputs: vec![TensorId(1)],
+            vocabulary: vec!["own".into(), "rent".into()],
+        }
+    };
+    let read = |elements, content: &str| {
+        let tensors = InputTensor::of(&graph(elements));
+        let read = parse(content.as_bytes(), None, &tensors).map_err(|problem| problem.to_string());
+        read.map(|samples| samples[0].values.clone())
+    };
+    assert_eq!(read(Some(vec![0]), r#"["rent", "what"]"#), Ok(vec![1.0, 0.0]));
+    assert_eq!(read(None, r#"["what", "own"]"#), Ok(vec![0.0, 0.0]));
+    let error = read(Some(vec![1]), r#"["rent", "what"]"#).expect_err("unknown");
+    assert!(error.contains("[1] is the category \"what\""), "{error}");
+    // Names that are declared for it are as good as others.
+    let tensors = InputTensor::of(&graph(Some(vec![0])));
+    let declared = r#"{"s": [{"categories": ["own"]}, {"categories": ["A151", "A152"]}]}"#;
+    let (ranges, kept) = parse_ranges(declared.as_bytes(), &tensors).expect("reads");
+    assert_eq!(ranges.input, [[0.0, 1.0], [0.0, 1.0]]);
+    assert_eq!(tensors[0].clone().declared(&kept), kept[0]);
+    assert_eq!(kept[0].categories(1).and_then(|any| any.number("A153")), Some(0.0));
+}
