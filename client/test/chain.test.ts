@@ -104,7 +104,7 @@ test("a proof is checked, sent and read back, and an error is said in words", as
   expect(await client.signerIndexOf(chain, signers, account.address)).toBe(1);
   const [one] = parity.attestations.files.map((text) => client.parseAttestation(text));
   if (one === undefined) throw new Error("an attestation");
-  const own = { ...one, signer: account.address, statement: { ...one.statement, registry: signers } };
+  const own = { ...one, statement: { ...one.statement, registry: signers, signer: account.address } };
   expect(await client.indexAttestations(chain, signers, [own])).toEqual([[1, own]]);
   await expect(client.indexAttestations(chain, signers, [one])).rejects.toThrow(`is for registry ${one.statement.registry}, not ${signers}`);
 
