@@ -62,18 +62,20 @@ impl InputTensor {
     pub fn declared(mut self, declared: &[Self]) -> Self {
         let same = |other: &&Self| other.name == self.name && other.shape == self.shape;
         let Some(declared) = declared.iter().find(same) else { return self };
-        let Some(own) = self.categories(0).filter(|own| own.only).cloned() else {
+        if !self.takes_names_only() {
             self.categories.clone_from(&declared.categories);
             return self;
-        };
-        let narrowed = |categories: &Option<Categories>| {
-            let mut categories = categories.clone().filter(|categories| categories.only)?;
+        }
+        let narrowed = |index: usize| {
+            let own = self.categories(index).filter(|own| own.only)?;
+            let mut categories = declared.categories(index).filter(|own| own.only)?.clone();
             categories.names.retain(|name, code| own.names.get(name) == Some(code));
             let others = own.names.len() as i64;
             categories.other = categories.other.filter(|other| *other == others);
             Some(categories)
         };
-        let narrowed: Vec<_> = declared.categories.iter().map(narrowed).collect();
+        let count = self.categories.len().max(declared.categories.len());
+        let narrowed: Vec<_> = (0..count).map(narrowed).collect();
         if !narrowed.is_empty() && narrowed.iter().all(Option::is_some) {
             self.categories = narrowed;
         }
