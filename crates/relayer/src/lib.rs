@@ -44,6 +44,7 @@ mod error;
 mod job;
 mod look;
 mod nonce;
+mod prepare;
 mod relayer;
 mod resume;
 mod revert;

@@ -4,6 +4,7 @@
 //! is the same transaction. Here a proof is handed to it, as often as this process is started, and
 //! its state is copied into the jobs; what ends a job is what the oracle holds, read from the chain.
 
+mod conclude;
 mod flight;
 mod hand_over;
 mod keep;
@@ -18,15 +19,11 @@ use std::{
 use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::watch;
 use tracing::{Instrument, Span};
-use verdict::{Chain, Submission};
-use verdict_relayer::{DropReason, JobId, JobState, JobStatus, TxReceipt};
+use verdict::Chain;
+use verdict_relayer::{JobId, JobState, JobStatus, TxReceipt};
 
 pub use self::keep::keep_key;
-use self::{
-    flight::Flight,
-    keep::OWNED_MS,
-    refusal::{Refusal, is_refusal, refusal},
-};
+use self::{conclude::Judged, flight::Flight, keep::OWNED_MS};
 use crate::{
     config::ServiceConfig,
     job::{Reason, ReasonCode, State, Transaction},
@@ -52,18 +49,6 @@ const KEPT_MS: u64 = 2 * DAY_MS;
 
 /// What a relayer said of its jobs.
 type Round = Vec<(JobId, Result<JobState, verdict_relayer::RelayerError>)>;
-
-/// What the oracle holds of a proof.
-enum Judged {
-    /// So many records that it states.
-    Recorded(usize),
-    /// These, in a block that may yet leave the chain.
-    Passing,
-    /// None of it.
-    Missing,
-    /// Something that bars it, or no answer.
-    Refused(Refusal),
-}
 
 /// One key's way to the chain.
 #[derive(Debug)]
@@ -401,99 +386,6 @@ impl Sender {
         }
         flight.seen = Some(state);
         self.store.relayed(&self.name, id, outcome).await
-    }
-
-    /// What the oracle holds of a proof that the relayer is done with; nothing where nobody knows its
-    /// oracle any more.
-    async fn judge(&self, id: &str, status: &JobStatus) -> Option<Judged> {
-        let relay = &self.flights.get(id)?.relay;
-        let deployment = self.deployment(relay)?;
-        let submission = match Submission::new(deployment, &relay.bundle, &relay.attestations) {
-            Ok(submission) => submission,
-            Err(error) => return Some(Judged::Refused(Refusal::Final(error))),
-        };
-        Some(match submission.recorded(&self.chain).await {
-            Ok(Some(records)) => {
-                let lasts = status.state == JobState::Finalized || self.lasts(&submission).await;
-                if lasts { Judged::Recorded(records.len()) } else { Judged::Passing }
-            }
-            Ok(None) => Judged::Missing,
-            Err(error) => Judged::Refused(self.believed(&submission, error).await),
-        })
-    }
-
-    /// The relayer is done with it: what the oracle holds decides.
-    async fn conclude(
-        &mut self,
-        id: &str,
-        status: &JobStatus,
-        judged: Judged,
-    ) -> Result<(), RoundError> {
-        let transaction = status.receipt.as_ref().map(|receipt| self.transaction(receipt));
-        if let Some(transaction) = &transaction {
-            self.paid(id, transaction).await?;
-        }
-        let Some(flight) = self.flights.get(id) else { return Ok(()) };
-        let relay = &flight.relay;
-        let (state, reason) = match judged {
-            Judged::Passing => {
-                let message = "it is recorded, and not for good yet";
-                return Ok(self.hold(id, Reason::new(ReasonCode::Chain, message)).await?);
-            }
-            Judged::Recorded(records) => {
-                self.metrics.recorded(&relay.model, records);
-                self.metrics.paid(&relay.model, transaction.as_ref());
-                self.store.relayed(&self.name, id, &Outcome::Finalized(transaction)).await?;
-                self.flights.remove(id);
-                return Ok(());
-            }
-            Judged::Missing => match &status.state {
-                JobState::Finalized => return Ok(self.missed(id).await?),
-                JobState::Dropped(DropReason::Cancelled) => match flight.cancelled {
-                    Some(ReasonCode::DeadlinePassed) => {
-                        let message = "its deadline passed before it was in a block";
-                        (State::Dropped, Reason::new(ReasonCode::DeadlinePassed, message))
-                    }
-                    Some(_) => (State::Cancelled, Reason::new(ReasonCode::Cancelled, "cancelled")),
-                    // It was cancelled for another job of the same proof.
-                    None => {
-                        let reason = Reason::new(
-                            ReasonCode::Cancelled,
-                            "its transaction was cancelled with another job of the same proof: it is \
-                             sent again",
-                        );
-                        return self.try_again(id, reason).await;
-                    }
-                },
-                JobState::Rejected(rejection) if !is_refusal(rejection) => {
-                    let reason = Reason::new(ReasonCode::Chain, rejection.to_string());
-                    return self.try_again(id, reason).await;
-                }
-                JobState::Rejected(rejection) => {
-                    let expired = rejection.revert().is_some_and(|r| r.name == "DeadlineExpired");
-                    let code =
-                        if expired { ReasonCode::DeadlinePassed } else { ReasonCode::Refused };
-                    (State::Rejected, Reason::new(code, rejection.to_string()))
-                }
-                state => (State::Dropped, Reason::new(ReasonCode::Chain, state.to_string())),
-            },
-            Judged::Refused(refused) => match refused {
-                Refusal::NotYet(error) => {
-                    self.trouble();
-                    let reason = Reason::new(ReasonCode::Chain, error.to_string());
-                    return Ok(self.hold(id, reason).await?);
-                }
-                Refusal::Final(error) => refusal(&error),
-                Refusal::Recorded => {
-                    self.metrics.paid(&relay.model, transaction.as_ref());
-                    self.store.relayed(&self.name, id, &Outcome::Finalized(transaction)).await?;
-                    self.flights.remove(id);
-                    return Ok(());
-                }
-            },
-        };
-        self.metrics.paid(&relay.model, transaction.as_ref());
-        Ok(self.end_by(id, state, reason, transaction).await?)
     }
 
     /// The relayer gave up on what a node said: it is asked again after a while, until the deadline.
