@@ -42,7 +42,8 @@ SEVERAL = {"several_add", "several_polynomial", "several_sum", "several_softmax"
            "several_binarizer", "cube", "narrow"}
 MISSING = {"impute_missing", "missing", "impute_where", "missing_where"}
 # Of which only the doubt is tested.
-UNRECORDED = {"constant_mean", "half"}
+UNRECORDED = {"constant_mean", "half", "cast_int32", "product_int32", "product_int8", "sum_int32", "missing_sum",
+              "missing_product", "which_greater", "which_at_most"}
 
 update_registered_converter(xgboost.XGBClassifier, "StepXGBClassifier", calculate_linear_classifier_output_shapes,
                             convert_xgboost, options={"nocl": [True, False], "zipmap": [True, False, "columns"]})
@@ -216,12 +217,47 @@ def doubted():
     yield "several_binarizer", built([*sums, flat], [("y", TensorProto.FLOAT)], [matrix], TensorProto.FLOAT, 17), [row] * 9
 
 
+def ranged():
+    """What depends on the ranges: integers that wrap, missing values that are computed with, order."""
+    ints = lambda name, value, kind: constant(name, [value] * 4, kind)
+    to = lambda kind, x, y: op("Cast", [x], y, to=kind)
+    one = lambda name, *nodes, constants=(), **more: (name, *behind(list(nodes), constants, **more))
+    yield one("cast_int32", op("Mul", ["x", "k"], "w"), to(TensorProto.INT32, "w", "v"), to(TensorProto.FLOAT, "v", "z"),
+              constants=[constant("k", [1e5] * 4)])
+    yield one("product_int32", to(TensorProto.INT32, "x", "w"), op("Mul", ["w", "k"], "v"), to(TensorProto.FLOAT, "v", "z"),
+              constants=[ints("k", 100000, np.int32)])
+    yield one("product_int8", to(TensorProto.INT8, "x", "w"), op("Mul", ["w", "k"], "v"), to(TensorProto.FLOAT, "v", "z"),
+              constants=[ints("k", 1, np.int8)])
+    pick = [op("Gather", ["v", "first"], "f", axis=1), op("Gather", ["v", "last"], "l", axis=1)]
+    places = [constant("first", [0, 2], np.int64), constant("last", [3, 1], np.int64)]
+    yield one("sum_int32", to(TensorProto.INT32, "x", "w"), op("Mul", ["w", "k"], "v"), *pick, op("Add", ["f", "l"], "s"),
+              to(TensorProto.FLOAT, "s", "z"), constants=[ints("k", 20000, np.int32), *places])
+    pick = [op("Gather", ["x", "first"], "f", axis=1), op("Gather", ["x", "last"], "l", axis=1)]
+    flag = [op("IsNaN", ["s"], "m"), to(TensorProto.FLOAT, "m", "w"), op("Concat", ["x", "w"], "z", axis=1)]
+    flagged = lambda kind: ([*pick, op(kind, ["f", "l"], "s"), *flag], places)
+    for name, kind in (("missing_sum", "Add"), ("missing_product", "Mul")):
+        nodes, constants = flagged(kind)
+        yield one(name, *nodes, constants=constants)
+    for name, kind in (("which_greater", "Greater"), ("which_at_most", "LessOrEqual")):
+        nodes = [*pick, op(kind, ["f", "l"], "g"), to(TensorProto.FLOAT, "g", "y")]
+        yield name, built(nodes, [("y", TensorProto.FLOAT)], places, TensorProto.FLOAT, 17), []
+    # Where of one element.
+    a, b, k = (constant(name, values) for name, values in (
+        ("a", [0.0371, -0.213, 1.7, 0.33]), ("b", [-0.5, 55.5, 0.1, 2.7]), ("k", [0.25, 40.0, 7.3, -1.125])))
+    yield one("where_scaled", op("Greater", ["x", "k"], "g"), op("Mul", ["x", "a"], "w"), op("Where", ["g", "w", "x"], "v"),
+              op("Add", ["v", "b"], "z"), constants=[a, b, k])
+    yield one("where_constant", op("Mul", ["x", "a"], "w"), op("Less", ["w", "b"], "g"), op("Not", ["g"], "n"),
+              op("Where", ["n", "k", "w"], "z"), constants=[a, b, k])
+    yield one("where_constants", op("Equal", ["x", "k"], "g"), op("Where", ["g", "a", "b"], "z"), constants=[a, b, k])
+    yield one("maximum", op("Mul", ["x", "a"], "w"), op("Max", ["w", "b"], "v"), op("Min", ["k", "v"], "z"), constants=[a, b, k])
+
+
 def main():
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 40
     out.mkdir(parents=True, exist_ok=True)
     lines = []
-    for make in (by_hand, trained, doubted):
+    for make in (by_hand, trained, doubted, ranged):
         for name, model, near in make():
             for node in model.graph.node:
                 for attribute in [a for a in node.attribute if a.name == "nodes_hitrates"]:

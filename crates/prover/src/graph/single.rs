@@ -10,6 +10,9 @@ pub struct Doubt {
     pub behind: Vec<String>,
     /// The features as the file makes them.
     pub single: Option<Single>,
+    /// The two elements, of all inputs', of which each feature is the difference, if all are so and
+    /// compared with 0: which of them is greater is what is asked.
+    pub(crate) differences: Vec<[usize; 2]>,
 }
 
 /// A part of a file, every operation rounded to the file's own type.
@@ -73,11 +76,17 @@ impl Graph {
     /// The nodes behind which comparisons of trees are not known to be the file's; none if all
     /// are.
     pub fn doubts(&self) -> Vec<String> {
+        self.doubts_but(|_| false)
+    }
+
+    /// Those that are not settled.
+    pub(crate) fn doubts_but(&self, settled: impl Fn(&Doubt) -> bool) -> Vec<String> {
         let trees = self.nodes.iter().filter_map(|node| match &node.op {
             Op::Trees(trees) => trees.doubt.as_deref(),
             _ => None,
         });
-        let mut behind: Vec<String> = trees.flat_map(|doubt| doubt.behind.clone()).collect();
+        let mut behind: Vec<String> =
+            trees.filter(|doubt| !settled(doubt)).flat_map(|doubt| doubt.behind.clone()).collect();
         behind.sort();
         behind.dedup();
         behind

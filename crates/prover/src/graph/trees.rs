@@ -33,6 +33,8 @@ pub struct TreeEnsemble {
     pub doubt: Option<Arc<Doubt>>,
     /// Features that may not be missing: the file makes integers of them.
     pub numbers: Vec<usize>,
+    /// Features, and where these must stay lest integers that the file makes of them wrap.
+    pub limits: Vec<(usize, Test)>,
 }
 
 /// An inner node: one comparison.
@@ -99,6 +101,19 @@ impl Test {
             Self::NotEqual(t) => x != *t,
             Self::Member(set) => set.contains(&x),
             Self::Within(ends) => ends.chunks_exact(2).any(|ends| (ends[0]..=ends[1]).contains(&x)),
+        }
+    }
+
+    /// Whether it holds for all features from one to another.
+    pub(crate) fn holds_throughout(&self, [low, high]: [f64; 2]) -> bool {
+        match self {
+            Self::Within(ends) => {
+                let covers = |ends: &[f64]| ends[0] <= low && high <= ends[1];
+                ends.chunks_exact(2).any(covers)
+            }
+            Self::NotEqual(t) => !(low..=high).contains(t),
+            Self::Member(_) => low == high && self.holds(low),
+            _ => self.holds(low) && self.holds(high),
         }
     }
 

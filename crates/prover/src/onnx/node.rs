@@ -184,6 +184,11 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// What has been read so far.
+    pub(super) fn built(&self) -> &Builder {
+        self.builder
+    }
+
     /// Whether it reads a constant that runtimes may compute otherwise.
     pub(super) fn reads_doubted(&self) -> bool {
         self.proto.input.iter().any(|name| self.builder.doubted.contains(name))

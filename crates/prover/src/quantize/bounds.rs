@@ -1,7 +1,7 @@
 //! Bounds of every tensor of a graph over all inputs in range, in real numbers.
 
 use super::{QuantizeError, convex::Convexity};
-use crate::graph::{Element, Function, Graph, Node, Op, run::evaluate};
+use crate::graph::{Element, Function, Graph, Node, Op, TreeEnsemble, run::evaluate};
 
 /// [lo, hi] of every element, by tensor.
 ///
@@ -43,6 +43,9 @@ pub(super) fn bounds(
             let (node, value) = (node.name.clone(), if lo < low { *lo } else { *hi });
             return Err(QuantizeError::Wraps { node, value, low: *low, high: *high });
         }
+        if let Op::Trees(trees) = &node.op {
+            leaves_integers(node, trees, &bounds[node.inputs[0].0])?;
+        }
         if let Op::Shares(shares) = &node.op
             && !shares.signed
             && let Some((lowest, _)) = bounds[node.inputs[0].0].iter().find(|(lo, _)| *lo < 0.0)
@@ -56,6 +59,25 @@ pub(super) fn bounds(
         bounds[node.output.0] = own;
     }
     Ok(bounds)
+}
+
+/// Refuses features of which the file makes integers that would wrap.
+fn leaves_integers(
+    node: &Node,
+    trees: &TreeEnsemble,
+    features: &[(f64, f64)],
+) -> Result<(), QuantizeError> {
+    for row in features.chunks_exact(trees.features.max(1)) {
+        for (feature, limit) in &trees.limits {
+            let (lo, hi) = row[*feature];
+            let ends = [trees.rounded(lo), trees.rounded(hi)];
+            if !limit.holds_throughout(ends) {
+                let value = if limit.holds(ends[0]) { hi } else { lo };
+                return Err(QuantizeError::CastWraps { node: node.name.clone(), value });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The interval of two values; everything where the function is not defined.

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorReport, QuantizeError, Quantized, Ranges, compare::run_float};
-use crate::graph::{Graph, Op, TreeEnsemble};
+use crate::graph::{Doubt, Graph, Op, TreeEnsemble};
 
 /// Multiplications spent on looking for inputs next to thresholds.
 const BUDGET: usize = 40_000_000;
@@ -58,6 +58,23 @@ impl fmt::Display for Comparisons {
     }
 }
 
+/// Whether it is asked which of two inputs on grids is greater, and float32 tells their points apart:
+/// rounding keeps their order, and those that are not the same are a step of the finer grid apart,
+/// which is more than both are rounded by.
+fn is_settled(doubt: &Doubt, ranges: &Ranges) -> bool {
+    let apart = |pair: &[usize; 2]| {
+        let mut finest = 0;
+        let mut largest = 0.0f64;
+        for element in *pair {
+            let Some(grid) = ranges.grid(element).filter(|grid| grid.exact) else { return false };
+            finest = finest.max(grid.decimals);
+            largest = ranges.input[element].iter().fold(largest, |most, end| most.max(end.abs()));
+        }
+        largest * f64::from(f32::EPSILON) < 0.1f64.powi(finest as i32)
+    };
+    !doubt.differences.is_empty() && doubt.differences.iter().all(apart)
+}
+
 impl Quantized {
     /// Compares with the file on inputs next to thresholds of which it is not known that they are
     /// the file's; nothing if all are.
@@ -70,11 +87,11 @@ impl Quantized {
         ranges: &Ranges,
         error: &ErrorReport,
     ) -> Result<Option<Comparisons>, QuantizeError> {
-        let behind = graph.doubts();
+        let ranges = ranges.resolve(graph)?;
+        let behind = graph.doubts_but(|doubt| is_settled(doubt, &ranges));
         if behind.is_empty() {
             return Ok(None);
         }
-        let ranges = ranges.resolve(graph)?;
         let (mut inputs, mut differing) = (0, 0);
         for probe in self.near_thresholds(graph, &ranges) {
             // Where the file's own run overflows, there is nothing to compare with.

@@ -201,7 +201,7 @@ fn compared(graph: &Graph) -> Vec<bool> {
                     }
                 }
             }
-            Op::Function(Function::Impute { .. }) => {
+            Op::Function(Function::Impute { .. } | Function::Within { .. }) => {
                 for index in (0..own.len()).filter(|index| own[*index]) {
                     marks[node.inputs[0].0][index] = true;
                 }

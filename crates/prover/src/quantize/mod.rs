@@ -217,6 +217,17 @@ pub enum QuantizeError {
         /// Greatest value of the type.
         high: f64,
     },
+    /// Features of which integers are made that leave their type.
+    #[error(
+        "layer {node}: what it compares is made an integer on the way, and of {value}, which is within \
+         the declared input ranges, that would be beyond its type, where it would wrap; narrow the ranges"
+    )]
+    CastWraps {
+        /// The layer.
+        node: String,
+        /// The number of which it is made.
+        value: f64,
+    },
     /// Rounding to whole numbers that no line of the circuit's bits follows.
     #[error(
         "layer {node}: it rounds to whole numbers at places that the circuit's bits do not tell \

@@ -8,6 +8,7 @@ use verdict_prover::{
     graph::Graph,
     onnx::{self, LoadOptions},
     plan::{Plan, PlanOptions},
+    quantize::{Grid, Ranges},
 };
 
 use crate::trees::{Case, FORMATS, assert_read, cases, compare_in_integers};
@@ -99,4 +100,54 @@ fn floats_of_sixteen_bits_before_trees_are_doubted() {
 #[test]
 fn constants_that_the_file_sums_are_doubted() {
     assert!(is_doubted("constant_mean.onnx"));
+}
+
+/// A model on a grid of hundredths from 0 to 1.
+fn plan(name: &str, change: impl Fn(&mut Ranges)) -> Result<Plan, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/steps");
+    let graph = onnx::load(&folder.join(format!("{name}.onnx")), &LoadOptions::default());
+    let graph = graph.map_err(|error| error.to_string())?;
+    let mut ranges = Ranges::uniform(4, 0.0, 1.0);
+    ranges.grids = vec![Some(Grid { decimals: 2, exact: true, missing: false }); 4];
+    change(&mut ranges);
+    Plan::new(&graph, &ranges, &PlanOptions::default()).map_err(|error| error.to_string())
+}
+
+fn wide(ranges: &mut Ranges) {
+    ranges.input.iter_mut().for_each(|range| *range = [0.0, 100_000.0]);
+}
+
+/// onnxruntime's integers wrap, or become the least one.
+#[test]
+fn integers_that_leave_their_type_on_the_way_to_trees_are_refused() {
+    for name in ["cast_int32", "product_int32", "product_int8", "sum_int32"] {
+        plan(name, |_| {}).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let error = plan(name, wide).expect_err(name);
+        assert!(error.contains("wrap"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn to_ask_whether_what_is_computed_is_missing_is_refused() {
+    for name in ["missing_sum", "missing_product"] {
+        plan(name, |_| {}).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let missing = |ranges: &mut Ranges| {
+            ranges.grids.iter_mut().flatten().for_each(|grid| grid.missing = true);
+        };
+        let error = plan(name, missing).expect_err(name);
+        assert!(error.contains("may be missing, but node"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn which_of_two_inputs_is_greater_is_doubted_only_where_float32_takes_them_for_equal() {
+    for name in ["which_greater", "which_at_most"] {
+        let of = |ranges: fn(&mut Ranges)| plan(name, ranges).expect("it is planned").comparisons;
+        assert_eq!(of(|_| {}), None, "{name}");
+        let close: fn(&mut Ranges) = |ranges| {
+            ranges.input.iter_mut().for_each(|range| *range = [0.0, 900_000.0]);
+            ranges.grids.iter_mut().flatten().for_each(|grid| grid.decimals = 3);
+        };
+        assert!(of(close).is_some(), "{name}: float32 has no thousandths there");
+    }
 }

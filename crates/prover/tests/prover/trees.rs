@@ -105,7 +105,8 @@ fn pipelines() -> Vec<(String, Case, Graph)> {
     cases("pipelines", "VERDICT_PIPELINE_CASES")
 }
 
-pub(super) fn cases(name: &str, variable: &str) -> Vec<(String, Case, Graph)> {
+/// Cases, and what is said of those that are refused.
+pub(super) fn read_cases(name: &str, variable: &str) -> (Vec<(String, Case, Graph)>, Vec<String>) {
     let folder = folder(name, variable);
     let text = fs::read_to_string(folder.join("expected.json")).expect("it is checked in");
     let cases: BTreeMap<String, Case> = serde_json::from_str(&text).expect("it is JSON");
@@ -123,6 +124,11 @@ pub(super) fn cases(name: &str, variable: &str) -> Vec<(String, Case, Graph)> {
             Err(error) => refused.push(format!("{name}: {error}")),
         }
     }
+    (all, refused)
+}
+
+pub(super) fn cases(name: &str, variable: &str) -> Vec<(String, Case, Graph)> {
+    let (all, refused) = read_cases(name, variable);
     assert!(refused.is_empty(), "{}", refused.join("\n"));
     all
 }

@@ -3,7 +3,7 @@
 //! rounded to them.
 
 use crate::{
-    graph::{Element, Function, Op, Test},
+    graph::{Function, Test},
     onnx::{
         dtype::{DType, type_name},
         error::OnnxError,
@@ -80,13 +80,9 @@ fn convert(node: &mut Node<'_>, to: DType) -> Result<Value, OnnxError> {
             }
             if from.computes() && from.is_float() && matches!(to, DType::Int32 | DType::Int64) {
                 // Encoders and Equal cut off themselves what they read; nothing else may read it.
-                let elements = (0..signal.shape.iter().product())
-                    .map(|index| Element::Input { input: 0, index })
-                    .collect();
-                let shape = signal.shape.clone();
-                node.pay(&shape)?;
-                let value = Value::Signal(signal);
-                let copy = node.emit(Op::Select(elements), vec![value], shape, to)?;
+                // What the type does not hold is another integer at every runtime.
+                signal.dtype = to;
+                let copy = within(node, Value::Signal(signal))?;
                 if let Value::Signal(signal) = &copy {
                     node.note_uncut(signal.id);
                 }

@@ -3,7 +3,7 @@
 
 use super::ml::{push_step, through_steps};
 use crate::{
-    graph::{Op, Test, TreeEnsemble},
+    graph::{self, Op, Test, TreeEnsemble},
     onnx::{
         dtype::DType,
         error::OnnxError,
@@ -91,7 +91,12 @@ fn equal_cut_off(node: &mut Node<'_>, a: Value, b: Value) -> Result<Value, OnnxE
 
 /// 1 where x is missing, of which no comparison holds.
 pub(super) fn is_missing(node: &mut Node<'_>, x: Value) -> Result<Value, OnnxError> {
-    each(node, x, 1.0, |_| vec![(Test::AtLeast(f64::from(f32::MIN)), -1.0)], DType::Bool)
+    let is = each(node, x, 1.0, |_| vec![(Test::AtLeast(f64::from(f32::MIN)), -1.0)], DType::Bool)?;
+    // No rounding makes a missing value of a number.
+    if let Some(graph::Node { op: Op::Trees(trees), .. }) = node.builder().graph.nodes.last_mut() {
+        trees.doubt = None;
+    }
+    Ok(is)
 }
 
 /// −1, 0 or 1.
@@ -164,7 +169,9 @@ pub(super) fn each(
         }
     }
     let moved = through_steps(node, x, &mut trees.branches, len, double)?;
-    let TreeEnsemble { double, moved: was, doubt, numbers, .. } = moved.trees;
-    (trees.double, trees.moved, trees.doubt, trees.numbers) = (double, was, doubt, numbers);
+    let TreeEnsemble { base, branches, leaves, roots, .. } = trees;
+    let (positions, outputs) = (1, len);
+    let own = TreeEnsemble { positions, outputs, base, branches, leaves, roots, ..moved.trees };
+    let trees = TreeEnsemble { features: len, ..own };
     node.emit(Op::Trees(trees), vec![moved.x], shape, dtype)
 }

@@ -220,7 +220,8 @@ pub(super) fn is_no_number(node: &mut Node<'_>, nan: bool) -> Result<Value, Onnx
         (node.flag("detect_positive", true)?, node.flag("detect_negative", true)?);
     let len = node.pay(x.shape())?;
     if let (true, Value::Signal(signal)) = (nan && x.dtype().is_float(), &x)
-        && ml::may_be_missing(node.builder(), signal.id)
+        && (ml::may_be_missing(node.builder(), signal.id)
+            || ml::is_made_of_inputs(node.builder(), signal.id))
     {
         let (of, is) = (signal.id, compare::is_missing(node, x)?);
         if let Value::Signal(signal) = &is {

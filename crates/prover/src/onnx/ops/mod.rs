@@ -301,9 +301,10 @@ const GROWING: [&str; 11] = [
     "Sub",
 ];
 
-/// The result of an operator on integers of few bits, which may not wrap.
+/// The result of an operator on integers, which may not wrap.
 fn within(node: &mut Node<'_>, operator: &str, value: Value) -> Result<Value, OnnxError> {
-    let narrow = matches!(&value, Value::Signal(signal) if signal.dtype.is_narrow());
+    let may_wrap = |dtype: DType| dtype.computes() && !dtype.is_float();
+    let narrow = matches!(&value, Value::Signal(signal) if may_wrap(signal.dtype));
     match value.dtype().limits() {
         Some((low, high)) if narrow && GROWING.contains(&operator) => {
             let within = Function::Within { low: low as f64, high: high as f64 };

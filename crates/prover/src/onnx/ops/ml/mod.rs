@@ -18,7 +18,7 @@ pub(super) use self::{
     encode::push_step,
     normalizer::lp,
     scores::{of_regression, step_function},
-    trace::{may_be_missing, note, pending, through_steps},
+    trace::{is_made_of_inputs, may_be_missing, note, pending, through_steps},
 };
 use super::super::{
     error::OnnxError,

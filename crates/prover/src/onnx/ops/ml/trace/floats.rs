@@ -3,7 +3,7 @@
 //! The order of floats is that of integers, their keys, among which a place is found by bisection
 //! in as many tries as a float has bits.
 
-use super::steps::Step;
+use super::steps::{Choice, Does, Step};
 use crate::graph::Test;
 
 /// The test of a number that holds where one does of what steps make of it, or would make if it
@@ -11,14 +11,9 @@ use crate::graph::Test;
 /// falls apart into too many intervals.
 pub(super) fn moved(by: &[Step], test: &Test, missing: bool, wide: bool) -> Option<Test> {
     let most = MAX_SPLIT * (test.constants().len() + 1);
-    let mut set = Floats { wide: by.last().map_or(wide, |step| step.wide) }.of_test(test);
-    for (at, step) in by.iter().enumerate().rev() {
-        let wide = at.checked_sub(1).map_or(wide, |before| by[before].wide);
-        let made = by[at + 1..].iter().fold(f64::NAN, |x, step| step.apply(x));
-        let undefined = test.holds(made) || made.is_nan() && missing;
-        set = Floats { wide }.before(step, &set, undefined, most)?;
-    }
-    Some(Floats { wide }.test(&set))
+    let set = Floats { wide: by.last().map_or(wide, |step| step.wide) }.of_test(test);
+    let undefined = test.holds(f64::NAN) || missing;
+    Some(Floats { wide }.test(&Floats { wide }.back(by, set, undefined, most)?))
 }
 
 /// How many times the constants of a test a set's intervals may be; what falls apart into more is
@@ -108,9 +103,49 @@ impl Floats {
         }
     }
 
+    /// What steps take into a set of their results. `undefined`: whether NaN is in it.
+    fn back(self, by: &[Step], results: Set, undefined: bool, most: usize) -> Option<Set> {
+        let mut set = results.clone();
+        for (at, step) in by.iter().enumerate().rev() {
+            let wide = at.checked_sub(1).map_or(self.wide, |before| by[before].wide);
+            let made = by[at + 1..].iter().fold(f64::NAN, |x, step| step.apply(x));
+            let undefined = match made.is_nan() {
+                true => undefined,
+                false => results.iter().any(|[from, to]| (*from..=*to).contains(&made)),
+            };
+            set = Floats { wide }.before(step, &set, undefined, most)?;
+        }
+        Some(set)
+    }
+
+    /// What either side of a choice takes into a set, where that side is taken.
+    fn chosen(self, choice: &Choice, set: &Set, undefined: bool, most: usize) -> Option<Set> {
+        let ends = |set: &Set| -> Vec<[i128; 2]> {
+            set.iter().map(|ends| ends.map(|end| i128::from(self.key(end)))).collect()
+        };
+        let holds = ends(&self.of_test(&choice.test));
+        let [least, greatest] =
+            [f64::NEG_INFINITY, f64::INFINITY].map(|end| i128::from(self.key(end)));
+        let from = std::iter::once(least).chain(holds.iter().map(|[_, to]| to + 1));
+        let to = holds.iter().map(|[from, _]| from - 1).chain([greatest]);
+        let fails: Vec<[i128; 2]> = from.zip(to).map(|(from, to)| [from, to]).collect();
+        let mut keys = Vec::new();
+        for (by, where_taken) in [(&choice.holds, &holds), (&choice.fails, &fails)] {
+            let own = ends(&self.back(by, set.clone(), undefined, most)?);
+            let meet = |[a, b]: [i128; 2], [c, d]: [i128; 2]| [a.max(c), b.min(d)];
+            keys.extend(own.iter().flat_map(|a| where_taken.iter().map(move |b| meet(*a, *b))));
+        }
+        keys.retain(|[from, to]| from <= to);
+        let set = self.set(keys);
+        (set.len() <= most).then_some(set)
+    }
+
     /// What a step takes into a set, which is of the step's results; nothing if that is more than
     /// so many intervals. `undefined`: whether that is so of numbers that it is not defined for.
     fn before(self, step: &Step, set: &Set, undefined: bool, most: usize) -> Option<Set> {
+        if let Does::Choose(choice) = &step.does {
+            return self.chosen(choice, set, undefined, most);
+        }
         let mut keys = Vec::new();
         for piece in step.pieces() {
             for [low, high] in set {

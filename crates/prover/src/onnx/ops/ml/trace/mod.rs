@@ -10,6 +10,7 @@
 //! What is made of several elements cannot be moved; the ensemble is told to doubt it
 //! ([`Doubt`]).
 
+mod choices;
 mod floats;
 mod notes;
 mod steps;
@@ -23,7 +24,7 @@ pub(in crate::onnx) use self::notes::Made;
 pub(in crate::onnx::ops) use self::notes::{note, pending};
 use self::steps::{Does, Step};
 use crate::{
-    graph::{self, Branch, Doubt, Element, Op, Single, TensorId, TreeEnsemble},
+    graph::{self, Branch, Doubt, Element, Function, Op, Single, TensorId, TreeEnsemble},
     onnx::{
         builder::{Builder, stored},
         dtype::DType,
@@ -33,7 +34,7 @@ use crate::{
 };
 
 /// A float64, or an integer, read as a float32.
-const ROUNDED: Step = Step { does: Does::Nothing, wide: false };
+const ROUNDED: Step = Step { does: Does::Nothing, wide: false, fits: None };
 /// Most steps that are followed back.
 const MAX_STEPS: usize = 32;
 
@@ -119,7 +120,11 @@ pub(in crate::onnx::ops) fn through_steps(
     if moves {
         let tests = branches.iter().map(|branch| before(branch, &origins[branch.feature]));
         // Sets that fall into too many pieces stay where they are.
-        if let Some(tests) = tests.collect::<Option<Vec<_>>>() {
+        let tests = tests.collect::<Option<Vec<_>>>();
+        let limits = (0..features).filter(|feature| compared[*feature]);
+        let limits = limits.map(|feature| limits_of(feature, &origins[feature]));
+        if let (Some(tests), Some(limits)) = (tests, limits.collect::<Option<Vec<_>>>()) {
+            moved.trees.limits = limits.concat();
             for (branch, (test, missing_holds)) in branches.iter_mut().zip(tests) {
                 (branch.test, branch.missing_holds) = (test, missing_holds);
             }
@@ -137,7 +142,12 @@ pub(in crate::onnx::ops) fn through_steps(
     }
     if !behind.is_empty() {
         let single = single(node, &moved.x)?;
-        moved.trees.doubt = Some(Arc::new(Doubt { behind, single }));
+        let asked: Vec<&Origin> = all().map(|at| &origins[at]).collect();
+        let differences = match branches.iter().all(|b| b.test.constants() == [0.0]) {
+            true => differences(node.builder(), &asked).unwrap_or_default(),
+            false => Vec::new(),
+        };
+        moved.trees.doubt = Some(Arc::new(Doubt { behind, single, differences }));
     }
     Ok(moved)
 }
@@ -150,10 +160,82 @@ fn is_wide(dtype: DType) -> bool {
 fn cuts_missing(by: &[Step]) -> bool {
     let mut x = f64::NAN;
     by.iter().any(|step| {
-        let cuts = x.is_nan() && step.does == Does::Truncate;
+        let cuts = match &step.does {
+            Does::Truncate => x.is_nan(),
+            Does::Choose(choice) if x.is_nan() => cuts_missing(choice.side(x)),
+            _ => false,
+        };
         x = step.apply(x);
         cuts
     })
+}
+
+/// Where a feature's element must stay, lest integers on the way wrap; nothing if that falls into
+/// too many pieces.
+fn limits_of(feature: usize, origin: &Origin) -> Option<Vec<(usize, graph::Test)>> {
+    let mut limits = Vec::new();
+    for (at, step) in origin.by.iter().enumerate() {
+        let Some(ends) = step.fits else { continue };
+        let fits = graph::Test::Within(ends.to_vec());
+        let limit = floats::moved(&origin.by[..=at], &fits, true, origin.wide)?;
+        if !limit.holds_throughout([f64::NEG_INFINITY, f64::INFINITY]) {
+            limits.push((feature, limit));
+        }
+    }
+    Some(limits)
+}
+
+/// Whether a tensor's elements are computed from those of an input, and would not be numbers where
+/// one of these is missing. Shares of sums are left out: who reads them reads what they are of.
+pub(in crate::onnx::ops) fn is_made_of_inputs(builder: &Builder, tensor: TensorId) -> bool {
+    let (mut open, mut seen) = (vec![tensor], HashSet::new());
+    while let Some(at) = open.pop() {
+        match builder.maker(at) {
+            _ if !seen.insert(at) => {}
+            None if builder.dtypes[at.0].is_float() => return true,
+            None => {}
+            Some(maker) => match maker.op {
+                Op::Trees(_)
+                | Op::Shares(_)
+                | Op::Quotient(_)
+                | Op::Function(Function::Impute { .. }) => {}
+                _ => open.extend(&maker.inputs),
+            },
+        }
+    }
+    false
+}
+
+/// The two elements of inputs of which each is the difference, as these are.
+fn differences(builder: &Builder, asked: &[&Origin]) -> Option<Vec<[usize; 2]>> {
+    let plain = |origin: &Origin| origin.by.iter().all(|step| *step == ROUNDED);
+    let element = |tensor: TensorId, index: usize| {
+        let here = Origin { tensor, index, by: Vec::new(), wide: false, behind: None };
+        let found = origin(builder, here, builder.dtypes[tensor.0]);
+        let at = builder.graph.inputs.iter().position(|id| *id == found.tensor)?;
+        let before = builder.graph.inputs[..at].iter().map(|id| builder.graph.tensors[id.0].len());
+        let is = plain(&found) && found.behind.is_none();
+        is.then(|| before.sum::<usize>() + found.index)
+    };
+    let difference = |origin: &&Origin| {
+        let maker = builder.maker(origin.tensor).filter(|_| plain(origin))?;
+        let Op::Linear(linear) = &maker.op else { return None };
+        let mut terms = Vec::new();
+        for (map, input) in linear.maps.iter().zip(&maker.inputs) {
+            map.for_each_in_row(origin.index, |index, factor| {
+                if factor != 0.0 {
+                    terms.push((*input, index, factor));
+                }
+            });
+        }
+        match terms[..] {
+            [(a, i, 1.0), (b, j, -1.0)] if linear.bias[origin.index] == 0.0 => {
+                Some([element(a, i)?, element(b, j)?])
+            }
+            _ => None,
+        }
+    };
+    asked.iter().map(difference).collect()
 }
 
 /// Whether a tensor's elements may be missing where those of an input are: it is made of single ones.

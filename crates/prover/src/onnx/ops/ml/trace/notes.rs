@@ -1,6 +1,9 @@
 //! What nodes of one operand make of each of its elements, noted while they are read.
 
-use super::steps::{Does, Step};
+use super::{
+    choices,
+    steps::{Does, Step},
+};
 use crate::{
     graph::{Curve, TensorId},
     onnx::{
@@ -23,6 +26,8 @@ pub(in crate::onnx) struct Made {
     /// How, and the constant's element for each of its own, if there is one.
     how: How,
     wide: bool,
+    /// The ends of an integer's type.
+    fits: Option<[f64; 2]>,
     /// Whether by a constant that runtimes may compute otherwise.
     pub(super) doubted: bool,
 }
@@ -41,6 +46,7 @@ pub(super) struct Source {
 enum How {
     Alike(Does),
     With(fn(f64) -> Does, Vec<f64>),
+    Each(Vec<Does>),
     /// By the last dimension.
     Scaled {
         offset: Vec<f64>,
@@ -60,6 +66,7 @@ impl Made {
         let does = match &self.how {
             How::Alike(does) => does.clone(),
             How::With(does, values) => does(of(values)),
+            How::Each(all) => all[index].clone(),
             How::Scaled { offset, scale, wide } => {
                 Does::Scale { offset: of(offset), scale: of(scale), wide: *wide }
             }
@@ -67,7 +74,7 @@ impl Made {
             How::Imputed { replaced, values } => Does::Replace(*replaced, of(values)),
         };
         let place = self.of.places.as_ref().map_or(index, |places| places[index]);
-        (place, Step { does, wide: self.wide })
+        (place, Step { does, wide: self.wide, fits: self.fits })
     }
 }
 
@@ -76,19 +83,25 @@ pub(in crate::onnx::ops) struct Pending {
     operand: Signal,
     constant: Option<Tensor>,
     how: How,
+    /// Which elements of the operand, where that is known.
+    places: Option<Vec<usize>>,
+}
+
+impl Pending {
+    fn new(operand: Signal, constant: Option<Tensor>, how: How) -> Self {
+        Self { operand, constant, how, places: None }
+    }
 }
 
 /// What a node will do to its one operand, if that is known.
 pub(in crate::onnx::ops) fn pending(node: &Node<'_>, operator: &str) -> Option<Pending> {
     let operands: Vec<&Value> = (0..node.input_count()).filter_map(|at| node.peek(at)).collect();
     let alike = |does: Does| match operands[..] {
-        [Value::Signal(x), ..] => {
-            Some(Pending { operand: x.clone(), constant: None, how: How::Alike(does) })
-        }
+        [Value::Signal(x), ..] => Some(Pending::new(x.clone(), None, How::Alike(does))),
         _ => None,
     };
     match operator {
-        "Add" | "Sub" | "Mul" | "Div" | "Pow" => {
+        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Max" | "Min" => {
             let [a, b] = operands[..] else { return None };
             two(operator, a, b)
         }
@@ -132,10 +145,15 @@ pub(in crate::onnx::ops) fn pending(node: &Node<'_>, operator: &str) -> Option<P
             }
         }
         "Where" => {
-            let (x, value) = node.imputed()?;
+            let Some((x, value)) = node.imputed() else {
+                let (operand, all) = choices::chosen(node)?;
+                let (places, all) = all.into_iter().unzip();
+                let pending = Pending::new(operand, None, How::Each(all));
+                return Some(Pending { places: Some(places), ..pending });
+            };
             let constant = (value.data.len() <= MAX_CONSTANT).then(|| value.clone())?;
             let how = How::With(Does::Impute, Vec::new());
-            Some(Pending { operand: x.clone(), constant: Some(constant), how })
+            Some(Pending::new(x.clone(), Some(constant), how))
         }
         "ai.onnx.ml.Scaler" => {
             let [x @ Value::Signal(operand)] = operands[..] else { return None };
@@ -150,7 +168,7 @@ pub(in crate::onnx::ops) fn pending(node: &Node<'_>, operator: &str) -> Option<P
             if operand.dtype != DType::Float64 {
                 operand.dtype = DType::Float32;
             }
-            Some(Pending { operand, constant: None, how })
+            Some(Pending::new(operand, None, how))
         }
         "ai.onnx.ml.Imputer" => {
             let [x @ Value::Signal(operand)] = operands[..] else { return None };
@@ -166,7 +184,7 @@ pub(in crate::onnx::ops) fn pending(node: &Node<'_>, operator: &str) -> Option<P
                 }
             };
             let how = How::Imputed { replaced, values };
-            Some(Pending { operand: operand.clone(), constant: None, how })
+            Some(Pending::new(operand.clone(), None, how))
         }
         _ => None,
     }
@@ -180,6 +198,8 @@ fn two(operator: &str, a: &Value, b: &Value) -> Option<Pending> {
             "Add" => (x, c, Does::Add),
             "Sub" => (x, c, |c| Does::Add(-c)),
             "Mul" => (x, c, Does::Times),
+            "Max" => (x, c, |c| Does::Clip(c, f64::INFINITY)),
+            "Min" => (x, c, |c| Does::Clip(f64::NEG_INFINITY, c)),
             "Div" if float => (x, c, Does::Over),
             "Pow" => {
                 let does = match numbers(c)?[..] {
@@ -189,7 +209,7 @@ fn two(operator: &str, a: &Value, b: &Value) -> Option<Pending> {
                     _ => return None,
                 };
                 let (operand, how) = (x.clone(), How::Alike(does));
-                return Some(Pending { operand, constant: None, how });
+                return Some(Pending::new(operand, None, how));
             }
             _ => return None,
         },
@@ -197,6 +217,8 @@ fn two(operator: &str, a: &Value, b: &Value) -> Option<Pending> {
             "Add" => (x, c, Does::Add),
             "Sub" => (x, c, Does::From),
             "Mul" => (x, c, Does::Times),
+            "Max" => (x, c, |c| Does::Clip(c, f64::INFINITY)),
+            "Min" => (x, c, |c| Does::Clip(f64::NEG_INFINITY, c)),
             "Div" if float => (x, c, Does::Under),
             _ => return None,
         },
@@ -207,13 +229,13 @@ fn two(operator: &str, a: &Value, b: &Value) -> Option<Pending> {
                 _ => return None,
             };
             let (operand, how) = (x.clone(), How::Alike(does));
-            return Some(Pending { operand, constant: None, how });
+            return Some(Pending::new(operand, None, how));
         }
         _ => return None,
     };
     let how = How::With(does, Vec::new());
     let constant = (constant.data.len() <= MAX_CONSTANT).then(|| constant.clone())?;
-    Some(Pending { operand: operand.clone(), constant: Some(constant), how })
+    Some(Pending::new(operand.clone(), Some(constant), how))
 }
 
 /// Notes what a node has made.
@@ -225,7 +247,8 @@ pub(in crate::onnx::ops) fn note(
     pending: Option<Pending>,
     made: &[Value],
 ) -> Result<(), OnnxError> {
-    let (Some(Pending { operand, constant, mut how }), [Value::Signal(result)]) = (pending, made)
+    let (Some(Pending { operand, constant, mut how, places }), [Value::Signal(result)]) =
+        (pending, made)
     else {
         return Ok(());
     };
@@ -248,10 +271,17 @@ pub(in crate::onnx::ops) fn note(
             return Ok(());
         }
     }
-    let places = positions(node, &operand.shape, &result.shape)?;
+    let places = match places {
+        Some(places) if places.len() == len => Some(places),
+        Some(_) => return Ok(()),
+        None => positions(node, &operand.shape, &result.shape)?,
+    };
     let of = Source { tensor: operand.id, dtype: operand.dtype, places };
     let doubted = node.reads_doubted();
-    node.builder().made.insert(result.id, Made { of, how, wide, doubted });
+    let last = |high: i64| if high == i64::MAX { (high as f64).next_down() } else { high as f64 };
+    let integer = result.dtype.limits().filter(|_| result.dtype.computes());
+    let fits = integer.map(|(low, high)| [low as f64, last(high)]);
+    node.builder().made.insert(result.id, Made { of, how, wide, fits, doubted });
     Ok(())
 }
 
@@ -269,7 +299,7 @@ fn positions(
     Ok(Some(shape::broadcast_positions(from, to)))
 }
 
-fn numbers(tensor: &Tensor) -> Option<Vec<f64>> {
+pub(super) fn numbers(tensor: &Tensor) -> Option<Vec<f64>> {
     // Constants that were computed from others are rounded as these are in the file.
     let round = |x: &f64| match tensor.dtype {
         DType::Float32 => f64::from(*x as f32),

@@ -1,6 +1,6 @@
 //! What is made of one element, operation by operation, each rounded as the file rounds it.
 
-use crate::graph::Curve;
+use crate::graph::{Curve, Test};
 
 /// An operation on a float, and the type of its result.
 #[derive(Clone, Debug, PartialEq)]
@@ -8,6 +8,34 @@ pub(in crate::onnx) struct Step {
     pub(in crate::onnx) does: Does,
     /// Whether the result is a float64 (or an integer) rather than a float32.
     pub(in crate::onnx) wide: bool,
+    /// Of an integer: the ends of its type, beyond which it would wrap.
+    pub(in crate::onnx) fits: Option<[f64; 2]>,
+}
+
+/// One of two things that are made of x.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::onnx) struct Choice {
+    pub(super) test: Test,
+    /// Whether the test holds where x is missing.
+    pub(super) missing_holds: bool,
+    /// What is made of x where the test holds …
+    pub(super) holds: Vec<Step>,
+    /// … and where it does not.
+    pub(super) fails: Vec<Step>,
+}
+
+impl Choice {
+    /// What is made of x.
+    pub(super) fn side(&self, x: f64) -> &[Step] {
+        match self.test.holds(x) || x.is_nan() && self.missing_holds {
+            true => &self.holds,
+            false => &self.fails,
+        }
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.holds.iter().chain(&self.fails)
+    }
 }
 
 /// What is done to x.
@@ -49,6 +77,10 @@ pub(in crate::onnx) enum Does {
     Round,
     /// A function that runtimes approximate, each in its own way.
     Curve(Curve),
+    /// A number, whatever x is.
+    Constant(f64),
+    /// Where.
+    Choose(Box<Choice>),
 }
 
 /// Where a step rises or falls throughout.
@@ -68,15 +100,19 @@ impl Step {
 
     /// The step of x, a missing value (NaN) included.
     pub(super) fn apply(&self, x: f64) -> f64 {
-        match self.does {
-            Does::Impute(value) if x.is_nan() => return self.round(value),
+        match &self.does {
+            Does::Impute(value) if x.is_nan() => return self.round(*value),
+            Does::Constant(value) => return self.round(*value),
+            Does::Choose(choice) => {
+                return choice.side(x).iter().fold(x, |x, step| step.apply(x));
+            }
             _ if x.is_nan() => return x,
             _ => {}
         }
         // float64 holds sums, products, quotients and roots of float32 well enough that rounding
         // them again gives what rounding once does.
         self.round(match self.does {
-            Does::Nothing | Does::Impute(_) => x,
+            Does::Nothing | Does::Impute(_) | Does::Constant(_) | Does::Choose(_) => x,
             Does::Add(c) => x + c,
             Does::From(c) => c - x,
             Does::Times(c) => x * c,
@@ -136,6 +172,8 @@ impl Step {
             | Does::Floor
             | Does::Ceil
             | Does::Round
+            | Does::Constant(_)
+            | Does::Choose(_)
             | Does::Curve(_) => whole(false),
         }
     }
@@ -155,20 +193,24 @@ impl Step {
 
     /// Whether every runtime computes the same.
     pub(super) fn is_exact(&self) -> bool {
-        !matches!(self.does, Does::Curve(_) | Does::Cube)
+        match &self.does {
+            Does::Choose(choice) => choice.steps().all(Self::is_exact),
+            does => !matches!(does, Does::Curve(_) | Does::Cube),
+        }
     }
 
     /// Whether it can be followed back: its constants are finite, and it is no constant itself.
     pub(super) fn is_sound(&self) -> bool {
-        match self.does {
+        match &self.does {
             Does::Add(c) | Does::From(c) => c.is_finite(),
-            Does::Times(c) | Does::Over(c) | Does::Under(c) => c.is_finite() && c != 0.0,
+            Does::Times(c) | Does::Over(c) | Does::Under(c) => c.is_finite() && *c != 0.0,
             Does::Scale { offset, scale, .. } => {
-                offset.is_finite() && scale.is_finite() && scale != 0.0
+                offset.is_finite() && scale.is_finite() && *scale != 0.0
             }
             Does::Leaky(slope) => slope.is_finite(),
             Does::Replace(a, b) => a.is_finite() && b.is_finite(),
-            Does::Impute(value) => value.is_finite(),
+            Does::Impute(value) | Does::Constant(value) => value.is_finite(),
+            Does::Choose(choice) => choice.steps().all(Self::is_sound),
             _ => true,
         }
     }

@@ -47,7 +47,7 @@ fn a_test_before_steps_decides_as_one_behind_them() {
                     18 => Does::Ceil,
                     _ => Does::Nothing,
                 };
-                Step { does, wide: wide && which.is_multiple_of(3) }
+                Step { does, wide: wide && which.is_multiple_of(3), fits: None }
             };
             let by = [step(round % 20), step(round / 20 % 20)];
             assert!(by.iter().all(Step::is_sound));
@@ -104,7 +104,7 @@ fn a_test_before_steps_decides_as_one_behind_them() {
 
 #[test]
 fn what_falls_into_too_many_pieces_is_left() {
-    let step = |does| Step { does, wide: false };
+    let step = |does| Step { does, wide: false, fits: None };
     let folds = [1e5, 1e4, 1e3, 100.0, 0.0].into_iter();
     let by: Vec<Step> = folds.flat_map(|by| [step(Does::Abs), step(Does::Add(-by))]).collect();
     let members: Vec<f64> = (1..60).map(|t| f64::from(t) / 2.0).collect();
