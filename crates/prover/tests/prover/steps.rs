@@ -11,7 +11,7 @@ use verdict_prover::{
     quantize::{Grid, Ranges},
 };
 
-use crate::trees::{Case, FORMATS, assert_read, cases, compare_in_integers};
+use crate::trees::{Case, FORMATS, assert_read, cases, compare_in_integers, read_cases};
 
 fn steps(several: bool) -> impl Iterator<Item = (String, Case, Graph)> {
     let all = cases("steps", "VERDICT_STEP_CASES").into_iter();
@@ -150,4 +150,27 @@ fn which_of_two_inputs_is_greater_is_doubted_only_where_float32_takes_them_for_e
         };
         assert!(of(close).is_some(), "{name}: float32 has no thousandths there");
     }
+}
+
+/// Graphs of operations in random order (scripts/make_random_steps.py): what is not doubted is
+/// decided as onnxruntime decides it.
+#[test]
+fn random_steps_are_refused_doubted_or_decided_as_onnxruntime_does() {
+    let (all, refused) = read_cases("random_steps", "VERDICT_RANDOM_STEPS");
+    let (mut exact, mut doubted, mut wraps) = (Vec::new(), 0, 0);
+    for (name, case, graph) in all {
+        match Plan::new(&graph, &case.ranges(), &PlanOptions::default()) {
+            Err(_) => wraps += 1,
+            Ok(plan) if plan.comparisons.is_some() => doubted += 1,
+            Ok(_) => exact.push((name, case, graph)),
+        }
+    }
+    let counts = format!(
+        "{} exact, {doubted} doubted, {wraps} refused in their ranges, {} when read",
+        exact.len(),
+        refused.len()
+    );
+    println!("{counts}");
+    assert!(exact.len() >= 20 && doubted >= 1, "{counts}");
+    compare_in_integers(exact, &FORMATS[..1]);
 }

@@ -6,7 +6,7 @@ use crate::{
     onnx::{
         dtype::DType,
         error::OnnxError,
-        node::{Node, Value},
+        node::{Node, Signal, Value},
         ops::{
             activation, arithmetic::add, compare, curves, logic, ml, products, quantize, shares,
             whole,
@@ -175,9 +175,15 @@ pub(super) fn choose(node: &mut Node<'_>) -> Result<Value, OnnxError> {
             let (a, b) = (a.dtype().name(), b.dtype().name());
             return Err(node.malformed(format!("it mixes {a} with {b}")));
         }
-        let (a, b) = (quantize::as_real(a), quantize::as_real(b));
+        // float64 stays float64.
+        let real = |value: Value| match value.dtype().is_float() {
+            true => value,
+            false => quantize::as_real(value),
+        };
+        let (a, b) = (real(a), real(b));
+        let condition = Value::Signal(Signal { dtype: a.dtype(), ..yes.clone() });
         let difference = add(node, vec![(a, 1.0), (b.clone(), -1.0)])?;
-        let chosen = products::multiply(node, quantize::as_real(condition), difference)?;
+        let chosen = products::multiply(node, condition, difference)?;
         let sum = add(node, vec![(b, 1.0), (chosen, 1.0)])?;
         return if dtype.is_float() { Ok(sum) } else { quantize::as_whole(node, sum, dtype) };
     }

@@ -127,6 +127,9 @@ impl Terms {
                     }
                     Element::Constant(value) => self.constant += factor * value,
                 },
+                Op::Function(Function::Within { .. }) => {
+                    open.push(((maker.inputs[0], at.1), factor));
+                }
                 Op::Linear(_) => {
                     let Some((terms, constant)) = row(maker, at.1) else { return false };
                     self.constant += factor * constant;
@@ -210,6 +213,7 @@ pub(super) fn origin(node: &Node<'_>, mut at: Place) -> Option<Place> {
                 Element::Input { input, index } => (maker.inputs[input], index),
                 Element::Constant(_) => return None,
             },
+            Op::Function(Function::Within { .. }) => (*maker.inputs.first()?, at.1),
             Op::Linear(_) => match row(maker, at.1)? {
                 (terms, 0.0) if terms.len() == 1 && terms[0].1 == 1.0 => terms[0].0,
                 _ => return Some(at),
@@ -313,6 +317,11 @@ fn least(node: &Node<'_>, mut sum: BTreeMap<TensorId, BTreeMap<usize, f64>>) -> 
                         least += first * leading.count as f64;
                     }
                     _ => return f64::NEG_INFINITY,
+                }
+            }
+            Op::Function(Function::Within { .. }) => {
+                for (index, factor) in factors {
+                    add((maker.inputs[0], index), factor);
                 }
             }
             Op::Select(elements) => {

@@ -261,6 +261,10 @@ pub(in crate::onnx::ops) fn note(
     if result.id <= operand.id || node.builder().made.contains_key(&result.id) {
         return Ok(());
     }
+    let other = |does: &Does| matches!(does, Does::Choose(choice) if !choice.makes(wide));
+    if matches!(&how, How::Each(all) if all.iter().any(other)) {
+        return Ok(());
+    }
     let len: usize = result.shape.iter().product();
     if let (How::With(_, values), Some(constant)) = (&mut how, constant) {
         let numbers = numbers(&constant).unwrap_or_default();

@@ -33,6 +33,14 @@ impl Choice {
         }
     }
 
+    /// Whether what either side makes is of a type: float64 if it is wide.
+    pub(super) fn makes(&self, wide: bool) -> bool {
+        [&self.holds, &self.fails]
+            .into_iter()
+            .flat_map(|by| by.last())
+            .all(|last| last.wide == wide)
+    }
+
     fn steps(&self) -> impl Iterator<Item = &Step> {
         self.holds.iter().chain(&self.fails)
     }
