@@ -17,15 +17,13 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto as T, helper, numpy_helper
 
-from make_step_fixtures import ML, TYPES, session
-from make_tree_fixtures import GRID, attributes, grid_value
+from make_step_fixtures import ML, session
+from make_tree_fixtures import GRID, MODES, attributes, grid_value
 
 OUT = Path(__file__).resolve().parent.parent / "crates" / "prover" / "tests" / "fixtures" / "random_steps"
-MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
 FLOATS = {T.FLOAT: np.float32, T.DOUBLE: np.float64}
 WITH_CONSTANT = ["Add", "Sub", "Mul", "Div", "Max", "Min", "From"]
-PLAIN = ["Neg", "Abs", "Relu", "LeakyRelu", "Floor", "Ceil", "Round", "Square", "Twice", "Clip", "Scaler", "Root",
-         "Under", "Sign", "Power"]
+PLAIN = "Neg Abs Relu LeakyRelu Floor Ceil Round Square Twice Clip Scaler Root Under Sign Power".split()
 CASTS = [T.INT32, T.INT64, T.INT8, T.FLOAT16, T.BOOL]
 
 
@@ -46,13 +44,12 @@ class Chain:
         return name
 
     def vector(self):
-        scale = float(self.rng.choice([0.1, 1, 37]))
-        values = self.rng.uniform(-scale, scale, len(GRID))
+        values = float(self.rng.choice([0.1, 1, 37])) * self.rng.uniform(-1, 1, len(GRID))
         return self.constant(np.round(values, 1) + 0.1 if self.rng.random() < 0.4 else values)
 
     def step(self):
-        kind = self.rng.choice(["constant", "plain", "cast", "where", "double"], p=[0.4, 0.3, 0.12, 0.12, 0.06])
-        getattr(self, f"by_{kind}")()
+        kinds = [self.by_constant, self.by_plain, self.by_cast, self.by_where, self.by_double]
+        self.rng.choice(kinds, p=[0.4, 0.3, 0.12, 0.12, 0.06])()
 
     def by_constant(self):
         kind, c = str(self.rng.choice(WITH_CONSTANT)), self.vector()
@@ -79,8 +76,7 @@ class Chain:
 
     def by_where(self):
         asked = self.op(str(self.rng.choice(["Greater", "Less", "GreaterOrEqual", "Equal"])), self.z, self.vector())
-        if self.rng.random() < 0.3:
-            asked = self.op("Not", asked)
+        asked = self.op("Not", asked) if self.rng.random() < 0.3 else asked
         sides = [self.z, self.vector(), self.op("Mul", self.z, self.vector())]
         a, b = self.rng.choice(3, 2, replace=False)
         self.z = self.op("Where", asked, sides[a], sides[b])
@@ -90,9 +86,9 @@ class Chain:
         self.z = self.op("Cast", self.z, to=self.dtype)
 
     def model(self, output):
-        taken = helper.make_tensor_value_info("x", self.takes, [1, len(GRID)])
-        graph = helper.make_graph(self.nodes, "random", [taken], [helper.make_tensor_value_info(output, T.FLOAT, None)],
-                                  initializer=self.constants)
+        ends = [("x", self.takes, [1, len(GRID)]), (output, T.FLOAT, None)]
+        taken, given = ([helper.make_tensor_value_info(*end)] for end in ends)
+        graph = helper.make_graph(self.nodes, "random", taken, given, initializer=self.constants)
         return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 18),
                                                                      helper.make_opsetid("ai.onnx.ml", 3)])
 
@@ -103,31 +99,27 @@ def random_graph(rng):
     chain.takes = chain.dtype
     for _ in range(rng.integers(1, 5)):
         chain.step()
-    if chain.dtype == T.DOUBLE:
+    # Also of a Scaler that is left out of float64.
+    if chain.dtype == T.DOUBLE or chain.z == "x":
         chain.z = chain.op("Cast", chain.z, to=T.FLOAT)
-    if chain.z == "x":
-        return None
-    prefix = session(chain.model(chain.z))
-    dtype = TYPES[prefix.get_inputs()[0].type]
+    prefix, dtype = session(chain.model(chain.z)), FLOATS[chain.takes]
     rows = [[grid_value(feature, rng) for feature in range(len(GRID))] for _ in range(8)]
     images = [prefix.run(None, {"x": np.array([row], dtype=dtype)})[0].ravel() for row in rows]
     if not np.isfinite(images).all():
         return None
     if rng.random() < 0.25:
-        chain.dtype, kind = T.FLOAT, str(rng.choice(["Greater", "Less", "GreaterOrEqual", "LessOrEqual"]))
-        y = chain.op("Cast", chain.op(kind, chain.z, chain.constant(images[0])), to=T.FLOAT)
-        return chain.model(y), rows[:1]
+        kind = str(rng.choice(["Greater", "Less", "GreaterOrEqual", "LessOrEqual"]))
+        greater = chain.op(kind, chain.z, chain.constant(images[0], np.float32))
+        return chain.model(chain.op("Cast", greater, to=T.FLOAT)), rows[:1]
     # Of each tree the leaf's own weight tells which way it went.
     trees = [(number % 4, MODES[number % len(MODES)], float(image[number % 4]), [(0, 2.0**number)], [(0, 0.0)])
              for number, image in enumerate(images)]
     listed = attributes(trees, "target")
-    listed.pop("nodes_hitrates", None)
     return chain.model(chain.op("TreeEnsembleRegressor", chain.z, n_targets=1, **listed, **ML)), rows
 
 
 def samples(model, rows, rng, count):
-    runtime = session(model)
-    dtype = TYPES[runtime.get_inputs()[0].type]
+    runtime, dtype = session(model), FLOATS[model.graph.input[0].type.tensor_type.elem_type]
     for number in range(count):
         steps = rng.choice([0, -1, 1], len(GRID))
         row = [round(min(max(value + step / 10**decimals, low), high), decimals)
@@ -138,18 +130,18 @@ def samples(model, rows, rng, count):
 
 def main():
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
-    count, seed = (int(value) for value in (sys.argv[2:4] + ["60", "14"][len(sys.argv[2:4]):]))
+    count, seed = (int(value) for value in sys.argv[2:4] or (60, 14))
     rng = np.random.default_rng(seed)
     out.mkdir(parents=True, exist_ok=True)
     lines = []
     while len(lines) < count:
         found = random_graph(rng)
-        if found is None:
+        if not found:
             continue
         name = f"random_{len(lines):03}"
         (out / f"{name}.onnx").write_bytes(found[0].SerializeToString())
-        case = {"ranges": [[low, high] for low, high, _ in GRID], "decimals": [d for *_, d in GRID],
-                "samples": list(samples(*found, rng, 24 if len(sys.argv) == 1 else 120))}
+        case = {"ranges": [end[:2] for end in GRID], "decimals": [end[2] for end in GRID],
+                "samples": list(samples(*found, rng, 24 if out == OUT else 120))}
         lines.append(f'"{name}": {json.dumps(case, separators=(",", ":"))}')
     (out / "expected.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
