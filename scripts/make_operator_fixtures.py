@@ -348,11 +348,40 @@ def runtime():
                               numpy_helper.from_array(RNG.integers(-900, 900, size=3).astype(np.int32), "b")])
 
 
+def dynamic():
+    # Integers whose scale and zero point are made of what is quantized, as quantize_dynamic writes them.
+    # What is added to x keeps it from standing halfway between two integers.
+    def off(*shape):
+        return tensor("o", RNG.uniform(-0.02, 0.02, size=shape).astype(np.float32))
+
+    first = [node("Add", "x o", "a"), node("DynamicQuantizeLinear", "a", "q qs qz")]
+    back = node("DequantizeLinear", "q qs qz", "y")
+    yield "dynamic_quantize", one([*first, back], [2, 5], [off(2, 5)])
+    yield "dynamic_quantize_positive", one(
+        [node("Add", "x o", "s"), node("Abs", "s", "a"), first[1], back], [2, 5], [off(2, 5)])
+    yield "dynamic_quantize_negative", one(
+        [node("Add", "x o", "s"), node("Abs", "s", "n"), node("Neg", "n", "a"), first[1], back], [2, 5], [off(2, 5)])
+    yield "dynamic_quantize_zeros", one(
+        [node("Clip", "x lo hi", "a"), first[1], back], [2, 5], [tensor("lo", 0), tensor("hi", 0)])
+    zeros = numpy_helper.from_array(np.array([3, -2, 0], dtype=np.int8), "wz")
+    weight = numpy_helper.from_array(RNG.integers(-127, 128, size=(5, 3)).astype(np.int8), "w")
+    product = [node("MatMulInteger", "q w qz wz", "p"), node("Cast", "p", "c", to=TensorProto.FLOAT),
+               node("Mul", "qs ws", "s"), node("Mul", "c s", "m"), node("Add", "m b", "y")]
+    yield "dynamic_matmul_integer", one(
+        [*first, *product], [2, 5], [off(2, 5), weight, zeros, tensor("ws", weights(3) / 100), tensor("b", weights(3))])
+    kernel = numpy_helper.from_array(RNG.integers(0, 256, size=(3, 2, 3, 3)).astype(np.uint8), "w")
+    zero = numpy_helper.from_array(np.array(113, dtype=np.uint8), "wz")
+    convolved = [node("ConvInteger", "q w qz wz", "p", pads=[1, 1, 1, 1]), *product[1:]]
+    yield "dynamic_conv_integer", one(
+        [*first, *convolved], [1, 2, 4, 4], [off(1, 2, 4, 4), kernel, zero, tensor("ws", 1 / 130),
+                                             tensor("b", weights(3, 1, 1))])
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     expected = {}
     kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products, running,
-             in_order, blocks, runtime)
+             in_order, blocks, runtime, dynamic)
     for name, built in (pair for kind in kinds for pair in kind()):
         path = OUT / f"{name}.onnx"
         onnx_models.save(built, path)

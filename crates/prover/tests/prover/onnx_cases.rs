@@ -18,7 +18,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("16c-bn-train9", "it is in training mode"),
     ("16d-bn-train9-min", "it is in training mode"),
     ("16e-bn-train7-batch1", "it is in training mode"),
-    ("46b-matmulinteger", "operator DynamicQuantizeLinear"),
     ("48c-opset99", "operator set ai.onnx 99 is not supported; export with 7 to 28"),
     ("50a-ssa", "tensor h is defined twice, the second time by node"),
     ("71a-alpha-int", "attribute alpha has type Int, it must be Float"),

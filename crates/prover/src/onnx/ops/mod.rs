@@ -17,6 +17,7 @@ mod conv;
 mod conv_transpose;
 mod curves;
 mod depth;
+mod dynamic;
 mod einsum;
 mod extremum;
 mod grid_sample;
@@ -212,6 +213,7 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "CastLike" => cast::cast_like(node),
         "QuantizeLinear" => quantize::quantize(node),
         "DequantizeLinear" => quantize::dequantize(node),
+        "DynamicQuantizeLinear" => return dynamic::quantize(node),
         "MatMulInteger" => quantize::matmul_integer(node),
         "ConvInteger" => quantize::conv_integer(node),
         "QLinearMatMul" => quantize::qlinear_matmul(node),

@@ -1,7 +1,7 @@
 //! Quantized operators: the integers that onnxruntime computes, with the scales and zero points
 //! of the file, rounded half to even and saturated.
 
-use super::{conv, matrix};
+use super::{arithmetic::add, conv, matrix, products};
 use crate::{
     graph::{Element, Function, Op, Scale, Staircase},
     onnx::{
@@ -158,6 +158,18 @@ pub(super) fn dequantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     if ![0, 1].contains(&node.int("output_dtype").unwrap_or(0)) {
         return Err(node.unsupported("its output type is not float32"));
     }
+    if let Some(Value::Signal(scale)) = node.peek(1) {
+        // What DynamicQuantizeLinear made.
+        let scale = Value::Signal(scale.clone());
+        if scale.len() != 1 {
+            return Err(node.unsupported("its scales are several, and no constants"));
+        }
+        let x = centred(node, x, 2, None)?;
+        let shape = x.shape().to_vec();
+        let scale = node.reshape(scale, vec![])?;
+        let scale = node.expand(scale, &shape)?;
+        return products::multiply(node, x, scale);
+    }
     let grid = Grid::read(node, [1, 2], x.shape(), 1)?;
     if grid.dtype.is_some_and(|dtype| dtype != x.dtype()) {
         return Err(node.malformed("its zero point has another type than its input".into()));
@@ -207,7 +219,7 @@ fn centred(
             return Err(node.malformed("a zero point is a float".into()));
         }
         Some(Value::Const(Tensor { data: Data::Int(zeros), .. })) => zeros,
-        Some(_) => return Err(node.unsupported("its zero point is not a constant")),
+        Some(zero) => return below(node, as_real(x), zero),
     };
     let shape = x.shape().to_vec();
     let (along, inner) = match axis {
@@ -221,6 +233,17 @@ fn centred(
     }
     let x = as_real(x);
     node.scale(x, |at| (1.0, -(zeros[at / inner % along] as f64)))
+}
+
+/// x − zero point, which depends on the input and is one for all.
+fn below(node: &mut Node<'_>, x: Value, zero: Value) -> Result<Value, OnnxError> {
+    if zero.len() != 1 {
+        return Err(node.unsupported("its zero points are several, and no constants"));
+    }
+    let shape = x.shape().to_vec();
+    let zero = node.reshape(as_real(zero), vec![])?;
+    let zero = node.expand(zero, &shape)?;
+    add(node, vec![(x, 1.0), (zero, -1.0)])
 }
 
 /// (A − a)·(B − b), in integers.

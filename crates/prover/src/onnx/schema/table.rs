@@ -92,6 +92,7 @@ pub(super) const TABLE: &[Schema] = &[
     schema("Div", 7, 2, 2, 1, &[]),
     schema("Dropout", 7, 1, 1, 2, &[("ratio", Float, false)]),
     schema("Dropout", 12, 1, 3, 2, &[("seed", Int, false)]),
+    schema("DynamicQuantizeLinear", 11, 1, 1, 3, &[]),
     schema("Einsum", 12, 1, usize::MAX, 1, &[("equation", String, true)]),
     schema("Elu", 6, 1, 1, 1, &[("alpha", Float, false)]),
     schema("Equal", 7, 2, 2, 1, &[]),
