@@ -31,6 +31,12 @@ use tokio::{
 /// lost. Otherwise one question that stalls would hold up all jobs of a key for that long.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Once so many behind it have their answers, a place is kept for a part of the patience only: whoever
+/// is that far behind the others stalls.
+const MANY: usize = 16;
+/// The part, as a divisor.
+const LESS: u32 = 4;
+
 /// So many keys are remembered whose last question was slow.
 const MOST_SLOW: usize = 10_000;
 
@@ -38,19 +44,19 @@ const MOST_SLOW: usize = 10_000;
 struct Question<K, T> {
     number: usize,
     key: K,
-    since: Instant,
-    asking: MaybeDone<BoxFuture<'static, T>>,
+    /// Brings how long it took, too: it may be looked at long after.
+    asking: MaybeDone<BoxFuture<'static, (Duration, T)>>,
 }
 
 impl<K: Clone + Unpin, T> Future for Question<K, T> {
-    type Output = (usize, K, Instant, T);
+    type Output = (usize, K, Duration, T);
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if self.asking.poll_unpin(context).is_pending() {
             return Poll::Pending;
         }
         match Pin::new(&mut self.asking).take_output() {
-            Some(answer) => Poll::Ready((self.number, self.key.clone(), self.since, answer)),
+            Some((took, answer)) => Poll::Ready((self.number, self.key.clone(), took, answer)),
             None => Poll::Pending,
         }
     }
@@ -164,8 +170,8 @@ impl<'a, K: Clone + Eq + Hash + Unpin, T: Send + 'static> Line<'a, K, T> {
             question.number = begun;
             begun += 1;
             match question.now_or_never_ref() {
-                Some((_, key, since, answer)) => {
-                    note(late, patience, &key, since);
+                Some((_, key, took, answer)) => {
+                    note(late, patience, &key, took);
                     ready.push_back((key, answer));
                 }
                 None => running.push(question),
@@ -195,13 +201,15 @@ impl<'a, K: Clone + Eq + Hash + Unpin, T: Send + 'static> Line<'a, K, T> {
     fn begin(&mut self, key: K, question: BoxFuture<'static, T>) -> usize {
         let number = self.begun;
         self.begun += 1;
+        let since = Instant::now();
+        let timed = question.map(move |answer| (since.elapsed(), answer));
         // What may be late must not depend on anybody who looks at it: it may hold what others need.
         let question = match self.patience {
-            Some(_) => Task(tokio::spawn(question)).answer().boxed(),
-            None => question,
+            Some(_) => Task(tokio::spawn(timed)).answer().boxed(),
+            None => timed.boxed(),
         };
-        let (since, asking) = (Instant::now(), maybe_done(question));
-        self.running.push(Question { number, key, since, asking });
+        let asking = maybe_done(question);
+        self.running.push(Question { number, key, asking });
         number
     }
 
@@ -230,8 +238,8 @@ impl<'a, K: Clone + Eq + Hash + Unpin, T: Send + 'static> Line<'a, K, T> {
     }
 
     /// Serves an answer, or keeps it until it is its turn.
-    fn answered(&mut self, (number, key, since, answer): (usize, K, Instant, T)) {
-        note(self.late, self.patience, &key, since);
+    fn answered(&mut self, (number, key, took, answer): (usize, K, Duration, T)) {
+        note(self.late, self.patience, &key, took);
         match self.places.get_mut(&number) {
             Some(place) => place.1 = Some((key, answer)),
             None => self.ready.push_back((key, answer)),
@@ -261,8 +269,10 @@ impl<'a, K: Clone + Eq + Hash + Unpin, T: Send + 'static> Line<'a, K, T> {
                 first.remove();
                 return Some(answer);
             }
-            let until = self.patience.map(|patience| first.get().0 + patience);
-            let number = *first.key();
+            let (since, number) = (first.get().0, *first.key());
+            let answered = self.places.values().filter(|place| place.1.is_some()).count();
+            let less = if answered >= MANY { LESS } else { 1 };
+            let until = self.patience.map(|patience| since + patience / less);
             let impatient = async {
                 match until {
                     Some(until) => tokio::time::sleep_until(until).await,
@@ -304,7 +314,7 @@ impl<'a, K: Clone + Eq + Hash + Unpin, T: Send + 'static> Line<'a, K, T> {
 
 impl<K: Clone + Unpin, T> Question<K, T> {
     /// Its answer, if that is there.
-    fn now_or_never_ref(&mut self) -> Option<(usize, K, Instant, T)> {
+    fn now_or_never_ref(&mut self) -> Option<(usize, K, Duration, T)> {
         self.now_or_never()
     }
 }
@@ -314,16 +324,112 @@ fn note<K: Clone + Eq + Hash, T>(
     late: &Late<K, T>,
     patience: Option<Duration>,
     key: &K,
-    since: Instant,
+    took: Duration,
 ) {
     let Some(patience) = patience else { return };
     let mut slow = late.slow();
-    if since.elapsed() < patience {
+    if took < patience {
         slow.remove(key);
     } else {
         if slow.len() >= MOST_SLOW {
             slow.clear();
         }
         slow.insert(key.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(400);
+
+    async fn after(ms: u64, answer: usize) -> usize {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        answer
+    }
+
+    async fn all(line: &mut Line<'_, usize, usize>) -> Vec<usize> {
+        let mut answers = Vec::new();
+        while let Some((key, answer)) = line.next().await {
+            assert_eq!(key, answer);
+            answers.push(answer);
+        }
+        answers
+    }
+
+    #[tokio::test]
+    async fn answers_come_in_the_order_of_the_line_and_who_is_late_in_a_later_line() {
+        let late = Late::default();
+        let mut line = Line::new(&late, 2, Some(SHORT));
+        for (key, ms) in [30, 5, 800, 1, 1].into_iter().enumerate() {
+            line.push(key, after(ms, key));
+        }
+        assert_eq!(all(&mut line).await, [0, 1, 3, 4]);
+        assert!(late.holds(&2));
+        // Whoever is late holds nobody up, and is asked once.
+        let start = Instant::now();
+        let mut line = Line::new(&late, 2, Some(SHORT));
+        line.push(5, after(1, 5));
+        assert_eq!(all(&mut line).await, [5]);
+        assert!(start.elapsed() < SHORT / 2);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut line = Line::new(&late, 2, Some(SHORT));
+        line.push(6, after(1, 6));
+        assert_eq!(all(&mut line).await, [2, 6]);
+        // It was slow: from now on it has no place, until it is not.
+        let mut line = Line::new(&late, 2, Some(SHORT));
+        line.push(2, after(100, 2));
+        line.push(7, after(1, 7));
+        assert_eq!(all(&mut line).await, [7]);
+        // However long after it is looked at.
+        tokio::time::sleep(SHORT * 2).await;
+        assert_eq!(all(&mut Line::new(&late, 2, Some(SHORT))).await, [2]);
+        let mut line = Line::new(&late, 2, Some(SHORT));
+        line.push(2, after(100, 2));
+        line.push(8, after(1, 8));
+        assert_eq!(all(&mut line).await, [2, 8]);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_far_behind_the_others_loses_its_place_sooner() {
+        let late = Late::default();
+        let mut line = Line::new(&late, 32, Some(SHORT * 10));
+        line.push(0, after(60_000, 0));
+        for key in 1..=MANY {
+            line.push(key, after(1, key));
+        }
+        let start = Instant::now();
+        assert_eq!(all(&mut line).await, (1..=MANY).collect::<Vec<_>>());
+        assert!(start.elapsed() < SHORT * 5, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_question_that_nobody_wants_answered_ends() {
+        let late = Late::default();
+        let (told, mut heard) = tokio::sync::oneshot::channel::<()>();
+        let mut line = Line::new(&late, 1, Some(Duration::from_millis(50)));
+        line.push(0, async move {
+            let _told = told;
+            std::future::pending::<usize>().await
+        });
+        assert_eq!(all(&mut line).await, Vec::<usize>::new());
+        assert!(
+            heard.try_recv().is_err_and(|e| e == tokio::sync::oneshot::error::TryRecvError::Empty)
+        );
+        late.forget(&0);
+        assert!(!late.holds(&0));
+        let ended = tokio::time::timeout(Duration::from_secs(5), heard).await;
+        ended.expect("it ends").expect_err("its end is dropped");
+    }
+
+    #[tokio::test]
+    async fn without_patience_everybody_is_waited_for() {
+        let late = Late::default();
+        let mut line = Line::new(&late, 2, None);
+        for (key, ms) in [300, 5, 1].into_iter().enumerate() {
+            line.push(key, after(ms, key));
+        }
+        assert_eq!(all(&mut line).await, [0, 1, 2]);
     }
 }
