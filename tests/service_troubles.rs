@@ -384,34 +384,3 @@ fn a_score_under_way_keeps_its_deployment_whatever_is_served_then() {
     let job = desk.end_of(&next);
     assert_eq!((&job["state"], &job["nonce"]), (&json!("finalized"), &json!(1)), "{job:#}");
 }
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_service_that_is_stopped_while_a_source_is_asked_leaves_nothing_behind() {
-    use std::time::{Duration, Instant};
-    let place = Workplace::new();
-    let chain = Local::start(31_337);
-    let file = place.path("pid");
-    let script = format!("sleep 300 & echo $! > {file}.part; mv {file}.part {file}; wait");
-    let refresh = format!(
-        "[[refresh]]\nmodel = \"small\"\nschedule = \"* * * * *\"\n\
-         command = [\"sh\", \"-c\", \"{script}\"]\n"
-    );
-    let file_of_settings = config(&place, &refresh);
-    let (_, _, mut desk) = desk(&place, &chain, &["--config", &file_of_settings]);
-    let start = Instant::now();
-    let pid = loop {
-        match std::fs::read_to_string(&file) {
-            Ok(pid) => break pid,
-            Err(_) => assert!(start.elapsed() < Duration::from_secs(90), "{:#?}", desk.log()),
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    };
-    let stat = format!("/proc/{}/stat", pid.trim());
-    let runs = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z"));
-    assert!(runs());
-    let start = Instant::now();
-    assert_eq!(desk.stop(), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    assert!(!runs(), "what the command started goes on");
-}
