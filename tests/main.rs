@@ -22,6 +22,7 @@ mod service_nodes;
 mod service_operations;
 mod service_pace;
 mod service_proofs;
+mod service_sender;
 mod service_troubles;
 mod soak;
 mod together;

@@ -305,9 +305,12 @@ fn a_refresh_command_has_no_secret_of_the_service_s_and_ends_with_it() {
     let place = Workplace::new();
     let setup = small_setup(&place, "setup");
     let (environment, data) = (place.path("environment"), place.path("data"));
-    let script = format!("env > {environment}.new; mv {environment}.new {environment}; sleep 300");
+    let pid = place.path("pid");
+    let script = format!(
+        "sleep 300 & echo $! > {pid}; env > {environment}.new; mv {environment}.new {environment}; wait"
+    );
     let refresh = format!(
-        "[[refresh]]\nmodel = \"small\"\nschedule = \"* * * * *\"\n\
+        "[[refresh]]\nmodel = \"small\"\nschedule = \"* * * * *\"\nenv = [\"SOURCE_TOKEN\"]\n\
          command = [\"sh\", \"-c\", \"{script}\"]\n"
     );
     let (file, named) = (config(&place, &refresh), format!("small={setup}"));
@@ -317,6 +320,7 @@ fn a_refresh_command_has_no_secret_of_the_service_s_and_ends_with_it() {
         .env("VERDICT_DATA_KEY", "5a".repeat(32))
         .env("VERDICT_WEBHOOK_SECRET", "hush")
         .env("PGPASSWORD", "hush")
+        .env("ANOTHER_TOKEN", "hush")
         .env("SOURCE_TOKEN", "its own");
     let mut desk = Desk::of(&place, command);
     let start = Instant::now();
@@ -327,7 +331,7 @@ fn a_refresh_command_has_no_secret_of_the_service_s_and_ends_with_it() {
         assert!(start.elapsed() < Duration::from_secs(90), "{:#?}", desk.log());
         std::thread::sleep(Duration::from_millis(100));
     };
-    for name in ["VERDICT_", "PGPASSWORD"] {
+    for name in ["VERDICT_", "PGPASSWORD", "ANOTHER_TOKEN"] {
         assert!(!found.lines().any(|line| line.starts_with(name)), "{found}");
     }
     for name in ["PATH=", "SOURCE_TOKEN=its own"] {
@@ -337,4 +341,8 @@ fn a_refresh_command_has_no_secret_of_the_service_s_and_ends_with_it() {
     let asked = Instant::now();
     assert_eq!(desk.stop(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    // Nor does what the command started go on; nobody may be there to take note of its end.
+    let pid = std::fs::read_to_string(&pid).expect("it was started");
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    assert!(stat.is_err() || stat.is_ok_and(|stat| stat.contains(") Z")));
 }

@@ -23,7 +23,7 @@ impl Core {
     /// not possible, broadcasts it again.
     pub(crate) async fn replace(
         &self,
-        look: &Look<'_>,
+        look: &Look,
         job: &Job,
         attempts: &[Attempt],
     ) -> Result<JobState> {
@@ -111,7 +111,7 @@ impl Core {
     /// Fees that a node takes for a replacement of `last`, within the caps.
     async fn raised(
         &self,
-        look: &Look<'_>,
+        look: &Look,
         job: &Job,
         first: &Attempt,
         last: &Attempt,

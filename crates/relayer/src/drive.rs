@@ -8,7 +8,8 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, PoisonError},
+    future::Future,
+    sync::{Arc, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -16,7 +17,6 @@ use alloy::{
     consensus::TxEip1559,
     primitives::{Address, Bytes, TxKind, U256},
 };
-use futures::FutureExt;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
@@ -26,9 +26,10 @@ use crate::{
     error::RelayerError,
     fees::Fees,
     job::{Attempt, AttemptOutcome, DropReason, JobId, JobState, Rejection, TxReceipt},
-    look::{Look, together},
+    line::{Late, Line},
+    look::Look,
     nonce::Nonces,
-    prepare::Prepared,
+    prepare::{Prepared, Signed},
     revert::RevertDecoder,
     signer::RelayerSigner,
     storage::{Job, JobKind, Scope, SenderLock, Storage},
@@ -51,6 +52,12 @@ pub(crate) struct Core {
     pub(crate) decoder: Box<dyn RevertDecoder>,
     pub(crate) nonces: Nonces,
     pub(crate) turns: std::sync::Mutex<HashMap<JobId, Arc<Mutex<()>>>>,
+    /// Since when, in milliseconds since 1970, a nonce is missing below others that are held.
+    pub(crate) hole: std::sync::Mutex<Option<u64>>,
+    /// When it was last asked, without anything under way, whether final transactions are there.
+    pub(crate) idle_ms: AtomicU64,
+    /// Final transactions that were found undone.
+    pub(crate) undone: AtomicU64,
     /// Since when, in milliseconds since 1970, a job's effect is seen and no receipt.
     pub(crate) unseen: std::sync::Mutex<HashMap<JobId, u64>>,
     pub(crate) _lock: SenderLock,
@@ -77,13 +84,65 @@ impl Held {
     }
 }
 
+/// The questions that are late, of each kind.
+#[derive(Debug, Default)]
+pub(crate) struct Open {
+    trails: Late<JobId, (Held, Result<Trail>)>,
+    follows: Late<JobId, (JobId, Result<JobState>)>,
+    prepares: Late<JobId, (Held, Arc<Look>, Result<Prepared>)>,
+    sends: Late<JobId, Sent>,
+}
+
+impl Open {
+    /// Gives up what is asked about a job, so that it may be changed.
+    pub(crate) fn forget(&self, id: JobId) {
+        self.trails.forget(&id);
+        self.follows.forget(&id);
+        self.prepares.forget(&id);
+        self.sends.forget(&id);
+    }
+
+    /// Gives up everything.
+    pub(crate) fn clear(&self) {
+        self.trails.clear();
+        self.follows.clear();
+        self.prepares.clear();
+        self.sends.clear();
+    }
+}
+
+/// A broadcast and its answer.
+pub(crate) struct Sent {
+    held: Held,
+    attempt: Attempt,
+    answer: Result<JobState>,
+}
+
+/// What a question brings within a time, if it brings it.
+pub(crate) async fn within<T>(
+    patience: Option<Duration>,
+    question: impl Future<Output = T>,
+) -> Option<T> {
+    match patience {
+        Some(patience) => tokio::time::timeout(patience, question).await.ok(),
+        None => Some(question.await),
+    }
+}
+
 /// A job's transactions.
-struct Trail {
+pub(crate) struct Trail {
     all: Vec<Attempt>,
     /// Those at its nonce, oldest first.
     attempts: Vec<Attempt>,
     /// The newest receipt of these that the node shows, with its place.
     receipt: Option<(usize, TxReceipt)>,
+}
+
+impl Trail {
+    /// Whether the node shows a receipt.
+    const fn is_mined(&self) -> bool {
+        self.receipt.is_some()
+    }
 }
 
 /// The call of a job, as a node simulates it.
@@ -94,14 +153,16 @@ pub(crate) fn call_of(job: &Job, from: Address) -> Call {
 
 impl Core {
     /// One step of a job. Two callers of the same job take turns.
-    pub(crate) async fn tick(&self, id: JobId) -> Result<JobState> {
+    pub(crate) async fn tick(self: &Arc<Self>, id: JobId) -> Result<JobState> {
         let turn = self.turn(id).lock_owned().await;
         let job = self.load(id).await?;
         let state = job.state.clone();
         let held = vec![Held { job, turn }];
+        // Whoever waits for one job waits as long as it takes.
+        let open = Open::default();
         let mut steps = match &state {
-            JobState::Queued => self.send(held).await,
-            JobState::Submitted | JobState::Included => self.watch(held).await,
+            JobState::Queued => self.send(held, &open, None).await,
+            JobState::Submitted | JobState::Included => self.watch(held, &open, None).await,
             JobState::Finalized | JobState::Rejected(_) | JobState::Dropped(_) => vec![],
         };
         steps.pop().map_or(Ok(state), |(_, step)| step)
@@ -145,73 +206,163 @@ impl Core {
         Ok(held)
     }
 
-    /// A step of jobs whose transactions are signed, at once.
-    pub(crate) async fn watch(&self, held: Vec<Held>) -> Vec<(JobId, Result<JobState>)> {
+    /// A step of jobs whose transactions are signed, at once. None is waited for longer than
+    /// `patience`: what is late then goes on with the next step, and holds its turn meanwhile.
+    pub(crate) async fn watch(
+        self: &Arc<Self>,
+        held: Vec<Held>,
+        open: &Open,
+        patience: Option<Duration>,
+    ) -> Vec<(JobId, Result<JobState>)> {
         let most = self.config.concurrency;
-        let asking = held.iter().map(|one| self.trail(&one.job).boxed()).collect();
-        let trails = together(asking, most).await;
+        let mut asking = Line::new(&open.trails, most, patience);
+        for held in held {
+            let core = Arc::clone(self);
+            asking.push(held.job.id, async move {
+                let trail = core.trail(&held.job).await;
+                (held, trail)
+            });
+        }
+        let mut trails = Vec::new();
+        while let Some((_, trail)) = asking.next().await {
+            trails.push(trail);
+        }
         // After the receipts: a block that holds one is compared with the chain as it is since.
-        let look = &Look::new(self);
-        let following = held.into_iter().zip(trails).map(|(held, trail)| {
-            async move {
+        let look = Arc::new(Look::new(self));
+        let mined = trails.iter().filter(|(_, trail)| trail.as_ref().is_ok_and(Trail::is_mined));
+        let mined: Vec<JobId> = mined.map(|(held, _)| held.job.id).collect();
+        if let Some(hole) = self.look_for_hole(&look, &mined, patience).await {
+            look.set_hole(hole);
+        }
+        let mut following = Line::new(&open.follows, most, patience);
+        for (held, trail) in trails {
+            let (core, look) = (Arc::clone(self), Arc::clone(&look));
+            following.push(held.job.id, async move {
                 let step = match trail {
-                    Ok(trail) => self.follow(look, &held.job, trail).await,
+                    Ok(trail) => core.follow(&look, &held.job, trail).await,
                     Err(error) => Err(error),
                 };
-                self.stepped(held, step).await
-            }
-            .boxed()
-        });
-        together(following.collect(), most).await
+                core.stepped(held, step).await
+            });
+        }
+        let mut over = Vec::new();
+        while let Some((_, step)) = following.next().await {
+            over.push(step);
+        }
+        over
     }
 
-    /// A step of queued jobs: they are prepared at once, signed for one after the other, in their
-    /// order, and broadcast at once.
-    pub(crate) async fn send(&self, held: Vec<Held>) -> Vec<(JobId, Result<JobState>)> {
+    /// A step of queued jobs: they are prepared at once, each is signed for when its turn comes, in
+    /// their order, and broadcast at once. None is waited for longer than `patience`.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        held: Vec<Held>,
+        open: &Open,
+        patience: Option<Duration>,
+    ) -> Vec<(JobId, Result<JobState>)> {
         let most = self.config.concurrency;
-        let look = &Look::new(self);
+        let look = Arc::new(Look::new(self));
         if held.iter().any(|one| one.job.nonce.is_none()) {
             // Before the head, at which effects are looked for: what is mined in between is seen then.
             // A failure is that of each job.
-            let _ = look.counts().await;
+            let _ = within(patience, look.counts()).await;
         }
-        let preparing = held.iter().map(|one| self.prepare(look, &one.job).boxed()).collect();
-        let prepared = together(preparing, most).await;
-        let mut steps = Vec::with_capacity(held.len());
-        for (held, prepared) in held.into_iter().zip(prepared) {
+        let mut preparing = Line::new(&open.prepares, most, patience);
+        for held in held {
+            let (core, look) = (Arc::clone(self), Arc::clone(&look));
+            preparing.push(held.job.id, async move {
+                let prepared = core.prepare(&look, &held.job).await;
+                (held, look, prepared)
+            });
+        }
+        let mut sending = Line::new(&open.sends, most, patience);
+        let (mut over, mut refused) = (Vec::new(), Vec::new());
+        let mut prepared_all = false;
+        loop {
+            let (held, of, prepared) = tokio::select! {
+                biased;
+                next = sending.next(), if prepared_all || !sending.is_empty() => match next {
+                    Some((_, sent)) => {
+                        self.sent(sent, &mut over, &mut refused).await;
+                        continue;
+                    }
+                    None if prepared_all => break,
+                    None => continue,
+                },
+                next = preparing.next(), if !prepared_all => match next {
+                    Some((_, prepared)) => prepared,
+                    None => {
+                        prepared_all = true;
+                        continue;
+                    }
+                },
+            };
             let step = match prepared {
-                Ok(Prepared::Offer(offer)) => self.sign_offer(look, &held.job, offer).await.map(Ok),
-                Ok(Prepared::Over(state)) => Ok(Err(state)),
+                Ok(Prepared::Offer(offer)) => {
+                    // What was late was prepared for an earlier look.
+                    let early = !Arc::ptr_eq(&of, &look);
+                    match within(patience, look.counts()).await {
+                        Some(_) => self.sign_offer(&look, &held.job, offer, early).await,
+                        None => Ok(Signed::Over(JobState::Queued)),
+                    }
+                }
+                Ok(Prepared::Over(state)) => Ok(Signed::Over(state)),
                 Err(error) => Err(error),
             };
-            steps.push((held, step));
-        }
-        let sending = steps.iter().map(|(held, step)| {
-            async move {
-                match step {
-                    Ok(Ok(attempt)) => Some(self.broadcast(&held.job, attempt, true).await),
-                    _ => None,
+            match step {
+                Ok(Signed::Attempt(attempt)) => {
+                    let core = Arc::clone(self);
+                    sending.push(held.job.id, async move {
+                        let answer = core.broadcast(&held.job, &attempt, true).await;
+                        Sent { held, attempt, answer }
+                    });
                 }
+                Ok(Signed::Over(state)) => over.push(self.stepped(held, Ok(state)).await),
+                Err(error) => over.push(self.stepped(held, Err(error)).await),
             }
-            .boxed()
-        });
-        let answers = together(sending.collect(), most).await;
-        let mut over = Vec::with_capacity(steps.len());
-        for ((held, step), answer) in steps.into_iter().zip(answers) {
-            let step = match (step, answer) {
-                // Some nodes take no nonce before the one below it, which is there by now.
-                (Ok(Ok(attempt)), Some(Err(RelayerError::Rpc(error))))
-                    if error.kind == RpcErrorKind::NonceTooHigh =>
-                {
-                    self.broadcast(&held.job, &attempt, true).await
-                }
-                (Ok(Err(state)), _) => Ok(state),
-                (Err(error), _) => Err(error),
-                (Ok(Ok(_)), answer) => answer.unwrap_or(Ok(JobState::Submitted)),
+        }
+        self.offer_again(refused, patience, &mut over).await;
+        over
+    }
+
+    /// What became of a broadcast.
+    async fn sent(
+        &self,
+        sent: Sent,
+        over: &mut Vec<(JobId, Result<JobState>)>,
+        refused: &mut Vec<Sent>,
+    ) {
+        match &sent.answer {
+            Err(RelayerError::Rpc(error)) if error.kind == RpcErrorKind::NonceTooHigh => {
+                refused.push(sent);
+            }
+            _ => over.push(self.stepped(sent.held, sent.answer).await),
+        }
+    }
+
+    /// Some nodes take no nonce before the one below it, which is there by now.
+    async fn offer_again(
+        &self,
+        mut refused: Vec<Sent>,
+        patience: Option<Duration>,
+        over: &mut Vec<(JobId, Result<JobState>)>,
+    ) {
+        refused.sort_by_key(|sent| sent.attempt.nonce);
+        let mut silent = false;
+        for Sent { held, attempt, answer } in refused {
+            // What is stored and was not taken is offered with the next look.
+            let step = match silent {
+                true => answer,
+                false => match within(patience, self.broadcast(&held.job, &attempt, true)).await {
+                    Some(step) => step,
+                    None => {
+                        silent = true;
+                        answer
+                    }
+                },
             };
             over.push(self.stepped(held, step).await);
         }
-        over
     }
 
     /// The lock that whoever changes a job holds.
@@ -334,7 +485,7 @@ impl Core {
     }
 
     /// Submitted or Included: look at the receipt, and do what is due if there is none.
-    async fn follow(&self, look: &Look<'_>, job: &Job, trail: Trail) -> Result<JobState> {
+    async fn follow(&self, look: &Look, job: &Job, trail: Trail) -> Result<JobState> {
         let Trail { all, attempts, receipt } = trail;
         let Some(last) = attempts.last() else {
             // Not reachable through this code; a job without a transaction starts over.
@@ -358,6 +509,10 @@ impl Core {
         }
         if look.used().await? > last.nonce {
             return self.nonce_used(look, job, &all, &attempts).await;
+        }
+        // Above a nonce that is missing no price gets anything mined.
+        if look.is_above_hole(last.nonce) {
+            return Ok(JobState::Submitted);
         }
         let unwanted = job.ending.is_some() && !last.cancels;
         let overdue = self.overdue(last);
@@ -415,7 +570,7 @@ impl Core {
     /// The job's nonce is used and none of its receipts is there.
     async fn nonce_used(
         &self,
-        look: &Look<'_>,
+        look: &Look,
         job: &Job,
         all: &[Attempt],
         now: &[Attempt],

@@ -33,6 +33,7 @@ pub mod backend;
 pub mod clock;
 pub mod devchain;
 pub mod fees;
+pub mod line;
 pub mod node;
 pub mod signer;
 

@@ -8,11 +8,10 @@ use std::{
     collections::HashMap,
     future::Future,
     hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use alloy::primitives::{Address, U256};
-use futures::{StreamExt, future::BoxFuture, stream};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -43,8 +42,8 @@ impl<K: Hash + Eq, T: Clone> Shared<K, T> {
 }
 
 /// One look at the chain.
-pub(crate) struct Look<'a> {
-    core: &'a Core,
+pub(crate) struct Look {
+    core: Arc<Core>,
     counts: Shared<(), (u64, u64)>,
     used: Shared<(), u64>,
     head: Shared<(), BlockInfo>,
@@ -53,12 +52,15 @@ pub(crate) struct Look<'a> {
     contracts: Shared<Address, bool>,
     tip: Shared<(), u128>,
     held: Shared<(), U256>,
+    /// The lowest nonce that no transaction holds and that the chain has not used, if a higher one is
+    /// held: nothing above it is mined before it is.
+    hole: OnceLock<u64>,
 }
 
-impl<'a> Look<'a> {
-    pub(crate) fn new(core: &'a Core) -> Self {
+impl Look {
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
         Self {
-            core,
+            core: Arc::clone(core),
             counts: Shared::new(),
             used: Shared::new(),
             head: Shared::new(),
@@ -67,7 +69,19 @@ impl<'a> Look<'a> {
             contracts: Shared::new(),
             tip: Shared::new(),
             held: Shared::new(),
+            hole: OnceLock::new(),
         }
+    }
+
+    /// Notes the lowest nonce that is missing.
+    pub(crate) fn set_hole(&self, nonce: u64) {
+        // The first word counts; there is one a look.
+        let _ = self.hole.set(nonce);
+    }
+
+    /// Whether a nonce waits for a lower one that is missing.
+    pub(crate) fn is_above_hole(&self, nonce: u64) -> bool {
+        self.hole.get().is_some_and(|hole| nonce > *hole)
     }
 
     /// The sender's transactions in blocks, and with those in the node's pool.
@@ -140,9 +154,4 @@ impl<'a> Look<'a> {
             None => backend.suggested_tip().await,
         }
     }
-}
-
-/// Runs futures, `most` at a time, and returns what each gives, in their order.
-pub(crate) async fn together<T>(futures: Vec<BoxFuture<'_, T>>, most: usize) -> Vec<T> {
-    stream::iter(futures).buffered(most.max(1)).collect().await
 }

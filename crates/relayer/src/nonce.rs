@@ -42,7 +42,7 @@ struct Counts {
 
 impl Core {
     /// Waits for the turn and finds the next nonce.
-    pub(crate) async fn reserve(&self, look: &Look<'_>) -> Result<Reservation<'_>, RelayerError> {
+    pub(crate) async fn reserve(&self, look: &Look) -> Result<Reservation<'_>, RelayerError> {
         let turn = self.nonces.turn.lock().await;
         let Counts { used, pooled, stored } = self.counts(look).await?;
         Ok(Reservation { nonce: used.max(pooled).max(stored), _turn: turn })
@@ -56,7 +56,7 @@ impl Core {
     /// theirs.
     pub(crate) async fn waits_for_others(
         &self,
-        look: &Look<'_>,
+        look: &Look,
         job: &Job,
     ) -> Result<bool, RelayerError> {
         let Counts { used, pooled, stored } = self.counts(look).await?;
@@ -74,7 +74,7 @@ impl Core {
     }
 
     /// The counts, if they are not too far apart to be believed.
-    async fn counts(&self, look: &Look<'_>) -> Result<Counts, RelayerError> {
+    async fn counts(&self, look: &Look) -> Result<Counts, RelayerError> {
         let (used, pooled) = look.counts().await?;
         let stored = self.storage.next_nonce(self.scope).await?;
         // A key that is new here may have any history; one that is known has this one.

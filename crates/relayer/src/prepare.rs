@@ -27,9 +27,17 @@ pub(crate) enum Prepared {
     Over(JobState),
 }
 
+/// What became of an offer.
+pub(crate) enum Signed {
+    /// Its transaction is stored.
+    Attempt(Attempt),
+    /// It is not to be signed now.
+    Over(JobState),
+}
+
 impl Core {
     /// Queued: look whether it is done, simulate, price.
-    pub(crate) async fn prepare(&self, look: &Look<'_>, job: &Job) -> Result<Prepared> {
+    pub(crate) async fn prepare(&self, look: &Look, job: &Job) -> Result<Prepared> {
         if job.nonce.is_none() && self.waits_for_others(look, job).await? {
             return Ok(Prepared::Over(JobState::Queued));
         }
@@ -71,13 +79,18 @@ impl Core {
         Ok(Prepared::Offer(Offer { fees, gas_limit, tip: market.tip }))
     }
 
-    /// Signs and stores the first transaction of a job, at the next nonce if none is given.
+    /// Signs and stores the first transaction of a job, at the next nonce if none is given. An
+    /// `early` offer is of an earlier look.
     pub(crate) async fn sign_offer(
         &self,
-        look: &Look<'_>,
+        look: &Look,
         job: &Job,
         offer: Offer,
-    ) -> Result<Attempt> {
+        early: bool,
+    ) -> Result<Signed> {
+        if early && job.nonce.is_none() && self.waits_for_others(look, job).await? {
+            return Ok(Signed::Over(JobState::Queued));
+        }
         let Offer { fees, gas_limit, tip } = offer;
         let attempt = match job.nonce {
             Some(nonce) => self.sign_and_store(job, nonce, fees, gas_limit, false).await?,
@@ -96,13 +109,13 @@ impl Core {
             );
             self.storage.set_note(job.id, Some(&note)).await?;
         }
-        Ok(attempt)
+        Ok(Signed::Attempt(attempt))
     }
 
     /// Gas that the call needs, or the state it ends in because it cannot succeed.
     async fn simulate(
         &self,
-        look: &Look<'_>,
+        look: &Look,
         job: &Job,
         call: &Call,
     ) -> Result<std::result::Result<u64, JobState>> {
@@ -176,7 +189,7 @@ impl Core {
         }
     }
 
-    async fn check_funds(&self, look: &Look<'_>, needed: U256) -> Result<()> {
+    async fn check_funds(&self, look: &Look, needed: U256) -> Result<()> {
         let Scope { chain_id, sender: address } = self.scope;
         // One endpoint's word stops no key: a node takes nothing that cannot be paid for.
         let balance = look.held().await?;

@@ -1,18 +1,26 @@
 //! The relayer's public face: open, submit, drive, look, close.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use alloy::primitives::{Address, Bytes, U256};
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use crate::{
     backend::{BlockRef, ChainBackend},
     clock::{Clock, SystemClock},
     config::RelayerConfig,
-    drive::{Core, Held},
+    drive::{Core, Held, Open},
     error::RelayerError,
     fees::cost,
     job::{DropReason, JobId, JobState, JobStatus, SubmitRequest},
+    line::PATIENCE,
     node::Node,
     nonce::Nonces,
     revert::RevertDecoder,
@@ -27,6 +35,8 @@ type Result<T> = std::result::Result<T, RelayerError>;
 #[derive(Clone, Debug)]
 pub struct Relayer {
     core: Arc<Core>,
+    /// Questions of an earlier look that are late.
+    open: Arc<Open>,
     closed: watch::Sender<bool>,
 }
 
@@ -89,10 +99,14 @@ impl Relayer {
             decoder: Box::new(decoder),
             nonces: Nonces::default(),
             turns: std::sync::Mutex::default(),
+            hole: std::sync::Mutex::default(),
+            idle_ms: AtomicU64::default(),
+            undone: AtomicU64::default(),
             unseen: std::sync::Mutex::default(),
             _lock: lock,
         };
-        Ok(Self { core: Arc::new(core), closed: watch::Sender::new(false) })
+        let (core, open, closed) = (Arc::new(core), Arc::default(), watch::Sender::new(false));
+        Ok(Self { core, open, closed })
     }
 
     /// The sending address.
@@ -154,8 +168,7 @@ impl Relayer {
     /// A job that is submitted again.
     async fn revisit(&self, id: JobId, request: SubmitRequest) -> Result<()> {
         let core = &self.core;
-        let turn = core.turn(id);
-        let _turn = turn.lock().await;
+        let _turn = self.turn(id).await;
         let job = core.load(id).await?;
         if let Some(effect) = &request.effect
             && job.request.effect.as_ref() != Some(effect)
@@ -201,26 +214,8 @@ impl Relayer {
     /// # Errors
     /// If the node or the database does not answer. A refused broadcast is not an error.
     pub async fn resume(&self) -> Result<Vec<JobId>> {
-        let core = &self.core;
-        core.mend_nonces().await?;
-        let pending = core.storage.pending(core.scope).await?;
-        for job in &pending {
-            self.rebroadcast(job).await?;
-        }
-        Ok(pending.iter().map(|job| job.id).collect())
-    }
-
-    async fn rebroadcast(&self, job: &Job) -> Result<()> {
-        let attempts = self.core.storage.attempts(job.id).await?;
-        let current = attempts.iter().filter(|attempt| Some(attempt.nonce) == job.nonce);
-        let Some(last) = current.last() else { return Ok(()) };
-        tracing::info!(job = %job.id, hash = %last.hash, nonce = last.nonce,
-                       "broadcasting a stored transaction again");
-        match self.core.broadcast(job, last, false).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_transient() => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.core.mend_nonces().await?;
+        self.core.broadcast_stored(1).await
     }
 
     /// Drives a job, and those that block its nonce, until it is done.
@@ -298,13 +293,17 @@ impl Relayer {
         Ok(round)
     }
 
-    /// The half of [`Self::round`] that looks at what is signed.
+    /// The half of [`Self::round`] that looks at what is signed. A nonce that is missing below others
+    /// for longer than [`RelayerConfig::resubmit_after`] is mended as [`Self::resume`] does it.
+    ///
+    /// What is not answered within [`PATIENCE`] is not in the answer: it goes on, and is in that of a
+    /// later look. So it is with [`Self::send`].
     ///
     /// # Errors
     /// As [`Self::round`].
     pub async fn watch(&self) -> Result<Vec<(JobId, Result<JobState>)>> {
         let held = self.held(|state| *state != JobState::Queued).await?;
-        told(self.core.watch(held).await)
+        told(self.core.watch(held, &self.open, Some(PATIENCE)).await)
     }
 
     /// The half of [`Self::round`] that signs and sends what is queued, in the order in which it was
@@ -314,7 +313,25 @@ impl Relayer {
     /// As [`Self::round`].
     pub async fn send(&self) -> Result<Vec<(JobId, Result<JobState>)>> {
         let held = self.held(|state| *state == JobState::Queued).await?;
-        told(self.core.send(held).await)
+        told(self.core.send(held, &self.open, Some(PATIENCE)).await)
+    }
+
+    /// Gives up questions that were late, as when another process sends with the key.
+    pub fn let_go(&self) {
+        self.open.clear();
+    }
+
+    /// How many final transactions this process found undone, by a reorganization that was deeper than
+    /// finality, and took up again.
+    pub fn undone(&self) -> u64 {
+        self.core.undone.load(Ordering::Relaxed)
+    }
+
+    /// The right to change a job. What is asked about it, and late, is given up: a step may be cut off
+    /// anywhere.
+    async fn turn(&self, id: JobId) -> OwnedMutexGuard<()> {
+        self.open.forget(id);
+        self.core.turn(id).lock_owned().await
     }
 
     /// The pending jobs in some states, which nobody else changes meanwhile.
@@ -444,8 +461,7 @@ impl Relayer {
     /// # Errors
     /// If a transaction of it is in a block already, or it is done.
     pub async fn cancel(&self, id: JobId) -> Result<()> {
-        let turn = self.core.turn(id);
-        let _turn = turn.lock().await;
+        let _turn = self.turn(id).await;
         let job = self.core.load(id).await?;
         let cancelled = JobState::Dropped(DropReason::Cancelled);
         match (job.kind, &job.state) {
@@ -471,8 +487,7 @@ impl Relayer {
     /// If the job is pending or has succeeded.
     pub async fn retry(&self, id: JobId, calldata: impl Into<Option<Bytes>>) -> Result<()> {
         let calldata = calldata.into();
-        let turn = self.core.turn(id);
-        let _turn = turn.lock().await;
+        let _turn = self.turn(id).await;
         let job = self.core.load(id).await?;
         let failed = matches!(job.state, JobState::Rejected(_) | JobState::Dropped(_));
         if !failed || job.kind != JobKind::Call {

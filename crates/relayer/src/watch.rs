@@ -37,7 +37,7 @@ impl Core {
     /// one that the node showed before the look, with its attempt's place.
     pub(crate) async fn mined(
         &self,
-        look: &Look<'_>,
+        look: &Look,
         attempts: &[Attempt],
         shown: Option<(usize, TxReceipt)>,
     ) -> Result<Option<TxReceipt>, RpcError> {
@@ -143,21 +143,13 @@ impl Core {
     }
 
     /// True if the job's effect is seen at the head of the chain.
-    pub(crate) async fn effect_at_head(
-        &self,
-        look: &Look<'_>,
-        job: &Job,
-    ) -> Result<bool, RpcError> {
+    pub(crate) async fn effect_at_head(&self, look: &Look, job: &Job) -> Result<bool, RpcError> {
         let Some(effect) = &job.request.effect else { return Ok(false) };
         effect.is_there(self.backend.as_ref(), look.head().await?.number).await
     }
 
     /// True if the job's effect is seen in a final block's state.
-    pub(crate) async fn effect_for_good(
-        &self,
-        look: &Look<'_>,
-        job: &Job,
-    ) -> Result<bool, RpcError> {
+    pub(crate) async fn effect_for_good(&self, look: &Look, job: &Job) -> Result<bool, RpcError> {
         let Some(effect) = &job.request.effect else { return Ok(false) };
         let Some(height) = look.final_height().await? else { return Ok(false) };
         effect.is_there(self.backend.as_ref(), height).await
@@ -166,7 +158,7 @@ impl Core {
     /// True if the call reverts with "already recorded" in a final block's state.
     pub(crate) async fn recorded_for_good(
         &self,
-        look: &Look<'_>,
+        look: &Look,
         job: &Job,
     ) -> Result<bool, RelayerError> {
         let Some(height) = look.final_height().await? else { return Ok(false) };

@@ -162,6 +162,10 @@ pub struct RefreshConfig {
     /// A command that prints a list of `{"subject", "input"}` as JSON: program and arguments.
     #[serde(default)]
     pub command: Vec<String>,
+    /// Names of variables that the command has of the service's environment, beside `PATH`, `HOME`,
+    /// `LANG`, `TZ` and `TMPDIR`.
+    #[serde(default)]
+    pub env: Vec<String>,
     /// A URL that answers the same, instead of a command.
     #[serde(default)]
     pub url: Option<HiddenUrl>,
@@ -341,6 +345,13 @@ impl ServiceConfig {
             let schedule = crate::refresh::parse(&refresh.schedule);
             let told = schedule.err().unwrap_or_default();
             rule(told.is_empty(), "refresh.schedule", &refresh.schedule, &told)?;
+            for name in &refresh.env {
+                // The service's own are its keys and tokens.
+                let own = name.to_ascii_uppercase().starts_with("VERDICT_");
+                let plain = !name.is_empty() && !name.contains(['=', '\0']) && !own;
+                let constraint = "must be names of variables, and none of the service's own";
+                rule(plain, "refresh.env", name, constraint)?;
+            }
         }
         Ok(())
     }
@@ -397,6 +408,10 @@ mod tests {
             ("webhooks", |c| c.webhooks = vec!["https://host/path".into()]),
             ("webhooks", |c| c.webhooks = vec!["ftp://host".into()]),
             ("refresh", |c| c.refresh = vec![refresh("0 * * * *", &[])]),
+            ("refresh.env", |c| {
+                let env = vec!["VERDICT_PRIVATE_KEY".into()];
+                c.refresh = vec![RefreshConfig { env, ..refresh("0 * * * *", &["true"]) }];
+            }),
             ("refresh.schedule", |c| c.refresh = vec![refresh("whenever", &["true"])]),
         ];
         ServiceConfig::default().validate().expect("the default");
@@ -412,7 +427,7 @@ mod tests {
     fn refresh(schedule: &str, command: &[&str]) -> RefreshConfig {
         let command = command.iter().map(ToString::to_string).collect();
         let (model, schedule) = ("m".into(), schedule.into());
-        RefreshConfig { model, schedule, command, url: None, priority: 0 }
+        RefreshConfig { model, schedule, command, env: vec![], url: None, priority: 0 }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! URL, on a schedule, and are submitted like a client's.
 
 use std::{
-    ffi::OsStr,
     process::Stdio,
     str::FromStr,
     sync::{
@@ -149,7 +148,7 @@ impl Refresh {
         let answer = async {
             match &self.config.url {
                 Some(HiddenUrl(url)) => fetch(url).await,
-                None => run(&self.config.command).await,
+                None => run(&self.config.command, &self.config.env).await,
             }
         };
         let answer = tokio::select! {
@@ -219,19 +218,19 @@ impl Drop for Group {
     }
 }
 
-/// Whether a variable of the service's environment is none of a command's business: the service's own,
-/// PostgreSQL's, the collector's, and a node's URL may be secrets.
-fn is_withheld(name: &OsStr) -> bool {
-    let name = name.to_string_lossy().to_ascii_uppercase();
-    ["VERDICT_", "PG", "OTEL_"].iter().any(|prefix| name.starts_with(prefix))
-        || ["ETH_RPC_URL", "CREDENTIALS_DIRECTORY"].contains(&name.as_str())
-}
+/// What every command has of the service's environment: what programs need to run at all. Anything else
+/// may be a secret, of the service or of whatever started it.
+const PASSED_ON: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 
-async fn run(command: &[String]) -> Result<Vec<u8>, String> {
+/// Runs a command with what every one has of the environment, and the variables of `names`.
+async fn run(command: &[String], names: &[String]) -> Result<Vec<u8>, String> {
     let (program, arguments) = command.split_first().ok_or("there is no command")?;
     let mut start = tokio::process::Command::new(program);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_withheld(name)) {
-        start.env_remove(name);
+    start.env_clear();
+    for name in PASSED_ON.into_iter().chain(names.iter().map(String::as_str)) {
+        if let Some(value) = std::env::var_os(name) {
+            start.env(name, value);
+        }
     }
     let mut child = start
         .args(arguments)
@@ -316,43 +315,43 @@ mod tests {
     #[tokio::test]
     async fn a_source_that_fails_or_says_too_little_is_told_apart() {
         let shell = |script: &str| vec!["sh".to_owned(), "-c".into(), script.into()];
-        assert_eq!(run(&shell("printf '[]'")).await, Ok(b"[]".to_vec()));
-        let error = run(&shell("echo '[' && exit 3")).await.expect_err("it failed");
+        assert_eq!(run(&shell("printf '[]'"), &[]).await, Ok(b"[]".to_vec()));
+        let error = run(&shell("echo '[' && exit 3"), &[]).await.expect_err("it failed");
         assert!(error.contains('3'), "{error}");
-        let error = run(&["no-such-program".into()]).await.expect_err("there is none");
+        let error = run(&["no-such-program".into()], &[]).await.expect_err("there is none");
         assert!(error.contains("no-such-program"), "{error}");
     }
 
-    #[test]
-    fn a_command_has_what_programs_need_and_no_secret_of_the_service_s() {
-        for name in [
-            "VERDICT_PRIVATE_KEY",
-            "VERDICT_SERVE_DATABASE",
-            "PGPASSWORD",
-            "PGHOST",
-            "ETH_RPC_URL",
-            "OTEL_EXPORTER_OTLP_HEADERS",
-            "CREDENTIALS_DIRECTORY",
-            "verdict_data_key",
-        ] {
-            assert!(is_withheld(OsStr::new(name)), "{name}");
-        }
-        for name in ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SOURCE_TOKEN"] {
-            assert!(!is_withheld(OsStr::new(name)), "{name}");
-        }
+    #[tokio::test]
+    async fn a_command_has_what_programs_need_and_what_it_is_given_by_name() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let seen = async |names: &[String]| {
+            let told = run(&["env".to_owned()], names).await.expect("it runs");
+            let told = String::from_utf8(told).expect("a text");
+            let seen = told.lines().filter_map(|line| line.split_once('='));
+            seen.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+        };
+        // The test runner's environment has more than that.
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some());
+        let plain = seen(&[]).await;
+        assert!(plain.iter().any(|name| name == "PATH"), "{plain:?}");
+        assert!(plain.iter().all(|name| PASSED_ON.contains(&name.as_str())), "{plain:?}");
+        let given = seen(&names(&["CARGO_PKG_NAME", "NO_SUCH_VARIABLE"])).await;
+        assert!(given.iter().any(|name| name == "CARGO_PKG_NAME"), "{given:?}");
+        assert_eq!(given.len(), plain.len() + 1, "{given:?}");
     }
 
     #[tokio::test]
     async fn what_a_command_says_beside_its_answer_is_counted_and_not_told() {
         let shell = |script: &str| vec!["sh".to_owned(), "-c".into(), script.into()];
-        let error = run(&shell("printf secret >&2; exit 3")).await.expect_err("it failed");
+        let error = run(&shell("printf secret >&2; exit 3"), &[]).await.expect_err("it failed");
         assert!(error.contains("6 bytes") && !error.contains("secret"), "{error}");
         // More than a pipe holds.
         let much = "head -c 1000000 /dev/zero >&2; printf '[]'";
-        assert_eq!(run(&shell(much)).await, Ok(b"[]".to_vec()));
+        assert_eq!(run(&shell(much), &[]).await, Ok(b"[]".to_vec()));
         // Something that goes on in the background holds nothing up.
         let start = std::time::Instant::now();
-        let error = run(&shell("sleep 5 >/dev/null & exit 3")).await.expect_err("it failed");
+        let error = run(&shell("sleep 5 >/dev/null & exit 3"), &[]).await.expect_err("it failed");
         assert!(start.elapsed() < Duration::from_secs(3), "{error}");
     }
 
@@ -362,7 +361,7 @@ mod tests {
         let file = folder.path().join("pid");
         let script = format!("sleep 300 & echo $! > {}; wait", file.display());
         let command = ["sh".to_owned(), "-c".into(), script];
-        let given_up = tokio::time::timeout(Duration::from_millis(500), run(&command)).await;
+        let given_up = tokio::time::timeout(Duration::from_millis(500), run(&command, &[])).await;
         assert!(given_up.is_err(), "{given_up:?}");
         let pid = std::fs::read_to_string(&file).expect("it was started");
         let start = std::time::Instant::now();

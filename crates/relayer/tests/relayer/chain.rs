@@ -37,6 +37,10 @@ pub(crate) enum Fault {
     Refuse(&'static str),
     /// Nobody answers; nothing is done.
     Unreachable,
+    /// The request is carried out after so long.
+    Slow(Duration),
+    /// Nothing is done, and after so long that is known.
+    TimesOut(Duration),
     /// The request is carried out and the answer is lost.
     AnswerLost,
     /// The request never returns, before or after it was carried out: the moment at which
@@ -217,6 +221,14 @@ impl FakeChain {
                 Err(RpcError::answered("scripted", method, -32000, words))
             }
             Some(Fault::Unreachable) => fail(RpcErrorKind::Unreachable),
+            Some(Fault::Slow(delay)) => {
+                tokio::time::sleep(delay).await;
+                act(&mut self.state())
+            }
+            Some(Fault::TimesOut(delay)) => {
+                tokio::time::sleep(delay).await;
+                fail(RpcErrorKind::TimedOut)
+            }
             Some(Fault::AnswerLost) => {
                 act(&mut self.state())?;
                 fail(RpcErrorKind::TimedOut)

@@ -1,49 +1,18 @@
 //! What ends a job: what the oracle holds of its proof when the relayer is done with it.
 
-use verdict::Submission;
 use verdict_relayer::{DropReason, JobState, JobStatus};
 
 use super::{
     RoundError, Sender,
     refusal::{Refusal, is_refusal, refusal},
+    view::Judged,
 };
 use crate::{
     job::{Reason, ReasonCode, State},
     store::Outcome,
 };
 
-/// What the oracle holds of a proof.
-pub(super) enum Judged {
-    /// So many records that it states.
-    Recorded(usize),
-    /// These, in a block that may yet leave the chain.
-    Passing,
-    /// None of it.
-    Missing,
-    /// Something that bars it, or no answer.
-    Refused(Refusal),
-}
-
 impl Sender {
-    /// What the oracle holds of a proof that the relayer is done with; nothing where nobody knows its
-    /// oracle any more.
-    pub(super) async fn judge(&self, id: &str, status: &JobStatus) -> Option<Judged> {
-        let relay = &self.flights.get(id)?.relay;
-        let deployment = self.deployment(relay)?;
-        let submission = match Submission::new(deployment, &relay.bundle, &relay.attestations) {
-            Ok(submission) => submission,
-            Err(error) => return Some(Judged::Refused(Refusal::Final(error))),
-        };
-        Some(match submission.recorded(&self.chain).await {
-            Ok(Some(records)) => {
-                let lasts = status.state == JobState::Finalized || self.lasts(&submission).await;
-                if lasts { Judged::Recorded(records.len()) } else { Judged::Passing }
-            }
-            Ok(None) => Judged::Missing,
-            Err(error) => Judged::Refused(self.believed(&submission, error).await),
-        })
-    }
-
     /// The relayer is done with it: what the oracle holds decides.
     pub(super) async fn conclude(
         &mut self,

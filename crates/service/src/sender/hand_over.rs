@@ -1,51 +1,88 @@
-//! A proof's way to the relayer, and how far what stands in it is believed.
+//! A proof's way to the relayer.
 
-use futures::{FutureExt, StreamExt, stream};
+use std::{sync::Arc, time::Duration};
+
 use tracing::Instrument;
-use verdict::{Deployment, Error, Settled, Submission};
-use verdict_relayer::SubmitRequest;
+use verdict_relayer::line::{Line, PATIENCE};
 
 use super::{
-    Sender,
-    refusal::{Refusal, is_answer, refusal},
+    RoundError, Sender,
+    budget::Allowance,
+    flight::Flight,
+    refusal::{Refusal, refusal},
+    view::Asked,
 };
 use crate::{
     job::{Reason, ReasonCode, State},
-    store::{Outcome, Relay, StoreError},
+    store::{Outcome, StoreError},
 };
 
-/// What is to be sent, or why not.
-type Asked = Option<Result<SubmitRequest, Refusal>>;
+/// For how long after the first answer others are waited for, before what was answered is signed. Each
+/// such part asks the node some things anew, and a process that is killed signs no more of the others.
+const PART: Duration = Duration::from_millis(250);
 
 impl Sender {
-    /// Hands proofs to the relayer, in their order, unless it has them or there is no use in them.
+    /// Hands proofs to the relayer, in their order, unless it has them or there is no use in them, and
+    /// has it send what it has. The chain is asked about several at once; whoever is answered is
+    /// handed over, signed and sent while others are asked about.
     pub(super) async fn start(
         &mut self,
         ids: &[String],
-        spent: Option<&Reason>,
-    ) -> Result<(), StoreError> {
+        mut room: Allowance,
+    ) -> Result<(), RoundError> {
+        let asking = Arc::clone(&self.asking);
+        // Of these the answer is late, and comes by itself.
+        let (late, ids): (Vec<&String>, Vec<&String>) = ids.iter().partition(|id| asking.holds(id));
+        room.take(late.len() + self.unsigned());
         let mut ready = Vec::new();
         for id in ids {
-            if self.may_start(id, spent).await? {
+            if self.may_start(id, &mut room).await? {
                 ready.push(id);
             }
         }
-        // The chain is asked about several at once; they are handed over one after the other, so that
-        // nonces are given in their order.
-        let this = &*self;
-        let asking = ready.iter().map(|id| this.ask(id).boxed()).collect::<Vec<_>>();
-        let asked: Vec<Asked> =
-            stream::iter(asking).buffered(self.config.chain.concurrency).collect().await;
-        for (id, asked) in ready.into_iter().zip(asked) {
-            let span = self.span(id, |_| true, || tracing::info_span!("hand over"));
-            self.hand_over(id, asked).instrument(span).await?;
+        let mut line = Line::new(&asking, self.config.chain.concurrency, Some(PATIENCE));
+        for id in ready {
+            let Some(flight) = self.flights.get(id) else { continue };
+            let (view, relay) = (self.view(), flight.relay.clone());
+            line.push(id.clone(), async move { view.ask(&relay).await });
+        }
+        // What the relayer has from before is sent also where nothing is handed over.
+        let (mut over, mut first) = (false, true);
+        while !over {
+            let mut next = line.next().await;
+            over = next.is_none();
+            if over && !first {
+                break;
+            }
+            first = false;
+            let until = tokio::time::Instant::now() + PART;
+            while let Some((id, asked)) = next {
+                let span = self.span(&id, |_| true, || tracing::info_span!("hand over"));
+                self.hand_over(&id, asked).instrument(span).await?;
+                let then = tokio::time::timeout_at(until, line.next()).await;
+                over = matches!(then, Ok(None));
+                next = then.ok().flatten();
+            }
+            // Asking may have taken long.
+            if !self.owns().await? {
+                return Ok(());
+            }
+            let relayer = self.chain.relayer().clone();
+            let sent = line.beside(relayer.send()).await?;
+            self.follow_all(sent).await?;
         }
         Ok(())
     }
 
+    /// How many proofs the relayer was given and has not signed for.
+    fn unsigned(&self) -> usize {
+        let unsigned = |flight: &&Flight| flight.job.is_some() && flight.seen.is_none();
+        self.flights.values().filter(unsigned).count()
+    }
+
     /// Whether a proof is to be handed over now, as far as that is known without the chain. What is to
     /// be said of one that is not is said.
-    async fn may_start(&mut self, id: &str, spent: Option<&Reason>) -> Result<bool, StoreError> {
+    async fn may_start(&mut self, id: &str, room: &mut Allowance) -> Result<bool, StoreError> {
         let Some(flight) = self.flights.get(id).filter(|flight| flight.job.is_none()) else {
             return Ok(false);
         };
@@ -64,30 +101,21 @@ impl Sender {
                 self.end(id, State::Dropped, reason).await?;
                 return Ok(false);
             }
-            if let Some(reason) = spent {
-                self.hold(id, reason.clone()).await?;
-                return Ok(false);
-            }
         }
-        if self.deployment(relay).is_none() {
+        let (sent, known) = (relay.sent, self.view().deployment(relay).is_some());
+        if !sent && let Some(reason) = room.refused() {
+            self.hold(id, reason).await?;
+            return Ok(false);
+        }
+        if !known {
             let message = "its model is not served any more: it waits until it is, or its deadline";
             self.hold(id, Reason::new(ReasonCode::UnknownModel, message)).await?;
             return Ok(false);
         }
+        if !sent {
+            room.take(1);
+        }
         Ok(true)
-    }
-
-    /// What the chain says of a proof that may be handed over; nothing of one that is gone.
-    async fn ask(&self, id: &str) -> Asked {
-        let relay = &self.flights.get(id)?.relay;
-        let deployment = self.deployment(relay)?;
-        Some(match Submission::new(deployment, &relay.bundle, &relay.attestations) {
-            Ok(submission) => match submission.transaction(&self.chain).await {
-                Err(error) => Err(self.believed(&submission, error).await),
-                Ok(transaction) => Ok(transaction),
-            },
-            Err(error) => Err(Refusal::Final(error)),
-        })
     }
 
     async fn hand_over(&mut self, id: &str, asked: Asked) -> Result<(), StoreError> {
@@ -153,35 +181,5 @@ impl Sender {
             ),
         };
         self.end(id, state, Reason::new(code, message)).await
-    }
-
-    /// Where a proof goes. What was made for one deployment goes there, whatever is served under its
-    /// model's name since; what is not on its way yet only while its model is served.
-    pub(super) fn deployment<'a>(&'a self, relay: &'a Relay) -> Option<&'a Deployment> {
-        let served = self.models.get(&relay.model).and_then(|model| model.deployment());
-        let own = relay.deployment.as_ref().filter(|own| {
-            (relay.sent || served.is_some()) && own.chain_id == self.chain.chain_id()
-        });
-        own.or(served)
-    }
-
-    /// Whether the records that a proof states are there for good.
-    pub(super) async fn lasts(&self, submission: &Submission<'_>) -> bool {
-        matches!(submission.settled(&self.chain).await, Ok(Settled::Recorded(_)))
-    }
-
-    /// How far a refusal is to be believed: one by what stands on chain, if that is there for good.
-    pub(super) async fn believed(&self, submission: &Submission<'_>, error: Error) -> Refusal {
-        match error {
-            // An error of a contract's own is its answer.
-            Error::Chain(chain) if !is_answer(&chain) => Refusal::NotYet(Error::Chain(chain)),
-            Error::Submit(_) => match submission.settled(&self.chain).await {
-                Ok(Settled::Recorded(_)) => Refusal::Recorded,
-                Ok(Settled::Barred) => Refusal::Final(error),
-                Ok(Settled::Open) => Refusal::NotYet(error),
-                Err(error) => Refusal::NotYet(error),
-            },
-            _ => Refusal::Final(error),
-        }
     }
 }

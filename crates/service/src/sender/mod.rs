@@ -4,11 +4,13 @@
 //! is the same transaction. Here a proof is handed to it, as often as this process is started, and
 //! its state is copied into the jobs; what ends a job is what the oracle holds, read from the chain.
 
+mod budget;
 mod conclude;
 mod flight;
 mod hand_over;
 mod keep;
 mod refusal;
+mod view;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,14 +18,20 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::watch;
 use tracing::{Instrument, Span};
 use verdict::Chain;
-use verdict_relayer::{JobId, JobState, JobStatus, TxReceipt};
+use verdict_relayer::{
+    JobId, JobState, JobStatus, TxReceipt,
+    line::{Late, Line, PATIENCE},
+};
 
 pub use self::keep::keep_key;
-use self::{conclude::Judged, flight::Flight, keep::OWNED_MS};
+use self::{
+    flight::Flight,
+    keep::OWNED_MS,
+    view::{Asked, Judged, View},
+};
 use crate::{
     config::ServiceConfig,
     job::{Reason, ReasonCode, State, Transaction},
@@ -62,6 +70,12 @@ pub struct Sender {
     /// The name of the service as the key's owner: the same when it is started again.
     owner: String,
     flights: HashMap<String, Flight>,
+    /// What is asked about proofs that may be handed over, and is late.
+    asking: Arc<Late<String, Asked>>,
+    /// What is asked about proofs that the relayer is done with, and is late.
+    judging: Arc<Late<String, (JobStatus, Option<Judged>)>>,
+    /// How many final transactions the relayer had found undone when its jobs were last looked through.
+    undone: Option<u64>,
     balance_at: Option<u64>,
     /// Whether the key is this service's, when it was last asked.
     owned: bool,
@@ -90,6 +104,9 @@ impl Sender {
             name,
             owner,
             flights,
+            asking: Arc::default(),
+            judging: Arc::default(),
+            undone: None,
             balance_at: None,
             owned: true,
             troubles: 0,
@@ -115,6 +132,7 @@ impl Sender {
                 () = kept => {
                     // As if it were killed: what it has signed is written down.
                     tracing::warn!(sender = self.name, "the key is not this process's any more");
+                    self.let_go();
                     Ok(false)
                 }
             };
@@ -149,17 +167,12 @@ impl Sender {
         // First what is under way: what ends makes room.
         self.own().await?;
         let watched = self.chain.relayer().watch().await?;
+        self.restore().await?;
         self.follow_all(watched).await?;
         self.take().await?;
         self.own().await?;
-        let spent = self.over_budget().await?;
-        self.start(&self.ids(), spent.as_ref()).await?;
-        // Asking for all of them may have taken long.
-        if !self.owns().await? {
-            return Ok(true);
-        }
-        let sent = self.chain.relayer().send().await?;
-        self.follow_all(sent).await?;
+        let room = self.allowance().await?;
+        self.start(&self.ids(), room).await?;
         self.watch_balance().await?;
         Ok(self.troubles == 0)
     }
@@ -200,7 +213,8 @@ impl Sender {
         }
         let message =
             "other proofs of its model cannot be handed over, and say why: it waits for them";
-        self.store.say_untaken(&full, &Reason::new(ReasonCode::Chain, message)).await
+        self.store.say_untaken(&full, &Reason::new(ReasonCode::Chain, message)).await?;
+        self.store.say_stranded(&self.name).await
     }
 
     /// Reads what is this key's.
@@ -236,6 +250,7 @@ impl Sender {
             } else {
                 tracing::warn!(sender = self.name, "another process sends with the key");
                 self.metrics.forget(&self.name);
+                self.let_go();
                 self.flights.clear();
                 self.balance_at = None;
             }
@@ -249,17 +264,45 @@ impl Sender {
         self.metrics.chain_failed();
     }
 
-    /// Why nothing more is begun today.
-    async fn over_budget(&self) -> Result<Option<Reason>, RoundError> {
-        let Some(budget) = self.config.chain.max_cost_a_day else { return Ok(None) };
-        let spent = self.store.spent(&self.name, DAY_MS).await? as f64 / 1e18;
-        // What is signed and not mined will be paid for, at its price at most.
-        let signed = f64::from(self.chain.relayer().committed().await?) / 1e18;
-        let message = format!(
-            "{spent} of {budget} ether were spent in the last 24 hours (`max_cost_a_day`), and \
-             {signed} at most will be for what is signed: it waits"
-        );
-        Ok((spent + signed >= budget).then(|| Reason::new(ReasonCode::Budget, message)))
+    /// Gives up what is asked and late: what comes of it is another process's.
+    fn let_go(&self) {
+        self.chain.relayer().let_go();
+        self.asking.clear();
+        self.judging.clear();
+    }
+
+    /// Takes up jobs again that were told as final and whose transactions were undone: the relayer has
+    /// them pending, and no proof under way is theirs.
+    async fn restore(&mut self) -> Result<(), RoundError> {
+        let relayer = self.chain.relayer();
+        let undone = relayer.undone();
+        if self.undone == Some(undone) {
+            return Ok(());
+        }
+        for _ in self.undone.unwrap_or(0)..undone {
+            self.metrics.reorganized();
+        }
+        let known: HashSet<JobId> = self.flights.values().filter_map(|own| own.job).collect();
+        let mut hashes = HashSet::new();
+        for job in relayer.pending().await?.into_iter().filter(|job| !known.contains(job)) {
+            let attempts = relayer.status(job).await?.attempts;
+            hashes.extend(attempts.iter().map(|attempt| attempt.hash));
+        }
+        let jobs = self.store.undone(&self.name, &hashes).await?;
+        if jobs > 0 {
+            tracing::error!(
+                sender = self.name,
+                jobs,
+                "final jobs were undone: they are sent again"
+            );
+        }
+        self.undone = Some(undone);
+        Ok(())
+    }
+
+    /// The chain, for questions that outlive this look.
+    fn view(&self) -> View {
+        View { chain: self.chain.clone(), models: Arc::clone(&self.models) }
     }
 
     /// Copies what the relayer knows of these jobs into those of their proofs, and concludes what it is
@@ -285,12 +328,18 @@ impl Sender {
                 self.follow(&id, job, &status, &failed).await?;
             }
         }
-        let this = &*self;
-        let judging = over.iter().map(|(id, status)| this.judge(id, status).boxed());
-        let judging = judging.collect::<Vec<_>>();
-        let judged: Vec<Option<Judged>> =
-            stream::iter(judging).buffered(self.config.chain.concurrency).collect().await;
-        for ((id, status), judged) in over.into_iter().zip(judged) {
+        let judging = Arc::clone(&self.judging);
+        over.retain(|(id, _)| !judging.holds(id));
+        let mut line = Line::new(&judging, self.config.chain.concurrency, Some(PATIENCE));
+        for (id, status) in over {
+            let Some(flight) = self.flights.get(&id) else { continue };
+            let (view, relay) = (self.view(), flight.relay.clone());
+            line.push(id, async move {
+                let judged = view.judge(&relay, &status.state).await;
+                (status, judged)
+            });
+        }
+        while let Some((id, (status, judged))) = line.next().await {
             let Some(judged) = judged else { continue };
             let span = self.span(&id, |_| true, || tracing::info_span!("conclude"));
             self.conclude(&id, &status, judged).instrument(span).await?;
@@ -477,15 +526,20 @@ impl Sender {
             return Ok(());
         }
         self.balance_at = Some(now);
-        match self.chain.relayer().balance().await {
-            Ok(balance) => {
-                let gap = self.chain.relayer().nonce_gap().await?;
+        let relayer = self.chain.relayer();
+        let asking = async { tokio::try_join!(relayer.balance(), relayer.nonce_gap()) };
+        match tokio::time::timeout(PATIENCE, asking).await {
+            Ok(Ok((balance, gap))) => {
                 self.metrics.sender(&self.name, f64::from(balance) / 1e18, gap);
             }
-            // Endpoints that contradict each other about it stop nothing.
-            Err(error) => {
+            // Endpoints that contradict each other about it, or say nothing, stop nothing.
+            Ok(Err(error)) => {
                 self.trouble();
                 tracing::warn!(sender = self.name, %error, "what the key holds is not known");
+            }
+            Err(_) => {
+                self.trouble();
+                tracing::warn!(sender = self.name, "what the key holds is not known: no answer");
             }
         }
         Ok(())

@@ -1,5 +1,8 @@
 //! What a sender does: take proofs, and write down what the chain made of them.
 
+use std::collections::HashSet;
+
+use alloy::primitives::B256;
 use sqlx::Row;
 use verdict::{Attestation, Deployment, ProofBundle};
 
@@ -55,6 +58,9 @@ impl Outcome {
 /// With the time in milliseconds as `$2`.
 pub(super) const NOBODYS: &str = "handed = 0 AND (sender IS NULL OR NOT EXISTS (
     SELECT 1 FROM senders WHERE senders.address = bundles.sender AND senders.until_ms >= $2))";
+
+/// Among so many of a sender's newest proofs those are looked for whose transactions were undone.
+const MOST_UNDONE: i64 = 4096;
 
 /// So many placeholders of a statement, from the number `first` on.
 fn places(first: usize, count: usize) -> String {
@@ -123,6 +129,24 @@ impl Store {
             let wei: String = row.try_get("wei")?;
             let fee: u128 = wei.parse().map_err(|_| rows::corrupt("fees.wei", wei))?;
             Ok(spent.saturating_add(fee))
+        })
+    }
+
+    /// What a sender's transactions took last: the most of the newest few, as those that only take
+    /// another's place take less. Nothing if none is remembered.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn last_price(&self, sender: &str) -> Result<Option<u128>> {
+        let found =
+            sqlx::query("SELECT wei FROM fees WHERE sender = $1 ORDER BY at_ms DESC LIMIT 16")
+                .bind(sender)
+                .fetch_all(&self.pool)
+                .await?;
+        found.iter().try_fold(None, |most: Option<u128>, row| {
+            let wei: String = row.try_get("wei")?;
+            let fee: u128 = wei.parse().map_err(|_| rows::corrupt("fees.wei", wei))?;
+            Ok(most.max(Some(fee)))
         })
     }
 
@@ -206,6 +230,93 @@ impl Store {
         }
         query.execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Says what the jobs wait for whose proofs were given to the relayer of another key than `sender`,
+    /// which no process has now, where nothing was said.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn say_stranded(&self, sender: &str) -> Result<()> {
+        let silent = sqlx::query(
+            "SELECT DISTINCT sender FROM bundles WHERE relay = 'wanted' AND handed = 1
+               AND sender <> $1 AND NOT EXISTS (
+                 SELECT 1 FROM senders
+                 WHERE senders.address = bundles.sender AND senders.until_ms >= $2)",
+        )
+        .bind(sender)
+        .bind(rows::integer(self.now_ms()))
+        .fetch_all(&self.pool)
+        .await?;
+        for row in &silent {
+            let key: String = row.try_get("sender")?;
+            let message = format!(
+                "key {key} was given it, and no process that sends with that key is heard of: it \
+                 waits for one, as its transaction may be on its way"
+            );
+            sqlx::query(
+                "UPDATE jobs SET reason = $1
+                 WHERE state IN ('proved', 'submitted', 'included') AND reason IS NULL
+                   AND bundle IN (SELECT id FROM bundles
+                                  WHERE relay = 'wanted' AND handed = 1 AND sender = $2)",
+            )
+            .bind(rows::json(&Reason::new(ReasonCode::Chain, message)))
+            .bind(key)
+            .execute(&self.pool)
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Takes up a sender's jobs again whose transactions, of these hashes, were final and are not on the
+    /// chain any more: how many.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn undone(&self, sender: &str, hashes: &HashSet<B256>) -> Result<usize> {
+        if hashes.is_empty() {
+            return Ok(0);
+        }
+        let now = rows::integer(self.now_ms());
+        let mut tx = self.begin().await?;
+        let statement = self.taking(
+            "SELECT * FROM jobs WHERE state = 'finalized' AND bundle IN (
+               SELECT id FROM bundles WHERE relay = 'done' AND sender = $1
+               ORDER BY created_ms DESC LIMIT $2) ORDER BY id {lock}",
+        );
+        let found =
+            sqlx::query(statement).bind(sender).bind(MOST_UNDONE).fetch_all(&mut *tx).await?;
+        let mut undone = 0;
+        for row in &found {
+            let job = rows::job(row)?;
+            let Some(transaction) = job.transaction.filter(|own| hashes.contains(&own.hash)) else {
+                continue;
+            };
+            let message = format!(
+                "its transaction was in block {}, which was final and is not on the chain any more: \
+                 it is sent again",
+                transaction.block
+            );
+            let reason = Reason::new(ReasonCode::Chain, message);
+            sqlx::query(
+                "UPDATE jobs SET state = 'submitted', tx = NULL, reason = $1, updated_ms = $2
+                 WHERE id = $3",
+            )
+            .bind(rows::json(&reason))
+            .bind(now)
+            .bind(&job.id)
+            .execute(&mut *tx)
+            .await?;
+            self.event(&mut tx, &job.id, State::Submitted, Some(&reason), Some(sender)).await?;
+            sqlx::query("UPDATE bundles SET relay = 'wanted' WHERE id = $1")
+                .bind(&job.bundle)
+                .execute(&mut *tx)
+                .await?;
+            undone += 1;
+        }
+        tx.commit().await?;
+        self.tell();
+        Ok(undone)
     }
 
     /// The proofs that are `sender`'s to take to the chain, oldest first; of each, whether it is

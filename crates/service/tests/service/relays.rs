@@ -401,3 +401,69 @@ fn a_proof_that_no_sender_has_room_for_says_what_it_waits_for_until_it_is_taken(
         assert_eq!(place.store.job(&taken).await.expect("a job").reason, None);
     });
 }
+
+#[test]
+fn a_proof_that_a_silent_key_was_given_says_whom_it_waits_for() {
+    on_both(async |place| {
+        assert!(place.store.own_sender("silent", "one", 60_000).await.expect("its key"));
+        let (given, bundle) = proven(&place, 1, "silent").await;
+        let (kept, _) = proven(&place, 2, "silent").await;
+        assert!(place.store.handed("silent", &bundle).await.expect("given to its relayer"));
+        let reason = async |id: &str| place.store.job(id).await.expect("a job").reason;
+        place.store.say_stranded("b").await.expect("nothing");
+        assert_eq!(reason(&given).await, None, "its process is heard of");
+        place.clock.advance(60_001);
+        place.store.say_stranded("silent").await.expect("nothing");
+        assert_eq!(reason(&given).await, None, "it is its own");
+        place.store.say_stranded("b").await.expect("told");
+        let told = reason(&given).await.expect("why");
+        assert!(told.message.contains("key silent"), "{told:?}");
+        assert_eq!(reason(&kept).await, None, "whoever comes takes it");
+        // Told once, and forgotten when it goes on.
+        place.store.relayed("silent", &bundle, &Outcome::Submitted).await.expect("noted");
+        assert_eq!(reason(&given).await, None);
+    });
+}
+
+#[test]
+fn a_job_whose_final_transaction_is_undone_is_under_way_again_and_ends_once_more() {
+    on_both(async |place| {
+        let (id, bundle) = proven(&place, 1, "s").await;
+        let (other, second) = proven(&place, 2, "s").await;
+        assert!(place.store.handed("s", &bundle).await.expect("given to its relayer"));
+        for (bundle, block) in [(&bundle, 5), (&second, 6)] {
+            let end = Outcome::Finalized(Some(transaction(block)));
+            place.store.relayed("s", bundle, &end).await.expect("noted");
+        }
+        let gone = [transaction(5).hash, transaction(9).hash].into_iter().collect();
+        assert_eq!(place.store.undone("t", &gone).await.expect("not its own"), 0);
+        assert_eq!(place.store.undone("s", &gone).await.expect("taken up"), 1);
+        assert_eq!(place.store.undone("s", &gone).await.expect("once"), 0);
+        let job = place.store.job(&id).await.expect("a job");
+        assert_eq!((job.state, &job.transaction), (State::Submitted, &None));
+        assert!(job.reason.expect("why").message.contains("block 5"));
+        assert_eq!(place.state(&other).await, "finalized");
+        assert_eq!(place.store.own_relays("s").await.expect("one"), [(bundle.clone(), false)]);
+        assert!(place.store.relay(&bundle).await.expect("read").expect("there").sent);
+        let end = Outcome::Finalized(Some(transaction(7)));
+        place.store.relayed("s", &bundle, &Outcome::Submitted).await.expect("noted");
+        place.store.relayed("s", &bundle, &end).await.expect("noted");
+        let told = ["queued", "proving", "proved", "finalized", "submitted", "finalized"];
+        assert_eq!(place.story(&id).await, told);
+        assert!(place.store.own_relays("s").await.expect("none").is_empty());
+    });
+}
+
+#[test]
+fn a_key_s_last_price_is_the_most_of_its_newest_transactions() {
+    on_both(async |place| {
+        let sender = transaction(1).sender.to_string();
+        assert_eq!(place.store.last_price(&sender).await.expect("none"), None);
+        for (block, wei) in (1..=20).zip([900, 7, 3].into_iter().chain(std::iter::repeat(5))) {
+            let fee = Transaction { fee_wei: wei.to_string(), ..transaction(block) };
+            place.store.paid(&fee, 172_800_000).await.expect("noted");
+            place.clock.advance(1);
+        }
+        assert_eq!(place.store.last_price(&sender).await.expect("read"), Some(5));
+    });
+}

@@ -1,0 +1,95 @@
+//! Nonces that are missing below others, while the relayer runs.
+
+use verdict_relayer::{Finality, JobState, Relayer, clock::Clock};
+
+use crate::bench::{Bench, assert_finalized, call};
+
+/// Looks at everything for so many seconds.
+async fn look_for(bench: &Bench, relayer: &Relayer, seconds: u64) {
+    let until = bench.clock.seconds() + seconds;
+    while bench.clock.seconds() < until {
+        relayer.round().await.unwrap();
+        bench.clock.sleep(bench.config.poll_interval).await;
+    }
+}
+
+/// A relayer for which one block is final.
+async fn hasty() -> (Bench, Relayer) {
+    let mut bench = Bench::new();
+    bench.config.finality = Finality::Confirmations(1);
+    let relayer = bench.open().await;
+    (bench, relayer)
+}
+
+#[tokio::test]
+async fn a_final_transaction_that_is_undone_is_sent_again_and_nothing_above_it_at_a_higher_price() {
+    let (bench, relayer) = hasty().await;
+    let done = [bench.complete(&relayer, "a").await, bench.complete(&relayer, "b").await];
+    let depth = bench.chain.state().height() as usize;
+    bench.chain.reorganize(depth, true);
+    let sent = bench.chain.state().sends.len();
+    let other = relayer.submit(call("c")).await.unwrap();
+    look_for(&bench, &relayer, 46).await;
+    // It may be that the node is behind for a while.
+    assert_eq!((relayer.undone(), bench.chain.state().sends.len()), (0, sent + 1));
+    look_for(&bench, &relayer, 60).await;
+    assert_eq!(relayer.undone(), 2);
+    for id in [done[0].id, done[1].id, other] {
+        let status = relayer.status(id).await.unwrap();
+        assert_finalized(&status);
+        assert_eq!(status.attempts.len(), 1, "{status:?}");
+    }
+    let state = bench.chain.state();
+    assert_eq!(state.mined(), 3, "each once");
+    // In the order of nonces, the same bytes.
+    assert_eq!(state.sends[sent + 1..sent + 3], state.sends[..2]);
+}
+
+#[tokio::test]
+async fn a_final_transaction_that_is_undone_while_nothing_is_under_way_is_sent_again() {
+    let (bench, relayer) = hasty().await;
+    let done = bench.complete(&relayer, "a").await;
+    let depth = bench.chain.state().height() as usize;
+    bench.chain.reorganize(depth, true);
+    look_for(&bench, &relayer, 150).await;
+    assert_eq!(relayer.undone(), 1);
+    assert_finalized(&relayer.status(done.id).await.unwrap());
+    assert_eq!(bench.counts(b"a"), (1, 1));
+}
+
+#[tokio::test]
+async fn a_count_that_is_too_low_undoes_nothing_and_costs_nothing() {
+    let (bench, relayer) = hasty().await;
+    let done = bench.complete(&relayer, "a").await;
+    bench.chain.state().mined_from_tip = u128::MAX;
+    let other = relayer.submit(call("b")).await.unwrap();
+    bench.chain.state().latest_told = Some(0);
+    look_for(&bench, &relayer, 200).await;
+    assert_eq!(relayer.undone(), 0);
+    assert_eq!(relayer.status(done.id).await.unwrap().state, JobState::Finalized);
+    let state = relayer.status(other).await.unwrap();
+    assert_eq!((state.state, state.attempts.len()), (JobState::Submitted, 1));
+    bench.chain.state().latest_told = None;
+    bench.chain.state().mined_from_tip = 0;
+    look_for(&bench, &relayer, 60).await;
+    assert_finalized(&relayer.status(other).await.unwrap());
+    assert_eq!(bench.chain.state().mined(), 2);
+}
+
+#[tokio::test]
+async fn a_nonce_that_nothing_holds_is_filled_without_a_restart() {
+    let (bench, relayer) = hasty().await;
+    bench.complete(&relayer, "a").await;
+    // As a lie leaves it: a higher count was believed once.
+    bench.chain.state().latest_lie = 2;
+    let other = relayer.submit(call("b")).await.unwrap();
+    relayer.send().await.unwrap();
+    bench.chain.state().latest_lie = 0;
+    assert_eq!(relayer.status(other).await.unwrap().nonce, Some(3));
+    look_for(&bench, &relayer, 150).await;
+    let status = relayer.status(other).await.unwrap();
+    assert_finalized(&status);
+    assert_eq!(status.attempts.len(), 1);
+    // The two below it are self-transfers.
+    assert_eq!(bench.counts(b"b"), (1, 4));
+}

@@ -1,0 +1,181 @@
+//! What a sender makes of a node that stalls, of a chain that takes back what was final, and of a budget.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    common::{
+        Workplace,
+        desk::Desk,
+        local::{Local, SUBJECT, small_setup},
+        proxy::{Proxy, refusal},
+    },
+    service::{config, order},
+};
+
+fn subject(index: usize) -> String {
+    format!("0x{:040x}", 0xfeed_0000_usize + index)
+}
+
+/// An order whose nonce is given, so that it is proven without a question.
+fn chosen(index: usize) -> Value {
+    let mut order = order(&subject(index));
+    order["nonce"] = json!(1);
+    order
+}
+
+/// Waits until something is so.
+fn until(desk: &Desk, what: &str, seconds: u64, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        let log = || desk.log();
+        assert!(start.elapsed() < Duration::from_secs(seconds), "{what}: {:#?}", log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The states of a job's story, and the reasons in it.
+fn story(desk: &Desk, id: &str) -> (Vec<String>, String) {
+    let events = desk.get(&format!("/v1/jobs/{id}/events")).body;
+    let events = events.as_array().expect("a story");
+    let states = events.iter().filter_map(|event| event["state"].as_str().map(str::to_owned));
+    (states.collect(), events.iter().map(|event| event["reason"].to_string()).collect())
+}
+
+#[test]
+fn a_final_score_that_a_reorganization_undoes_is_sent_again_without_a_restart() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    chain.json(&place, &["deploy", &setup]);
+    let desk = Desk::start(&place, &chain, &[&format!("small={setup}")]);
+    let undone = desk.score(&order(SUBJECT));
+    let first = desk.end_of(&undone);
+    assert_eq!(first["state"], "finalized");
+    let sent = chain.sent();
+    chain.rpc("anvil_reorg", json!([1, []]));
+    assert_eq!(chain.sent(), sent - 1);
+    // One above the nonce that is missing now.
+    let other = desk.score(&order(&subject(1)));
+    until(&desk, "both are recorded", 40, || {
+        chain.sent() == sent + 1
+            && [&undone, &other].iter().all(|id| desk.job(id)["state"] == "finalized")
+    });
+    let job = desk.job(&undone);
+    assert_eq!(job["transaction"]["hash"], first["transaction"]["hash"], "the same transaction");
+    let (states, reasons) = story(&desk, &undone);
+    let end: Vec<&str> =
+        states.iter().rev().take_while(|state| *state != "proved").map(String::as_str).collect();
+    assert_eq!((end.first(), end.last()), (Some(&"finalized"), Some(&"submitted")), "{states:?}");
+    assert_eq!(end.iter().filter(|state| **state == "finalized").count(), 2, "{states:?}");
+    assert!(reasons.contains("is not on the chain any more"), "{reasons}");
+    let metrics = desk.get("/metrics").body.to_string();
+    assert!(metrics.contains("verdict_reorgs_total 1"), "{metrics}");
+}
+
+#[test]
+fn a_subject_whose_questions_stall_holds_up_nobody_else_s_score() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    chain.json(&place, &["deploy", &setup]);
+    let stalls = Arc::new(AtomicBool::new(false));
+    let (now, poisoned) = (stalls.clone(), subject(0)[2..].to_owned());
+    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
+        let asked = request["method"] == "eth_call" || request["method"] == "eth_estimateGas";
+        if asked && now.load(Ordering::Relaxed) && request.to_string().contains(&poisoned) {
+            std::thread::sleep(Duration::from_secs(30));
+        }
+        ask()
+    });
+    let (named, data) = (format!("small={setup}"), place.path("data"));
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named];
+    let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
+    stalls.store(true, Ordering::Relaxed);
+    let waits = desk.score(&chosen(0));
+    until(&desk, "it is proven", 30, || desk.job(&waits)["state"] == "proved");
+    let start = Instant::now();
+    let others: Vec<String> = (1..17).map(|index| desk.score(&chosen(index))).collect();
+    for id in &others {
+        assert_eq!(desk.end_of(id)["state"], "finalized");
+    }
+    // With the stalled question waited for at every stage, it took more than twenty.
+    assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
+    assert_eq!(desk.job(&waits)["state"], "proved");
+    stalls.store(false, Ordering::Relaxed);
+    assert_eq!(desk.end_of(&waits)["state"], "finalized");
+}
+
+#[test]
+fn a_burst_begins_no_more_than_the_rest_of_the_day_s_budget_pays_for() {
+    const ORDERS: usize = 12;
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    chain.json(&place, &["deploy", &setup]);
+    let named = format!("small={setup}");
+    let mut desk = Desk::start(&place, &chain, &[&named]);
+    // What one takes.
+    let job = desk.end_of(&desk.score(&order(SUBJECT)));
+    let fee: f64 = job["transaction"]["fee_wei"].as_str().expect("a fee").parse().expect("wei");
+    assert_eq!(desk.stop(), Some(0));
+    let silent = Arc::new(AtomicBool::new(false));
+    let now = silent.clone();
+    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
+        match now.load(Ordering::Relaxed) && request["method"] == "eth_call" {
+            true => refusal(request, "busy"),
+            false => ask(),
+        }
+    });
+    // Four and a half more.
+    let file = config(&place, &format!("[chain]\nmax_cost_a_day = {:.12}\n", fee * 5.5 / 1e18));
+    let data = place.path("data");
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", "--config", &file, &named];
+    let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
+    silent.store(true, Ordering::Relaxed);
+    let sent = chain.sent();
+    let ids: Vec<String> = (0..ORDERS).map(|index| desk.score(&chosen(index))).collect();
+    until(&desk, "all are proven", 60, || desk.count("proved") as usize == ORDERS);
+    silent.store(false, Ordering::Relaxed);
+    until(&desk, "some are recorded", 30, || desk.count("finalized") as usize > 1);
+    let of_budget = |id: &&String| desk.job(id)["reason"]["code"] == "budget";
+    until(&desk, "the others say why not", 30, || {
+        let held = ids.iter().filter(of_budget).count();
+        held + desk.count("finalized") as usize == ORDERS + 1
+    });
+    let begun = chain.sent() - sent;
+    assert!((3..=5).contains(&begun), "{begun} were begun");
+}
+
+#[test]
+fn proofs_that_find_no_room_at_the_sender_say_so_until_there_is_some() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    chain.json(&place, &["deploy", &setup]);
+    let file = config(&place, "max_in_flight = 2\n");
+    let desk = Desk::start(&place, &chain, &["--config", &file, &format!("small={setup}")]);
+    chain.rpc("evm_setAutomine", json!([false]));
+    let ids: Vec<String> = (0..5).map(|index| desk.score(&chosen(index))).collect();
+    let says = |id: &&String| {
+        let job = desk.job(id);
+        let why = job["reason"]["message"].as_str().unwrap_or_default().to_owned();
+        job["state"] == "proved" && why.contains("max_in_flight")
+    };
+    until(&desk, "three wait", 60, || {
+        desk.count("submitted") == 2 && ids.iter().filter(says).count() == 3
+    });
+    chain.rpc("evm_setAutomine", json!([true]));
+    chain.rpc("anvil_mine", json!(["0x1"]));
+    for id in &ids {
+        let job = desk.end_of(id);
+        assert_eq!((&job["state"], &job["reason"]), (&json!("finalized"), &Value::Null));
+    }
+}
