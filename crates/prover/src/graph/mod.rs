@@ -52,6 +52,9 @@ pub struct Graph {
     pub outputs: Vec<TensorId>,
     /// The names that categories stand for, by their numbers.
     pub vocabulary: Vec<String>,
+    /// By element of all inputs, the numbers of the names that who reads it tells apart; empty
+    /// where no input is of categories.
+    pub names: Vec<Vec<usize>>,
 }
 
 /// Name, dimensions and kind of a tensor.
