@@ -367,14 +367,6 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Notes the names, by their numbers, that an encoder of strings tells apart.
-    pub(super) fn note_names(&mut self, made: &Value, names: &[f64]) {
-        if let Value::Signal(signal) = made {
-            let names = names.iter().map(|code| *code as usize).collect();
-            self.builder.encoded.insert(signal.id, names);
-        }
-    }
-
     fn is_whole_within(&mut self, tensor: TensorId, steps: usize) -> bool {
         let whole = |value: &f64| value.fract() == 0.0;
         // Elements of what was.
