@@ -20,7 +20,7 @@ import numpy as np
 import onnxmltools
 import onnxruntime
 import xgboost
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnxmltools.convert.common.data_types import FloatTensorType as MLFloat
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
@@ -43,10 +43,14 @@ import make_tree_fixtures as trees_module
 from make_tree_fixtures import GRID, RNG, classifier, data, inputs, regressor, several, sklearn_model, weights
 
 OUT = trees_module.OUT.parent / "pipelines"
+# The grid of features that are not scaled: ages, amounts, months, shares, incomes.
+AMOUNTS = [(18, 80, 0), (250, 20000, 2), (4, 72, 0), (0, 1, 3), (0, 90000, 2)]
 # What float32 sums may come to, relative to the largest output, where that is more than 1e-5; and how far
 # from its fixed point onnxruntime stops an iteration (crates/prover/src/onnx/ops/ml/svm.rs).
 ROUGH = {"bernoulli": 2e-5, "mixture_full": 2e-4, "mixture_diag": 2e-4, "mixture_tied": 2e-4, "mixture_spherical": 2e-4,
-         "naive_bayes3": 2e-4, "svc_probability": 5e-3, "svc_rbf_probability": 5e-3,
+         "naive_bayes3": 2e-4, "raw_naive_bayes3": 2e-4, "raw_mixture_diag": 2e-4,
+         "raw_mixture_spherical": 2e-4, "raw_mixture_full": 2e-4, "raw_voting_soft": 2e-4,
+         "svc_probability": 5e-3, "svc_rbf_probability": 5e-3,
          "svc3_probability_linear": 8.7e-3, "svc3_probability_rbf": 8.7e-3, "svc4_probability": 1e-2}
 # Models without curves, which are as exact as their outputs have decimals.
 EXACT = ("adaboost", "tree", "forest", "missing", "neighbours", "categories", "targets")
@@ -185,6 +189,42 @@ def missing():
     yield "missing_modes", trees_module.model([node], [("y", TensorProto.FLOAT)])
 
 
+def raw():
+    """Densities and products of features as they are: amounts beside shares, and their squares."""
+    GRID[:] = AMOUNTS
+    x = np.array([[trees_module.grid_value(feature) for feature in range(len(GRID))] for _ in range(400)])
+    score = x[:, 1] / 8000 - x[:, 0] / 30 + x[:, 2] / 30 + x[:, 3] - x[:, 4] / 40000 + 0.3 * RNG.standard_normal(len(x))
+    x = x.astype(np.float32)
+    two, three = (score > np.median(score)).astype(int), np.digitize(score, np.quantile(score, [0.33, 0.66]))
+    yield "raw_naive_bayes3", sklearn_model(GaussianNB().fit(x, three))
+    for kind in ("diag", "spherical", "full"):
+        mixture = GaussianMixture(2, covariance_type=kind, random_state=0)
+        yield f"raw_mixture_{kind}", sklearn_model(mixture.fit(x))
+    members = [("logistic", make_pipeline(StandardScaler(), LogisticRegression())),
+               ("forest", RandomForestClassifier(4, max_depth=3, random_state=0)), ("bayes", GaussianNB())]
+    voting = VotingClassifier(members, voting="soft", flatten_transform=False)
+    yield "raw_voting_soft", sklearn_model(voting.fit(x, two))
+    polynomial = make_pipeline(PolynomialFeatures(2, interaction_only=True, include_bias=False), StandardScaler(), LogisticRegression())
+    yield "raw_polynomial", sklearn_model(polynomial.fit(x, two))
+
+
+def by_column():
+    """Columns of strings with an encoder each, two that one encoder reads, and one that none does."""
+    strings = lambda name: helper.make_tensor_value_info(name, TensorProto.STRING, [1, 1])
+    encode = lambda source, made, names: helper.make_node(
+        "OneHotEncoder", [source], [made], name=made, domain="ai.onnx.ml", cats_strings=names, zeros=1)
+    nodes = [helper.make_node("Identity", ["housing"], ["moved"]), encode("moved", "a", ["own", "rent"]),
+             encode("purpose", "b", ["car", "tv"]), helper.make_node("Concat", ["first", "second"], ["both"], axis=1),
+             encode("both", "c", ["low", "high"])]
+    flat = [helper.make_node("Flatten", [name], [f"flat_{name}"], axis=1) for name in "abc"]
+    weights = numpy_helper.from_array(np.arange(1, 9, dtype=np.float32).reshape(8, 1), "w")
+    nodes += flat + [helper.make_node("Concat", ["flat_a", "flat_b", "flat_c"], ["x"], axis=1),
+                     helper.make_node("MatMul", ["x", "w"], ["y"])]
+    inputs = [strings(name) for name in ("housing", "purpose", "first", "second", "comment")]
+    graph = helper.make_graph(nodes, "columns", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1])], [weights])
+    return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)])
+
+
 def tied(scores):
     """Whether the two greatest are equal."""
     first, second = np.sort(scores)[::-1][:2] if scores.size > 1 else (1, 0)
@@ -196,7 +236,9 @@ def main():
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 24
     out.mkdir(parents=True, exist_ok=True)
     lines = []
-    for make in (combined, transforms, missing, further, products):
+    (out / "columns").mkdir(exist_ok=True)
+    (out / "columns" / "strings.onnx").write_bytes(by_column().SerializeToString())
+    for make in (combined, transforms, missing, further, products, raw):
         for name, built in make():
             for node in built.graph.node:
                 for attribute in [a for a in node.attribute if a.name == "nodes_hitrates"]:

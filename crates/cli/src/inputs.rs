@@ -56,13 +56,22 @@ fn ranges(
         });
     }
     if let Some(path) = &options.calibration {
+        let gaps: Vec<_> =
+            tensors.iter().map(|tensor| tensor.clone().with_missing(|_| true)).collect();
         let samples: Vec<_> =
-            read_inputs(path, &tensors)?.into_iter().map(|sample| sample.input).collect();
+            read_inputs(path, &gaps)?.into_iter().map(|sample| sample.input).collect();
         let mut ranges = Ranges::from_samples(&samples, inputs)?;
+        let mut first = 0;
+        let tensors = tensors.into_iter().map(|tensor| {
+            let before = first;
+            first += tensor.elements();
+            tensor.with_missing(|index| ranges.grid(before + index).is_some_and(|own| own.missing))
+        });
+        let tensors: Vec<InputTensor> = tensors.collect();
         let own =
             tensors.iter().flat_map(|tensor| (0..tensor.elements()).map(move |i| (tensor, i)));
         for (range, (tensor, index)) in ranges.input.iter_mut().zip(own) {
-            if let Some(categories) = tensor.categories(index) {
+            if let Some(categories) = tensor.categories(index).filter(|own| own.only) {
                 *range = categories.range();
             }
         }
@@ -98,8 +107,12 @@ fn given_ranges(given: &[InputRange], tensors: &[InputTensor]) -> Outcome<Ranges
     let others = find(None)?;
     let mut input = Vec::new();
     for tensor in tensors {
-        let strings = tensor.categories(0).filter(|own| own.only).map(Categories::range);
-        let Some(ends) = strings.or(find(Some(&tensor.name))?).or(others) else {
+        if tensor.takes_names_only() {
+            let own = (0..tensor.elements()).filter_map(|index| tensor.categories(index));
+            input.extend(own.map(Categories::range));
+            continue;
+        }
+        let Some(ends) = find(Some(&tensor.name))?.or(others) else {
             let message = format!("the range of input {} is not known", tensor.name);
             return Err(Failure::new(message).hint(by_name(tensors)));
         };

@@ -77,6 +77,41 @@ fn several_inputs_are_given_ranges_by_name() {
 }
 
 #[test]
+fn an_error_target_that_gives_way_is_warned_of() {
+    let place = Workplace::new();
+    let model = fixture("operators/two_inputs.onnx");
+    let said = |range: &str, more: &[&str]| {
+        let output = place.run(&[&["inspect", &model, range][..], more].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let warned = said("--range=-1000000,1000000", &[]);
+    assert!(warned.contains("warning: no circuit comes as close to the float model as 1e-4"));
+    for (range, more) in
+        [("--range=-1,1", &[][..]), ("--range=-1000000,1000000", &["--target-error", "1e-3"])]
+    {
+        assert!(!said(range, more).contains("warning"), "{range}");
+    }
+}
+
+#[test]
+fn a_calibration_says_what_may_be_missing() {
+    let place = Workplace::new();
+    let model = fixture("pipelines/missing_xgboost.onnx");
+    let (samples, setup, out) = (place.path("s.json"), place.path("setup"), place.path("p.json"));
+    let content = "[[0.5, null, 3.5, -1.25], [0.1, 40, null, 2], [-0.75, 7, 12.5, null]]";
+    std::fs::write(&samples, content).expect("written");
+    let from = ["--calibration", &samples, "--dev-srs", "--out", &setup];
+    place.json(&[&["setup", &model][..], &from].concat());
+    place.json(&["prove", &setup, "--input", &samples, "--id", "0", "--out", &out]);
+    place.json(&["verify", &setup, &out]);
+    // The first was never missing.
+    std::fs::write(&samples, "[null, 40, 3.5, 1]").expect("written");
+    let error = place.failure(&["prove", &setup, "--input", &samples, "--out", &out]);
+    assert!(error.contains("[0] is null") && error.contains("\"missing\": true"), "{error}");
+}
+
+#[test]
 fn one_input_of_several_is_made_public_by_name() {
     let place = Workplace::new();
     let model = fixture("operators/two_inputs.onnx");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use verdict::{Inspection, Plan, PlannedModel, Reading};
+use verdict::{Inspection, Plan, PlannedModel, Progress, Reading};
 use verdict_prover::{
     costs::Costs,
     quantize::{ErrorReport, InputSchema},
@@ -20,10 +20,21 @@ const SHOWN_NODES: usize = 60;
 
 pub(crate) fn run(args: &Inspect, ui: &Ui) -> Outcome {
     let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
+    warn_relaxed(planned.plan(), ui);
     let found = ui.step("lay it out", || Ok(Inspection::of(&planned)?))?;
     let mut human = summary(&planned, &found);
     human.extend(node_lines(&found.costs));
     ui.result(&found, &human)
+}
+
+/// Warns of an error target that gave way.
+pub(crate) fn warn_relaxed(plan: &Plan, ui: &Ui) {
+    if let Some(target) = plan.relaxed {
+        ui.warn(&format!(
+            "no circuit comes as close to the float model as 1e-4, the default: this one may err by \
+             {target:.0e}; narrower ranges bring it closer, --target-error says what is accepted"
+        ));
+    }
 }
 
 /// How a model's reading was checked, for a person.
@@ -118,6 +129,13 @@ pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String>
         ("output error", error(&plan.error)),
     ];
     rows.extend(plan.comparisons.as_ref().map(|own| ("comparisons", own.to_string())));
+    let sums = model.float32_sums();
+    let beyond = (sums > plan.error.largest).then(|| {
+        format!(
+            "runtimes add the leaves' weights in float32, which may be {sums:.1e} off by itself"
+        )
+    });
+    rows.extend(beyond.map(|text| ("float32 sums", text)));
     rows.extend(found.apart.map(|apart| ("neighbours", neighbours(apart))));
     rows.extend([
         (

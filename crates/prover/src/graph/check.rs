@@ -241,6 +241,7 @@ mod tests {
             name: "test".into(),
             sha256: [0; 32],
             vocabulary: vec![],
+            names: vec![],
             tensors: ["x", "h", "y"].map(tensor).to_vec(),
             nodes: vec![
                 node("scale", Op::Linear(scale), 0, 1),

@@ -52,6 +52,9 @@ pub struct Graph {
     pub outputs: Vec<TensorId>,
     /// The names that categories stand for, by their numbers.
     pub vocabulary: Vec<String>,
+    /// By element of all inputs, the numbers of the names that who reads it tells apart; empty
+    /// where no input is of categories.
+    pub names: Vec<Vec<usize>>,
 }
 
 /// Name, dimensions and kind of a tensor.
@@ -213,6 +216,19 @@ impl Graph {
             rest = others;
         }
         result
+    }
+
+    /// How far sums of float32 may be from exact ones in outputs that are scores of trees: what
+    /// runtimes add up, in any order. 0 where there are none.
+    pub fn float32_sums(&self) -> f64 {
+        let of = |node: &Node| match &node.op {
+            Op::Trees(trees) if self.outputs.contains(&node.output) => {
+                let kind = self.tensors[node.output.0].kind;
+                if kind == ElementKind::Real { trees.float32_sums() } else { 0.0 }
+            }
+            _ => 0.0,
+        };
+        self.nodes.iter().map(of).fold(0.0, f64::max)
     }
 
     /// Multiplications that a run takes, about; a function of an element counts for several.

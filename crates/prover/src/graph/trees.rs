@@ -200,6 +200,38 @@ impl TreeEnsemble {
         bounds.iter().copied().cycle().take(self.outputs * self.positions).collect()
     }
 
+    /// How far a float32 sum of a score's weights may be from the exact one: a rounding for each tree
+    /// and one more, each of the largest sum. 0 of what computes in doubles, or of a single tree.
+    pub(crate) fn float32_sums(&self) -> f64 {
+        if self.double || self.roots.len() < 2 {
+            return 0.0;
+        }
+        let mut sums: Vec<f64> = self.base.iter().map(|base| base.abs()).collect();
+        // By branch the last tree that it was seen in, from 1.
+        let mut seen = vec![0; self.branches.len()];
+        for (tree, root) in (1..).zip(&self.roots) {
+            let mut most = vec![0.0f64; self.outputs];
+            let mut open = vec![*root];
+            while let Some(child) = open.pop() {
+                match child {
+                    Child::Leaf(index) => {
+                        for (output, weight) in &self.leaves[index].weights {
+                            most[*output] = most[*output].max(weight.abs());
+                        }
+                    }
+                    Child::Branch(index) if seen[index] == tree => {}
+                    Child::Branch(index) => {
+                        seen[index] = tree;
+                        open.extend([self.branches[index].holds, self.branches[index].fails]);
+                    }
+                }
+            }
+            sums.iter_mut().zip(most).for_each(|(sum, most)| *sum += most);
+        }
+        let roundings = (self.roots.len() + 1) as f64 * 2f64.powi(-24);
+        sums.into_iter().fold(0.0, f64::max) * roundings
+    }
+
     /// A lower bound of Σ factor·score over the scores of all rows.
     pub(crate) fn least(&self, factors: &std::collections::BTreeMap<usize, f64>) -> f64 {
         let mut sum = 0.0;

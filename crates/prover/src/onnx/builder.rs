@@ -1,6 +1,6 @@
 //! The graph while it is being read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
     budget::Budget,
@@ -48,6 +48,8 @@ pub(super) struct Builder {
     pub(super) distances: HashSet<TensorId>,
     /// Tensors that integers were dequantized to.
     pub(super) dequantized: HashMap<TensorId, Dequantized>,
+    /// Of each tensor that an encoder makes of strings: the names that it tells apart.
+    pub(super) encoded: HashMap<TensorId, Vec<usize>>,
     /// The number of each name in the graph's vocabulary.
     codes: HashMap<String, usize>,
 }
@@ -135,12 +137,13 @@ impl Builder {
             inputs: vec![],
             outputs: vec![],
             vocabulary: vec![],
+            names: vec![],
         };
         let (made, uncut, codes) = (HashMap::new(), HashSet::new(), HashMap::new());
         let (log_sums, normalized) = (HashMap::new(), HashSet::new());
         let (by_leaf, ordered, chosen) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (sorted, places, distances) = (HashMap::new(), HashSet::new(), HashSet::new());
-        let dequantized = HashMap::new();
+        let (dequantized, encoded) = (HashMap::new(), HashMap::new());
         Self {
             graph,
             budget,
@@ -159,6 +162,7 @@ impl Builder {
             places,
             distances,
             dequantized,
+            encoded,
             codes,
         }
     }
@@ -191,6 +195,50 @@ impl Builder {
         self.graph.vocabulary.push(name.to_owned());
         self.codes.insert(name.to_owned(), code);
         Ok(code)
+    }
+
+    /// By element of all inputs, the names that encoders of it tell apart; a name of one column means
+    /// nothing in another.
+    pub(super) fn names(&self) -> Vec<Vec<usize>> {
+        let graph = &self.graph;
+        let of_strings = |id: &TensorId| graph.tensors[id.0].kind == ElementKind::Category;
+        if !graph.inputs.iter().any(of_strings) {
+            return vec![];
+        }
+        // By tensor that holds elements of inputs of strings, which.
+        let mut origins: HashMap<TensorId, Vec<Option<usize>>> = HashMap::new();
+        let mut first = 0;
+        for id in &graph.inputs {
+            let len = graph.tensors[id.0].len();
+            if of_strings(id) {
+                origins.insert(*id, (first..first + len).map(Some).collect());
+            }
+            first += len;
+        }
+        let mut names = vec![BTreeSet::new(); first];
+        for node in &graph.nodes {
+            if let Op::Select(elements) = &node.op {
+                let from = |element: &Element| match element {
+                    Element::Input { input, index } => {
+                        *origins.get(node.inputs.get(*input)?)?.get(*index)?
+                    }
+                    Element::Constant(_) => None,
+                };
+                let moved: Vec<_> = elements.iter().map(from).collect();
+                if moved.iter().any(Option::is_some) {
+                    origins.insert(node.output, moved);
+                }
+                continue;
+            }
+            let read = node.inputs.iter().filter_map(|input| origins.get(input)).flatten();
+            for element in read.flatten() {
+                match self.encoded.get(&node.output) {
+                    Some(own) => names[*element].extend(own),
+                    None => names[*element].extend(0..graph.vocabulary.len()),
+                }
+            }
+        }
+        names.into_iter().map(|own| own.into_iter().collect()).collect()
     }
 
     /// The node that makes a tensor, unless it is an input.

@@ -71,6 +71,7 @@ pub(super) fn read(
     for info in outputs {
         reader.output(info)?;
     }
+    reader.builder.graph.names = reader.builder.names();
     finish(reader.builder.graph, simplify)
 }
 

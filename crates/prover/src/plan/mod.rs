@@ -144,6 +144,9 @@ pub struct Plan {
     pub k: u32,
     /// How it was quantized.
     pub precision: Precision,
+    /// The error target that it has instead of the default, which no circuit reaches; none where
+    /// the default does, or one was asked for.
+    pub relaxed: Option<f64>,
     /// The quantized model.
     pub quantized: Quantized,
     /// Its measured error.
@@ -325,7 +328,8 @@ impl Plan {
         // To a digit: what functions may err by is told, also of hidden models.
         let reached = coarse(2.0 * finest.error);
         if options.target_error.is_none() && reached <= LARGEST_DEFAULT_TARGET {
-            return Search::new(quantizers, options, reached, reached).finish(reached);
+            let plan = Search::new(quantizers, options, reached, reached).finish(reached)?;
+            return Ok(Self { relaxed: Some(reached), ..plan });
         }
         finest.finish(target)
     }
@@ -356,6 +360,7 @@ impl Plan {
             opening,
             k,
             precision,
+            relaxed: None,
             quantized,
             error,
             comparisons,
@@ -493,6 +498,7 @@ impl Search {
             opening,
             k,
             precision,
+            relaxed: None,
             quantized,
             error,
             comparisons,

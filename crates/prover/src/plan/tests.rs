@@ -17,6 +17,7 @@ fn graph(weights: Vec<f64>, following: Vec<Op>) -> Graph {
         name: "linear".into(),
         sha256: [0; 32],
         vocabulary: vec![],
+        names: vec![],
         tensors: (0..=ops.len()).map(|i| tensor(if i == 0 { inputs } else { 1 })).collect(),
         inputs: vec![TensorId(0)],
         outputs: vec![TensorId(ops.len())],
@@ -249,6 +250,7 @@ fn forest(count: usize, depth: usize, features: usize) -> Graph {
         name: "forest".into(),
         sha256: [0; 32],
         vocabulary: vec![],
+        names: vec![],
         tensors: vec![tensor("x", features), tensor("y", 1), tensor("p", 1)],
         inputs: vec![TensorId(0)],
         outputs: vec![TensorId(2)],
@@ -308,6 +310,21 @@ fn large_ensembles_take_few_rows_by_their_paths() {
     }
 }
 
+/// What the default gives way to is told, what was asked for is not.
+#[test]
+fn an_error_target_that_gives_way_is_told() {
+    let planned = |most, target_error| {
+        let options = PlanOptions { target_error, ..PlanOptions::default() };
+        let plan = Plan::new(&linear(vec![0.3, 0.7]), &Ranges::uniform(2, 0.0, most), &options);
+        plan.map(|plan| (plan.relaxed, plan.error.largest))
+    };
+    assert!(planned(1.0, None).is_ok_and(|(relaxed, _)| relaxed.is_none()));
+    let (relaxed, error) = planned(4e6, None).expect("it is planned");
+    assert!(relaxed.is_some_and(|target| target > 1e-4 && error <= target), "{relaxed:?} {error}");
+    assert!(planned(4e6, Some(1e-4)).is_err());
+    assert_eq!(planned(4e6, relaxed).expect("it is accepted").0, None);
+}
+
 /// `layers` of as many sigmoids, each of all before it.
 fn sigmoids(width: usize, layers: usize) -> Graph {
     let tensor = |_| Tensor { name: "t".into(), dims: vec![1, width], kind: ElementKind::Real };
@@ -328,6 +345,7 @@ fn sigmoids(width: usize, layers: usize) -> Graph {
         name: "sigmoids".into(),
         sha256: [0; 32],
         vocabulary: vec![],
+        names: vec![],
         tensors: (0..=ops.len()).map(tensor).collect(),
         inputs: vec![TensorId(0)],
         outputs: vec![TensorId(ops.len())],

@@ -136,6 +136,10 @@ impl Ranges {
                 ) => {
                     return Err(SchemaError::NeverMissing { element: element(index) });
                 }
+                (ElementKind::Integer, Some(Grid { decimals: 1.., exact: true, .. })) => {
+                    let decimals = self.grid(index).map_or(0, |grid| grid.decimals);
+                    return Err(SchemaError::NoDecimals { element: element(index), decimals });
+                }
                 (ElementKind::Integer | ElementKind::Category, _) => {
                     if let Some(value) = [lo, hi].into_iter().find(|end| end.fract() != 0.0) {
                         return Err(SchemaError::NotInteger { element: element(index), value });

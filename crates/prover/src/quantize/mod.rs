@@ -17,6 +17,7 @@
 //! - A function of one variable is a sum of ReLUs at knots, a maximum b + max(0, a − b).
 
 mod bounds;
+mod calibration;
 mod compare;
 mod comparisons;
 mod compose;

@@ -123,6 +123,20 @@ pub enum SchemaError {
         /// The value.
         value: f64,
     },
+    /// Missing in every sample of a calibration.
+    #[error("input {index} is missing in every sample, which says nothing of its range")]
+    AlwaysMissing {
+        /// Index of the input.
+        index: usize,
+    },
+    /// Decimals where the model takes integers.
+    #[error("{element} is declared with {decimals} decimals, the model takes integers there")]
+    NoDecimals {
+        /// The element: its input's name and its indices.
+        element: String,
+        /// The decimals.
+        decimals: u32,
+    },
     /// Not an integer where the model takes integers.
     #[error("{element} is {value}, the model takes integers there")]
     NotInteger {
@@ -222,36 +236,6 @@ impl Ranges {
         Self { input: vec![[lo, hi]; inputs], grids: Vec::new(), private: Vec::new() }
     }
 
-    /// Ranges that contain every sample, widened by a tenth of their width on both
-    /// sides; a constant input gets a width of 1. Where all samples are whole the ends are, too: an
-    /// input may take integers only.
-    pub fn from_samples(samples: &[Vec<f64>], inputs: usize) -> Result<Self, SchemaError> {
-        let mut input = vec![[f64::INFINITY, f64::NEG_INFINITY]; inputs];
-        for sample in samples {
-            check_length("inputs in a calibration sample", inputs, sample.len())?;
-            for (index, (range, &value)) in input.iter_mut().zip(sample).enumerate() {
-                if !value.is_finite() {
-                    return Err(SchemaError::NotFinite {
-                        element: format!("number {index}"),
-                        value,
-                    });
-                }
-                *range = [range[0].min(value), range[1].max(value)];
-            }
-        }
-        check_length("calibration samples", 1, samples.len().min(1))?;
-        for range in &mut input {
-            let margin = if range[0] < range[1] { (range[1] - range[0]) / 10.0 } else { 0.5 };
-            *range = [range[0] - margin, range[1] + margin];
-        }
-        for (index, range) in input.iter_mut().enumerate() {
-            if samples.iter().all(|sample| sample[index].fract() == 0.0) {
-                *range = range.map(f64::round);
-            }
-        }
-        Ok(Self { input, grids: Vec::new(), private: Vec::new() })
-    }
-
     /// Checks that there is a range for each of `inputs` inputs, and that it is one.
     pub fn validate(&self, inputs: usize) -> Result<(), SchemaError> {
         check_length("input ranges", inputs, self.input.len())?;
@@ -272,7 +256,11 @@ impl Ranges {
     }
 }
 
-fn check_length(what: &'static str, expected: usize, got: usize) -> Result<(), SchemaError> {
+pub(super) fn check_length(
+    what: &'static str,
+    expected: usize,
+    got: usize,
+) -> Result<(), SchemaError> {
     if expected == got { Ok(()) } else { Err(SchemaError::Length { what, expected, got }) }
 }
 
@@ -582,14 +570,5 @@ mod tests {
             assert!(Ranges::uniform(2, lo, hi).validate(2).is_err());
         }
         assert!(Ranges::uniform(2, 0.0, 1.0).validate(3).is_err());
-    }
-
-    #[test]
-    fn calibration_ranges_contain_their_samples() {
-        let samples = [vec![1.5, 0.5, 5.0, 0.0, 4.0], vec![2.5, 0.5, 5.0, 1.0, 72.0]];
-        let ranges = Ranges::from_samples(&samples, 5).expect("two");
-        let whole = [[5.0, 6.0], [0.0, 1.0], [-3.0, 79.0]];
-        assert_eq!(ranges.input, [&[[1.4, 2.6], [0.0, 1.0]], &whole[..]].concat());
-        assert!(Ranges::from_samples(&[], 2).is_err());
     }
 }

@@ -22,6 +22,7 @@ impl Model {
             name: "m".into(),
             sha256: [0; 32],
             vocabulary: vec![],
+            names: vec![],
             tensors: vec![],
             nodes: vec![],
             inputs: vec![],

@@ -33,11 +33,13 @@ impl InputTensor {
 
     /// The inputs of a model, in its order.
     pub fn of(model: &Graph) -> Vec<Self> {
+        let mut first = 0;
         let of = |(id, tensor): (TensorId, &Tensor)| {
             let categories = match tensor.kind {
-                ElementKind::Category => strings(model, id, tensor.len()),
+                ElementKind::Category => strings(model, id, (first, tensor.len())),
                 _ => vec![],
             };
+            first += tensor.len();
             Self { name: tensor.name.clone(), shape: tensor.dims.clone(), categories }
         };
         let tensors = model.inputs.iter().filter_map(|id| Some((*id, model.tensors.get(id.0)?)));
@@ -70,8 +72,8 @@ impl InputTensor {
             let own = self.categories(index).filter(|own| own.only)?;
             let mut categories = declared.categories(index).filter(|own| own.only)?.clone();
             categories.names.retain(|name, code| own.names.get(name) == Some(code));
-            let others = own.names.len() as i64;
-            categories.other = categories.other.filter(|other| *other == others);
+            // What the model knows has its name.
+            categories.other = categories.other.filter(|other| own.is_unknown(*other));
             Some(categories)
         };
         let count = self.categories.len().max(declared.categories.len());
@@ -82,6 +84,23 @@ impl InputTensor {
         self
     }
 
+    /// The same, of which those elements may be missing that `missing` says and that take numbers.
+    pub fn with_missing(mut self, missing: impl Fn(usize) -> bool) -> Self {
+        let of = |index: usize| {
+            let own = self.categories(index).cloned();
+            match own.as_ref().is_some_and(|own| own.only) || !missing(index) {
+                true => own,
+                false => Some(Categories { missing: true, ..own.unwrap_or_default() }),
+            }
+        };
+        let mut categories: Vec<_> = (0..self.elements()).map(of).collect();
+        if categories.windows(2).all(|pair| pair[0] == pair[1]) {
+            categories.truncate(usize::from(categories.first().is_some_and(Option::is_some)));
+        }
+        self.categories = categories;
+        self
+    }
+
     /// Number of elements, at most `usize::MAX`.
     pub fn elements(&self) -> usize {
         product(&self.shape)
@@ -89,8 +108,13 @@ impl InputTensor {
 }
 
 /// The names that each element of an input of strings may be given by, or one entry for all: those
-/// that the model knows, or any for an element that it does not read.
-fn strings(model: &Graph, input: TensorId, len: usize) -> Vec<Option<Categories>> {
+/// that the model knows there, or any for an element that it does not read. `first` is the tensor's
+/// first element among those of all inputs.
+fn strings(
+    model: &Graph,
+    input: TensorId,
+    (first, len): (usize, usize),
+) -> Vec<Option<Categories>> {
     let mut read = vec![model.outputs.contains(&input); len];
     for node in &model.nodes {
         for (position, _) in node.inputs.iter().enumerate().filter(|(_, own)| **own == input) {
@@ -108,15 +132,16 @@ fn strings(model: &Graph, input: TensorId, len: usize) -> Vec<Option<Categories>
             }
         }
     }
-    let known = Categories::of(&model.vocabulary);
-    if read.iter().all(|read| *read) {
-        return vec![Some(known)];
+    let of = |(index, read): (usize, bool)| match model.names.get(first + index) {
+        _ if !read => Categories { other: Some(0), ..Categories::of(&[]) },
+        Some(names) => Categories::among(&model.vocabulary, names),
+        None => Categories::of(&model.vocabulary),
+    };
+    let mut all: Vec<_> = read.into_iter().enumerate().map(of).map(Some).collect();
+    if all.windows(2).all(|pair| pair[0] == pair[1]) {
+        all.truncate(1);
     }
-    let any = Categories { other: Some(0), ..Categories::of(&[]) };
-    if !read.contains(&true) {
-        return vec![Some(any)];
-    }
-    read.into_iter().map(|read| Some(if read { known.clone() } else { any.clone() })).collect()
+    all
 }
 
 /// Numbers in row-major order, all of them finite but for missing ones (NaN). A single number has no dimension.

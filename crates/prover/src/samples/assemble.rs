@@ -3,7 +3,7 @@
 use super::{
     Sample,
     array::{Array, Target},
-    categories::{self, no_numbers},
+    categories::{self, Categories, no_numbers},
     error::Problem,
     json::Value,
     place::{Place, shortened},
@@ -76,7 +76,10 @@ fn text_among_numbers(items: &[Value], place: &Place) -> Option<Problem> {
     let mixed = items.iter().any(number);
     items.iter().enumerate().find_map(|(index, item)| match item {
         Value::Text(_) | Value::Null if mixed => {
-            let expected = "a number, as the values before it";
+            let expected = match index {
+                0 => "a number",
+                _ => "a number, as the values before it",
+            };
             Some(Problem::value(&place.index(index), item.describe(), expected))
         }
         Value::List(items) => text_among_numbers(items, &place.index(index)),
@@ -123,7 +126,11 @@ pub(super) fn not_an_array(items: &[Value], target: Target<'_>, place: &Place) -
                 };
             }
             (Value::Wrong(problem), _) => return (**problem).clone(),
-            _ => return Problem::value(&place.index(index), item.describe(), "a number"),
+            _ => {
+                let names = target.categories(0).filter(|own| own.only);
+                let expected = names.map_or("a number".into(), Categories::describe);
+                return Problem::value(&place.index(index), item.describe(), expected);
+            }
         }
     }
     Problem::shape(place, "a list", target.describe())

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    array::{Array, Target},
+    array::{Array, InputTensor, Target},
     assemble::listed,
     error::Problem,
     json::Value,
@@ -36,6 +36,8 @@ pub struct Categories {
 
 /// Largest number that may stand for a category: floats hold all up to it.
 const LARGEST: f64 = (1u64 << 53) as f64;
+/// Keys that declare something, but no categories.
+const DECLARING: [&str; 3] = ["min", "max", "other"];
 /// Names that a message lists.
 const LISTED: usize = 8;
 
@@ -44,6 +46,17 @@ impl Categories {
     pub(super) fn of(vocabulary: &[String]) -> Self {
         let names = vocabulary.iter().zip(0..).map(|(name, code)| (name.clone(), code));
         Self { names: names.collect(), other: None, only: true, missing: false }
+    }
+
+    /// Those of an element of which the model tells some names of its `vocabulary` apart.
+    pub(super) fn among(vocabulary: &[String], codes: &[usize]) -> Self {
+        let name = |code: &usize| Some((vocabulary.get(*code)?.clone(), *code as i64));
+        Self { names: codes.iter().filter_map(name).collect(), ..Self::of(&[]) }
+    }
+
+    /// Whether a number is that of no name.
+    pub(super) fn is_unknown(&self, number: i64) -> bool {
+        self.names.values().all(|code| *code != number)
     }
 
     /// The number of a name.
@@ -103,10 +116,11 @@ pub(super) fn take(
                         Some(at) => take(&mut fields[at].1, one, &place.key(&tensor.name))?,
                         None => {
                             // Inputs of strings have a range without being declared.
-                            if let Some(categories) = one.categories(0).filter(|own| own.only) {
-                                fields.push((tensor.name.clone(), range(categories)));
+                            let own = own(one);
+                            if tensor.takes_names_only() {
+                                fields.push((tensor.name.clone(), ranges(&own)));
                             }
-                            own(one)
+                            own
                         }
                     };
                     all.extend(own);
@@ -119,32 +133,45 @@ pub(super) fn take(
                 return take(value, target, &place.key(key));
             }
             if named("categories", fields).is_none() {
-                return Ok(own(target));
+                let declares = fields.iter().any(|(key, _)| DECLARING.contains(&key.as_str()));
+                let names = tensors.iter().any(InputTensor::takes_names_only);
+                return if declares && names {
+                    Err(no_range(fields, place))
+                } else {
+                    Ok(own(target))
+                };
             }
             let elements = target.elements();
             let mut all = Vec::with_capacity(elements.min(1 << 20));
-            let mut ranges = None;
             // One declaration for all elements.
             for index in 0..elements {
                 if index > 0 && target.categories(index) == target.categories(0) {
                     all.push(all.first().cloned().flatten());
                     continue;
                 }
-                let declared = declared(fields, target.categories(index), place)?;
-                ranges.get_or_insert_with(|| range(&declared));
-                all.push(Some(declared));
+                all.push(Some(declared(fields, target.categories(index), place)?));
             }
-            if let Some(range) = ranges {
-                *value = range;
+            if elements > 0 {
+                *value = ranges(&all);
             }
             Ok(all)
         }
         Value::List(items) if items.len() == target.elements() => {
             let mut all = own(target);
             for (index, (item, own)) in items.iter_mut().zip(&mut all).enumerate() {
-                let Value::Object(fields) = item else { continue };
-                if fields.iter().any(|(key, _)| key == "categories") {
-                    let place = place.index(index);
+                let place = place.index(index);
+                let only = target.categories(index).filter(|own| own.only);
+                let Value::Object(fields) = item else {
+                    match only {
+                        Some(only) => return Err(wrong(item, &place, &only.describe())),
+                        None => continue,
+                    }
+                };
+                let named = fields.iter().any(|(key, _)| key == "categories");
+                if !named && only.is_some() {
+                    return Err(no_range(fields, &place));
+                }
+                if named {
                     let declared = declared(fields, target.categories(index), &place)?;
                     *item = range(&declared);
                     *own = Some(declared);
@@ -152,13 +179,33 @@ pub(super) fn take(
             }
             Ok(all)
         }
+        Value::Numbers(_) => {
+            no_numbers(target, place)?;
+            Ok(own(target))
+        }
         _ => Ok(own(target)),
     }
+}
+
+/// What is said of a range that is declared for strings.
+fn no_range(fields: &[(String, Value)], place: &Place) -> Problem {
+    let keys: Vec<String> = fields.iter().map(|(key, _)| key.clone()).collect();
+    let expected = "\"categories\", for the model takes names there, and \"other\" besides".into();
+    Problem::Keys { place: place.clone(), got: listed(&keys), expected }
 }
 
 /// The categories that a target has without any being declared.
 fn own(target: Target<'_>) -> Vec<Option<Categories>> {
     (0..target.elements()).map(|index| target.categories(index).cloned()).collect()
+}
+
+/// The declaration of the ranges of elements that have categories: one where they have the same.
+fn ranges(all: &[Option<Categories>]) -> Value {
+    let mut each = all.iter().flatten();
+    match each.next() {
+        Some(first) if each.all(|own| own.range() == first.range()) => range(first),
+        _ => Value::List(all.iter().flatten().map(range).collect()),
+    }
 }
 
 /// The declaration of a range of integers.
@@ -229,7 +276,8 @@ fn declared(
         (None, _) => None,
         (Some(Value::Numbers(array)), Some(own)) if array.shape.is_empty() => {
             let admitted = array.values.first().is_some_and(|value| *value != 0.0);
-            admitted.then_some(own.names.len() as i64)
+            // Behind all names, so it is none of them.
+            admitted.then_some(own.names.values().max().map_or(0, |last| last + 1))
         }
         (Some(value), Some(_)) => {
             return Err(wrong(value, &place.key("other"), "true or false"));

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     Sample,
     array::{Array, MAX_NUMBERS, Target},
-    error::Problem,
+    error::{NUMBER_OR_DECLARED, Problem},
     json::{is_not_finite, number},
     place::{Place, shortened},
     text::number_length,
@@ -259,6 +259,8 @@ impl Builder<'_> {
             None => number(cell),
             Some(categories) if categories.missing && is_missing(cell) => Ok(f64::NAN),
             Some(categories) if categories.only => categories.read(cell),
+            // It may be missing, and has no names.
+            Some(categories) if categories.names.is_empty() => number(cell),
             Some(categories) => match categories.names.get(cell) {
                 Some(code) => Ok(*code as f64),
                 None if is_text(cell) => categories.read(cell),
@@ -315,7 +317,7 @@ fn is_missing(cell: &str) -> bool {
 /// The number of a field.
 fn read(cell: &str) -> Result<f64, (String, &'static str)> {
     match cell {
-        "" => Err(("empty".into(), "a number")),
+        "" => Err(("empty".into(), NUMBER_OR_DECLARED)),
         _ if number_length(cell.as_bytes()) == cell.len() => number(cell),
         "true" | "True" | "TRUE" => Ok(1.0),
         "false" | "False" | "FALSE" => Ok(0.0),

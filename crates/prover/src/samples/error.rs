@@ -24,6 +24,10 @@ pub enum SampleError {
     },
 }
 
+/// What is expected where a value is missing.
+pub(super) const NUMBER_OR_DECLARED: &str =
+    "a number; what may be missing is declared so with its range: \"missing\": true";
+
 /// What is wrong with a file's content, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -142,6 +146,17 @@ impl Problem {
         expected: impl Into<String>,
     ) -> Self {
         Self::Value { place: place.clone(), found: found.into(), expected: expected.into() }
+    }
+
+    /// The same, with how a value may be missing where one is.
+    pub(super) fn of_missing(mut self) -> Self {
+        if let Self::Value { found, expected, .. } = &mut self
+            && found == "null"
+            && expected.starts_with("a number")
+        {
+            *expected = NUMBER_OR_DECLARED.into();
+        }
+        self
     }
 
     /// A [`Problem::Shape`].

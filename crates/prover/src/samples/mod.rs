@@ -260,7 +260,10 @@ fn parse(
         samples.into_iter().map(|values| Sample { id: None, values }).collect()
     };
     let samples: Vec<Sample> = match sniff(bytes, said)? {
-        Format::Json => assemble::samples(json::parse(sniff::text(bytes)?)?, target, &root)?,
+        Format::Json => {
+            let value = json::parse(sniff::text(bytes)?)?;
+            assemble::samples(value, target, &root).map_err(Problem::of_missing)?
+        }
         Format::Npy => {
             unnamed(target.samples(npy::parse(bytes, target, &root, MAX_NUMBERS)?, &root)?)
         }

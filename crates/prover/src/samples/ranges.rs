@@ -2,13 +2,17 @@
 
 use super::{
     array::{Array, Target},
-    assemble::{listed, not_an_array, numbers},
+    assemble::{listed, not_an_array},
     error::Problem,
     json::Value,
     place::{Place, shortened},
 };
 
 type Range = [f64; 2];
+
+/// What an object that declares a range may say; some keys were taken out before.
+const KEYS: &str = "\"min\" and \"max\", and \"decimals\" and \"missing\" besides, or \"categories\" \
+                    alone or with \"other\", and no other";
 
 /// The range of each number that the model takes.
 pub(super) fn ranges(value: Value, target: Target<'_>) -> Result<Vec<Range>, Problem> {
@@ -75,13 +79,14 @@ fn part(value: Value, target: Target<'_>, place: &Place) -> Result<Vec<Range>, P
                 return Err(uneven(&items, target, place));
             }
             let count = items.len();
+            // An entry too few or too many is what is wrong, whatever they hold.
+            expect_count(count, target, place)?;
             let mut all = Vec::with_capacity(count);
             for (index, item) in items.into_iter().enumerate() {
                 let place = place.index(index);
                 let one = single(item, target, &place)?;
                 all.push(one);
             }
-            expect_count(count, target, place)?;
             Ok(all)
         }
         value => Err(not_pairs(value, target, place)),
@@ -130,7 +135,7 @@ fn single(value: Value, target: Target<'_>, place: &Place) -> Result<Range, Prob
             _ => Err(not_a_pair(&array, place)),
         },
         Value::Object(fields) => {
-            let (min, max) = min_and_max(fields, target, place)?;
+            let (min, max) = min_and_max(fields, "a number", place)?;
             match (min.values.as_slice(), max.values.as_slice()) {
                 ([lo], [hi]) if min.shape.is_empty() && max.shape.is_empty() => {
                     checked([*lo, *hi], place)
@@ -201,9 +206,10 @@ fn at(place: &Place, index: usize, shape: &[usize]) -> Place {
     })
 }
 
+/// The ends of a range, each `expected`.
 fn min_and_max(
     fields: Vec<(String, Value)>,
-    target: Target<'_>,
+    expected: &str,
     place: &Place,
 ) -> Result<(Array, Array), Problem> {
     let keys: Vec<String> = fields.iter().map(|(key, _)| key.clone()).collect();
@@ -217,11 +223,15 @@ fn min_and_max(
     }
     match (min, max, others) {
         (Some(min), Some(max), false) => {
-            let end = |value, key| numbers(value, target, &place.key(key));
+            let end = |value, key| match value {
+                Value::Numbers(array) => Ok(array),
+                Value::Wrong(problem) => Err(*problem),
+                value => Err(Problem::value(&place.key(key), value.describe(), expected)),
+            };
             Ok((end(min, "min")?, end(max, "max")?))
         }
         _ => {
-            let expected = "\"min\" and \"max\", and no other".into();
+            let expected = KEYS.into();
             Err(Problem::Keys { place: place.clone(), got: listed(&keys), expected })
         }
     }
@@ -233,7 +243,11 @@ fn ends(
     target: Target<'_>,
     place: &Place,
 ) -> Result<Vec<Range>, Problem> {
-    let (min, max) = min_and_max(fields, target, place)?;
+    let expected = match target.elements() {
+        1 => "a number".to_owned(),
+        _ => format!("a number, or {}", target.describe()),
+    };
+    let (min, max) = min_and_max(fields, &expected, place)?;
     let spread = |array: Array, name: &str| match array.values.as_slice() {
         [one] if array.shape.is_empty() => Ok(vec![*one; target.elements()]),
         _ if target.fits(&array.shape) => Ok(array.values),

@@ -16,4 +16,5 @@ mod proofs;
 mod protobuf;
 mod srs;
 mod steps;
+mod tabular;
 mod trees;

@@ -101,7 +101,7 @@ fn trees() -> Vec<(String, Case, Graph)> {
 }
 
 /// Of make_pipeline_fixtures.py.
-fn pipelines() -> Vec<(String, Case, Graph)> {
+pub(super) fn pipelines() -> Vec<(String, Case, Graph)> {
     cases("pipelines", "VERDICT_PIPELINE_CASES")
 }
 
@@ -134,6 +134,11 @@ pub(super) fn cases(name: &str, variable: &str) -> Vec<(String, Case, Graph)> {
 }
 
 impl Case {
+    /// The inputs of each sample as numbers, and the outputs that are expected.
+    pub(super) fn numbers(&self, graph: &Graph) -> impl Iterator<Item = (Vec<f64>, Vec<f64>)> {
+        self.samples.iter().map(|sample| (sample.numbers(graph).concat(), sample.outputs.concat()))
+    }
+
     pub(super) fn ranges(&self) -> Ranges {
         let grid = |(index, decimals): (usize, &u32)| {
             let missing = self.missing.get(index).copied().unwrap_or(false);
@@ -170,6 +175,26 @@ fn faults(graph: &Graph, expected: &[Vec<f64>], got: &[f64], tolerance: f64) -> 
 #[test]
 fn every_model_is_read_as_onnxruntime_runs_it() {
     assert_read(trees().into_iter().chain(pipelines()));
+}
+
+/// What is said of runtimes' own sums holds of onnxruntime's.
+#[test]
+fn float32_sums_are_as_far_off_as_is_said() {
+    let mut compared = 0;
+    for (name, case, graph) in trees() {
+        let most = graph.float32_sums();
+        if most == 0.0 || graph.outputs.len() > 1 {
+            continue;
+        }
+        compared += 1;
+        for sample in &case.samples {
+            let got = graph.run(&sample.numbers(&graph)).expect("it runs").concat();
+            for (a, b) in got.iter().zip(&sample.outputs[0]) {
+                assert!((a - b).abs() <= most, "{name}: {a}, not {b}, which is more than {most}");
+            }
+        }
+    }
+    assert!(compared >= 5, "only {compared} models");
 }
 
 /// Runs models in floats and compares with onnxruntime.

@@ -168,6 +168,7 @@ pub(super) fn model(sizes: &[usize]) -> Graph {
         name: text.join("-"),
         sha256: [0; 32],
         vocabulary: vec![],
+        names: vec![],
         nodes: nodes.collect(),
         inputs: vec![TensorId(0)],
         outputs: vec![TensorId(tensors.len() - 1)],

@@ -118,6 +118,7 @@ mod tests {
             name: "chain".into(),
             sha256: [0; 32],
             vocabulary: vec![],
+            names: vec![],
             tensors,
             inputs: vec![TensorId(0)],
             outputs: vec![output],

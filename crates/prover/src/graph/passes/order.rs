@@ -60,6 +60,7 @@ mod tests {
             name: "pool".into(),
             sha256: [0; 32],
             vocabulary: vec![],
+            names: vec![],
             tensors: vec![tensor("x", 6), tensor("f", 6), tensor("y", 3)],
             inputs: vec![TensorId(0)],
             outputs: vec![TensorId(2)],

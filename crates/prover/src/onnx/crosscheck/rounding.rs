@@ -246,7 +246,7 @@ mod tests {
         let outputs = vec![TensorId(nodes.len())];
         let (name, sha256) = ("g".into(), [0; 32]);
         let (inputs, vocabulary) = (vec![TensorId(0)], vec![]);
-        Graph { name, sha256, tensors, nodes, inputs, outputs, vocabulary }
+        Graph { name, sha256, tensors, nodes, inputs, outputs, vocabulary, names: vec![] }
     }
 
     fn last(graph: &Graph, x: &[f64]) -> Vec<f64> {

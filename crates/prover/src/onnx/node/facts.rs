@@ -20,6 +20,14 @@ impl Node<'_> {
         self.is_whole_within(tensor, STEPS)
     }
 
+    /// Notes the names, by their numbers, that an encoder of strings tells apart.
+    pub(in crate::onnx) fn note_names(&mut self, made: &Value, names: &[f64]) {
+        if let Value::Signal(signal) = made {
+            let names = names.iter().map(|code| *code as usize).collect();
+            self.builder.encoded.insert(signal.id, names);
+        }
+    }
+
     /// Notes what a tensor is at each leaf of the tree it is made of.
     pub(in crate::onnx) fn note_by_leaf(&mut self, tensor: TensorId, known: ByLeaf) {
         self.builder.by_leaf.insert(tensor, known);

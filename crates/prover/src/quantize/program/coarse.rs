@@ -2,10 +2,17 @@
 //!
 //! An input has all bits that a value can have, an operand of a product few: a weight that takes
 //! one to the other in one rescale would have next to no bits itself. Between the two a rounded copy
-//! of the input stands, in a unit that leaves the weights theirs (`Emitter::caps`).
+//! of the input stands, in a unit that leaves the weights theirs (`Emitter::caps`), and amounts
+//! next to shares are brought to one magnitude.
 
-use super::{Kind, Program, Step, View};
-use crate::quantize::compose::selection;
+use super::{
+    Kind, Part, Program, Step, View,
+    products::{WIDE_OPERAND, factor_of, largest, narrowed},
+};
+use crate::{
+    graph::LinearMap,
+    quantize::compose::{compose, selection},
+};
 
 impl Program {
     /// Puts rounded copies of inputs before the operands that read them with weights.
@@ -23,19 +30,36 @@ impl Program {
                 }
                 _ => None,
             };
-            let read = view.filter(|_| step.operand.is_some()).map(|view| &mut view.parts);
+            let read = view.filter(|_| !step.ranked).map(|view| &mut view.parts);
             for part in read.into_iter().flatten() {
                 let Some(bounds) = &bounds[part.step] else { continue };
                 if selection(&part.map).is_some() {
                     continue;
                 }
+                let factors = factors(bounds);
+                // Who adds amounts to products of them reads them as these do.
+                let copied = factors.is_some() && places[part.step + count] != usize::MAX;
+                if step.operand.is_none() && !copied {
+                    continue;
+                }
+                if let Some(factors) = &factors {
+                    let back = factors.iter().map(|factor| factor.recip()).collect();
+                    let back = LinearMap::Diagonal(back);
+                    // Positions that share weights and have other ranges read the input itself.
+                    let Some(map) = compose(&part.map, &back, bounds.len()) else { continue };
+                    part.map = map;
+                }
                 let source = places[part.step];
                 part.step += count;
                 if places[part.step] == usize::MAX {
                     let (name, len) = (step.name.clone(), bounds.len());
-                    let kind = Kind::Shifted { view: View::identity(source, len), uniform: false };
+                    let factors = factors.unwrap_or_else(|| vec![1.0; len]);
+                    let bounds = narrowed(bounds, &factors);
+                    let own = Part { step: source, map: LinearMap::Diagonal(factors), raw: false };
+                    let view = View { parts: vec![own], bias: vec![0.0; len] };
+                    let kind = Kind::Shifted { view, uniform: false };
                     places[part.step] = steps.len();
-                    steps.push(Step { bounds: bounds.clone(), ..Step::new(name, len, kind) });
+                    steps.push(Step { bounds, ..Step::new(name, len, kind) });
                 }
             }
             step.kind.sources_mut().into_iter().for_each(|source| *source = places[*source]);
@@ -59,4 +83,12 @@ impl Program {
             _ => None,
         }
     }
+}
+
+/// Powers of two that bring inputs of wide ranges to one magnitude, so that an amount leaves a
+/// share beside it its bits.
+fn factors(bounds: &[(f64, f64)]) -> Option<Vec<f64>> {
+    let largest = bounds.iter().map(largest);
+    let wide = largest.clone().any(|largest| largest > WIDE_OPERAND);
+    wide.then(|| largest.map(factor_of).collect())
 }

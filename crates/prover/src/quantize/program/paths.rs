@@ -151,7 +151,7 @@ impl Lowering<'_> {
     /// The element of a step that a source is.
     fn element(&mut self, node: &Node, source: &Source) -> Option<(usize, usize)> {
         match source {
-            Source::Input { step, index, .. } | Source::Real { step, index } => {
+            Source::Input { step, index, .. } | Source::Real { step, index, .. } => {
                 Some((*step, *index))
             }
             Source::Truth { terms, .. } => match terms.as_slice() {

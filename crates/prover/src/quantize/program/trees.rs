@@ -64,10 +64,11 @@ pub(super) enum Source {
         factor: f64,
         offset: f64,
     },
-    /// An element of another step.
+    /// An element of another step, which stands for `scale` times the feature.
     Real {
         step: usize,
         index: usize,
+        scale: f64,
     },
 }
 
@@ -134,9 +135,9 @@ impl Lowering<'_> {
                 Some(source) => source,
                 None => {
                     // A copy of all of them, made once.
-                    let step =
-                        *whole.get_or_insert_with(|| self.materialise(&node.name, tensor, false));
-                    Source::Real { step, index: row }
+                    let (step, scales) =
+                        whole.get_or_insert_with(|| self.narrowed_copy(&node.name, tensor));
+                    Source::Real { step: *step, index: row, scale: scales[row] }
                 }
             };
             let place = match &source {
@@ -251,7 +252,7 @@ impl Lowering<'_> {
             Source::Truth { factor, offset, .. } => {
                 points(1, &|point| factor * point as f64 + offset)
             }
-            Source::Real { .. } => on_reals(test),
+            Source::Real { scale, .. } => on_reals(test, *scale),
         }
     }
 
@@ -260,7 +261,7 @@ impl Lowering<'_> {
         let mut new: BTreeMap<usize, Vec<(usize, Cut)>> = BTreeMap::new();
         let mut seen = HashSet::new();
         for (source, set) in all.iter().flatten().flat_map(|path| &path.asked) {
-            let (Source::Input { step, index, .. } | Source::Real { step, index }) =
+            let (Source::Input { step, index, .. } | Source::Real { step, index, .. }) =
                 &sources[*source]
             else {
                 continue;
@@ -297,7 +298,7 @@ impl Lowering<'_> {
                 terms
                     .extend(own.iter().map(|(step, index, factor)| (*step, *index, sign * factor)));
             }
-            Source::Input { step, index, .. } | Source::Real { step, index } => {
+            Source::Input { step, index, .. } | Source::Real { step, index, .. } => {
                 let (step, index) = self
                     .decisions
                     .decisions
@@ -556,8 +557,9 @@ fn on_points(test: &Test, last: i64, value: impl Fn(i64) -> f64) -> Set {
 }
 
 /// Where a test of a real number holds.
-fn on_reals(test: &Test) -> Set {
-    let (before, behind) = (|at| Cut { at, above: false }, |at| Cut { at, above: true });
+fn on_reals(test: &Test, scale: f64) -> Set {
+    let before = |at: f64| Cut { at: at * scale, above: false };
+    let behind = |at: f64| Cut { at: at * scale, above: true };
     let [lowest, highest] = ENDS;
     let whole = |set: Set| set.into_iter().filter(|[from, to]| from < to).collect();
     match test {

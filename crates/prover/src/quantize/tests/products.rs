@@ -81,6 +81,53 @@ fn a_product_of_matrices_multiplies_every_pair_once() {
     assert_eq!(count(&quantized, products), 2 * 3 * 4 * 2);
 }
 
+/// Squares of amounts beside squares of shares, weighed by their variances, as naive Bayes has them.
+#[test]
+fn squares_of_amounts_keep_their_bits() {
+    let mut model = Model::new(&[3]);
+    let centred = vec![-30.0, -9000.0, -0.4];
+    let centre = LinearMap::Diagonal(vec![1.0; 3]);
+    let x = model.linear(vec![centre], &[TensorId(0)], centred);
+    let square = model.node("squares", Op::Product(Product::elementwise(3)), &[x], 3);
+    let weights = vec![1.0 / 300.0, 1.0 / 9e7, 1.0 / 0.1];
+    let sum = LinearMap::Dense { positions: 1, inputs: 3, outputs: 1, weights };
+    model.linear(vec![sum], &[square], vec![-4.0]);
+    let mut ranges = Ranges::uniform(3, 0.0, 1.0);
+    ranges.input = vec![[18.0, 80.0], [0.0, 90_000.0], [0.0, 1.0]];
+    let mut random = random(3);
+    for (limb_bits, most) in [(15, 1e-4), (12, 2e-3)] {
+        let shape = Shape { limb_bits, ..wide() };
+        let quantized = Quantized::new(&model.0, &ranges, &shape, &PRECISION).expect("it fits");
+        for _ in 0..1000 {
+            let own = |[lo, hi]: &[f64; 2]| lo + (hi - lo) * (random() + 1.0) / 2.0;
+            let input: Vec<f64> = ranges.input.iter().map(own).collect();
+            let float = model.0.run(&[&input]).expect("it runs").concat()[0];
+            let got = quantized.run(&input).expect("it is in range")[0];
+            assert!((got - float).abs() < most, "{got}, not {float}, with {limb_bits} bits a limb");
+        }
+    }
+}
+
+/// Sums of products of amounts: one factor for all that is added up.
+#[test]
+fn a_product_of_matrices_of_amounts_fits() {
+    let mut model = Model::new(&[4, 4]);
+    let product = Op::Product(Product::matrices(1, [2, 2, 2]));
+    let made = model.node("m", product, &[TensorId(0), TensorId(1)], 4);
+    model.linear(vec![LinearMap::Diagonal(vec![1e-10; 4])], &[made], vec![0.0; 4]);
+    let ranges = Ranges::uniform(8, -90_000.0, 100_000.0);
+    let quantized = Quantized::new(&model.0, &ranges, &wide(), &PRECISION).expect("it fits");
+    let mut random = random(5);
+    for _ in 0..300 {
+        let input: Vec<f64> = (0..8).map(|_| 90_000.0 * random()).collect();
+        let float = model.0.run(&model.0.split(&input)).expect("it runs").concat();
+        let got = quantized.run(&input).expect("it is in range");
+        for (a, b) in got.iter().zip(float) {
+            assert!((a - b).abs() < 1e-5, "{a}, not {b}");
+        }
+    }
+}
+
 #[test]
 fn intervals_of_products_are_those_of_what_they_stand_for() {
     // (x + 3)·(y − 3), x and y around 0, is no wider than it is.

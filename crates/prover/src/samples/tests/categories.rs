@@ -196,6 +196,7 @@ fn an_element_that_the_model_does_not_read_takes_any_name() {
             inputs: vec![TensorId(0)],
             outputs: vec![TensorId(1)],
             vocabulary: vec!["own".into(), "rent".into()],
+            names: vec![],
         }
     };
     let read = |elements, content: &str| {

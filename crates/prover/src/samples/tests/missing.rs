@@ -62,7 +62,11 @@ fn a_missing_value_is_read_where_it_is_declared_and_nowhere_else() {
         says(json(content, &tensors), &[part]);
     }
     // Where nothing is declared.
-    says(json("[3, null]", &[tensor("x", &[1, 2])]), &["[1] is null; expected a number"]);
+    let undeclared = [tensor("x", &[1, 2])];
+    for content in ["[3, null]", "[null, 3]", r#"{"x": [null, null]}"#] {
+        says(json(content, &undeclared), &["is null; expected a number", "\"missing\": true"]);
+    }
+    says(read("3,\n4,5\n", Some(Format::Table), &undeclared), &["empty", "\"missing\": true"]);
 }
 
 #[test]

@@ -36,6 +36,7 @@ fn graph() -> Graph {
         name: "nearest".into(),
         sha256: [0; 32],
         vocabulary: vec![],
+        names: vec![],
         tensors: vec![tensor("x", 2), tensor("apart", 5), tensor("nearest", 5), tensor("y", 1)],
         nodes: vec![
             node("apart", dense(2, 5, apart, lengths), 0, 1),

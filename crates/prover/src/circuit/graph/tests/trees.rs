@@ -56,6 +56,7 @@ pub(super) fn quantized_with(trees: TreeEnsemble, missing: [bool; 2], shape: &Sh
         name: "trees".into(),
         sha256: [0; 32],
         vocabulary: vec![],
+        names: vec![],
         tensors: vec![tensor("x", 2), tensor("y", 1)],
         nodes: vec![GraphNode {
             name: "trees".into(),

@@ -43,11 +43,15 @@ pub(super) fn one_hot(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     node.pay(&[positions, count])?;
     node.pay(&[count, 16])?;
     let mut trees = steps(positions, 1, count, x.dtype() != DType::Float32);
-    for (output, category) in categories.into_iter().enumerate() {
-        push_category(&mut trees, category, cut, vec![(output, 1.0)]);
+    for (output, category) in categories.iter().enumerate() {
+        push_category(&mut trees, *category, cut, vec![(output, 1.0)]);
     }
-    let shape = [x.shape(), &[count]].concat();
-    node.emit(Op::Trees(trees), vec![x], shape, DType::Float32)
+    let (shape, of_names) = ([x.shape(), &[count]].concat(), x.dtype() == DType::String);
+    let made = node.emit(Op::Trees(trees), vec![x], shape, DType::Float32)?;
+    if of_names {
+        node.note_names(&made, &categories);
+    }
+    Ok(made)
 }
 
 /// A value for each key, another for whatever is no key; element by element.
@@ -123,7 +127,12 @@ fn look_up(
             push_category(&mut trees, *key, cut, vec![(0, value - other)]);
         }
     }
-    node.emit(Op::Trees(trees), vec![x], shape, dtype)
+    let of_names = x.dtype() == DType::String;
+    let made = node.emit(Op::Trees(trees), vec![x], shape, dtype)?;
+    if of_names {
+        node.note_names(&made, &keys);
+    }
+    Ok(made)
 }
 
 /// Refuses names for numbers and numbers for names.

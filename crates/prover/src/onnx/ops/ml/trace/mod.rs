@@ -394,6 +394,7 @@ fn single(node: &mut Node<'_>, x: &Value) -> Result<Option<Single>, OnnxError> {
         inputs: graph.inputs.clone(),
         outputs: vec![signal.id],
         vocabulary: Vec::new(),
+        names: vec![],
     };
     Ok(Some(Single::new(graph, wide)))
 }
