@@ -372,6 +372,13 @@ def dynamic():
     kernel = numpy_helper.from_array(RNG.integers(0, 256, size=(3, 2, 3, 3)).astype(np.uint8), "w")
     zero = numpy_helper.from_array(np.array(113, dtype=np.uint8), "wz")
     convolved = [node("ConvInteger", "q w qz wz", "p", pads=[1, 1, 1, 1]), *product[1:]]
+    # What is quantized is read beside it, and squared with what became of it.
+    square = numpy_helper.from_array(RNG.integers(-127, 128, size=(5, 5)).astype(np.int8), "w")
+    none = numpy_helper.from_array(np.array(0, dtype=np.int8), "wz")
+    yield "dynamic_residual", one(
+        [*first, *product[:-1], node("Add", "m a", "r"), node("ReduceMean", "r", "mean", axes=[-1]),
+         node("Sub", "r mean", "d"), node("Mul", "d d", "y")], [2, 5],
+        [off(2, 5), square, none, tensor("ws", 1 / 150)])
     yield "dynamic_conv_integer", one(
         [*first, *convolved], [1, 2, 4, 4], [off(1, 2, 4, 4), kernel, zero, tensor("ws", 1 / 130),
                                              tensor("b", weights(3, 1, 1))])

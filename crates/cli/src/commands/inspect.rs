@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use verdict::{Inspection, Plan, PlannedModel, Progress, Reading};
+use verdict::{Inspection, PlannedModel, Progress, Reading};
 use verdict_prover::{
     costs::Costs,
     quantize::{ErrorReport, InputSchema},
@@ -20,7 +20,7 @@ const SHOWN_NODES: usize = 60;
 
 pub(crate) fn run(args: &Inspect, ui: &Ui) -> Outcome {
     let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
-    warn_relaxed(planned.plan(), ui);
+    warn_relaxed(&planned, ui);
     let found = ui.step("lay it out", || Ok(Inspection::of(&planned)?))?;
     let mut human = summary(&planned, &found);
     human.extend(node_lines(&found.costs));
@@ -28,11 +28,15 @@ pub(crate) fn run(args: &Inspect, ui: &Ui) -> Outcome {
 }
 
 /// Warns of an error target that gave way.
-pub(crate) fn warn_relaxed(plan: &Plan, ui: &Ui) {
-    if let Some(target) = plan.relaxed {
+pub(crate) fn warn_relaxed(planned: &PlannedModel, ui: &Ui) {
+    let why = match planned.model().rounds() {
+        true => "the model rounds to integers, and what is next to a half goes to either side",
+        false => "narrower ranges bring it closer",
+    };
+    if let Some(target) = planned.plan().relaxed {
         ui.warn(&format!(
             "no circuit comes as close to the float model as 1e-4, the default: this one may err by \
-             {target:.0e}; narrower ranges bring it closer, --target-error says what is accepted"
+             {target:.0e}; {why}, --target-error says what is accepted"
         ));
     }
 }

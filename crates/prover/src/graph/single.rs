@@ -1,6 +1,6 @@
 //! What a file compares, where that is not known to be what is compared here.
 
-use super::{Graph, Op, TreeEnsemble, run};
+use super::{Function, Graph, Op, TreeEnsemble, run};
 
 /// Why an ensemble's features may not be what the file compares: they are made of several
 /// elements, or by functions that runtimes approximate, so that how they are rounded decides.
@@ -73,6 +73,11 @@ impl TreeEnsemble {
 }
 
 impl Graph {
+    /// Whether the model rounds numbers to integers itself, as quantized ones do.
+    pub fn rounds(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.op, Op::Function(Function::Staircase(_))))
+    }
+
     /// The nodes behind which comparisons of trees are not known to be the file's; none if all
     /// are.
     pub fn doubts(&self) -> Vec<String> {

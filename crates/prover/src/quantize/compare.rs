@@ -88,6 +88,12 @@ impl Reference {
         })
     }
 
+    /// The largest absolute value of an output.
+    pub(super) fn largest_output(&self) -> f64 {
+        let outputs = self.samples.iter().chain(&self.single).flat_map(|(_, outputs)| outputs);
+        outputs.fold(0.0, |most, output| most.max(output.abs()))
+    }
+
     /// Inputs to measure sensitivities at.
     pub(super) fn some_inputs(&self) -> impl Iterator<Item = &[f64]> {
         let last = self.samples.len().saturating_sub(8);

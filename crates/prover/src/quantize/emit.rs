@@ -37,6 +37,8 @@ const MIN_FRACTION_BITS: i32 = 8;
 pub(super) const DEFAULT_DECIMALS: u32 = 6;
 /// Bits that weights have between values of which one is multiplied or divided.
 const WEIGHT_BITS: i32 = 16;
+/// How many of these weights below 1 may lose.
+const SMALL_WEIGHT_BITS: i32 = 6;
 /// Most knots of all functions of a step.
 const MAX_KNOTS: usize = 1 << 22;
 /// Most decimals of an output, those that contracts take.
@@ -200,9 +202,9 @@ impl<'a> Emitter<'a> {
                     elements.iter().for_each(|(source, _)| caps[*source] = caps[*source].min(own));
                 }
                 Kind::Relu(view) | Kind::Shifted { view, .. } | Kind::Maxima { view, .. } => {
-                    let kept = own.saturating_add(self.graph.shift_bits as i32 - WEIGHT_BITS);
-                    // What is only named again has no weights to lose.
-                    for part in view.parts.iter().filter(|part| selection(&part.map).is_none()) {
+                    let kept = own.saturating_add(self.graph.shift_bits as i32);
+                    for part in &view.parts {
+                        let kept = kept.saturating_add(reserve(&part.map));
                         caps[part.step] = caps[part.step].min(kept);
                     }
                 }
@@ -357,6 +359,18 @@ impl<'a> Emitter<'a> {
         read.unwrap_or(self.output_bits)
     }
 
+    /// The most fraction bits of units of what a view only names again.
+    fn finest_named(&self, view: &View) -> i32 {
+        let named = view.parts.iter().filter(|part| selection(&part.map).is_some());
+        let bits = named.filter_map(|part| match &self.made[part.step].meaning {
+            Meaning::Affine { units, .. } => {
+                units.iter().map(|unit| -unit.log2().round() as i32).max()
+            }
+            _ => None,
+        });
+        bits.max().unwrap_or(MIN_FRACTION_BITS)
+    }
+
     /// The bits that the circuit lacks for some bounds.
     fn excess(&self, bounds: &[Interval]) -> i32 {
         let needed = bounds.iter().map(|bounds| bits_of(*bounds)).max().unwrap_or(0);
@@ -366,7 +380,9 @@ impl<'a> Emitter<'a> {
     fn relu(&mut self, step: &Step, view: &View) -> Result<Made, QuantizeError> {
         // What is cut off below 0 has to fit the accumulator only, which is seen below.
         let magnitude = step.bounds.iter().map(|(_, hi)| *hi).fold(0.0, f64::max);
-        let mut bits = self.fraction_bits(step, self.read_bits(view), magnitude)?;
+        let read = self.fraction_bits(step, self.read_bits(view), magnitude)?;
+        // Of whole numbers whole numbers are made, which leave their readers' weights more bits.
+        let mut bits = if self.is_whole(view) { read.min(0) } else { read };
         let offsets = vec![0.0; step.len];
         let scaled = loop {
             let scaled = self.scale(&step.name, view, &offsets, exp2(bits))?;
@@ -379,7 +395,22 @@ impl<'a> Emitter<'a> {
         let units = vec![exp2(-bits); step.len];
         let middles = vec![0.0; step.len];
         let tensor = self.push(&step.name, scaled);
+        // Nothing is lost by reading them, however fine a reader's unit is.
+        let bits = if bits == 0 { read } else { bits };
         Ok(Made { tensor, bits, meaning: Meaning::Affine { units, offsets, middles } })
+    }
+
+    /// Whether all that a view makes are whole numbers.
+    fn is_whole(&self, view: &View) -> bool {
+        let whole = |x: f64| x.fract() == 0.0;
+        let part = |part: &Part| {
+            let Meaning::Affine { units, offsets, .. } = &self.made[part.step].meaning else {
+                return false;
+            };
+            let grid = units.iter().chain(offsets).all(|x| whole(*x));
+            !part.raw && grid && part.map.values().all(whole)
+        };
+        view.bias.iter().all(|bias| whole(*bias)) && view.parts.iter().all(part)
     }
 
     fn shifted(&mut self, step: &Step, view: &View, uniform: bool) -> Result<Made, QuantizeError> {
@@ -389,6 +420,10 @@ impl<'a> Emitter<'a> {
         let width = step.bounds.iter().map(|(lo, hi)| hi - base(*lo)).fold(0.0, f64::max);
         let bits = self.fraction_bits(step, self.read_bits(view), width)?;
         let mut bits = bits.max(self.least_bits(&view.parts).unwrap_or(bits));
+        if step.operand.is_none() {
+            // What is only named again has a weight of 1 at least in a rescale.
+            bits = bits.max(self.finest_named(view) - self.graph.shift_bits as i32);
+        }
         let (scaled, offsets) = loop {
             // On the grid, so that 0 and other bends of functions are.
             let snapped = |(lo, _): &(f64, f64)| (base(*lo) * exp2(bits)).floor() * exp2(-bits);
@@ -520,6 +555,16 @@ impl<'a> Emitter<'a> {
         self.graph.nodes.push(IntegerNode { name, op, inputs, output: tensor });
         Made { tensor, bits, meaning: Meaning::Affine { units, offsets, middles } }
     }
+}
+
+/// The fraction bits that a map's reader does without so that its weights have theirs.
+fn reserve(map: &LinearMap<f64>) -> i32 {
+    // What is only named again has no weights to lose.
+    if selection(map).is_some() {
+        return 0;
+    }
+    let largest = map.values().fold(0.0f64, |most, w| most.max(w.abs()));
+    (largest.max(1e-9).log2() as i32 + SMALL_WEIGHT_BITS).min(0) - WEIGHT_BITS
 }
 
 fn exp2(bits: i32) -> f64 {

@@ -412,6 +412,11 @@ impl<'a> Quantizer<'a> {
     pub fn compare(&self, quantized: &Quantized) -> Result<ErrorReport, QuantizeError> {
         self.reference.compare(quantized, self.graph)
     }
+
+    /// The largest absolute value of an output that the float model gave on what is compared.
+    pub fn largest_output(&self) -> f64 {
+        self.reference.largest_output()
+    }
 }
 
 impl Quantized {

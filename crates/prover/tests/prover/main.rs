@@ -3,6 +3,7 @@
 
 mod conformance;
 mod credit_gbdt;
+mod dynamic;
 mod extraction;
 mod measure;
 mod onnx_cases;

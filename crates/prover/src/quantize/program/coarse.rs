@@ -21,9 +21,12 @@ impl Program {
         let bounds: Vec<Option<Vec<(f64, f64)>>> =
             (0..count).map(|step| self.bounds_of_input(step)).collect();
         let mut steps = Vec::with_capacity(count);
-        // By step its place, then by step that of its rounded copy.
-        let mut places = vec![usize::MAX; 2 * count];
+        // By step its place, then by step that of its rounded copies: what sums read with weights may
+        // be coarser than what is divided.
+        let mut places = vec![usize::MAX; 3 * count];
         for (index, mut step) in std::mem::take(&mut self.steps).into_iter().enumerate() {
+            // One unit for elements of several tensors is a weight of its own.
+            let uniform = matches!(step.kind, Kind::Shifted { uniform: true, .. });
             let view = match &mut step.kind {
                 Kind::Relu(view) | Kind::Shifted { view, .. } | Kind::Maxima { view, .. } => {
                     Some(view)
@@ -33,7 +36,8 @@ impl Program {
             let read = view.filter(|_| !step.ranked).map(|view| &mut view.parts);
             for part in read.into_iter().flatten() {
                 let Some(bounds) = &bounds[part.step] else { continue };
-                if selection(&part.map).is_some() {
+                // What is only named again has no weights to lose.
+                if selection(&part.map).is_some() && !uniform {
                     continue;
                 }
                 let factors = factors(bounds);
@@ -50,7 +54,7 @@ impl Program {
                     part.map = map;
                 }
                 let source = places[part.step];
-                part.step += count;
+                part.step += if uniform { 2 * count } else { count };
                 if places[part.step] == usize::MAX {
                     let (name, len) = (step.name.clone(), bounds.len());
                     let factors = factors.unwrap_or_else(|| vec![1.0; len]);
