@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use verdict::{Inspection, PlannedModel, Progress, Reading};
+use verdict::{Inspection, Plan, PlannedModel, Progress, Reading};
 use verdict_prover::{
     costs::Costs,
     quantize::{ErrorReport, InputSchema},
