@@ -384,11 +384,19 @@ def dynamic():
                                              tensor("b", weights(3, 1, 1))])
 
 
+def masks():
+    # A row of nothing but −∞ is known by its greatest element, as decomposed attention asks.
+    mask = numpy_helper.from_array(np.array([[False] * 5, [True] * 5]), "mask")
+    yield "mask_of_a_whole_row", one(
+        [node("Where", "mask z ni", "b"), node("ReduceMax", "b", "m", axes=[-1]), node("Equal", "m ni", "e"),
+         node("Where", "e z x", "y")], [2, 5], [mask, tensor("z", 0), tensor("ni", -np.inf)])
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     expected = {}
     kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products, running,
-             in_order, blocks, runtime, dynamic)
+             in_order, blocks, runtime, dynamic, masks)
     for name, built in (pair for kind in kinds for pair in kind()):
         path = OUT / f"{name}.onnx"
         onnx_models.save(built, path)

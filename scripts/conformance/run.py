@@ -27,6 +27,10 @@ WORK = TARGET / "conformance"
 DOCS = ROOT / "docs/operators.md"
 FIXTURES = ROOT / "crates/prover/tests/fixtures/conformance"
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
+# What is known to differ, and why.
+KNOWN = {
+    "test_dynamicquantizelinear": "-2.5 / scale is exactly halfway between two integers, where float32's rounding of the scale decides",
+}
 # Largest model and inputs of a case that is kept.
 LARGEST_SAMPLE = 16_000
 
@@ -41,6 +45,8 @@ def run(only, largest):
     outcomes = {}
     for line in made.stdout.splitlines():
         outcome = json.loads(line)
+        if outcome["outcome"] == "failed" and outcome["case"] in KNOWN:
+            outcome |= {"outcome": "differs", "detail": KNOWN[outcome["case"]]}
         outcomes[outcome["case"]] = outcome
     return outcomes, operators, outside
 
@@ -68,7 +74,8 @@ def table(outcomes, operators, outside):
         f"onnx {onnx.__version__} has {total + sum(map(len, outside.values()))} operator tests. Out of scope: "
         + ", ".join(f"{kind} ({len(names)})" for kind, names in sorted(outside.items())) + ".",
         f"Of the {total} others, **{passed} pass ({100 * passed / total:.0f} %)**, "
-        f"{count(everything, 'refused')} are refused with a reason, {count(everything, 'failed')} fail, "
+        f"{count(everything, 'refused')} are refused with a reason, {count(everything, 'differs')} differs as its reason "
+        f"says, {count(everything, 'failed')} fail, "
         f"{count(everything, 'panicked')} panic. {circuits} circuits were checked by halo2's mock prover. "
         f"{constant} of those that pass have constants only, which are computed while reading. "
         f"{cases.WITHOUT} cases are casts of NaN and infinities among other numbers: neither can be an input or a result "
@@ -79,7 +86,7 @@ def table(outcomes, operators, outside):
     ]
     for operator, rows in sorted(by.items()):
         why = next((reason(row["detail"]) for row in rows if row["outcome"] != "passed"), "")
-        failed = count(rows, "failed") + count(rows, "panicked")
+        failed = count(rows, "failed") + count(rows, "panicked") + count(rows, "differs")
         lines.append(
             f"| {operator} | {count(rows, 'passed')} | {count(rows, 'refused')} | {failed} | {why} |")
     return "\n".join([*lines, "", END])

@@ -140,6 +140,9 @@ pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String>
         )
     });
     rows.extend(beyond.map(|text| ("float32 sums", text)));
+    let halves = "float32 takes what DynamicQuantizeLinear finds exactly halfway to either integer, \
+                  which is a step of its scale beside the output error";
+    rows.extend(model.rounds_shares().then(|| ("halves", halves.into())));
     rows.extend(found.apart.map(|apart| ("neighbours", neighbours(apart))));
     rows.extend([
         (

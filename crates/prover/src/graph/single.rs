@@ -78,6 +78,16 @@ impl Graph {
         self.nodes.iter().any(|node| matches!(node.op, Op::Function(Function::Staircase(_))))
     }
 
+    /// Whether it rounds shares of a spread, as DynamicQuantizeLinear does: of those that are exactly
+    /// halfway between two integers the rounding of float32 decides.
+    pub fn rounds_shares(&self) -> bool {
+        let shares =
+            |id| self.nodes.iter().any(|n| n.output == id && matches!(n.op, Op::Shares(_)));
+        self.nodes.iter().any(|node| {
+            matches!(node.op, Op::Function(Function::Staircase(_))) && shares(node.inputs[0])
+        })
+    }
+
     /// The nodes behind which comparisons of trees are not known to be the file's; none if all
     /// are.
     pub fn doubts(&self) -> Vec<String> {

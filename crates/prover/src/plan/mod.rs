@@ -72,8 +72,8 @@ const MOST_BALANCED_FOLD_K: u32 = 14;
 const DEFAULT_TARGET: f64 = 1e-4;
 /// … how far it gives way for models whose outputs may be large …
 const LARGEST_DEFAULT_TARGET: f64 = 1e-2;
-/// … and, as a part of the largest output, for models that round: what is next to a half goes to
-/// either side, and an output with it.
+/// … and, as a part of each output tensor's largest value, for models that round: what is next to a
+/// half goes to either side, and an output with it.
 const LARGEST_DEFAULT_STEP: f64 = 0.05;
 /// The part of the target that functions may use up; the rest is for rounding. Next to
 /// a point of inflection a function's error is half as much again.
@@ -331,7 +331,7 @@ impl Plan {
         // To a digit: what functions may err by is told, also of hidden models.
         let reached = coarse(2.0 * finest.error);
         let most = match (graph.rounds(), quantizers.first()) {
-            (true, Some(quantizer)) => LARGEST_DEFAULT_STEP * quantizer.largest_output(),
+            (true, Some(quantizer)) => LARGEST_DEFAULT_STEP * quantizer.magnitude(),
             _ => 0.0,
         };
         if options.target_error.is_none() && reached <= most.max(LARGEST_DEFAULT_TARGET) {

@@ -88,10 +88,19 @@ impl Reference {
         })
     }
 
-    /// The largest absolute value of an output.
-    pub(super) fn largest_output(&self) -> f64 {
-        let outputs = self.samples.iter().chain(&self.single).flat_map(|(_, outputs)| outputs);
-        outputs.fold(0.0, |most, output| most.max(output.abs()))
+    /// The largest absolute value of an output tensor, of so many elements each, where that is
+    /// least.
+    pub(super) fn magnitude(&self, lens: &[usize]) -> f64 {
+        let mut largest = vec![0.0f64; lens.len()];
+        for (_, outputs) in self.samples.iter().chain(&self.single) {
+            let mut rest = &outputs[..];
+            for (largest, len) in largest.iter_mut().zip(lens) {
+                let (own, after) = rest.split_at((*len).min(rest.len()));
+                *largest = own.iter().fold(*largest, |most, output| most.max(output.abs()));
+                rest = after;
+            }
+        }
+        largest.into_iter().reduce(f64::min).unwrap_or(0.0)
     }
 
     /// Inputs to measure sensitivities at.

@@ -413,9 +413,11 @@ impl<'a> Quantizer<'a> {
         self.reference.compare(quantized, self.graph)
     }
 
-    /// The largest absolute value of an output that the float model gave on what is compared.
-    pub fn largest_output(&self) -> f64 {
-        self.reference.largest_output()
+    /// The largest absolute value that the float model gave on what is compared, of the output
+    /// tensor where that is least.
+    pub fn magnitude(&self) -> f64 {
+        let lens = self.graph.outputs.iter().map(|id| self.graph.tensors[id.0].len());
+        self.reference.magnitude(&lens.collect::<Vec<_>>())
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
 
 /// exp of less than this beside anything that is not masked is 0, also in float64.
 const MASKED: f64 = -1e4;
-/// What stands for −∞.
-pub(super) const INFINITE: f64 = -1e30;
+/// What stands for −∞; a float32, so that it is the same before and after constants are rounded.
+pub(super) const INFINITE: f64 = -1e30_f32 as f64;
 
 /// A constant's −∞, of a mask, as a number.
 pub(super) fn finite(mut value: Option<Value>) -> Option<Value> {
