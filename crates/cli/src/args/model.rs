@@ -55,7 +55,7 @@ pub(crate) struct ModelOptions {
     )]
     pub(crate) commit: Vec<String>,
     /// Largest output error against the float model (default: 1e-4, or where no circuit reaches
-    /// that, what one does, up to 1e-2)
+    /// that, what one does, up to 1e-2, or a twentieth of the outputs of a model that rounds)
     #[arg(long, value_name = "ERROR", allow_negative_numbers = true)]
     pub(crate) target_error: Option<f64>,
     /// Decimals of the outputs (default: the most that fit, 6 at most)

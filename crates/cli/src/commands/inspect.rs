@@ -20,15 +20,21 @@ const SHOWN_NODES: usize = 60;
 
 pub(crate) fn run(args: &Inspect, ui: &Ui) -> Outcome {
     let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
-    warn_relaxed(&planned, ui);
+    warn_of_error(&planned, ui);
     let found = ui.step("lay it out", || Ok(Inspection::of(&planned)?))?;
     let mut human = summary(&planned, &found);
     human.extend(node_lines(&found.costs));
     ui.result(&found, &human)
 }
 
-/// Warns of an error target that gave way.
-pub(crate) fn warn_relaxed(planned: &PlannedModel, ui: &Ui) {
+/// Warns of an error target that gave way, and of what the error printed leaves out.
+pub(crate) fn warn_of_error(planned: &PlannedModel, ui: &Ui) {
+    if planned.model().rounds_shares() {
+        ui.warn(
+            "a tensor is quantized by its own spread: float32 takes what is exactly halfway between \
+             two integers to either, which is a step of its scale beside the output error printed",
+        );
+    }
     let why = match planned.model().rounds() {
         true => "the model rounds to integers, and what is next to a half goes to either side",
         false => "narrower ranges bring it closer",
@@ -140,9 +146,6 @@ pub(crate) fn summary(planned: &PlannedModel, found: &Inspection) -> Vec<String>
         )
     });
     rows.extend(beyond.map(|text| ("float32 sums", text)));
-    let halves = "float32 takes what DynamicQuantizeLinear finds exactly halfway to either integer, \
-                  which is a step of its scale beside the output error";
-    rows.extend(model.rounds_shares().then(|| ("halves", halves.into())));
     rows.extend(found.apart.map(|apart| ("neighbours", neighbours(apart))));
     rows.extend([
         (

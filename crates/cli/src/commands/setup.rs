@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Setup, ui: &Ui) -> Outcome {
     };
     check_writable(out, true).map_err(verdict::Error::from)?;
     let planned = ui.step("plan the circuit", || inputs::plan(&args.model, &args.options))?;
-    inspect::warn_relaxed(&planned, ui);
+    inspect::warn_of_error(&planned, ui);
     let weights = if args.public_weights { Weights::Public } else { Weights::Hidden };
     let planned = planned.with_weights(weights);
     let k = planned.plan().estimate.srs_k;

@@ -1,6 +1,6 @@
 //! What a file compares, where that is not known to be what is compared here.
 
-use super::{Function, Graph, Op, TreeEnsemble, run};
+use super::{Function, Graph, Op, TensorId, TreeEnsemble, run};
 
 /// Why an ensemble's features may not be what the file compares: they are made of several
 /// elements, or by functions that runtimes approximate, so that how they are rounded decides.
@@ -91,17 +91,19 @@ impl Graph {
     /// The nodes behind which comparisons of trees are not known to be the file's; none if all
     /// are.
     pub fn doubts(&self) -> Vec<String> {
-        self.doubts_but(|_| false)
+        self.doubts_but(|_, _| false)
     }
 
     /// Those that are not settled.
-    pub(crate) fn doubts_but(&self, settled: impl Fn(&Doubt) -> bool) -> Vec<String> {
+    ///
+    /// `settled` is asked of each with the tensor that is compared.
+    pub(crate) fn doubts_but(&self, settled: impl Fn(&Doubt, TensorId) -> bool) -> Vec<String> {
         let trees = self.nodes.iter().filter_map(|node| match &node.op {
-            Op::Trees(trees) => trees.doubt.as_deref(),
+            Op::Trees(trees) => Some((trees.doubt.as_deref()?, node.inputs[0])),
             _ => None,
         });
-        let mut behind: Vec<String> =
-            trees.filter(|doubt| !settled(doubt)).flat_map(|doubt| doubt.behind.clone()).collect();
+        let open = trees.filter(|(doubt, compared)| !settled(doubt, *compared));
+        let mut behind: Vec<String> = open.flat_map(|(doubt, _)| doubt.behind.clone()).collect();
         behind.sort();
         behind.dedup();
         behind

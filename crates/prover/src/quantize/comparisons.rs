@@ -58,21 +58,16 @@ impl fmt::Display for Comparisons {
     }
 }
 
-/// Whether it is asked which of two inputs on grids is greater, and float32 tells their points apart:
-/// rounding keeps their order, and those that are not the same are a step of the finer grid apart,
-/// which is more than both are rounded by.
-fn is_settled(doubt: &Doubt, ranges: &Ranges) -> bool {
-    let apart = |pair: &[usize; 2]| {
-        let mut finest = 0;
-        let mut largest = 0.0f64;
-        for element in *pair {
-            let Some(grid) = ranges.grid(element).filter(|grid| grid.exact) else { return false };
-            finest = finest.max(grid.decimals);
-            largest = ranges.input[element].iter().fold(largest, |most, end| most.max(end.abs()));
-        }
-        largest * f64::from(f32::EPSILON) < 0.1f64.powi(finest as i32)
+/// Whether it is asked which of two inputs of whole numbers is greater, and float32 tells these apart.
+fn are_whole(doubt: &Doubt, ranges: &Ranges) -> bool {
+    let whole = |element: &usize| {
+        let [lo, hi] = ranges.input[*element];
+        let grid = ranges.grid(*element);
+        grid.is_some_and(|grid| grid.exact && grid.decimals == 0)
+            && lo.abs().max(hi.abs()) * f64::from(f32::EPSILON) < 1.0
     };
-    !doubt.differences.is_empty() && doubt.differences.iter().all(apart)
+    let mut each = doubt.differences.iter().flatten();
+    !doubt.differences.is_empty() && each.all(whole)
 }
 
 impl Quantized {
@@ -88,7 +83,13 @@ impl Quantized {
         error: &ErrorReport,
     ) -> Result<Option<Comparisons>, QuantizeError> {
         let ranges = ranges.resolve(graph)?;
-        let behind = graph.doubts_but(|doubt| is_settled(doubt, &ranges));
+        // The circuit has their differences exactly if its unit is not above 1: it is a power of two.
+        let exactly = |compared| {
+            let mut own = self.encodings.iter().filter(|own| own.of == Some(compared)).peekable();
+            own.peek().is_some()
+                && own.all(|own| own.units.iter().all(|unit| (1.0 / unit).fract() == 0.0))
+        };
+        let behind = graph.doubts_but(|doubt, of| are_whole(doubt, &ranges) && exactly(of));
         if behind.is_empty() {
             return Ok(None);
         }

@@ -276,6 +276,15 @@ fn declared(
         (None, _) => None,
         (Some(Value::Numbers(array)), Some(own)) if array.shape.is_empty() => {
             let admitted = array.values.first().is_some_and(|value| *value != 0.0);
+            // What it knows is not to be taken for what it does not know.
+            if let Some(known) =
+                own.names.keys().find(|name| admitted && !names.contains_key(*name))
+            {
+                let found = format!("not \"{}\"", shortened(known));
+                let expected =
+                    "all names that the model knows, where others are admitted".to_owned();
+                return Err(Problem::value(&at, found, expected));
+            }
             // Behind all names, so it is none of them.
             admitted.then_some(own.names.values().max().map_or(0, |last| last + 1))
         }

@@ -140,15 +140,47 @@ fn to_ask_whether_what_is_computed_is_missing_is_refused() {
 }
 
 #[test]
-fn which_of_two_inputs_is_greater_is_doubted_only_where_float32_takes_them_for_equal() {
+fn which_of_two_inputs_is_greater_is_exact_of_whole_numbers_that_circuit_and_float32_tell_apart() {
     for name in ["which_greater", "which_at_most"] {
-        let of = |ranges: fn(&mut Ranges)| plan(name, ranges).expect("it is planned").comparisons;
-        assert_eq!(of(|_| {}), None, "{name}");
-        let close: fn(&mut Ranges) = |ranges| {
-            ranges.input.iter_mut().for_each(|range| *range = [0.0, 900_000.0]);
-            ranges.grids.iter_mut().flatten().for_each(|grid| grid.decimals = 3);
+        let of = |most: f64, decimals: u32| {
+            let planned = plan(name, |ranges| {
+                ranges.input.iter_mut().for_each(|range| *range = [0.0, most]);
+                ranges.grids.iter_mut().flatten().for_each(|grid| grid.decimals = decimals);
+            });
+            planned.expect("it is planned").comparisons
         };
-        assert!(of(close).is_some(), "{name}: float32 has no thousandths there");
+        assert_eq!(of(1000.0, 0), None, "{name}");
+        // Decimals are no multiples of the circuit's units …
+        assert!(of(100.0, 2).is_some(), "{name}: hundredths");
+        // … float32 does not have these, …
+        assert!(of(900_000.0, 3).is_some(), "{name}: thousandths of much");
+        assert!(of(2f64.powi(30), 0).is_some(), "{name}: large whole numbers");
+    }
+}
+
+/// Neighbours, in ranges that leave the circuit a unit above 1 or not: what is said to be exact is.
+#[test]
+fn neighbours_among_whole_numbers_are_told_apart_or_doubted() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/steps");
+    let graph = onnx::load(&folder.join("which_greater.onnx"), &LoadOptions::default());
+    let graph = graph.expect("it is read");
+    for most in [500_000.0, 1_000_000.0, 4_000_000.0] {
+        let plan = plan("which_greater", |ranges| {
+            ranges.input.iter_mut().for_each(|range| *range = [0.0, most]);
+            ranges.grids.iter_mut().flatten().for_each(|grid| grid.decimals = 0);
+        });
+        let plan = plan.expect("it is planned");
+        if plan.comparisons.is_some() {
+            continue;
+        }
+        for x in [1.0, 459_989.0, most - 1.0] {
+            for (a, b) in [(x, x), (x + 1.0, x), (x, x + 1.0)] {
+                let inputs = [a, b, a, b];
+                let got = plan.quantized.run(&inputs).expect("it is in range");
+                let theirs = graph.run(&graph.split(&inputs)).expect("it is in range").concat();
+                assert_eq!(got, theirs, "{inputs:?} up to {most}");
+            }
+        }
     }
 }
 

@@ -103,11 +103,15 @@ fn categories_are_declared_of_a_columns_own_names() {
     assert!(error.contains("one of \"own\", \"rent\", which the model knows"), "{error}");
     // Another name is a number that no name of the column has.
     let (ranges, tensors) =
-        declared(r#"{"housing": {"categories": ["rent"], "other": true}}"#).expect("reads");
+        declared(r#"{"housing": {"categories": ["own", "rent"], "other": true}}"#).expect("reads");
     let number = |name| tensors[0].categories(0).and_then(|own| own.number(name));
     let (rent, other) = (number("rent").expect("known"), number("tv").expect("any"));
     assert_ne!(rent, other);
-    assert_eq!(ranges.input[0], [rent, other]);
+    assert_eq!(ranges.input[0], [number("own").expect("known"), other]);
+    // What the encoder knows would be proven as what it does not.
+    let error = declared(r#"{"housing": {"categories": ["rent"], "other": true}}"#);
+    let error = error.expect_err("own is left out");
+    assert!(error.contains("not \"own\"; expected all names that the model knows"), "{error}");
     assert_eq!(columns().remove(0).declared(&tensors).categories(0), tensors[0].categories(0));
     // A range of numbers says nothing of names.
     let error = declared(r#"{"purpose": {"min": 0, "max": 2}}"#).expect_err("numbers");

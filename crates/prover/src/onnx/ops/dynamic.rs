@@ -2,8 +2,8 @@
 //!
 //! With D = max(0, greatest) − min(0, least), the scale is D / 255, and x / scale is 255 times x's
 //! share of D = |x| + (D − |x|): shares are what is divided without knowing how small D may be. A
-//! tensor of zeros has shares of 0; its scale, which onnxruntime sets to 1, is 0 here, and what it
-//! multiplies is 0 either way.
+//! tensor of zeros has shares of 0; its scale, which onnxruntime sets to 1, is 0 here, and products
+//! with its integers less the zero point are 0 either way.
 
 use super::{activation::apply, arithmetic::add};
 use crate::{

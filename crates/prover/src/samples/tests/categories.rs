@@ -119,10 +119,10 @@ fn ranges_name_categories() {
     };
     let (ranges, tensors) = read(
         r#"{"n": [{"min": 0, "max": 9.5, "decimals": 1}, {"categories": {"a": 3, "b": 8}}],
-            "s": [{"categories": ["own", "rent"]}, {"categories": ["7"], "other": true}]}"#,
+            "s": [{"categories": ["own", "rent"]}, {"categories": ["A30", "A31", "own", "rent", "7"], "other": true}]}"#,
     )
     .expect("reads");
-    assert_eq!(ranges.input, [[0.0, 9.5], [3.0, 8.0], [2.0, 3.0], [4.0, 5.0]]);
+    assert_eq!(ranges.input, [[0.0, 9.5], [3.0, 8.0], [2.0, 3.0], [0.0, 5.0]]);
     assert_eq!(ranges.grids[1].map(|grid| (grid.decimals, grid.exact)), Some((0, true)));
     assert_eq!(tensors[0].categories(0), None);
     let number = |tensor: &InputTensor, index, name| {
@@ -130,7 +130,8 @@ fn ranges_name_categories() {
     };
     assert_eq!(number(&tensors[0], 1, "b"), Some(8.0));
     assert_eq!(number(&tensors[1], 0, "A30"), None);
-    assert_eq!(number(&tensors[1], 1, "A30"), Some(5.0));
+    assert_eq!(number(&tensors[1], 1, "A30"), Some(0.0));
+    assert_eq!(number(&tensors[1], 1, "lent"), Some(5.0));
     // What was declared is what a setup keeps.
     let kept = strings.clone().declared(&tensors);
     assert_eq!(kept, tensors[1]);
