@@ -83,11 +83,13 @@ impl Quantized {
         error: &ErrorReport,
     ) -> Result<Option<Comparisons>, QuantizeError> {
         let ranges = ranges.resolve(graph)?;
-        // The circuit has their differences exactly if its unit is not above 1: it is a power of two.
+        // The circuit has their differences exactly in units of powers of two that are not above 1.
         let exactly = |compared| {
             let mut own = self.encodings.iter().filter(|own| own.of == Some(compared)).peekable();
             own.peek().is_some()
-                && own.all(|own| own.units.iter().all(|unit| (1.0 / unit).fract() == 0.0))
+                && own.all(|own| {
+                    own.units.iter().all(|unit| *unit <= 1.0 && unit.log2().fract() == 0.0)
+                })
         };
         let behind = graph.doubts_but(|doubt, of| are_whole(doubt, &ranges) && exactly(of));
         if behind.is_empty() {
