@@ -15,7 +15,7 @@ use std::{
 
 use alloy::{
     consensus::TxEip1559,
-    primitives::{Address, Bytes, TxKind, U256},
+    primitives::{Address, B256, Bytes, TxKind, U256},
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -27,10 +27,12 @@ use crate::{
     fees::Fees,
     job::{Attempt, AttemptOutcome, DropReason, JobId, JobState, Rejection, TxReceipt},
     line::{Late, Line},
-    look::Look,
+    look::{ABOVE_HOLE, Look},
     nonce::Nonces,
-    prepare::{Prepared, Signed},
+    prepare::{Offer, Unsigned},
+    resume::{Hole, Standing},
     revert::RevertDecoder,
+    sending::{Ready, Sent, Signers, Signing},
     signer::RelayerSigner,
     storage::{Job, JobKind, Scope, SenderLock, Storage},
     watch::NonceUser,
@@ -40,6 +42,9 @@ use crate::{
 const RECEIPT_LAG: Duration = Duration::from_secs(2);
 
 pub(crate) type Result<T> = std::result::Result<T, RelayerError>;
+
+/// What became of jobs in a step.
+pub(crate) type Steps = Vec<(JobId, Result<JobState>)>;
 
 /// Everything a relayer works with.
 pub(crate) struct Core {
@@ -52,8 +57,9 @@ pub(crate) struct Core {
     pub(crate) decoder: Box<dyn RevertDecoder>,
     pub(crate) nonces: Nonces,
     pub(crate) turns: std::sync::Mutex<HashMap<JobId, Arc<Mutex<()>>>>,
-    /// Since when, in milliseconds since 1970, a nonce is missing below others that are held.
-    pub(crate) hole: std::sync::Mutex<Option<u64>>,
+    /// The lowest nonce that is missing below others that are held.
+    pub(crate) hole: std::sync::Mutex<Option<Hole>>,
+    pub(crate) signers: std::sync::Mutex<Signers>,
     /// When it was last asked, without anything under way, whether final transactions are there.
     pub(crate) idle_ms: AtomicU64,
     /// Final transactions that were found undone.
@@ -74,7 +80,7 @@ impl fmt::Debug for Core {
 
 /// A job with the right to change it.
 pub(crate) struct Held {
-    job: Job,
+    pub(crate) job: Job,
     turn: OwnedMutexGuard<()>,
 }
 
@@ -89,8 +95,13 @@ impl Held {
 pub(crate) struct Open {
     trails: Late<JobId, (Held, Result<Trail>)>,
     follows: Late<JobId, (JobId, Result<JobState>)>,
-    prepares: Late<JobId, (Held, Arc<Look>, Result<Prepared>)>,
-    sends: Late<JobId, Sent>,
+    pub(crate) prepares: Late<JobId, Ready>,
+    pub(crate) sends: Late<JobId, Sent>,
+    /// Whether final transactions are on the chain, while a nonce is missing.
+    pub(crate) standing: Late<(), Result<Standing>>,
+    /// Broadcasts of what was mended.
+    pub(crate) again: Late<JobId, Result<()>>,
+    signing: std::sync::Mutex<Option<Signing>>,
 }
 
 impl Open {
@@ -100,6 +111,10 @@ impl Open {
         self.follows.forget(&id);
         self.prepares.forget(&id);
         self.sends.forget(&id);
+        self.again.forget(&id);
+        let signing = self.signing().take_if(|signing| signing.id() == id);
+        // Not under the lock.
+        drop(signing);
     }
 
     /// Gives up everything.
@@ -108,14 +123,29 @@ impl Open {
         self.follows.clear();
         self.prepares.clear();
         self.sends.clear();
+        self.standing.clear();
+        self.again.clear();
+        let signing = self.take_signing();
+        drop(signing);
     }
-}
 
-/// A broadcast and its answer.
-pub(crate) struct Sent {
-    held: Held,
-    attempt: Attempt,
-    answer: Result<JobState>,
+    fn signing(&self) -> std::sync::MutexGuard<'_, Option<Signing>> {
+        self.signing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the signer is being asked.
+    pub(crate) fn is_signing(&self) -> bool {
+        self.signing().is_some()
+    }
+
+    pub(crate) fn take_signing(&self) -> Option<Signing> {
+        self.signing().take()
+    }
+
+    /// Lets a question to the signer go on.
+    pub(crate) fn sign(&self, signing: Signing) {
+        *self.signing() = Some(signing);
+    }
 }
 
 /// What a question brings within a time, if it brings it.
@@ -169,7 +199,11 @@ impl Core {
     }
 
     /// A step of a job is over: what there is to say of it.
-    async fn stepped(&self, held: Held, step: Result<JobState>) -> (JobId, Result<JobState>) {
+    pub(crate) async fn stepped(
+        &self,
+        held: Held,
+        step: Result<JobState>,
+    ) -> (JobId, Result<JobState>) {
         let Held { job, turn } = held;
         let id = job.id;
         if let Err(RelayerError::Fees(cap)) = &step
@@ -213,7 +247,7 @@ impl Core {
         held: Vec<Held>,
         open: &Open,
         patience: Option<Duration>,
-    ) -> Vec<(JobId, Result<JobState>)> {
+    ) -> Steps {
         let most = self.config.concurrency;
         let mut asking = Line::new(&open.trails, most, patience);
         for held in held {
@@ -231,8 +265,8 @@ impl Core {
         let look = Arc::new(Look::new(self));
         let mined = trails.iter().filter(|(_, trail)| trail.as_ref().is_ok_and(Trail::is_mined));
         let mined: Vec<JobId> = mined.map(|(held, _)| held.job.id).collect();
-        if let Some(hole) = self.look_for_hole(&look, &mined, patience).await {
-            look.set_hole(hole);
+        if let Some((hole, why)) = self.look_for_hole(&look, &mined, open, patience).await {
+            look.set_hole(hole, why);
         }
         let mut following = Line::new(&open.follows, most, patience);
         for (held, trail) in trails {
@@ -250,119 +284,6 @@ impl Core {
             over.push(step);
         }
         over
-    }
-
-    /// A step of queued jobs: they are prepared at once, each is signed for when its turn comes, in
-    /// their order, and broadcast at once. None is waited for longer than `patience`.
-    pub(crate) async fn send(
-        self: &Arc<Self>,
-        held: Vec<Held>,
-        open: &Open,
-        patience: Option<Duration>,
-    ) -> Vec<(JobId, Result<JobState>)> {
-        let most = self.config.concurrency;
-        let look = Arc::new(Look::new(self));
-        if held.iter().any(|one| one.job.nonce.is_none()) {
-            // Before the head, at which effects are looked for: what is mined in between is seen then.
-            // A failure is that of each job.
-            let _ = within(patience, look.counts()).await;
-        }
-        let mut preparing = Line::new(&open.prepares, most, patience);
-        for held in held {
-            let (core, look) = (Arc::clone(self), Arc::clone(&look));
-            preparing.push(held.job.id, async move {
-                let prepared = core.prepare(&look, &held.job).await;
-                (held, look, prepared)
-            });
-        }
-        let mut sending = Line::new(&open.sends, most, patience);
-        let (mut over, mut refused) = (Vec::new(), Vec::new());
-        let mut prepared_all = false;
-        loop {
-            let (held, of, prepared) = tokio::select! {
-                biased;
-                next = sending.next(), if prepared_all || !sending.is_empty() => match next {
-                    Some((_, sent)) => {
-                        self.sent(sent, &mut over, &mut refused).await;
-                        continue;
-                    }
-                    None if prepared_all => break,
-                    None => continue,
-                },
-                next = preparing.next(), if !prepared_all => match next {
-                    Some((_, prepared)) => prepared,
-                    None => {
-                        prepared_all = true;
-                        continue;
-                    }
-                },
-            };
-            let step = match prepared {
-                Ok(Prepared::Offer(offer)) => {
-                    // What was late was prepared for an earlier look.
-                    let early = !Arc::ptr_eq(&of, &look);
-                    match within(patience, look.counts()).await {
-                        Some(_) => self.sign_offer(&look, &held.job, offer, early).await,
-                        None => Ok(Signed::Over(JobState::Queued)),
-                    }
-                }
-                Ok(Prepared::Over(state)) => Ok(Signed::Over(state)),
-                Err(error) => Err(error),
-            };
-            match step {
-                Ok(Signed::Attempt(attempt)) => {
-                    let core = Arc::clone(self);
-                    sending.push(held.job.id, async move {
-                        let answer = core.broadcast(&held.job, &attempt, true).await;
-                        Sent { held, attempt, answer }
-                    });
-                }
-                Ok(Signed::Over(state)) => over.push(self.stepped(held, Ok(state)).await),
-                Err(error) => over.push(self.stepped(held, Err(error)).await),
-            }
-        }
-        self.offer_again(refused, patience, &mut over).await;
-        over
-    }
-
-    /// What became of a broadcast.
-    async fn sent(
-        &self,
-        sent: Sent,
-        over: &mut Vec<(JobId, Result<JobState>)>,
-        refused: &mut Vec<Sent>,
-    ) {
-        match &sent.answer {
-            Err(RelayerError::Rpc(error)) if error.kind == RpcErrorKind::NonceTooHigh => {
-                refused.push(sent);
-            }
-            _ => over.push(self.stepped(sent.held, sent.answer).await),
-        }
-    }
-
-    /// Some nodes take no nonce before the one below it, which is there by now.
-    async fn offer_again(
-        &self,
-        mut refused: Vec<Sent>,
-        patience: Option<Duration>,
-        over: &mut Vec<(JobId, Result<JobState>)>,
-    ) {
-        refused.sort_by_key(|sent| sent.attempt.nonce);
-        let mut silent = false;
-        for Sent { held, attempt, answer } in refused {
-            // What is stored and was not taken is offered with the next look.
-            let step = match silent {
-                true => answer,
-                false => match within(patience, self.broadcast(&held.job, &attempt, true)).await {
-                    Some(step) => step,
-                    None => {
-                        silent = true;
-                        answer
-                    }
-                },
-            };
-            over.push(self.stepped(held, step).await);
-        }
     }
 
     /// The lock that whoever changes a job holds.
@@ -396,12 +317,21 @@ impl Core {
         gas_limit: u64,
         cancels: bool,
     ) -> Result<Attempt> {
+        let offer = Offer { fees, gas_limit, tip: fees.tip };
+        let unsigned = Unsigned { nonce, offer, cancels };
+        let (hash, raw) = self.signer.sign(self.transaction(job, &unsigned)).await?;
+        self.store_signed(job, unsigned, hash, raw).await
+    }
+
+    /// The transaction of `job`, or the self-transfer that takes its place.
+    pub(crate) fn transaction(&self, job: &Job, unsigned: &Unsigned) -> TxEip1559 {
+        let Unsigned { nonce, offer: Offer { fees, gas_limit, .. }, cancels } = *unsigned;
         let request = &job.request;
         let (to, value, input) = match cancels {
             true => (Some(self.scope.sender), U256::ZERO, Bytes::new()),
             false => (request.to, request.value, request.calldata.clone()),
         };
-        let tx = TxEip1559 {
+        TxEip1559 {
             chain_id: self.scope.chain_id,
             nonce,
             gas_limit,
@@ -411,8 +341,18 @@ impl Core {
             value,
             input,
             ..Default::default()
-        };
-        let (hash, raw) = self.signer.sign(tx).await?;
+        }
+    }
+
+    /// Writes a signed transaction down. After this it may be broadcast.
+    pub(crate) async fn store_signed(
+        &self,
+        job: &Job,
+        unsigned: Unsigned,
+        hash: B256,
+        raw: Bytes,
+    ) -> Result<Attempt> {
+        let Unsigned { nonce, offer: Offer { fees, gas_limit, .. }, cancels } = unsigned;
         let attempt = Attempt {
             hash,
             nonce,
@@ -492,6 +432,13 @@ impl Core {
             self.storage.release(job.id, &JobState::Queued, None, self.clock.now_ms()).await?;
             return Ok(JobState::Queued);
         };
+        match look.why_above_hole(last.nonce).filter(|_| receipt.is_none()) {
+            Some(note) => self.note(job, note).await?,
+            None if job.note.as_ref().is_some_and(|note| note.starts_with(ABOVE_HOLE)) => {
+                self.storage.set_note(job.id, None).await?;
+            }
+            None => {}
+        }
         if let Some(receipt) = self.mined(look, &attempts, receipt).await? {
             let mined = attempts.iter().find(|attempt| attempt.hash == receipt.hash);
             let mined = mined.unwrap_or(last);

@@ -170,6 +170,24 @@ pub enum RelayerError {
         /// The configured limit.
         limit: u64,
     },
+    /// The node's count of the sender's transactions is higher than what could be mended if it is wrong.
+    #[error(
+        "{endpoint} says that {address} has sent {found} transactions, but {known} are known, and a difference of more than {limit} (max_gaps) is believed once it is told for {} s; it is asked again", patience.as_secs()
+    )]
+    NonceDoubted {
+        /// The endpoint.
+        endpoint: String,
+        /// The sender.
+        address: Address,
+        /// The node's count.
+        found: u64,
+        /// What the database says.
+        known: u64,
+        /// The configured limit of gaps.
+        limit: u64,
+        /// How long it has to be told.
+        patience: Duration,
+    },
     /// The node does not know a block that was final.
     #[error(
         "{endpoint} is at block {head}, behind block {since}, where the job was final; wait until it has caught up, or ask another node"
@@ -266,7 +284,7 @@ impl RelayerError {
             Self::Rpc(error) => {
                 !matches!(error.kind, RpcErrorKind::Disagreement | RpcErrorKind::AccessDenied)
             }
-            Self::Fees(_) => true,
+            Self::Fees(_) | Self::NonceDoubted { .. } => true,
             _ => false,
         }
     }

@@ -49,6 +49,7 @@ mod prepare;
 mod relayer;
 mod resume;
 mod revert;
+mod sending;
 pub mod storage;
 mod watch;
 

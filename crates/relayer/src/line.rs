@@ -63,7 +63,7 @@ impl<K: Clone + Unpin, T> Future for Question<K, T> {
 }
 
 /// A question that goes on by itself, until nobody wants its answer.
-struct Task<T>(JoinHandle<T>);
+pub(crate) struct Task<T>(JoinHandle<T>);
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
@@ -71,8 +71,12 @@ impl<T> Drop for Task<T> {
     }
 }
 
-impl<T> Task<T> {
-    async fn answer(mut self) -> T {
+impl<T: Send + 'static> Task<T> {
+    pub(crate) fn begin(question: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(tokio::spawn(question))
+    }
+
+    pub(crate) async fn answer(mut self) -> T {
         match (&mut self.0).await.map_err(JoinError::try_into_panic) {
             Ok(answer) => answer,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
@@ -198,6 +202,11 @@ impl<'a, K: Clone + Eq + Hash + Unpin, T: Send + 'static> Line<'a, K, T> {
         line.push_back((key, question.boxed()));
     }
 
+    /// Puts a question at the line's end with a place, though the last one about the key was slow.
+    pub fn push_again(&mut self, key: K, question: impl Future<Output = T> + Send + 'static) {
+        self.waiting.push_back((key, question.boxed()));
+    }
+
     fn begin(&mut self, key: K, question: BoxFuture<'static, T>) -> usize {
         let number = self.begun;
         self.begun += 1;
@@ -205,7 +214,7 @@ impl<'a, K: Clone + Eq + Hash + Unpin, T: Send + 'static> Line<'a, K, T> {
         let timed = question.map(move |answer| (since.elapsed(), answer));
         // What may be late must not depend on anybody who looks at it: it may hold what others need.
         let question = match self.patience {
-            Some(_) => Task(tokio::spawn(timed)).answer().boxed(),
+            Some(_) => Task::begin(timed).answer().boxed(),
             None => timed.boxed(),
         };
         let asking = maybe_done(question);

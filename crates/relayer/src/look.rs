@@ -9,6 +9,7 @@ use std::{
     future::Future,
     hash::Hash,
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use alloy::primitives::{Address, U256};
@@ -44,6 +45,7 @@ impl<K: Hash + Eq, T: Clone> Shared<K, T> {
 /// One look at the chain.
 pub(crate) struct Look {
     core: Arc<Core>,
+    made: Instant,
     counts: Shared<(), (u64, u64)>,
     used: Shared<(), u64>,
     head: Shared<(), BlockInfo>,
@@ -54,13 +56,17 @@ pub(crate) struct Look {
     held: Shared<(), U256>,
     /// The lowest nonce that no transaction holds and that the chain has not used, if a higher one is
     /// held: nothing above it is mined before it is.
-    hole: OnceLock<u64>,
+    hole: OnceLock<(u64, Option<String>)>,
 }
+
+/// How a job says that it waits for a nonce below its own.
+pub(crate) const ABOVE_HOLE: &str = "nothing is mined above nonce ";
 
 impl Look {
     pub(crate) fn new(core: &Arc<Core>) -> Self {
         Self {
             core: Arc::clone(core),
+            made: Instant::now(),
             counts: Shared::new(),
             used: Shared::new(),
             head: Shared::new(),
@@ -73,15 +79,26 @@ impl Look {
         }
     }
 
-    /// Notes the lowest nonce that is missing.
-    pub(crate) fn set_hole(&self, nonce: u64) {
+    /// How long ago it began.
+    pub(crate) fn age(&self) -> Duration {
+        self.made.elapsed()
+    }
+
+    /// Notes the lowest nonce that is missing, and why it still is, if it is for long.
+    pub(crate) fn set_hole(&self, nonce: u64, why: Option<String>) {
         // The first word counts; there is one a look.
-        let _ = self.hole.set(nonce);
+        let _ = self.hole.set((nonce, why));
     }
 
     /// Whether a nonce waits for a lower one that is missing.
     pub(crate) fn is_above_hole(&self, nonce: u64) -> bool {
-        self.hole.get().is_some_and(|hole| nonce > *hole)
+        self.hole.get().is_some_and(|(hole, _)| nonce > *hole)
+    }
+
+    /// What is to be said of a nonce that waits long for a lower one.
+    pub(crate) fn why_above_hole(&self, nonce: u64) -> Option<String> {
+        let (hole, why) = self.hole.get().filter(|(hole, _)| nonce > *hole)?;
+        why.as_ref().map(|why| format!("{ABOVE_HOLE}{hole}, which is missing: {why}"))
     }
 
     /// The sender's transactions in blocks, and with those in the node's pool.

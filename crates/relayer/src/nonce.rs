@@ -7,24 +7,29 @@
 //! rolls it back, because then nothing was recorded. Broadcasts begin in the order of nonces; a node
 //! that takes none before the one below it is offered it again once that one was answered.
 
-use tokio::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{drive::Core, error::RelayerError, look::Look, storage::Job};
 
 /// Gives out the nonces of one sender.
 #[derive(Debug, Default)]
 pub(crate) struct Nonces {
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
+    /// A count that is too high to be believed at once, and since when, in milliseconds since 1970, it
+    /// is told.
+    doubted: std::sync::Mutex<Option<(u64, u64)>>,
 }
 
 /// The right to sign for the next nonce.
 #[derive(Debug)]
-pub(crate) struct Reservation<'a> {
+pub(crate) struct Reservation {
     nonce: u64,
-    _turn: MutexGuard<'a, ()>,
+    _turn: OwnedMutexGuard<()>,
 }
 
-impl Reservation<'_> {
+impl Reservation {
     pub(crate) const fn nonce(&self) -> u64 {
         self.nonce
     }
@@ -42,10 +47,15 @@ struct Counts {
 
 impl Core {
     /// Waits for the turn and finds the next nonce.
-    pub(crate) async fn reserve(&self, look: &Look) -> Result<Reservation<'_>, RelayerError> {
-        let turn = self.nonces.turn.lock().await;
+    pub(crate) async fn reserve(&self, look: &Look) -> Result<Reservation, RelayerError> {
+        let turn = Arc::clone(&self.nonces.turn).lock_owned().await;
+        Ok(Reservation { nonce: self.next_nonce(look).await?, _turn: turn })
+    }
+
+    /// The next nonce, for whoever has the turn.
+    pub(crate) async fn next_nonce(&self, look: &Look) -> Result<u64, RelayerError> {
         let Counts { used, pooled, stored } = self.counts(look).await?;
-        Ok(Reservation { nonce: used.max(pooled).max(stored), _turn: turn })
+        Ok(used.max(pooled).max(stored))
     }
 
     /// Whether a job has to wait for transactions of its sender that are in the node's pool
@@ -80,8 +90,36 @@ impl Core {
         // A key that is new here may have any history; one that is known has this one.
         if stored > 0 {
             self.check_distance(used, stored)?;
+            self.check_told(used, stored)?;
         }
         self.check_distance(pooled, used.max(stored))?;
         Ok(Counts { used, pooled, stored })
+    }
+
+    /// Refuses a count that would leave more nonces missing, if it is wrong, than are filled, until it
+    /// is told for as long as a transaction waits for its replacement.
+    fn check_told(&self, used: u64, stored: u64) -> Result<(), RelayerError> {
+        let (limit, patience) = (self.config.max_gaps, self.config.resubmit_after);
+        let mut doubted = self.nonces.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.saturating_sub(stored) <= limit {
+            *doubted = None;
+            return Ok(());
+        }
+        let now = self.clock.now_ms();
+        let (least, since) = *doubted.get_or_insert((used, now));
+        if used < least {
+            *doubted = Some((used, now));
+        } else if u128::from(now.saturating_sub(since)) >= patience.as_millis() {
+            return Ok(());
+        }
+        let (endpoint, address) = (self.backend.name(), self.scope.sender);
+        Err(RelayerError::NonceDoubted {
+            endpoint,
+            address,
+            found: used,
+            known: stored,
+            limit,
+            patience,
+        })
     }
 }

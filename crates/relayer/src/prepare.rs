@@ -7,17 +7,18 @@ use crate::{
     drive::{Core, Result, call_of},
     error::RelayerError,
     fees::{self, Fees},
-    job::{Attempt, JobState, Rejection},
+    job::{JobState, Rejection},
     look::Look,
     storage::{Job, JobKind, Scope},
 };
 
 /// What is to be signed for a queued job.
+#[derive(Clone, Copy)]
 pub(crate) struct Offer {
-    fees: Fees,
-    gas_limit: u64,
+    pub(crate) fees: Fees,
+    pub(crate) gas_limit: u64,
     /// The market's.
-    tip: u128,
+    pub(crate) tip: u128,
 }
 
 /// What became of looking at a queued job.
@@ -27,12 +28,13 @@ pub(crate) enum Prepared {
     Over(JobState),
 }
 
-/// What became of an offer.
-pub(crate) enum Signed {
-    /// Its transaction is stored.
-    Attempt(Attempt),
-    /// It is not to be signed now.
-    Over(JobState),
+/// A transaction that is not signed yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Unsigned {
+    pub(crate) nonce: u64,
+    pub(crate) offer: Offer,
+    /// It is the self-transfer that takes a call's place.
+    pub(crate) cancels: bool,
 }
 
 impl Core {
@@ -79,28 +81,8 @@ impl Core {
         Ok(Prepared::Offer(Offer { fees, gas_limit, tip: market.tip }))
     }
 
-    /// Signs and stores the first transaction of a job, at the next nonce if none is given. An
-    /// `early` offer is of an earlier look.
-    pub(crate) async fn sign_offer(
-        &self,
-        look: &Look,
-        job: &Job,
-        offer: Offer,
-        early: bool,
-    ) -> Result<Signed> {
-        if early && job.nonce.is_none() && self.waits_for_others(look, job).await? {
-            return Ok(Signed::Over(JobState::Queued));
-        }
-        let Offer { fees, gas_limit, tip } = offer;
-        let attempt = match job.nonce {
-            Some(nonce) => self.sign_and_store(job, nonce, fees, gas_limit, false).await?,
-            None => {
-                let turn = self.reserve(look).await?;
-                let attempt = self.sign_and_store(job, turn.nonce(), fees, gas_limit, false).await;
-                drop(turn);
-                attempt?
-            }
-        };
+    /// Says so where the market's tip is above what is offered.
+    pub(crate) async fn note_tip(&self, job: &Job, tip: u128) -> Result<()> {
         let most = self.config.fee_policy().with_room().max_tip;
         if tip > most {
             let note = format!(
@@ -109,7 +91,7 @@ impl Core {
             );
             self.storage.set_note(job.id, Some(&note)).await?;
         }
-        Ok(Signed::Attempt(attempt))
+        Ok(())
     }
 
     /// Gas that the call needs, or the state it ends in because it cannot succeed.

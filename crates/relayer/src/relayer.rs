@@ -100,6 +100,7 @@ impl Relayer {
             nonces: Nonces::default(),
             turns: std::sync::Mutex::default(),
             hole: std::sync::Mutex::default(),
+            signers: std::sync::Mutex::default(),
             idle_ms: AtomicU64::default(),
             undone: AtomicU64::default(),
             unseen: std::sync::Mutex::default(),
@@ -325,6 +326,12 @@ impl Relayer {
     /// finality, and took up again.
     pub fn undone(&self) -> u64 {
         self.core.undone.load(Ordering::Relaxed)
+    }
+
+    /// The lowest nonce that is missing below others of this key, if one is for longer than
+    /// [`RelayerConfig::resubmit_after`]: nothing above it gets into a block.
+    pub fn missing_nonce(&self) -> Option<u64> {
+        self.core.old_hole()
     }
 
     /// The right to change a job. What is asked about it, and late, is given up: a step may be cut off

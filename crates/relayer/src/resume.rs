@@ -2,18 +2,20 @@
 //! how much of it is believed and paid for.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeSet,
-    sync::{PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use futures::{FutureExt, StreamExt, stream};
 
 use crate::{
-    backend::{BlockRef, RpcError},
-    drive::{Core, Result, within},
+    backend::{BlockRef, RpcError, RpcErrorKind},
+    drive::{Core, Open, Result, within},
     error::RelayerError,
-    job::{AttemptOutcome, JobId, JobState},
+    job::{Attempt, AttemptOutcome, JobId, JobState},
+    line::Line,
     look::Look,
     storage::Job,
 };
@@ -28,8 +30,30 @@ enum Missing {
     Unknown,
 }
 
-/// How many times longer than for a question it is waited for all that mends the nonces.
-const MENDING: u32 = 15;
+/// A nonce that is missing.
+#[derive(Debug)]
+pub(crate) struct Hole {
+    nonce: u64,
+    /// Since when one is, in milliseconds since 1970.
+    since: u64,
+    /// When something was begun against it, or it was found.
+    tried: u64,
+    /// Why it still is, once something was.
+    why: Option<String>,
+}
+
+/// Where final transactions are that the node does not count.
+pub(crate) struct Standing {
+    /// What it counts.
+    used: u64,
+    /// One of them that is on the chain, or above the node's head.
+    there: Option<(JobId, Option<u64>)>,
+}
+
+/// How many times longer than for one question it is waited for the counts that decide what is mended.
+const COUNTS: u32 = 3;
+/// How often it is asked about a transaction, if the node fails to answer.
+const PASSES: usize = 5;
 
 impl Core {
     /// Brings the jobs' nonces in line with the chain: final transactions that were undone
@@ -38,34 +62,56 @@ impl Core {
     pub(crate) async fn mend_nonces(&self) -> Result<()> {
         // What was only planned, perhaps upon a lie, is planned anew.
         self.storage.forget_unsigned_gaps(self.scope).await?;
-        self.mend(None).await
+        self.mend(None, None).await
     }
 
-    /// The same while jobs are under way. Nothing is done while the node is behind a block that held
-    /// one of the final transactions, or still has it: then its count is what is wrong. Whether
-    /// something was done.
-    async fn mend_meanwhile(&self) -> Result<bool> {
+    /// What has to be known before the same is done while jobs are under way: nothing is done while the
+    /// node is behind a block that held one of the final transactions, or still has it. Then its count
+    /// is what is wrong.
+    async fn standing(self: Arc<Self>) -> Result<Standing> {
         let used = self.backend.nonce(self.scope.sender, BlockRef::Latest).await?;
-        let holders = self.storage.holders(self.scope, used).await?;
-        for job in holders.iter().filter(|job| job.state.is_terminal()) {
-            if self.stands(job).await? {
-                tracing::warn!(job = %job.id, nonce = job.nonce, used,
-                               "the node counts less than it has, or is behind");
-                return Ok(false);
+        let mut left = self.storage.holders(self.scope, used).await?;
+        left.retain(|job| job.state.is_terminal());
+        // The highest block first: where it stands, the others need not be asked about.
+        left.sort_by_key(|job| Reverse(job.receipt.as_ref().map(|receipt| receipt.block_number)));
+        for pass in 1.. {
+            let look = Look::new(&self);
+            let asking = left.iter().map(|job| self.stands(&look, job).boxed());
+            let asking = asking.collect::<Vec<_>>();
+            let mut answers = stream::iter(asking).buffered(self.config.concurrency).enumerate();
+            let (mut again, mut failed) = (Vec::new(), None);
+            while let Some((at, answer)) = answers.next().await {
+                match answer {
+                    Ok(true) => {
+                        let there = left.get(at).map(|job| (job.id, job.nonce));
+                        return Ok(Standing { used, there });
+                    }
+                    Ok(false) => {}
+                    Err(error) => {
+                        again.extend(left.get(at).cloned());
+                        failed = Some(error);
+                    }
+                }
+            }
+            drop(answers);
+            match failed {
+                Some(error) if pass >= PASSES => return Err(error.into()),
+                // What was answered is not asked again.
+                Some(_) => left = again,
+                None => break,
             }
         }
-        self.mend(Some(used)).await?;
-        Ok(true)
+        Ok(Standing { used, there: None })
     }
 
     /// Whether the block of a final transaction is on the chain, or above the node's head.
-    async fn stands(&self, job: &Job) -> std::result::Result<bool, RpcError> {
-        let head = self.head().await?;
+    async fn stands(&self, look: &Look, job: &Job) -> std::result::Result<bool, RpcError> {
+        let head = look.head().await?;
         if let Some(receipt) = &job.receipt {
             if receipt.block_number > head.number {
                 return Ok(true);
             }
-            let block = self.backend.block(BlockRef::Number(receipt.block_number)).await?;
+            let block = look.block(receipt.block_number).await?;
             return Ok(block.is_none_or(|block| block.hash == receipt.block_hash));
         }
         match (&job.state, &job.request.effect) {
@@ -77,14 +123,24 @@ impl Core {
     }
 
     /// `seen` is a count from which the caller drew its conclusions.
-    async fn mend(&self, seen: Option<u64>) -> Result<()> {
+    async fn mend(&self, seen: Option<u64>, patience: Option<Duration>) -> Result<()> {
         let (scope, limit) = (self.scope, self.config.max_nonce_distance);
-        let used = self.backend.nonce(scope.sender, BlockRef::Latest).await?;
+        // Only the questions are cut off, never what is written.
+        let asking = async {
+            let used = self.backend.nonce(scope.sender, BlockRef::Latest).await?;
+            let pooled = self.backend.nonce(scope.sender, BlockRef::Pending).await?;
+            Ok::<_, RpcError>((used, pooled))
+        };
+        // It is rare, and everything waits for it.
+        let patience = patience.map(|patience| patience * COUNTS);
+        let (used, pooled) = within(patience, asking).await.unwrap_or_else(|| {
+            let (name, words) = (self.backend.name(), "no answer in time");
+            Err(RpcError::new(RpcErrorKind::TimedOut, &name, "eth_getTransactionCount", words))
+        })?;
         if seen.is_some_and(|seen| seen != used) {
             // It moves: it is looked at again.
             return Ok(());
         }
-        let pooled = self.backend.nonce(scope.sender, BlockRef::Pending).await?;
         let next = self.storage.next_nonce(scope).await?;
         if next > 0 {
             self.check_distance(used, next)?;
@@ -154,23 +210,56 @@ impl Core {
     }
 
     async fn broadcast_last(&self, job: &Job) -> Result<()> {
+        match self.last_attempt(job).await? {
+            Some(last) => self.broadcast_attempt(job, &last).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn last_attempt(&self, job: &Job) -> Result<Option<Attempt>> {
         let attempts = self.storage.attempts(job.id).await?;
-        let current = attempts.iter().filter(|attempt| Some(attempt.nonce) == job.nonce);
-        let Some(last) = current.last() else { return Ok(()) };
+        Ok(attempts.into_iter().rfind(|attempt| Some(attempt.nonce) == job.nonce))
+    }
+
+    async fn broadcast_attempt(&self, job: &Job, last: &Attempt) -> Result<()> {
         tracing::info!(job = %job.id, hash = %last.hash, nonce = last.nonce,
                        "broadcasting a stored transaction again");
         self.broadcast(job, last, false).await.map(drop)
     }
 
+    /// [`Self::broadcast_stored`] beside what is under way: who is not answered goes on later.
+    async fn broadcast_beside(
+        self: &Arc<Self>,
+        open: &Open,
+        patience: Option<Duration>,
+    ) -> Result<()> {
+        let mut line = Line::new(&open.again, self.config.concurrency, patience);
+        for job in self.storage.pending(self.scope).await? {
+            // Read before it is asked, so that they begin in the order of their nonces.
+            if let Some(last) = self.last_attempt(&job).await? {
+                let core = Arc::clone(self);
+                line.push(job.id, async move { core.broadcast_attempt(&job, &last).await });
+            }
+        }
+        while let Some((id, answer)) = line.next().await {
+            if let Err(error) = answer {
+                // What was not taken is offered with the next look.
+                tracing::warn!(job = %id, %error, "a stored transaction is not taken");
+            }
+        }
+        Ok(())
+    }
+
     /// The lowest nonce that nothing holds below others that are held, as far as the chain says what
-    /// is used. One that stays for longer than a transaction waits for its replacement is mended. The
-    /// jobs of `mined` have a receipt.
+    /// is used, and why, once that is known. One that stays for longer than a transaction waits for its
+    /// replacement is mended. The jobs of `mined` have a receipt.
     pub(crate) async fn look_for_hole(
-        &self,
+        self: &Arc<Self>,
         look: &Look,
         mined: &[JobId],
+        open: &Open,
         patience: Option<Duration>,
-    ) -> Option<u64> {
+    ) -> Option<(u64, Option<String>)> {
         let found = match self.missing(look, mined, patience).await {
             Ok(found) => found,
             Err(error) => {
@@ -180,18 +269,34 @@ impl Core {
         };
         match found {
             Missing::From(nonce) => {
-                if self.is_old_hole() {
-                    tracing::error!(nonce, "a nonce is missing for long: mending");
-                    self.mend_hole(patience).await;
+                if self.is_old_hole(nonce) || open.standing.holds(&()) {
+                    let why = self.mend_hole(nonce, open, patience).await;
+                    if let Some(hole) = self.hole().as_mut() {
+                        hole.why = why;
+                    }
                 }
-                Some(nonce)
+                Some((nonce, self.hole().as_ref().and_then(|hole| hole.why.clone())))
             }
             Missing::Unknown => None,
             Missing::Nothing => {
-                *self.hole.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                *self.hole() = None;
+                open.standing.forget(&());
                 None
             }
         }
+    }
+
+    fn hole(&self) -> std::sync::MutexGuard<'_, Option<Hole>> {
+        self.hole.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lowest nonce that is missing, if one is for longer than a transaction waits for its
+    /// replacement.
+    pub(crate) fn old_hole(&self) -> Option<u64> {
+        let (now, patience) = (self.clock.now_ms(), self.config.resubmit_after.as_millis());
+        let hole = self.hole();
+        let old = |hole: &&Hole| u128::from(now.saturating_sub(hole.since)) >= patience;
+        hole.as_ref().filter(old).map(|hole| hole.nonce)
     }
 
     async fn missing(
@@ -211,7 +316,7 @@ impl Core {
             None => {
                 let last = self.idle_ms.load(Ordering::Relaxed);
                 let waited = u128::from(self.clock.now_ms().saturating_sub(last));
-                let found = self.hole.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+                let found = self.hole().is_some();
                 if !found && waited < self.config.resubmit_after.as_millis() {
                     return Ok(Missing::Nothing);
                 }
@@ -227,32 +332,60 @@ impl Core {
         Ok(missing.map_or(Missing::Nothing, Missing::From))
     }
 
-    /// Whether a nonce has been missing long enough, from now on if none was.
-    fn is_old_hole(&self) -> bool {
+    /// Whether it is time to do something about a nonce that is missing, from now on if none was.
+    fn is_old_hole(&self, nonce: u64) -> bool {
         let now = self.clock.now_ms();
-        let mut hole = self.hole.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = *hole.get_or_insert(now);
-        let old = u128::from(now.saturating_sub(since)) >= self.config.resubmit_after.as_millis();
+        let mut hole = self.hole();
+        let hole = hole.get_or_insert(Hole { nonce, since: now, tried: now, why: None });
+        hole.nonce = nonce;
+        let waited = u128::from(now.saturating_sub(hole.tried));
+        let old = waited >= self.config.resubmit_after.as_millis();
         if old {
             // What is done now has as long again to show.
-            *hole = Some(now);
+            hole.tried = now;
         }
         old
     }
 
-    async fn mend_hole(&self, patience: Option<Duration>) {
-        let mending = async {
-            if self.mend_meanwhile().await? {
-                self.broadcast_stored(self.config.concurrency).await?;
-            }
-            Ok::<_, RelayerError>(())
-        };
-        // It is rare, and everything waits for it; a node that stalls ends it, and it is tried again.
-        match within(patience.map(|patience| patience * MENDING), mending).await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => tracing::error!(%error, "the nonces are not mended"),
-            None => tracing::error!("the nonces are not mended: the node does not answer"),
+    /// Mends the nonces, if that is right; the question whether it is goes on beside the looks, however
+    /// far away the node is. Why it is not done.
+    async fn mend_hole(
+        self: &Arc<Self>,
+        nonce: u64,
+        open: &Open,
+        patience: Option<Duration>,
+    ) -> Option<String> {
+        let asked = open.standing.holds(&());
+        let mut line = Line::new(&open.standing, 1, patience);
+        if !asked {
+            line.push((), Arc::clone(self).standing());
         }
+        let Some(((), standing)) = line.next().await else {
+            tracing::debug!(nonce, "a nonce is missing for long, and the node is being asked");
+            return Some("the node is being asked whether final transactions were undone".into());
+        };
+        let mended = match standing {
+            Ok(Standing { used, there: Some((job, at)) }) => {
+                tracing::warn!(%job, nonce = at, used,
+                               "the node counts less than it has, or is behind");
+                return Some(format!(
+                    "the node counts {used} transactions, which is less than it has, or is behind"
+                ));
+            }
+            Ok(Standing { used, there: None }) => {
+                tracing::error!(nonce, "a nonce is missing for long: mending");
+                self.mend(Some(used), patience).await
+            }
+            Err(error) => Err(error),
+        };
+        let mended = match mended {
+            Ok(()) => self.broadcast_beside(open, patience).await,
+            Err(error) => Err(error),
+        };
+        mended.err().map(|error| {
+            tracing::error!(%error, "the nonces are not mended");
+            error.to_string()
+        })
     }
 
     /// Refuses a count of the sender's transactions that is too far above what is known.

@@ -1,8 +1,13 @@
 //! Nonces that are missing below others, while the relayer runs.
 
+use std::time::{Duration, Instant};
+
 use verdict_relayer::{Finality, JobState, Relayer, clock::Clock};
 
-use crate::bench::{Bench, assert_finalized, call};
+use crate::{
+    bench::{Bench, assert_finalized, call},
+    chain::Fault,
+};
 
 /// Looks at everything for so many seconds.
 async fn look_for(bench: &Bench, relayer: &Relayer, seconds: u64) {
@@ -69,11 +74,14 @@ async fn a_count_that_is_too_low_undoes_nothing_and_costs_nothing() {
     assert_eq!(relayer.status(done.id).await.unwrap().state, JobState::Finalized);
     let state = relayer.status(other).await.unwrap();
     assert_eq!((state.state, state.attempts.len()), (JobState::Submitted, 1));
+    let note = state.note.unwrap_or_default();
+    assert!(note.contains("nonce 0") && note.contains("behind"), "{note}");
     bench.chain.state().latest_told = None;
     bench.chain.state().mined_from_tip = 0;
     look_for(&bench, &relayer, 60).await;
-    assert_finalized(&relayer.status(other).await.unwrap());
-    assert_eq!(bench.chain.state().mined(), 2);
+    let status = relayer.status(other).await.unwrap();
+    assert_finalized(&status);
+    assert_eq!((status.note, bench.chain.state().mined()), (None, 2));
 }
 
 #[tokio::test]
@@ -92,4 +100,65 @@ async fn a_nonce_that_nothing_holds_is_filled_without_a_restart() {
     assert_eq!(status.attempts.len(), 1);
     // The two below it are self-transfers.
     assert_eq!(bench.counts(b"b"), (1, 4));
+}
+
+#[tokio::test]
+async fn a_deep_reorganization_is_mended_with_a_node_that_is_far_away_and_fails_now_and_then() {
+    const UNDONE: usize = 24;
+    let (mut bench, relayer) = hasty().await;
+    let mut done = Vec::new();
+    for index in 0..UNDONE {
+        let name: &'static str = Box::leak(format!("far {index}").into_boxed_str());
+        done.push(bench.complete(&relayer, name).await.id);
+    }
+    let depth = bench.chain.state().height() as usize;
+    bench.chain.reorganize(depth, true);
+    let other = relayer.submit(call("other")).await.unwrap();
+    relayer.send().await.unwrap();
+    bench.config.poll_interval = Duration::from_secs(30);
+    bench.chain.state().delay = Duration::from_millis(700);
+    bench.chain.faults("block", [Fault::Unreachable, Fault::Pass, Fault::Unreachable]);
+    // One job after the other, it took two questions each.
+    for _ in 0..10 {
+        let start = Instant::now();
+        relayer.watch().await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+        bench.clock.sleep(bench.config.poll_interval).await;
+    }
+    assert_eq!(relayer.undone(), UNDONE as u64);
+    bench.chain.state().delay = Duration::ZERO;
+    look_for(&bench, &relayer, 120).await;
+    for id in done.iter().chain([&other]) {
+        let status = relayer.status(*id).await.unwrap();
+        assert_finalized(&status);
+        assert_eq!(status.attempts.len(), 1, "{status:?}");
+    }
+    assert_eq!(bench.chain.state().mined(), UNDONE + 1, "each once");
+}
+
+#[tokio::test]
+async fn a_count_that_is_higher_than_can_be_mended_is_believed_only_when_it_is_told_for_long() {
+    let (bench, relayer) = hasty().await;
+    bench.complete(&relayer, "a").await;
+    bench.chain.state().latest_lie = 20;
+    let other = relayer.submit(call("b")).await.unwrap();
+    relayer.send().await.unwrap();
+    look_for(&bench, &relayer, 30).await;
+    assert_eq!(relayer.status(other).await.unwrap().nonce, None);
+    bench.chain.state().latest_lie = 0;
+    look_for(&bench, &relayer, 60).await;
+    let status = relayer.status(other).await.unwrap();
+    assert_finalized(&status);
+    assert_eq!((status.nonce, bench.counts(b"b")), (Some(1), (1, 2)));
+    // The key may have been used elsewhere. What waits above a hole that is not paid for says so.
+    bench.chain.state().latest_lie = 20;
+    let last = relayer.submit(call("c")).await.unwrap();
+    look_for(&bench, &relayer, 60).await;
+    assert_eq!(relayer.status(last).await.unwrap().nonce, Some(22));
+    bench.chain.state().latest_lie = 0;
+    look_for(&bench, &relayer, 120).await;
+    let status = relayer.status(last).await.unwrap();
+    let note = status.note.unwrap_or_default();
+    assert!(note.contains("nonce 2") && note.contains("max_gaps"), "{note}");
+    assert_eq!((status.state, status.attempts.len()), (JobState::Submitted, 1));
 }

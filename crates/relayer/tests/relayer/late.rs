@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use verdict_relayer::{JobId, JobState, Relayer};
 
 use crate::{
-    bench::{Bench, assert_finalized, call},
+    bench::{Bench, DENIED, assert_finalized, call},
     chain::Fault,
 };
 
@@ -140,4 +140,21 @@ async fn what_is_prepared_is_stored_and_sent_before_all_of_a_burst_is() {
     relayer.resume().await.unwrap();
     relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
     assert_eq!(bench.chain.state().mined(), 40, "each once");
+}
+
+#[tokio::test]
+async fn an_offer_that_comes_late_is_not_signed_for_a_call_that_reverts_by_then() {
+    let bench = Bench::new();
+    let relayer = bench.open().await;
+    let id = relayer.submit(call("a")).await.unwrap();
+    bench.chain.faults("paid_tips", [Fault::Slow(Duration::from_secs(5))]);
+    assert!(relayer.send().await.unwrap().is_empty());
+    bench.chain.state().reverting = Some((DENIED.into(), 0));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    for _ in 0..2 {
+        relayer.send().await.unwrap();
+    }
+    let status = relayer.status(id).await.unwrap();
+    assert!(matches!(status.state, JobState::Rejected(_)), "{status:?}");
+    assert!(status.attempts.is_empty() && bench.chain.state().sends.is_empty());
 }

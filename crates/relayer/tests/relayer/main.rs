@@ -21,3 +21,4 @@ mod node;
 mod opening;
 mod outcomes;
 mod server;
+mod slow_signer;
