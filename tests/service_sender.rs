@@ -41,6 +41,13 @@ fn until(desk: &Desk, what: &str, seconds: u64, holds: impl Fn() -> bool) {
     }
 }
 
+/// Whether the one sending key is well, by the metrics.
+fn chain_ok(desk: &Desk) -> Option<f64> {
+    let metrics = desk.get("/metrics").body;
+    let line = metrics.as_str()?.lines().find(|line| line.starts_with("verdict_chain_ok{"))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
 /// The states of a job's story, and the reasons in it.
 fn story(desk: &Desk, id: &str) -> (Vec<String>, String) {
     let events = desk.get(&format!("/v1/jobs/{id}/events")).body;
@@ -178,4 +185,84 @@ fn proofs_that_find_no_room_at_the_sender_say_so_until_there_is_some() {
         let job = desk.end_of(id);
         assert_eq!((&job["state"], &job["reason"]), (&json!("finalized"), &Value::Null));
     }
+}
+
+#[test]
+fn what_is_cancelled_while_its_questions_are_late_ends_and_is_not_signed() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    chain.json(&place, &["deploy", &setup]);
+    let stalls = Arc::new(AtomicBool::new(false));
+    // One before it is handed to the relayer, one before it is priced.
+    let (now, first, second) =
+        (stalls.clone(), subject(0)[2..].to_owned(), subject(1)[2..].to_owned());
+    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
+        let about =
+            |what: &str, method| request["method"] == method && request.to_string().contains(what);
+        let asked = about(&first, "eth_call") || about(&second, "eth_estimateGas");
+        if asked && now.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(9500));
+        }
+        ask()
+    });
+    let (named, data) = (format!("small={setup}"), place.path("data"));
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named];
+    let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
+    let sent = chain.sent();
+    stalls.store(true, Ordering::Relaxed);
+    let late = [desk.score(&chosen(0)), desk.score(&chosen(1))];
+    for id in &late {
+        until(&desk, "it is proven", 30, || desk.job(id)["state"] == "proved");
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let start = Instant::now();
+    for id in &late {
+        assert_eq!(desk.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).status / 100, 2);
+    }
+    for id in &late {
+        until(&desk, "it ends", 30, || desk.job(id)["state"] == "cancelled");
+    }
+    // Nobody waits for the answers.
+    assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+    stalls.store(false, Ordering::Relaxed);
+    std::thread::sleep(Duration::from_secs(10));
+    assert_eq!(chain.sent(), sent, "nothing is paid for");
+    assert_eq!(desk.end_of(&desk.score(&chosen(2)))["state"], "finalized");
+    assert_eq!(chain.sent(), sent + 1);
+}
+
+#[test]
+fn a_missing_nonce_is_told_by_the_jobs_above_it_and_by_the_metrics() {
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    chain.json(&place, &["deploy", &setup]);
+    let lies = Arc::new(AtomicBool::new(false));
+    let now = lies.clone();
+    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
+        let counts = request["method"] == "eth_getTransactionCount";
+        match counts && now.load(Ordering::Relaxed) {
+            true => json!({ "jsonrpc": "2.0", "id": request["id"], "result": "0x0" }),
+            false => ask(),
+        }
+    });
+    let (named, data) = (format!("small={setup}"), place.path("data"));
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named];
+    let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
+    assert_eq!(desk.end_of(&desk.score(&order(SUBJECT)))["state"], "finalized");
+    chain.rpc("evm_setAutomine", json!([false]));
+    let waits = desk.score(&chosen(1));
+    until(&desk, "it is submitted", 30, || desk.job(&waits)["state"] == "submitted");
+    lies.store(true, Ordering::Relaxed);
+    until(&desk, "it says why it waits", 30, || {
+        desk.job(&waits)["reason"]["message"].to_string().contains("nonce")
+    });
+    until(&desk, "the key is not well", 30, || chain_ok(&desk) == Some(0.0));
+    lies.store(false, Ordering::Relaxed);
+    chain.rpc("evm_setAutomine", json!([true]));
+    chain.rpc("anvil_mine", json!(["0x1"]));
+    let job = desk.end_of(&waits);
+    assert_eq!((&job["state"], &job["reason"]), (&json!("finalized"), &Value::Null));
+    until(&desk, "the key is well", 30, || chain_ok(&desk) == Some(1.0));
 }

@@ -31,8 +31,10 @@ impl Sender {
         mut room: Allowance,
     ) -> Result<(), RoundError> {
         let asking = Arc::clone(&self.asking);
-        // Of these the answer is late, and comes by itself.
-        let (late, ids): (Vec<&String>, Vec<&String>) = ids.iter().partition(|id| asking.holds(id));
+        // Of these the answer is late, and comes by itself; unless nobody wants it any more.
+        let wanted = |id: &&String| asking.holds(id) && !self.is_over_unsent(id);
+        let (late, ids): (Vec<&String>, Vec<&String>) = ids.iter().partition(wanted);
+        ids.iter().for_each(|id| asking.forget(id));
         room.take(late.len() + self.unsigned());
         let mut ready = Vec::new();
         for id in ids {
@@ -67,11 +69,20 @@ impl Sender {
             if !self.owns().await? {
                 return Ok(());
             }
+            self.own().await?;
+            self.call_off().await?;
             let relayer = self.chain.relayer().clone();
             let sent = line.beside(relayer.send()).await?;
             self.follow_all(sent).await?;
         }
         Ok(())
+    }
+
+    /// Whether a proof that nobody may have sent is cancelled, or too late.
+    fn is_over_unsent(&self, id: &str) -> bool {
+        let now = self.store.now_ms() / 1000;
+        let over = |flight: &Flight| flight.cancelled.is_some() || flight.relay.deadline <= now;
+        self.flights.get(id).is_some_and(|flight| !flight.relay.sent && over(flight))
     }
 
     /// How many proofs the relayer was given and has not signed for.
@@ -120,6 +131,10 @@ impl Sender {
 
     async fn hand_over(&mut self, id: &str, asked: Asked) -> Result<(), StoreError> {
         let (Some(asked), Some(flight)) = (asked, self.flights.get(id)) else { return Ok(()) };
+        // It may have been cancelled, or become too late, while it was asked about.
+        if self.is_over_unsent(id) {
+            return self.withdraw(id).await;
+        }
         let relay = &flight.relay;
         let now = self.store.now_ms() / 1000;
         let withdrawn = relay.sent && (flight.cancelled.is_some() || relay.deadline < now);

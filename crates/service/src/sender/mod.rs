@@ -152,6 +152,7 @@ impl Sender {
                 () = stopped(&mut stop) => {}
             }
         }
+        self.let_go();
         self.chain.relayer().close();
         // Whoever is next need not wait; if this fails, he does.
         let _ = self.store.leave_sender(&self.name, &self.owner).await;
@@ -169,6 +170,10 @@ impl Sender {
         let watched = self.chain.relayer().watch().await?;
         self.restore().await?;
         self.follow_all(watched).await?;
+        // Nothing above it gets into a block: its jobs say why.
+        if self.chain.relayer().missing_nonce().is_some() {
+            self.trouble();
+        }
         self.take().await?;
         self.own().await?;
         let room = self.allowance().await?;
@@ -317,6 +322,7 @@ impl Sender {
                 failed.insert(job, error.to_string());
             }
         }
+        self.call_off().await?;
         let mut over = Vec::new();
         for id in self.ids() {
             let Some(job) = self.flights.get(&id).and_then(|flight| flight.job) else { continue };
@@ -347,6 +353,30 @@ impl Sender {
         Ok(())
     }
 
+    /// Takes back from the relayer what is cancelled or too late, also where it waits for an answer
+    /// about it.
+    async fn call_off(&mut self) -> Result<(), RoundError> {
+        let now = self.store.now_ms() / 1000;
+        for id in self.ids() {
+            let Some(flight) = self.flights.get_mut(&id) else { continue };
+            let Some(job) = flight.job else { continue };
+            if flight.relay.deadline < now {
+                flight.cancelled.get_or_insert(ReasonCode::DeadlinePassed);
+            }
+            // Jobs of one proof are one transaction: it is not one's alone to cancel.
+            if flight.cancelled.is_none() || self.is_wanted_by_others(&id, job) {
+                continue;
+            }
+            let status = self.chain.relayer().status(job).await?;
+            let may_be = matches!(status.state, JobState::Queued | JobState::Submitted);
+            // Whichever transaction is mined decides: this one may still be.
+            if may_be && status.receipt.is_none() && !status.cancelling {
+                let _ = self.chain.relayer().cancel(job).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Copies what the relayer knows of a proof under way into its jobs.
     async fn follow(
         &mut self,
@@ -356,22 +386,9 @@ impl Sender {
         failed: &HashMap<JobId, String>,
     ) -> Result<(), RoundError> {
         let Some(flight) = self.flights.get(id) else { return Ok(()) };
-        let late = flight.relay.deadline < self.store.now_ms() / 1000;
         match &status.state {
             JobState::Queued | JobState::Submitted => {
-                let wanted = if late { Some(ReasonCode::DeadlinePassed) } else { None };
-                let mut shared = false;
-                if let Some(code) = flight.cancelled.or(wanted) {
-                    // Jobs of one proof are one transaction: it is not one's alone to cancel.
-                    shared = self.is_wanted_by_others(id, job);
-                    if let Some(flight) = self.flights.get_mut(id) {
-                        flight.cancelled = Some(code);
-                    }
-                    // Whichever transaction is mined decides: this one may still be.
-                    if !status.cancelling && !shared {
-                        let _ = self.chain.relayer().cancel(job).await;
-                    }
-                }
+                let shared = flight.cancelled.is_some() && self.is_wanted_by_others(id, job);
                 if status.state == JobState::Submitted {
                     self.seen(id, State::Submitted, &Outcome::Submitted).await?;
                     // A transaction to itself that took its place is paid for, too.
