@@ -3,9 +3,9 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
@@ -230,6 +230,54 @@ fn what_is_cancelled_while_its_questions_are_late_ends_and_is_not_signed() {
     assert_eq!(chain.sent(), sent, "nothing is paid for");
     assert_eq!(desk.end_of(&desk.score(&chosen(2)))["state"], "finalized");
     assert_eq!(chain.sent(), sent + 1);
+}
+
+#[test]
+fn what_becomes_too_late_while_its_questions_are_late_ends_and_is_not_signed() {
+    const BUSY: u8 = 1;
+    const STALLS: u8 = 2;
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    chain.json(&place, &["deploy", &setup]);
+    let mode = Arc::new(AtomicU8::new(BUSY));
+    let (now, first, second) =
+        (mode.clone(), subject(0)[2..].to_owned(), subject(1)[2..].to_owned());
+    let node = Proxy::start(chain.anvil.url(), move |request, ask| {
+        let about =
+            |what: &str, method| request["method"] == method && request.to_string().contains(what);
+        let asked = about(&first, "eth_call") || about(&second, "eth_estimateGas");
+        match now.load(Ordering::Relaxed) {
+            BUSY if asked => return refusal(request, "busy"),
+            STALLS if asked => std::thread::sleep(Duration::from_millis(9500)),
+            _ => {}
+        }
+        ask()
+    });
+    let (named, data) = (format!("small={setup}"), place.path("data"));
+    let args = ["serve", "--data", &data, "--listen", "127.0.0.1:0", &named];
+    let desk = Desk::of(&place, chain.through(&place, &[&node.url], &args));
+    let sent = chain.sent();
+    let seconds = || SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs();
+    let deadline = seconds() + 33;
+    let late = [0, 1].map(|index| {
+        let mut order = chosen(index);
+        order["deadline"] = json!(deadline);
+        desk.score(&order)
+    });
+    for id in &late {
+        until(&desk, "it is proven", 30, || desk.job(id)["state"] == "proved");
+    }
+    // The answers that are asked for now come after the deadline.
+    until(&desk, "the deadline is near", 40, || seconds() + 4 >= deadline);
+    mode.store(STALLS, Ordering::Relaxed);
+    for id in &late {
+        until(&desk, "it ends", 30, || desk.job(id)["state"] == "dropped");
+    }
+    assert!(seconds() <= deadline + 4, "nobody waits for the answers");
+    mode.store(0, Ordering::Relaxed);
+    std::thread::sleep(Duration::from_secs(8));
+    assert_eq!(chain.sent(), sent, "nothing is paid for");
 }
 
 #[test]

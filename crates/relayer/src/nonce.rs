@@ -97,9 +97,9 @@ impl Core {
     }
 
     /// Refuses a count that would leave more nonces missing, if it is wrong, than are filled, until it
-    /// is told for as long as a transaction waits for its replacement.
+    /// is told for twice as long as a transaction waits for its replacement.
     fn check_told(&self, used: u64, stored: u64) -> Result<(), RelayerError> {
-        let (limit, patience) = (self.config.max_gaps, self.config.resubmit_after);
+        let (limit, patience) = (self.config.max_gaps, self.config.resubmit_after * 2);
         let mut doubted = self.nonces.doubted.lock().unwrap_or_else(PoisonError::into_inner);
         if used.saturating_sub(stored) <= limit {
             *doubted = None;

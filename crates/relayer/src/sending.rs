@@ -75,8 +75,8 @@ impl Signing {
 /// What is known of the signer.
 #[derive(Debug, Default)]
 pub(crate) struct Signers {
-    /// How often it did not answer in time, by job.
-    stalled: HashMap<JobId, u32>,
+    /// By job, how often it did not answer in time, and when last.
+    stalled: HashMap<JobId, (u32, Instant)>,
     /// How long its last signature took.
     took: Duration,
 }
@@ -94,8 +94,15 @@ impl Core {
         self.signers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How often the signer did not answer about a job.
     fn stalled(&self, id: JobId) -> u32 {
-        self.signers().stalled.get(&id).copied().unwrap_or_default()
+        self.signers().stalled.get(&id).map_or(0, |(times, _)| *times)
+    }
+
+    /// Whether the others had as long as a job will have that the signer did not answer about.
+    fn is_due(&self, id: JobId, patience: Duration) -> bool {
+        let last = self.signers().stalled.get(&id).map(|(_, last)| *last);
+        last.is_none_or(|last| last.elapsed() >= self.signer_s_time(id, patience))
     }
 
     async fn ready(self: Arc<Self>, look: Arc<Look>, held: Held, again: bool) -> Ready {
@@ -130,6 +137,11 @@ impl Core {
             let _ = within(patience, look.counts()).await;
         }
         // Whoever the signer did not answer about waits for the others.
+        if let Some(patience) = patience
+            && held.iter().any(|one| self.stalled(one.job.id) == 0)
+        {
+            held.retain(|one| self.is_due(one.job.id, patience));
+        }
         held.sort_by_cached_key(|one| self.stalled(one.job.id));
         let mut preparing = Line::new(&open.prepares, most, patience);
         for held in held {
@@ -287,30 +299,28 @@ impl Core {
         if signers.stalled.len() >= MOST_STALLED {
             signers.stalled.clear();
         }
-        *signers.stalled.entry(id).or_default() += 1;
+        let (times, last) = signers.stalled.entry(id).or_insert((0, Instant::now()));
+        (*times, *last) = (times.saturating_add(1), Instant::now());
     }
 
     /// A question to the signer goes on beside the steps while it has time; then it is given up.
     async fn keep_asking(&self, mut signing: Signing, open: &Open, over: &mut Steps) {
         let id = signing.id();
-        if !std::mem::replace(&mut signing.told, true) {
-            let address = self.scope.sender;
-            let note =
-                format!("the signer of {address} does not answer about it: it is asked again");
-            tracing::warn!(job = %id, note);
-            if let Err(error) = self.note(&signing.held.job, note).await {
-                over.push(self.stepped(signing.held, Err(error)).await);
-                return;
-            }
+        let silent = || SignerError::Silent { address: self.scope.sender };
+        if !std::mem::replace(&mut signing.told, true)
+            && let Err(error) = self.note(&signing.held.job, silent().to_string()).await
+        {
+            over.push(self.stepped(signing.held, Err(error)).await);
+            return;
         }
         if signing.until.is_none_or(|until| Instant::now() < until) {
-            over.push((id, Ok(JobState::Queued)));
+            over.push((id, Err(silent().into())));
             open.sign(signing);
         } else {
             self.stalls(id);
             let Signing { held, turn, asking, .. } = signing;
             drop((asking, turn));
-            over.push(self.stepped(held, Ok(JobState::Queued)).await);
+            over.push(self.stepped(held, Err(silent().into())).await);
         }
     }
 

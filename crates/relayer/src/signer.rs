@@ -61,6 +61,12 @@ pub enum SignerError {
         /// What was given, without credentials.
         url: String,
     },
+    /// The signer does not answer.
+    #[error("the signer of {address} does not answer; it is asked again")]
+    Silent {
+        /// The sender.
+        address: Address,
+    },
     /// The signer refused.
     #[error("the signer of {address} failed: {reason}")]
     Sign {

@@ -143,7 +143,7 @@ async fn a_count_that_is_higher_than_can_be_mended_is_believed_only_when_it_is_t
     bench.chain.state().latest_lie = 20;
     let other = relayer.submit(call("b")).await.unwrap();
     relayer.send().await.unwrap();
-    look_for(&bench, &relayer, 30).await;
+    look_for(&bench, &relayer, 80).await;
     assert_eq!(relayer.status(other).await.unwrap().nonce, None);
     bench.chain.state().latest_lie = 0;
     look_for(&bench, &relayer, 60).await;
@@ -153,7 +153,7 @@ async fn a_count_that_is_higher_than_can_be_mended_is_believed_only_when_it_is_t
     // The key may have been used elsewhere. What waits above a hole that is not paid for says so.
     bench.chain.state().latest_lie = 20;
     let last = relayer.submit(call("c")).await.unwrap();
-    look_for(&bench, &relayer, 60).await;
+    look_for(&bench, &relayer, 110).await;
     assert_eq!(relayer.status(last).await.unwrap().nonce, Some(22));
     bench.chain.state().latest_lie = 0;
     look_for(&bench, &relayer, 120).await;

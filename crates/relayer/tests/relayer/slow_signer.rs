@@ -127,7 +127,9 @@ async fn a_job_that_the_signer_stalls_on_goes_last_and_is_signed_when_the_signer
     // The others go on, at the nonce that was asked for first.
     send(&relayer).await;
     assert_eq!(nonces(&relayer, &ids).await, [Some(0), None, Some(1), Some(2)]);
-    // Its question is open now: what is signed is watched, and nothing is given a nonce above it.
+    // With nobody else there, its question stays open: what is signed is watched, and nothing is given
+    // a nonce above it.
+    send(&relayer).await;
     bench.chain.state().mine();
     let watched = relayer.watch().await.unwrap();
     assert!(watched.iter().all(|(_, state)| matches!(state, Ok(JobState::Included))));
