@@ -77,7 +77,8 @@ impl Signing {
 pub(crate) struct Signers {
     /// By job, how often it did not answer in time, and when last.
     stalled: HashMap<JobId, (u32, Instant)>,
-    /// How long its last signature took.
+    /// When it signed last, and how long that took.
+    signed: Option<Instant>,
     took: Duration,
 }
 
@@ -99,10 +100,16 @@ impl Core {
         self.signers().stalled.get(&id).map_or(0, |(times, _)| *times)
     }
 
-    /// Whether the others had as long as a job will have that the signer did not answer about.
+    /// Whether the others had as long as a job will have that the signer did not answer about. It is
+    /// not waited for that if the signer answers about nobody.
     fn is_due(&self, id: JobId, patience: Duration) -> bool {
-        let last = self.signers().stalled.get(&id).map(|(_, last)| *last);
-        last.is_none_or(|last| last.elapsed() >= self.signer_s_time(id, patience))
+        let (last, signed) = {
+            let signers = self.signers();
+            (signers.stalled.get(&id).map(|(_, last)| *last), signers.signed)
+        };
+        let Some(last) = last else { return true };
+        signed.is_none_or(|signed| signed < last)
+            || last.elapsed() >= self.signer_s_time(id, patience)
     }
 
     async fn ready(self: Arc<Self>, look: Arc<Look>, held: Held, again: bool) -> Ready {
@@ -137,11 +144,8 @@ impl Core {
             let _ = within(patience, look.counts()).await;
         }
         // Whoever the signer did not answer about waits for the others.
-        if let Some(patience) = patience
-            && held.iter().any(|one| self.stalled(one.job.id) == 0)
-        {
-            held.retain(|one| self.is_due(one.job.id, patience));
-        }
+        let due = |id| patience.is_none_or(|patience| self.is_due(id, patience));
+        held.retain(|one| due(one.job.id));
         held.sort_by_cached_key(|one| self.stalled(one.job.id));
         let mut preparing = Line::new(&open.prepares, most, patience);
         for held in held {
@@ -172,7 +176,9 @@ impl Core {
             // What was late was prepared for an earlier look.
             let early = !Arc::ptr_eq(&of, &look);
             let asked = match prepared {
-                Ok(Prepared::Offer(_)) if silent => Asked::Over(held, Ok(JobState::Queued)),
+                Ok(Prepared::Offer(_)) if silent || !due(held.job.id) => {
+                    Asked::Over(held, Ok(JobState::Queued))
+                }
                 Ok(Prepared::Offer(_))
                     if early && !again && patience.is_some_and(|p| of.age() > p * OLD) =>
                 {
@@ -276,7 +282,7 @@ impl Core {
         };
         {
             let mut signers = self.signers();
-            signers.took = since.elapsed();
+            (signers.signed, signers.took) = (Some(Instant::now()), since.elapsed());
             signers.stalled.remove(&held.job.id);
         }
         let tip = unsigned.offer.tip;

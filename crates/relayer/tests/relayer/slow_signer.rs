@@ -127,8 +127,12 @@ async fn a_job_that_the_signer_stalls_on_goes_last_and_is_signed_when_the_signer
     // The others go on, at the nonce that was asked for first.
     send(&relayer).await;
     assert_eq!(nonces(&relayer, &ids).await, [Some(0), None, Some(1), Some(2)]);
-    // With nobody else there, its question stays open: what is signed is watched, and nothing is given
-    // a nonce above it.
+    send(&relayer).await;
+    let b = |asked: &&(String, u64)| asked.0 == "b";
+    assert_eq!(signer.asked.lock().unwrap().iter().filter(b).count(), 1);
+    // They had as long as it has now, in which its question stays open: what is signed is watched, and
+    // nothing is given a nonce above it.
+    tokio::time::sleep(Duration::from_secs(8)).await;
     send(&relayer).await;
     bench.chain.state().mine();
     let watched = relayer.watch().await.unwrap();
@@ -141,7 +145,6 @@ async fn a_job_that_the_signer_stalls_on_goes_last_and_is_signed_when_the_signer
     send(&relayer).await;
     assert_eq!(nonces(&relayer, &[ids[1], other]).await, [Some(3), Some(4)]);
     assert_eq!(relayer.status(ids[1]).await.unwrap().note, None);
-    let b = |asked: &&(String, u64)| asked.0 == "b";
     assert_eq!(signer.asked.lock().unwrap().iter().filter(b).count(), 2);
     relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
     let state = bench.chain.state();
