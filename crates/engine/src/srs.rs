@@ -10,6 +10,7 @@ use halo2curves::bn256::{Bn256, Fq, Fr, G1, G1Affine};
 use halo2curves::serde::SerdeObject;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::OnceLock;
 use verdict_kzg::protocol::Protocol;
 
 /// Bases of both kinds.
@@ -59,20 +60,29 @@ impl SrsPoints {
 #[derive(Debug)]
 pub(crate) struct Lagrange {
     points: Bases,
-    /// Sums of the points from each one on: commits to values by their differences.
-    suffix_sums: Bases,
+    /// Made when a column asks for it: most places of most groups have none that does.
+    suffix_sums: OnceLock<Bases>,
 }
 
 impl Lagrange {
     fn new(points: &[G1Affine], backend: Backend) -> Self {
-        let points = Bases::new(points, backend);
-        Self { suffix_sums: points.suffix_sums(), points }
+        Self { points: Bases::new(points, backend), suffix_sums: OnceLock::new() }
+    }
+
+    /// Sums of the points from each one on: commits to values by their differences.
+    fn suffix_sums(&self) -> &Bases {
+        self.suffix_sums.get().unwrap_or_else(|| {
+            // Not in `get_or_init`: a worker that waits there for others could take up another
+            // proof's column, and wait for itself. Who is second made it for nothing.
+            let sums = self.points.suffix_sums();
+            self.suffix_sums.get_or_init(|| sums)
+        })
     }
 
     /// Commits to a column given as values.
     pub(crate) fn commit(&self, column: &[Fr]) -> G1 {
         if let Some(differences) = differences(column) {
-            self.suffix_sums.msm(&differences)
+            self.suffix_sums().msm(&differences)
         } else if let Some(repeated) = repeated(column) {
             self.points.msm_repeated(&repeated)
         } else {

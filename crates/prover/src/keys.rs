@@ -85,8 +85,9 @@ pub fn protocol(shape: &Shape, opening: Opening) -> Result<Protocol, ProtocolErr
     Protocol::new(&constraint_system(shape), &secret_columns(shape), opening)
 }
 
-/// An engine for `protocol` on `2^k` rows. Bases that take long to compute are kept in
-/// `file`; see [`Srs::points`].
+/// An engine for `protocol` on `2^k` rows that commits to groups of as many columns as `folds`
+/// says, such as [`Protocol::proof_folds`]. Bases that take long to compute are kept in `file`; see
+/// [`Srs::points`].
 ///
 /// # Errors
 /// An SRS that is too small; options out of range.
@@ -94,10 +95,11 @@ pub fn engine(
     srs: &Srs,
     protocol: &Protocol,
     k: u32,
+    folds: &[usize],
     file: Option<&Path>,
     options: Options,
 ) -> Result<Engine, KeyError> {
-    let points = srs.points(protocol, k, file, &Silent)?;
+    let points = srs.points(protocol, k, folds, file, &Silent)?;
     Ok(Engine::from_points(&points, options)?)
 }
 

@@ -299,7 +299,8 @@ impl PlannedModel {
         let Plan { shape, opening, k, .. } = self.plan;
         let protocol = protocol(&shape, opening).map_err(KeyError::from)?;
         let file = bases_file(srs, &protocol, k);
-        let engine = keys::engine(srs, &protocol, k, file.as_deref(), options)?;
+        let folds = protocol.folds();
+        let engine = keys::engine(srs, &protocol, k, &folds, file.as_deref(), options)?;
         let (graph, shape) = (self.plan.quantized.graph.clone(), (shape, opening));
         Ok(match (self.weights, blinding) {
             (Weights::Public, _) => Keys::public(&engine, graph, shape)?,

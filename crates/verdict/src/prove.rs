@@ -73,9 +73,14 @@ impl Prover {
         let manifest = public.manifest();
         let protocol = public.key().protocol();
         let k = public.srs_k();
+        // Groups of several columns have bases of their own.
+        let load = |path: &Path| match protocol.max_fold() {
+            1 => Srs::load(path, Some(k)),
+            _ => Srs::load_powers(path, k),
+        };
         let srs = match &options.srs {
-            Some(path) => Srs::load(path, Some(k))?,
-            None if manifest.srs.insecure => Srs::load(private.development_srs(), Some(k))?,
+            Some(path) => load(path)?,
+            None if manifest.srs.insecure => load(&private.development_srs())?,
             None => {
                 let fingerprint = Some(hex::encode(manifest.srs.fingerprint));
                 return Err(SetupError::NoSrs { k, fingerprint }.into());
@@ -83,7 +88,9 @@ impl Prover {
         };
         manifest.check_srs(&srs)?;
         let file = bases_file(&srs, protocol, manifest.k);
-        let engine = keys::engine(&srs, protocol, manifest.k, file.as_deref(), options.engine)?;
+        // The key's groups are committed to already.
+        let (folds, file) = (protocol.proof_folds(), file.as_deref());
+        let engine = keys::engine(&srs, protocol, manifest.k, &folds, file, options.engine)?;
         let (graph, key) = (private.graph()?, public.key().clone());
         let blinding = match manifest.weights {
             Weights::Hidden => Some(private.blinding()?),

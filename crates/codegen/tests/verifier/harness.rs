@@ -94,7 +94,8 @@ pub fn keys<C: Circuit<Fr>>(k: u32, circuit: &C, secret: &[usize], opening: Open
     C::configure_with_params(&mut cs, circuit.params());
     let protocol = Arc::new(Protocol::new(&cs, secret, opening).expect("a supported circuit"));
     let srs = srs(srs_k(&protocol, k));
-    let engine = engine(&srs, &protocol, k, None, Options::default()).expect("an engine");
+    let engine =
+        engine(&srs, &protocol, k, &protocol.folds(), None, Options::default()).expect("an engine");
     let pk = engine.keygen(circuit, false).expect("keys");
     let vk = engine.verifying_key(protocol, &pk).expect("a key");
     Keys { srs, engine: Arc::new(engine), pk, vk }

@@ -26,7 +26,7 @@ impl Engine {
         protocol: Arc<Protocol>,
         pk: &ProvingKey<G1Affine>,
     ) -> Result<VerifyingKey, EngineError> {
-        self.check_string(&protocol)?;
+        self.check_string(&protocol, protocol.groups())?;
         let (columns, commitments) = (pk.fixed_values(), pk.get_vk().fixed_commitments());
         let (expected, got) = (protocol.num_fixed_columns, columns.len());
         if expected != got {
@@ -48,15 +48,19 @@ impl Engine {
         Ok(VerifyingKey::new(protocol, self.k(), groups, secret)?)
     }
 
-    /// Whether the string is long enough, and prepared for the groups.
-    pub(super) fn check_string(&self, protocol: &Protocol) -> Result<(), EngineError> {
+    /// Whether the string is long enough, and prepared for `groups`.
+    pub(super) fn check_string<'a>(
+        &self,
+        protocol: &Protocol,
+        mut groups: impl Iterator<Item = &'a Group>,
+    ) -> Result<(), EngineError> {
         let k = self.k();
         let (needed, available) = (protocol.powers_needed(k), self.srs.monomial.len());
         if needed > available {
             return Err(EngineError::StringTooShort { needed, available, k });
         }
         let missing = |group: &&Group| self.srs.folded(group.fold()).is_none();
-        match protocol.groups().find(missing) {
+        match groups.find(missing) {
             Some(group) => Err(EngineError::FoldedBases(group.fold())),
             None => Ok(()),
         }

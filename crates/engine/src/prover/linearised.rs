@@ -81,7 +81,7 @@ impl Engine {
         let protocol = vk.protocol();
         let cs = pk.get_vk().cs();
         self.check(pk, &vec![instances; cs.num_instance_columns()])?;
-        self.check_string(protocol)?;
+        self.check_string(protocol, protocol.advice_groups())?;
         let n = self.domain.size();
         let mut transcript = Transcript::new(Vec::new());
         common(&mut transcript, vk.digest())?;

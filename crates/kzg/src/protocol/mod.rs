@@ -111,23 +111,38 @@ pub struct Protocol {
     pub classes: Vec<Class>,
 }
 
+/// The numbers of columns of groups, ascending, and 1.
+fn sizes<'a>(groups: impl Iterator<Item = &'a Group>) -> Vec<usize> {
+    let mut sizes: Vec<usize> = groups.map(Group::fold).chain([1]).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}
+
 impl Protocol {
     /// All groups in the proof's order: phases, then the key's.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.phases.iter().flat_map(|phase| &phase.groups).chain(&self.key_groups)
+        self.advice_groups().chain(&self.key_groups)
+    }
+
+    /// Groups of advice columns, in the order of their commitments.
+    pub fn advice_groups(&self) -> impl Iterator<Item = &Group> {
+        self.phases.iter().flat_map(|phase| &phase.groups)
     }
 
     /// Groups of advice columns: those whose commitments are in the proof.
     pub fn num_advice_groups(&self) -> usize {
-        self.phases.iter().map(|phase| phase.groups.len()).sum()
+        self.advice_groups().count()
     }
 
     /// The numbers of columns that groups have, ascending, and 1, which secret columns have.
     pub fn folds(&self) -> Vec<usize> {
-        let mut folds: Vec<usize> = self.groups().map(Group::fold).chain([1]).collect();
-        folds.sort_unstable();
-        folds.dedup();
-        folds
+        sizes(self.groups())
+    }
+
+    /// The same of the groups whose commitments are in a proof.
+    pub fn proof_folds(&self) -> Vec<usize> {
+        sizes(self.advice_groups())
     }
 
     /// The largest group's number of columns.

@@ -3,25 +3,28 @@
 //! | bytes | content |
 //! |---|---|
 //! | 8 | `"vrdctbas"` |
-//! | 4 | format version (1), little-endian like all numbers |
+//! | 4 | format version (2), little-endian like all numbers |
 //! | 4 | k |
 //! | 4 | number of sizes of groups |
 //! | 4 each | sizes t of groups, ascending |
 //! | 32 | fingerprint of the SRS |
-//! | 32 | SHA-256 of the points |
+//! | 32·t each | for each place i in a group the SHA-256 of its points |
 //! | 64·2^k·t each | for each place i in a group `τ^i·L_j(τ^t)·G1`, raw |
 //!
-//! The hash finds damage, not malice: with other points proofs do not verify. A file that is
-//! not what it should be is made again.
+//! Places are read one by one, so that a proof reads what it commits to and not what its key took.
+//! The hashes find damage, not malice: with other points proofs do not verify, and a proof that does
+//! not is not given out. So points are not looked at again here. A file that is not what it should be
+//! is made again.
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{BufReader, Read, Write},
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
 };
 
-use halo2curves::bn256::G1Affine;
+use halo2curves::{bn256::G1Affine, serde::SerdeObject};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use verdict_engine::SrsPoints;
@@ -29,22 +32,24 @@ use verdict_kzg::protocol::Protocol;
 
 use super::{
     Srs,
-    error::{Basis, SrsError},
+    error::SrsError,
     file::raw,
     lagrange,
     points::{self, G1_BYTES},
-    progress::{Progress, Silent},
+    progress::Progress,
 };
 
 const MAGIC: &[u8; 8] = b"vrdctbas";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+const HASH_BYTES: usize = 32;
 
 /// By number of columns of a group, for each place in it.
 type Folds = BTreeMap<usize, Vec<Vec<G1Affine>>>;
 
 impl Srs {
-    /// The points that an engine takes for `protocol` on `2^k` rows. Bases that are not
-    /// the SRS's own Lagrange basis are read from `file`, or computed and kept there.
+    /// The points that an engine takes for `protocol` on `2^k` rows, to commit to groups of as many
+    /// columns as `folds` says: some of the protocol's. Bases that are not the SRS's own Lagrange
+    /// basis are read from `file`, or computed and kept there, those of all groups.
     ///
     /// # Errors
     /// [`SrsError::TooSmall`] if the SRS has fewer powers than commitments take.
@@ -52,6 +57,7 @@ impl Srs {
         &self,
         protocol: &Protocol,
         k: u32,
+        folds: &[usize],
         file: Option<&Path>,
         progress: &dyn Progress,
     ) -> Result<SrsPoints, SrsError> {
@@ -60,18 +66,19 @@ impl Srs {
             let k = needed.next_power_of_two().ilog2();
             return Err(SrsError::TooSmall { k, largest: self.k() });
         };
-        let wanted = protocol.folds();
-        let folds = if wanted == [1] && k == self.k() {
+        let all = protocol.folds();
+        let folds = if all == [1] && k == self.k() {
             Folds::from([(1, vec![self.lagrange().to_vec()])])
         } else {
-            let head = head(k, &wanted, &self.fingerprint());
-            let kept = file.and_then(|path| read(path, &head, k, &wanted));
+            let head = head(k, &all, &self.fingerprint());
+            let kept = file.and_then(|path| read(path, &head, (k, &all), folds).ok().flatten());
             kept.unwrap_or_else(|| {
-                let made = self.make(k, &wanted, progress);
+                let mut made = self.make(k, &all, progress);
                 // Where they cannot be kept they are made again the next time.
                 if let Some(path) = file {
                     let _ = write(path, &head, &made);
                 }
+                made.retain(|fold, _| folds.contains(fold));
                 made
             })
         };
@@ -98,26 +105,64 @@ fn head(k: u32, folds: &[usize], fingerprint: &[u8; 32]) -> Vec<u8> {
     head
 }
 
-/// The bases in a file, if it is exactly what it should be.
-fn read(path: &Path, head: &[u8], k: u32, folds: &[usize]) -> Option<Folds> {
-    let (file, length) = points::open(path).ok()?;
-    let count = folds.iter().sum::<usize>() << k;
-    if length != (head.len() + 32 + count * G1_BYTES) as u64 {
-        return None;
+/// The bases for groups of `wanted` sizes in a file for those of `all`, if it is exactly what it
+/// should be.
+fn read(
+    path: &Path,
+    head: &[u8],
+    (k, all): (u32, &[usize]),
+    wanted: &[usize],
+) -> io::Result<Option<Folds>> {
+    let Ok((mut file, length)) = points::open(path) else { return Ok(None) };
+    let (places, class) = (all.iter().sum::<usize>(), G1_BYTES << k);
+    let first = head.len() + places * HASH_BYTES;
+    if length != (first + places * class) as u64 {
+        return Ok(None);
     }
-    let mut reader = BufReader::new(file);
-    let mut found = vec![0; head.len()];
-    reader.read_exact(&mut found).ok()?;
-    let mut expected = [0; 32];
-    reader.read_exact(&mut expected).ok()?;
-    let mut hasher = Sha256::new();
-    let see = |bytes: &[u8]| hasher.update(bytes);
-    let points = points::read_g1(&mut reader, 0..count, Basis::Lagrange, &Silent, see).ok()?;
-    if found != head || hasher.finalize()[..] != expected {
-        return None;
+    let mut found = vec![0; first];
+    file.read_exact(&mut found)?;
+    let (found, hashes) = found.split_at(head.len());
+    if found != head {
+        return Ok(None);
     }
-    let mut classes = points.chunks_exact(1 << k).map(<[G1Affine]>::to_vec);
-    Some(folds.iter().map(|fold| (*fold, classes.by_ref().take(*fold).collect())).collect())
+    let hashes: Vec<&[u8]> = hashes.chunks_exact(HASH_BYTES).collect();
+    let mut folds = Folds::new();
+    let mut place = 0;
+    for fold in all {
+        if wanted.contains(fold) {
+            file.seek(SeekFrom::Start((first + place * class) as u64))?;
+            let Some(classes) = classes(&mut file, &hashes[place..place + fold], class)? else {
+                return Ok(None);
+            };
+            folds.insert(*fold, classes);
+        }
+        place += fold;
+    }
+    Ok(Some(folds))
+}
+
+/// The places of a group of `class` bytes each, if they have their hashes.
+fn classes(
+    file: &mut File,
+    hashes: &[&[u8]],
+    class: usize,
+) -> io::Result<Option<Vec<Vec<G1Affine>>>> {
+    let mut points = Vec::with_capacity(hashes.len());
+    // As many at once as there are threads: a large place's bytes are not few.
+    let together = rayon::current_num_threads();
+    let mut buffer = vec![0; together.min(hashes.len()) * class];
+    for hashes in hashes.chunks(together) {
+        let bytes = &mut buffer[..hashes.len() * class];
+        file.read_exact(bytes)?;
+        let read = bytes.par_chunks_exact(class).zip(hashes).map(|(bytes, hash)| {
+            let point = G1Affine::from_raw_bytes_unchecked;
+            let same = Sha256::digest(bytes).as_slice() == *hash;
+            same.then(|| bytes.chunks_exact(G1_BYTES).map(point).collect::<Vec<_>>())
+        });
+        let Some(read) = read.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        points.extend(read);
+    }
+    Ok(Some(points))
 }
 
 /// Writes the whole file or none.
@@ -126,10 +171,8 @@ fn write(path: &Path, head: &[u8], folds: &Folds) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut file = NamedTempFile::new_in(folder)?;
     let classes = || folds.values().flatten();
-    let mut hasher = Sha256::new();
-    classes().for_each(|class| hasher.update(raw(class)));
     file.write_all(head)?;
-    file.write_all(&hasher.finalize())?;
+    classes().try_for_each(|class| file.write_all(&Sha256::digest(raw(class))))?;
     classes().try_for_each(|class| file.write_all(&raw(class)))?;
     file.persist(path)?;
     Ok(())
@@ -141,7 +184,7 @@ mod tests {
     use verdict_kzg::protocol::Opening;
 
     use super::*;
-    use crate::{keys::protocol, shape::Shape};
+    use crate::{keys::protocol, shape::Shape, srs::Silent};
 
     const K: u32 = 4;
 
@@ -156,11 +199,22 @@ mod tests {
         let expected = SrsPoints::new(srs.powers(), K, &protocol).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("below/bases.bin");
-        let made = srs.points(&protocol, K, Some(&file), &Silent).unwrap();
+        let all = protocol.folds();
+        let made = srs.points(&protocol, K, &all, Some(&file), &Silent).unwrap();
         assert_eq!((&made.powers, &made.folds), (&expected.powers, &expected.folds));
-        let head = head(K, &protocol.folds(), &srs.fingerprint());
-        let read = read(&file, &head, K, &protocol.folds()).unwrap();
-        assert_eq!(read, expected.folds);
+        let head = head(K, &all, &srs.fingerprint());
+        let read = |wanted: &[usize]| read(&file, &head, (K, &all), wanted).unwrap().unwrap();
+        assert_eq!(read(&all), expected.folds);
+        // A proof reads its own, wherever they stand in the file, and makes no others either.
+        let own = protocol.proof_folds();
+        let mut expected = expected.folds;
+        expected.retain(|fold, _| own.contains(fold));
+        assert!(own.len() < all.len(), "{own:?} of {all:?}");
+        assert_eq!(read(&own), expected);
+        for file in [Some(&file), None] {
+            let points = srs.points(&protocol, K, &own, file.map(|v| &**v), &Silent).unwrap();
+            assert_eq!(points.folds, expected);
+        }
     }
 
     #[test]
@@ -169,13 +223,15 @@ mod tests {
         let other = Srs::development_from_seed(K + 2, [2; 32]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bases.bin");
-        let points = |srs: &Srs| srs.points(&protocol, K, Some(&file), &Silent).unwrap().folds;
+        let folds = protocol.folds();
+        let points =
+            |srs: &Srs| srs.points(&protocol, K, &folds, Some(&file), &Silent).unwrap().folds;
         let expected = points(&srs);
         let good = fs::read(&file).unwrap();
         // Of another string; damaged; cut off; not there.
         assert_ne!(points(&other), expected);
         assert_eq!(points(&srs), expected);
-        for position in [0, 9, 40, good.len() - 1] {
+        for position in [0, 9, 40, 70, good.len() / 2, good.len() - 1] {
             let mut damaged = good.clone();
             damaged[position] ^= 1;
             fs::write(&file, damaged).unwrap();
@@ -191,7 +247,7 @@ mod tests {
     #[test]
     fn a_string_that_is_too_short_is_named_with_what_is_needed() {
         let srs = Srs::development_from_seed(K, [1; 32]).unwrap();
-        let error = srs.points(&folded(), K, None, &Silent).unwrap_err();
+        let error = srs.points(&folded(), K, &[1], None, &Silent).unwrap_err();
         assert!(matches!(error, SrsError::TooSmall { k, largest: K } if k > K));
     }
 }

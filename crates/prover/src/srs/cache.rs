@@ -14,7 +14,7 @@ use std::{
 use super::{
     Srs,
     error::SrsError,
-    file::{self, Existing},
+    file::{self, Existing, Part},
     progress::Progress,
 };
 
@@ -38,7 +38,7 @@ pub(super) fn file_name(k: u32) -> String {
 
 pub(super) fn cached(folder: &Path, k: u32, progress: &dyn Progress) -> Result<Srs, SrsError> {
     let path = folder.join(file_name(k));
-    let existing = match file::load(&path, Some(k), progress) {
+    let existing = match file::load(&path, Some(k), Part::Whole, progress) {
         Ok(srs) if srs.is_development() && srs.k() == k => return Ok(srs),
         // Damaged, of another version or not of our making: of no use to any key.
         Ok(_) | Err(SrsError::File { .. }) => Existing::Replace,
@@ -52,7 +52,7 @@ pub(super) fn cached(folder: &Path, k: u32, progress: &dyn Progress) -> Result<S
     if file::save(&srs, &path, existing, progress)? {
         Ok(srs)
     } else {
-        file::load(&path, Some(k), progress)
+        file::load(&path, Some(k), Part::Whole, progress)
     }
 }
 

@@ -170,15 +170,24 @@ fn hash_points(points: &[G1Affine]) -> [u8; HASH_BYTES] {
     hasher.finalize().into()
 }
 
+/// What is read of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Powers,
+    /// The Lagrange basis, too, where it is that of the powers read.
+    Whole,
+}
+
 /// Reads a file that [`save`] wrote, the first `wanted` powers of it.
 pub(super) fn load(
     path: &Path,
     wanted: Option<u32>,
+    part: Part,
     progress: &dyn Progress,
 ) -> Result<Srs, SrsError> {
     let read = || {
         let (file, length) = points::open(path)?;
-        parse(&mut BufReader::new(file), length, wanted, progress)
+        parse(&mut BufReader::new(file), length, (wanted, part), progress)
     };
     read().map_err(|failure: ReadFailure| failure.at(path))
 }
@@ -195,7 +204,7 @@ struct Head {
 fn parse(
     reader: &mut (impl Read + Seek),
     length: u64,
-    wanted: Option<u32>,
+    (wanted, part): (Option<u32>, Part),
     progress: &dyn Progress,
 ) -> Result<Srs, ReadFailure> {
     let Head { k: largest, origin, s_g2, hashes } = head(reader, length)?;
@@ -210,7 +219,7 @@ fn parse(
         powers.append(&mut hashed_points(reader, level, expected, part, progress)?);
     }
     let basis = match hashes.last() {
-        Some(expected) if k == largest => {
+        Some(expected) if k == largest && part == Part::Whole => {
             let part = || "Lagrange points".to_string();
             Some(hashed_points(reader, (0..1 << k, Basis::Lagrange), expected, part, progress)?)
         }

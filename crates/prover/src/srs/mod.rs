@@ -254,7 +254,17 @@ impl Srs {
         progress: &dyn Progress,
     ) -> Result<Self, SrsError> {
         k.map_or(Ok(()), |k| check_range(k, MAX_K))?;
-        file::load(path.as_ref(), k, progress)
+        file::load(path.as_ref(), k, file::Part::Whole, progress)
+    }
+
+    /// Reads the first `2^k` powers of a file that [`save`](Self::save) wrote, and leaves the
+    /// Lagrange basis to be computed if it is asked for.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_powers(path: impl AsRef<Path>, k: u32) -> Result<Self, SrsError> {
+        check_range(k, MAX_K)?;
+        file::load(path.as_ref(), Some(k), file::Part::Powers, &Silent)
     }
 
     /// The size exponent: there are `2^k` powers.

@@ -74,7 +74,8 @@ fn more_proofs_than_rows_give_away_no_column_of_weights_in_either_opening() {
         assert_eq!(protocol.max_fold() > 1, objective == Objective::Balanced);
         let mut rng = StdRng::seed_from_u64(1);
         let srs = Srs::development_from_seed(srs_k(&protocol, k), [1; 32]).expect("a string");
-        let engine = engine(&srs, &protocol, k, None, Options::default()).expect("an engine");
+        let engine = engine(&srs, &protocol, k, &protocol.folds(), None, Options::default())
+            .expect("an engine");
         let keys = Keys::new(&engine, quantized.graph, (shape, opening), &mut rng).expect("keys");
 
         let mut openings = Vec::new();

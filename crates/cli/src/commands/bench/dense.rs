@@ -186,8 +186,9 @@ pub(super) fn plan_options(args: &Bench) -> PlanOptions {
 pub(super) fn engine_of(plan: &Plan, options: Options, ui: &Ui) -> Outcome<(Srs, Engine)> {
     let srs = open_srs(&SrsChoice::Development, plan.estimate.srs_k, ui)?;
     let protocol = protocol(&plan.shape, plan.opening).map_err(KeyError::from)?;
-    let engine =
-        ui.step("prepare the SRS", || Ok(keys::engine(&srs, &protocol, plan.k, None, options)?))?;
+    let engine = ui.step("prepare the SRS", || {
+        Ok(keys::engine(&srs, &protocol, plan.k, &protocol.folds(), None, options)?)
+    })?;
     Ok((srs, engine))
 }
 
