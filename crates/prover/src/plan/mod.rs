@@ -254,14 +254,16 @@ pub enum PlanError {
     Protocol(#[from] ProtocolError),
     /// No candidate is precise enough.
     #[error(
-        "the smallest error against the float model is {best:.1e}, above the target {target:.1e}; \
-         narrow the input ranges or accept a larger error"
+        "the smallest error against the float model is {best:.1e}, above the target {target:.1e}; {}",
+        remedy(behind)
     )]
     Imprecise {
         /// Smallest measured error.
         best: f64,
         /// The target.
         target: f64,
+        /// The nodes that make what trees compare, of which the circuit's rounding decides.
+        behind: Vec<String>,
     },
     /// Rounding to the decimals asked for is more than the error allowed.
     #[error(
@@ -284,6 +286,22 @@ pub enum PlanError {
     },
 }
 
+/// What to do about an error that is too large, whose trees compare what these nodes make.
+fn remedy(behind: &[String]) -> String {
+    match behind.len() {
+        0 => "narrow the input ranges or accept a larger error".into(),
+        count => {
+            let more = if count > 3 { format!(" and {} more", count - 3) } else { String::new() };
+            format!(
+                "it compares in steps what {}{more} makes, next to a threshold the circuit's rounding \
+                 takes another one, and the outputs are then others: compare the inputs themselves, or \
+                 accept a larger error",
+                behind[..count.min(3)].join(", ")
+            )
+        }
+    }
+}
+
 /// What the candidates of one target came to.
 #[derive(Debug)]
 struct Search {
@@ -302,7 +320,12 @@ impl Plan {
     /// # Errors
     /// A model that no candidate holds, or none as precisely as asked for.
     pub fn new(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Self, PlanError> {
-        let mut plan = Self::searched(graph, ranges, options)?;
+        let mut plan = Self::searched(graph, ranges, options).map_err(|error| match error {
+            PlanError::Imprecise { best, target, .. } => {
+                PlanError::Imprecise { best, target, behind: graph.doubts() }
+            }
+            error => error,
+        })?;
         plan.comparisons = plan.quantized.comparisons(graph, ranges, &plan.error)?;
         Ok(plan)
     }
@@ -328,17 +351,21 @@ impl Plan {
         if finest.best.is_some() {
             return finest.finish(target);
         }
-        // To a digit: what functions may err by is told, also of hidden models.
-        let reached = coarse(2.0 * finest.error);
         let most = match (graph.rounds(), quantizers.first()) {
             (true, Some(quantizer)) => LARGEST_DEFAULT_STEP * quantizer.magnitude(),
             _ => 0.0,
         };
-        if options.target_error.is_none() && reached <= most.max(LARGEST_DEFAULT_TARGET) {
+        if options.target_error.is_some() {
+            return finest.finish(target);
+        }
+        let most = most.max(LARGEST_DEFAULT_TARGET);
+        // To a digit: what functions may err by is told, also of hidden models.
+        let reached = [2.0, 1.0].map(|times| coarse(times * finest.error));
+        if let Some(reached) = reached.into_iter().find(|reached| *reached <= most) {
             let plan = Search::new(quantizers, options, reached, reached).finish(reached)?;
             return Ok(Self { relaxed: Some(reached), ..plan });
         }
-        finest.finish(target)
+        Search { error: reached[1], ..finest }.finish(most)
     }
 
     /// Uses a shape and an opening of the caller's choice.
@@ -489,7 +516,7 @@ impl Search {
         let Some((best, _, quantized, error)) = self.best else {
             return Err(match self.failure {
                 Some(failure) if self.error.is_infinite() || self.error <= target => failure,
-                _ => PlanError::Imprecise { best: self.error, target },
+                _ => PlanError::Imprecise { best: self.error, target, behind: Vec::new() },
             });
         };
         let mut candidates = self.candidates;
