@@ -7,6 +7,7 @@
 //! is taken; what gas and time depend on is in `cost`.
 
 mod cost;
+mod error;
 
 use std::{
     fmt,
@@ -16,11 +17,10 @@ use std::{
 use rayon::prelude::*;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use verdict_kzg::protocol::{Protocol, ProtocolError};
 
-pub use self::cost::Estimate;
 use self::cost::{Columns, Costs};
+pub use self::{cost::Estimate, error::PlanError};
 use crate::{
     circuit::{Layout, LayoutError, PublicValues},
     figures::coarse,
@@ -29,7 +29,7 @@ use crate::{
         Arguments, Comparisons, ErrorReport, Functions, OutputSchema, Precision, QuantizeError,
         Quantized, Quantizer, Ranges,
     },
-    shape::{GraphShape, Shape, ShapeError},
+    shape::{GraphShape, Shape},
 };
 pub use verdict_kzg::protocol::Opening;
 
@@ -236,72 +236,6 @@ impl Objective {
     }
 }
 
-/// Why no shape was found.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum PlanError {
-    /// Quantization fails for every candidate; this is the last failure.
-    #[error(transparent)]
-    Quantize(#[from] QuantizeError),
-    /// The model has too many rows in every candidate.
-    #[error(transparent)]
-    Layout(#[from] LayoutError),
-    /// The shape asked for is not supported.
-    #[error(transparent)]
-    Shape(#[from] ShapeError),
-    /// The shape has no proofs that could be verified.
-    #[error(transparent)]
-    Protocol(#[from] ProtocolError),
-    /// No candidate is precise enough.
-    #[error(
-        "the smallest error against the float model is {best:.1e}, above the target {target:.1e}; {}",
-        remedy(behind)
-    )]
-    Imprecise {
-        /// Smallest measured error.
-        best: f64,
-        /// The target.
-        target: f64,
-        /// The nodes that make what trees compare, of which the circuit's rounding decides.
-        behind: Vec<String>,
-    },
-    /// Rounding to the decimals asked for is more than the error allowed.
-    #[error(
-        "outputs of {decimals} decimals are rounded by up to {rounding:.1e}, more than the target \
-         {target:.1e}; ask for more decimals or accept a larger error"
-    )]
-    Decimals {
-        /// The decimals.
-        decimals: u32,
-        /// Half a unit of the last.
-        rounding: f64,
-        /// The target.
-        target: f64,
-    },
-    /// The error target is not a positive number.
-    #[error("the error target is {target}, must be a positive number")]
-    Target {
-        /// The target given.
-        target: f64,
-    },
-}
-
-/// What to do about an error that is too large, whose trees compare what these nodes make.
-fn remedy(behind: &[String]) -> String {
-    match behind.len() {
-        0 => "narrow the input ranges or accept a larger error".into(),
-        count => {
-            let more = if count > 3 { format!(" and {} more", count - 3) } else { String::new() };
-            format!(
-                "it compares in steps what {}{more} makes, next to a threshold the circuit's rounding \
-                 takes another one, and the outputs are then others: compare the inputs themselves, or \
-                 accept a larger error",
-                behind[..count.min(3)].join(", ")
-            )
-        }
-    }
-}
-
 /// What the candidates of one target came to.
 #[derive(Debug)]
 struct Search {
@@ -359,13 +293,23 @@ impl Plan {
             return finest.finish(target);
         }
         let most = most.max(LARGEST_DEFAULT_TARGET);
-        // To a digit: what functions may err by is told, also of hidden models.
-        let reached = [2.0, 1.0].map(|times| coarse(times * finest.error));
-        if let Some(reached) = reached.into_iter().find(|reached| *reached <= most) {
-            let plan = Search::new(quantizers, options, reached, reached).finish(reached)?;
-            return Ok(Self { relaxed: Some(reached), ..plan });
+        // Other branches of trees are not those that rounding takes.
+        let limit = if graph.doubts().is_empty() { most } else { most / 2.0 };
+        if finest.error <= limit {
+            // To a digit: what functions may err by is told, also of hidden models.
+            let [twice, reached] = [2.0, 1.0].map(|times| coarse(times * finest.error));
+            let mut reached = if twice <= most { twice } else { reached };
+            loop {
+                let search = Search::new(quantizers, options, reached, reached);
+                // What rounds may go to other sides of halves by coarser functions.
+                let next = coarse(search.error.max(1.01 * reached));
+                if search.best.is_some() || next > most || !next.is_finite() {
+                    return Ok(Self { relaxed: Some(reached), ..search.finish(reached)? });
+                }
+                reached = next;
+            }
         }
-        Search { error: reached[1], ..finest }.finish(most)
+        finest.finish(limit)
     }
 
     /// Uses a shape and an opening of the caller's choice.
