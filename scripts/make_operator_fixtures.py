@@ -410,6 +410,11 @@ def layers():
     yield "embedding_of_integers", one(
         [node("Gather", "t x", "g"), node("DequantizeLinear", "g ts tz", "y")], [1, 3],
         [table, tensor("ts", 1 / 64), numpy_helper.from_array(np.int8(3), "tz")], elements=INT64)
+    off = tensor("o", rng.uniform(-0.02, 0.02, size=(2, 5)).astype(np.float32))
+    again = [node("DynamicQuantizeLinear", "d", "q2 s2 z2"), node("DequantizeLinear", "q2 s2 z2", "y")]
+    yield "dynamic_chain", one(
+        [node("Add", "x o", "a"), node("DynamicQuantizeLinear", "a", "q s z"), node("DequantizeLinear", "q s z", "d"),
+         *again], [2, 5], [off])
 
 
 def main():

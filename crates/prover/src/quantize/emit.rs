@@ -210,9 +210,8 @@ impl<'a> Emitter<'a> {
                 }
                 // A share that is as fine as a rescale has a whole weight in it.
                 Kind::Staircase { view, exact: false, .. } => {
-                    let shares = |part: &&Part| {
-                        matches!(program.steps[part.step].kind, Kind::Shares { .. })
-                    };
+                    let shares =
+                        |part: &&Part| matches!(program.steps[part.step].kind, Kind::Shares { .. });
                     for part in view.parts.iter().filter(shares) {
                         caps[part.step] = caps[part.step].min(self.graph.shift_bits as i32);
                     }

@@ -60,7 +60,13 @@ fn products_of_what_is_quantized_by_its_own_spread_are_onnxruntimes_but_for_a_st
 #[test]
 fn layers_after_one_another_are_onnxruntimes_but_for_a_step() {
     let (most, mean) = off("dynamic_layers");
-    assert!(most < 3.0 / 255.0 && mean < 1e-3, "off by {most:.1e}, {mean:.1e} on average");
+    assert!(most < 3.0 / 255.0 && mean < 5e-3, "off by {most:.1e}, {mean:.1e} on average");
+}
+
+#[test]
+fn what_is_quantized_twice_is_onnxruntimes_but_for_a_step() {
+    let (most, mean) = off("dynamic_chain");
+    assert!(most < 1.5 / 255.0 && mean < 1e-3, "off by {most:.1e}, {mean:.1e} on average");
 }
 
 /// A spread is divided by, whatever grid it is of.

@@ -127,8 +127,11 @@ impl Emitter<'_> {
         };
         let sum = |group: &Vec<usize>| group.iter().map(most).fold(0i128, i128::saturating_add);
         let most = groups.iter().map(sum).max().unwrap_or(0);
-        let fewer = (bits_of((0, most)) + 1).saturating_sub(self.graph.shift_bits);
-        if fewer == 0 || fewer > self.graph.shift_bits {
+        // Rounding adds up to half a unit to each.
+        let members = groups.iter().map(Vec::len).max().unwrap_or(0) as i128;
+        let fits = |fewer: &u32| (most >> fewer) + members < 1 << (self.graph.shift_bits - 1);
+        let fewer = (0..self.graph.shift_bits).find(fits).unwrap_or(0);
+        if fewer == 0 {
             return (x, zeros);
         }
         let one = 1i64 << fewer;

@@ -366,9 +366,10 @@ impl Emitter<'_> {
         {
             let one = (1u64 << self.graph.shift_bits) as f64;
             let weight = 1i64 << (self.graph.shift_bits as i32 - bits);
-            let bias = own.iter().zip(&offsets).map(|(own, offset)| {
-                integer(&step.name, (own - offset + 0.5) * one)
-            });
+            let bias = own
+                .iter()
+                .zip(&offsets)
+                .map(|(own, offset)| integer(&step.name, (own - offset + 0.5) * one));
             let bias = bias.collect::<Result<_, _>>()?;
             let maps = vec![LinearMap::Diagonal(vec![weight; step.len])];
             let (inputs, linear) = (vec![self.push(&step.name, fine)], Linear { maps, bias });
@@ -389,7 +390,8 @@ impl Emitter<'_> {
             part.map.for_each_term(|row, index, w| {
                 let exact = w * units[index] * one;
                 let (lo, hi) = bounds[index];
-                let far = (hi as f64 - middles[index]).abs().max((lo as f64 - middles[index]).abs());
+                let far =
+                    (hi as f64 - middles[index]).abs().max((lo as f64 - middles[index]).abs());
                 lost[row] += (exact - exact.round()).abs() * far / one;
             });
         }

@@ -30,8 +30,8 @@ struct Scores {
 /// A graph in which wide scores are made of shares; none where there are no such. Tensors that it
 /// adds come after all others.
 pub(super) fn of_shares(graph: &Graph, bounds: &[Vec<(f64, f64)>]) -> Option<Graph> {
-    let mut makers: HashMap<TensorId, &Node> = HashMap::new();
-    graph.nodes.iter().for_each(|node| drop(makers.insert(node.output, node)));
+    let makers: HashMap<TensorId, &Node> =
+        graph.nodes.iter().map(|node| (node.output, node)).collect();
     let wide = |node: &Node| bounds[node.output.0].iter().any(|own| largest(own) > WIDE_OPERAND);
     let found: Vec<Scores> = (0..graph.nodes.len())
         .filter(|at| wide(&graph.nodes[*at]))
@@ -132,8 +132,7 @@ fn rewrite(graph: &mut Graph, node: &Node, scores: &Scores) {
         members.iter().copied().chain([len + group]).collect::<Vec<_>>()
     };
     let of = group_of.iter().copied().chain(0..count).enumerate().collect();
-    let shares =
-        Shares { groups: groups.iter().enumerate().map(with).collect(), of, signed: true };
+    let shares = Shares { groups: groups.iter().enumerate().map(with).collect(), of, signed: true };
     let shares = add(Op::Shares(shares), vec![all], len + count);
     // Squares of each group, then of what its constant has.
     let (mut starts, mut pairs) = (vec![0], Vec::new());
