@@ -392,11 +392,36 @@ def masks():
          node("Where", "e z x", "y")], [2, 5], [mask, tensor("z", 0), tensor("ni", -np.inf)])
 
 
+def layers():
+    # What quantize_dynamic makes of layers after one another, and of an embedding.
+    rng = np.random.default_rng(14)
+    sizes, nodes, constants, last = [6, 8, 6, 3], [], [], "x"
+    for i, (rows, columns) in enumerate(zip(sizes, sizes[1:])):
+        out = "y" if i == len(sizes) - 2 else f"h{i}"
+        constants += [numpy_helper.from_array(rng.integers(-127, 128, size=(rows, columns)).astype(np.int8), f"w{i}"),
+                      tensor(f"ws{i}", 1 / 130 / np.sqrt(rows)), tensor(f"b{i}", rng.normal(size=columns) * 0.1)]
+        nodes += [node("DynamicQuantizeLinear", last, f"q{i} qs{i} qz{i}"),
+                  node("MatMulInteger", f"q{i} w{i} qz{i}", f"p{i}"), node("Cast", f"p{i}", f"c{i}", to=TensorProto.FLOAT),
+                  node("Mul", f"qs{i} ws{i}", f"s{i}"), node("Mul", f"c{i} s{i}", f"m{i}"),
+                  node("Add", f"m{i} b{i}", out)]
+        last = out
+    yield "dynamic_layers", one(nodes, [1, 6], constants)
+    table = numpy_helper.from_array(rng.integers(-127, 128, size=(33, 4)).astype(np.int8), "t")
+    yield "embedding_of_integers", one(
+        [node("Gather", "t x", "g"), node("DequantizeLinear", "g ts tz", "y")], [1, 3],
+        [table, tensor("ts", 1 / 64), numpy_helper.from_array(np.int8(3), "tz")], elements=INT64)
+    off = tensor("o", rng.uniform(-0.02, 0.02, size=(2, 5)).astype(np.float32))
+    again = [node("DynamicQuantizeLinear", "d", "q2 s2 z2"), node("DequantizeLinear", "q2 s2 z2", "y")]
+    yield "dynamic_chain", one(
+        [node("Add", "x o", "a"), node("DynamicQuantizeLinear", "a", "q s z"), node("DequantizeLinear", "q s z", "d"),
+         *again], [2, 5], [off])
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     expected = {}
     kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products, running,
-             in_order, blocks, runtime, dynamic, masks)
+             in_order, blocks, runtime, dynamic, masks, layers)
     for name, built in (pair for kind in kinds for pair in kind()):
         path = OUT / f"{name}.onnx"
         onnx_models.save(built, path)

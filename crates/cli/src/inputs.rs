@@ -4,6 +4,7 @@ use std::path::Path;
 
 use verdict::{Error, LoadOptions, ModelFile, PlanOptions, PlannedModel, Ranges};
 use verdict_prover::{
+    graph::ElementKind,
     onnx::OnnxError,
     samples::{Categories, InputTensor, Samples, read_ranges},
 };
@@ -44,10 +45,8 @@ pub(crate) fn read_input(
 }
 
 /// The ranges of a model's inputs, and its inputs with the categories that are declared.
-fn ranges(
-    options: &ModelOptions,
-    tensors: Vec<InputTensor>,
-) -> Outcome<(Ranges, Vec<InputTensor>)> {
+fn ranges(options: &ModelOptions, file: &ModelFile) -> Outcome<(Ranges, Vec<InputTensor>)> {
+    let tensors = file.model_inputs();
     let inputs = tensors.iter().map(InputTensor::elements).sum();
     if let Some(path) = &options.ranges {
         return read_ranges(path, &tensors).map_err(|error| {
@@ -56,8 +55,12 @@ fn ranges(
         });
     }
     if let Some(path) = &options.calibration {
+        // Integers are never missing: the file says where one is.
+        let real = file.graph().inputs.iter().map(|id| &file.graph().tensors[id.0]);
+        let real = real.map(|tensor| tensor.kind == ElementKind::Real);
+        let gaps = tensors.iter().zip(real);
         let gaps: Vec<_> =
-            tensors.iter().map(|tensor| tensor.clone().with_missing(|_| true)).collect();
+            gaps.map(|(tensor, real)| tensor.clone().with_missing(|_| real)).collect();
         let samples: Vec<_> =
             read_inputs(path, &gaps)?.into_iter().map(|sample| sample.input).collect();
         let mut ranges = Ranges::from_samples(&samples, inputs)?;
@@ -152,7 +155,7 @@ pub(crate) fn plan(path: &Path, options: &ModelOptions) -> Outcome<PlannedModel>
     };
     let file = file.map_err(|error| hint(error, options))?;
     let file = if options.no_crosscheck { file.without_crosscheck() } else { file };
-    let (ranges, mut inputs) = ranges(options, file.model_inputs())?;
+    let (ranges, mut inputs) = ranges(options, &file)?;
     let mut ranges = file.with_added(ranges);
     inputs.extend(file.inputs().drain(inputs.len()..));
     let stated = if options.public.is_empty() { &options.commit } else { &options.public };

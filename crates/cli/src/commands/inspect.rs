@@ -35,6 +35,14 @@ pub(crate) fn warn_of_error(planned: &PlannedModel, ui: &Ui) {
              two integers to either, which is a step of its scale beside the output error printed",
         );
     }
+    let input = &planned.plan().quantized.input;
+    if planned.model().rounds_again(|element| input.grid(element).is_some()) {
+        ui.warn(
+            "the model rounds to integers what stands on no grid: next to a half that may go to the other \
+             side than in float32, which is a step of its scale beside the output error printed; inputs \
+             whose decimals are declared stand on one",
+        );
+    }
     let why = match planned.model().rounds() {
         true => "the model rounds to integers, and what is next to a half goes to either side",
         false => "narrower ranges bring it closer",

@@ -88,6 +88,35 @@ impl Graph {
         })
     }
 
+    /// Whether it rounds to integers what the circuit has rounded already: what is multiplied, divided
+    /// or a curve's, and inputs on no grid, of whose elements `on_grid` is asked. Shares of a spread
+    /// are told apart, by [`Self::rounds_shares`].
+    pub fn rounds_again(&self, on_grid: impl Fn(usize) -> bool) -> bool {
+        let mut exact = vec![false; self.tensors.len()];
+        let mut first = 0;
+        for id in &self.inputs {
+            let len = self.tensors[id.0].len();
+            exact[id.0] = (first..first + len).all(&on_grid);
+            first += len;
+        }
+        let (mut shares, mut again) = (vec![false; self.tensors.len()], false);
+        for node in &self.nodes {
+            let of = node.inputs.iter().all(|id| exact[id.0]);
+            exact[node.output.0] = match &node.op {
+                Op::Function(Function::Staircase(_)) => {
+                    again |= !of && !shares[node.inputs[0].0];
+                    true
+                }
+                Op::ArgExtremum(_) | Op::Leading(_) => true,
+                Op::Function(Function::Curve(_)) => false,
+                Op::Linear(_) | Op::Select(_) | Op::Extremum(_) | Op::Function(_) => of,
+                _ => false,
+            };
+            shares[node.output.0] = matches!(node.op, Op::Shares(_));
+        }
+        again
+    }
+
     /// The nodes behind which comparisons of trees are not known to be the file's; none if all
     /// are.
     pub fn doubts(&self) -> Vec<String> {

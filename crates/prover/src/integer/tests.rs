@@ -177,6 +177,18 @@ fn bounds_that_wrap_even_128_bits_are_an_overflow() {
     assert!(matches!(builder.0.intervals(62), Err(IntegerError::Overflow { .. })));
 }
 
+/// |y − 100| of a y that is twice an input, as 2·max(0, y − 100) − y + 100.
+#[test]
+fn a_value_that_follows_from_another_is_the_variable_of_what_follows_from_it() {
+    let mut builder = Builder::new(&[1]);
+    let y = builder.row(TensorId(0), &[(0, 2 * UNIT)], 0);
+    let above = builder.row(y, &[(0, UNIT)], -100 * UNIT);
+    let maps = vec![sparse(&[&[(0, 2 * UNIT)]]), sparse(&[&[(0, -UNIT)]])];
+    builder.linear(maps, &[above, y], vec![100 * UNIT]);
+    let bounds = bounds(&builder.0);
+    assert_eq!(bounds.values.last(), Some(&vec![(0, 410)]));
+}
+
 #[test]
 fn sums_of_knots_are_bounded_exactly() {
     // |t − 100| as t − 100 + 2·max(0, 100 − t) has naive bounds three times as wide.

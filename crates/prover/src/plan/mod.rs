@@ -7,6 +7,7 @@
 //! is taken; what gas and time depend on is in `cost`.
 
 mod cost;
+mod error;
 
 use std::{
     fmt,
@@ -16,11 +17,10 @@ use std::{
 use rayon::prelude::*;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use verdict_kzg::protocol::{Protocol, ProtocolError};
 
-pub use self::cost::Estimate;
 use self::cost::{Columns, Costs};
+pub use self::{cost::Estimate, error::PlanError};
 use crate::{
     circuit::{Layout, LayoutError, PublicValues},
     figures::coarse,
@@ -29,7 +29,7 @@ use crate::{
         Arguments, Comparisons, ErrorReport, Functions, OutputSchema, Precision, QuantizeError,
         Quantized, Quantizer, Ranges,
     },
-    shape::{GraphShape, Shape, ShapeError},
+    shape::{GraphShape, Shape},
 };
 pub use verdict_kzg::protocol::Opening;
 
@@ -236,54 +236,6 @@ impl Objective {
     }
 }
 
-/// Why no shape was found.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum PlanError {
-    /// Quantization fails for every candidate; this is the last failure.
-    #[error(transparent)]
-    Quantize(#[from] QuantizeError),
-    /// The model has too many rows in every candidate.
-    #[error(transparent)]
-    Layout(#[from] LayoutError),
-    /// The shape asked for is not supported.
-    #[error(transparent)]
-    Shape(#[from] ShapeError),
-    /// The shape has no proofs that could be verified.
-    #[error(transparent)]
-    Protocol(#[from] ProtocolError),
-    /// No candidate is precise enough.
-    #[error(
-        "the smallest error against the float model is {best:.1e}, above the target {target:.1e}; \
-         narrow the input ranges or accept a larger error"
-    )]
-    Imprecise {
-        /// Smallest measured error.
-        best: f64,
-        /// The target.
-        target: f64,
-    },
-    /// Rounding to the decimals asked for is more than the error allowed.
-    #[error(
-        "outputs of {decimals} decimals are rounded by up to {rounding:.1e}, more than the target \
-         {target:.1e}; ask for more decimals or accept a larger error"
-    )]
-    Decimals {
-        /// The decimals.
-        decimals: u32,
-        /// Half a unit of the last.
-        rounding: f64,
-        /// The target.
-        target: f64,
-    },
-    /// The error target is not a positive number.
-    #[error("the error target is {target}, must be a positive number")]
-    Target {
-        /// The target given.
-        target: f64,
-    },
-}
-
 /// What the candidates of one target came to.
 #[derive(Debug)]
 struct Search {
@@ -302,7 +254,12 @@ impl Plan {
     /// # Errors
     /// A model that no candidate holds, or none as precisely as asked for.
     pub fn new(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Self, PlanError> {
-        let mut plan = Self::searched(graph, ranges, options)?;
+        let mut plan = Self::searched(graph, ranges, options).map_err(|error| match error {
+            PlanError::Imprecise { best, target, .. } => {
+                PlanError::Imprecise { best, target, behind: graph.doubts() }
+            }
+            error => error,
+        })?;
         plan.comparisons = plan.quantized.comparisons(graph, ranges, &plan.error)?;
         Ok(plan)
     }
@@ -328,17 +285,31 @@ impl Plan {
         if finest.best.is_some() {
             return finest.finish(target);
         }
-        // To a digit: what functions may err by is told, also of hidden models.
-        let reached = coarse(2.0 * finest.error);
         let most = match (graph.rounds(), quantizers.first()) {
             (true, Some(quantizer)) => LARGEST_DEFAULT_STEP * quantizer.magnitude(),
             _ => 0.0,
         };
-        if options.target_error.is_none() && reached <= most.max(LARGEST_DEFAULT_TARGET) {
-            let plan = Search::new(quantizers, options, reached, reached).finish(reached)?;
-            return Ok(Self { relaxed: Some(reached), ..plan });
+        if options.target_error.is_some() {
+            return finest.finish(target);
         }
-        finest.finish(target)
+        let most = most.max(LARGEST_DEFAULT_TARGET);
+        // Other branches of trees are not those that rounding takes.
+        let limit = if graph.doubts().is_empty() { most } else { most / 2.0 };
+        if finest.error <= limit {
+            // To a digit: what functions may err by is told, also of hidden models.
+            let [twice, reached] = [2.0, 1.0].map(|times| coarse(times * finest.error));
+            let mut reached = if twice <= most { twice } else { reached };
+            loop {
+                let search = Search::new(quantizers, options, reached, reached);
+                // What rounds may go to other sides of halves by coarser functions.
+                let next = coarse(search.error.max(1.01 * reached));
+                if search.best.is_some() || next > most || !next.is_finite() {
+                    return Ok(Self { relaxed: Some(reached), ..search.finish(reached)? });
+                }
+                reached = next;
+            }
+        }
+        finest.finish(limit)
     }
 
     /// Uses a shape and an opening of the caller's choice.
@@ -489,7 +460,7 @@ impl Search {
         let Some((best, _, quantized, error)) = self.best else {
             return Err(match self.failure {
                 Some(failure) if self.error.is_infinite() || self.error <= target => failure,
-                _ => PlanError::Imprecise { best: self.error, target },
+                _ => PlanError::Imprecise { best: self.error, target, behind: Vec::new() },
             });
         };
         let mut candidates = self.candidates;

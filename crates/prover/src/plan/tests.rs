@@ -325,6 +325,15 @@ fn an_error_target_that_gives_way_is_told() {
     assert_eq!(planned(4e6, relaxed).expect("it is accepted").0, None);
 }
 
+/// What is refused by default is above what the default gives way to.
+#[test]
+fn the_target_that_is_named_was_tried() {
+    let graph = linear(vec![0.3, 0.7]);
+    let plan = Plan::new(&graph, &Ranges::uniform(2, 0.0, 4e9), &PlanOptions::default());
+    let Err(PlanError::Imprecise { best, target, behind }) = plan else { panic!("{plan:?}") };
+    assert!(best > target && target == 1e-2 && behind.is_empty(), "{best:e} {target:e} {behind:?}");
+}
+
 /// `layers` of as many sigmoids, each of all before it.
 fn sigmoids(width: usize, layers: usize) -> Graph {
     let tensor = |_| Tensor { name: "t".into(), dims: vec![1, width], kind: ElementKind::Real };

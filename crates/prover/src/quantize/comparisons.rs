@@ -37,20 +37,21 @@ pub struct Comparisons {
 impl fmt::Display for Comparisons {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let behind = match self.behind.len() {
-            0 => String::new(),
-            count @ 1..=4 => format!(" behind {}", self.behind[..count].join(", ")),
-            count => format!(" behind {} and {} more", self.behind[..3].join(", "), count - 3),
+            // None are named of a hidden model.
+            0 => "some comparisons".into(),
+            count @ 1..=4 => format!("those behind {}", self.behind[..count].join(", ")),
+            count => format!("those behind {} and {} more", self.behind[..3].join(", "), count - 3),
         };
         match self.differing {
             0 => write!(
                 f,
-                "those{behind} are not known to be exact, for float32's rounding may decide them: of {} \
+                "{behind} are not known to be exact, for float32's rounding may decide them: of {} \
                  inputs, on thresholds and beside them, none differs",
                 self.inputs
             ),
             differing => write!(
                 f,
-                "those{behind} are NOT exact, for float32's rounding decides them: {differing} of {} \
+                "{behind} are NOT exact, for float32's rounding decides them: {differing} of {} \
                  inputs, on thresholds and beside them, differ",
                 self.inputs
             ),
@@ -201,5 +202,21 @@ impl Quantized {
                 lo + ((value - lo) / unit).round() * unit
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comparisons_of_a_hidden_model_are_some() {
+        let said = |behind: &[&str], differing| {
+            let behind = behind.iter().map(|name| (*name).to_owned()).collect();
+            Comparisons { behind, inputs: 9, differing }.to_string()
+        };
+        assert!(said(&[], 1).starts_with("some comparisons are NOT exact"));
+        assert!(said(&[], 0).starts_with("some comparisons are not known to be exact"));
+        assert!(said(&["a", "b"], 1).starts_with("those behind a, b are NOT exact"));
     }
 }

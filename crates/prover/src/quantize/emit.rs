@@ -208,6 +208,14 @@ impl<'a> Emitter<'a> {
                         caps[part.step] = caps[part.step].min(kept);
                     }
                 }
+                // A share that is as fine as a rescale has a whole weight in it.
+                Kind::Staircase { view, exact: false, .. } => {
+                    let shares =
+                        |part: &&Part| matches!(program.steps[part.step].kind, Kind::Shares { .. });
+                    for part in view.parts.iter().filter(shares) {
+                        caps[part.step] = caps[part.step].min(self.graph.shift_bits as i32);
+                    }
+                }
                 _ => {}
             }
         }

@@ -12,6 +12,7 @@ mod paths;
 mod products;
 mod shares;
 mod stairs;
+mod standard;
 mod step;
 mod tables;
 mod trees;
@@ -81,11 +82,16 @@ impl Program {
         ranges: &Ranges,
         arguments: Arguments,
     ) -> Result<Self, QuantizeError> {
+        let ends: Vec<_> = (0..ranges.input.len()).map(|index| ranges.ends(index)).collect();
+        let (own, count) = (bounds(graph, &ends)?, graph.tensors.len());
+        let made = standard::of_shares(graph, &own);
+        let (graph, bounds) = match &made {
+            Some(made) => (made, bounds(made, &ends)?),
+            None => (graph, own),
+        };
         let mut uses = vec![0; graph.tensors.len()];
         let reads = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
         reads.for_each(|tensor| uses[tensor.0] += 1);
-        let ends: Vec<_> = (0..ranges.input.len()).map(|index| ranges.ends(index)).collect();
-        let bounds = bounds(graph, &ends)?;
         let mut lowering = Lowering {
             graph,
             domains: tables::domains(graph, &bounds),
@@ -108,6 +114,9 @@ impl Program {
         graph.nodes.iter().for_each(|node| lowering.lower(node));
         let outputs = lowering.outputs();
         let mut program = Self { steps: lowering.steps, outputs };
+        // The model's tensors are the first ones.
+        let steps = program.steps.iter_mut();
+        steps.for_each(|step| step.of = step.of.filter(|of| of.0 < count));
         program.drop_unused();
         program.round_inputs();
         program.count_roundings();

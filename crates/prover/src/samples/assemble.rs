@@ -209,8 +209,7 @@ fn by_name(
         let name = one.tensors.first().map_or("", |tensor| tensor.name.as_str());
         let Some(at) = named.iter().position(|(key, _)| key == name) else {
             let keys: Vec<_> = named.into_iter().map(|(key, _)| key).collect();
-            let expected = format!("\"{}\" too, which the model takes", shortened(name));
-            return Err(Problem::Keys { place: place.clone(), got: listed(&keys), expected });
+            return Err(lacking(&keys, name, place));
         };
         let place = place.key(name);
         let array = array(std::mem::replace(&mut named[at].1, Value::Null), one, &place)?;
@@ -315,6 +314,12 @@ pub(super) fn zip(
         }
     }
     Ok(all)
+}
+
+/// That an input is not among the keys that an object has.
+pub(super) fn lacking(keys: &[String], name: &str, place: &Place) -> Problem {
+    let expected = format!("\"{}\" too, which the model takes", shortened(name));
+    Problem::Keys { place: place.clone(), got: listed(keys), expected }
 }
 
 /// Keys for a message.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     array::{Array, InputTensor, Target},
-    assemble::listed,
+    assemble::{lacking, listed},
     error::Problem,
     json::Value,
     place::{Place, shortened},
@@ -109,6 +109,14 @@ pub(super) fn take(
                 fields.iter().position(|(key, _)| key == name)
             };
             if tensors.iter().any(|tensor| named(&tensor.name, fields).is_some()) {
+                // Said before strings that need no range are among the keys.
+                let lacks = |tensor: &&InputTensor| {
+                    !tensor.takes_names_only() && named(&tensor.name, fields).is_none()
+                };
+                if let Some(tensor) = tensors.iter().find(lacks) {
+                    let keys: Vec<String> = fields.iter().map(|(key, _)| key.clone()).collect();
+                    return Err(lacking(&keys, &tensor.name, place));
+                }
                 let mut all = Vec::new();
                 for one in target.each() {
                     let Some(tensor) = one.tensors.first() else { continue };

@@ -2,7 +2,7 @@
 
 use super::{
     array::{Array, Target},
-    assemble::{listed, not_an_array},
+    assemble::{lacking, listed, not_an_array},
     error::Problem,
     json::Value,
     place::{Place, shortened},
@@ -55,8 +55,7 @@ fn by_name(
     let mut all = Vec::with_capacity(target.elements().min(1 << 20));
     for (tensor, one) in target.tensors.iter().zip(target.each()) {
         let Some(at) = fields.iter().position(|(key, _)| *key == tensor.name) else {
-            let expected = format!("\"{}\" too, which the model takes", shortened(&tensor.name));
-            return Err(Problem::Keys { place: place.clone(), got: listed(&keys), expected });
+            return Err(lacking(&keys, &tensor.name, place));
         };
         let (_, value) = fields.remove(at);
         all.append(&mut part(value, one, &place.key(&tensor.name))?);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use verdict_prover::{
     onnx::{self, LoadOptions},
     plan::{Plan, PlanOptions},
-    quantize::Ranges,
+    quantize::{Grid, Ranges},
 };
 
 #[derive(Deserialize)]
@@ -53,6 +53,41 @@ fn products_of_what_is_quantized_by_its_own_spread_are_onnxruntimes_but_for_a_st
         // A step is a 255th of the spread.
         assert!(most < 1.0 / 255.0, "{name}: off by {most:.1e}");
         assert!(mean < 5e-4, "{name}: off by {mean:.1e} on average");
+    }
+}
+
+/// What is much finer than a step has a weight that is left in a rescale.
+#[test]
+fn layers_after_one_another_are_onnxruntimes_but_for_a_step() {
+    let (most, mean) = off("dynamic_layers");
+    assert!(most < 3.0 / 255.0 && mean < 5e-3, "off by {most:.1e}, {mean:.1e} on average");
+}
+
+#[test]
+fn what_is_quantized_twice_is_onnxruntimes_but_for_a_step() {
+    let (most, mean) = off("dynamic_chain");
+    assert!(most < 1.5 / 255.0 && mean < 1e-3, "off by {most:.1e}, {mean:.1e} on average");
+}
+
+/// A spread is divided by, whatever grid it is of.
+#[test]
+fn declared_decimals_have_a_spread() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/operators");
+    let path = folder.join("dynamic_layers.onnx");
+    let graph = onnx::load(&path, &LoadOptions::default()).expect("it is read");
+    for (most, decimals) in [(100.0, 0), (100.0, 2), (100.0, 3), (100.0, 5), (255.0, 0)] {
+        let grid = Grid { decimals, exact: true, missing: false };
+        let ranges = Ranges { grids: vec![Some(grid); 6], ..Ranges::uniform(6, 0.0, most) };
+        let plan = Plan::new(&graph, &ranges, &PlanOptions::default());
+        let plan = plan.unwrap_or_else(|error| panic!("{decimals} decimals up to {most}: {error}"));
+        let largest = ranges.probes(&graph, 40).expect("they fit").into_iter().map(|input| {
+            let float = graph.run(&graph.split(&input)).expect("it runs").concat();
+            let got = plan.quantized.run(&input).expect("it is in range");
+            let off = got.iter().zip(&float).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(off < 0.05 * float.iter().fold(1.0, |most: f64, y| most.max(y.abs())), "{off}");
+            off
+        });
+        assert!(largest.fold(0.0, f64::max) > 0.0);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Bounds of sums over elements.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 impl Analysis {
@@ -112,14 +114,40 @@ impl Analysis {
         terms: impl Iterator<Item = (Element, i128)>,
         others: &[(i128, Interval)],
     ) -> Option<Interval> {
+        let terms: Vec<(Element, i128)> = terms.collect();
+        let own = self.grouped(&terms, others, &BTreeSet::new())?;
+        // What follows from one value may be the variable of others, as x is of max(0, x − c):
+        // either way of putting them together bounds the sum.
+        let follows = |(at, _): &(Element, i128)| match self.derived(*at) {
+            Derived::Knot { source, .. } => Some(*source),
+            _ => None,
+        };
+        let sources: BTreeSet<Element> = terms.iter().filter_map(follows).collect();
+        if !terms.iter().any(|term| follows(term).is_some() && sources.contains(&term.0)) {
+            return Some(own);
+        }
+        Some(match self.grouped(&terms, others, &sources) {
+            Some(other) => (own.0.max(other.0), own.1.min(other.1)),
+            None => own,
+        })
+    }
+
+    /// The same, what stands among `variables` being one, whatever it follows from.
+    fn grouped(
+        &self,
+        terms: &[(Element, i128)],
+        others: &[(i128, Interval)],
+        variables: &BTreeSet<Element>,
+    ) -> Option<Interval> {
         let mut sum = (0, 0);
         let mut functions: BTreeMap<Element, Vec<(i128, i128, i128)>> = BTreeMap::new();
         let mut steps: BTreeMap<Element, Vec<(i128, i128)>> = BTreeMap::new();
         // Those of one tensor, as the leaves of one tree are.
         let mut boxes: BTreeMap<usize, Vec<(i128, &Sides)>> = BTreeMap::new();
         let mut plain = Vec::new();
-        for (at, c) in terms {
+        for (at, c) in terms.iter().copied() {
             match self.derived(at) {
+                _ if variables.contains(&at) => plain.push((at, c)),
                 Derived::Step { source, at } => steps.entry(*source).or_default().push((*at, c)),
                 Derived::Box(sides) => boxes.entry(at.0).or_default().push((c, sides)),
                 Derived::Knot { source, m, q } => {

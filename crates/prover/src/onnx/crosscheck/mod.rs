@@ -62,8 +62,8 @@ pub enum CrosscheckError {
     Run(#[from] RunError),
     /// The two disagree.
     #[error(
-        "the model was not read as tract reads it: output {output} differs at {index}, {ours} \
-         here and {theirs} there, {} apart where float32's rounding allows {allowed:.1e}",
+        "the model was not read as tract reads it: output {output} differs at {index}, {ours:e} \
+         here and {theirs:e} there, {} apart where float32's rounding allows {allowed:.1e}",
         apart(*ours, *theirs)
     )]
     Differs {

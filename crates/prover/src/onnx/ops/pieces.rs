@@ -4,9 +4,10 @@
 use crate::{
     graph::{Element, Function, Linear, LinearMap, Op, Test},
     onnx::{
+        dtype::DType,
         error::OnnxError,
         node::{Node, Value},
-        ops::{activation::apply, compare, ml},
+        ops::{activation::apply, compare, ml, quantize},
         shape,
         tensor::{Data, Tensor},
     },
@@ -197,10 +198,16 @@ pub(super) fn gather(node: &mut Node<'_>) -> Result<Value, OnnxError> {
 /// of which one is 1, and their sum. An index beyond the table is refused with the ranges.
 fn embedded(node: &mut Node<'_>, table: &Tensor) -> Result<Value, OnnxError> {
     let indices = node.take(1)?;
-    let (Data::Float(values), Some((&rows, width))) = (&table.data, table.shape.split_first())
-    else {
-        return Err(node.unsupported("it chooses among integers by what depends on the input"));
+    let Some((&rows, width)) = table.shape.split_first() else {
+        return Err(node.malformed("its table is a number".into()));
     };
+    let values: Vec<f64> = match &table.data {
+        Data::Float(values) => values.clone(),
+        Data::Int(values) => values.iter().map(|value| *value as f64).collect(),
+    };
+    // Integers are chosen as the real numbers that they are.
+    let whole = !table.dtype.is_float();
+    let dtype = if whole { DType::Float32 } else { table.dtype };
     let (columns, count) = (width.iter().product::<usize>(), indices.len());
     let to = [indices.shape(), width].concat();
     let len = node.pay(&[count, rows, columns.max(1)])? / rows.max(1);
@@ -213,11 +220,12 @@ fn embedded(node: &mut Node<'_>, table: &Tensor) -> Result<Value, OnnxError> {
         let row = (at % rows) as f64;
         vec![(Test::Equal(row), 1.0), (Test::Equal(row - rows as f64), 1.0)]
     };
-    let chosen = compare::each(node, indices, 0.0, tests, table.dtype)?;
+    let chosen = compare::each(node, indices, 0.0, tests, dtype)?;
     let weights = (0..columns * rows).map(|at| values[at % rows * columns + at / rows]).collect();
     let map = LinearMap::Dense { positions: count, inputs: rows, outputs: columns, weights };
     let linear = Linear { maps: vec![map], bias: vec![0.0; len] };
-    node.emit(Op::Linear(linear), vec![chosen], to, table.dtype)
+    let rows = node.emit(Op::Linear(linear), vec![chosen], to, dtype)?;
+    if whole { quantize::as_whole(node, rows, table.dtype) } else { Ok(rows) }
 }
 
 /// Elements of `value` along an axis, chosen by constant indices (input 1).

@@ -2,7 +2,8 @@
 //!
 //! |x| is 2·max(0, x) − x. Where a sum may be 0, max(0, 1 − sum) is added to it: its integers
 //! are 1 then, and the share is 0 as all that could be divided is. As sums are made of what is
-//! divided, the intervals know that no share is beyond 1.
+//! divided, the intervals know that no share is beyond 1. What is so fine that a sum would have more
+//! bits than a divisor may have is rounded first.
 
 use super::{Emitter, MIN_FRACTION_BITS, Made, Meaning, Scaled, integer};
 use crate::{
@@ -29,6 +30,7 @@ impl Emitter<'_> {
         let zeros = offsets.iter().zip(units).map(|(offset, unit)| -offset / unit);
         let zeros: Vec<i64> =
             zeros.map(|zero| integer(&step.name, zero)).collect::<Result<_, _>>()?;
+        let (x, zeros) = self.with_fewer_bits(&step.name, (x, zeros), groups);
         let known = self.analysis.bounds(x).to_vec();
         // max(0, x) of what may be of either sign.
         let either = |at: &usize| {
@@ -107,6 +109,40 @@ impl Emitter<'_> {
         let bounds = bounds.ok_or_else(|| self.too_coarse(step))?;
         let lifts: Vec<i64> = divisions.iter().map(|own| own.lift).collect();
         Ok(self.bounded(step, (IntegerOp::Quotients(divisions), inputs), bounds, (bits, &lifts)))
+    }
+
+    /// Integers whose sums have the bits of a divisor, and those of them that stand for 0: what
+    /// is too fine is rounded. An input's points have zeros below them, so that nothing is lost
+    /// of a grid that the circuit has the bits for.
+    fn with_fewer_bits(
+        &mut self,
+        name: &str,
+        (x, zeros): (TensorId, Vec<i64>),
+        groups: &[Vec<usize>],
+    ) -> (TensorId, Vec<i64>) {
+        let bounds = self.analysis.bounds(x);
+        let most = |at: &usize| {
+            let (zero, (lo, hi)) = (i128::from(zeros[*at]), bounds[*at]);
+            hi.saturating_sub(zero).max(zero.saturating_sub(lo)).max(0)
+        };
+        let sum = |group: &Vec<usize>| group.iter().map(most).fold(0i128, i128::saturating_add);
+        let most = groups.iter().map(sum).max().unwrap_or(0);
+        // Rounding adds up to half a unit to each.
+        let members = groups.iter().map(Vec::len).max().unwrap_or(0) as i128;
+        let fits = |fewer: &u32| (most >> fewer) + members < 1 << (self.graph.shift_bits - 1);
+        let fewer = (0..self.graph.shift_bits).find(fits).unwrap_or(0);
+        if fewer == 0 {
+            return (x, zeros);
+        }
+        let one = 1i64 << fewer;
+        let counted: Vec<i64> =
+            zeros.iter().map(|zero| zero.div_euclid(one) + i64::from(zero % one != 0)).collect();
+        let row = |(at, (zero, own)): (usize, (&i64, &i64))| -> Row {
+            (vec![(x, at, 1)], own.saturating_mul(one).saturating_sub(*zero) + one / 2)
+        };
+        let rows: Vec<Row> = zeros.iter().zip(&counted).enumerate().map(row).collect();
+        let scale = 1 << (self.graph.shift_bits - fewer);
+        (self.scaled_rows(name, &rows, scale), counted)
     }
 
     /// A map of some rows for each tensor they read.

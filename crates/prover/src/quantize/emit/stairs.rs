@@ -13,7 +13,8 @@
 //! next to a half are made, and the even one is taken. What float32 takes for a half, or for what is
 //! beyond one, though it is only next to it, may go either way where no line steps as float32 does.
 //!
-//! What is not on a grid has been rounded already, and is rounded once more.
+//! What is not on a grid has been rounded already, and is rounded once more: to parts of a step
+//! first where it is so fine that the weights of one rescale would lose their bits.
 
 mod class;
 mod line;
@@ -21,7 +22,7 @@ mod line;
 use std::collections::HashMap;
 
 use self::line::{Grid, Line, common_unit, gcd};
-use super::{Emitter, Made, Meaning, Scaled, integer};
+use super::{Emitter, Made, Meaning, Scaled, exp2, integer};
 use crate::{
     graph::{Linear, LinearMap, Rounding, Scale, SparseRows, Staircase, TensorId},
     integer::Interval,
@@ -30,6 +31,9 @@ use crate::{
         program::{Part, Step, View},
     },
 };
+
+/// The part of a step that the weights of one rescale may be off by, where two would do better.
+const MOST_LOST: f64 = 1.0 / 128.0;
 
 /// A row of integer multiples of steps' elements: (step, element, factor).
 type Row = Vec<(usize, usize, i64)>;
@@ -339,40 +343,102 @@ impl Emitter<'_> {
         Some(Scaled { inputs, linear, bounds })
     }
 
+    /// Numbers on no grid, made whole by one rescale, or by two where one would leave the weights
+    /// too few bits: a value that is much finer than a step has next to none.
     fn off_line(
-        &self,
+        &mut self,
         step: &Step,
         view: &View,
         stairs: &Staircase,
         lowest: f64,
     ) -> Result<Scaled, QuantizeError> {
-        let rates: Vec<f64> = (0..step.len).map(|index| stairs.rate(index)).collect();
-        let scaled = |map: &LinearMap| {
-            let rows = rates.iter().enumerate().map(|(row, rate)| {
-                let mut terms = Vec::new();
-                map.for_each_in_row(row, |index, w| terms.push((index, w * rate)));
-                terms
-            });
-            LinearMap::Sparse(SparseRows::from_rows(rows))
-        };
-        let parts = view.parts.iter().map(|part| Part {
-            step: part.step,
-            map: scaled(&part.map),
-            raw: part.raw,
-        });
-        let parts = parts.collect();
-        let bias = view.bias.iter().zip(&rates).map(|(bias, rate)| bias * rate).collect();
+        let rated = rated(view, stairs);
         // A view is rounded to the nearest.
-        let unit = integer_unit(self.graph.shift_bits);
         let more = match stairs.rounding {
             Rounding::Floor => -0.5,
-            Rounding::Ceil => 0.5 - unit,
+            Rounding::Ceil => 0.5 - integer_unit(self.graph.shift_bits),
             Rounding::HalfEven | Rounding::HalfUp | Rounding::HalfDown => 0.0,
         };
         let offsets: Vec<f64> =
             (0..step.len).map(|index| lowest - stairs.zero(index) - more).collect();
-        self.scale(&step.name, &View { parts, bias }, &offsets, 1.0)
+        if self.lost(&rated) > MOST_LOST
+            && let Some((fine, own, bits)) = self.fine(step, &rated, stairs)?
+        {
+            let one = (1u64 << self.graph.shift_bits) as f64;
+            let weight = 1i64 << (self.graph.shift_bits as i32 - bits);
+            let bias = own
+                .iter()
+                .zip(&offsets)
+                .map(|(own, offset)| integer(&step.name, (own - offset + 0.5) * one));
+            let bias = bias.collect::<Result<_, _>>()?;
+            let maps = vec![LinearMap::Diagonal(vec![weight; step.len])];
+            let (inputs, linear) = (vec![self.push(&step.name, fine)], Linear { maps, bias });
+            let bounds = self.analysis.linear(&inputs, &linear);
+            return Ok(Scaled { inputs, linear, bounds });
+        }
+        self.scale(&step.name, &rated, &offsets, 1.0)
     }
+
+    /// What rounding a view's weights may add to a whole number, at most.
+    fn lost(&self, view: &View) -> f64 {
+        let one = (1u64 << self.graph.shift_bits) as f64;
+        let mut lost = vec![0.0; view.len()];
+        for part in view.parts.iter().filter(|part| !part.raw) {
+            let made = &self.made[part.step];
+            let Meaning::Affine { units, middles, .. } = &made.meaning else { continue };
+            let bounds = self.analysis.bounds(made.tensor);
+            part.map.for_each_term(|row, index, w| {
+                let exact = w * units[index] * one;
+                let (lo, hi) = bounds[index];
+                let far =
+                    (hi as f64 - middles[index]).abs().max((lo as f64 - middles[index]).abs());
+                lost[row] += (exact - exact.round()).abs() * far / one;
+            });
+        }
+        lost.into_iter().fold(0.0, f64::max)
+    }
+
+    /// What a view makes, in the finest unit that a rescale takes whole numbers of, cut where the
+    /// steps begin; with what its integers count from and their fraction bits. Nothing where the
+    /// circuit has no bits for it.
+    fn fine(
+        &self,
+        step: &Step,
+        rated: &View,
+        stairs: &Staircase,
+    ) -> Result<Option<(Scaled, Vec<f64>, i32)>, QuantizeError> {
+        let from = |(index, (lo, _)): (usize, &(f64, f64))| lo - stairs.zero(index) - 1.0;
+        let offsets: Vec<f64> = step.bounds.iter().enumerate().map(from).collect();
+        let width = step.bounds.iter().map(|(lo, hi)| hi - lo + 2.0).fold(1.0, f64::max);
+        let largest = ((1u64 << self.value_bits) - 4) as f64;
+        let mut bits = ((largest / width).log2() as i32).min(self.graph.shift_bits as i32);
+        while bits > 0 {
+            let scaled = self.scale(&step.name, rated, &offsets, exp2(bits))?;
+            let excess = self.excess_of(step, &scaled.bounds);
+            if excess <= 0 {
+                return Ok(Some((scaled, offsets, bits)));
+            }
+            bits -= excess;
+        }
+        Ok(None)
+    }
+}
+
+/// A view at the rates of a staircase.
+fn rated(view: &View, stairs: &Staircase) -> View {
+    let rates: Vec<f64> = (0..view.len()).map(|index| stairs.rate(index)).collect();
+    let scaled = |map: &LinearMap| {
+        let rows = rates.iter().enumerate().map(|(row, rate)| {
+            let mut terms = Vec::new();
+            map.for_each_in_row(row, |index, w| terms.push((index, w * rate)));
+            terms
+        });
+        LinearMap::Sparse(SparseRows::from_rows(rows))
+    };
+    let part = |part: &Part| Part { step: part.step, map: scaled(&part.map), raw: part.raw };
+    let parts = view.parts.iter().map(part).collect();
+    let bias = view.bias.iter().zip(&rates).map(|(bias, rate)| bias * rate).collect();
+    View { parts, bias }
 }
 
 /// 2^−n: the least part of a whole that a rescale sees.

@@ -168,7 +168,7 @@ impl Lowering<'_> {
     }
 
     /// A step that holds the elements of a tensor times these factors.
-    fn scaled_step(&mut self, name: &str, tensor: TensorId, factors: &[f64]) -> usize {
+    pub(super) fn scaled_step(&mut self, name: &str, tensor: TensorId, factors: &[f64]) -> usize {
         let scale = LinearMap::Diagonal(factors.to_vec());
         let apply = |lowering: &Self| {
             let view = lowering.views[tensor.0].as_ref()?;

@@ -1,15 +1,28 @@
 //! Shares of sums of absolute values as steps.
 
-use super::{Kind, Lowering, View};
+use super::{
+    Kind, Lowering, View,
+    products::{WIDE_OPERAND, factor_of, largest},
+};
 use crate::graph::{Node, Shares};
 
 impl Lowering<'_> {
     /// Shares of a step of one unit, whose elements leave room for the sums.
     pub(super) fn shares(&mut self, node: &Node, shares: &Shares) -> View {
+        let tensor = node.inputs[0];
+        let most = self.bounds[tensor.0].iter().map(largest).fold(0.0, f64::max);
         let (source, elements) = match self.named(node) {
             Some(named) => named,
+            None if most > WIDE_OPERAND => {
+                // Shares of values times a power of two are the same.
+                let len = self.bounds[tensor.0].len();
+                let step = self.scaled_step(&node.name, tensor, &vec![factor_of(most); len]);
+                if let Kind::Shifted { uniform, .. } = &mut self.steps[step].kind {
+                    *uniform = true;
+                }
+                (step, (0..len).collect())
+            }
             None => {
-                let tensor = node.inputs[0];
                 let view = self.views[tensor.0].take();
                 let view = view.unwrap_or_else(|| View { parts: Vec::new(), bias: Vec::new() });
                 let len = view.len();

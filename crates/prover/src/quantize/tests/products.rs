@@ -311,3 +311,27 @@ fn the_root_of_what_is_never_0_divides_whatever_rounding_makes_of_it() {
         assert!(made.iter().all(|own| (own - expected).abs() < 1e-3), "{x}: {made:?}");
     }
 }
+
+/// Standard scores of what is large beside the epsilon: of shares, whose bounds do not depend on it.
+#[test]
+fn scores_of_large_values_are_made_of_shares() {
+    for (factor, most) in [(3e2, 1e-4), (3e4, 2e-3)] {
+        let mut model = Model::new(&[8]);
+        let scale = (0..8).map(|at| factor / f64::from(1 + at % 3)).collect();
+        let a = model.linear(vec![LinearMap::Diagonal(scale)], &[TensorId(0)], vec![0.5; 8]);
+        let pairs = (0..8).map(|at| [at, at]).collect();
+        let squares = Op::Product(Product { starts: vec![0, 4, 8], pairs });
+        let squares = model.node("squares", squares, &[a], 2);
+        let mean = vec![LinearMap::Diagonal(vec![0.25; 2])];
+        let mean = model.linear(mean, &[squares], vec![1e-5; 2]);
+        let root = model.node("root", Op::Root, &[mean], 2);
+        let each = (0..8).map(|at| Element::Input { input: 0, index: at / 4 }).collect();
+        let root = model.node("each", Op::Select(each), &[root], 8);
+        let scores = model.node("scores", Op::Quotient(None), &[a, root], 8);
+        model.function(Function::Clip { low: -2.0, high: 2.0 }, scores);
+        let (quantized, error) = checked(&model.0, wide());
+        assert!(error < most, "{factor}: {error}");
+        let divided = |op: &IntegerOp| usize::from(matches!(op, IntegerOp::Quotients(_)));
+        assert_eq!(count(&quantized, divided), 2);
+    }
+}

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     graph::{Rounding, Scale, Staircase},
     plan::{Plan, PlanOptions},
+    shape::GraphShape,
 };
 
 /// round(factor·(3·x₀ − 2·x₁ + 5·x₂)) + 3 of three integers, saturated to a signed byte.
@@ -96,4 +97,33 @@ fn integers_that_would_leave_their_type_are_refused() {
     assert!(plan(255.0).is_ok());
     let error = plan(256.0).expect_err("refused").to_string();
     assert!(error.contains("may reach 256") && error.contains("holds 0 to 255"), "{error}");
+}
+
+/// What is far finer than a step has next to no weight in one rescale: it is rounded to parts of a
+/// step before.
+#[test]
+fn numbers_on_no_grid_are_rounded_where_the_model_rounds_them() {
+    let mut model = Model::new(&[4]);
+    let scale = Scale::Multiply(vec![80.3]);
+    let stairs = Staircase::quantizing(scale, vec![2.0], (-70.0, 127.0));
+    model.function(Function::Staircase(stairs), TensorId(0));
+    let ranges = Ranges::uniform(4, -1.0, 1.0);
+    for (limb_bits, limbs, shift_limbs) in [(11, 5, 2), (8, 7, 3), (15, 4, 2)] {
+        let graph = Some(GraphShape::new(limbs, 1));
+        let shape = Shape { limb_bits, limbs, shift_limbs, lanes: 1, graph, ..Shape::default() };
+        let quantized = Quantized::new(&model.0, &ranges, &shape, &PRECISION).expect("fits");
+        let bounds = quantized.graph.validate(shape.accumulator_bits(), shape.value_bits());
+        bounds.expect("valid");
+        let (mut random, mut off, mut seen) = (random(3), 0, [false; 2]);
+        for _ in 0..2_000 {
+            let x: Vec<f64> = (0..4).map(|_| random()).collect();
+            let float = model.0.run(std::slice::from_ref(&x)).expect("runs").concat();
+            for (a, b) in quantized.run(&x).expect("in range").iter().zip(float) {
+                assert!((a - b).abs() <= 1.0, "{a}, not {b}");
+                off += usize::from(*a != b);
+                seen = [seen[0] || b == -70.0, seen[1] || b > 80.0];
+            }
+        }
+        assert!(off < 80 && seen == [true; 2], "{limb_bits} bits: {off} of 8,000, {seen:?}");
+    }
 }

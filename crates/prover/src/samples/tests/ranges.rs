@@ -1,6 +1,6 @@
 //! Declared ranges.
 
-use super::*;
+use super::{super::Categories, *};
 
 fn ranges(content: &str, tensors: &[InputTensor]) -> Result<Vec<[f64; 2]>, String> {
     let read = parse_ranges(content.as_bytes(), tensors);
@@ -112,4 +112,15 @@ fn what_is_wrong_with_ranges_is_named_with_its_place() {
     let image = [tensor("x", &[1, 2, 3])];
     let transposed = "[[[0,1],[0,1]],[[0,1],[0,1]],[[0,1],[0,1]]]";
     says(ranges(transposed, &image), &["ranges of shape [3, 2]", "[1, 2, 3]"]);
+}
+
+/// Strings need no range, and are not told as keys that a file has.
+#[test]
+fn only_keys_of_the_file_are_told() {
+    let names = Categories::of(&["own".to_owned(), "rent".to_owned()]);
+    let home = InputTensor { categories: vec![Some(names)], ..tensor("home", &[1, 1]) };
+    let tensors = [home, tensor("amt", &[1, 1]), tensor("dur", &[1, 1])];
+    let error = ranges(r#"{"amt": [0, 1]}"#, &tensors);
+    let error = error.expect_err("it lacks one");
+    assert!(error.contains(r#"the key "amt"; expected "dur" too"#), "{error}");
 }
