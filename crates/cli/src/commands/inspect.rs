@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use verdict::{Inspection, Plan, PlannedModel, Progress, Reading};
 use verdict_prover::{
     costs::Costs,
-    quantize::{ErrorReport, InputSchema},
+    quantize::{ErrorReport, InputSchema, Quantized},
 };
 
 use crate::{
@@ -35,7 +35,14 @@ pub(crate) fn warn_of_error(planned: &PlannedModel, ui: &Ui) {
              two integers to either, which is a step of its scale beside the output error printed",
         );
     }
-    let input = &planned.plan().quantized.input;
+    let Quantized { input, scaled, .. } = &planned.plan().quantized;
+    if *scaled {
+        ui.warn(
+            "a normalization divides by what may be far larger than its epsilon: a row far smaller than \
+             its declared ranges allow, by a hundredth or less, has few digits of its own, and the output \
+             error printed is not of such; declare ranges as narrow as inputs are",
+        );
+    }
     if planned.model().rounds_again(|element| input.grid(element).is_some()) {
         ui.warn(
             "the model rounds to integers what stands on no grid: next to a half that may go to the other \

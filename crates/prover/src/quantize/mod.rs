@@ -89,6 +89,9 @@ pub struct Quantized {
     /// How close values may be that change places where only their order counts, as of distances to
     /// known points: 0 where none do, none where there are no such.
     pub apart: Option<f64>,
+    /// Whether a normalization brings rows to one size that may be as different as their declared
+    /// ranges allow: one far smaller than it may be has few digits of its own.
+    pub scaled: bool,
 }
 
 /// A model with all that is decided about it before the circuit's bits are known.
@@ -402,7 +405,7 @@ impl<'a> Quantizer<'a> {
         let Emitted { graph, output, encodings, apart } =
             emitter.run(&self.program, self.graph, functions.decimals)?;
         graph.validate(shape.accumulator_bits(), shape.value_bits())?;
-        Ok(Quantized { graph, input, output, encodings, apart })
+        Ok(Quantized { graph, input, output, encodings, apart, scaled: self.program.scaled })
     }
 
     /// Compares a quantized model with the float model.

@@ -53,6 +53,8 @@ pub(super) struct Output {
 pub(super) struct Program {
     pub(super) steps: Vec<Step>,
     pub(super) outputs: Vec<Output>,
+    /// Whether standard scores are made of shares: see [`Quantized::scaled`](super::Quantized::scaled).
+    pub(super) scaled: bool,
 }
 
 /// What a program is made with.
@@ -113,7 +115,7 @@ impl Program {
         }
         graph.nodes.iter().for_each(|node| lowering.lower(node));
         let outputs = lowering.outputs();
-        let mut program = Self { steps: lowering.steps, outputs };
+        let mut program = Self { steps: lowering.steps, outputs, scaled: made.is_some() };
         // The model's tensors are the first ones.
         let steps = program.steps.iter_mut();
         steps.for_each(|step| step.of = step.of.filter(|of| of.0 < count));

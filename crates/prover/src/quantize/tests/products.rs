@@ -332,6 +332,7 @@ fn scores_of_large_values_are_made_of_shares() {
         let (quantized, error) = checked(&model.0, wide());
         assert!(error < most, "{factor}: {error}");
         let divided = |op: &IntegerOp| usize::from(matches!(op, IntegerOp::Quotients(_)));
+        assert!(quantized.scaled);
         assert_eq!(count(&quantized, divided), 2);
     }
 }
