@@ -103,6 +103,12 @@ impl Signers {
         self.troubles.get(&id).map_or(0, |trouble| trouble.times)
     }
 
+    /// How often it was silent about a job.
+    fn silences(&self, id: JobId) -> u32 {
+        let silent = |trouble: &&Trouble| trouble.failure == Failure::Silent;
+        self.troubles.get(&id).filter(silent).map_or(0, |trouble| trouble.times)
+    }
+
     fn refuses_all(&self) -> bool {
         self.refused >= ALL
     }
@@ -135,9 +141,7 @@ impl Signers {
         patience: Duration,
         since: Instant,
     ) -> Duration {
-        let silent =
-            self.troubles.get(&id).is_some_and(|trouble| trouble.failure == Failure::Silent);
-        match silent && others {
+        match others && self.silences(id) > 0 {
             false => self.alone(id, patience),
             true if self.has_share(id, patience, since) => self.among(id, patience),
             true => self.least(patience),
@@ -152,7 +156,7 @@ impl Signers {
     /// The time that it has while nobody waits, and for whom it did not fail yet: longer each time that
     /// it was silent, so that whoever has to press a button can.
     fn alone(&self, id: JobId, patience: Duration) -> Duration {
-        let times = self.times(id).max(self.silent);
+        let times = self.silences(id).max(self.silent);
         self.least(patience).saturating_mul(LONGER.saturating_pow(times)).min(LONGEST)
     }
 
@@ -197,6 +201,7 @@ mod tests {
             signers.refused(job(1), now);
         }
         assert!(signers.is_due(job(1), true, PATIENCE, now + seconds(30)));
+        assert_eq!(signers.window(job(1), false, PATIENCE, now), PATIENCE, "it does answer");
         // Whoever is cancelled or queued again begins anew.
         signers.forget(job(1));
         assert!(signers.is_due(job(1), true, PATIENCE, now));
