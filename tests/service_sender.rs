@@ -9,12 +9,13 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use verdict_contracts::bindings::InferenceOracle::addSubmitterCall;
 
 use crate::{
     common::{
         Workplace,
         desk::Desk,
-        local::{Local, SUBJECT, small_setup},
+        local::{Local, SUBJECT, address, small_setup},
         proxy::{Proxy, refusal},
     },
     service::{config, order},
@@ -313,4 +314,45 @@ fn a_missing_nonce_is_told_by_the_jobs_above_it_and_by_the_metrics() {
     let job = desk.end_of(&waits);
     assert_eq!((&job["state"], &job["reason"]), (&json!("finalized"), &Value::Null));
     until(&desk, "the key is well", 30, || chain_ok(&desk) == Some(1.0));
+}
+
+#[test]
+fn scores_are_recorded_within_seconds_once_a_signer_that_was_out_of_order_signs() {
+    const ORDERS: usize = 8;
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    let deployed = chain.json(&place, &["deploy", &setup]);
+    // Anvil signs for an account of its own, as web3signer does.
+    let account = chain.rpc("eth_accounts", json!([]))[0].as_str().expect("an account").to_owned();
+    let submitter = account.parse().expect("an address");
+    chain.send(address(&deployed, "oracle"), &addSubmitterCall { submitter });
+    let refuses = Arc::new(AtomicBool::new(true));
+    let now = refuses.clone();
+    let signer = Proxy::start(chain.anvil.url(), move |request, ask| {
+        match now.load(Ordering::Relaxed) && request["method"] == "eth_signTransaction" {
+            true => refusal(request, "locked"),
+            false => ask(),
+        }
+    });
+    let text = format!("[[chain.signers]]\nurl = \"{}\"\naddress = \"{account}\"\n", signer.url);
+    let file = config(&place, &text);
+    let desk = Desk::start(&place, &chain, &[&format!("small={setup}"), "--config", &file]);
+    let ids: Vec<String> = (0..ORDERS).map(|index| desk.score(&chosen(index))).collect();
+    until(&desk, "it is asked", 60, || signer.asked("eth_signTransaction") > 0);
+    until(&desk, "all are proven", 60, || desk.count("proved") as usize == ORDERS);
+    let asked = signer.asked("eth_signTransaction");
+    std::thread::sleep(Duration::from_secs(8));
+    // It is not asked for everybody in every look, and what fails is logged once.
+    let more = signer.asked("eth_signTransaction") - asked;
+    assert!((4..=12).contains(&more), "{more}");
+    let log = desk.log();
+    let logged = log.iter().filter(|line| line.contains("will try again")).count();
+    assert!((1..=ORDERS).contains(&logged), "{log:#?}");
+    refuses.store(false, Ordering::Relaxed);
+    let start = Instant::now();
+    for id in &ids {
+        assert_eq!(desk.end_of(id)["state"], "finalized");
+    }
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
 }

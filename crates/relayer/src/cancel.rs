@@ -5,31 +5,98 @@
 //! its nonce costs a fraction, and the state the job ends in is stored before that is signed.
 //! Whichever of the two is mined decides.
 
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use alloy::primitives::B256;
+use futures::{FutureExt, future::BoxFuture};
+
 use crate::{
     backend::{BlockRef, Call, Simulated},
-    drive::{Core, Result, call_of},
+    drive::{Core, Result, call_of, within},
     error::RelayerError,
     fees::{self, Fees},
-    job::{Attempt, AttemptOutcome, JobState, Rejection},
+    job::{Attempt, AttemptOutcome, JobId, JobState, Rejection},
+    line::Task,
     look::Look,
+    prepare::{Offer, Unsigned},
+    signer::{Signature, SignerError},
+    signers::LONGEST,
     storage::{Job, JobKind},
 };
 
 /// Gas of a self-transfer if the node gives no estimate.
 const TRANSFER_GAS: u64 = 21_000;
+/// The part of the patience, as a divisor, that a signature is waited for in the look that asks for it.
+const SOON: u32 = 4;
+
+/// What the signer is asked for to take the place of a transaction.
+struct Replacement {
+    /// The transaction.
+    of: B256,
+    unsigned: Unsigned,
+    asking: BoxFuture<'static, Signature>,
+    since: Instant,
+}
+
+/// The replacements that the signer is asked for beside the looks, by job.
+#[derive(Default)]
+pub(crate) struct Replacements(Mutex<HashMap<JobId, Replacement>>);
+
+impl fmt::Debug for Replacements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replacements").field("open", &self.open().len()).finish_non_exhaustive()
+    }
+}
+
+impl Replacements {
+    fn open(&self) -> MutexGuard<'_, HashMap<JobId, Replacement>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up what is asked for a job: whether something was.
+    pub(crate) fn forget(&self, id: JobId) -> bool {
+        // Not under the lock.
+        let forgotten = self.open().remove(&id);
+        forgotten.is_some()
+    }
+
+    /// Gives up everything.
+    pub(crate) fn clear(&self) {
+        let open = std::mem::take(&mut *self.open());
+        drop(open);
+    }
+}
 
 impl Core {
     /// Replaces the last of `attempts`, all at the job's nonce, at a higher price; if that is
-    /// not possible, broadcasts it again.
+    /// not possible, broadcasts it again. With patience, a signature that does not come is one of the
+    /// `open` replacements until it is there.
     pub(crate) async fn replace(
         &self,
         look: &Look,
         job: &Job,
         attempts: &[Attempt],
+        (open, patience): (&Replacements, Option<Duration>),
     ) -> Result<JobState> {
         let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else {
             return Ok(JobState::Submitted);
         };
+        let mut late = None;
+        let asked = open.open().remove(&job.id);
+        if let Some(mut asked) = asked
+            && asked.of == last.hash
+            && asked.unsigned.cancels == job.ending.is_some()
+        {
+            match (&mut asked.asking).now_or_never() {
+                Some(answer) => late = Some((asked, answer)),
+                None => return self.keep_replacing(job, asked, (open, patience)).await,
+            }
+        }
         let doomed;
         let (job, estimate) = match self.estimate(job).await {
             Ok(Simulated::Ok(estimate)) => (job, estimate),
@@ -46,6 +113,11 @@ impl Core {
             Err(_) => (job, 0),
         };
         let cancels = job.ending.is_some();
+        if let Some((asked, answer)) = late
+            && asked.unsigned.cancels == cancels
+        {
+            return self.replaced(job, asked, answer).await;
+        }
         let least = match cancels && !last.cancels {
             true => TRANSFER_GAS,
             false => last.gas_limit,
@@ -54,9 +126,9 @@ impl Core {
         let gas_limit = fees::gas_limit(estimate, margin, least, limit);
         match self.raised(look, job, first, last, gas_limit).await {
             Ok(fees) => {
-                let attempt =
-                    self.sign_and_store(job, last.nonce, fees, gas_limit, cancels).await?;
-                self.broadcast(job, &attempt, false).await
+                let offer = Offer { fees, gas_limit, tip: fees.tip };
+                let unsigned = Unsigned { nonce: last.nonce, offer, cancels };
+                self.ask_for_replacement(job, last.hash, unsigned, (open, patience)).await
             }
             Err(error) => {
                 tracing::warn!(job = %job.id, %error, "no replacement");
@@ -72,6 +144,57 @@ impl Core {
                 self.broadcast(job, last, false).await
             }
         }
+    }
+
+    /// Asks the signer for what takes the place of the transaction `of`.
+    async fn ask_for_replacement(
+        &self,
+        job: &Job,
+        of: B256,
+        unsigned: Unsigned,
+        (open, patience): (&Replacements, Option<Duration>),
+    ) -> Result<JobState> {
+        if patience.is_some() && open.open().len() >= self.config.concurrency {
+            // Its turn comes: those with lower nonces are mined first.
+            return Ok(JobState::Submitted);
+        }
+        let (signer, tx) = (self.signer.clone(), self.transaction(job, &unsigned));
+        let asking = async move { signer.sign(tx).await };
+        let asking = match patience {
+            Some(_) => Task::begin(asking).answer().boxed(),
+            None => asking.boxed(),
+        };
+        let mut asked = Replacement { of, unsigned, asking, since: Instant::now() };
+        match within(patience.map(|patience| patience / SOON), &mut asked.asking).await {
+            Some(answer) => self.replaced(job, asked, answer).await,
+            None => self.keep_replacing(job, asked, (open, patience)).await,
+        }
+    }
+
+    /// The signer has not answered about a replacement: what is there is watched meanwhile.
+    async fn keep_replacing(
+        &self,
+        job: &Job,
+        asked: Replacement,
+        (open, patience): (&Replacements, Option<Duration>),
+    ) -> Result<JobState> {
+        let waited = asked.since.elapsed();
+        if patience.is_some_and(|patience| waited >= patience) {
+            let silent = SignerError::Silent { address: self.scope.sender };
+            self.note(job, silent.to_string()).await?;
+        }
+        if waited < LONGEST {
+            open.open().insert(job.id, asked);
+        }
+        Ok(JobState::Submitted)
+    }
+
+    /// The signer answered about a replacement.
+    async fn replaced(&self, job: &Job, asked: Replacement, answer: Signature) -> Result<JobState> {
+        let (hash, raw) = answer?;
+        self.signers().signed(job.id, asked.since.elapsed());
+        let attempt = self.store_signed(job, asked.unsigned, hash, raw).await?;
+        self.broadcast(job, &attempt, false).await
     }
 
     async fn estimate(&self, job: &Job) -> Result<Simulated<u64>> {

@@ -21,10 +21,10 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
     backend::{BlockRef, Call, ChainBackend, RpcErrorKind},
+    cancel::Replacements,
     clock::Clock,
     config::RelayerConfig,
     error::RelayerError,
-    fees::Fees,
     job::{Attempt, AttemptOutcome, DropReason, JobId, JobState, Rejection, TxReceipt},
     line::{Late, Line},
     look::{ABOVE_HOLE, Look},
@@ -32,8 +32,9 @@ use crate::{
     prepare::{Offer, Unsigned},
     resume::{Hole, Standing},
     revert::RevertDecoder,
-    sending::{Ready, Sent, Signers, Signing},
+    sending::{Ready, Sent, Signing},
     signer::RelayerSigner,
+    signers::Signers,
     storage::{Job, JobKind, Scope, SenderLock, Storage},
     watch::NonceUser,
 };
@@ -64,6 +65,8 @@ pub(crate) struct Core {
     pub(crate) idle_ms: AtomicU64,
     /// Final transactions that were found undone.
     pub(crate) undone: AtomicU64,
+    /// What was last logged of a job that goes on.
+    pub(crate) logged: std::sync::Mutex<HashMap<JobId, String>>,
     /// Since when, in milliseconds since 1970, a job's effect is seen and no receipt.
     pub(crate) unseen: std::sync::Mutex<HashMap<JobId, u64>>,
     pub(crate) _lock: SenderLock,
@@ -102,6 +105,7 @@ pub(crate) struct Open {
     /// Broadcasts of what was mended.
     pub(crate) again: Late<JobId, Result<()>>,
     signing: std::sync::Mutex<Option<Signing>>,
+    replacements: Arc<Replacements>,
 }
 
 impl Open {
@@ -112,6 +116,7 @@ impl Open {
         self.prepares.forget(&id);
         self.sends.forget(&id);
         self.again.forget(&id);
+        self.replacements.forget(id);
         let signing = self.signing().take_if(|signing| signing.id() == id);
         // Not under the lock.
         drop(signing);
@@ -125,6 +130,7 @@ impl Open {
         self.sends.clear();
         self.standing.clear();
         self.again.clear();
+        self.replacements.clear();
         let signing = self.take_signing();
         drop(signing);
     }
@@ -271,9 +277,13 @@ impl Core {
         let mut following = Line::new(&open.follows, most, patience);
         for (held, trail) in trails {
             let (core, look) = (Arc::clone(self), Arc::clone(&look));
+            let replacements = Arc::clone(&open.replacements);
             following.push(held.job.id, async move {
                 let step = match trail {
-                    Ok(trail) => core.follow(&look, &held.job, trail).await,
+                    Ok(trail) => {
+                        core.follow(&look, &held.job, trail, (replacements.as_ref(), patience))
+                            .await
+                    }
                     Err(error) => Err(error),
                 };
                 core.stepped(held, step).await
@@ -305,22 +315,6 @@ impl Core {
     ) -> Result<JobState> {
         self.storage.set_state(id, &state, receipt, self.clock.now_ms()).await?;
         Ok(state)
-    }
-
-    /// Signs one transaction of `job`, or the self-transfer that takes its place, and writes
-    /// it down. After this it may be broadcast.
-    pub(crate) async fn sign_and_store(
-        &self,
-        job: &Job,
-        nonce: u64,
-        fees: Fees,
-        gas_limit: u64,
-        cancels: bool,
-    ) -> Result<Attempt> {
-        let offer = Offer { fees, gas_limit, tip: fees.tip };
-        let unsigned = Unsigned { nonce, offer, cancels };
-        let (hash, raw) = self.signer.sign(self.transaction(job, &unsigned)).await?;
-        self.store_signed(job, unsigned, hash, raw).await
     }
 
     /// The transaction of `job`, or the self-transfer that takes its place.
@@ -425,7 +419,13 @@ impl Core {
     }
 
     /// Submitted or Included: look at the receipt, and do what is due if there is none.
-    async fn follow(&self, look: &Look, job: &Job, trail: Trail) -> Result<JobState> {
+    async fn follow(
+        &self,
+        look: &Look,
+        job: &Job,
+        trail: Trail,
+        asking: (&Replacements, Option<Duration>),
+    ) -> Result<JobState> {
         let Trail { all, attempts, receipt } = trail;
         let Some(last) = attempts.last() else {
             // Not reachable through this code; a job without a transaction starts over.
@@ -438,6 +438,10 @@ impl Core {
                 self.storage.set_note(job.id, None).await?;
             }
             None => {}
+        }
+        if receipt.is_some() && asking.0.forget(job.id) {
+            // What the signer is asked for is not needed any more.
+            self.storage.set_note(job.id, None).await?;
         }
         if let Some(receipt) = self.mined(look, &attempts, receipt).await? {
             let mined = attempts.iter().find(|attempt| attempt.hash == receipt.hash);
@@ -455,6 +459,7 @@ impl Core {
             return self.broadcast(job, last, false).await;
         }
         if look.used().await? > last.nonce {
+            asking.0.forget(job.id);
             return self.nonce_used(look, job, &all, &attempts).await;
         }
         // Above a nonce that is missing no price gets anything mined.
@@ -475,12 +480,12 @@ impl Core {
             let ending = JobState::Queued;
             self.storage.set_ending(job.id, &ending).await?;
             let job = Job { ending: Some(ending), ..job.clone() };
-            return self.replace(look, &job, &attempts).await;
+            return self.replace(look, &job, &attempts, asking).await;
         }
         match last.outcome {
-            _ if unwanted => self.replace(look, job, &attempts).await,
+            _ if unwanted => self.replace(look, job, &attempts, asking).await,
             AttemptOutcome::Accepted | AttemptOutcome::Underpriced => {
-                self.replace(look, job, &attempts).await
+                self.replace(look, job, &attempts, asking).await
             }
             AttemptOutcome::Stored | AttemptOutcome::Failed => {
                 self.broadcast(job, last, attempts.len() == 1).await

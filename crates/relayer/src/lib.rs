@@ -50,6 +50,7 @@ mod relayer;
 mod resume;
 mod revert;
 mod sending;
+mod signers;
 pub mod storage;
 mod watch;
 

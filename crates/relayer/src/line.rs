@@ -114,6 +114,11 @@ impl<K, T> Late<K, T> {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a question is open about such a key.
+    pub fn any(&self, is: impl Fn(&K) -> bool) -> bool {
+        self.open().iter().any(|question| is(&question.key))
+    }
+
     /// Gives up what is open.
     pub fn clear(&self) {
         // Not under the lock: whatever a question holds goes with it.

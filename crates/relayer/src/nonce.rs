@@ -7,19 +7,62 @@
 //! rolls it back, because then nothing was recorded. Broadcasts begin in the order of nonces; a node
 //! that takes none before the one below it is offered it again once that one was answered.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::{drive::Core, error::RelayerError, look::Look, storage::Job};
+use crate::{config::RelayerConfig, drive::Core, error::RelayerError, look::Look, storage::Job};
+
+/// How long a count that is too high has to be told of a key that is new to the database.
+const FIRST: Duration = Duration::from_secs(6);
+/// A doubt that was not looked into for longer begins anew, unless it takes longer to be over.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// Gives out the nonces of one sender.
 #[derive(Debug, Default)]
 pub(crate) struct Nonces {
     turn: Arc<Mutex<()>>,
-    /// A count that is too high to be believed at once, and since when, in milliseconds since 1970, it
-    /// is told.
-    doubted: std::sync::Mutex<Option<(u64, u64)>>,
+    doubt: std::sync::Mutex<Option<Doubt>>,
+}
+
+/// That a count is too high to be believed at once. Times are in milliseconds since 1970.
+#[derive(Debug, PartialEq, Eq)]
+struct Doubt {
+    /// The least that was told, and since when.
+    least: u64,
+    since: u64,
+    /// When it was told last.
+    last: u64,
+}
+
+impl Doubt {
+    /// Notes what is told now: whether as much was told for `patience`, without a longer pause, and no
+    /// more than `limit` above that.
+    fn is_over(
+        doubt: &mut Option<Self>,
+        told: u64,
+        limit: u64,
+        (patience, pause): (Duration, Duration),
+        now: u64,
+    ) -> bool {
+        let since = |then: u64| u128::from(now.saturating_sub(then));
+        match doubt {
+            Some(Self { least, since: first, last })
+                if told.checked_sub(*least).is_some_and(|more| more <= limit)
+                    && since(*last) <= pause.as_millis() =>
+            {
+                *last = now;
+                since(*first) >= patience.as_millis()
+            }
+            _ => {
+                *doubt = Some(Self { least: told, since: now, last: now });
+                false
+            }
+        }
+    }
 }
 
 /// The right to sign for the next nonce.
@@ -87,29 +130,27 @@ impl Core {
     async fn counts(&self, look: &Look) -> Result<Counts, RelayerError> {
         let (used, pooled) = look.counts().await?;
         let stored = self.storage.next_nonce(self.scope).await?;
-        // A key that is new here may have any history; one that is known has this one.
         if stored > 0 {
             self.check_distance(used, stored)?;
-            self.check_told(used, stored)?;
         }
+        self.check_told(used, stored)?;
         self.check_distance(pooled, used.max(stored))?;
         Ok(Counts { used, pooled, stored })
     }
 
     /// Refuses a count that would leave more nonces missing, if it is wrong, than are filled, until it
-    /// is told for twice as long as a transaction waits for its replacement.
+    /// is told for twice as long as a transaction waits for its replacement. A key that is new here may
+    /// have any history: some seconds tell a slip of the node from it.
     fn check_told(&self, used: u64, stored: u64) -> Result<(), RelayerError> {
-        let (limit, patience) = (self.config.max_gaps, self.config.resubmit_after * 2);
-        let mut doubted = self.nonces.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        let RelayerConfig { max_gaps: limit, resubmit_after, poll_interval, .. } = self.config;
+        let patience = if stored > 0 { resubmit_after * 2 } else { FIRST };
+        let pause = PAUSE.max(patience).max(poll_interval * 4);
+        let mut doubt = self.nonces.doubt.lock().unwrap_or_else(PoisonError::into_inner);
         if used.saturating_sub(stored) <= limit {
-            *doubted = None;
+            *doubt = None;
             return Ok(());
         }
-        let now = self.clock.now_ms();
-        let (least, since) = *doubted.get_or_insert((used, now));
-        if used < least {
-            *doubted = Some((used, now));
-        } else if u128::from(now.saturating_sub(since)) >= patience.as_millis() {
+        if Doubt::is_over(&mut doubt, used, limit, (patience, pause), self.clock.now_ms()) {
             return Ok(());
         }
         let (endpoint, address) = (self.backend.name(), self.scope.sender);
@@ -121,5 +162,25 @@ impl Core {
             limit,
             patience,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_believed_once_it_is_told_for_long_and_not_when_it_is_told_twice() {
+        let (mut doubt, times) = (None, (Duration::from_secs(6), Duration::from_secs(30)));
+        let mut told = |count, seconds: u64| {
+            Doubt::is_over(&mut doubt, count, 16, times, 1_000_000 + seconds * 1000)
+        };
+        // It goes up as others send with the key.
+        assert!(!told(40, 0) && !told(41, 3) && told(42, 6) && told(42, 7));
+        // Told again after an hour, it is new.
+        assert!(!told(42, 3600) && !told(42, 3605) && told(42, 3606));
+        // Less is another count, and so is much more.
+        assert!(!told(41, 3607) && !told(41, 3612) && told(41, 3613));
+        assert!(!told(58, 3614) && !told(41, 3615) && !told(58, 3621) && told(58, 3627));
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -16,7 +16,7 @@ use crate::{
     backend::{BlockRef, ChainBackend},
     clock::{Clock, SystemClock},
     config::RelayerConfig,
-    drive::{Core, Held, Open},
+    drive::{Core, Held, Open, Steps},
     error::RelayerError,
     fees::cost,
     job::{DropReason, JobId, JobState, JobStatus, SubmitRequest},
@@ -30,6 +30,11 @@ use crate::{
 };
 
 type Result<T> = std::result::Result<T, RelayerError>;
+
+/// How long stored transactions are broadcast when a relayer begins; the rest go out with its looks.
+const RESUME: Duration = Duration::from_secs(5);
+/// How many jobs are remembered of which something was logged.
+const MOST_LOGGED: usize = 10_000;
 
 /// Sends the transactions of one key on one chain. Clones share everything.
 #[derive(Clone, Debug)]
@@ -103,6 +108,7 @@ impl Relayer {
             signers: std::sync::Mutex::default(),
             idle_ms: AtomicU64::default(),
             undone: AtomicU64::default(),
+            logged: std::sync::Mutex::default(),
             unseen: std::sync::Mutex::default(),
             _lock: lock,
         };
@@ -216,7 +222,7 @@ impl Relayer {
     /// If the node or the database does not answer. A refused broadcast is not an error.
     pub async fn resume(&self) -> Result<Vec<JobId>> {
         self.core.mend_nonces().await?;
-        self.core.broadcast_stored(1).await
+        self.core.broadcast_stored(RESUME).await
     }
 
     /// Drives a job, and those that block its nonce, until it is done.
@@ -304,7 +310,7 @@ impl Relayer {
     /// As [`Self::round`].
     pub async fn watch(&self) -> Result<Vec<(JobId, Result<JobState>)>> {
         let held = self.held(|state| *state != JobState::Queued).await?;
-        told(self.core.watch(held, &self.open, Some(PATIENCE)).await)
+        self.told(self.core.watch(held, &self.open, Some(PATIENCE)).await)
     }
 
     /// The half of [`Self::round`] that signs and sends what is queued, in the order in which it was
@@ -314,7 +320,7 @@ impl Relayer {
     /// As [`Self::round`].
     pub async fn send(&self) -> Result<Vec<(JobId, Result<JobState>)>> {
         let held = self.held(|state| *state == JobState::Queued).await?;
-        told(self.core.send(held, &self.open, Some(PATIENCE)).await)
+        self.told(self.core.send(held, &self.open, Some(PATIENCE)).await)
     }
 
     /// Gives up questions that were late, as when another process sends with the key.
@@ -326,6 +332,32 @@ impl Relayer {
     /// finality, and took up again.
     pub fn undone(&self) -> u64 {
         self.core.undone.load(Ordering::Relaxed)
+    }
+
+    /// Steps of several jobs, unless the database failed in one. What fails is logged once.
+    fn told(&self, steps: Steps) -> Result<Steps> {
+        let mut told = Vec::with_capacity(steps.len());
+        let mut logged = self.core.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        for (job, step) in steps {
+            match &step {
+                Err(RelayerError::Storage(_)) => return step.map(|_| vec![]),
+                Err(error) => {
+                    let words = error.to_string();
+                    if logged.get(&job) != Some(&words) {
+                        tracing::warn!(%job, %error, "will try again");
+                        if logged.len() >= MOST_LOGGED {
+                            logged.clear();
+                        }
+                        logged.insert(job, words);
+                    }
+                }
+                // It waits, and may fail as before.
+                Ok(JobState::Queued) => {}
+                Ok(_) => drop(logged.remove(&job)),
+            }
+            told.push((job, step));
+        }
+        Ok(told)
     }
 
     /// The lowest nonce that is missing below others of this key, if one is for longer than
@@ -469,6 +501,7 @@ impl Relayer {
     /// If a transaction of it is in a block already, or it is done.
     pub async fn cancel(&self, id: JobId) -> Result<()> {
         let _turn = self.turn(id).await;
+        self.core.signers().forget(id);
         let job = self.core.load(id).await?;
         let cancelled = JobState::Dropped(DropReason::Cancelled);
         match (job.kind, &job.state) {
@@ -495,6 +528,7 @@ impl Relayer {
     pub async fn retry(&self, id: JobId, calldata: impl Into<Option<Bytes>>) -> Result<()> {
         let calldata = calldata.into();
         let _turn = self.turn(id).await;
+        self.core.signers().forget(id);
         let job = self.core.load(id).await?;
         let failed = matches!(job.state, JobState::Rejected(_) | JobState::Dropped(_));
         if !failed || job.kind != JobKind::Call {
@@ -510,20 +544,4 @@ impl Relayer {
     pub fn close(&self) {
         self.closed.send_replace(true);
     }
-}
-
-/// Steps of several jobs, unless the database failed in one.
-fn told(steps: Vec<(JobId, Result<JobState>)>) -> Result<Vec<(JobId, Result<JobState>)>> {
-    let mut told = Vec::with_capacity(steps.len());
-    for (job, step) in steps {
-        match step {
-            Err(error @ RelayerError::Storage(_)) => return Err(error),
-            Err(error) => {
-                tracing::warn!(%job, %error, "will try again");
-                told.push((job, Err(error)));
-            }
-            Ok(state) => told.push((job, Ok(state))),
-        }
-    }
-    Ok(told)
 }

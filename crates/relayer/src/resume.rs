@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, stream};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     backend::{BlockRef, RpcError, RpcErrorKind},
@@ -193,17 +194,27 @@ impl Core {
     }
 
     /// Broadcasts every stored transaction that is not final again, the same bytes, in the order of
-    /// their nonces, `most` at a time. The pending jobs.
-    pub(crate) async fn broadcast_stored(&self, most: usize) -> Result<Vec<JobId>> {
+    /// their nonces; those for which there is no time, with the next looks. The pending jobs.
+    pub(crate) async fn broadcast_stored(&self, time: Duration) -> Result<Vec<JobId>> {
+        let until = Instant::now() + time;
         let pending = self.storage.pending(self.scope).await?;
         let sending = pending.iter().map(|job| self.broadcast_last(job).boxed());
         let sending = sending.collect::<Vec<_>>();
-        let mut answers = stream::iter(sending).buffered(most);
-        while let Some(answer) = answers.next().await {
+        let mut answers = stream::iter(sending).buffered(self.config.concurrency);
+        let mut answered = 0;
+        while let Ok(Some(answer)) = timeout_at(until, answers.next()).await {
+            answered += 1;
             match answer {
                 Err(error) if !error.is_transient() => return Err(error),
                 // What was not taken is offered with the next look.
                 Ok(()) | Err(_) => {}
+            }
+        }
+        drop(answers);
+        for job in pending.iter().skip(answered) {
+            if let Some(last) = self.last_attempt(job).await? {
+                let (stored, now) = (AttemptOutcome::Stored, self.clock.now_ms());
+                self.storage.set_outcome(last.hash, stored, now).await?;
             }
         }
         Ok(pending.iter().map(|job| job.id).collect())

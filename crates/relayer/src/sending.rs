@@ -1,7 +1,6 @@
 //! A step of queued jobs: prepared at once, signed for in their order, broadcast at once.
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
@@ -19,13 +18,11 @@ use crate::{
     look::Look,
     nonce::Reservation,
     prepare::{Offer, Prepared, Unsigned},
-    signer::SignerError,
+    signer::{Signature, SignerError},
+    signers::Signers,
+    storage::Job,
 };
 
-/// How many jobs are remembered for which the signer did not answer.
-const MOST_STALLED: usize = 10_000;
-/// So many times longer than before it is waited for a signature that did not come.
-const LONGER: u32 = 4;
 /// How old an offer may be, in parts of the patience: what waits for its turn gets that old.
 const OLD: u32 = 2;
 
@@ -52,12 +49,18 @@ pub(crate) struct Signing {
     held: Held,
     unsigned: Unsigned,
     turn: Option<Reservation>,
-    asking: BoxFuture<'static, std::result::Result<(B256, Bytes), SignerError>>,
+    stage: Stage,
     since: Instant,
-    /// When it is given up, so that others have their turn.
-    until: Option<Instant>,
     /// Whether it was said that the signer does not answer.
     told: bool,
+}
+
+/// How far it is.
+enum Stage {
+    /// The signer is being asked.
+    Asking(BoxFuture<'static, Signature>),
+    /// It signed late, and the node is being asked whether that is of use still.
+    Looking((B256, Bytes), BoxFuture<'static, Result<Prepared>>),
 }
 
 impl fmt::Debug for Signing {
@@ -72,16 +75,6 @@ impl Signing {
     }
 }
 
-/// What is known of the signer.
-#[derive(Debug, Default)]
-pub(crate) struct Signers {
-    /// By job, how often it did not answer in time, and when last.
-    stalled: HashMap<JobId, (u32, Instant)>,
-    /// When it signed last, and how long that took.
-    signed: Option<Instant>,
-    took: Duration,
-}
-
 /// What became of asking for a signature.
 enum Asked {
     Stored(Held, Attempt),
@@ -91,25 +84,8 @@ enum Asked {
 }
 
 impl Core {
-    fn signers(&self) -> std::sync::MutexGuard<'_, Signers> {
+    pub(crate) fn signers(&self) -> std::sync::MutexGuard<'_, Signers> {
         self.signers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How often the signer did not answer about a job.
-    fn stalled(&self, id: JobId) -> u32 {
-        self.signers().stalled.get(&id).map_or(0, |(times, _)| *times)
-    }
-
-    /// Whether the others had as long as a job will have that the signer did not answer about. It is
-    /// not waited for that if the signer answers about nobody.
-    fn is_due(&self, id: JobId, patience: Duration) -> bool {
-        let (last, signed) = {
-            let signers = self.signers();
-            (signers.stalled.get(&id).map(|(_, last)| *last), signers.signed)
-        };
-        let Some(last) = last else { return true };
-        signed.is_none_or(|signed| signed < last)
-            || last.elapsed() >= self.signer_s_time(id, patience)
     }
 
     async fn ready(self: Arc<Self>, look: Arc<Look>, held: Held, again: bool) -> Ready {
@@ -118,8 +94,8 @@ impl Core {
     }
 
     /// A step of queued jobs: they are prepared at once, each is signed for when its turn comes, in
-    /// their order, and broadcast at once. None is waited for longer than `patience`; once the signer
-    /// does not answer, nothing more is signed in this step.
+    /// their order, and broadcast at once. None is waited for longer than `patience`, nor is all the
+    /// signing; once that is over, nothing more is signed in this step.
     pub(crate) async fn send(
         self: &Arc<Self>,
         mut held: Vec<Held>,
@@ -130,23 +106,32 @@ impl Core {
         let look = Arc::new(Look::new(self));
         let mut over = Vec::new();
         let mut sending = Line::new(&open.sends, most, patience);
-        let late = self.late_signature(&look, open, patience, &mut over).await;
-        let mut silent = open.is_signing();
-        if let Some((held, attempt)) = late {
+        // Whoever the signer did not sign for waits for the others.
+        let others = {
+            let signers = self.signers();
+            let is_other = |id| signers.times(id) == 0;
+            held.iter().any(|one| is_other(one.job.id)) || open.prepares.any(|id| is_other(*id))
+        };
+        if let Some((held, attempt)) =
+            self.late_signature(&look, open, others, patience, &mut over).await
+        {
             sending.push(held.job.id, self.clone().sent_off(held, attempt));
         }
-        if silent {
+        let mut closed = open.is_signing();
+        if closed {
             held.clear();
         }
+        let due = |id| {
+            patience
+                .is_none_or(|patience| self.signers().is_due(id, others, patience, Instant::now()))
+        };
+        held.retain(|one| due(one.job.id));
+        held.sort_by_cached_key(|one| self.signers().times(one.job.id));
         if held.iter().any(|one| one.job.nonce.is_none()) {
             // Before the head, at which effects are looked for: what is mined in between is seen then.
             // A failure is that of each job.
             let _ = within(patience, look.counts()).await;
         }
-        // Whoever the signer did not answer about waits for the others.
-        let due = |id| patience.is_none_or(|patience| self.is_due(id, patience));
-        held.retain(|one| due(one.job.id));
-        held.sort_by_cached_key(|one| self.stalled(one.job.id));
         let mut preparing = Line::new(&open.prepares, most, patience);
         for held in held {
             let (core, look) = (Arc::clone(self), Arc::clone(&look));
@@ -154,6 +139,7 @@ impl Core {
         }
         let mut refused = Vec::new();
         let mut prepared_all = false;
+        let mut left = patience;
         loop {
             let Ready { held, look: of, again, prepared } = tokio::select! {
                 biased;
@@ -173,14 +159,12 @@ impl Core {
                     }
                 },
             };
-            // What was late was prepared for an earlier look.
-            let early = !Arc::ptr_eq(&of, &look);
             let asked = match prepared {
-                Ok(Prepared::Offer(_)) if silent || !due(held.job.id) => {
+                Ok(Prepared::Offer(_)) if closed || !due(held.job.id) => {
                     Asked::Over(held, Ok(JobState::Queued))
                 }
                 Ok(Prepared::Offer(_))
-                    if early && !again && patience.is_some_and(|p| of.age() > p * OLD) =>
+                    if !again && patience.is_some_and(|p| of.age() > p * OLD) =>
                 {
                     // The call may revert by now. One that is old once more is taken as it is.
                     let (core, look) = (Arc::clone(self), Arc::clone(&look));
@@ -188,8 +172,19 @@ impl Core {
                     continue;
                 }
                 Ok(Prepared::Offer(offer)) => match within(patience, look.counts()).await {
-                    Some(_) => self.sign_offer(&look, held, offer, early, patience).await,
-                    None => Asked::Over(held, Ok(JobState::Queued)),
+                    Some(_) => {
+                        // What was late was prepared for an earlier look.
+                        let early = !Arc::ptr_eq(&of, &look);
+                        let since = Instant::now();
+                        let asked = self.sign_offer(&look, held, offer, early, left).await;
+                        left = left.map(|left| left.saturating_sub(since.elapsed()));
+                        closed |= left.is_some_and(|left| left.is_zero());
+                        asked
+                    }
+                    None => {
+                        closed = true;
+                        Asked::Over(held, Ok(JobState::Queued))
+                    }
                 },
                 Ok(Prepared::Over(state)) => Asked::Over(held, Ok(state)),
                 Err(error) => Asked::Over(held, Err(error)),
@@ -200,8 +195,8 @@ impl Core {
                 }
                 Asked::Over(held, step) => over.push(self.stepped(held, step).await),
                 Asked::Open(signing) => {
-                    silent = true;
-                    self.keep_asking(signing, open, &mut over).await;
+                    closed = true;
+                    self.keep_asking(signing, open, others, patience, &mut over).await;
                 }
             }
         }
@@ -214,15 +209,15 @@ impl Core {
         Sent { held, attempt, answer }
     }
 
-    /// Asks for the signature of a job's first transaction, at the next nonce if none is given. An
-    /// `early` offer is of an earlier look.
+    /// Asks for the signature of a job's first transaction, at the next nonce if none is given, and waits
+    /// for it as long as is `left`. An `early` offer is of an earlier look.
     async fn sign_offer(
         self: &Arc<Self>,
         look: &Look,
         held: Held,
         offer: Offer,
         early: bool,
-        patience: Option<Duration>,
+        left: Option<Duration>,
     ) -> Asked {
         let (nonce, turn) = match held.job.nonce {
             Some(nonce) => (nonce, None),
@@ -245,46 +240,34 @@ impl Core {
         let unsigned = Unsigned { nonce, offer, cancels: false };
         let (signer, tx) = (self.signer.clone(), self.transaction(&held.job, &unsigned));
         let asking = async move { signer.sign(tx).await };
-        let asking = match patience {
+        let mut asking = match left {
             Some(_) => Task::begin(asking).answer().boxed(),
             None => asking.boxed(),
         };
         let since = Instant::now();
-        let until = patience.map(|patience| since + self.signer_s_time(held.job.id, patience));
-        let mut signing = Signing { held, unsigned, turn, asking, since, until, told: false };
-        match within(patience, &mut signing.asking).await {
-            Some(answer) => self.store_signature(signing, answer).await,
+        let answer = within(left, &mut asking).await;
+        let signing =
+            Signing { held, unsigned, turn, stage: Stage::Asking(asking), since, told: false };
+        match answer.map(|answer| self.signed(&signing, answer)) {
+            Some(Ok(signed)) => self.store_signature(signing, signed).await,
+            Some(Err(error)) => Asked::Over(signing.held, Err(error)),
             None => Asked::Open(signing),
         }
     }
 
-    /// How long the signer has for a job while others wait: longer each time that it did not answer, so
-    /// that whoever has to press a button can, and longer than it took last.
-    fn signer_s_time(&self, id: JobId, patience: Duration) -> Duration {
-        let times = self.stalled(id);
-        let longer = patience.saturating_mul(LONGER.saturating_pow(times));
-        longer.max(self.signers().took.saturating_mul(2))
+    /// What the signer answered tells of it, too.
+    fn signed(&self, signing: &Signing, answer: Signature) -> Result<(B256, Bytes)> {
+        let (id, mut signers) = (signing.id(), self.signers());
+        match &answer {
+            Ok(_) => signers.signed(id, signing.since.elapsed()),
+            Err(_) => signers.refused(id, Instant::now()),
+        }
+        Ok(answer?)
     }
 
     /// Writes down what was signed.
-    async fn store_signature(
-        &self,
-        signing: Signing,
-        answer: std::result::Result<(B256, Bytes), SignerError>,
-    ) -> Asked {
-        let Signing { held, unsigned, turn, since, .. } = signing;
-        let (hash, raw) = match answer {
-            Ok(signed) => signed,
-            Err(error) => {
-                self.stalls(held.job.id);
-                return Asked::Over(held, Err(error.into()));
-            }
-        };
-        {
-            let mut signers = self.signers();
-            (signers.signed, signers.took) = (Some(Instant::now()), since.elapsed());
-            signers.stalled.remove(&held.job.id);
-        }
+    async fn store_signature(&self, signing: Signing, (hash, raw): (B256, Bytes)) -> Asked {
+        let Signing { held, unsigned, turn, .. } = signing;
         let tip = unsigned.offer.tip;
         let attempt = self.store_signed(&held.job, unsigned, hash, raw).await;
         // Not before it is stored.
@@ -299,71 +282,95 @@ impl Core {
         }
     }
 
-    /// The signer did not sign for a job.
-    fn stalls(&self, id: JobId) {
-        let mut signers = self.signers();
-        if signers.stalled.len() >= MOST_STALLED {
-            signers.stalled.clear();
-        }
-        let (times, last) = signers.stalled.entry(id).or_insert((0, Instant::now()));
-        (*times, *last) = (times.saturating_add(1), Instant::now());
-    }
-
     /// A question to the signer goes on beside the steps while it has time; then it is given up.
-    async fn keep_asking(&self, mut signing: Signing, open: &Open, over: &mut Steps) {
-        let id = signing.id();
+    async fn keep_asking(
+        &self,
+        mut signing: Signing,
+        open: &Open,
+        others: bool,
+        patience: Option<Duration>,
+        over: &mut Steps,
+    ) {
+        let (id, asked) = (signing.id(), signing.since.elapsed());
         let silent = || SignerError::Silent { address: self.scope.sender };
-        if !std::mem::replace(&mut signing.told, true)
+        // Where others took most of the step's time, it may have been asked just now.
+        if patience.is_some_and(|patience| asked >= patience / 2)
+            && !std::mem::replace(&mut signing.told, true)
             && let Err(error) = self.note(&signing.held.job, silent().to_string()).await
         {
             over.push(self.stepped(signing.held, Err(error)).await);
             return;
         }
-        if signing.until.is_none_or(|until| Instant::now() < until) {
-            over.push((id, Err(silent().into())));
+        let window = |patience| self.signers().window(id, others, patience, signing.since);
+        if patience.is_none_or(|patience| asked < window(patience)) {
+            if signing.told {
+                over.push((id, Err(silent().into())));
+            }
             open.sign(signing);
         } else {
-            self.stalls(id);
-            let Signing { held, turn, asking, .. } = signing;
-            drop((asking, turn));
+            self.signers().was_silent(id, Instant::now());
+            let Signing { held, turn, stage, .. } = signing;
+            drop((stage, turn));
             over.push(self.stepped(held, Err(silent().into())).await);
         }
     }
 
     /// What the signer signed since the last step, if it is of use still: its nonce is the next one,
-    /// and the job is to be sent as the chain is now.
+    /// and the job is to be sent as the chain is now. Until the node says so, it is kept.
     async fn late_signature(
         self: &Arc<Self>,
-        look: &Look,
+        look: &Arc<Look>,
         open: &Open,
+        others: bool,
         patience: Option<Duration>,
         over: &mut Steps,
     ) -> Option<(Held, Attempt)> {
         let mut signing = open.take_signing()?;
-        let Some(answer) = (&mut signing.asking).now_or_never() else {
-            self.keep_asking(signing, open, over).await;
+        if let Stage::Asking(asking) = &mut signing.stage {
+            let Some(answer) = asking.now_or_never() else {
+                self.keep_asking(signing, open, others, patience, over).await;
+                return None;
+            };
+            let signed = match self.signed(&signing, answer) {
+                Ok(signed) => signed,
+                Err(error) => {
+                    over.push(self.stepped(signing.held, Err(error)).await);
+                    return None;
+                }
+            };
+            let (core, look) = (Arc::clone(self), Arc::clone(look));
+            let (job, nonce) = (signing.held.job.clone(), signing.unsigned.nonce);
+            let looking = async move { core.prepare_again(&look, &job, nonce).await };
+            signing.stage = Stage::Looking(signed, Task::begin(looking).answer().boxed());
+        }
+        let Stage::Looking(signed, looking) = &mut signing.stage else { return None };
+        let Some(looked) = within(patience, looking).await else {
+            open.sign(signing);
             return None;
         };
-        let job = &signing.held.job;
-        let looking = async {
-            // Before the head, as for the others.
-            if job.nonce.is_none() && self.next_nonce(look).await? != signing.unsigned.nonce {
-                return Ok(Prepared::Over(JobState::Queued));
+        let (held, step) = match looked {
+            Ok(Prepared::Offer(_)) => {
+                let signed = signed.clone();
+                match self.store_signature(signing, signed).await {
+                    Asked::Stored(held, attempt) => return Some((held, attempt)),
+                    Asked::Over(held, step) => (held, step),
+                    Asked::Open(signing) => (signing.held, Ok(JobState::Queued)),
+                }
             }
-            self.prepare(look, job).await
+            Ok(Prepared::Over(state)) => (signing.held, Ok(state)),
+            Err(error) => (signing.held, Err(error)),
         };
-        let step = match within(patience, looking).await {
-            Some(Ok(Prepared::Offer(_))) => match self.store_signature(signing, answer).await {
-                Asked::Stored(held, attempt) => return Some((held, attempt)),
-                Asked::Over(held, step) => (held, step),
-                Asked::Open(signing) => (signing.held, Ok(JobState::Queued)),
-            },
-            Some(Ok(Prepared::Over(state))) => (signing.held, Ok(state)),
-            Some(Err(error)) => (signing.held, Err(error)),
-            None => (signing.held, Ok(JobState::Queued)),
-        };
-        over.push(self.stepped(step.0, step.1).await);
+        over.push(self.stepped(held, step).await);
         None
+    }
+
+    /// Whether a job is to be sent as the chain is now, at a nonce that is kept for it.
+    async fn prepare_again(&self, look: &Look, job: &Job, nonce: u64) -> Result<Prepared> {
+        // Before the head, as for the others.
+        if job.nonce.is_none() && self.next_nonce(look).await? != nonce {
+            return Ok(Prepared::Over(JobState::Queued));
+        }
+        self.prepare(look, job).await
     }
 
     /// What became of a broadcast.

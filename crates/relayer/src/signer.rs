@@ -12,7 +12,7 @@ use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     eips::Encodable2718,
     network::TxSigner,
-    primitives::{Address, B256, Bytes, Signature},
+    primitives::{self, Address, B256, Bytes},
     signers::{Signer, local::PrivateKeySigner},
 };
 use thiserror::Error;
@@ -77,6 +77,9 @@ pub enum SignerError {
     },
 }
 
+/// A signed transaction's hash and bytes, or why there is none.
+pub(crate) type Signature = Result<(B256, Bytes), SignerError>;
+
 /// Where a keystore's password is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PasswordSource {
@@ -87,9 +90,9 @@ pub enum PasswordSource {
 }
 
 /// What a key has to be able to do.
-trait Key: TxSigner<Signature> + Signer + Send + Sync {}
+trait Key: TxSigner<primitives::Signature> + Signer + Send + Sync {}
 
-impl<T: TxSigner<Signature> + Signer + Send + Sync> Key for T {}
+impl<T: TxSigner<primitives::Signature> + Signer + Send + Sync> Key for T {}
 
 /// A sending key.
 #[derive(Clone)]
@@ -118,7 +121,9 @@ impl From<PrivateKeySigner> for RelayerSigner {
 
 impl RelayerSigner {
     /// Wraps any signer of transactions and hashes.
-    pub fn new(signer: impl TxSigner<Signature> + Signer + Send + Sync + 'static) -> Self {
+    pub fn new(
+        signer: impl TxSigner<primitives::Signature> + Signer + Send + Sync + 'static,
+    ) -> Self {
         Self { inner: Inner::Here(Arc::new(signer)) }
     }
 
@@ -192,7 +197,7 @@ impl RelayerSigner {
     }
 
     /// Signs `tx`; returns its hash and the bytes to broadcast.
-    pub(crate) async fn sign(&self, mut tx: TxEip1559) -> Result<(B256, Bytes), SignerError> {
+    pub(crate) async fn sign(&self, mut tx: TxEip1559) -> Signature {
         let signature = match &self.inner {
             Inner::Here(key) => key.sign_transaction(&mut tx).await.map_err(|error| {
                 SignerError::Sign { address: self.address(), reason: error.to_string() }

@@ -1,5 +1,7 @@
 //! The relayer dies at every point around a write, and a new one starts on the same file.
 
+use std::time::{Duration, Instant};
+
 use sqlx::{Connection, SqliteConnection};
 use verdict_relayer::{AttemptOutcome, JobState, RelayerError};
 
@@ -191,4 +193,28 @@ async fn a_transaction_that_cannot_be_stored_is_never_broadcast() {
 async fn open_file(bench: &Bench) -> SqliteConnection {
     let path = bench.folder.path().join("relayer.db");
     SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_start_waits_neither_for_every_broadcast_nor_for_one_that_stalls() {
+    let bench = Bench::new();
+    let relayer = bench.open().await;
+    for index in 0..20 {
+        let name: &'static str = Box::leak(format!("stored {index}").into_boxed_str());
+        relayer.submit(call(name)).await.unwrap();
+    }
+    relayer.send().await.unwrap();
+    drop(relayer);
+    bench.chain.state().forget_pool();
+    let relayer = bench.open().await;
+    bench.chain.faults("send", [Fault::Pass, Fault::HangBefore]);
+    bench.chain.state().delay = Duration::from_millis(100);
+    let start = Instant::now();
+    relayer.resume().await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    bench.chain.state().delay = Duration::ZERO;
+    // What there was no time for goes out with the next look.
+    relayer.watch().await.unwrap();
+    relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
+    assert_eq!(bench.chain.state().mined(), 20, "each once");
 }

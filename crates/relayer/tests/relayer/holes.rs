@@ -162,3 +162,30 @@ async fn a_count_that_is_higher_than_can_be_mended_is_believed_only_when_it_is_t
     assert!(note.contains("nonce 2") && note.contains("max_gaps"), "{note}");
     assert_eq!((status.state, status.attempts.len()), (JobState::Submitted, 1));
 }
+
+#[tokio::test]
+async fn the_first_count_of_a_key_that_is_new_here_is_asked_for_again_before_much_is_left_missing()
+{
+    let (bench, relayer) = hasty().await;
+    let id = relayer.submit(call("a")).await.unwrap();
+    bench.chain.state().latest_lie = 20;
+    for _ in 0..3 {
+        relayer.send().await.unwrap();
+        bench.clock.sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(relayer.status(id).await.unwrap().nonce, None);
+    bench.chain.state().latest_lie = 0;
+    relayer.send().await.unwrap();
+    assert_eq!(relayer.status(id).await.unwrap().nonce, Some(0));
+}
+
+#[tokio::test]
+async fn a_key_that_is_new_here_may_have_been_used_elsewhere() {
+    let (bench, relayer) = hasty().await;
+    let id = relayer.submit(call("a")).await.unwrap();
+    bench.chain.state().latest_lie = 20;
+    relayer.send().await.unwrap();
+    bench.clock.sleep(Duration::from_secs(7)).await;
+    relayer.send().await.unwrap();
+    assert_eq!(relayer.status(id).await.unwrap().nonce, Some(20));
+}

@@ -1,9 +1,12 @@
-//! A signer that is far away, and does not answer about one job or at all: it holds up nobody's watch,
-//! and no nonce is given away above one that it may sign for.
+//! A signer that is far away, or out of order, about one job or all: it holds up nobody's watch, no nonce
+//! is given away above one that it may sign for, and what waited is sent once it is well.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,26 +17,31 @@ use alloy::{
     signers::{Signer, local::PrivateKeySigner},
 };
 use async_trait::async_trait;
-use verdict_relayer::{JobId, JobState, Relayer, RelayerSigner, Storage};
+use verdict_relayer::{JobId, JobState, Relayer, RelayerSigner, Storage, clock::Clock};
 
 use crate::bench::{Bench, assert_finalized, call, decode};
 
 /// What a step may take, far below what the signer does.
 const STEP: Duration = Duration::from_secs(4);
+/// Stands for the data of all transactions.
+const ALL: &str = "*";
 
-/// How long a transaction with some data takes, and what was asked for.
+/// How long a transaction with some data takes, or any, and what was asked for.
 #[derive(Clone)]
 struct Far {
     key: PrivateKeySigner,
+    refuses: Arc<AtomicBool>,
     takes: Arc<Mutex<HashMap<&'static str, Duration>>>,
     asked: Arc<Mutex<Vec<(String, u64)>>>,
 }
 
 impl Far {
+    /// Takes so many milliseconds for transactions with some data; for all others what [`ALL`] takes.
     fn new(bench: &Bench, takes: &[(&'static str, u64)]) -> Self {
-        let takes = takes.iter().map(|(data, seconds)| (*data, Duration::from_secs(*seconds)));
+        let takes = takes.iter().map(|(data, ms)| (*data, Duration::from_millis(*ms)));
         Self {
             key: bench.key.clone(),
+            refuses: Arc::default(),
             takes: Arc::new(Mutex::new(takes.collect())),
             asked: Arc::default(),
         }
@@ -42,6 +50,16 @@ impl Far {
     /// Answers everything at once from now on.
     fn answers(&self) {
         self.takes.lock().unwrap().clear();
+    }
+
+    /// Refuses everything from now on, or does not any more.
+    fn refuses(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::Relaxed);
+    }
+
+    /// How often it was asked.
+    fn asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
     }
 
     async fn open(&self, bench: &Bench) -> Relayer {
@@ -82,10 +100,16 @@ impl TxSigner<Signature> for Far {
         tx: &mut dyn SignableTransaction<Signature>,
     ) -> alloy::signers::Result<Signature> {
         let data = String::from_utf8_lossy(tx.input()).into_owned();
-        let takes = self.takes.lock().unwrap().get(data.as_str()).copied();
+        let takes = {
+            let takes = self.takes.lock().unwrap();
+            takes.get(data.as_str()).or_else(|| takes.get(ALL)).copied()
+        };
         self.asked.lock().unwrap().push((data, tx.nonce()));
         if let Some(takes) = takes {
             tokio::time::sleep(takes).await;
+        }
+        if self.refuses.load(Ordering::Relaxed) {
+            return Err(alloy::signers::Error::other("locked"));
         }
         self.key.sign_transaction(tx).await
     }
@@ -114,10 +138,25 @@ async fn send(relayer: &Relayer) {
     assert!(start.elapsed() < STEP, "{:?}", start.elapsed());
 }
 
+/// Sends until something is so, and for `seconds` at most.
+async fn send_until(
+    relayer: &Relayer,
+    seconds: u64,
+    what: &str,
+    mut holds: impl AsyncFnMut() -> bool,
+) {
+    let start = Instant::now();
+    while !holds().await {
+        assert!(start.elapsed() < Duration::from_secs(seconds), "{what}");
+        send(relayer).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test]
-async fn a_job_that_the_signer_stalls_on_goes_last_and_is_signed_when_the_signer_answers() {
+async fn a_job_that_the_signer_stalls_on_goes_last_and_is_signed_when_nobody_waits() {
     let bench = Bench::new();
-    let signer = Far::new(&bench, &[("b", 6)]);
+    let signer = Far::new(&bench, &[("b", 6000)]);
     let relayer = signer.open(&bench).await;
     let ids = submit_all(&relayer, &["a", "b", "c", "d"]).await;
     send(&relayer).await;
@@ -125,36 +164,232 @@ async fn a_job_that_the_signer_stalls_on_goes_last_and_is_signed_when_the_signer
     let note = relayer.status(ids[1]).await.unwrap().note.unwrap();
     assert!(note.contains("signer") && note.contains("does not answer"), "{note}");
     // The others go on, at the nonce that was asked for first.
+    tokio::time::sleep(Duration::from_millis(100)).await;
     send(&relayer).await;
     assert_eq!(nonces(&relayer, &ids).await, [Some(0), None, Some(1), Some(2)]);
+    let asked = || signer.asked.lock().unwrap().iter().filter(|(data, _)| data == "b").count();
+    assert_eq!(asked(), 1);
+    // Nobody waits: its question stays open, and what is signed is watched.
     send(&relayer).await;
-    let b = |asked: &&(String, u64)| asked.0 == "b";
-    assert_eq!(signer.asked.lock().unwrap().iter().filter(b).count(), 1);
-    // They had as long as it has now, in which its question stays open: what is signed is watched, and
-    // nothing is given a nonce above it.
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    send(&relayer).await;
+    assert_eq!(asked(), 2);
     bench.chain.state().mine();
     let watched = relayer.watch().await.unwrap();
     assert!(watched.iter().all(|(_, state)| matches!(state, Ok(JobState::Included))));
     assert_eq!(watched.len(), 3);
+    // Whoever comes does not wait for it.
+    tokio::time::sleep(Duration::from_millis(100)).await;
     let other = relayer.submit(call("e")).await.unwrap();
     send(&relayer).await;
-    assert_eq!(relayer.status(other).await.unwrap().nonce, None);
+    assert_eq!(nonces(&relayer, &[ids[1], other]).await, [None, Some(3)]);
+    send(&relayer).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     send(&relayer).await;
-    assert_eq!(nonces(&relayer, &[ids[1], other]).await, [Some(3), Some(4)]);
+    assert_eq!(nonces(&relayer, &[ids[1], other]).await, [Some(4), Some(3)]);
     assert_eq!(relayer.status(ids[1]).await.unwrap().note, None);
-    assert_eq!(signer.asked.lock().unwrap().iter().filter(b).count(), 2);
+    assert_eq!(asked(), 3);
     relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
     let state = bench.chain.state();
     assert_eq!((state.sends.len(), state.mined()), (5, 5), "each once");
 }
 
 #[tokio::test]
+async fn a_silent_job_does_not_hold_up_those_that_come_one_after_the_other() {
+    let bench = Bench::new();
+    let signer = Far::new(&bench, &[("silent", 600_000)]);
+    let relayer = signer.open(&bench).await;
+    let silent = relayer.submit(call("silent")).await.unwrap();
+    for name in ["a", "b", "c", "d"] {
+        // It is asked about while nobody is there.
+        for _ in 0..2 {
+            send(&relayer).await;
+        }
+        let id = relayer.submit(call(name)).await.unwrap();
+        let is_signed = async || relayer.status(id).await.unwrap().nonce.is_some();
+        send_until(&relayer, 3, "nobody waits for the silent one", is_signed).await;
+    }
+    assert_eq!(relayer.status(silent).await.unwrap().nonce, None);
+    relayer.cancel(silent).await.unwrap();
+    relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
+    assert_eq!(bench.chain.state().mined(), 4);
+}
+
+#[tokio::test]
+async fn after_a_signer_that_refused_all_is_well_everything_is_sent_within_seconds() {
+    const JOBS: usize = 20;
+    let bench = Bench::new();
+    let signer = Far::new(&bench, &[]);
+    let relayer = signer.open(&bench).await;
+    let names = (0..JOBS).map(|index| &*Box::leak(format!("job {index}").into_boxed_str()));
+    let ids = submit_all(&relayer, &names.collect::<Vec<_>>()).await;
+    signer.refuses(true);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(5) {
+        send(&relayer).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(bench.chain.state().sends.is_empty());
+    assert!((2..10).contains(&signer.asked()), "{}", signer.asked());
+    signer.refuses(false);
+    let all = async || nonces(&relayer, &ids).await.iter().all(Option::is_some);
+    send_until(&relayer, 3, "everything is sent", all).await;
+    let mut given = nonces(&relayer, &ids).await;
+    given.sort_unstable();
+    assert!(given.into_iter().eq((0..JOBS as u64).map(Some)));
+    relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
+    let state = bench.chain.state();
+    assert_eq!((state.sends.len(), state.mined()), (JOBS, JOBS), "each once");
+}
+
+#[tokio::test]
+async fn a_refused_job_waits_a_second_unless_it_is_cancelled_and_queued_again() {
+    let bench = Bench::new();
+    let signer = Far::new(&bench, &[]);
+    let relayer = signer.open(&bench).await;
+    signer.refuses(true);
+    let id = relayer.submit(call("a")).await.unwrap();
+    send(&relayer).await;
+    signer.refuses(false);
+    let other = relayer.submit(call("b")).await.unwrap();
+    send(&relayer).await;
+    assert_eq!(nonces(&relayer, &[id, other]).await, [None, Some(0)]);
+    relayer.cancel(id).await.unwrap();
+    relayer.retry(id, None).await.unwrap();
+    send(&relayer).await;
+    assert_eq!(nonces(&relayer, &[id]).await, [Some(1)]);
+}
+
+#[tokio::test]
+async fn signing_takes_no_more_of_a_step_than_one_answer_may_and_what_is_cancelled_is_not_signed() {
+    let bench = Bench::new();
+    let signer = Far::new(&bench, &[(ALL, 1600)]);
+    let relayer = signer.open(&bench).await;
+    let ids = submit_all(&relayer, &["a", "b", "c", "d", "e"]).await;
+    let start = Instant::now();
+    relayer.send().await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert_eq!(nonces(&relayer, &ids).await, [Some(0), None, None, None, None]);
+    // It was asked a moment ago.
+    assert_eq!(relayer.status(ids[1]).await.unwrap().note, None);
+    // One that is asked about, and one that waits.
+    relayer.cancel(ids[1]).await.unwrap();
+    relayer.cancel(ids[4]).await.unwrap();
+    let signed = async || nonces(&relayer, &ids).await.iter().flatten().count() == 3;
+    send_until(&relayer, 10, "the others are signed", signed).await;
+    assert_eq!(nonces(&relayer, &ids).await, [Some(0), None, Some(1), Some(2), None]);
+    relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
+    assert_eq!(bench.chain.state().mined(), 3);
+    assert!(signer.asked.lock().unwrap().iter().all(|(data, _)| data != "e"));
+}
+
+#[tokio::test]
+async fn a_signer_that_is_slow_for_everybody_signs() {
+    let bench = Bench::new();
+    let signer = Far::new(&bench, &[(ALL, 3000)]);
+    let relayer = signer.open(&bench).await;
+    let ids = submit_all(&relayer, &["a", "b", "c", "d", "e"]).await;
+    let signed = async || nonces(&relayer, &ids).await.iter().flatten().count() == 2;
+    send_until(&relayer, 14, "two are signed", signed).await;
+    // One was given up.
+    assert!(signer.asked() <= 4, "{}", signer.asked());
+    signer.answers();
+    relayer.let_go();
+    relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
+    assert_eq!(bench.chain.state().mined(), 5);
+}
+
+#[tokio::test]
+async fn a_late_signature_is_kept_until_a_node_that_is_far_away_says_whether_it_is_of_use() {
+    let mut bench = Bench::new();
+    bench.config.concurrency = 2;
+    let signer = Far::new(&bench, &[("a", 2500), ("b", 2500)]);
+    let relayer = signer.open(&bench).await;
+    let ids = submit_all(&relayer, &["a", "b"]).await;
+    bench.chain.state().delay = Duration::from_millis(600);
+    let start = Instant::now();
+    while nonces(&relayer, &ids).await.contains(&None) {
+        assert!(start.elapsed() < Duration::from_secs(40), "both are signed");
+        relayer.send().await.unwrap();
+    }
+    assert!(signer.asked() <= 3, "{}", signer.asked());
+    bench.chain.state().delay = Duration::ZERO;
+    signer.answers();
+    relayer.let_go();
+    relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
+    assert_eq!(bench.chain.state().mined(), 2);
+}
+
+/// Three jobs whose transactions wait too long to be mined.
+async fn overdue(bench: &Bench, relayer: &Relayer) -> Vec<JobId> {
+    let ids = submit_all(relayer, &["a", "b", "c"]).await;
+    bench.chain.state().mined_from_tip = u128::MAX;
+    send(relayer).await;
+    bench.clock.sleep(Duration::from_secs(60)).await;
+    ids
+}
+
+/// Watches, in less than a step may take: how many jobs are in a block.
+async fn included(relayer: &Relayer) -> usize {
+    let start = Instant::now();
+    let watched = relayer.watch().await.unwrap();
+    assert!(start.elapsed() < STEP, "{:?}", start.elapsed());
+    watched.iter().filter(|(_, step)| matches!(step, Ok(JobState::Included))).count()
+}
+
+#[tokio::test]
+async fn what_the_signer_is_asked_for_to_replace_a_transaction_stops_nobody_s_watch() {
+    let bench = Bench::new();
+    let signer = Far::new(&bench, &[]);
+    let relayer = signer.open(&bench).await;
+    let ids = overdue(&bench, &relayer).await;
+    signer.takes.lock().unwrap().insert(ALL, Duration::from_secs(600));
+    // One of them is cancelled: the signer is asked for a transaction in its place.
+    relayer.cancel(ids[2]).await.unwrap();
+    included(&relayer).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    included(&relayer).await;
+    assert_eq!(signer.asked(), 6, "each once");
+    let note = relayer.status(ids[0]).await.unwrap().note.unwrap();
+    assert!(note.contains("does not answer"), "{note}");
+    {
+        let mut state = bench.chain.state();
+        state.mined_from_tip = 0;
+        state.mine();
+    }
+    assert_eq!(included(&relayer).await, 3);
+    assert_eq!(relayer.status(ids[0]).await.unwrap().note, None);
+    relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
+    assert_eq!((signer.asked(), bench.chain.state().sends.len()), (6, 3), "nothing more");
+}
+
+#[tokio::test]
+async fn a_replacement_that_is_signed_late_is_sent_and_not_for_what_is_cancelled_by_then() {
+    let bench = Bench::new();
+    let signer = Far::new(&bench, &[]);
+    let relayer = signer.open(&bench).await;
+    let ids = overdue(&bench, &relayer).await;
+    signer.takes.lock().unwrap().insert(ALL, Duration::from_millis(1500));
+    included(&relayer).await;
+    relayer.cancel(ids[2]).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    included(&relayer).await;
+    let sends = bench.chain.state().sends.len();
+    assert_eq!(sends, 5, "two are replaced");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    included(&relayer).await;
+    let attempts = relayer.status(ids[2]).await.unwrap().attempts;
+    assert_eq!(attempts.iter().map(|each| each.cancels).collect::<Vec<_>>(), [false, true]);
+    bench.chain.state().mined_from_tip = 0;
+    signer.answers();
+    let done = relayer.run_pending().await.unwrap();
+    assert_eq!(done.len(), 3);
+    assert_eq!(bench.chain.state().mined(), 3, "each nonce once");
+    assert_eq!(bench.counts(b"c").0, 0);
+}
+
+#[tokio::test]
 async fn a_silent_signer_keeps_no_job_from_being_cancelled_and_its_nonce_is_the_next_one_s() {
     let bench = Bench::new();
-    let signer = Far::new(&bench, &[("a", 600), ("b", 600)]);
+    let signer = Far::new(&bench, &[("a", 600_000), ("b", 600_000)]);
     let relayer = signer.open(&bench).await;
     let ids = submit_all(&relayer, &["a", "b"]).await;
     for _ in 0..4 {
@@ -180,9 +415,12 @@ async fn a_silent_signer_keeps_no_job_from_being_cancelled_and_its_nonce_is_the_
 #[tokio::test]
 async fn a_signature_that_comes_late_is_not_used_for_a_call_that_reverts_by_then() {
     let bench = Bench::new();
-    let signer = Far::new(&bench, &[("a", 4)]);
+    let signer = Far::new(&bench, &[("a", 4000)]);
     let relayer = signer.open(&bench).await;
     let id = relayer.submit(call("a")).await.unwrap();
+    send(&relayer).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // It is given up, and asked again with more time.
     send(&relayer).await;
     send(&relayer).await;
     bench.chain.state().reverting = Some((b"denied".as_slice().into(), 0));
