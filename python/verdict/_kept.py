@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from . import _verdict
 from ._data import Layout
 from .errors import Error
 
@@ -57,6 +58,14 @@ def read(
     if version != Layout.VERSION or not isinstance(matrix, bool) or not named or not listed:
         raise Error(f"{malformed} of this setup")
     return Layout(tensors, columns, matrix), classes
+
+
+def id_in(folder: Path) -> str | None:
+    """The setup that a folder holds."""
+    try:
+        return _verdict.Setup.open(folder).id
+    except Exception:
+        return None
 
 
 def is_file(path: Path) -> bool:
