@@ -309,3 +309,34 @@ def test_samples_of_a_test_are_committed_to(
         frame, names, out, columns=list(frame), classes=["bad", "good"]
     )
     assert credit.evaluate(x, y, test=test, commitment=out).commitment == announced
+
+
+def test_rates_at_several_thresholds_bound_the_area_under_their_curve(
+    credit: verdict.Setup, samples: dict[str, Any], tmp_path: Path
+) -> None:
+    x, y, score = samples["x"], samples["y"], samples["score"]
+    points = [(0.0, 0.0)]
+    commitments = set()
+    for threshold in (0.9, 0.75, 0.5):
+        found = credit.evaluate(
+            x,
+            y,
+            groups=y,
+            threshold=threshold,
+            commitment=tmp_path / "salted.json",
+            out=tmp_path / f"test-{threshold}",
+        )
+        commitments.add(found.commitment)
+        assert found.groups is not None
+        negative, positive = (group.rate for group in found.groups)
+        assert negative is not None and positive is not None
+        points.append((negative, positive))
+    points.append((1.0, 1.0))
+    # One file of a commitment, and so the same samples.
+    assert len(commitments) == 1
+    steps = list(zip(points, points[1:]))
+    lower = sum((right[0] - left[0]) * left[1] for left, right in steps)
+    upper = sum((right[0] - left[0]) * right[1] for left, right in steps)
+    pairs = np.sign(score[y == 1][:, None] - score[y == 0][None])
+    area = ((pairs + 1) / 2).mean()
+    assert lower < area < upper and upper - lower < 0.5
