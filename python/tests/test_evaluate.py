@@ -161,7 +161,7 @@ def test_a_test_of_another_model_is_refused(
     found = first.evaluate(x, y, test=test)
     # The same file, under another key.
     assert same.evaluate(x, y, test=test).right == found.right
-    words = "another model: its file's hash" if public else "is not a test of this setup's model"
+    words = "another model: its file's hash" if public else "is not known to be a test of the model of"
     with pytest.raises(verdict.UsageError, match=words):
         other.evaluate(x, y, test=test)
     # Nor where nothing is noted, as of a test that the command line made.
@@ -225,6 +225,11 @@ def test_a_test_that_was_announced_is_not_overwritten(
     (announced.folder / "public" / "manifest.json").write_text("{")
     with pytest.raises(verdict.UsageError, match="holds another test"):
         setup.test(8)
+    # Nor does a test take the place of a model's setup.
+    for folder in (setup.folder, setup.folder / ".." / "setup"):
+        with pytest.raises(verdict.UsageError, match="holds a model's setup"):
+            setup.test(8, out=folder)
+    assert verdict.Setup.open(setup.folder).id == setup.id
 
 
 def test_a_buyer_reads_figures_of_the_samples_that_were_announced(

@@ -63,6 +63,10 @@ def test_an_auditor_commits_to_a_frame(
     x, y, old = own.tail(16), labels.tail(16), frame.age.tail(16) > 40
     right = int((model.predict(x) == y).sum())
 
+    # Both are of the file that was exported.
+    for each in (setup, test):
+        assert each.check(setup.folder / "private" / "model.onnx").setup_id == each.id
+
     # With the whole folder names are known; with the public part their order is told.
     here = test.commit_test(x, y, tmp_path / "here.json", groups=old)
     found = setup.evaluate(x, y, groups=old, test=test, commitment=tmp_path / "here.json")

@@ -127,6 +127,7 @@ def make_test(
         if there is not None:
             return there
     folder = _default_folder(setup) if out is None else _check.folder("out", out)
+    _check_no_model(folder)
     told = callback(progress)
     listed = None if bounds is None else list(bounds)
     plan = setup._own.measured(metric, threshold, bool(groups), listed, count, setup._model(), told)
@@ -140,6 +141,15 @@ def make_test(
 
 def _default_folder(setup: Setup) -> Path:
     return Path(f"{setup.folder}-test").absolute()
+
+
+def _check_no_model(folder: Path) -> None:
+    try:
+        held = json.loads(_verdict.Setup.open(folder).manifest())
+    except Error:
+        return
+    if held["model"].get("measure") is None:
+        raise UsageError(f"{folder} holds a model's setup, whose key would be lost", "name another, out=")
 
 
 def _holds(folder: Path) -> bool:
@@ -213,7 +223,7 @@ def _there(
         measure = _tested.measure_of(test)
         if test._tested is None or test._tested.of != setup.id:
             raise UsageError("it is of another setup")
-        if srs is not None or (dev_srs and not test.insecure_srs):
+        if srs is not None or test.insecure_srs != (dev_srs or setup.insecure_srs):
             raise UsageError("it has an SRS of its own")
         if test.batch != samples:
             raise UsageError(f"it is of {test.batch} samples, this one of {samples}")

@@ -460,7 +460,7 @@ class Setup(OnChain):
             with self._layout.naming():
                 return _verdict.commit(self._own, self._layout.samples(x), _check.beside(out))
         except InputError as error:
-            if self.manifest["model"].get("measure") is None:
+            if self.manifest["model"].get("measure") is None or error.hint is None:
                 raise
             hint = "give what is expected apart: setup.commit_test(x, y, out)"
             raise InputError(error.message, hint) from None
@@ -510,7 +510,7 @@ class Setup(OnChain):
         With public weights anyone can; of hidden ones the private part is needed.
 
         Args:
-            onnx: the model's file.
+            onnx: the model's file; of one that was exported here it is ``private/model.onnx``.
             outputs: its outputs that are proven; by default those that the setup names.
             dims: sizes of symbolic dimensions, by name.
             srs: the SRS that the setup was made with; by default the one it is opened with.

@@ -27,7 +27,7 @@ def import_srs(
 
     Args:
         file: powers of tau as snarkjs has them (``powersOfTau28_hez_final_16.ptau``), or a file of halo2's
-            parameters. Where to get one, the project's README says.
+            parameters.
         out: the file to write; one that is there is replaced.
         k: powers wanted, 2^k; all that the file has by default. How many a model takes, an error of
             :func:`verdict.setup` without an SRS says.

@@ -73,7 +73,10 @@ def read(folder: Path, setup_id: str, manifest: dict[str, Any]) -> Tested | None
     except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         raise Error(f"{malformed}: {error}") from error
     if own != setup_id:
-        raise Error(f"{path} is of another test ({own}) than the folder ({setup_id})")
+        raise Error(
+            f"{path} is of another test ({own}) than the folder ({setup_id})",
+            "make the test again, or remove the file and give arrays in the model's order",
+        )
     named = columns is None or (
         isinstance(columns, list) and all(isinstance(name, str) for name in columns)
     )
@@ -159,7 +162,7 @@ def _check_file(test: Setup, setup: Setup) -> None:
             own._own.inspect(path)
         except Error as error:
             raise UsageError(
-                f"{test.folder} is not a test of this setup's model, {setup.folder}: {error.message}",
+                f"{test.folder} is not known to be a test of the model of {setup.folder}: {error.message}",
                 "make one with setup.test(samples)",
             ) from error
 
