@@ -165,7 +165,17 @@ def test_a_test_of_another_model_is_refused(
     with pytest.raises(verdict.UsageError, match=words):
         other.evaluate(x, y, test=test)
     # Nor where nothing is noted, as of a test that the command line made.
-    (test.folder / "private" / "test.json").unlink()
+    noted = test.folder / "private" / "columns.json"
+    content = json.loads(noted.read_text())
+    for name, value, words_of in (
+        ("setup_id", first.id, "is of another test"),
+        ("classes", 5, "columns and classes are lists"),
+        ("version", 1, "of this version"),
+    ):
+        noted.write_text(json.dumps({**content, name: value}))
+        with pytest.raises(verdict.Error, match=words_of):
+            verdict.Setup.open(test.folder)
+    noted.unlink()
     unnoted = verdict.Setup.open(test.folder)
     assert first.evaluate(x, y, test=unnoted).right == found.right
     with pytest.raises(verdict.UsageError, match=words):

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 #: Inputs that a test has beside the model's.
 EXPECTED, GROUP = "expected", "group"
-#: With the private part: which setup it is a test of, and the names that this one has.
-FILE = Path("private") / "test.json"
-VERSION = 1
+#: With the private part: which setup it is a test of, and the names that this one has. It is the file of
+#: columns, as that goes when a folder is set up again.
+FILE = _kept.COLUMNS
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Tested:
 def to_json(test_id: str, of: Setup) -> str:
     """For the file that is kept with a test's private part."""
     content = {
-        "version": VERSION,
+        "version": Layout.VERSION,
         "setup_id": test_id,
         "of": of.id,
         "columns": of._layout.columns,
@@ -63,7 +63,7 @@ def read(folder: Path, setup_id: str, manifest: dict[str, Any]) -> Tested | None
     path = folder / FILE
     if manifest["model"].get("measure") is None or not _kept.is_file(path):
         return None
-    malformed = f"{path}: not a file of a test"
+    malformed = f"{path}: not a test's file of columns"
     if path.stat().st_size > _kept.MAX_BYTES:
         raise Error(f"{malformed}: it is larger than {_kept.MAX_BYTES >> 20} MiB")
     try:
@@ -81,7 +81,7 @@ def read(folder: Path, setup_id: str, manifest: dict[str, Any]) -> Tested | None
         isinstance(columns, list) and all(isinstance(name, str) for name in columns)
     )
     listed_classes = classes is None or isinstance(classes, list)
-    if version != VERSION or not isinstance(of, str) or not isinstance(matrix, bool):
+    if version != Layout.VERSION or not isinstance(of, str) or not isinstance(matrix, bool):
         raise Error(f"{malformed} of this version")
     if not named or not listed_classes:
         raise Error(f"{malformed}: columns and classes are lists")
