@@ -106,6 +106,8 @@ def test_a_mean_error_is_how_far_scores_are_off(
         ({"y": np.full(10, 0.5)}, "a class is a whole number"),
         ({"groups": np.full(10, 2)}, "groups, row 0 is 2"),
         ({"groups": np.zeros(3)}, r"groups has shape \(3,\)"),
+        ({"groups": ["a"] * 10}, "groups, row 0 is 'a': a sample is of group 0 or 1"),
+        ({"metric": "error", "expected": (0, 1), "y": ["a"] * 10}, "y, row 0 is 'a': it is a number"),
         ({"metric": "auc"}, "it is 'accuracy' or 'error'"),
         ({"metric": "error", "threshold": 0.5}, "a threshold and groups are of classes"),
         ({"threshold": float("nan")}, "threshold is nan; it is a finite number"),
@@ -131,7 +133,7 @@ def test_what_does_not_fit_is_told(
 
 
 def test_a_test_is_of_its_number_of_samples_and_of_its_groups(
-    credit: verdict.Setup, samples: dict[str, Any], evaluation: verdict.Evaluation
+    credit: verdict.Setup, samples: dict[str, Any], evaluation: verdict.Evaluation, tmp_path: Path
 ) -> None:
     x, y = samples["x"], samples["y"]
     with pytest.raises(verdict.UsageError, match="x has 10 rows, the test is of 60"):
@@ -140,6 +142,10 @@ def test_a_test_is_of_its_number_of_samples_and_of_its_groups(
         credit.evaluate(x, y, test=evaluation.test)
     with pytest.raises(verdict.UsageError, match="is no test"):
         credit.evaluate(x, y, test=credit)
+    with pytest.raises(verdict.UsageError, match="is a test"):
+        evaluation.test.evaluate(x, y)
+    with pytest.warns(verdict.VerdictWarning, match="threshold is 2, and the output 'score' is from"):
+        credit.test(4, threshold=2, out=tmp_path / "test")
     with pytest.raises(verdict.Error, match="cannot be measured again"):
         evaluation.test.test(5)
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
 
 import verdict
 
@@ -113,3 +114,19 @@ def test_a_function_of_pythons_names_its_step(
     model = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()).fit(own, labels)
     with pytest.raises(verdict.ModelError, match=r"step 'functiontransformer' \(FunctionTransformer\) calls"):
         make(model, own)
+
+
+def test_what_a_score_decides_by_is_told(
+    make: Callable[..., verdict.Setup], frame: pd.DataFrame, labels: pd.Series, tmp_path: Path
+) -> None:
+    own = frame[NUMBERS]
+    scaled = make_pipeline(StandardScaler(), LinearSVC()).fit(own, labels)
+    numbers = make_pipeline(StandardScaler(), LinearRegression()).fit(own, own.income * 0.01 + own.age)
+    for model, output in ((scaled, "decision"), (numbers, "variable")):
+        setup = make(model, own)
+        with pytest.raises(verdict.UsageError, match=f"the output '{output}' is from .* no probability"):
+            setup.test(16)
+    setup = make(scaled, own)
+    x, y = own.tail(16), labels.tail(16)
+    found = setup.evaluate(x, y, threshold=0, out=tmp_path / "test")
+    assert found.right == int((scaled.predict(x) == y).sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import warnings
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Sequence
 from . import _check, _tested, _verdict
 from ._progress import Progress, callback
 from ._proof import Proof
-from .errors import Error, UsageError
+from .errors import Error, UsageError, VerdictWarning
 
 if TYPE_CHECKING:
     from ._setup import Setup
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Metric = Literal["accuracy", "error"]
 #: From which score on the class is 1, where nothing else is asked for.
 DEFAULT_THRESHOLD = 0.5
+#: How far a proven probability may be out of 0 to 1.
+SLACK = 0.01
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ def make_test(
     threshold, bounds = _tested.asked(metric, threshold, expected)
     if metric == "error" and (threshold is not None or groups):
         raise UsageError("a threshold and groups are of classes; metric is 'error'")
+    if metric == "accuracy":
+        _check_threshold(setup, threshold)
     count = _check.whole("samples", samples, least=2, most=4096)
     if out is None:
         there = _there(setup, count, bool(groups), metric, threshold, bounds, srs, dev_srs)
@@ -137,6 +142,31 @@ def make_test(
     made = _verdict.Setup.open(folder).id
     write_private(folder / _tested.FILE, _tested.to_json(made, setup).encode())
     return Setup.open(folder, srs=path, threads=setup._threads)
+
+
+def _check_threshold(setup: Setup, threshold: float | None) -> None:
+    """Where a score decides, it is a probability, or what it decides by is told.
+
+    Raises:
+        UsageError: it is not told.
+    """
+    output = setup.manifest["output"]
+    # Labels are integers; of several numbers the greatest decides.
+    if output["count"] != 1 or output["decimals"] == 0:
+        return
+    low, high = (output[end] / 10 ** output["decimals"] for end in ("min", "max"))
+    score = f"the output {setup.outputs[0]!r} is from {low:g} to {high:g}"
+    if threshold is None and not (-SLACK <= low and high <= 1 + SLACK):
+        raise UsageError(
+            f"{score}, which is no probability",
+            "give threshold=, from which on the class is 1, or metric='error'",
+        )
+    if threshold is not None and not low < threshold <= high:
+        warnings.warn(
+            f"threshold is {threshold:g}, and {score}: all answers are of one class",
+            VerdictWarning,
+            stacklevel=4,
+        )
 
 
 def _default_folder(setup: Setup) -> Path:
@@ -175,6 +205,10 @@ def evaluate(
 ) -> Evaluation:
     """See :meth:`Setup.evaluate`."""
     threshold, expected = _tested.asked(metric, threshold, expected)
+    if setup.manifest["model"].get("measure") is not None:
+        raise UsageError(
+            f"{setup.folder} is a test", "evaluate the setup of its model, with test="
+        )
     if test is not None:
         for name, given in (("out", out), ("srs", srs), ("dev_srs", dev_srs or None)):
             if given is not None:

@@ -316,7 +316,8 @@ class Setup(OnChain):
         Args:
             samples: how many, 2 to 4096.
             metric: "accuracy" counts right answers, "error" adds up how far they are off.
-            threshold: from which score on the class is 1, of a single score; 0.5 by default.
+            threshold: from which score on the class is 1, of a single score; 0.5 by default of
+                probabilities, else it has to be given.
             groups: whether approvals of two groups are counted, too.
             expected: the least and the greatest that may be expected, of numbers and labels. They are
                 public: bounds that hold for any samples say nothing of these.

@@ -291,6 +291,8 @@ def _expected(
             f"y has the class {values.tolist()[0]!r}, and the model's classes are not known here",
             "give positions from 0, or classes= in their order",
         )
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"y, row 0 is {values.tolist()[0]!r}: it is a number")
     numbers = array(values)
     bad = np.flatnonzero(~np.isfinite(numbers))
     if bad.size:
@@ -302,7 +304,10 @@ def _expected(
 
 
 def _groups(groups: Any, rows: int) -> npt.NDArray[np.int64]:
-    values = array(_column(groups, "groups", rows))
+    found = _column(groups, "groups", rows)
+    if found.dtype.kind not in "biuf":
+        raise InputError(f"groups, row 0 is {found.tolist()[0]!r}: a sample is of group 0 or 1")
+    values = array(found)
     wrong = np.flatnonzero((values != 0) & (values != 1))
     if wrong.size:
         row = int(wrong[0])
