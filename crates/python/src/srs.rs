@@ -1,6 +1,10 @@
 //! Structured reference strings of ceremonies.
 
-use std::{fs::File, io::Read, path::PathBuf};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use alloy::hex;
 use pyo3::prelude::*;
@@ -61,7 +65,7 @@ pub(crate) fn import_srs(
     })
 }
 
-fn starts_with_magic(path: &PathBuf) -> Outcome<bool> {
+fn starts_with_magic(path: &Path) -> Outcome<bool> {
     let mut head = Vec::new();
     File::open(path)
         .and_then(|file| file.take(PTAU.len() as u64).read_to_end(&mut head))
