@@ -1,5 +1,5 @@
 # demo and test are all a user needs; both install the npm tools they use.
-.PHONY: conformance demo test test-rust test-solidity test-python test-python-small test-page test-client coverage analyse differential bench bench-engine compare sanitize fuzz fuzz-api soak bench-service fmt lint doc
+.PHONY: conformance demo test test-rust test-solidity test-python test-python-built test-python-small test-page test-client coverage analyse differential bench bench-engine compare sanitize fuzz fuzz-api soak bench-service fmt lint doc
 
 CARGO_FLAGS = --release --locked
 
@@ -27,10 +27,15 @@ test-solidity: node_modules
 	scripts/test-consumer
 
 # The Python package as a wheel, against scikit-learn, XGBoost and LightGBM; its notebooks; its types.
-# With TORCH=1 against torch too, which is several gigabytes.
+# With TORCH=1 against torch too, which is several gigabytes. The wheel is compiled with features of its
+# own, all of it once more: CI runs the same tests and types on what cargo has built, test-python-built.
 test-python: node_modules
 	$(BUILD)
 	scripts/test-python
+
+test-python-built: node_modules
+	$(BUILD) --lib
+	scripts/test-python --built
 
 # What of it needs NumPy only, on the library as cargo builds it.
 test-python-small: node_modules

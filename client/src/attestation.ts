@@ -51,8 +51,11 @@ const TYPES = {
 /**
  * A statement as wallets sign it (EIP-712); viem's `signTypedData` takes it as it is. It covers the inputs that
  * `coverage` calls stated: see to it that none is private before you sign.
+ *
+ * @throws VerdictError if a part of the statement is not of its type.
  */
 export function attestationTypedData(statement: Statement) {
+  checkStatement(statement);
   const { chainId, registry, signer, subject, schema, inputs, issuedAt, validUntil } = statement;
   return {
     domain: { name: "Verdict", version: "1", chainId, verifyingContract: registry },
@@ -105,16 +108,28 @@ function u64(value: unknown, what: string, code: ErrorCode): bigint {
   throw new VerdictError(code, `${what}: expected an integer from 0 to 2^64 - 1 as a bigint, got ${shown(value)}`);
 }
 
+function objectOf<T>(value: unknown, what: string): T {
+  if (typeof value === "object" && value !== null) return value as T;
+  throw new VerdictError("attestation", `${what}: expected an object, got ${shown(value)}`);
+}
+
+/** Refuses a statement of which a part is not of its type. */
+function checkStatement(statement: Statement): void {
+  const { chainId, registry, signer, subject, schema, inputs, issuedAt, validUntil } = objectOf<Statement>(statement, "statement");
+  Object.entries({ chainId, issuedAt, validUntil }).forEach(([name, value]) => u64(value, name, "attestation"));
+  Object.entries({ registry, signer, subject }).forEach(([name, value]) => hexOf(value, 20, name, "attestation"));
+  Object.entries({ schema, inputs }).forEach(([name, value]) => hexOf(value, 32, name, "attestation"));
+}
+
 /**
  * The file of an attestation.
  *
  * @throws VerdictError if {@link parseAttestation} would refuse it.
  */
-export function formatAttestation({ statement, signature }: Attestation): string {
+export function formatAttestation(attestation: Attestation): string {
+  const { statement, signature } = objectOf<Attestation>(attestation, "attestation");
+  checkStatement(statement);
   const { chainId, registry, signer, subject, schema, inputs, issuedAt, validUntil } = statement;
-  Object.entries({ chainId, issuedAt, validUntil }).forEach(([name, value]) => u64(value, name, "attestation"));
-  Object.entries({ registry, signer, subject }).forEach(([name, value]) => hexOf(value, 20, name, "attestation"));
-  Object.entries({ schema, inputs }).forEach(([name, value]) => hexOf(value, 32, name, "attestation"));
   hexOf(signature, undefined, "signature", "attestation");
   // JSON.stringify has no form of integers that keeps their digits.
   const fields = [
@@ -135,6 +150,13 @@ export function formatAttestation({ statement, signature }: Attestation): string
  * 64 bits.
  */
 export function encodeAttestations(attestations: readonly IndexedAttestation[]): Hex {
+  if (!Array.isArray(attestations)) {
+    throw new VerdictError("calldata", `attestations: expected a list of pairs, index and attestation, got ${shown(attestations)}`);
+  }
+  return guarded("calldata", "attestations: expected pairs, index and attestation", () => encoded(attestations));
+}
+
+function encoded(attestations: readonly IndexedAttestation[]): Hex {
   const sorted = [...attestations].sort(([a], [b]) => a - b);
   const parts = sorted.map(([index, { statement, signature }], at) => {
     const { signer } = statement;

@@ -16,6 +16,6 @@ export * from "./measure.js";
 export * from "./request.js";
 export { type Revert, decodeRevert, knownErrors, revertOf } from "./revert.js";
 export * from "./scores.js";
-export { type Expected, type Purpose, type Registered, Setup, type Verified, requireAnswers } from "./setup.js";
+export { type Expected, type Purpose, type Registered, Setup, type Verified, requireAnswers, requireCommitment } from "./setup.js";
 export { type KeyDescription, MAX_KEY_BYTES, Verifier, loadVerifier } from "./verifier.js";
 export { ofInference } from "./words.js";

@@ -10,6 +10,7 @@ const KEY_MAGIC = new TextEncoder().encode("vdctkey1");
 
 /** What a file is, by its beginning if it is a key, else by its members; undefined if it is none of these, or spoilt. */
 export function kindOf(bytes: Uint8Array): FileKind | undefined {
+  if (!((bytes as unknown) instanceof Uint8Array)) return undefined;
   if (KEY_MAGIC.every((byte, index) => bytes[index] === byte)) return "key";
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);

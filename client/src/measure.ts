@@ -1,5 +1,5 @@
 // What totals over samples say of a model: how often it was right, how far off it was, whom it approves.
-import { VerdictError } from "./error.js";
+import { VerdictError, guarded } from "./error.js";
 import type { Manifest } from "./manifest.js";
 
 /** Approvals in one group of samples. */
@@ -30,14 +30,22 @@ const WORDS = { metric: 0, approvedOutside: 1, approvedInGroup: 2, inGroup: 3 } 
 const WORDS_WITH_GROUPS = 4;
 
 /**
- * The figures that a proof's outputs say, of a manifest with a measure; undefined of others.
+ * The figures that a proof's outputs say, of a manifest with a measure; undefined of others. Of which samples they are,
+ * `requireCommitment` compares. Which other key is of the same model, no proof says.
  *
  * @throws VerdictError if the outputs are not what such a measure adds up.
  */
 export function figuresOf(manifest: Manifest, outputs: readonly bigint[]): Figures | undefined {
+  return guarded("proof", "the manifest is not as parseManifest makes them", () => figures(manifest, outputs));
+}
+
+function figures(manifest: Manifest, outputs: readonly bigint[]): Figures | undefined {
   const { measure } = manifest.model;
   const { samples } = manifest;
   if (measure === undefined || samples === undefined) return undefined;
+  if (!Array.isArray(outputs) || !outputs.every((output) => typeof output === "bigint")) {
+    throw new VerdictError("proof", "totals: expected the outputs of a verified proof, a list of bigints");
+  }
   const wanted = measure.groups ? WORDS_WITH_GROUPS : 1;
   if (outputs.length !== wanted) throw new VerdictError("proof", `the measure has ${wanted} totals, the proof ${outputs.length}`);
   const unit = 10n ** BigInt(manifest.output.decimals);

@@ -13,7 +13,7 @@ import {
 import { readContract } from "viem/actions";
 import type { Attestation, IndexedAttestation } from "./attestation.js";
 import { outputsWord } from "./calldata.js";
-import { VerdictError } from "./error.js";
+import { VerdictError, shown } from "./error.js";
 import type { VerificationData } from "./request.js";
 import { revertOf } from "./revert.js";
 
@@ -125,7 +125,15 @@ export async function indexAttestations(
   return Promise.all(attestations.map(async (one) => [await signerIndexOf(client, signers, one.statement.signer), one] as const));
 }
 
-/** A score or output as a number. */
+/**
+ * A score or output as a number.
+ *
+ * @throws VerdictError if the score is no bigint, or there are no such decimals.
+ */
 export function decodeScore(score: bigint, decimals: number): number {
+  if (typeof (score as unknown) !== "bigint") throw new VerdictError("chain", `score: expected a bigint, got ${shown(score)}`);
+  if (!Number.isInteger(decimals) || decimals < 0 || decimals > 255) {
+    throw new VerdictError("chain", `decimals: expected a whole number from 0 to 255, got ${shown(decimals)}`);
+  }
   return Number(score) / 10 ** decimals;
 }

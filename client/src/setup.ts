@@ -1,7 +1,7 @@
 // Checking proofs against a setup. Everything that is checked against comes from the setup,
 // nothing from the bundle.
 import { type Address, type Hex, concat, hexToBytes } from "viem";
-import { type ProofBundle, checkRequests, sameNumber } from "./bundle.js";
+import { type ProofBundle, checkRequests, inputWordsOf, sameNumber } from "./bundle.js";
 import type { Deployment } from "./deployment.js";
 import { VerdictError, guarded, shown } from "./error.js";
 import { type Manifest, outputName, parseManifest } from "./manifest.js";
@@ -56,6 +56,11 @@ export interface Verified {
    * ceremony, as the manifest says whose setup's id was expected; `"unknown"`, where nobody but the manifest says so.
    */
   readonly srs: "ceremony" | "imported" | "insecure" | "unknown";
+  /**
+   * What the proof states instead of its inputs, of a setup that commits to them: a word for each inference, or one for
+   * all samples that are measured. Undefined where it states none. {@link requireCommitment} compares them.
+   */
+  readonly commitments: readonly Hex[] | undefined;
   /** The requests that the proof answers: one, or a batch's, or none. {@link requireAnswers} compares them. */
   readonly requests: readonly InferenceRequest[];
 }
@@ -82,6 +87,33 @@ export function requireAnswers(verified: Pick<Verified, "requests">, purpose: Pu
         if (got !== wanted) throw new VerdictError("proof", `the proof was made for ${what} ${got}, not ${wanted}`);
       }
     }
+  });
+}
+
+/**
+ * Refuses a proof of other inputs than those that were committed to. Of a measure on samples that is the commitment that
+ * was announced for all of them; a proof that is not held against it is of samples that whoever made it chose.
+ *
+ * @param expected - One word, or of a batch one for each inference.
+ * @throws VerdictError if the proof states another, or none.
+ */
+export function requireCommitment(
+  verified: Pick<Verified, "commitments"> & Partial<Pick<Verified, "samples">>,
+  expected: Hex | readonly Hex[],
+): void {
+  guarded("proof", "what the proof is to state", () => {
+    const { commitments: stated, samples } = verified;
+    const words = (Array.isArray(expected) ? expected : [expected]) as readonly Hex[];
+    const wanted = words.map((own) => hexOf(own, 32, "commitment", "proof").toLowerCase());
+    const inputs = samples === undefined ? "inputs" : "samples";
+    if (stated === undefined) throw new VerdictError("proof", `the proof states no commitment to ${inputs}`);
+    if (stated.length !== wanted.length) {
+      throw new VerdictError("proof", `the proof states ${stated.length} commitments, ${wanted.length} are expected`);
+    }
+    stated.forEach((own, index) => {
+      if (own.toLowerCase() === wanted[index]) return;
+      throw new VerdictError("proof", `the proof is of other ${inputs}: it states the commitment ${own}, not ${wanted[index]}`);
+    });
   });
 }
 
@@ -125,6 +157,12 @@ export class Setup {
     expected: Expected = {},
   ): Setup {
     const wanted = readExpected(expected);
+    if (typeof (verifier as Partial<Verifier> | undefined)?.describe !== "function") {
+      throw new VerdictError("verifier", `expected what loadVerifier resolves to, got ${shown(verifier)}`);
+    }
+    if (typeof files !== "object" || files === null) {
+      throw new VerdictError("setup", `files: expected an object with manifest and key, got ${shown(files)}`);
+    }
     const manifest = parseManifest(files.manifest);
     const bytes: unknown = files.key?.byteLength;
     if (typeof bytes !== "number") throw new VerdictError("setup", `verifier.bin: expected its bytes, got ${shown(files.key)}`);
@@ -239,6 +277,7 @@ export class Setup {
       names: bundle.outputs.map((_, index) => outputName(manifest, index)),
       decimals: manifest.output.decimals,
       srs: this.srs(),
+      commitments: manifest.inputs === "committed" ? inputWordsOf(bundle) : undefined,
       requests: bundle.requests,
     };
   }

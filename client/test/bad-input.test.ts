@@ -252,11 +252,22 @@ describe("values that are none", () => {
     ["a negative nonce", () => client.inputCommitment({ ...request!, nonce: -1n }), "request: "],
     ["an output past 256 bits", () => client.encodeOutput([1n << 255n]), "outputs: "],
     ["a job of no address", () => client.idempotencyKey(1n, "0x", 1n, word), "job: "],
-    ["a digest of no address", () => client.attestationDigest({ ...statement, subject: "0x1" }), "statement: "],
+    ["a digest of no address", () => client.attestationDigest({ ...statement, subject: "0x1" }), "subject: expected 20 bytes"],
     ["a file of no address", () => client.formatAttestation({ ...attestation, statement: { ...statement, signer: "0x1" } }), "signer: expected 20 bytes"],
     ["a file of a late time", () => client.formatAttestation({ ...attestation, statement: { ...statement, issuedAt: 1n << 64n } }), "issuedAt"],
     ["verification data of nothing", () => client.verificationHash({} as client.VerificationData), "verification data: "],
     ["a call of no proof", () => client.inferenceCall({ ...bundle, evmProof: "nonsense" as "0x" }), "evmProof: expected bytes in hexadecimal"],
+    ["typed data of nothing", () => client.attestationTypedData({} as client.Statement), "chainId: expected an integer"],
+    ["typed data of no object", () => client.attestationTypedData(undefined as unknown as client.Statement), "statement: expected an object, got undefined"],
+    ["typed data of no address", () => client.attestationTypedData({ ...statement, registry: "0x1" }), "registry: expected 20 bytes"],
+    ["a digest of nothing", () => client.attestationDigest(null as unknown as client.Statement), "statement: expected an object, got null"],
+    ["a file of nothing", () => client.formatAttestation({} as client.Attestation), "statement: expected an object, got undefined"],
+    ["a file of no object", () => client.formatAttestation(5 as unknown as client.Attestation), "attestation: expected an object, got 5"],
+    ["attestations of text", () => client.encodeAttestations("x" as unknown as []), 'attestations: expected a list of pairs, index and attestation, got "x"'],
+    ["attestations without an index", () => client.encodeAttestations([attestation] as unknown as []), "attestations: expected pairs"],
+    ["a score of no decimals", () => client.decodeScore(5n, -1), "decimals: expected a whole number from 0 to 255, got -1"],
+    ["a score of half a decimal", () => client.decodeScore(5n, 0.5), "decimals: expected a whole number"],
+    ["a score that is a number", () => client.decodeScore(5 as unknown as bigint, 2), "score: expected a bigint, got 5"],
     ["a request of no hash", () => client.inputCommitment({ ...request!, inputs: `0x${"zz".repeat(32)}` }), "inputs: expected 32 bytes in hexadecimal"],
   ])("%s", (_, work, message) => {
     expect(work).toThrow(client.VerdictError);
@@ -283,6 +294,7 @@ test("files are known by what they say", () => {
     [bytes('{"setup_id":"","registry":"","verification_hash":""}'), "deployment"],
     [bytes('{"format":"verdict-attestation-v2"}'), "attestation"],
     ...[...nothing, Uint8Array.of(0xff)].map((none) => [none, undefined] as const),
+    ...[null, undefined, 5, "{}", {}].map((none) => [none as unknown as Uint8Array, undefined] as const),
   ];
   for (const [file, kind] of kinds) expect(client.kindOf(file)).toBe(kind);
 });

@@ -101,6 +101,16 @@ describe("figures", () => {
     expect(client.figuresOf(totals("credit"), [1n])).toBeUndefined();
   });
 
+  test("of what is no manifest, or no outputs", () => {
+    const manifest = measured("label", false);
+    const refused = (...given: readonly unknown[]) => expect(() => client.figuresOf(...(given as [client.Manifest, bigint[]])));
+    for (const outputs of [undefined, null, 5, [1], ["1"], "1"]) {
+      refused(manifest, outputs).toThrow("totals: expected the outputs of a verified proof, a list of bigints");
+      refused(manifest, outputs).toThrow(client.VerdictError);
+    }
+    for (const none of [undefined, null, {}]) refused(none, [1n]).toThrow(client.VerdictError);
+  });
+
   test("how far off it was", () => {
     const figures = client.figuresOf(measured("absolute_error", false, 3), [50_000n]);
     expect(figures).toMatchObject({ meanError: 0.25, right: undefined, accuracy: undefined });
@@ -153,6 +163,35 @@ describe("a proof of quality that the command line made", () => {
     const four = toHex(4n, { size: 32 });
     const better = { ...bundle, instances: bundle.instances.map((word, index) => (index === 2 ? four : word)) };
     expect(() => setup.verify(better)).toThrow(client.VerdictError);
+  });
+
+  test("is held against the commitment that was announced", async () => {
+    const verifier = await client.loadVerifier(readFileSync(new URL("../dist/verifier.wasm", import.meta.url)));
+    const open = ({ manifest, key }: { manifest: string; key: Uint8Array }) => client.Setup.open(verifier, { manifest, key });
+    const verified = open(quality).verify(client.parseBundle(quality.proof));
+    const { commitment } = quality.commitment;
+    expect(verified.commitments).toEqual([commitment]);
+    client.requireCommitment(verified, commitment);
+    client.requireCommitment(verified, [`0x${commitment.slice(2).toUpperCase()}`]);
+    const other = `0x${"11".repeat(32)}` as const;
+    const refused = (of: Parameters<typeof client.requireCommitment>[0], wanted: unknown, message: string) => {
+      expect(() => client.requireCommitment(of, wanted as typeof commitment)).toThrow(client.VerdictError);
+      expect(() => client.requireCommitment(of, wanted as typeof commitment)).toThrow(message);
+    };
+    refused(verified, other, `the proof is of other samples: it states the commitment ${commitment}, not ${other}`);
+    refused(verified, [commitment, commitment], "the proof states 1 commitments, 2 are expected");
+    refused(verified, [], "the proof states 1 commitments, 0 are expected");
+    for (const none of [undefined, null, "", commitment.slice(2), [5]]) refused(verified, none, "commitment: expected 32 bytes");
+    refused(undefined as unknown as client.Verified, commitment, "what the proof is to state");
+
+    // Of one inference, of several, and of inputs that are not committed to.
+    const credit = open(files("credit")).verify(client.parseBundle(files("credit").proof));
+    expect(credit.commitments).toBeUndefined();
+    refused(credit, commitment, "the proof states no commitment to inputs");
+    const committed = client.parseBundle(files("committed").proof);
+    const single = open(files("committed")).verify(committed);
+    expect(single.commitments).toEqual(client.inputWordsOf(committed));
+    refused(single, other, "the proof is of other inputs");
   });
 
   test("is of the samples that were committed to", () => {

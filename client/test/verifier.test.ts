@@ -299,3 +299,16 @@ test("the file is small and a verdict quick", () => {
   expect(times[2]).toBeLessThan(300);
   console.log(`verifier.wasm: ${size} bytes, ${gzipSync(readFileSync(WASM)).length} compressed; a credit proof: ${times[2]?.toFixed(0)} ms`);
 });
+
+test("a setup takes a verifier and files", () => {
+  const { manifest, key } = files("credit");
+  const open = (...given: readonly unknown[]) => expect(() => Setup.open(...(given as Parameters<typeof Setup.open>)));
+  for (const none of [undefined, null, 5, {}, Promise.resolve(verifier)]) {
+    open(none, { manifest, key }).toThrow(VerdictError);
+    open(none, { manifest, key }).toThrow("expected what loadVerifier resolves to");
+  }
+  for (const none of [undefined, null, 5]) {
+    open(verifier, none).toThrow(VerdictError);
+    open(verifier, none).toThrow("files: expected an object with manifest and key");
+  }
+});

@@ -176,7 +176,7 @@ def test_words_of_the_command_line_are_pythons() -> None:
         "--solc; a checkout of Verdict has one as scripts/solc after `npm ci`; run `verdict setup` again"
     )
     assert said == (
-        "give srs=FILE (see `verdict srs import`), or dev_srs=True to try things out; its path with "
+        "give srs=FILE (see verdict.import_srs), or dev_srs=True to try things out; its path with "
         "solc=; run verdict.setup again"
     )
     assert "LocalChain(anvil=" in in_python("anvil is not installed; run `npm ci`")

@@ -63,3 +63,18 @@ def test_digits(runs_in: str) -> None:
     notebook = run("digits.ipynb", runs_in)
     page = outputs(notebook, "text/html")
     assert "<iframe srcdoc=" in page and "dominated by" in page
+
+
+def test_quality(runs_in: str) -> None:
+    notebook = run("quality.ipynb", runs_in)
+    said = "".join(
+        output.get("text", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.get("name") == "stdout"
+    )
+    # The figures of docs/quality.md.
+    assert "76.0% right; approved 65.5% of the young, 87.7% of the others" in said
+    assert "difference +22.2%" in said
+    assert "refused: the proof is of other samples: it states the commitment 0x" in said
+    assert "[True, True]" in outputs(notebook, "text/plain")

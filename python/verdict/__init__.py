@@ -14,6 +14,8 @@ from ._evaluate import Evaluation, Group
 from ._make import inspect, setup
 from ._proof import Proof, Verified
 from ._results import (
+    SRS,
+    Checked,
     Deployment,
     Inspection,
     InputRange,
@@ -24,6 +26,7 @@ from ._results import (
     Submission,
 )
 from ._setup import Setup
+from ._srs import import_srs
 from ._verdict import INSECURE, __version__
 from .chain import Account, LocalChain
 from .errors import (
@@ -42,7 +45,9 @@ from .errors import (
 
 __all__ = [
     "INSECURE",
+    "SRS",
     "Account",
+    "Checked",
     "Deployment",
     "Error",
     "Evaluation",
@@ -69,6 +74,7 @@ __all__ = [
     "VerdictWarning",
     "Verified",
     "__version__",
+    "import_srs",
     "inspect",
     "setup",
 ]

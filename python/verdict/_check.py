@@ -65,13 +65,20 @@ def folder(name: str, path: StrPath) -> Path:
     return Path(path).absolute()
 
 
+def _several(name: str, given: Any, one: Any, words: str) -> list[Any]:
+    try:
+        return [given] if isinstance(given, one) else list(given)
+    except TypeError:
+        raise UsageError(f"{name} is {given!r}; it is {words}") from None
+
+
 def paths(name: str, given: StrPath | Sequence[StrPath]) -> list[Path]:
     """A file or several.
 
     Raises:
         UsageError: there is something else among them.
     """
-    several = [given] if isinstance(given, (str, PathLike)) else list(given)
+    several = _several(name, given, (str, PathLike), "a file or a list of files")
     for own in several:
         if not isinstance(own, (str, PathLike)):
             raise UsageError(f"{name} has {own!r}; it is a file or a list of files")
@@ -84,11 +91,26 @@ def names(name: str, given: str | Sequence[str]) -> list[str]:
     Raises:
         UsageError: there is something else among them.
     """
-    several = [given] if isinstance(given, str) else list(given)
+    several = _several(name, given, str, "a name or a list of names")
     for own in several:
         if not isinstance(own, str):
             raise UsageError(f"{name} has {own!r}; it is a name or a list of names")
     return several
+
+
+def hashes(name: str, given: str | Sequence[str]) -> list[str]:
+    """32 bytes in hexadecimal or several such, in lower case with 0x.
+
+    Raises:
+        UsageError: there is something else among them.
+    """
+    found = []
+    for own in names(name, given):
+        digits = own.lower()[2:] if own[:2] in ("0x", "0X") else own.lower()
+        if len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
+            raise UsageError(f"{name} is {own!r}; it is 0x and 64 hexadecimal digits")
+        found.append(f"0x{digits}")
+    return found
 
 
 def choice(name: str, value: Any, known: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from . import _verdict
 from ._data import Layout
 from .errors import Error
 
@@ -29,7 +30,8 @@ def read(
     """
     tensors = manifest["model"]["inputs"]
     path = folder / COLUMNS
-    if not is_file(path):
+    # A test's has the names of the model's columns.
+    if not is_file(path) or manifest["model"].get("measure") is not None:
         return Layout(tensors, None, True, private=not is_folder(path.parent)), None
     malformed = f"{path}: not a file of columns"
     if path.stat().st_size > MAX_BYTES:
@@ -57,6 +59,14 @@ def read(
     if version != Layout.VERSION or not isinstance(matrix, bool) or not named or not listed:
         raise Error(f"{malformed} of this setup")
     return Layout(tensors, columns, matrix), classes
+
+
+def id_in(folder: Path) -> str | None:
+    """The setup that a folder holds."""
+    try:
+        return _verdict.Setup.open(folder).id
+    except Exception:
+        return None
 
 
 def is_file(path: Path) -> bool:

@@ -155,15 +155,15 @@ def setup(
     )
     kept = None if planned.content is None else folder / _kept.MODEL
     path = None if srs is None else Path(srs).absolute()
-    before = _id_in(folder) if out is None else None
+    before = _kept.id_in(folder) if out is None else None
     _verdict.setup(planned.plan, folder, path, dev_srs, threads, kept, callback(progress))
     own = _verdict.Setup.open(folder)
     if planned.content is not None:
-        _write_private(folder / _kept.MODEL, planned.content)
+        write_private(folder / _kept.MODEL, planned.content)
     elif not _same(model, folder / _kept.MODEL):
         # What an earlier setup left there is not this one's.
         (folder / _kept.MODEL).unlink(missing_ok=True)
-    _write_private(folder / _kept.COLUMNS, planned.layout.to_json(own.id, planned.classes).encode())
+    write_private(folder / _kept.COLUMNS, planned.layout.to_json(own.id, planned.classes).encode())
     if before is not None and before != own.id:
         warnings.warn(
             f"{folder} held another setup ({before}), which is replaced; name folders with out= to keep "
@@ -179,15 +179,7 @@ def _same(model: Any, path: Path) -> bool:
     return isinstance(model, (str, Path)) and path.exists() and path.samefile(model)
 
 
-def _id_in(folder: Path) -> str | None:
-    """The setup that a folder holds."""
-    try:
-        return _verdict.Setup.open(folder).id
-    except Exception:
-        return None
-
-
-def _write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
     """Writes a file that its owner alone may read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".verdict-", dir=path.parent)

@@ -168,3 +168,8 @@ class Verified:
     def subject(self) -> str | None:
         """Whom it is about, an address; of a batch the first."""
         return str(self.requests[0]["subject"]) if self.requests else None
+
+    @property
+    def commitment(self) -> str | None:
+        """The first inference's commitment; of a test that to all samples."""
+        return None if self.commitments is None else self.commitments[0]

@@ -287,6 +287,44 @@ class Solidity:
 
 
 @dataclass(frozen=True)
+class SRS:
+    """A structured reference string that was imported.
+
+    Attributes:
+        path: its file, as `srs` of :func:`verdict.setup` takes it.
+        k: it has 2^k powers.
+        origin: "ceremony", the perpetual powers of tau, or what else it is of.
+        insecure: whether whoever made it can forge proofs.
+        fingerprint: of its secret's public part, the same for every k, in hexadecimal.
+    """
+
+    path: Path
+    k: int
+    origin: str
+    insecure: bool
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A setup whose keys were made again from the model's file, and are equal.
+
+    Attributes:
+        equal: true; a setup that differs is an error.
+        setup_id: the setup.
+        model_hash: SHA-256 of the file; salted with the private part if weights are hidden.
+        key_hash: of the key contract's code.
+        insecure_srs: whether whoever made the SRS can forge proofs.
+    """
+
+    equal: bool
+    setup_id: str
+    model_hash: str
+    key_hash: str
+    insecure_srs: bool
+
+
+@dataclass(frozen=True)
 class Deployment:
     """Where a setup's contracts are. Addresses and hashes are hexadecimal."""
 

@@ -5,30 +5,27 @@ from __future__ import annotations
 import json
 import numbers
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Literal, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
-from . import _check, _kept, _verdict
+from . import _check, _kept, _tested, _verdict
 from ._check import StrPath
-from ._evaluate import Evaluation, Metric, evaluate, make_test
+from ._evaluate import Evaluation, Metric, commit_test, evaluate, make_test
+from ._onchain import OnChain, deployment_of, path_or_none
 from ._progress import Callback, Progress, callback
 from ._proof import Outputs, Proof, Verified, named, shaped
 from ._results import (
+    Checked,
     Deployment,
     Inspection,
     RangeTable,
-    Record,
     Report,
     Solidity,
-    Submission,
 )
-from .chain import Account, Endpoint, reach
-from .errors import Error, UsageError
-
-#: Which scores the registry is told are better.
-Score = Literal["unspecified", "higher_is_better", "lower_is_better"]
+from .chain import Endpoint, reach
+from .errors import Error, InputError, InvalidProofError, UsageError
 
 
-class Setup:
+class Setup(OnChain):
     """A model's keys and verifier: the folder that ``verdict setup`` writes too. With its public part
     alone one can verify, deploy and submit; proving takes both.
 
@@ -46,6 +43,10 @@ class Setup:
         self._prover: _verdict.Prover | None = None
         self.manifest: dict[str, Any] = json.loads(own.manifest())
         self._layout, self._classes = _kept.read(self.folder, self.id, self.manifest)
+        #: Of a test, what it is a test of.
+        self._tested = _tested.read(self.folder, self.id, self.manifest)
+        if self._tested is not None:
+            self._classes = self._tested.classes
 
     @classmethod
     def open(cls, folder: StrPath, *, srs: StrPath | None = None, threads: int = 0) -> Setup:
@@ -106,13 +107,23 @@ class Setup:
         """Where it is deployed; None before."""
         if not (Path(self._own.folder) / "deployment.json").exists():
             return None
-        return _deployment(self._own.deployment())
+        return deployment_of(self._own.deployment())
 
     def _model(self) -> Path | None:
         self._check_folder()
         path = self.folder / _kept.MODEL
         # Without the file of columns the setup is the command line's, of a file elsewhere.
         return path if _kept.is_file(path) and _kept.is_file(self.folder / _kept.COLUMNS) else None
+
+    def _model_file(self) -> Path | None:
+        """Where the model's file is, or was when it was set up; None if nothing says."""
+        if (kept := self._model()) is not None:
+            return kept
+        path = self.folder / "private" / "manifest.json"
+        try:
+            return Path(json.loads(path.read_bytes())["source"]["path"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def _check_folder(self, found: str | None = None) -> None:
         """The folder still holds this setup, whatever is found there otherwise."""
@@ -142,12 +153,6 @@ class Setup:
         with self._layout.naming():
             rows = self._own.run_model(self._layout.samples(x), self._model())
         return shaped(rows, self._model_outputs())
-
-    def _proof_of(self, proof: Proof | StrPath) -> _verdict.Proof:
-        if isinstance(proof, Proof):
-            return proof._own
-        (path,) = _check.paths("proof", [proof])
-        return _verdict.Proof.read(path)
 
     def _model_outputs(self) -> list[dict[str, Any]]:
         return list(self.manifest["output"]["tensors"])
@@ -243,15 +248,27 @@ class Setup:
             nonces = [_check.whole("nonce", own) for own in several]
         return _verdict.next_nonce(self._own, reach(chain), subjects, nonces, valid_for)
 
-    def verify(self, proof: Proof | StrPath) -> Verified:
+    def verify(
+        self, proof: Proof | StrPath, *, commitment: str | Sequence[str] | None = None
+    ) -> Verified:
         """Checks a proof, or a file of one. The public part of the setup is enough.
 
+        Args:
+            proof: the proof.
+            commitment: what it has to state instead of inputs, as it was announced: 32 bytes in
+                hexadecimal, or of a batch one for each inference. Of a test, whose figures
+                :meth:`Evaluation.of` reads, that of all samples; without it whoever made the proof
+                chose them.
+
         Raises:
-            InvalidProofError: it does not hold, or is not about this setup.
+            InvalidProofError: it does not hold, is not about this setup, or states another commitment.
         """
+        expected = None if commitment is None else _check.hashes("commitment", commitment)
         own = self._proof_of(proof)
         found = json.loads(_verdict.verify(self._own, own))
         stated = self._proof(own)
+        if expected is not None:
+            self._check_commitments(expected, stated.commitments)
         return Verified(
             found["model"],
             found["setup_id"],
@@ -262,6 +279,18 @@ class Setup:
             stated.commitments,
             stated.requests,
         )
+
+    def _check_commitments(self, expected: list[str], stated: list[str] | None) -> None:
+        inputs = "samples" if self.manifest["model"].get("measure") is not None else "inputs"
+        if stated is None:
+            raise InvalidProofError(f"the proof states no commitment to {inputs}")
+        if len(expected) != len(stated):
+            raise UsageError(f"commitment has {len(expected)}, the proof states {len(stated)}")
+        for own, wanted in zip(stated, expected):
+            if own.lower() != wanted:
+                raise InvalidProofError(
+                    f"the proof is of other {inputs}: it states the commitment {own}, not {wanted}"
+                )
 
     def test(
         self,
@@ -280,19 +309,26 @@ class Setup:
         many samples, to all of which it states one commitment. :meth:`evaluate` makes one by itself;
         make it before, and publish its public part, to fix the model before samples are shown.
 
+        Its key is another than this setup's, and no proof links the two: with `public_weights` whoever has
+        the model's file checks both (:meth:`check`), with hidden weights only who has both private
+        parts. See docs/quality.md.
+
         Args:
             samples: how many, 2 to 4096.
             metric: "accuracy" counts right answers, "error" adds up how far they are off.
-            threshold: from which score on the class is 1, of a single score; 0.5 by default.
+            threshold: from which score on the class is 1, of a single score; 0.5 by default of
+                probabilities, else it has to be given.
             groups: whether approvals of two groups are counted, too.
             expected: the least and the greatest that may be expected, of numbers and labels. They are
                 public: bounds that hold for any samples say nothing of these.
-            out: the folder to write; by default this one's name with "-test".
+            out: the folder to write; by default this one's name with "-test". A test that is there and asks
+                the same is opened, another one stays: its key may have been announced.
             srs: an SRS of as many powers as it takes; this setup's by default.
             dev_srs: to use a development SRS instead; by default if this setup has one.
             progress: see :func:`verdict.setup`.
 
         Raises:
+            UsageError: the default folder holds another test; an argument is wrong.
             Error: nothing of the kind can be said of the output.
         """
         return make_test(
@@ -305,7 +341,7 @@ class Setup:
         y: Any,
         *,
         groups: Any = None,
-        metric: Metric = "accuracy",
+        metric: Metric | None = None,
         threshold: float | None = None,
         expected: tuple[float, float] | None = None,
         test: Setup | None = None,
@@ -316,7 +352,8 @@ class Setup:
         progress: Progress = None,
     ) -> Evaluation:
         """Proves how good the model is on samples, which stay hidden: how many answers are right, or how
-        far off they are, and how many of two groups are approved.
+        far off they are, and how many of two groups are approved. It says that of the test's key: that
+        this is the key of the model whose scores are recorded, see :meth:`test`.
 
         Args:
             x: the samples, as for :meth:`prove`, shape [rows, …].
@@ -325,9 +362,10 @@ class Setup:
             groups: 0 or 1 for each sample, shape [rows], or booleans: approvals, answers of class 1, are
                 counted for each group.
             metric, threshold, expected, out, srs, dev_srs: as for :meth:`test`.
-            test: a test that was made before.
-            commitment: the file with the commitment and its salt; written if there is none. Keep it to
-                prove about the same samples again; it is as secret as they are.
+            test: a test of this model that was made before; other arguments have to ask what it asks.
+                By default one is made as by :meth:`test`.
+            commitment: the file with the commitment and its salt; written if there is none, by default
+                among the test's private files, see :attr:`Evaluation.salted`.
             progress: see :func:`verdict.setup`.
 
         Returns:
@@ -335,6 +373,7 @@ class Setup:
 
         Raises:
             InputError: x, y or groups do not fit; it names the row.
+            UsageError: the test is another model's, or asks something else.
             Error: an input is outside of its declared range, or something else is wrong.
         """
         return evaluate(
@@ -393,7 +432,7 @@ class Setup:
             [own if isinstance(own, str) else repr(_check.number("thresholds", own)) for own in several],
             self._model(),
             self._srs,
-            _path(solc),
+            path_or_none(solc),
             self._threads,
             callback(progress),
         )
@@ -405,159 +444,11 @@ class Setup:
         Raises:
             Error: there is no solc, or it refuses the source.
         """
-        return Solidity(*self._own.contracts(_path(solc), callback(progress)))
+        return Solidity(*self._own.contracts(path_or_none(solc), callback(progress)))
 
     def gas(self, *, solc: StrPath | None = None, progress: Progress = None) -> dict[str, Any]:
         """Runs a verification in an EVM: its gas, part by part, as ``verdict codegen --explain``."""
-        return dict(json.loads(self._own.gas(_path(solc), callback(progress))))
-
-    def deploy(
-        self,
-        account: Account | None = None,
-        *,
-        chain: Endpoint | None = None,
-        chain_id: int | None = None,
-        confirmations: int | None = None,
-        database: StrPath | None = None,
-        registry: str | None = None,
-        oracle: str | None = None,
-        time_to_live: int = 86_400,
-        score: Score = "unspecified",
-        attestors: Sequence[str] | str = (),
-        threshold: int | None = None,
-        signers: str | None = None,
-        schema: str | None = None,
-        source: str | None = None,
-        partial: bool = False,
-        solc: StrPath | None = None,
-        force_insecure_srs: bool = False,
-        progress: Progress = None,
-    ) -> Deployment:
-        """Deploys verifier, key, registry and oracle, and registers the model. What is there already
-        is not deployed again.
-
-        Args:
-            account: who sends; the key in VERDICT_PRIVATE_KEY by default.
-            chain: endpoints, http://127.0.0.1:8545 by default, or a :class:`LocalChain`.
-            chain_id: refuse any other chain.
-            confirmations: blocks after which a transaction counts as final.
-            database: where what is sent is kept; one for each chain and sender by default.
-            registry: a registry that exists already.
-            oracle: an oracle of the account's that exists already.
-            time_to_live: seconds for which a recorded score counts as fresh.
-            score: "higher_is_better", "lower_is_better", or "unspecified".
-            attestors: data providers to propose, addresses; each accepts with :meth:`accept`.
-            threshold: how many of them have to vouch for an input.
-            signers: a registry of data providers that exists already.
-            schema: what inputs mean, 32 bytes that the providers know it by.
-            source: a contract where the oracle reads inputs instead.
-            partial: take attestors or a source although some inputs are private beside those that
-                proofs state: nobody vouches for these.
-            solc: the Solidity compiler.
-            force_insecure_srs: deploy to a public chain although the SRS is a development one.
-            progress: see :func:`verdict.setup`.
-
-        Raises:
-            RejectedError: a contract refuses, or the SRS is insecure and the chain public.
-            UnreachableError: no node answers.
-            PendingError: a transaction is under way; the same call waits for it.
-        """
-        _check.choice("score", score, ("higher_is_better", "lower_is_better", "unspecified"))
-        options = {
-            "registry": registry,
-            "oracle": oracle,
-            "time_to_live": _check.whole("time_to_live", time_to_live, least=1),
-            "score": score,
-            "attestors": _check.names("attestors", attestors),
-            "threshold": _check.optional("threshold", threshold, least=1, most=255),
-            "signers": signers,
-            "schema": schema,
-            "source": source,
-            "partial": partial,
-            "force_insecure_srs": force_insecure_srs,
-        }
-        found = _verdict.deploy(
-            self._own,
-            account or Account.from_env(),
-            reach(chain, chain_id, confirmations, database),
-            json.dumps(options),
-            _path(solc),
-            callback(progress),
-        )
-        return _deployment(found)
-
-    def attach(
-        self,
-        oracle: str,
-        *,
-        chain: Endpoint | None = None,
-        model_id: int | None = None,
-        solc: StrPath | None = None,
-        progress: Progress = None,
-    ) -> Deployment:
-        """Uses an oracle that somebody else deployed, after checking that it has this model."""
-        found = _verdict.attach(
-            self._own,
-            reach(chain),
-            oracle,
-            _check.optional("model_id", model_id),
-            _path(solc),
-            callback(progress),
-        )
-        return _deployment(found)
-
-    def submit(
-        self,
-        proof: Proof | StrPath,
-        account: Account | None = None,
-        *,
-        chain: Endpoint | None = None,
-        chain_id: int | None = None,
-        confirmations: int | None = None,
-        database: StrPath | None = None,
-        attestations: Sequence[StrPath] | StrPath = (),
-        progress: Progress = None,
-    ) -> Submission:
-        """Takes a proof to the chain, and waits until it is final.
-
-        Args:
-            proof: one that was made for a subject, or the file of one.
-            account: who sends; the key in VERDICT_PRIVATE_KEY by default.
-            chain: endpoints, or a :class:`LocalChain`.
-            chain_id: refuse any other chain.
-            confirmations: blocks after which it counts as final.
-            database: where what is sent is kept.
-            attestations: a file, or files, of the statements that the model demands, see :meth:`attest`.
-            progress: see :func:`verdict.setup`.
-
-        Raises:
-            RejectedError: a contract refused, or another score stands on chain.
-            PendingError: a transaction is under way; the same call waits for it.
-            KeyboardInterrupt: on Ctrl-C; what was sent is taken up by the same call.
-        """
-        found = json.loads(
-            _verdict.submit(
-                self._own,
-                self._proof_of(proof),
-                account or Account.from_env(),
-                reach(chain, chain_id, confirmations, database),
-                _check.paths("attestations", attestations),
-                callback(progress),
-            )
-        )
-        records = tuple(
-            Record(
-                own["subject"],
-                own["score"],
-                own["nonce"],
-                own["updated_at"],
-                tuple(own["signers"]),
-            )
-            for own in found["records"]
-        )
-        return Submission(
-            records, found["transaction"], found["block"], found["gas"], found["model_id"]
-        )
+        return dict(json.loads(self._own.gas(path_or_none(solc), callback(progress))))
 
     def commit(self, x: Any, out: StrPath) -> list[str]:
         """Commits to inputs with random salts, of a setup with `commit_inputs`. The file that is
@@ -566,65 +457,77 @@ class Setup:
         Returns:
             A commitment for each row: what proofs state instead of the inputs.
         """
-        with self._layout.naming():
-            return _verdict.commit(self._own, self._layout.samples(x), _check.beside(out))
+        try:
+            with self._layout.naming():
+                return _verdict.commit(self._own, self._layout.samples(x), _check.beside(out))
+        except InputError as error:
+            if self.manifest["model"].get("measure") is None or error.hint is None:
+                raise
+            hint = "give what is expected apart: setup.commit_test(x, y, out)"
+            raise InputError(error.message, hint) from None
 
-    def attest(
+    def commit_test(
         self,
         x: Any,
-        subject: str,
+        y: Any,
         out: StrPath,
-        account: Account | None = None,
         *,
-        commitment: StrPath | None = None,
-        valid_for: int = 86_400,
-        contract: str | None = None,
-        partial: bool = False,
-    ) -> dict[str, Any]:
-        """Vouches for a subject's inputs: signs that they are what a proof says. No chain is asked.
+        groups: Any = None,
+        columns: Sequence[str] | None = None,
+        classes: Sequence[Any] | None = None,
+    ) -> str:
+        """Commits to the samples of a test with a random salt, before they are shown. The file that is
+        written is as secret as the samples, and what :meth:`evaluate` takes as `commitment`.
 
         Args:
-            x: one row, as for :meth:`prove`.
-            subject: whose inputs these are, an address.
-            out: where to write the attestation.
-            account: who signs; the key in VERDICT_PRIVATE_KEY by default.
-            commitment: of a setup that commits to inputs, the file that :meth:`commit` wrote.
-            valid_for: seconds for which the statement is valid.
-            contract: the contract in whose name the key signs (ERC-1271).
-            partial: vouch for the inputs that proofs state although others are private.
+            x: the samples, as many as the test is of, as for :meth:`evaluate`.
+            y: what is expected of each, shape [rows].
+            out: the file to write.
+            groups: 0 or 1 for each sample, if the test counts groups.
+            columns: of a frame, the columns in the model's order, as its owner tells them; with the
+                private part they are known.
+            classes: the model's classes in their order, likewise; without them y has positions.
 
         Returns:
-            What the file holds.
-        """
-        with self._layout.naming():
-            found = _verdict.attest(
-                self._own,
-                account or Account.from_env(),
-                self._layout.samples(x),
-                subject,
-                _check.beside(out),
-                _path(commitment),
-                _check.whole("valid_for", valid_for, least=1, most=_check.MOST // 2),
-                contract,
-                partial,
-            )
-        return dict(json.loads(found))
+            The commitment, to be announced.
 
-    def accept(
+        Raises:
+            UsageError: the setup is no test, or not of as many samples.
+            InputError: x, y or groups do not fit; it names the row.
+        """
+        return commit_test(self, x, y, out, groups, columns, classes)
+
+    def check(
         self,
-        account: Account | None = None,
+        onnx: StrPath,
         *,
-        chain: Endpoint | None = None,
+        outputs: Sequence[str] | str | None = None,
+        dims: Mapping[str, int] | None = None,
+        srs: StrPath | None = None,
+        dev_srs: bool = False,
         progress: Progress = None,
-    ) -> int:
-        """Accepts to be one of the deployment's data providers.
+    ) -> Checked:
+        """Makes the keys again from the model's file, and compares everything: the setup is this model's.
+        With public weights anyone can; of hidden ones the private part is needed.
 
-        Returns:
-            The Unix time from which on statements count.
+        Args:
+            onnx: the model's file; of one that was exported here it is ``private/model.onnx``.
+            outputs: its outputs that are proven; by default those that the setup names.
+            dims: sizes of symbolic dimensions, by name.
+            srs: the SRS that the setup was made with; by default the one it is opened with.
+            dev_srs: to use this machine's development SRS; by default if the setup has one.
+            progress: see :func:`verdict.setup`.
+
+        Raises:
+            Error: something differs: the message lists what; or weights are hidden from who asks.
         """
-        return _verdict.accept(
-            self._own, account or Account.from_env(), reach(chain), callback(progress)
-        )
+        (path,) = _check.paths("onnx", [onnx])
+        names = self.outputs if outputs is None else _check.names("outputs", outputs)
+        own = self._srs if srs is None else Path(srs).absolute()
+        development = dev_srs or (own is None and self.insecure_srs)
+        told = callback(progress)
+        found = self._own.check(path, names, dict(dims or {}), own, development, self._threads, told)
+        return Checked(**json.loads(found))
 
     def __repr__(self) -> str:
         insecure = ", INSECURE development SRS" if self.insecure_srs else ""
@@ -635,28 +538,9 @@ class Setup:
         )
 
 
-def _path(path: StrPath | None) -> Path | None:
-    return None if path is None else Path(path)
-
-
 def _reopened(folder: str, srs: str | None, threads: int, setup_id: str) -> Setup:
     """A setup that another process had open."""
     setup = Setup.open(folder, srs=srs, threads=threads)
     if setup.id != setup_id:
         raise Error(f"{folder} holds another setup now ({setup.id}) than the one given ({setup_id})")
     return setup
-
-
-def _deployment(text: str) -> Deployment:
-    found = json.loads(text)
-    return Deployment(
-        found["chain_id"],
-        found["oracle"],
-        found["registry"],
-        found["verifier"],
-        found["key"],
-        found["model_id"],
-        found["verification_hash"],
-        found["setup_id"],
-        found.get("attestations"),
-    )

@@ -22,6 +22,7 @@ __all__ = [
     "attest",
     "commit",
     "deploy",
+    "import_srs",
     "next_nonce",
     "report",
     "setup",
@@ -88,6 +89,16 @@ class Setup:
         model: _Path | None = None,
         progress: _Progress = None,
     ) -> Plan: ...
+    def check(
+        self,
+        onnx: _Path,
+        outputs: list[str] | None = None,
+        dims: dict[str, int] | None = None,
+        srs: _Path | None = None,
+        dev_srs: bool = False,
+        threads: int = 0,
+        progress: _Progress = None,
+    ) -> str: ...
     def contracts(
         self, solc: _Path | None = None, progress: _Progress = None
     ) -> tuple[str, str, bytes, bytes, bytes]: ...
@@ -172,6 +183,13 @@ def report(
     threads: int = 0,
     progress: _Progress = None,
 ) -> tuple[str, str]: ...
+def import_srs(
+    file: _Path,
+    out: _Path,
+    k: int | None = None,
+    allow_unknown: bool = False,
+    progress: _Progress = None,
+) -> str: ...
 def next_nonce(
     setup: Setup,
     reach: str,

@@ -48,6 +48,7 @@ _WORDS = {
     "`verdict attach`": "setup.attach",
     "`verdict commit`": "setup.commit",
     "`verdict prove`": "setup.prove",
+    "`verdict srs import`": "verdict.import_srs",
 }
 
 

@@ -9,6 +9,8 @@ import {IVerdictVerifier} from "../interfaces/IVerdictVerifier.sol";
 /// of each of two groups are approved. Samples and weights stay hidden.
 /// @dev What a reader relies on: the auditor, who chooses samples, says how many there are, and names the verifier. A
 /// model that was fixed before (its key stands on the chain) cannot have been fitted to samples that its maker saw later.
+/// The key is the test's, which is another than the one that scores are recorded under: that both are of one model, no
+/// proof says. Whoever has the model's file checks both, `verdict setup --check`; of hidden weights its owner alone.
 contract ModelQuality {
     /// @dev What is to be proven. `announced` is 0 if there is no such test.
     struct Test {

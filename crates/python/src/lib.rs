@@ -18,6 +18,7 @@ mod error;
 mod model;
 mod proof;
 mod setup;
+mod srs;
 mod work;
 
 use pyo3::prelude::*;
@@ -39,6 +40,7 @@ fn _verdict(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(setup::stated, module)?)?;
     module.add_function(wrap_pyfunction!(setup::report, module)?)?;
     module.add_function(wrap_pyfunction!(setup::commit, module)?)?;
+    module.add_function(wrap_pyfunction!(srs::import_srs, module)?)?;
     module.add_function(wrap_pyfunction!(chain::next_nonce, module)?)?;
     module.add_function(wrap_pyfunction!(chain::deploy, module)?)?;
     module.add_function(wrap_pyfunction!(chain::attach, module)?)?;

@@ -1,14 +1,16 @@
 //! Setups: made, opened, verified with, reported on.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use pyo3::prelude::*;
 use verdict::{
-    Contracts, Figure, INSECURE, Inspection, Progress, ProverOptions, PublicSetup, Question,
-    ReportOptions, SetupReport, SrsChoice, of_inference, report::Threshold, write_commitments,
+    Contracts, Figure, INSECURE, Inspection, LoadOptions, ModelFile, Progress, ProverOptions,
+    PublicSetup, Question, ReportOptions, SetupReport, Srs, SrsChoice, of_inference,
+    report::Threshold, write_commitments,
 };
 use verdict_prover::samples::Samples;
 
@@ -143,6 +145,33 @@ impl Setup {
         })
     }
 
+    /// Makes the keys of an ONNX file again and compares them with the setup's; of a setup without a
+    /// measure, `outputs` of the file are its outputs. Returns what is equal, as JSON.
+    #[pyo3(signature = (onnx, outputs=None, dims=None, srs=None, dev_srs=false, threads=0, progress=None))]
+    #[allow(clippy::too_many_arguments)] // Python names them.
+    fn check(
+        &self,
+        py: Python<'_>,
+        onnx: PathBuf,
+        outputs: Option<Vec<String>>,
+        dims: Option<BTreeMap<String, usize>>,
+        srs: Option<PathBuf>,
+        dev_srs: bool,
+        threads: usize,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<String> {
+        let public = self.public.clone();
+        work::run_pooled(py, progress, move |task| {
+            let measure = public.manifest().model.measure.clone();
+            let outputs = outputs.filter(|_| measure.is_none());
+            let load = LoadOptions { outputs, dims: dims.unwrap_or_default(), measure };
+            let model = verdict::step(task, "read the model", || ModelFile::open(&onnx, &load))?;
+            let srs = open_srs(srs, dev_srs, public.srs_k(), task)?;
+            task.go_on()?;
+            json(&verdict::check(model.graph(), &public, &srs, task.engine(threads), task)?)
+        })
+    }
+
     /// Compiles the contracts: name, source, creation code, runtime code, the key's payload.
     #[pyo3(signature = (solc=None, progress=None))]
     fn contracts(
@@ -210,19 +239,25 @@ pub(crate) fn setup(
     work::run_pooled(py, progress, move |task| {
         verdict::check_writable(&out, true).map_err(verdict::Error::from)?;
         let k = planned.plan().estimate.srs_k;
-        let choice = SrsChoice::new(srs, dev_srs, k).map_err(verdict::Error::from)?;
-        let title = match &choice {
-            SrsChoice::File(_) => "read the SRS".to_owned(),
-            SrsChoice::Development => format!("get a development SRS of 2^{k} powers"),
-        };
-        let srs = verdict::step(task, &title, || choice.open(k))?;
-        if srs.is_development() {
-            task.warn(INSECURE);
-        }
+        let srs = open_srs(srs, dev_srs, k, task)?;
         task.go_on()?;
         let made: SetupReport = verdict::setup(&planned, &srs, &out, task.engine(threads), task)?;
         json(&made)
     })
+}
+
+/// Reads or makes an SRS, and warns of one that is not secure.
+fn open_srs(file: Option<PathBuf>, dev_srs: bool, k: u32, task: &work::Task) -> Outcome<Srs> {
+    let choice = SrsChoice::new(file, dev_srs, k).map_err(verdict::Error::from)?;
+    let title = match &choice {
+        SrsChoice::File(_) => "read the SRS".to_owned(),
+        SrsChoice::Development => format!("get a development SRS of 2^{k} powers"),
+    };
+    let srs = verdict::step(task, &title, || choice.open(k))?;
+    if srs.is_development() {
+        task.warn(INSECURE);
+    }
+    Ok(srs)
 }
 
 /// Checks a proof. Returns what it says, as JSON.

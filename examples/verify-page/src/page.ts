@@ -1,10 +1,11 @@
 // Checks the files that are dropped, and shows what they say. A setup is taken from beside the
 // page, or dropped with the proof.
-import { type Expected, Setup, type Verifier, VerdictError, loadVerifier } from "@verdict/client";
+import { type Expected, Setup, type Verifier, VerdictError, loadVerifier, requireCommitment } from "@verdict/client";
 import { type SetupFile, type Taken, beside, readAll } from "./files.js";
 import { REPLACED, element, forget, show, showVerified, showWaiting } from "./show.js";
 
-const [drop, input, trusted] = [element("drop"), element<HTMLInputElement>("files"), element<HTMLInputElement>("trusted")];
+const [drop, input] = [element("drop"), element<HTMLInputElement>("files")];
+const [trusted, announced] = [element<HTMLInputElement>("trusted"), element<HTMLInputElement>("announced")];
 
 /** What has been dropped so far. */
 const given: Taken = {};
@@ -41,14 +42,23 @@ function sayWhatIsMissing(): void {
     : `Also drop ${missing.join(" and ")} of the public part of the model's setup.`;
 }
 
-/** The hash that was entered, as it is compared. */
-function entered(): `0x${string}` | undefined {
-  const text = trusted.value.trim().toLowerCase().replace(/^0x/, "");
-  if (text === "") return undefined;
-  if (!/^[0-9a-f]{64}$/.test(text)) {
-    throw new VerdictError("setup", "what was entered is no id or hash: these are 64 hexadecimal digits");
-  }
-  return `0x${text}`;
+/** The hashes that were entered, as they are compared. */
+function entered(field: HTMLInputElement, what: string): `0x${string}`[] {
+  const found = field.value.split(/[\s,]+/).filter((text) => text !== "");
+  return found.map((text): `0x${string}` => {
+    const digits = text.toLowerCase().replace(/^0x/, "");
+    if (!/^[0-9a-f]{64}$/.test(digits)) {
+      throw new VerdictError("setup", `what was entered is no ${what}: these are 64 hexadecimal digits`);
+    }
+    return `0x${digits}`;
+  });
+}
+
+/** The setup that was entered. */
+function expectedSetup(): `0x${string}` | undefined {
+  const [wanted, ...others] = entered(trusted, "id or hash");
+  if (others.length > 0) throw new VerdictError("setup", "what was entered is more than one id or hash");
+  return wanted;
 }
 
 /** Whether what was entered is not yet all of it. */
@@ -62,7 +72,7 @@ async function check(): Promise<void> {
   if (manifest === undefined || key === undefined) return showWaiting(proof.bundle.model.name);
   const ready = await verifier;
   if (typing) return;
-  const wanted = entered();
+  const [wanted, samples] = [expectedSetup(), entered(announced, "commitment")];
   const start = performance.now();
   const files = { manifest: manifest.bytes, key: key.bytes };
   const said = Setup.open(ready, files);
@@ -72,6 +82,7 @@ async function check(): Promise<void> {
     entered: wanted === undefined ? undefined : wanted === setupId ? "setup" : "key",
     site: manifest.beside && key.beside,
     replaces: replaces(),
+    samples: samples.length > 0,
   } as const;
   if (trust.entered === "key" && wanted !== keyHash) {
     const found = `its id is ${setupId}, its key's hash ${keyHash}, and neither is ${wanted}`;
@@ -81,6 +92,7 @@ async function check(): Promise<void> {
   const expected: Expected = trust.entered === "setup" || trust.site ? { setupId } : {};
   const setup = Setup.open(ready, files, expected);
   const verified = setup.verify(proof.bundle);
+  if (trust.samples) requireCommitment(verified, samples);
   showVerified(verified, setup.manifest, proof, trust, performance.now() - start);
 }
 
@@ -118,17 +130,19 @@ input.addEventListener("change", () => {
   // The same file can be chosen again.
   input.value = "";
 });
-trusted.addEventListener("input", () => {
-  typing = true;
-  forget();
-});
-// An entry that was taken back is no change, but ends all the same.
-for (const name of ["change", "blur"]) {
-  trusted.addEventListener(name, () => {
-    if (name === "blur" && !typing) return;
-    typing = false;
-    then(check);
+for (const field of [trusted, announced]) {
+  field.addEventListener("input", () => {
+    typing = true;
+    forget();
   });
+  // An entry that was taken back is no change, but ends all the same.
+  for (const name of ["change", "blur"]) {
+    field.addEventListener(name, () => {
+      if (name === "blur" && !typing) return;
+      typing = false;
+      then(check);
+    });
+  }
 }
 for (const name of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(name, (event) => {

@@ -73,12 +73,16 @@ export interface Trust {
   readonly site: boolean;
   /** Whether it took the place of one that lay there. */
   readonly replaces: boolean;
+  /** Whether a commitment was entered, and is the proof's. */
+  readonly samples: boolean;
 }
 
 /** What only a manifest says, and only a setup's id binds. */
 const WORD =
   "the model's name and hash, its outputs' names, scale and range, the inputs' ranges, of how many samples totals are, " +
   "and where the reference string is from";
+/** What links a measured model with the one whose scores are on a chain. */
+const LINK = "that both are of one model, no proof says; whoever has the model's file checks it, of hidden weights its owner alone";
 const SRS: Readonly<Record<Verified["srs"], string>> = {
   ceremony: "",
   insecure: "The structured reference string was made on one machine for development: whoever made it can prove anything.",
@@ -86,7 +90,15 @@ const SRS: Readonly<Record<Verified["srs"], string>> = {
   unknown: "Where the structured reference string is from, only the manifest says: whoever made it may be able to prove anything.",
 };
 
-function cautions(verified: Verified, { entered, site, replaces }: Trust): string[] {
+/** What is not known of the samples that totals are of. */
+function ofSamples({ samples, commitments }: Verified, compared: boolean): string {
+  if (samples === undefined || compared) return "";
+  return commitments === undefined
+    ? "The samples are not committed to: whoever made the proof chose them."
+    : "Whoever made the proof may have chosen the samples: compare the commitment to them with the one that was announced.";
+}
+
+function cautions(verified: Verified, { entered, site, replaces, samples }: Trust): string[] {
   const said = {
     setup: "",
     key: `The key's hash binds the circuit alone. What is the word of whoever gave the manifest.json: ${WORD}. The setup's id binds all of it.`,
@@ -94,15 +106,15 @@ function cautions(verified: Verified, { entered, site, replaces }: Trust): strin
       `Whose model it is, the proof does not say. ${site ? "This site" : "Whoever gave the manifest.json"} says: ${WORD}. ` +
       "Compare the setup's id with what the model's owner tells.",
   };
-  return [replaces ? REPLACED : "", SRS[verified.srs], said[entered ?? "nothing"]].filter((caution) => caution !== "");
+  return [replaces ? REPLACED : "", SRS[verified.srs], said[entered ?? "nothing"], ofSamples(verified, samples)].filter((caution) => caution !== "");
 }
 
-function inputsOf(manifest: Manifest, bundle: ProofBundle): string {
+function inputsOf(manifest: Manifest, bundle: ProofBundle, { commitments }: Verified): string {
   const words = inputWordsOf(bundle).length;
   if (words === 0) return "private";
-  if (manifest.inputs !== "committed") return `stated in ${words} ${words === 1 ? "word" : "words"}`;
-  if (manifest.samples !== undefined) return `committed to, those of all ${manifest.samples} samples together`;
-  return words === 1 ? "committed to" : `committed to, in ${words} commitments`;
+  if (commitments === undefined) return `stated in ${words} ${words === 1 ? "word" : "words"}`;
+  const whose = manifest.samples === undefined ? "" : `, those of all ${manifest.samples} samples together`;
+  return `committed to${whose}: ${commitments.join(", ")}`;
 }
 
 function factsOf(verified: Verified, manifest: Manifest, bundle: ProofBundle, file: string): [string, string | Node][] {
@@ -111,8 +123,9 @@ function factsOf(verified: Verified, manifest: Manifest, bundle: ProofBundle, fi
     ["Setup", verified.setupId],
     ["Key", verified.keyHash],
     ["Model", verified.modelHash],
-    ["Inputs", inputsOf(manifest, bundle)],
+    ["Inputs", inputsOf(manifest, bundle, verified)],
   ];
+  if (manifest.model.measure !== undefined) facts.push(["Figures", "of the model under this key, which is another than that of recorded scores: " + LINK]);
   for (const request of verified.requests) {
     facts.push(
       ["Subject", request.subject],
@@ -152,7 +165,8 @@ export function showVerified(
   trust: Trust,
   milliseconds: number,
 ): void {
-  const known = verified.srs !== "unknown" && (trust.entered === "setup" || trust.site);
+  const chosen = verified.samples !== undefined && !trust.samples;
+  const known = verified.srs !== "unknown" && (trust.entered === "setup" || trust.site) && !chosen;
   const verdict = verified.srs === "insecure" ? "insecure" : known ? "holds" : "open";
   const several = verified.batch > 1 ? `, for ${verified.batch} inferences` : "";
   const of = manifest.samples === undefined ? several : `, summed over ${manifest.samples} samples`;

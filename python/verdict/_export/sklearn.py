@@ -286,9 +286,12 @@ def _check_steps(steps: list[tuple[str, Any]]) -> None:
                 f"{_called(name, step)} is not exported: its converter does not write its trees",
                 "use GradientBoosting, a random forest, or LightGBM, whose trees are like these",
             )
+        if kind.__name__ == "FunctionTransformer" and getattr(step, "func", None) is not None:
+            raise ModelError(
+                f"{_called(name, step)} calls a function of Python's, which cannot be exported",
+                "leave it out of the pipeline and apply it to the data before",
+            )
         if structural or kind.__name__ == "ColumnTransformer" or kind in known:
-            continue
-        if kind.__name__ == "FunctionTransformer" and getattr(step, "func", None) is None:
             continue
         raise ModelError(
             f"{_called(name, step)} has no ONNX converter",
