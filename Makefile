@@ -28,7 +28,7 @@ test-solidity: node_modules
 
 # The Python package as a wheel, against scikit-learn, XGBoost and LightGBM; its notebooks; its types.
 # With TORCH=1 against torch too, which is several gigabytes. The wheel is compiled with features of its
-# own, all of it once more: CI runs the same tests and types on what cargo has built, test-python-built.
+# own, all of it once more: test-python-built runs the same tests and types on what cargo has built.
 test-python: node_modules
 	$(BUILD)
 	scripts/test-python

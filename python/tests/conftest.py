@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from pathlib import Path
 from typing import Any, Callable
@@ -15,6 +16,9 @@ import verdict
 REPOSITORY = Path(__file__).resolve().parents[2]
 # solc and anvil of the repository's npm packages.
 os.environ["PATH"] = f"{REPOSITORY / 'scripts'}{os.pathsep}{os.environ['PATH']}"
+# A job in the background ignores Ctrl-C, and so would what it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EXAMPLES = REPOSITORY / "examples"
 SUBJECT = "0x00000000000000000000000000000000000000A1"
