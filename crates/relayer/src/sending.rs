@@ -161,7 +161,9 @@ impl Core {
             };
             let asked = match prepared {
                 Ok(Prepared::Offer(_)) if closed || !due(held.job.id) => {
-                    Asked::Over(held, Ok(JobState::Queued))
+                    // Nothing is new: what was said of it last holds.
+                    drop(held);
+                    continue;
                 }
                 Ok(Prepared::Offer(_))
                     if !again && patience.is_some_and(|p| of.age() > p * OLD) =>
