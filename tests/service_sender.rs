@@ -9,16 +9,16 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use verdict_contracts::bindings::InferenceOracle::addSubmitterCall;
 
 use crate::{
     common::{
         Workplace,
         desk::Desk,
-        local::{Local, SUBJECT, address, small_setup},
+        local::{Local, SUBJECT, small_setup},
         proxy::{Proxy, refusal},
     },
     service::{config, order},
+    service_troubles::signed_for,
 };
 
 fn subject(index: usize) -> String {
@@ -323,10 +323,7 @@ fn scores_are_recorded_within_seconds_once_a_signer_that_was_out_of_order_signs(
     let chain = Local::start(31_337);
     let setup = small_setup(&place, "setup");
     let deployed = chain.json(&place, &["deploy", &setup]);
-    // Anvil signs for an account of its own, as web3signer does.
-    let account = chain.rpc("eth_accounts", json!([]))[0].as_str().expect("an account").to_owned();
-    let submitter = account.parse().expect("an address");
-    chain.send(address(&deployed, "oracle"), &addSubmitterCall { submitter });
+    let account = signed_for(&chain, &deployed);
     let refuses = Arc::new(AtomicBool::new(true));
     let now = refuses.clone();
     let signer = Proxy::start(chain.anvil.url(), move |request, ask| {

@@ -32,16 +32,21 @@ fn held(desk: &Desk, id: &str, words: &str) -> Value {
     }
 }
 
+/// A submitter of the oracle for whom anvil signs, as web3signer does: an account of its own.
+pub(crate) fn signed_for(chain: &Local, deployed: &Value) -> String {
+    let account = chain.rpc("eth_accounts", json!([]))[0].as_str().expect("an account").to_owned();
+    let submitter = account.parse().expect("an address");
+    chain.send(address(deployed, "oracle"), &addSubmitterCall { submitter });
+    account
+}
+
 #[test]
 fn a_key_that_another_process_holds_signs_what_was_asked_for_and_nothing_else() {
     let place = Workplace::new();
     let chain = Local::start(31_337);
     let setup = small_setup(&place, "setup");
     let deployed = chain.json(&place, &["deploy", &setup]);
-    // Anvil signs for an account of its own, as web3signer does.
-    let account = chain.rpc("eth_accounts", json!([]))[0].as_str().expect("an account").to_owned();
-    let submitter = account.parse().expect("an address");
-    chain.send(address(&deployed, "oracle"), &addSubmitterCall { submitter });
+    let account = signed_for(&chain, &deployed);
     let cheats = Arc::new(AtomicBool::new(true));
     let (own, turn) = (chain.clone(), cheats.clone());
     let signer = Proxy::start(chain.anvil.url(), move |request, ask| {

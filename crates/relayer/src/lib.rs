@@ -45,6 +45,7 @@ mod error;
 mod job;
 mod look;
 mod nonce;
+mod open;
 mod prepare;
 mod relayer;
 mod resume;

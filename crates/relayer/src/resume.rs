@@ -13,11 +13,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     backend::{BlockRef, RpcError, RpcErrorKind},
-    drive::{Core, Open, Result, within},
+    drive::{Core, Result, within},
     error::RelayerError,
     job::{Attempt, AttemptOutcome, JobId, JobState},
     line::Line,
     look::Look,
+    open::Open,
     storage::Job,
 };
 

@@ -11,12 +11,13 @@ use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
     backend::RpcErrorKind,
-    drive::{Core, Held, Open, Result, Steps, within},
+    drive::{Core, Held, Result, Steps, within},
     error::RelayerError,
     job::{Attempt, JobId, JobState},
     line::{Line, Task},
     look::Look,
     nonce::Reservation,
+    open::Open,
     prepare::{Offer, Prepared, Unsigned},
     signer::{Signature, SignerError},
     signers::Signers,

@@ -109,3 +109,21 @@ pub(crate) fn assert_finalized(status: &JobStatus) {
     assert_eq!(status.state, JobState::Finalized, "{status:?}");
     assert!(status.receipt.as_ref().is_none_or(|receipt| receipt.success), "{status:?}");
 }
+
+/// Submits a call for each name.
+pub(crate) async fn submit_all(relayer: &Relayer, names: &[&'static str]) -> Vec<JobId> {
+    let mut ids = Vec::new();
+    for name in names {
+        ids.push(relayer.submit(call(name)).await.unwrap());
+    }
+    ids
+}
+
+/// The nonces of `ids`, in their order; none of those that have none yet.
+pub(crate) async fn nonces(relayer: &Relayer, ids: &[JobId]) -> Vec<Option<u64>> {
+    let mut nonces = Vec::new();
+    for id in ids {
+        nonces.push(relayer.status(*id).await.unwrap().nonce);
+    }
+    nonces
+}

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use verdict_relayer::{JobId, JobState, Relayer};
+use verdict_relayer::JobState;
 
 use crate::{
-    bench::{Bench, DENIED, assert_finalized, call},
+    bench::{Bench, DENIED, assert_finalized, call, nonces, submit_all},
     chain::Fault,
 };
 
@@ -13,28 +13,11 @@ const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 /// What a look with one question that stalls may take: far below a request's ten seconds.
 const LOOK: Duration = Duration::from_secs(4);
 
-async fn submit_all(relayer: &Relayer) -> Vec<JobId> {
-    let mut ids = Vec::new();
-    for name in NAMES {
-        ids.push(relayer.submit(call(name)).await.unwrap());
-    }
-    ids
-}
-
-/// The nonces of those of `ids` that have one, in their order.
-async fn nonces(relayer: &Relayer, ids: &[JobId]) -> Vec<Option<u64>> {
-    let mut nonces = Vec::new();
-    for id in ids {
-        nonces.push(relayer.status(*id).await.unwrap().nonce);
-    }
-    nonces
-}
-
 #[tokio::test]
 async fn the_others_are_signed_in_their_order_and_the_late_one_when_it_is_there() {
     let bench = Bench::new();
     let relayer = bench.open().await;
-    let ids = submit_all(&relayer).await;
+    let ids = submit_all(&relayer, &NAMES).await;
     bench.chain.faults("estimate_gas", [Fault::Pass, Fault::Slow(Duration::from_secs(4))]);
     let start = Instant::now();
     let sent = relayer.send().await.unwrap();
@@ -81,7 +64,7 @@ async fn a_job_that_was_late_holds_nobody_up_again() {
 async fn a_receipt_that_does_not_come_holds_up_nobody_else_s() {
     let bench = Bench::new();
     let relayer = bench.open().await;
-    let ids = submit_all(&relayer).await;
+    let ids = submit_all(&relayer, &NAMES).await;
     relayer.send().await.unwrap();
     bench.chain.state().mine();
     bench.chain.faults("receipt", [Fault::HangBefore]);
@@ -101,7 +84,7 @@ async fn a_receipt_that_does_not_come_holds_up_nobody_else_s() {
 async fn a_broadcast_that_stalls_holds_up_no_other_and_is_made_once() {
     let bench = Bench::new();
     let relayer = bench.open().await;
-    submit_all(&relayer).await;
+    submit_all(&relayer, &NAMES).await;
     bench.chain.faults("send", [Fault::Slow(Duration::from_secs(4))]);
     let start = Instant::now();
     let sent = relayer.send().await.unwrap();

@@ -19,7 +19,7 @@ use alloy::{
 use async_trait::async_trait;
 use verdict_relayer::{JobId, JobState, Relayer, RelayerSigner, Storage, clock::Clock};
 
-use crate::bench::{Bench, assert_finalized, call, decode};
+use crate::bench::{Bench, assert_finalized, call, decode, nonces, submit_all};
 
 /// What a step may take, far below what the signer does.
 const STEP: Duration = Duration::from_secs(4);
@@ -113,22 +113,6 @@ impl TxSigner<Signature> for Far {
         }
         self.key.sign_transaction(tx).await
     }
-}
-
-async fn submit_all(relayer: &Relayer, names: &[&'static str]) -> Vec<JobId> {
-    let mut ids = Vec::new();
-    for name in names {
-        ids.push(relayer.submit(call(name)).await.unwrap());
-    }
-    ids
-}
-
-async fn nonces(relayer: &Relayer, ids: &[JobId]) -> Vec<Option<u64>> {
-    let mut nonces = Vec::new();
-    for id in ids {
-        nonces.push(relayer.status(*id).await.unwrap().nonce);
-    }
-    nonces
 }
 
 /// Sends, in less than a step may take.
