@@ -113,20 +113,17 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(
-        engine: &Engine,
-        graph: IntegerGraph,
-        shape: Shape,
-        protocol: Arc<Protocol>,
-    ) -> Result<Self, KeyError> {
+    fn new(graph: IntegerGraph, shape: Shape, protocol: Arc<Protocol>) -> Result<Self, KeyError> {
         graph.validate(shape.accumulator_bits(), shape.value_bits())?;
         let layout = Arc::new(Layout::new(&graph, shape)?);
-        let (expected, got) = (layout.k, engine.k());
-        if expected != got {
-            return Err(KeyError::SrsSize { expected, got });
-        }
         let (cs, fixed) = fixed_columns(&layout);
         Ok(Self { graph, layout, protocol, cs, fixed })
+    }
+
+    /// Checks that an engine has as many rows.
+    fn fit(&self, engine: &Engine) -> Result<(), KeyError> {
+        let (expected, got) = (self.layout.k, engine.k());
+        if expected == got { Ok(()) } else { Err(KeyError::SrsSize { expected, got }) }
     }
 
     fn blind(&mut self, blinding: &Blinding) -> Result<(), KeyError> {
@@ -137,6 +134,7 @@ impl Columns {
 
     /// Makes the keys.
     fn keys(mut self, engine: &Engine, blinding: Blinding) -> Result<Keys, KeyError> {
+        self.fit(engine)?;
         self.blind(&blinding)?;
         let Self { graph, layout, protocol, cs, fixed } = self;
         let proving = engine.keygen_from(cs, fixed)?;
@@ -157,7 +155,7 @@ impl Keys {
         (shape, opening): (Shape, Opening),
         rng: impl RngCore + CryptoRng,
     ) -> Result<Self, KeyError> {
-        let columns = Columns::new(engine, graph, shape, Arc::new(protocol(&shape, opening)?))?;
+        let columns = Columns::new(graph, shape, Arc::new(protocol(&shape, opening)?))?;
         let blinding = Blinding::random(&columns.protocol, rng);
         columns.keys(engine, blinding)
     }
@@ -172,7 +170,7 @@ impl Keys {
         (shape, opening): (Shape, Opening),
         blinding: &[u8],
     ) -> Result<Self, KeyError> {
-        let columns = Columns::new(engine, graph, shape, Arc::new(protocol(&shape, opening)?))?;
+        let columns = Columns::new(graph, shape, Arc::new(protocol(&shape, opening)?))?;
         let blinding = Blinding::from_bytes(&columns.protocol, blinding)?;
         columns.keys(engine, blinding)
     }
@@ -186,7 +184,7 @@ impl Keys {
         graph: IntegerGraph,
         (shape, opening): (Shape, Opening),
     ) -> Result<Self, KeyError> {
-        let columns = Columns::new(engine, graph, shape, Arc::new(protocol(&shape, opening)?))?;
+        let columns = Columns::new(graph, shape, Arc::new(protocol(&shape, opening)?))?;
         let blinding = Blinding::none(&columns.protocol);
         columns.keys(engine, blinding)
     }
@@ -205,21 +203,65 @@ impl Keys {
         blinding: Option<&[u8]>,
         verifying: VerifyingKey,
     ) -> Result<Self, KeyError> {
+        Stored::new(graph, shape, blinding, verifying)?.keys(engine)
+    }
+
+    /// The verifying key.
+    pub fn verifying(&self) -> &VerifyingKey {
+        &self.verifying
+    }
+}
+
+/// Stored keys in rows, which takes no engine: what [`Keys::restore`] does first, so that it can be
+/// done while an SRS is read.
+pub struct Stored {
+    columns: Columns,
+    blinding: Blinding,
+    verifying: VerifyingKey,
+    domain: EvaluationDomain<Fr>,
+}
+
+impl Stored {
+    /// Lays out a graph with its blinding (none for public weights) and its verifying key.
+    ///
+    /// # Errors
+    /// As [`Keys::restore`].
+    pub fn new(
+        graph: IntegerGraph,
+        shape: Shape,
+        blinding: Option<&[u8]>,
+        verifying: VerifyingKey,
+    ) -> Result<Self, KeyError> {
         let protocol = Arc::new(verifying.protocol().clone());
-        let mut columns = Columns::new(engine, graph, shape, protocol)?;
         let blinding = match blinding {
-            Some(bytes) => Blinding::from_bytes(&columns.protocol, bytes)?,
-            None => Blinding::none(&columns.protocol),
+            Some(bytes) => Blinding::from_bytes(&protocol, bytes)?,
+            None => Blinding::none(&protocol),
         };
-        columns.blind(&blinding)?;
+        let (degree, k) = (constraint_system(&shape).degree() as u32, verifying.k());
+        let laid_out = || -> Result<Columns, KeyError> {
+            let mut columns = Columns::new(graph, shape, protocol)?;
+            let (expected, got) = (columns.layout.k as usize, k as usize);
+            if expected != got {
+                return Err(key::KeyError::Foreign { what: "k", expected, got }.into());
+            }
+            columns.blind(&blinding)?;
+            Ok(columns)
+        };
+        let (domain, columns) = rayon::join(|| EvaluationDomain::new(degree, k), laid_out);
+        Ok(Self { columns: columns?, blinding, verifying, domain })
+    }
+
+    /// The keys, for an engine of as many rows.
+    ///
+    /// # Errors
+    /// As [`Keys::restore`].
+    pub fn keys(self, engine: &Engine) -> Result<Keys, KeyError> {
+        let Self { columns, blinding, verifying, domain } = self;
+        columns.fit(engine)?;
         let Columns { graph, layout, cs, fixed, .. } = columns;
-        let (expected, got) = (layout.k as usize, verifying.k() as usize);
-        if expected != got {
-            return Err(key::KeyError::Foreign { what: "k", expected, got }.into());
-        }
         let (cs, _) = cs.directly_convert_selectors_to_fixed(Vec::new());
         let halo2 = Halo2Key::from_parts(
-            EvaluationDomain::new(cs.degree() as u32, layout.k),
+            domain,
             column_commitments(&verifying),
             permutation::VerifyingKey::from_commitments(Vec::new()),
             cs,
@@ -227,12 +269,7 @@ impl Keys {
             false,
         );
         let proving = engine.restore_key(halo2, fixed)?;
-        Ok(Self { graph, blinding, layout, proving, verifying })
-    }
-
-    /// The verifying key.
-    pub fn verifying(&self) -> &VerifyingKey {
-        &self.verifying
+        Ok(Keys { graph, blinding, layout, proving, verifying })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Proving inferences.
 
 use std::{
+    panic::resume_unwind,
     path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,7 +19,7 @@ use verdict_contracts::{
 use verdict_engine::{Control, Engine, Options};
 use verdict_kzg::transcript::to_be_bytes;
 use verdict_prover::{
-    keys::{self, Keys},
+    keys::{self, Keys, Stored},
     prove::{Proof, prove_batch, prove_reference},
     srs::Srs,
 };
@@ -70,33 +72,14 @@ impl Prover {
     pub fn open(folder: &Path, options: ProverOptions) -> Result<Self, Error> {
         let public = PublicSetup::open(folder)?;
         let private = PrivatePart::open(&public)?;
-        let manifest = public.manifest();
-        let protocol = public.key().protocol();
-        let k = public.srs_k();
-        // Groups of several columns have bases of their own.
-        let load = |path: &Path| match protocol.max_fold() {
-            1 => Srs::load(path, Some(k)),
-            _ => Srs::load_powers(path, k),
-        };
-        let srs = match &options.srs {
-            Some(path) => load(path)?,
-            None if manifest.srs.insecure => load(&private.development_srs())?,
-            None => {
-                let fingerprint = Some(hex::encode(manifest.srs.fingerprint));
-                return Err(SetupError::NoSrs { k, fingerprint }.into());
-            }
-        };
-        manifest.check_srs(&srs)?;
-        let file = bases_file(&srs, protocol, manifest.k);
-        // The key's groups are committed to already.
-        let (folds, file) = (protocol.proof_folds(), file.as_deref());
-        let engine = keys::engine(&srs, protocol, manifest.k, &folds, file, options.engine)?;
-        let (graph, key) = (private.graph()?, public.key().clone());
-        let blinding = match manifest.weights {
-            Weights::Hidden => Some(private.blinding()?),
-            Weights::Public => None,
-        };
-        let keys = Keys::restore(&engine, graph, manifest.shape, blinding.as_deref(), key)?;
+        // The model is laid out while the SRS is read.
+        let (engine, stored) = thread::scope(|scope| {
+            let stored = scope.spawn(|| stored(&public, &private));
+            let engine = engine(&public, &private, options);
+            (engine, stored.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        let (srs, engine) = engine?;
+        let keys = stored?.keys(&engine)?;
         Ok(Self { public, srs, engine, keys })
     }
 
@@ -274,6 +257,47 @@ impl Prover {
         check_claims(&self.public, &bundle)?;
         Ok(bundle)
     }
+}
+
+/// The SRS that a setup is for, and an engine for its proofs.
+fn engine(
+    public: &PublicSetup,
+    private: &PrivatePart,
+    options: ProverOptions,
+) -> Result<(Srs, Engine), Error> {
+    let manifest = public.manifest();
+    let protocol = public.key().protocol();
+    let k = public.srs_k();
+    // Groups of several columns have bases of their own.
+    let load = |path: &Path| match protocol.max_fold() {
+        1 => Srs::load(path, Some(k)),
+        _ => Srs::load_powers(path, k),
+    };
+    let srs = match &options.srs {
+        Some(path) => load(path)?,
+        None if manifest.srs.insecure => load(&private.development_srs())?,
+        None => {
+            let fingerprint = Some(hex::encode(manifest.srs.fingerprint));
+            return Err(SetupError::NoSrs { k, fingerprint }.into());
+        }
+    };
+    manifest.check_srs(&srs)?;
+    let file = bases_file(&srs, protocol, manifest.k);
+    // The key's groups are committed to already.
+    let (folds, file) = (protocol.proof_folds(), file.as_deref());
+    let engine = keys::engine(&srs, protocol, manifest.k, &folds, file, options.engine)?;
+    Ok((srs, engine))
+}
+
+/// A setup's keys, laid out.
+fn stored(public: &PublicSetup, private: &PrivatePart) -> Result<Stored, Error> {
+    let manifest = public.manifest();
+    let blinding = match manifest.weights {
+        Weights::Hidden => Some(private.blinding()?),
+        Weights::Public => None,
+    };
+    let (graph, key) = (private.graph()?, public.key().clone());
+    Ok(Stored::new(graph, manifest.shape, blinding.as_deref(), key)?)
 }
 
 fn word(value: &Fr) -> B256 {

@@ -450,23 +450,24 @@ pub fn secret_columns(shape: &Shape) -> Vec<usize> {
 /// The constraint system of a layout's shape, and the layout's fixed columns.
 pub fn fixed_columns(layout: &Layout) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
     let mut meta = ConstraintSystem::default();
-    let mut fixed = Vec::new();
     let active = layout.active_rows();
-    let mut set = |column: Column<Fixed>, row: usize, value: Fr| {
-        if fixed.len() <= column.index() {
-            fixed.resize(column.index() + 1, vec![Fr::zero(); active]);
-        }
-        fixed[column.index()][row] = value;
-    };
+    let mut fixed = Vec::new();
     match &layout.rows {
         Rows::Chain(rows) => {
-            rows.fixed_cells(&chain::Columns::configure(&mut meta, &layout.shape), &mut set);
+            let columns = chain::Columns::configure(&mut meta, &layout.shape);
+            fixed.resize(meta.num_fixed_columns(), vec![Fr::zero(); active]);
+            rows.fixed_cells(&columns, |column, row, value| fixed[column.index()][row] = value);
         }
         Rows::Graph(rows) => {
-            rows.fixed_cells(&graph::Columns::configure(&mut meta, &layout.shape), &mut set);
+            let columns = graph::Columns::configure(&mut meta, &layout.shape);
+            fixed.resize(meta.num_fixed_columns(), Vec::new());
+            for (column, weights) in columns.weights.iter().zip(&rows.weights) {
+                fixed[column.index()].clone_from(weights);
+            }
+            fixed.iter_mut().for_each(|column| column.resize(active, Fr::zero()));
+            rows.fixed_cells(&columns, |column, row, value| fixed[column.index()][row] = value);
         }
     }
-    fixed.resize(meta.num_fixed_columns(), vec![Fr::zero(); active]);
     (meta, fixed)
 }
 

@@ -55,11 +55,12 @@
 use halo2curves::bn256::Fr;
 
 use super::{
+    cells::{Cells, Readings},
     claims::{Claims, Making, Packed},
     committed::{Committed, element_zero},
     curves::Curves,
     paths::Paths,
-    schedule::{NONE, Place, Schedule, active_rows},
+    schedule::{Schedule, active_rows},
 };
 use crate::{
     circuit::{LayoutError, field},
@@ -105,42 +106,16 @@ pub struct Layout {
     pub zero_row: usize,
 }
 
-/// The cells that hold weights, being written.
-struct Cells {
-    weights: Vec<Vec<Fr>>,
-    stripes: Vec<u32>,
-}
-
-impl Cells {
-    fn add(&mut self, row: usize, place: Place, weight: Fr) {
-        let column = &mut self.weights[place.lane];
-        if column.len() <= row {
-            column.resize(row + 1, Fr::zero());
-        }
-        column[row] += weight;
-        self.tree(row, place.stripe);
-    }
-
-    /// Steps of paths, which have no weights, have their group's number instead of a stripe.
-    fn tree(&mut self, row: usize, number: u32) {
-        if self.stripes.len() <= row {
-            self.stripes.resize(row + 1, 0);
-        }
-        self.stripes[row] = number;
-    }
-}
-
 impl Layout {
     /// Lays claims out in the fewest rows of `shape`, a power of two.
     pub fn new(claims: &Claims<'_>, shape: Shape) -> Result<Self, LayoutError> {
         let schedule = Schedule::new(claims, shape);
         let k = schedule.k()?;
         let active = active_rows(&shape, k);
-        let (value_rows, _) = schedule.value_rows();
+        let (value_rows, rows) = schedule.value_rows();
         let (batch, totals) = (shape.batch(), shape.totals());
         let (first_bias, statements) = (schedule.first_bias(), shape.statements());
-        let (weights, stripes) = (vec![Vec::new(); shape.lanes], Vec::new());
-        let mut cells = Cells { weights, stripes };
+        let mut cells = Cells::new(shape.lanes, rows);
 
         let powers = schedule.powers();
         for (word, place) in schedule.words.iter().enumerate() {
@@ -207,23 +182,16 @@ impl Layout {
             // The swap on a leaf's row counts the constant 1 as well.
             cells.add(first_bias + place.stripe as usize, place, unit);
             for row in (0..batch).flat_map(|t| tree.start(t)..tree.start(t) + tree.depth) {
-                cells.tree(row, group);
+                cells.number(row, group);
             }
         }
-        let mut next: Vec<usize> = value_rows
-            .iter()
-            .zip(&schedule.readers)
-            .map(|(row, readers)| row - *readers as usize)
-            .collect();
-        let mut last = vec![NONE; value_rows.len()];
+        let readers = value_rows.iter().zip(&schedule.readers);
+        let first = readers.map(|(row, readers)| row - *readers as usize).collect();
+        let mut readings = Readings::new(first, shape.lanes, shape.difference_bits());
         schedule.read(false, |value, place, weight| {
-            let value = value as usize;
-            if last[value] != place.stripe {
-                last[value] = place.stripe;
-                next[value] += 1;
-            }
-            cells.add(next[value] - 1, place, weight);
+            readings.add(&mut cells, value, place, weight);
         });
+        readings.write(&mut cells);
 
         let mut uncarried = Vec::new();
         if totals {

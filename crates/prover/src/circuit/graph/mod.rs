@@ -11,6 +11,7 @@
 //! A batch of inferences is one identity, too: the equations of inference t count σ^t times,
 //! so u_v, in which the weights are, is made once for all of them: Σ_t σ^t·x_vt meets it.
 
+mod cells;
 pub mod claims;
 pub mod committed;
 pub mod config;
@@ -81,12 +82,8 @@ impl Columns {
 }
 
 impl Layout {
-    /// Every fixed cell that is not zero.
+    /// Every fixed cell that is not zero, but for the weights.
     pub fn fixed_cells(&self, columns: &Columns, mut set: impl FnMut(Column<Fixed>, usize, Fr)) {
-        for (column, weights) in columns.weights.iter().zip(&self.weights) {
-            let cells = weights.iter().enumerate().filter(|(_, weight)| **weight != Fr::zero());
-            cells.for_each(|(row, weight)| set(*column, row, *weight));
-        }
         self.table.iter().for_each(|(row, entry)| set(columns.table, *row, Fr::from(*entry)));
         let values = self.value_rows.iter().flat_map(|row| *row..row + self.shape.batch());
         values.for_each(|row| set(columns.value, row, Fr::one()));

@@ -11,7 +11,7 @@ use super::{
     paths::{Extent, Paths},
 };
 use crate::{
-    circuit::{LayoutError, MAX_K, field},
+    circuit::{LayoutError, MAX_K},
     shape::Shape,
 };
 
@@ -22,6 +22,15 @@ pub(super) struct Place {
     pub(super) lane: usize,
     /// e of S^e.
     pub(super) packed: usize,
+}
+
+/// What a value counts in an equation.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Weight {
+    /// A model's weight, which S^e multiplies.
+    Whole(i64),
+    /// All of it.
+    Element(Fr),
 }
 
 /// Places of all equations.
@@ -145,12 +154,12 @@ impl<'a> Schedule<'a> {
     /// Calls `each` with (value, place, weight) for every term of every equation, in the
     /// order of stripes. For `stripes_only`, of equations that read the same values one a
     /// stripe is enough.
-    pub(super) fn read(&self, stripes_only: bool, mut each: impl FnMut(u32, Place, Fr)) {
+    pub(super) fn read(&self, stripes_only: bool, mut each: impl FnMut(u32, Place, Weight)) {
         let value_unit = Fr::from(1u64 << self.shape.value_bits());
         let mut packed = |word: &[u32], place: &Place, first: Fr| {
             let mut unit = first;
             for value in word {
-                each(*value, *place, unit);
+                each(*value, *place, Weight::Element(unit));
                 unit *= value_unit;
             }
         };
@@ -161,7 +170,6 @@ impl<'a> Schedule<'a> {
             packed(&own.salt, salt, salt_unit());
             own.words.iter().zip(words).for_each(|(word, place)| packed(word, place, Fr::one()));
         }
-        let powers = self.powers();
         let stripe = self.shape.lanes * self.shape.packed();
         for (node, taken) in self.claims.nodes.iter().zip(&self.nodes) {
             let first = taken.first % self.shape.lanes * self.shape.packed();
@@ -173,10 +181,8 @@ impl<'a> Schedule<'a> {
                 let place = taken.place(index);
                 for map in &node.maps {
                     map.row(equation, |value, weight| {
-                        if stripes_only {
-                            each(value, place, Fr::zero());
-                        } else if weight != 0 {
-                            each(value, place, powers[place.packed] * field(weight));
+                        if stripes_only || weight != 0 {
+                            each(value, place, Weight::Whole(weight));
                         }
                     });
                 }
