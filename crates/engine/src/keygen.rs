@@ -1,5 +1,6 @@
 //! Key generation: the same keys as halo2-axiom's, with the engine's kernels.
 
+use crate::columns::FixedColumns;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::poly::CHUNK;
@@ -90,9 +91,20 @@ impl Engine {
         cs: ConstraintSystem<Fr>,
         fixed: Vec<Vec<Fr>>,
     ) -> Result<ProvingKey<G1Affine>, EngineError> {
-        let fixed = self.check_fixed(&cs, fixed)?;
-        let (cs, _) = cs.directly_convert_selectors_to_fixed(Vec::new());
+        self.halo2_key(&self.fixed_columns(cs, fixed)?)
+    }
+
+    /// Makes halo2's proving key of fixed columns.
+    ///
+    /// # Errors
+    ///
+    /// Columns of another number of rows.
+    pub fn halo2_key(&self, fixed: &FixedColumns) -> Result<ProvingKey<G1Affine>, EngineError> {
+        self.check_size(fixed.k)?;
+        let (cs, columns) = (fixed.cs.clone(), 0..fixed.columns().len());
         Ok(self.pool.install(|| {
+            let fixed: Vec<Vec<Fr>> =
+                columns.map(|column| fixed.values(self, column).into_owned()).collect();
             let vk = VerifyingKey::from_parts(
                 EvaluationDomain::new(cs.degree() as u32, self.k()),
                 self.commit_values(fixed.par_iter().map(Vec::as_slice)),
@@ -103,53 +115,6 @@ impl Engine {
             );
             self.proving_key(vk, fixed, Vec::new())
         }))
-    }
-
-    /// Restores the proving key from the verifying key and the fixed columns, which are
-    /// not checked against its commitments: proofs by a wrong pair do not verify.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::keygen_from`]; a key of another number of rows.
-    pub fn restore_key(
-        &self,
-        vk: VerifyingKey<G1Affine>,
-        fixed: Vec<Vec<Fr>>,
-    ) -> Result<ProvingKey<G1Affine>, EngineError> {
-        let key = vk.get_domain().k();
-        if key != self.k() {
-            return Err(EngineError::SizeMismatch { params: self.k(), key });
-        }
-        let fixed = self.check_fixed(vk.cs(), fixed)?;
-        Ok(self.pool.install(|| self.proving_key(vk, fixed, Vec::new())))
-    }
-
-    /// Checks and pads the fixed columns of a circuit that has nothing else to fix.
-    fn check_fixed(
-        &self,
-        cs: &ConstraintSystem<Fr>,
-        mut fixed: Vec<Vec<Fr>>,
-    ) -> Result<Vec<Vec<Fr>>, EngineError> {
-        let n = self.domain.size();
-        if n < cs.minimum_rows() {
-            return Err(EngineError::NotEnoughRows { needed: cs.minimum_rows(), k: self.k() });
-        }
-        let (selectors, copies) = (cs.num_selectors(), cs.permutation().get_columns().len());
-        if selectors + copies > 0 {
-            return Err(EngineError::NotOnlyColumns { selectors, copies });
-        }
-        if fixed.len() != cs.num_fixed_columns() {
-            let (expected, got) = (cs.num_fixed_columns(), fixed.len());
-            return Err(EngineError::FixedColumns { expected, got });
-        }
-        let limit = n - (cs.blinding_factors() + 1);
-        for (column, values) in fixed.iter_mut().enumerate() {
-            if values.len() > limit {
-                return Err(EngineError::RowOutOfRange { column, row: values.len() - 1, limit });
-            }
-            values.resize(n, Fr::ZERO);
-        }
-        Ok(fixed)
     }
 
     /// The proving key: everything in the verifying key once more, as polynomials.

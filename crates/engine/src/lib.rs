@@ -17,6 +17,7 @@
 // Bad input is an error, never the end of the process.
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::panic, clippy::unreachable))]
 
+mod columns;
 mod engine;
 mod error;
 mod fft;
@@ -31,6 +32,7 @@ mod quotient;
 mod self_check;
 mod srs;
 
+pub use columns::FixedColumns;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use fft::{Domain, Twiddles};

@@ -6,19 +6,15 @@
 
 use std::{path::Path, sync::Arc};
 
-use halo2_proofs::plonk::{ProvingKey, VerifyingKey as Halo2Key, permutation};
-use halo2_proofs::poly::EvaluationDomain;
-use halo2curves::{
-    bn256::{Fr, G1Affine},
-    group::prime::PrimeCurveAffine,
-};
+use halo2_proofs::plonk::ProvingKey;
+use halo2curves::bn256::{Fr, G1Affine};
 use rand::{CryptoRng, RngCore};
 use thiserror::Error;
-use verdict_engine::{Engine, EngineError, Options};
+use verdict_engine::{Engine, EngineError, FixedColumns, Options};
 use verdict_kzg::{
     blinding::{Blinding, BlindingError},
     key::{self, VerifyingKey},
-    protocol::{ColumnId, Opening, Protocol, ProtocolError},
+    protocol::{Opening, Protocol, ProtocolError},
 };
 
 use crate::{
@@ -27,6 +23,9 @@ use crate::{
     shape::Shape,
     srs::{Silent, Srs, SrsError},
 };
+
+/// halo2's proving key, for halo2's own protocol.
+pub type Halo2Key = ProvingKey<G1Affine>;
 
 /// A laid-out graph with its keys.
 #[derive(Debug, Clone)]
@@ -37,8 +36,8 @@ pub struct Keys {
     pub blinding: Blinding,
     /// The graph in rows.
     pub layout: Arc<Layout>,
-    /// halo2's proving key.
-    pub proving: ProvingKey<G1Affine>,
+    /// Its fixed columns, blinded.
+    pub fixed: FixedColumns,
     verifying: VerifyingKey,
 }
 
@@ -137,9 +136,10 @@ impl Columns {
         self.fit(engine)?;
         self.blind(&blinding)?;
         let Self { graph, layout, protocol, cs, fixed } = self;
-        let proving = engine.keygen_from(cs, fixed)?;
-        let verifying = engine.verifying_key(protocol, &proving)?;
-        Ok(Keys { graph, blinding, layout, proving, verifying })
+        let fixed = engine.fixed_columns(cs, fixed)?;
+        let verifying = engine.verifying_key(protocol, &fixed)?;
+        let fixed = engine.prepare(fixed, verifying.protocol())?;
+        Ok(Keys { graph, blinding, layout, fixed, verifying })
     }
 }
 
@@ -191,8 +191,7 @@ impl Keys {
 
     /// Restores the keys from a graph, its blinding (none for public weights) and its
     /// verifying key, which are not checked against each other: proofs by a wrong pair do not
-    /// verify. halo2's key has no commitments to columns that are in groups: its own
-    /// verifier needs those of [`Keys::new`].
+    /// verify.
     ///
     /// # Errors
     /// The graph or the key does not fit the shape or the engine.
@@ -210,6 +209,14 @@ impl Keys {
     pub fn verifying(&self) -> &VerifyingKey {
         &self.verifying
     }
+
+    /// halo2's proving key of the same columns.
+    ///
+    /// # Errors
+    /// An engine of another number of rows.
+    pub fn halo2(&self, engine: &Engine) -> Result<Halo2Key, KeyError> {
+        Ok(engine.halo2_key(&self.fixed)?)
+    }
 }
 
 /// Stored keys in rows, which takes no engine: what [`Keys::restore`] does first, so that it can be
@@ -218,7 +225,6 @@ pub struct Stored {
     columns: Columns,
     blinding: Blinding,
     verifying: VerifyingKey,
-    domain: EvaluationDomain<Fr>,
 }
 
 impl Stored {
@@ -237,18 +243,13 @@ impl Stored {
             Some(bytes) => Blinding::from_bytes(&protocol, bytes)?,
             None => Blinding::none(&protocol),
         };
-        let (degree, k) = (constraint_system(&shape).degree() as u32, verifying.k());
-        let laid_out = || -> Result<Columns, KeyError> {
-            let mut columns = Columns::new(graph, shape, protocol)?;
-            let (expected, got) = (columns.layout.k as usize, k as usize);
-            if expected != got {
-                return Err(key::KeyError::Foreign { what: "k", expected, got }.into());
-            }
-            columns.blind(&blinding)?;
-            Ok(columns)
-        };
-        let (domain, columns) = rayon::join(|| EvaluationDomain::new(degree, k), laid_out);
-        Ok(Self { columns: columns?, blinding, verifying, domain })
+        let mut columns = Columns::new(graph, shape, protocol)?;
+        let (expected, got) = (columns.layout.k as usize, verifying.k() as usize);
+        if expected != got {
+            return Err(key::KeyError::Foreign { what: "k", expected, got }.into());
+        }
+        columns.blind(&blinding)?;
+        Ok(Self { columns, blinding, verifying })
     }
 
     /// The keys, for an engine of as many rows.
@@ -256,36 +257,12 @@ impl Stored {
     /// # Errors
     /// As [`Keys::restore`].
     pub fn keys(self, engine: &Engine) -> Result<Keys, KeyError> {
-        let Self { columns, blinding, verifying, domain } = self;
+        let Self { columns, blinding, verifying } = self;
         columns.fit(engine)?;
-        let Columns { graph, layout, cs, fixed, .. } = columns;
-        let (cs, _) = cs.directly_convert_selectors_to_fixed(Vec::new());
-        let halo2 = Halo2Key::from_parts(
-            domain,
-            column_commitments(&verifying),
-            permutation::VerifyingKey::from_commitments(Vec::new()),
-            cs,
-            Vec::new(),
-            false,
-        );
-        let proving = engine.restore_key(halo2, fixed)?;
-        Ok(Keys { graph, blinding, layout, proving, verifying })
+        let Columns { graph, layout, protocol, cs, fixed } = columns;
+        let fixed = engine.prepare(engine.fixed_columns(cs, fixed)?, &protocol)?;
+        Ok(Keys { graph, blinding, layout, fixed, verifying })
     }
-}
-
-/// The commitments to single fixed columns that a key has; the others are left out.
-fn column_commitments(key: &VerifyingKey) -> Vec<G1Affine> {
-    let protocol = key.protocol();
-    let mut commitments = vec![G1Affine::identity(); protocol.num_fixed_columns];
-    for (group, commitment) in protocol.key_groups.iter().zip(key.groups()) {
-        if let [ColumnId::Fixed(column, 0)] = group.columns[..] {
-            commitments[column] = *commitment;
-        }
-    }
-    for ((column, _), commitment) in protocol.secret_scalars.iter().zip(key.secret()) {
-        commitments[*column] = *commitment;
-    }
-    commitments
 }
 
 /// Reads a verifying key and checks that it has `shape`'s columns, `k`'s rows and

@@ -18,7 +18,7 @@ use verdict_kzg::transcript::{KeccakTranscript, from_be_bytes};
 use crate::{
     circuit::{Layout, ModelCircuit, Witness},
     integer::IntegerError,
-    keys::Keys,
+    keys::{Halo2Key, Keys},
 };
 
 /// A proof and what it proves.
@@ -103,18 +103,19 @@ pub fn prove_batch(
     let witness = witness(keys, inputs, salts, context)?;
     let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
     let mut columns = Columns { layout: &keys.layout, witness: &witness };
-    let bytes = engine.prove(keys.verifying(), &keys.proving, &mut columns, &instances, rng)?;
+    let bytes = engine.prove(keys.verifying(), &keys.fixed, &mut columns, &instances, rng)?;
     Ok(Proof { bytes, instances, outputs })
 }
 
 /// Proves the same by halo2's own prover in halo2's own protocol, in which secret columns
-/// are opened: for comparison and for tests with other people's verifiers.
+/// are opened: for comparison and for tests with other people's verifiers. `pk` is
+/// [`Keys::halo2`].
 ///
 /// # Errors
 /// As [`prove`].
 pub fn prove_reference(
     params: &ParamsKZG<Bn256>,
-    keys: &Keys,
+    (keys, pk): (&Keys, &Halo2Key),
     inputs: &[i64],
     context: &[u8; 32],
     rng: impl RngCore + CryptoRng,
@@ -125,7 +126,7 @@ pub fn prove_reference(
     let mut transcript = KeccakTranscript::new(Vec::new());
     create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
         params,
-        &keys.proving,
+        pk,
         &[circuit],
         &[&[&instances]],
         rng,
@@ -135,13 +136,13 @@ pub fn prove_reference(
 }
 
 /// Proves the same by the engine in halo2's own protocol: what opening the secret columns
-/// instead of their linearisation takes.
+/// instead of their linearisation takes. `pk` is [`Keys::halo2`].
 ///
 /// # Errors
 /// As [`prove`].
 pub fn prove_opened(
     engine: &Engine,
-    keys: &Keys,
+    (keys, pk): (&Keys, &Halo2Key),
     inputs: &[i64],
     context: &[u8; 32],
     rng: impl RngCore + CryptoRng,
@@ -150,7 +151,7 @@ pub fn prove_opened(
     let (instances, outputs) = (witness.instances.clone(), witness.outputs.clone());
     let mut columns = Columns { layout: &keys.layout, witness: &witness };
     let mut transcript = KeccakTranscript::new(Vec::new());
-    engine.create_proof_from(&keys.proving, &mut columns, &[&instances], rng, &mut transcript)?;
+    engine.create_proof_from(pk, &mut columns, &[&instances], rng, &mut transcript)?;
     Ok(Proof { bytes: transcript.finalize(), instances, outputs })
 }
 

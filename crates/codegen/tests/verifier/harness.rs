@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use halo2_proofs::plonk::{Circuit, ConstraintSystem, ProvingKey};
-use halo2curves::bn256::{Fr, G1Affine};
+use halo2_proofs::plonk::{Circuit, ConstraintSystem};
+use halo2curves::bn256::Fr;
 use rand::{SeedableRng, rngs::StdRng};
 use revm::{
     Context, ExecuteEvm, MainBuilder, MainContext,
@@ -18,7 +18,7 @@ use verdict_codegen::{
     compile::{Bytecode, CompileError, Settings, Solc, StandardInput},
     evm_proof, key_code, key_hash, key_payload, shape_verifier, verify_evm_proof,
 };
-use verdict_engine::{Engine, Options};
+use verdict_engine::{Engine, FixedColumns, Options};
 use verdict_kzg::{
     key::VerifyingKey,
     portable::PortableKey,
@@ -67,7 +67,7 @@ pub fn srs(k: u32) -> Srs {
 pub struct Keys {
     pub srs: Srs,
     pub engine: Arc<Engine>,
-    pub pk: ProvingKey<G1Affine>,
+    pub fixed: FixedColumns,
     pub vk: VerifyingKey,
 }
 
@@ -97,8 +97,10 @@ pub fn keys<C: Circuit<Fr>>(k: u32, circuit: &C, secret: &[usize], opening: Open
     let engine =
         engine(&srs, &protocol, k, &protocol.folds(), None, Options::default()).expect("an engine");
     let pk = engine.keygen(circuit, false).expect("keys");
-    let vk = engine.verifying_key(protocol, &pk).expect("a key");
-    Keys { srs, engine: Arc::new(engine), pk, vk }
+    let fixed = FixedColumns::from(&pk);
+    let vk = engine.verifying_key(protocol, &fixed).expect("a key");
+    let fixed = engine.prepare(fixed, vk.protocol()).expect("of its size");
+    Keys { srs, engine: Arc::new(engine), fixed, vk }
 }
 
 /// Keys and a proof in EVM form.
@@ -114,7 +116,7 @@ pub fn prove<C: Circuit<Fr>>(
 /// A proof for keys that exist.
 pub fn prove_with<C: Circuit<Fr>>(keys: Keys, circuit: &C, instances: &[Fr]) -> Proven {
     let rng = StdRng::seed_from_u64(2);
-    let proof = keys.engine.prove_circuit(&keys.vk, &keys.pk, circuit, instances, rng);
+    let proof = keys.engine.prove_circuit(&keys.vk, &keys.fixed, circuit, instances, rng);
     let proof = proof.expect("satisfied");
     proven(keys, instances, &proof)
 }

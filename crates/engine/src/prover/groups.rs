@@ -1,11 +1,11 @@
 //! Groups of columns: committing to them, and the polynomials that open them.
 
+use crate::columns::FixedColumns;
 use crate::engine::{Engine, affine};
 use crate::error::EngineError;
 use crate::field::Backend;
 use crate::poly::{divide_by_linear, linear_combination};
 use ff::Field;
-use halo2_proofs::plonk::ProvingKey;
 use halo2curves::bn256::{Fr, G1, G1Affine};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -15,23 +15,24 @@ use verdict_kzg::key::VerifyingKey;
 use verdict_kzg::protocol::{ColumnId, Group, Protocol};
 
 impl Engine {
-    /// The verifying key of `protocol`. `pk` is halo2's key of the constraint system that it
+    /// The verifying key of `protocol` and the fixed columns of the constraint system that it
     /// describes.
     ///
     /// # Errors
     ///
-    /// A key of another constraint system; a string too short for the protocol.
+    /// Columns of another constraint system or size; a string too short for the protocol.
     pub fn verifying_key(
         &self,
         protocol: Arc<Protocol>,
-        pk: &ProvingKey<G1Affine>,
+        fixed: &FixedColumns,
     ) -> Result<VerifyingKey, EngineError> {
+        self.check_size(fixed.k)?;
         self.check_string(&protocol, protocol.groups())?;
-        let (columns, commitments) = (pk.fixed_values(), pk.get_vk().fixed_commitments());
-        let (expected, got) = (protocol.num_fixed_columns, columns.len());
+        let (expected, got) = (protocol.num_fixed_columns, fixed.columns().len());
         if expected != got {
             return Err(EngineError::FixedColumns { expected, got });
         }
+        let columns: Vec<_> = (0..got).map(|column| fixed.values(self, column)).collect();
         let turned = Turned::new(&protocol, |column, turn| {
             let values = &columns[column][..];
             let (before, from) = values.split_at(turn.rem_euclid(values.len() as i32) as usize);
@@ -43,8 +44,8 @@ impl Engine {
             ColumnId::Advice(_) => &[],
         };
         let groups = self.commit_groups(&protocol.key_groups, column)?;
-        let secret = protocol.secret_scalars.iter().map(|(column, _)| commitments[*column]);
-        let secret = secret.collect();
+        let secret = protocol.secret_scalars.par_iter().map(|(column, _)| &columns[*column][..]);
+        let secret = self.pool.install(|| self.commit_values(secret));
         Ok(VerifyingKey::new(protocol, self.k(), groups, secret)?)
     }
 

@@ -14,7 +14,7 @@ use crate::options::{Options, Stage};
 use crate::poly::{evaluate, linear_combination};
 use crate::quotient::expr::{Arena, Columns};
 use crate::quotient::program::Program;
-use crate::quotient::{Sources, quotient};
+use crate::quotient::{Source, quotient};
 use ff::Field;
 use halo2_proofs::plonk::{Circuit, ProvingKey};
 use halo2_proofs::poly::Rotation;
@@ -145,9 +145,9 @@ impl Engine {
         E: EncodedChallenge<G1Affine>,
         T: TranscriptWrite<G1Affine, E>,
     {
-        self.check(pk, instances)?;
         let vk = pk.get_vk();
         let cs = vk.cs();
+        self.check(cs, vk.get_domain().k(), instances)?;
         let n = self.domain.size();
         vk.hash_into(transcript)?;
         for value in instances.iter().copied().flatten() {
@@ -348,6 +348,7 @@ impl Engine {
         let total = arena.group(total);
         let total = arena.intern(total);
         let program = Program::new(&arena, total, columns.len(), self.backend);
-        quotient(self.backend, &self.domain, &program, &Sources { columns }, cs.degree() - 1)
+        let columns: Vec<_> = columns.into_iter().map(Source::Coefficients).collect();
+        quotient(self.backend, &self.domain, &program, &columns, cs.degree() - 1)
     }
 }

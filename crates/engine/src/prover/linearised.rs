@@ -8,19 +8,21 @@
 use super::advice::AdviceState;
 use super::groups::{self, Combined, Turned};
 use super::witness::{self, WitnessSource};
+use crate::columns::{FixedColumn, FixedColumns};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::options::Stage;
 use crate::poly::{evaluate, linear_combination};
 use crate::quotient::expr::{Arena, Columns, Sum};
 use crate::quotient::program::Program;
-use crate::quotient::{Sources, quotient};
+use crate::quotient::{Source, quotient};
 use ff::Field;
-use halo2_proofs::plonk::{Circuit, ProvingKey};
+use halo2_proofs::plonk::{Circuit, ConstraintSystem};
 use halo2_proofs::transcript::{TranscriptWrite, TranscriptWriterBuffer};
-use halo2curves::bn256::{Fr, G1Affine};
+use halo2curves::bn256::Fr;
 use rand::RngCore;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use verdict_kzg::field::{powers, rotate};
 use verdict_kzg::key::VerifyingKey;
 use verdict_kzg::protocol::{ColumnId, Protocol};
@@ -34,8 +36,8 @@ impl Engine {
     /// Proves what `source` gives as advice: the proof's bytes, for
     /// [`verdict_kzg::verify::verify`].
     ///
-    /// `pk` is halo2's key of the same constraint system and fixed columns as `vk`. A
-    /// witness that breaks a constraint gives a proof that is refused.
+    /// `fixed` are the columns that `vk` is of. A witness that breaks a constraint gives a proof
+    /// that is refused.
     ///
     /// # Errors
     ///
@@ -43,12 +45,12 @@ impl Engine {
     pub fn prove(
         &self,
         vk: &VerifyingKey,
-        pk: &ProvingKey<G1Affine>,
+        fixed: &FixedColumns,
         source: &mut dyn WitnessSource,
         instances: &[Fr],
         rng: impl RngCore,
     ) -> Result<Vec<u8>, EngineError> {
-        self.prove_linearised(vk, pk, instances, rng, |state| witness::run_source(state, source))
+        self.prove_linearised(vk, fixed, instances, rng, |state| witness::run_source(state, source))
     }
 
     /// Like [`Self::prove`], with the advice that a circuit assigns.
@@ -59,13 +61,13 @@ impl Engine {
     pub fn prove_circuit<C: Circuit<Fr>>(
         &self,
         vk: &VerifyingKey,
-        pk: &ProvingKey<G1Affine>,
+        fixed: &FixedColumns,
         circuit: &C,
         instances: &[Fr],
         rng: impl RngCore,
     ) -> Result<Vec<u8>, EngineError> {
-        let columns = vec![instances; pk.get_vk().cs().num_instance_columns()];
-        self.prove_linearised(vk, pk, instances, rng, |state| {
+        let columns = vec![instances; fixed.cs.num_instance_columns()];
+        self.prove_linearised(vk, fixed, instances, rng, |state| {
             witness::run_circuit(state, circuit, &columns)
         })
     }
@@ -73,14 +75,18 @@ impl Engine {
     fn prove_linearised<R: RngCore>(
         &self,
         vk: &VerifyingKey,
-        pk: &ProvingKey<G1Affine>,
+        fixed: &FixedColumns,
         instances: &[Fr],
         mut rng: R,
         witness: impl FnOnce(&mut State<'_, R>) -> Result<(), EngineError>,
     ) -> Result<Vec<u8>, EngineError> {
         let protocol = vk.protocol();
-        let cs = pk.get_vk().cs();
-        self.check(pk, &vec![instances; cs.num_instance_columns()])?;
+        let cs = &fixed.cs;
+        self.check(cs, fixed.k, &vec![instances; cs.num_instance_columns()])?;
+        let (expected, got) = (protocol.num_fixed_columns, fixed.columns().len());
+        if expected != got {
+            return Err(EngineError::FixedColumns { expected, got });
+        }
         self.check_string(protocol, protocol.advice_groups())?;
         let n = self.domain.size();
         let mut transcript = Transcript::new(Vec::new());
@@ -113,6 +119,16 @@ impl Engine {
             instance = instances.to_vec();
             instance.resize(n, Fr::ZERO);
         }
+        // Secret columns, which are not opened, stay as they are.
+        let fixed_polys: Vec<Cow<'_, [Fr]>> = self.pool.install(|| {
+            let polynomial = |index| match &fixed.columns()[index] {
+                FixedColumn::Values(_) if protocol.secret_columns.contains(&index) => {
+                    Cow::Borrowed(&[][..])
+                }
+                _ => fixed.coefficients(self, index),
+            };
+            (0..fixed.columns().len()).into_par_iter().map(polynomial).collect()
+        });
         let pieces = self.pool.install(|| {
             let instances = instance.par_chunks_mut(n);
             advice
@@ -120,8 +136,14 @@ impl Engine {
                 .map(Vec::as_mut_slice)
                 .chain(instances)
                 .for_each_init(Vec::new, |scratch, column| self.domain.inverse(column, scratch));
-            let columns = Polynomials { pk, advice: &advice, instance: &instance };
-            self.constraint_quotient(protocol, &columns, &challenges, y)
+            let fixed = fixed.columns().iter().zip(&fixed_polys);
+            let fixed = fixed.map(|(column, polynomial)| match column {
+                FixedColumn::Values(values) if polynomial.is_empty() => Source::Values(values),
+                _ => Source::Coefficients(polynomial),
+            });
+            let fixed = fixed.collect();
+            let columns = Polynomials { cs, fixed, advice: &advice, instance: &instance };
+            self.constraint_quotient(protocol, columns, &challenges, y)
         });
         let pieces = match protocol.quotient_pieces {
             1 => {
@@ -148,12 +170,12 @@ impl Engine {
         let turned = self.pool.install(|| {
             Turned::new(protocol, |column, turn| {
                 let factors = powers(Fr::ONE, rotate(omega, self.k(), turn), n);
-                pk.fixed_polys()[column].iter().zip(factors).map(|(c, power)| c * power).collect()
+                fixed_polys[column].iter().zip(factors).map(|(c, power)| c * power).collect()
             })
         });
         let column = |of: ColumnId| match of {
             ColumnId::Advice(column) => &advice[column][..],
-            ColumnId::Fixed(column, 0) => &pk.fixed_polys()[column][..],
+            ColumnId::Fixed(column, 0) => &fixed_polys[column][..],
             ColumnId::Fixed(column, turn) => turned.get(column, turn),
         };
         let opened = protocol.groups().flat_map(|group| {
@@ -178,8 +200,16 @@ impl Engine {
         let linear = Linearisation::new(protocol, &challenges, y, query_values);
         let x_to_n = x.pow_vartime([n as u64]);
         let step = x_to_n * x.invert().unwrap_or(Fr::ZERO);
-        let (mut terms, mut factors): (Vec<&[Fr]>, Vec<Fr>) =
-            linear.secret.iter().map(|(at, b)| (&pk.fixed_polys()[*at][..], *b)).unzip();
+        let secret = self.pool.install(|| {
+            let terms = linear.secret.iter().map(|(at, b)| (fixed.values(self, *at), *b));
+            let (columns, factors): (Vec<_>, Vec<Fr>) = terms.unzip();
+            let columns: Vec<&[Fr]> = columns.iter().map(|column| &column[..]).collect();
+            let mut sum = vec![Fr::ZERO; n];
+            linear_combination(self.backend, &columns, &factors, &mut sum);
+            self.domain.inverse(&mut sum, &mut Vec::new());
+            sum
+        });
+        let (mut terms, mut factors) = (vec![&secret[..]], vec![Fr::ONE]);
         let mut factor = Fr::ONE - x_to_n;
         for piece in &pieces {
             terms.push(piece);
@@ -226,19 +256,19 @@ impl Engine {
     fn constraint_quotient(
         &self,
         protocol: &Protocol,
-        polynomials: &Polynomials<'_>,
+        polynomials: Polynomials<'_>,
         challenges: &[Fr],
         y: Fr,
     ) -> Vec<Vec<Fr>> {
-        let fixed = polynomials.pk.fixed_polys();
-        let mut columns: Vec<&[Fr]> = fixed.iter().map(|p| &p[..]).collect();
+        let Polynomials { cs, fixed: mut columns, advice, instance } = polynomials;
         let advice_at = columns.len();
-        columns.extend(polynomials.advice.iter().map(Vec::as_slice));
+        columns.extend(advice.iter().map(|column| Source::Coefficients(column)));
         let instance_at = columns.len();
-        columns.extend([polynomials.instance].iter().filter(|column| !column.is_empty()));
+        if !instance.is_empty() {
+            columns.push(Source::Coefficients(instance));
+        }
         let layout = Columns { fixed: 0, advice: advice_at, instance: instance_at };
 
-        let cs = polynomials.pk.get_vk().cs();
         let gates: Vec<_> = cs.gates().iter().flat_map(|gate| gate.polynomials()).collect();
         let mut arena = Arena::default();
         let mut total = Sum::default();
@@ -252,13 +282,15 @@ impl Engine {
         let total = arena.intern(total);
         let program = Program::new(&arena, total, columns.len(), self.backend);
         let pieces = protocol.quotient_degree;
-        quotient(self.backend, &self.domain, &program, &Sources { columns }, pieces)
+        quotient(self.backend, &self.domain, &program, &columns, pieces)
     }
 }
 
-/// Coefficients of all columns.
+/// All columns.
 struct Polynomials<'a> {
-    pk: &'a ProvingKey<G1Affine>,
+    cs: &'a ConstraintSystem<Fr>,
+    fixed: Vec<Source<'a>>,
+    /// Coefficients.
     advice: &'a [Vec<Fr>],
     instance: &'a [Fr],
 }

@@ -14,13 +14,12 @@ pub(crate) use witness::evaluate_assigned;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use halo2_proofs::plonk::ProvingKey;
-use halo2curves::bn256::{Fr, G1Affine};
+use halo2_proofs::plonk::ConstraintSystem;
+use halo2curves::bn256::Fr;
 
 impl Engine {
     /// Estimated peak of a proof in bytes, parameters and key not counted.
-    pub fn memory_estimate(&self, pk: &ProvingKey<G1Affine>) -> usize {
-        let cs = pk.get_vk().cs();
+    fn memory_estimate(&self, cs: &ConstraintSystem<Fr>) -> usize {
         let n = self.domain.size();
         let products = permutation::sets(cs);
         let opened = cs.num_advice_columns() + cs.num_instance_columns() + products;
@@ -31,16 +30,14 @@ impl Engine {
         32 * n * (opened + transformed + 2 * cs.degree() + 4)
     }
 
+    /// Whether a circuit of `2^k` rows and its instances are what this engine proves.
     pub(super) fn check(
         &self,
-        pk: &ProvingKey<G1Affine>,
+        cs: &ConstraintSystem<Fr>,
+        k: u32,
         instances: &[&[Fr]],
     ) -> Result<(), EngineError> {
-        let vk = pk.get_vk();
-        let (cs, key) = (vk.cs(), vk.get_domain().k());
-        if key != self.k() {
-            return Err(EngineError::SizeMismatch { params: self.k(), key });
-        }
+        self.check_size(k)?;
         if !cs.lookups().is_empty() {
             return Err(EngineError::UnsupportedLookups(cs.lookups().len()));
         }
@@ -51,7 +48,7 @@ impl Engine {
         }
         let n = self.domain.size();
         if n < cs.minimum_rows() {
-            return Err(EngineError::NotEnoughRows { needed: cs.minimum_rows(), k: key });
+            return Err(EngineError::NotEnoughRows { needed: cs.minimum_rows(), k });
         }
         if instances.len() != cs.num_instance_columns() {
             return Err(EngineError::InstanceColumns {
@@ -66,7 +63,7 @@ impl Engine {
             }
         }
         if let Some(budget) = self.options.memory_budget {
-            let needed = self.memory_estimate(pk);
+            let needed = self.memory_estimate(cs);
             if needed > budget {
                 return Err(EngineError::MemoryBudget { needed, budget });
             }

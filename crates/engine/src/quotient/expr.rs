@@ -11,7 +11,7 @@ use halo2_proofs::plonk::Expression;
 use halo2curves::bn256::Fr;
 use std::collections::{BTreeMap, HashMap};
 
-/// A column of [`crate::quotient::Sources`] at a rotation.
+/// One of the [`crate::quotient::Source`]s at a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Query {
     pub(crate) column: usize,

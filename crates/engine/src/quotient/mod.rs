@@ -13,13 +13,17 @@ use crate::field::Backend;
 use crate::poly::{CHUNK, linear_combination};
 use ff::{Field, PrimeField, WithSmallOrderMulGroup};
 use halo2curves::bn256::Fr;
-use program::Program;
+use program::{Combined, Program};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use verdict_kzg::field::{interpolate, powers};
 
-/// Coefficients of the columns a program may read.
-pub(crate) struct Sources<'a> {
-    pub(crate) columns: Vec<&'a [Fr]>,
+/// A column that a program may read.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    Coefficients(&'a [Fr]),
+    /// On the domain: as good where columns are added up before they are transformed.
+    Values(&'a [Fr]),
 }
 
 /// The pieces of `numerator / (X^n - 1)`, each of n coefficients.
@@ -27,24 +31,50 @@ pub(crate) fn quotient(
     backend: Backend,
     domain: &Domain,
     program: &Program,
-    sources: &Sources<'_>,
+    sources: &[Source<'_>],
     pieces: usize,
 ) -> Vec<Vec<Fr>> {
     let n = domain.size();
     // Columns that are linear combinations of others.
-    let combined: Vec<Vec<Fr>> = program
-        .combined
-        .iter()
-        .map(|combined| {
-            let (columns, factors): (Vec<&[Fr]>, Vec<Fr>) =
-                combined.terms.iter().map(|(c, factor)| (sources.columns[*c], *factor)).unzip();
-            let mut out = vec![Fr::ZERO; n];
-            linear_combination(backend, &columns, &factors, &mut out);
-            out
-        })
-        .collect();
+    let sum = |terms: &[(&[Fr], Fr)]| {
+        let (columns, factors): (Vec<&[Fr]>, Vec<Fr>) = terms.iter().copied().unzip();
+        let mut out = vec![Fr::ZERO; n];
+        linear_combination(backend, &columns, &factors, &mut out);
+        out
+    };
+    let combine = |combined: &Combined| {
+        let (mut coefficients, mut values) = (Vec::new(), Vec::new());
+        for (column, factor) in &combined.terms {
+            match sources[*column] {
+                Source::Coefficients(column) => coefficients.push((column, *factor)),
+                Source::Values(column) => values.push((column, *factor)),
+            }
+        }
+        if values.is_empty() {
+            return sum(&coefficients);
+        }
+        let mut of_values = sum(&values);
+        domain.inverse(&mut of_values, &mut Vec::new());
+        if coefficients.is_empty() {
+            return of_values;
+        }
+        coefficients.push((&of_values, Fr::ONE));
+        sum(&coefficients)
+    };
+    let combined: Vec<Vec<Fr>> = program.combined.iter().map(combine).collect();
+    let mut given: Vec<Cow<'_, [Fr]>> = Vec::with_capacity(sources.len());
+    for (index, source) in sources.iter().enumerate() {
+        given.push(match source {
+            Source::Values(values) if program.columns.contains(&index) => {
+                let mut coefficients = values.to_vec();
+                domain.inverse(&mut coefficients, &mut Vec::new());
+                Cow::Owned(coefficients)
+            }
+            Source::Values(column) | Source::Coefficients(column) => Cow::Borrowed(column),
+        });
+    }
     let coefficients: Vec<&[Fr]> =
-        sources.columns.iter().copied().chain(combined.iter().map(Vec::as_slice)).collect();
+        given.iter().map(|column| &column[..]).chain(combined.iter().map(Vec::as_slice)).collect();
     let extended = pieces.next_power_of_two().trailing_zeros();
     let step = (domain.k() + extended..Fr::S).fold(Fr::ROOT_OF_UNITY, |root, _| root.square());
     let shifts = powers(Fr::ZETA, step, pieces);
@@ -67,7 +97,7 @@ pub(crate) fn quotient(
         });
         parts.push(numerator);
     }
-    drop((values, combined));
+    drop((values, given, combined));
     parts.par_iter_mut().for_each_init(Vec::new, |scratch, part| domain.inverse(part, scratch));
     unmix(backend, domain, &shifts, parts)
 }

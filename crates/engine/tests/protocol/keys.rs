@@ -1,12 +1,13 @@
 //! Keys and strings of a protocol.
 
 use super::{K, N, OPENINGS, setup, shape, small};
+use halo2_proofs::SerdeFormat::RawBytes;
 use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2curves::bn256::Bn256;
 use rand::{SeedableRng, rngs::StdRng};
 use std::sync::Arc;
-use verdict_engine::{Engine, EngineError, Options, SrsPoints};
+use verdict_engine::{Engine, EngineError, FixedColumns, Options, SrsPoints};
 use verdict_kzg::key::VerifyingKey;
 use verdict_kzg::protocol::Opening;
 
@@ -34,6 +35,37 @@ fn a_key_is_read_as_it_was_written_and_damage_is_found() {
 }
 
 #[test]
+fn columns_are_the_same_in_either_form() {
+    for setup in OPENINGS.map(small) {
+        let as_values = FixedColumns::from(&setup.pk);
+        let protocol = Arc::new(setup.vk.protocol().clone());
+        let prove = |fixed: &FixedColumns| {
+            let (instances, rng) = (setup.instances(), StdRng::seed_from_u64(7));
+            setup.engine.prove_circuit(&setup.vk, fixed, &setup.circuit, &instances, rng)
+        };
+        let proofs = [&as_values, &setup.fixed].map(|fixed| prove(fixed).expect("a proof"));
+        assert!(proofs[0] == proofs[1]);
+        for fixed in [&as_values, &setup.fixed] {
+            let key = setup.engine.verifying_key(protocol.clone(), fixed).expect("a key");
+            assert_eq!(key.digest(), setup.vk.digest());
+            let halo2 = setup.engine.halo2_key(fixed).expect("of its size");
+            assert!(halo2.to_bytes(RawBytes) == setup.pk.to_bytes(RawBytes));
+        }
+        // Of another number of rows, or another circuit's.
+        let params = ParamsKZG::<Bn256>::setup(K + 1, StdRng::seed_from_u64(1));
+        let larger = Engine::new(&params, Options::default()).expect("engine");
+        let error = larger.prepare(as_values.clone(), &protocol).expect_err("of another size");
+        assert!(matches!(error, EngineError::SizeMismatch { .. }));
+        assert!(larger.verifying_key(protocol.clone(), &as_values).is_err());
+        assert!(larger.halo2_key(&as_values).is_err());
+        let other = super::setup(shape(3, 3), 2, Opening::COLUMNS, 5);
+        assert!(matches!(prove(&other.fixed), Err(EngineError::FixedColumns { .. })));
+        let error = setup.engine.verifying_key(protocol, &other.fixed).expect_err("another's");
+        assert!(matches!(error, EngineError::FixedColumns { .. }));
+    }
+}
+
+#[test]
 fn a_string_too_short_is_said_in_words() {
     let setup = small(Opening::folded(4));
     let protocol = setup.vk.protocol();
@@ -51,7 +83,7 @@ fn a_string_too_short_is_said_in_words() {
         let engine = Engine::from_points(points, Options::default()).expect("engine");
         let rng = StdRng::seed_from_u64(0);
         let instances = setup.instances();
-        engine.prove_circuit(&setup.vk, &setup.pk, &setup.circuit, &instances, rng)
+        engine.prove_circuit(&setup.vk, &setup.fixed, &setup.circuit, &instances, rng)
     };
     assert!(matches!(prove(&few), Err(EngineError::StringTooShort { .. })));
     assert!(matches!(prove(&unprepared), Err(EngineError::FoldedBases(fold)) if fold > 1));

@@ -19,7 +19,7 @@ use halo2curves::bn256::{Bn256, Fr, G1Affine};
 use rand::{SeedableRng, rngs::StdRng};
 use std::sync::Arc;
 use textbook::Cheat;
-use verdict_engine::{Engine, Options, SrsPoints};
+use verdict_engine::{Engine, FixedColumns, Options, SrsPoints};
 use verdict_kzg::blinding::Blinding;
 use verdict_kzg::key::VerifyingKey;
 use verdict_kzg::protocol::{Opening, Protocol};
@@ -35,6 +35,7 @@ struct Setup {
     engine: Engine,
     circuit: Synthetic,
     pk: ProvingKey<G1Affine>,
+    fixed: FixedColumns,
     vk: VerifyingKey,
     tau: Fr,
 }
@@ -63,8 +64,10 @@ fn setup(shape: Shape, secret: usize, opening: Opening, blinding: u64) -> Setup 
             .expect("a free row");
     }
     let pk = engine.keygen_from(unblinded.get_vk().cs().clone(), fixed).expect("keys");
-    let vk = engine.verifying_key(protocol, &pk).expect("a key");
-    Setup { params, engine, circuit, pk, vk, tau: Fr::random(StdRng::seed_from_u64(1)) }
+    let fixed = FixedColumns::from(&pk);
+    let vk = engine.verifying_key(protocol, &fixed).expect("a key");
+    let fixed = engine.prepare(fixed, vk.protocol()).expect("of its size");
+    Setup { params, engine, circuit, pk, fixed, vk, tau: Fr::random(StdRng::seed_from_u64(1)) }
 }
 
 fn small(opening: Opening) -> Setup {
@@ -88,7 +91,7 @@ impl Setup {
     fn prove(&self, seed: u64) -> Vec<u8> {
         let (instances, rng) = (self.instances(), StdRng::seed_from_u64(seed));
         self.engine
-            .prove_circuit(&self.vk, &self.pk, &self.circuit, &instances, rng)
+            .prove_circuit(&self.vk, &self.fixed, &self.circuit, &instances, rng)
             .expect("a proof")
     }
 

@@ -9,7 +9,7 @@ use std::{
 use halo2_proofs::{dev::MockProver, plonk::Expression, poly::kzg::commitment::ParamsKZG};
 use halo2curves::bn256::Bn256;
 use rand::{SeedableRng, rngs::StdRng};
-use verdict_engine::{Engine, Options};
+use verdict_engine::{Engine, FixedColumns, Options};
 use verdict_kzg::protocol::Opening;
 
 use super::*;
@@ -59,12 +59,13 @@ fn verifier_accepts(circuit: &ModelCircuit) -> bool {
     let layout = &circuit.layout;
     let params = params(layout.k);
     let engine = Engine::new(&params, Options::default()).expect("an engine");
-    let proving = engine.keygen(circuit, false).expect("keys");
+    let pk = engine.keygen(circuit, false).expect("keys");
+    let fixed = FixedColumns::from(&pk);
     let protocol = crate::keys::protocol(&layout.shape, Opening::COLUMNS).expect("supported");
-    let key = engine.verifying_key(Arc::new(protocol), &proving).expect("a key");
+    let key = engine.verifying_key(Arc::new(protocol), &fixed).expect("a key");
     let instances = &circuit.witness.as_ref().expect("a witness").instances;
     let rng = StdRng::seed_from_u64(2);
-    let proof = engine.prove_circuit(&key, &proving, circuit, instances, rng).expect("a proof");
+    let proof = engine.prove_circuit(&key, &fixed, circuit, instances, rng).expect("a proof");
     crate::verify::verify(&params.s_g2(), &key, layout.instances, instances, &proof).is_ok()
 }
 

@@ -80,7 +80,12 @@ impl Setup {
 
     fn reference(&self, inputs: &[i64]) -> Proof {
         let rng = StdRng::seed_from_u64(2);
-        prove_reference(&self.params, &self.keys, inputs, &CONTEXT, rng).expect("proof")
+        let keys = (&self.keys, &self.halo2());
+        prove_reference(&self.params, keys, inputs, &CONTEXT, rng).expect("proof")
+    }
+
+    fn halo2(&self) -> ProvingKey<G1Affine> {
+        self.keys.halo2(&self.engine).expect("of its engine")
     }
 
     fn verify(&self, instances: &[Fr], proof: &[u8]) -> Result<(), VerifyError> {
@@ -109,8 +114,9 @@ fn a_proof_is_accepted_and_its_outputs_are_the_reference_run() {
             assert_eq!(proof.instances.len(), PublicValues::new(&shape, 2, 1).count());
         }
         setup.verify(&ours.instances, &ours.bytes).expect("accepted");
-        let key = setup.keys.proving.get_vk();
-        verify_reference(&setup.params, key, &halo2s.instances, &halo2s.bytes).expect("accepted");
+        let pk = setup.halo2();
+        verify_reference(&setup.params, pk.get_vk(), &halo2s.instances, &halo2s.bytes)
+            .expect("accepted");
         assert!(setup.verify(&halo2s.instances, &halo2s.bytes).is_err(), "another protocol");
     }
 }
@@ -212,11 +218,12 @@ fn keys_are_those_that_halo2_makes_of_the_circuit() {
     let vk = keygen_vk(&setup.params, &circuit).expect("halo2's key");
     let pk = keygen_pk(&setup.params, vk, &circuit).expect("halo2's key");
     let bytes = |key: &ProvingKey<G1Affine>| key.to_bytes(SerdeFormat::RawBytes);
-    assert!(bytes(&pk) == bytes(&public.proving));
-    for keys in [public, setup.keys] {
+    let halo2 = |keys: &Keys| bytes(&keys.halo2(&setup.engine).expect("of its engine"));
+    assert!(bytes(&pk) == halo2(&public));
+    for keys in [&public, &setup.keys] {
         let (blinding, vk) = (keys.blinding.to_bytes(), keys.verifying().clone());
         let restored = Keys::restore(&setup.engine, model(777), shape(), Some(&blinding), vk);
-        assert!(bytes(&keys.proving) == bytes(&restored.expect("restored").proving));
+        assert!(halo2(keys) == halo2(&restored.expect("restored")));
     }
 }
 
@@ -283,7 +290,7 @@ fn snark_verifier_accepts_the_same_proof_and_refuses_a_changed_one() {
     let setup = Setup::new(model(777), shape());
     let proof = setup.reference(&[5, 6]);
     let config = Config::kzg().with_num_instance(vec![setup.keys.layout.instances]);
-    let protocol = compile(&setup.params, setup.keys.proving.get_vk(), config);
+    let protocol = compile(&setup.params, setup.halo2().get_vk(), config);
     let deciding =
         KzgDecidingKey::<Bn256>::new(G1Affine::generator(), setup.params.g2(), setup.params.s_g2());
     let accepts = |bytes: &[u8], instances: &[Fr]| {

@@ -10,7 +10,7 @@ use rand::rngs::OsRng;
 use serde::Serialize;
 use verdict_engine::Engine;
 use verdict_prover::{
-    keys::{KeyError, Keys, protocol},
+    keys::{Halo2Key, KeyError, Keys, protocol},
     plan::{Candidate, OPENINGS, Opening, Plan},
     prove::{prove, prove_opened},
     quantize::Ranges,
@@ -53,6 +53,7 @@ struct Contender {
     inputs: Vec<i64>,
     engine: Engine,
     keys: Keys,
+    pk: Halo2Key,
     times: Vec<Duration>,
     to_opened: Vec<f64>,
 }
@@ -121,12 +122,14 @@ fn measure(args: &Bench, sizes: &[usize], shapes: usize, ui: &Ui) -> Outcome<Vec
             let keys = ui.step(&format!("keys of {shape}, {opening}"), || {
                 Ok(Keys::new(&engine, plan.quantized.graph, of, OsRng)?)
             })?;
+            let pk = keys.halo2(&engine)?;
             let (times, to_opened) = (Vec::new(), Vec::new());
             contenders.extend(plan.considered.first().map(|candidate| Contender {
                 candidate: *candidate,
                 inputs,
                 engine,
                 keys,
+                pk,
                 times,
                 to_opened,
             }));
@@ -134,12 +137,12 @@ fn measure(args: &Bench, sizes: &[usize], shapes: usize, ui: &Ui) -> Outcome<Vec
     }
     // In turn, so that a machine that slows down slows all of them down.
     for run in 0..=args.runs.max(1) {
-        for Contender { inputs, engine, keys, times, to_opened, .. } in &mut contenders {
+        for Contender { inputs, engine, keys, pk, times, to_opened, .. } in &mut contenders {
             let start = Instant::now();
             prove(engine, keys, inputs, &[0; 32], OsRng)?;
             let time = start.elapsed();
             let start = Instant::now();
-            prove_opened(engine, keys, inputs, &[0; 32], OsRng)?;
+            prove_opened(engine, (keys, pk), inputs, &[0; 32], OsRng)?;
             let opened = start.elapsed();
             // The first run warms up.
             if run > 0 {
