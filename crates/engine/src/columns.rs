@@ -7,6 +7,7 @@ use halo2_proofs::plonk::{ConstraintSystem, ProvingKey};
 use halo2curves::bn256::{Fr, G1Affine};
 use rayon::prelude::*;
 use std::borrow::Cow;
+use std::sync::Arc;
 use verdict_kzg::protocol::Protocol;
 
 /// A constraint system and its fixed columns: what [`Engine::prove`] takes besides a verifying key.
@@ -21,7 +22,7 @@ pub struct FixedColumns {
 #[derive(Clone, Debug)]
 pub(crate) enum FixedColumn {
     /// On the domain.
-    Values(Vec<Fr>),
+    Values(Arc<Vec<Fr>>),
     /// Of its polynomial.
     Coefficients(Vec<Fr>),
 }
@@ -33,13 +34,16 @@ impl FixedColumns {
     }
 
     /// Values of a column on the engine's domain.
-    pub(crate) fn values(&self, engine: &Engine, column: usize) -> Cow<'_, [Fr]> {
+    ///
+    /// # Panics
+    /// If there is no such column.
+    pub fn values(&self, engine: &Engine, column: usize) -> Arc<Vec<Fr>> {
         match &self.columns[column] {
-            FixedColumn::Values(values) => Cow::Borrowed(values),
+            FixedColumn::Values(values) => values.clone(),
             FixedColumn::Coefficients(coefficients) => {
                 let mut values = coefficients.clone();
                 engine.domain.forward(&mut values, &mut Vec::new());
-                Cow::Owned(values)
+                Arc::new(values)
             }
         }
     }
@@ -49,7 +53,7 @@ impl FixedColumns {
         match &self.columns[column] {
             FixedColumn::Coefficients(coefficients) => Cow::Borrowed(coefficients),
             FixedColumn::Values(values) => {
-                let mut coefficients = values.clone();
+                let mut coefficients = values.to_vec();
                 engine.domain.inverse(&mut coefficients, &mut Vec::new());
                 Cow::Owned(coefficients)
             }
@@ -59,7 +63,8 @@ impl FixedColumns {
 
 impl From<&ProvingKey<G1Affine>> for FixedColumns {
     fn from(key: &ProvingKey<G1Affine>) -> Self {
-        let columns = key.fixed_values().iter().map(|column| FixedColumn::Values(column.to_vec()));
+        let values = |column: &[Fr]| FixedColumn::Values(Arc::new(column.to_vec()));
+        let columns = key.fixed_values().iter().map(|column| values(column));
         let vk = key.get_vk();
         Self { cs: vk.cs().clone(), k: vk.get_domain().k(), columns: columns.collect() }
     }
@@ -76,7 +81,8 @@ impl Engine {
         cs: ConstraintSystem<Fr>,
         fixed: Vec<Vec<Fr>>,
     ) -> Result<FixedColumns, EngineError> {
-        let columns = self.check_fixed(&cs, fixed)?.into_iter().map(FixedColumn::Values);
+        let values = |column| FixedColumn::Values(Arc::new(column));
+        let columns = self.check_fixed(&cs, fixed)?.into_iter().map(values);
         let (columns, k) = (columns.collect(), self.k());
         let (cs, _) = cs.directly_convert_selectors_to_fixed(Vec::new());
         Ok(FixedColumns { cs, k, columns })
@@ -100,7 +106,7 @@ impl Engine {
         self.pool.install(|| {
             opened.for_each_init(Vec::new, |scratch, (_, column)| {
                 if let FixedColumn::Values(values) = column {
-                    let mut values = std::mem::take(values);
+                    let mut values = Arc::unwrap_or_clone(std::mem::take(values));
                     self.domain.inverse(&mut values, scratch);
                     *column = FixedColumn::Coefficients(values);
                 }

@@ -104,7 +104,7 @@ impl Engine {
         let (cs, columns) = (fixed.cs.clone(), 0..fixed.columns().len());
         Ok(self.pool.install(|| {
             let fixed: Vec<Vec<Fr>> =
-                columns.map(|column| fixed.values(self, column).into_owned()).collect();
+                columns.map(|column| fixed.values(self, column).to_vec()).collect();
             let vk = VerifyingKey::from_parts(
                 EvaluationDomain::new(cs.degree() as u32, self.k()),
                 self.commit_values(fixed.par_iter().map(Vec::as_slice)),

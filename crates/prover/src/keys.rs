@@ -18,7 +18,7 @@ use verdict_kzg::{
 };
 
 use crate::{
-    circuit::{Layout, LayoutError, constraint_system, fixed_columns, secret_columns},
+    circuit::{Layout, LayoutError, constraint_system, secret_columns},
     integer::{IntegerError, IntegerGraph},
     shape::Shape,
     srs::{Silent, Srs, SrsError},
@@ -105,7 +105,7 @@ pub fn engine(
 /// A graph laid out, with its fixed columns.
 struct Columns {
     graph: IntegerGraph,
-    layout: Arc<Layout>,
+    layout: Layout,
     protocol: Arc<Protocol>,
     cs: halo2_proofs::plonk::ConstraintSystem<Fr>,
     fixed: Vec<Vec<Fr>>,
@@ -114,8 +114,8 @@ struct Columns {
 impl Columns {
     fn new(graph: IntegerGraph, shape: Shape, protocol: Arc<Protocol>) -> Result<Self, KeyError> {
         graph.validate(shape.accumulator_bits(), shape.value_bits())?;
-        let layout = Arc::new(Layout::new(&graph, shape)?);
-        let (cs, fixed) = fixed_columns(&layout);
+        let mut layout = Layout::new(&graph, shape)?;
+        let (cs, fixed) = layout.take_fixed_columns();
         Ok(Self { graph, layout, protocol, cs, fixed })
     }
 
@@ -135,11 +135,23 @@ impl Columns {
     fn keys(mut self, engine: &Engine, blinding: Blinding) -> Result<Keys, KeyError> {
         self.fit(engine)?;
         self.blind(&blinding)?;
-        let Self { graph, layout, protocol, cs, fixed } = self;
+        let make = |protocol, fixed: &FixedColumns| engine.verifying_key(protocol, fixed);
+        self.finish(engine, blinding, make)
+    }
+
+    /// The keys of columns that are blinded; `verifying` makes or has the verifying key.
+    fn finish(
+        self,
+        engine: &Engine,
+        blinding: Blinding,
+        verifying: impl FnOnce(Arc<Protocol>, &FixedColumns) -> Result<VerifyingKey, EngineError>,
+    ) -> Result<Keys, KeyError> {
+        let Self { graph, mut layout, protocol, cs, fixed } = self;
         let fixed = engine.fixed_columns(cs, fixed)?;
-        let verifying = engine.verifying_key(protocol, &fixed)?;
+        let verifying = verifying(protocol, &fixed)?;
+        layout.share_weights(|column| fixed.values(engine, column));
         let fixed = engine.prepare(fixed, verifying.protocol())?;
-        Ok(Keys { graph, blinding, layout, fixed, verifying })
+        Ok(Keys { graph, blinding, layout: Arc::new(layout), fixed, verifying })
     }
 }
 
@@ -259,9 +271,7 @@ impl Stored {
     pub fn keys(self, engine: &Engine) -> Result<Keys, KeyError> {
         let Self { columns, blinding, verifying } = self;
         columns.fit(engine)?;
-        let Columns { graph, layout, protocol, cs, fixed } = columns;
-        let fixed = engine.prepare(engine.fixed_columns(cs, fixed)?, &protocol)?;
-        Ok(Keys { graph, blinding, layout, fixed, verifying })
+        columns.finish(engine, blinding, |_, _| Ok(verifying))
     }
 }
 

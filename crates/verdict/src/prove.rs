@@ -58,7 +58,7 @@ pub enum OwnProofError {
 #[derive(Debug)]
 pub struct Prover {
     public: PublicSetup,
-    srs: Srs,
+    srs: Option<PathBuf>,
     engine: Engine,
     keys: Keys,
 }
@@ -73,12 +73,13 @@ impl Prover {
         let public = PublicSetup::open(folder)?;
         let private = PrivatePart::open(&public)?;
         // The model is laid out while the SRS is read.
+        let ProverOptions { srs, engine: options } = options;
         let (engine, stored) = thread::scope(|scope| {
             let stored = scope.spawn(|| stored(&public, &private));
-            let engine = engine(&public, &private, options);
+            let engine = engine(&public, &private, srs.as_deref(), options);
             (engine, stored.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
-        let (srs, engine) = engine?;
+        let engine = engine?;
         let keys = stored?.keys(&engine)?;
         Ok(Self { public, srs, engine, keys })
     }
@@ -193,7 +194,9 @@ impl Prover {
     /// As [`Self::prove`].
     pub fn time_reference(&self, input: &[f64]) -> Result<Duration, Error> {
         let inputs = self.public.manifest().input.encode(input)?;
-        let own = self.srs.truncated(self.public.manifest().k)?;
+        let private = PrivatePart::open(&self.public)?;
+        let srs = srs(&self.public, &private, self.srs.as_deref())?;
+        let own = srs.truncated(self.public.manifest().k)?;
         let (params, pk) = (own.params(), self.keys.halo2(&self.engine)?);
         let start = Instant::now();
         prove_reference(params, (&self.keys, &pk), &inputs, &[0; 32], OsRng)?;
@@ -259,12 +262,8 @@ impl Prover {
     }
 }
 
-/// The SRS that a setup is for, and an engine for its proofs.
-fn engine(
-    public: &PublicSetup,
-    private: &PrivatePart,
-    options: ProverOptions,
-) -> Result<(Srs, Engine), Error> {
+/// The SRS that a setup is for.
+fn srs(public: &PublicSetup, private: &PrivatePart, path: Option<&Path>) -> Result<Srs, Error> {
     let manifest = public.manifest();
     let protocol = public.key().protocol();
     let k = public.srs_k();
@@ -273,7 +272,7 @@ fn engine(
         1 => Srs::load(path, Some(k)),
         _ => Srs::load_powers(path, k),
     };
-    let srs = match &options.srs {
+    let srs = match path {
         Some(path) => load(path)?,
         None if manifest.srs.insecure => load(&private.development_srs())?,
         None => {
@@ -282,11 +281,22 @@ fn engine(
         }
     };
     manifest.check_srs(&srs)?;
+    Ok(srs)
+}
+
+/// An engine for a setup's proofs.
+fn engine(
+    public: &PublicSetup,
+    private: &PrivatePart,
+    path: Option<&Path>,
+    options: Options,
+) -> Result<Engine, Error> {
+    let srs = srs(public, private, path)?;
+    let (manifest, protocol) = (public.manifest(), public.key().protocol());
     let file = bases_file(&srs, protocol, manifest.k);
     // The key's groups are committed to already.
     let (folds, file) = (protocol.proof_folds(), file.as_deref());
-    let engine = keys::engine(&srs, protocol, manifest.k, &folds, file, options.engine)?;
-    Ok((srs, engine))
+    Ok(keys::engine(&srs, protocol, manifest.k, &folds, file, options)?)
 }
 
 /// A setup's keys, laid out.

@@ -44,13 +44,28 @@ pub struct Bases {
 impl Bases {
     /// Prepares bases.
     pub fn new(bases: &[G1Affine], backend: Backend) -> Self {
-        let points: Vec<Point> = bases.par_iter().map(|base| Point::new(base, backend)).collect();
-        let any_infinity = points.par_iter().any(Point::is_infinity);
-        Self::with_images(&points, any_infinity, backend)
+        Self::with_images(bases, |base| Point::new(base, backend), backend)
     }
 
-    fn with_images(points: &[Point], any_infinity: bool, backend: Backend) -> Self {
-        let points = points.par_iter().flat_map_iter(|point| [*point, point.image()]).collect();
+    /// The bases that `point` makes.
+    fn with_images<T: Sync>(
+        bases: &[T],
+        point: impl Fn(&T) -> Point + Sync,
+        backend: Backend,
+    ) -> Self {
+        let mut points = vec![Point::INFINITY; 2 * bases.len()];
+        let pairs = points.par_chunks_mut(2 * CHUNK).zip(bases.par_chunks(CHUNK));
+        let any_infinity = pairs
+            .map(|(pairs, bases)| {
+                let mut any_infinity = false;
+                for (pair, base) in pairs.chunks_exact_mut(2).zip(bases) {
+                    let point = point(base);
+                    any_infinity |= point.is_infinity();
+                    pair.copy_from_slice(&[point, point.image()]);
+                }
+                any_infinity
+            })
+            .reduce(|| false, |a, b| a | b);
         Self { points, any_infinity, backend }
     }
 
@@ -84,6 +99,9 @@ impl Bases {
             .sum()
     }
 }
+
+/// Bases prepared at a time.
+const CHUNK: usize = 1 << 10;
 
 /// Scalars taken at a time: bounds the memory of digits and buckets.
 const PIECE: usize = 1 << 18;

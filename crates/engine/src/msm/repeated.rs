@@ -6,7 +6,6 @@
 
 use super::Bases;
 use super::groups::Groups;
-use super::point::Point;
 use ff::{Field, PrimeField};
 use halo2curves::bn256::{Fr, G1};
 use std::collections::HashMap;
@@ -62,8 +61,7 @@ impl Bases {
             groups.push(&self.points, rows.iter().map(|row| 2 * *row as usize));
         }
         let sums = groups.sums(self.backend, &self.points);
-        let any_infinity = sums.iter().any(Point::is_infinity);
-        Self::with_images(&sums, any_infinity, self.backend).msm(&column.values)
+        Self::with_images(&sums, |sum| *sum, self.backend).msm(&column.values)
     }
 }
 

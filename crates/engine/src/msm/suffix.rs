@@ -42,23 +42,19 @@ impl Bases {
         offsets.reverse();
         let mut affine = vec![G1Affine::identity(); offsets.len()];
         G1::batch_normalize(&offsets, &mut affine);
-        let any_infinity = points
-            .par_chunks_mut(length)
-            .zip(&affine)
-            .map(|(block, offset)| {
-                let offset = Point::new(offset, self.backend);
-                if offset.is_infinity() {
-                    return block.iter().any(Point::is_infinity);
-                }
-                let mut source = block.to_vec();
-                source.push(offset);
-                let mut jobs: Vec<Job> = (0..block.len() as u32)
-                    .map(|i| Job { a: i << 1, b: (block.len() as u32) << 1, to: i })
-                    .collect();
-                add_pairs(self.backend, &source, block, &mut jobs, infinity)
-            })
-            .reduce(|| false, |a, b| a | b);
-        Self::with_images(&points, any_infinity, self.backend)
+        points.par_chunks_mut(length).zip(&affine).for_each(|(block, offset)| {
+            let offset = Point::new(offset, self.backend);
+            if offset.is_infinity() {
+                return;
+            }
+            let mut source = block.to_vec();
+            source.push(offset);
+            let mut jobs: Vec<Job> = (0..block.len() as u32)
+                .map(|i| Job { a: i << 1, b: (block.len() as u32) << 1, to: i })
+                .collect();
+            add_pairs(self.backend, &source, block, &mut jobs, infinity);
+        });
+        Self::with_images(&points, |point| *point, self.backend)
     }
 }
 

@@ -449,26 +449,56 @@ pub fn secret_columns(shape: &Shape) -> Vec<usize> {
 
 /// The constraint system of a layout's shape, and the layout's fixed columns.
 pub fn fixed_columns(layout: &Layout) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
-    let mut meta = ConstraintSystem::default();
-    let active = layout.active_rows();
-    let mut fixed = Vec::new();
-    match &layout.rows {
-        Rows::Chain(rows) => {
-            let columns = chain::Columns::configure(&mut meta, &layout.shape);
-            fixed.resize(meta.num_fixed_columns(), vec![Fr::zero(); active]);
-            rows.fixed_cells(&columns, |column, row, value| fixed[column.index()][row] = value);
-        }
-        Rows::Graph(rows) => {
-            let columns = graph::Columns::configure(&mut meta, &layout.shape);
-            fixed.resize(meta.num_fixed_columns(), Vec::new());
-            for (column, weights) in columns.weights.iter().zip(&rows.weights) {
-                fixed[column.index()].clone_from(weights);
-            }
-            fixed.iter_mut().for_each(|column| column.resize(active, Fr::zero()));
-            rows.fixed_cells(&columns, |column, row, value| fixed[column.index()][row] = value);
+    let weights = match &layout.rows {
+        Rows::Chain(_) => Vec::new(),
+        Rows::Graph(rows) => rows.weights.iter().map(|lane| lane.to_vec()).collect(),
+    };
+    layout.fixed_columns(weights)
+}
+
+impl Layout {
+    /// The same, with the weights themselves in the columns: until they are given back by
+    /// [`Self::share_weights`], nothing is proven with the layout.
+    pub(crate) fn take_fixed_columns(&mut self) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
+        let weights = match &mut self.rows {
+            Rows::Chain(_) => Vec::new(),
+            Rows::Graph(rows) => std::mem::take(&mut rows.weights),
+        };
+        self.fixed_columns(weights.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+
+    /// Has the weights in common with fixed columns, of which `values` gives those of an index.
+    pub(crate) fn share_weights(&mut self, values: impl Fn(usize) -> Arc<Vec<Fr>>) {
+        if let Rows::Graph(rows) = &mut self.rows {
+            let columns = graph::Columns::configure(&mut ConstraintSystem::default(), &self.shape);
+            let lanes = columns.weights.iter().map(|column| values(column.index()));
+            rows.weights = lanes.collect();
         }
     }
-    (meta, fixed)
+
+    /// The fixed columns, of which the weights of the graph circuit's lanes are given.
+    fn fixed_columns(&self, weights: Vec<Vec<Fr>>) -> (ConstraintSystem<Fr>, Vec<Vec<Fr>>) {
+        let mut meta = ConstraintSystem::default();
+        let active = self.active_rows();
+        let mut fixed = Vec::new();
+        match &self.rows {
+            Rows::Chain(rows) => {
+                let columns = chain::Columns::configure(&mut meta, &self.shape);
+                fixed.resize(meta.num_fixed_columns(), vec![Fr::zero(); active]);
+                rows.fixed_cells(&columns, |column, row, value| fixed[column.index()][row] = value);
+            }
+            Rows::Graph(rows) => {
+                let columns = graph::Columns::configure(&mut meta, &self.shape);
+                fixed.resize(meta.num_fixed_columns(), Vec::new());
+                for (column, weights) in columns.weights.iter().zip(weights) {
+                    fixed[column.index()] = weights;
+                }
+                fixed.iter_mut().for_each(|column| column.resize(active, Fr::zero()));
+                rows.fixed_cells(&columns, |column, row, value| fixed[column.index()][row] = value);
+            }
+        }
+        (meta, fixed)
+    }
 }
 
 /// (z, x) of every value of a run, numbered as in the claims.

@@ -216,12 +216,15 @@ fn parse(
     for (range, expected) in levels(k).zip(&hashes) {
         let part = || format!("powers from {}", range.start);
         let level = (range.clone(), Basis::Powers);
-        powers.append(&mut hashed_points(reader, level, expected, part, progress)?);
+        hashed_points(reader, level, (expected, &mut powers), part, progress)?;
     }
     let basis = match hashes.last() {
         Some(expected) if k == largest && part == Part::Whole => {
             let part = || "Lagrange points".to_string();
-            Some(hashed_points(reader, (0..1 << k, Basis::Lagrange), expected, part, progress)?)
+            let mut points = Vec::new();
+            let whole = (0..1 << k, Basis::Lagrange);
+            hashed_points(reader, whole, (expected, &mut points), part, progress)?;
+            Some(points)
         }
         _ => None,
     };
@@ -292,20 +295,22 @@ fn head(reader: &mut (impl Read + Seek), length: u64) -> Result<Head, ReadFailur
     Ok(Head { k, origin, s_g2, hashes })
 }
 
+/// Reads points that have a hash behind those there are.
 fn hashed_points(
     reader: &mut impl Read,
     (range, basis): (Range<usize>, Basis),
-    expected: &[u8; HASH_BYTES],
+    (expected, points): (&[u8; HASH_BYTES], &mut Vec<G1Affine>),
     part: impl Fn() -> String,
     progress: &dyn Progress,
-) -> Result<Vec<G1Affine>, ReadFailure> {
+) -> Result<(), ReadFailure> {
     let mut hasher = Sha256::new();
-    let result = points::read_g1(reader, range, basis, progress, |bytes| hasher.update(bytes));
+    let see = |bytes: &[u8]| hasher.update(bytes);
+    let result = points::append_g1(reader, (range, points), basis, progress, see);
     let matches = hasher.finalize().as_slice() == expected;
     match result {
         // A damaged byte also makes a point invalid: the hash names the cause.
-        Ok(points) if matches => Ok(points),
-        Ok(_) | Err(ReadFailure::Problem(_)) if !matches => {
+        Ok(()) if matches => Ok(()),
+        Ok(()) | Err(ReadFailure::Problem(_)) if !matches => {
             Err(FileProblem::WrongHash { part: part() }.into())
         }
         result => result,

@@ -62,9 +62,9 @@ fn parse(
     let origin = import.origin(&g2, &s_g2)?;
 
     file.seek(SeekFrom::Start(4))?;
-    let powers = points::read_g1(file, 0..1 << k, Basis::Powers, import.progress, |_| ())?;
+    let powers = points::read_g1(file, 0..1 << k, Basis::Powers, import.progress)?;
     let lagrange = if k == largest {
-        Some(points::read_g1(file, 0..1 << k, Basis::Lagrange, import.progress, |_| ())?)
+        Some(points::read_g1(file, 0..1 << k, Basis::Lagrange, import.progress)?)
     } else {
         None
     };

@@ -75,24 +75,37 @@ pub(super) fn open(path: &Path) -> Result<(File, u64), ReadFailure> {
     Ok((file, metadata.len()))
 }
 
-/// Reads the points of G1 whose indices are `range`; the caller has made sure that the
-/// file has as many. `see` is shown the bytes as they come.
+/// Reads the points of G1 whose indices are `range`; the caller has made sure that the file has as
+/// many.
 pub(super) fn read_g1(
     reader: &mut impl Read,
     range: Range<usize>,
     basis: Basis,
     progress: &dyn Progress,
-    mut see: impl FnMut(&[u8]),
 ) -> Result<Vec<G1Affine>, ReadFailure> {
+    let mut points = Vec::new();
+    append_g1(reader, (range, &mut points), basis, progress, |_| ())?;
+    Ok(points)
+}
+
+/// The same behind `points`. `see` is shown the bytes as they come, while they are decoded.
+pub(super) fn append_g1(
+    reader: &mut impl Read,
+    (range, points): (Range<usize>, &mut Vec<G1Affine>),
+    basis: Basis,
+    progress: &dyn Progress,
+    mut see: impl FnMut(&[u8]) + Send,
+) -> Result<(), ReadFailure> {
     let count = range.len();
-    let mut points = Vec::with_capacity(count);
+    points.reserve_exact(count);
     let mut buffer = vec![0; CHUNK.min(count) * G1_BYTES];
-    while points.len() < count {
-        let chunk = CHUNK.min(count - points.len());
+    let mut done = 0;
+    while done < count {
+        let chunk = CHUNK.min(count - done);
         let bytes = &mut buffer[..chunk * G1_BYTES];
         reader.read_exact(bytes)?;
-        see(bytes);
-        let first = range.start + points.len();
+        let bytes = &*bytes;
+        let first = range.start + done;
         let decoded = bytes.par_chunks_exact(G1_BYTES).enumerate().with_min_len(1 << 9).map(
             |(index, bytes)| {
                 let index = first + index;
@@ -104,10 +117,12 @@ pub(super) fn read_g1(
                 Ok(point)
             },
         );
-        points.extend(decoded.collect::<Result<Vec<_>, _>>()?);
-        progress.report(Step::Reading, points.len() as u64, count as u64);
+        let (_, decoded) = rayon::join(|| see(bytes), || decoded.collect::<Result<Vec<_>, _>>());
+        points.append(&mut decoded?);
+        done += chunk;
+        progress.report(Step::Reading, done as u64, count as u64);
     }
-    Ok(points)
+    Ok(())
 }
 
 /// Reads a point of G2, the `index`-th of the powers.

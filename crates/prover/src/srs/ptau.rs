@@ -71,7 +71,7 @@ fn parse(
     let origin = import.origin(&g2, &s_g2)?;
 
     file.seek(SeekFrom::Start(tau_g1.start))?;
-    let powers = points::read_g1(file, 0..1 << k, Basis::Powers, import.progress, |_| ())?;
+    let powers = points::read_g1(file, 0..1 << k, Basis::Powers, import.progress)?;
     let lagrange = match find(&sections, LAGRANGE_G1) {
         Some(section) if section.size >= (G1_BYTES as u64) * ((2u64 << k) - 1) => {
             let skipped = (G1_BYTES as u64) * ((1u64 << k) - 1);
@@ -88,7 +88,7 @@ fn lagrange_points(
     k: u32,
     import: &Import<'_>,
 ) -> Result<Vec<G1Affine>, ReadFailure> {
-    let points = points::read_g1(file, 0..1 << k, Basis::Lagrange, import.progress, |_| ())?;
+    let points = points::read_g1(file, 0..1 << k, Basis::Lagrange, import.progress)?;
     let generator = lagrange::snarkjs_domain_generator(k);
     Ok(lagrange::reorder(&points, generator).ok_or(Inconsistency::LagrangeMismatch)?)
 }

@@ -114,15 +114,21 @@ impl Sum {
 
     fn element(&self) -> Fr {
         let negative = self.0[6] >> 63 == 1;
-        let mut carry = negative;
-        let mut bytes = [0; 64];
-        for (bytes, word) in bytes.chunks_exact_mut(8).zip(self.0) {
-            let word = if negative { !word } else { word };
-            let magnitude;
-            (magnitude, carry) = add(word, 0, carry);
-            bytes.copy_from_slice(&magnitude.to_le_bytes());
+        let (mut words, mut carry) = (self.0, negative);
+        for word in &mut words {
+            (*word, carry) = add(if negative { !*word } else { *word }, 0, carry);
         }
-        let magnitude = Fr::from_uniform_bytes(&bytes);
+        let magnitude = match words {
+            // Packed weights are below 2^252.
+            [a, b, c, d, 0, 0, 0] if d < 1 << 61 => Fr::from_raw([a, b, c, d]),
+            _ => {
+                let mut bytes = [0; 64];
+                for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
+                    bytes.copy_from_slice(&word.to_le_bytes());
+                }
+                Fr::from_uniform_bytes(&bytes)
+            }
+        };
         if negative { -magnitude } else { magnitude }
     }
 }

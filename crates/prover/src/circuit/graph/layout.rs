@@ -52,6 +52,8 @@
 //! that hold limbs, stand T times, an inference each. Weights stand on the last of them
 //! only, which meets the T rows after it: the weights of a value are read once.
 
+use std::sync::Arc;
+
 use halo2curves::bn256::Fr;
 
 use super::{
@@ -92,8 +94,9 @@ pub struct Layout {
     pub uncarried: Vec<usize>,
     /// The stripe on every active row (trailing zeros left out).
     pub stripes: Vec<u32>,
-    /// For each lane, the weight on every active row (trailing zeros left out).
-    pub weights: Vec<Vec<Fr>>,
+    /// For each lane, the weight on every active row (trailing zeros left out); what stands on other
+    /// rows means nothing.
+    pub weights: Vec<Arc<Vec<Fr>>>,
     /// (row, entry) of the range table; entries absent here are 0.
     pub table: Vec<(usize, u64)>,
     /// Paths of decision trees.
@@ -227,6 +230,7 @@ impl Layout {
         let swaps = (0..instances).chain(once).chain(bias_swap..bias_swap + batch);
         let swaps = swaps.chain(leaves).collect();
         let (Cells { weights, stripes }, curves) = (cells, schedule.curves);
+        let weights = weights.into_iter().map(Arc::new).collect();
         Ok(Self {
             shape,
             k,
