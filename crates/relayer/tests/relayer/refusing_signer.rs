@@ -48,7 +48,8 @@ async fn more_refused_jobs_than_places_hold_up_nobody() {
     for id in refused {
         relayer.cancel(id).await.unwrap();
     }
-    assert_eq!((bench.chain.state().sends.len(), bench.chain.state().mined()), (91, 91));
+    let state = bench.chain.state();
+    assert_eq!((state.sends.len(), state.mined()), (91, 91));
 }
 
 #[tokio::test]
@@ -82,7 +83,7 @@ async fn a_throttled_signer_signs_for_all() {
     let relayer = signer.open(&bench).await;
     signer.throttle.store(2, Ordering::Relaxed);
     let ids = submit_all(&relayer, &names("job", 100)).await;
-    let most = async || nonces(&relayer, &ids).await.iter().flatten().count() > 95;
+    let most = async || nonces(&relayer, &ids).await.iter().flatten().count() > 90;
     send_until(&relayer, 10, "nearly all are signed", most).await;
     let mut given: Vec<u64> = nonces(&relayer, &ids).await.into_iter().flatten().collect();
     given.sort_unstable();

@@ -29,7 +29,7 @@ use verdict_relayer::{
 pub use self::keep::keep_key;
 use self::{
     flight::Flight,
-    keep::OWNED_MS,
+    keep::own_key,
     view::{Asked, Judged, View},
 };
 use crate::{
@@ -42,6 +42,8 @@ use crate::{
     traces::of_jobs,
 };
 
+/// So many times as many as may be under way are kept of proofs that the signer does not sign.
+const UNSIGNED: usize = 16;
 /// How often the balance is looked at.
 const BALANCE_EVERY_MS: u64 = 30_000;
 /// How long a record is looked for whose transaction is final: nodes lag.
@@ -118,8 +120,12 @@ impl Sender {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let poll = self.chain.relayer().config().poll_interval;
         while !*stop.borrow() {
-            let (store, name, owner) = (self.store.clone(), self.name.clone(), self.owner.clone());
-            let kept = keep_key(store, name, owner);
+            let (store, relayer) = (self.store.clone(), self.chain.relayer().clone());
+            let key = Arc::new((self.name.clone(), self.owner.clone()));
+            let kept = keep_key(self.store.clone(), || {
+                let (store, relayer, key) = (store.clone(), relayer.clone(), Arc::clone(&key));
+                async move { own_key(&store, &relayer, &key.0, &key.1).await }
+            });
             let mut stopping = stop.clone();
             let late = async {
                 stopped(&mut stopping).await;
@@ -165,11 +171,21 @@ impl Sender {
             return Ok(true);
         }
         self.troubles = 0;
-        // First what is under way: what ends makes room.
+        // First what is under way: what ends makes room. What is signed is watched while others are.
         self.own().await?;
-        let watched = self.chain.relayer().watch().await?;
+        self.call_off().await?;
+        let relayer = self.chain.relayer().clone();
+        let round = match self.may_send() {
+            true => {
+                let (watched, sent) = tokio::join!(relayer.watch(), relayer.send());
+                let mut round = watched?;
+                round.extend(sent?);
+                round
+            }
+            false => relayer.watch().await?,
+        };
         self.restore().await?;
-        self.follow_all(watched).await?;
+        self.follow_all(round).await?;
         // Nothing above it gets into a block: its jobs say why.
         if self.chain.relayer().missing_nonce().is_some() {
             self.trouble();
@@ -189,13 +205,30 @@ impl Sender {
         ids
     }
 
+    /// Whether everything that the relayer has is known here: something else may be cancelled.
+    fn may_send(&self) -> bool {
+        self.flights.values().all(|flight| !flight.relay.sent || flight.job.is_some())
+    }
+
+    /// Whether a proof takes one of the places: not one that cannot be handed over yet, as its oracle is
+    /// silent, or that the signer does not sign.
+    fn takes_place(&self, flight: &Flight) -> bool {
+        match flight.job {
+            Some(job) => flight.seen.is_some() || self.chain.relayer().takes_place(job),
+            None => !flight.is_held(),
+        }
+    }
+
     /// Takes proofs, as there is room.
     async fn take(&mut self) -> Result<(), StoreError> {
         let served = |flight: &&Flight| self.models.get(&flight.relay.model).is_some();
-        // What cannot be handed over yet, as its oracle is silent, takes nobody else's place; of its
-        // model no more is taken then than half of what may be under way.
-        let under_way = self.flights.values().filter(served).filter(|own| !own.is_held()).count();
-        let room = self.config.max_in_flight.saturating_sub(under_way);
+        // Of a model whose oracle is silent no more is taken than half of what may be under way.
+        let under_way = self.flights.values().filter(served);
+        let under_way = under_way.filter(|flight| self.takes_place(flight)).count();
+        let most = self.config.max_in_flight;
+        let unsigned = self.flights.values().filter(|flight| flight.job.is_some());
+        let unsigned = unsigned.filter(|flight| !self.takes_place(flight)).count();
+        let room = most.saturating_sub(under_way).min((most * UNSIGNED).saturating_sub(unsigned));
         let most_held = (self.config.max_in_flight / 2).max(1);
         let is_free = |model: &str| {
             let held =
@@ -247,7 +280,8 @@ impl Sender {
 
     /// Whether the key is this service's to send with.
     async fn owns(&mut self) -> Result<bool, StoreError> {
-        let owns = self.store.own_sender(&self.name, &self.owner, OWNED_MS).await?;
+        let relayer = self.chain.relayer();
+        let owns = own_key(&self.store, relayer, &self.name, &self.owner).await?;
         if owns != self.owned {
             self.owned = owns;
             if owns {
@@ -347,6 +381,12 @@ impl Sender {
         }
         while let Some((id, (status, judged))) = line.next().await {
             let Some(judged) = judged else { continue };
+            // It may have been queued again, or undone, since it was asked about.
+            let Some(job) = self.flights.get(&id).and_then(|flight| flight.job) else { continue };
+            let now = self.chain.relayer().status(job).await?;
+            if (&now.state, &now.receipt) != (&status.state, &status.receipt) {
+                continue;
+            }
             let span = self.span(&id, |_| true, || tracing::info_span!("conclude"));
             self.conclude(&id, &status, judged).instrument(span).await?;
         }
