@@ -583,6 +583,21 @@ fn nothing_is_kept_on_an_old_word_whenever_the_process_stops() {
 }
 
 #[test]
+fn one_signature_that_took_long_makes_no_first_question_long() {
+    let (mut queue, start) = (Queue::new(10), Instant::now());
+    let late = Request { kind: Kind::Replacement, job: JobId(1) };
+    queue.wait(late);
+    assert_eq!(queue.next(&[late], start), Some(late));
+    let now = start + Duration::from_secs(60);
+    assert_eq!(queue.signed(late, now), Use::Keep);
+    queue.wait_first(&[JobId(2), JobId(3)], 1);
+    let first = Request { kind: Kind::First, job: JobId(2) };
+    assert_eq!(queue.next(&[first], now), Some(first));
+    assert!(!queue.is_over(&first, now + FIRST));
+    assert!(queue.is_over(&first, now + FIRST * 2));
+}
+
+#[test]
 fn a_word_is_old_by_whichever_clock_says_so() {
     let (mut queue, now) = (Queue::new(1), Instant::now());
     assert!(queue.may_send(now, 0), "nobody gave it a lease");
