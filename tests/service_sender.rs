@@ -328,7 +328,9 @@ fn more_refused_scores_than_places_hold_up_nobody() {
     let bad: Vec<String> = (0..REFUSED).map(|index| subject(index)[2..].to_owned()).collect();
     let signer = Proxy::start(chain.anvil.url(), move |request, ask| {
         let words = request.to_string();
-        match request["method"] == "eth_signTransaction" && bad.iter().any(|own| words.contains(own)) {
+        match request["method"] == "eth_signTransaction"
+            && bad.iter().any(|own| words.contains(own))
+        {
             true => refusal(request, "not this one"),
             false => ask(),
         }

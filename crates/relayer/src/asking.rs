@@ -8,10 +8,7 @@ use std::{
 };
 
 use alloy::consensus::TxEip1559;
-use futures::{
-    FutureExt,
-    future::BoxFuture,
-};
+use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
     drive::Core,
@@ -150,7 +147,8 @@ impl Listening {
     }
 
     pub(crate) fn forget(&self, job: JobId) {
-        let forgotten: Vec<_> = self.open().extract_if(.., |own| own.request().job == job).collect();
+        let forgotten: Vec<_> =
+            self.open().extract_if(.., |own| own.request().job == job).collect();
         drop(forgotten);
     }
 

@@ -100,9 +100,9 @@ impl Core {
         };
         let mut late = None;
         let asked = asking.replacements.open().remove(&job.id);
-        match asked.filter(|asked| {
-            asked.of == last.hash && asked.unsigned.cancels == job.ending.is_some()
-        }) {
+        match asked
+            .filter(|asked| asked.of == last.hash && asked.unsigned.cancels == job.ending.is_some())
+        {
             Some(mut asked) => match asked.question.now_or_never() {
                 Some(answer) => {
                     let Some(answer) = asked.question.answered(answer) else {

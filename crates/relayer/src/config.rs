@@ -178,12 +178,7 @@ impl RelayerConfig {
         )?;
         let fits = (1..=256).contains(&self.concurrency);
         rule(fits, "concurrency", &self.concurrency, "must be 1 to 256")?;
-        rule(
-            self.max_in_flight > 0,
-            "max_in_flight",
-            &self.max_in_flight,
-            "must be positive",
-        )?;
+        rule(self.max_in_flight > 0, "max_in_flight", &self.max_in_flight, "must be positive")?;
         let gas = self.max_gas_limit;
         let fits = (21_000..=1 << 40).contains(&gas);
         rule(fits, "max_gas_limit", &gas, "must be 21000 to 2^40")

@@ -157,8 +157,7 @@ impl Queue {
         self.waiting.retain(|request| request.kind != Kind::First);
         self.waiting.extend(jobs.iter().map(first));
         let waiting = &self.waiting;
-        self.failures
-            .retain(|request, _| request.kind != Kind::First || waiting.contains(request));
+        self.failures.retain(|request, _| request.kind != Kind::First || waiting.contains(request));
         self.taken = signed;
     }
 
@@ -260,9 +259,8 @@ impl Queue {
 
     /// Whether those that failed have paid for the time that they took from those that never did.
     fn has_rested(&self, now: Instant) -> bool {
-        let never = |request: &Request| {
-            request.kind == Kind::First && !self.failures.contains_key(request)
-        };
+        let never =
+            |request: &Request| request.kind == Kind::First && !self.failures.contains_key(request);
         self.rest.is_none_or(|until| now >= until) || !self.waiting.iter().any(never)
     }
 

@@ -473,7 +473,14 @@ impl Step<'_> {
                     let (job, nonce) = (held.job.clone(), unsigned.nonce);
                     let looking = async move { core.prepare_again(&look, &job, nonce).await };
                     let stage = Stage::Looking(signed, Task::begin(looking).answer().boxed());
-                    self.signing.push(Signing { held, unsigned, turn, look: Arc::clone(&self.look), stage, told });
+                    self.signing.push(Signing {
+                        held,
+                        unsigned,
+                        turn,
+                        look: Arc::clone(&self.look),
+                        stage,
+                        told,
+                    });
                     return None;
                 }
                 Ok(signed) => signed,
@@ -529,8 +536,11 @@ impl Step<'_> {
         self.open.keep_signing(asked);
         let waiting = std::mem::take(&mut self.waiting).into_values();
         let kept = waiting.filter(|waiting| !waiting.again || !self.is_old(&waiting.look));
-        let kept = kept.map(|Waiting { held, look, again, offer }| {
-            Ready { held, look, again, prepared: Ok(Prepared::Offer(offer)) }
+        let kept = kept.map(|Waiting { held, look, again, offer }| Ready {
+            held,
+            look,
+            again,
+            prepared: Ok(Prepared::Offer(offer)),
         });
         self.open.keep_ready(kept.collect::<Vec<_>>());
         self.over

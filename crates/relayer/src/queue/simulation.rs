@@ -38,11 +38,17 @@ impl Random {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Does {
     Sign,
-    Refuse { until: u64 },
+    Refuse {
+        until: u64,
+    },
     /// Nothing comes of a question that was asked before.
-    Silence { until: u64 },
+    Silence {
+        until: u64,
+    },
     /// It takes so long.
-    Slow { ms: u64 },
+    Slow {
+        ms: u64,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -181,10 +187,8 @@ impl World {
             let wait = 1000 * 2_u64.pow(times.saturating_sub(1).min(10));
             assert!(self.now >= last + wait.min(30_000), "{request:?} is asked too often");
         }
-        let (answer, nonce) = (
-            self.answer(request),
-            (request.kind == Kind::First).then_some(self.next_nonce),
-        );
+        let (answer, nonce) =
+            (self.answer(request), (request.kind == Kind::First).then_some(self.next_nonce));
         self.asking.push(Asking { request, answer, given_up: false, nonce });
         let first = !self.failed.contains_key(&request);
         self.log.push(Asked { request, at: self.now, first, signed: false });
@@ -246,9 +250,9 @@ impl World {
 
     /// A question that is given up now.
     fn over(&self) -> Option<usize> {
-        self.asking.iter().position(|own| {
-            !own.given_up && self.queue.is_over(&own.request, self.instant())
-        })
+        self.asking
+            .iter()
+            .position(|own| !own.given_up && self.queue.is_over(&own.request, self.instant()))
     }
 
     /// What happens to jobs by itself.
@@ -317,8 +321,7 @@ impl World {
                 own.admitted.is_some() && own.signed.is_none() && !own.over
             };
             let all: Vec<usize> = (0..self.plan.jobs.len()).collect();
-            let waiting: Vec<JobId> =
-                all.iter().filter(is_waiting).map(|job| id(*job)).collect();
+            let waiting: Vec<JobId> = all.iter().filter(is_waiting).map(|job| id(*job)).collect();
             self.queue.wait_first(&waiting, self.in_flight());
         }
         let at_hand: Vec<Request> = self.queue.may_be_next(self.instant()).into_iter().collect();
@@ -393,16 +396,20 @@ impl World {
             }
             let (Some(from), signed) = (job.admitted, job.signed) else { continue };
             let to = signed.unwrap_or(self.plan.ends);
-            let meanwhile = |own: &&Asked| (from..=to).contains(&own.at) && index(own.request) != at;
-            let firsts = || {
-                self.log.iter().filter(meanwhile).filter(|own| own.request.kind == Kind::First)
-            };
+            let meanwhile =
+                |own: &&Asked| (from..=to).contains(&own.at) && index(own.request) != at;
+            let firsts =
+                || self.log.iter().filter(meanwhile).filter(|own| own.request.kind == Kind::First);
             let signed_for = firsts().filter(|own| own.signed).count() as u64 + 1;
             let failed = firsts().filter(|own| own.first && !own.signed).count() as u64;
             let longest = 2 * first.max(15_000) + 2 * self.plan.look;
             let bound = (signed_for * slowest + failed * first) * 5 / 4 + longest;
             let asked: Vec<&Asked> = firsts().collect();
-            assert!(to - from <= bound, "job {at} from {from}, {} ms of {bound}: {asked:?}", to - from);
+            assert!(
+                to - from <= bound,
+                "job {at} from {from}, {} ms of {bound}: {asked:?}",
+                to - from
+            );
         }
     }
 }
@@ -504,9 +511,9 @@ fn once_a_signer_that_was_out_of_order_signs_everything_is_signed_within_seconds
         let (good, bad) = (random.within(1, 60), random.within(0, 40));
         let mut jobs: Vec<Job> =
             (0..good).map(|_| job(random.within(0, from + lasts), Does::Sign)).collect();
-        jobs.extend((0..bad).map(|_| {
-            job(random.within(0, from + lasts), Does::Refuse { until: EVER })
-        }));
+        jobs.extend(
+            (0..bad).map(|_| job(random.within(0, from + lasts), Does::Refuse { until: EVER })),
+        );
         jobs.sort_by_key(|job| job.comes);
         let (refuses, to) = (random.one_in(2), from + lasts);
         let outage = Some(Outage { from, to, refuses, one_in: 1 });
@@ -611,8 +618,7 @@ fn a_word_is_old_by_whichever_clock_says_so() {
 fn what_is_refused_for_ever_is_asked_twice_a_minute_at_most_and_takes_no_place() {
     let mut jobs: Vec<Job> = (0..600).map(|at| job(at * 1000, Does::Sign)).collect();
     jobs.insert(0, job(0, Does::Refuse { until: EVER }));
-    let plan =
-        Plan { jobs, places: 1, look: 50, outage: None, pause: None, ends: 600_000 };
+    let plan = Plan { jobs, places: 1, look: 50, outage: None, pause: None, ends: 600_000 };
     let world = World::new(plan, 1).run();
     let asked = world.log.iter().filter(|own| index(own.request) == 0).count();
     assert!((20..=6 + 20).contains(&asked), "{asked}");

@@ -141,9 +141,7 @@ async fn nothing_is_stored_or_sent_on_an_old_word() {
     let id = relayer.submit(call("a")).await.unwrap();
     let lease = Duration::from_secs(60);
     relayer.owned(relayer.moment(), lease);
-    let (relayer, sending) = (relayer.clone(), tokio::spawn(async move {
-        relayer.send().await
-    }));
+    let (relayer, sending) = (relayer.clone(), tokio::spawn(async move { relayer.send().await }));
     // The process stops while the signer is asked, for half of the lease.
     tokio::time::sleep(Duration::from_millis(300)).await;
     bench.clock.sleep(lease / 2).await;

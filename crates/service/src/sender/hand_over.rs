@@ -98,7 +98,8 @@ impl Sender {
             self.call_off().await?;
             let relayer = self.chain.relayer().clone();
             let sent = line.beside(relayer.send()).await?;
-            let is_sent = |step: &Result<JobState, RelayerError>| matches!(step, Ok(JobState::Submitted));
+            let is_sent =
+                |step: &Result<JobState, RelayerError>| matches!(step, Ok(JobState::Submitted));
             let any = sent.iter().any(|(_, step)| is_sent(step));
             self.follow_all(sent).await?;
             goes_on = any && self.unsigned() > 0 && began.elapsed() < AGAIN;
