@@ -28,6 +28,8 @@ use std::{
 use crate::job::JobId;
 
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod simulation;
 
 /// The first question's time while nothing is known of the signer.

@@ -29,6 +29,9 @@ use crate::{
     storage::Job,
 };
 
+/// So many offers wait for the signer while the others that are half as old as they may be are looked
+/// at again: while it signs for these, those are ready when it comes to them.
+const AT_HAND: usize = 4;
 /// How old an offer may be, in parts of the patience: what waits for its turn gets that old.
 const OLD: u32 = 2;
 
@@ -202,6 +205,7 @@ impl Core {
             // A failure is that of each job.
             let _ = within(patience, look.counts()).await;
         }
+        let mut first_looks = held.len();
         for held in held {
             let (core, look) = (Arc::clone(self), Arc::clone(&look));
             preparing.push(held.job.id, core.ready(look, held, false));
@@ -231,8 +235,15 @@ impl Core {
             step.give_up(now).await;
             step.ask().await;
             asks = !step.signing.is_empty();
+            for (held, look) in step.aging() {
+                let core = Arc::clone(self);
+                preparing.push_again(held.job.id, core.ready(look, held, true));
+                prepared_all = false;
+            }
             let wakes = step.wakes(ends, now);
-            if prepared_all && sending.is_empty() && (step.signing.is_empty() || wakes.is_none()) {
+            // What was looked at once is not waited for while nothing more may be asked.
+            let prepared = prepared_all || step.closed && first_looks == 0;
+            if prepared && sending.is_empty() && (step.signing.is_empty() || wakes.is_none()) {
                 break;
             }
             let wake = async {
@@ -251,12 +262,13 @@ impl Core {
                 }
                 next = preparing.next(), if !prepared_all => match next {
                     Some((_, ready)) => {
+                        first_looks -= usize::from(!ready.again).min(first_looks);
                         if let Some((held, look)) = step.prepared(ready).await {
                             let core = Arc::clone(self);
                             preparing.push_again(held.job.id, core.ready(look, held, true));
                         }
                     }
-                    None => prepared_all = true,
+                    None => (prepared_all, first_looks) = (true, 0),
                 },
                 (at, answer) = next_answer(&mut step.signing), if looks => {
                     if let Some((held, attempt)) = step.answered(at, answer).await {
@@ -270,6 +282,10 @@ impl Core {
         while let Some((_, sent)) = sending.next().await {
             self.sent(sent, &mut step.over, &mut refused).await;
         }
+        while let Some(Some((_, ready))) = preparing.next().now_or_never() {
+            step.prepared(ready).await;
+        }
+        preparing.leave();
         let mut over = step.end().await;
         self.offer_again(refused, patience, &mut over).await;
         over
@@ -366,6 +382,25 @@ impl Step<'_> {
             Err(error) => self.is_over(held, Err(error)).await,
         }
         None
+    }
+
+    /// Those that will be too old when it is their turn.
+    fn aging(&mut self) -> Vec<(Held, Arc<Look>)> {
+        let (Some(patience), false) = (self.patience, self.closed || self.signing.is_empty())
+        else {
+            return vec![];
+        };
+        let mut at = 0;
+        let aging = self.waiting.extract_if(.., |_, waiting| {
+            at += 1;
+            at > AT_HAND && waiting.look.age() > patience * OLD / 2
+        });
+        let aging: Vec<Held> = aging.map(|(_, waiting)| waiting.held).collect();
+        if aging.is_empty() {
+            return vec![];
+        }
+        let look = Arc::new(Look::new(self.core));
+        aging.into_iter().map(|held| (held, Arc::clone(&look))).collect()
     }
 
     /// Asks the signer as the queue says.

@@ -115,7 +115,7 @@ impl Sender {
     }
 
     /// How many proofs the relayer was given and has not signed for.
-    fn unsigned(&self) -> usize {
+    pub(super) fn unsigned(&self) -> usize {
         let unsigned = |flight: &&Flight| flight.job.is_some() && flight.seen.is_none();
         self.flights.values().filter(unsigned).count()
     }

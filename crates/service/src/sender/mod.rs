@@ -9,6 +9,7 @@ mod conclude;
 mod flight;
 mod hand_over;
 mod keep;
+mod places;
 mod refusal;
 mod view;
 
@@ -42,8 +43,8 @@ use crate::{
     traces::of_jobs,
 };
 
-/// So many times as many as may be under way are kept of proofs that the signer does not sign.
-const UNSIGNED: usize = 16;
+/// How long the answers about what is over are waited for while others are to be signed.
+const SOON: Duration = Duration::from_millis(250);
 /// How often the balance is looked at.
 const BALANCE_EVERY_MS: u64 = 30_000;
 /// How long a record is looked for whose transaction is final: nodes lag.
@@ -205,56 +206,6 @@ impl Sender {
         ids
     }
 
-    /// Whether everything that the relayer has is known here: something else may be cancelled.
-    fn may_send(&self) -> bool {
-        self.flights.values().all(|flight| !flight.relay.sent || flight.job.is_some())
-    }
-
-    /// Whether a proof takes one of the places: not one that cannot be handed over yet, as its oracle is
-    /// silent, or that the signer does not sign.
-    fn takes_place(&self, flight: &Flight) -> bool {
-        match flight.job {
-            Some(job) => flight.seen.is_some() || self.chain.relayer().takes_place(job),
-            None => !flight.is_held(),
-        }
-    }
-
-    /// Takes proofs, as there is room.
-    async fn take(&mut self) -> Result<(), StoreError> {
-        let served = |flight: &&Flight| self.models.get(&flight.relay.model).is_some();
-        // Of a model whose oracle is silent no more is taken than half of what may be under way.
-        let under_way = self.flights.values().filter(served);
-        let under_way = under_way.filter(|flight| self.takes_place(flight)).count();
-        let most = self.config.max_in_flight;
-        let unsigned = self.flights.values().filter(|flight| flight.job.is_some());
-        let unsigned = unsigned.filter(|flight| !self.takes_place(flight)).count();
-        let room = most.saturating_sub(under_way).min((most * UNSIGNED).saturating_sub(unsigned));
-        let most_held = (self.config.max_in_flight / 2).max(1);
-        let is_free = |model: &str| {
-            let held =
-                self.flights.values().filter(|own| own.relay.model == model && own.is_held());
-            held.count() < most_held
-        };
-        // Others are for whoever serves them.
-        let models = self.models.iter().map(|model| model.name());
-        let (free, full): (Vec<&str>, Vec<&str>) = models.partition(|model| is_free(model));
-        let taken = match room > 0 && !free.is_empty() {
-            true => self.store.take_relays(&self.name, &free, room).await?,
-            false => 0,
-        };
-        if taken == room {
-            let message = format!(
-                "{} proofs are under way with key {} (`max_in_flight`): it waits for its turn",
-                self.config.max_in_flight, self.name
-            );
-            self.store.say_untaken(&free, &Reason::new(ReasonCode::Chain, message)).await?;
-        }
-        let message =
-            "other proofs of its model cannot be handed over, and say why: it waits for them";
-        self.store.say_untaken(&full, &Reason::new(ReasonCode::Chain, message)).await?;
-        self.store.say_stranded(&self.name).await
-    }
-
     /// Reads what is this key's.
     async fn own(&mut self) -> Result<(), StoreError> {
         for (id, cancel) in self.store.own_relays(&self.name).await? {
@@ -370,7 +321,9 @@ impl Sender {
         }
         let judging = Arc::clone(&self.judging);
         over.retain(|(id, _)| !judging.holds(id));
-        let mut line = Line::new(&judging, self.config.chain.concurrency, Some(PATIENCE));
+        // The signer does not wait for long while the chain is asked about others.
+        let patience = if self.unsigned() > 0 { SOON } else { PATIENCE };
+        let mut line = Line::new(&judging, self.config.chain.concurrency, Some(patience));
         for (id, status) in over {
             let Some(flight) = self.flights.get(&id) else { continue };
             let (view, relay) = (self.view(), flight.relay.clone());
