@@ -170,8 +170,9 @@ fn a_worker_asks_a_slow_node_several_things_at_once() {
     for id in &ids {
         assert_eq!(desk.end_of(id)["state"], "finalized");
     }
-    // The worker three, and the sender perhaps one of its own.
-    assert!((3..=4).contains(&most.load(Ordering::SeqCst)), "{most:?}");
+    // The worker three, and the sender perhaps one about a proof that may be sent, and one about
+    // another that is over.
+    assert!((3..=5).contains(&most.load(Ordering::SeqCst)), "{most:?}");
 }
 
 #[test]

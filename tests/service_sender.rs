@@ -317,6 +317,52 @@ fn a_missing_nonce_is_told_by_the_jobs_above_it_and_by_the_metrics() {
 }
 
 #[test]
+fn more_refused_scores_than_places_hold_up_nobody() {
+    const PLACES: usize = 4;
+    const REFUSED: usize = 5;
+    let place = Workplace::new();
+    let chain = Local::start(31_337);
+    let setup = small_setup(&place, "setup");
+    let deployed = chain.json(&place, &["deploy", &setup]);
+    let account = signed_for(&chain, &deployed);
+    let bad: Vec<String> = (0..REFUSED).map(|index| subject(index)[2..].to_owned()).collect();
+    let signer = Proxy::start(chain.anvil.url(), move |request, ask| {
+        let words = request.to_string();
+        match request["method"] == "eth_signTransaction"
+            && bad.iter().any(|own| words.contains(own))
+        {
+            true => refusal(request, "not this one"),
+            false => ask(),
+        }
+    });
+    let text = format!(
+        "max_in_flight = {PLACES}\n[[chain.signers]]\nurl = \"{}\"\naddress = \"{account}\"\n",
+        signer.url
+    );
+    let file = config(&place, &text);
+    let desk = Desk::start(&place, &chain, &[&format!("small={setup}"), "--config", &file]);
+    let refused: Vec<String> = (0..REFUSED).map(|index| desk.score(&chosen(index))).collect();
+    until(&desk, "they say why", 60, || {
+        let says = |id: &&String| desk.job(id)["reason"].to_string().contains("not this one");
+        refused.iter().filter(says).count() == REFUSED
+    });
+    let start = Instant::now();
+    let others: Vec<String> = (REFUSED..20).map(|index| desk.score(&chosen(index))).collect();
+    for id in &others {
+        assert_eq!(desk.end_of(id)["state"], "finalized");
+    }
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    let sent = chain.sent();
+    for id in &refused {
+        assert_eq!(desk.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).status / 100, 2);
+    }
+    for id in &refused {
+        until(&desk, "it ends", 10, || desk.job(id)["state"] == "cancelled");
+    }
+    assert_eq!(chain.sent(), sent, "nothing is paid for");
+}
+
+#[test]
 fn scores_are_recorded_within_seconds_once_a_signer_that_was_out_of_order_signs() {
     const ORDERS: usize = 8;
     let place = Workplace::new();

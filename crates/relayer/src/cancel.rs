@@ -8,24 +8,23 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use alloy::primitives::B256;
-use futures::{FutureExt, future::BoxFuture};
+use alloy::primitives::{B256, Bytes};
 
 use crate::{
+    asking::{Listening, Place, Question},
     backend::{BlockRef, Call, Simulated},
     drive::{Core, Result, call_of, within},
     error::RelayerError,
     fees::{self, Fees},
     job::{Attempt, AttemptOutcome, JobId, JobState, Rejection},
-    line::Task,
     look::Look,
     prepare::{Offer, Unsigned},
-    signer::{Signature, SignerError},
-    signers::LONGEST,
+    queue::{Kind, Request},
+    signer::SignerError,
     storage::{Job, JobKind},
 };
 
@@ -39,8 +38,7 @@ struct Replacement {
     /// The transaction.
     of: B256,
     unsigned: Unsigned,
-    asking: BoxFuture<'static, Signature>,
-    since: Instant,
+    question: Question,
 }
 
 /// The replacements that the signer is asked for beside the looks, by job.
@@ -72,30 +70,58 @@ impl Replacements {
     }
 }
 
+/// How the signer is asked for replacements.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    pub(crate) replacements: Arc<Replacements>,
+    pub(crate) listening: Arc<Listening>,
+    pub(crate) patience: Option<Duration>,
+}
+
+/// What is asked of the signer to take the place of a job's transaction.
+fn request(job: &Job, cancels: bool) -> Request {
+    let transfer = cancels || job.kind == JobKind::Gap;
+    Request { kind: if transfer { Kind::Transfer } else { Kind::Replacement }, job: job.id }
+}
+
 impl Core {
     /// Replaces the last of `attempts`, all at the job's nonce, at a higher price; if that is
     /// not possible, broadcasts it again. With patience, a signature that does not come is one of the
     /// `open` replacements until it is there.
     pub(crate) async fn replace(
-        &self,
+        self: &Arc<Self>,
         look: &Look,
         job: &Job,
         attempts: &[Attempt],
-        (open, patience): (&Replacements, Option<Duration>),
+        asking: &Asking,
     ) -> Result<JobState> {
         let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else {
             return Ok(JobState::Submitted);
         };
         let mut late = None;
-        let asked = open.open().remove(&job.id);
-        if let Some(mut asked) = asked
-            && asked.of == last.hash
-            && asked.unsigned.cancels == job.ending.is_some()
+        let asked = asking.replacements.open().remove(&job.id);
+        match asked
+            .filter(|asked| asked.of == last.hash && asked.unsigned.cancels == job.ending.is_some())
         {
-            match (&mut asked.asking).now_or_never() {
-                Some(answer) => late = Some((asked, answer)),
-                None => return self.keep_replacing(job, asked, (open, patience)).await,
+            Some(mut asked) => match asked.question.now_or_never() {
+                Some(answer) => {
+                    let Some(answer) = asked.question.answered(answer) else {
+                        return Ok(JobState::Submitted);
+                    };
+                    late = Some((asked.unsigned, answer?));
+                }
+                None => return self.keep_replacing(job, asked, asking).await,
+            },
+            // Its turn comes: nothing is asked about it until then.
+            None if asking.patience.is_some() => {
+                let request = request(job, job.ending.is_some());
+                let mut queue = self.queue();
+                queue.wait(request);
+                if !queue.may_ask(&request, Instant::now()) {
+                    return Ok(JobState::Submitted);
+                }
             }
+            None => {}
         }
         let doomed;
         let (job, estimate) = match self.estimate(job).await {
@@ -104,6 +130,7 @@ impl Core {
                 Some(ending) => {
                     tracing::warn!(job = %job.id, %ending, "the call can no longer succeed");
                     self.storage.set_ending(job.id, &ending).await?;
+                    self.queue().call_off(job.id);
                     doomed = Job { ending: Some(ending), ..job.clone() };
                     (&doomed, TRANSFER_GAS)
                 }
@@ -113,10 +140,10 @@ impl Core {
             Err(_) => (job, 0),
         };
         let cancels = job.ending.is_some();
-        if let Some((asked, answer)) = late
-            && asked.unsigned.cancels == cancels
+        if let Some((unsigned, signed)) = late
+            && unsigned.cancels == cancels
         {
-            return self.replaced(job, asked, answer).await;
+            return self.replaced(job, unsigned, signed).await;
         }
         let least = match cancels && !last.cancels {
             true => TRANSFER_GAS,
@@ -128,7 +155,7 @@ impl Core {
             Ok(fees) => {
                 let offer = Offer { fees, gas_limit, tip: fees.tip };
                 let unsigned = Unsigned { nonce: last.nonce, offer, cancels };
-                self.ask_for_replacement(job, last.hash, unsigned, (open, patience)).await
+                self.ask_for_replacement(job, last.hash, unsigned, asking).await
             }
             Err(error) => {
                 tracing::warn!(job = %job.id, %error, "no replacement");
@@ -146,28 +173,34 @@ impl Core {
         }
     }
 
-    /// Asks the signer for what takes the place of the transaction `of`.
+    /// Asks the signer for what takes the place of the transaction `of`, if it is its turn.
     async fn ask_for_replacement(
-        &self,
+        self: &Arc<Self>,
         job: &Job,
         of: B256,
         unsigned: Unsigned,
-        (open, patience): (&Replacements, Option<Duration>),
+        asking: &Asking,
     ) -> Result<JobState> {
-        if patience.is_some() && open.open().len() >= self.config.concurrency {
-            // Its turn comes: those with lower nonces are mined first.
-            return Ok(JobState::Submitted);
+        let (request, now) = (request(job, unsigned.cancels), Instant::now());
+        {
+            let mut queue = self.queue();
+            queue.wait(request);
+            match asking.patience {
+                Some(_) if queue.next(&[request], now).is_none() => return Ok(JobState::Submitted),
+                Some(_) => {}
+                None => queue.ask(request, now),
+            }
         }
-        let (signer, tx) = (self.signer.clone(), self.transaction(job, &unsigned));
-        let asking = async move { signer.sign(tx).await };
-        let asking = match patience {
-            Some(_) => Task::begin(asking).answer().boxed(),
-            None => asking.boxed(),
-        };
-        let mut asked = Replacement { of, unsigned, asking, since: Instant::now() };
-        match within(patience.map(|patience| patience / SOON), &mut asked.asking).await {
-            Some(answer) => self.replaced(job, asked, answer).await,
-            None => self.keep_replacing(job, asked, (open, patience)).await,
+        let place = Place::of(Arc::clone(self), request);
+        let tx = self.transaction(job, &unsigned);
+        let mut question = Question::ask(place, tx, asking.patience.is_some());
+        let soon = asking.patience.map(|patience| patience / SOON);
+        match within(soon, question.answer()).await {
+            Some(answer) => match question.answered(answer) {
+                Some(answer) => self.replaced(job, unsigned, answer?).await,
+                None => Ok(JobState::Submitted),
+            },
+            None => self.keep_replacing(job, Replacement { of, unsigned, question }, asking).await,
         }
     }
 
@@ -176,24 +209,28 @@ impl Core {
         &self,
         job: &Job,
         asked: Replacement,
-        (open, patience): (&Replacements, Option<Duration>),
+        asking: &Asking,
     ) -> Result<JobState> {
-        let waited = asked.since.elapsed();
-        if patience.is_some_and(|patience| waited >= patience) {
+        if asking.patience.is_some_and(|patience| asked.question.waited() >= patience) {
             let silent = SignerError::Silent { address: self.scope.sender };
             self.note(job, silent.to_string()).await?;
         }
-        if waited < LONGEST {
-            open.open().insert(job.id, asked);
+        if self.queue().is_over(&asked.question.request(), Instant::now()) {
+            asking.listening.give_up(asked.question);
+        } else {
+            asking.replacements.open().insert(job.id, asked);
         }
         Ok(JobState::Submitted)
     }
 
-    /// The signer answered about a replacement.
-    async fn replaced(&self, job: &Job, asked: Replacement, answer: Signature) -> Result<JobState> {
-        let (hash, raw) = answer?;
-        self.signers().signed(job.id, asked.since.elapsed());
-        let attempt = self.store_signed(job, asked.unsigned, hash, raw).await?;
+    /// The signer signed a replacement.
+    async fn replaced(
+        &self,
+        job: &Job,
+        unsigned: Unsigned,
+        (hash, raw): (B256, Bytes),
+    ) -> Result<JobState> {
+        let attempt = self.store_signed(job, unsigned, hash, raw).await?;
         self.broadcast(job, &attempt, false).await
     }
 

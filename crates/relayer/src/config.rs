@@ -61,6 +61,8 @@ pub struct RelayerConfig {
     pub max_nonce_losses: u32,
     /// Jobs about which nodes are asked at the same time.
     pub concurrency: usize,
+    /// Jobs that may be signed and not final at the same time, of those that are driven together.
+    pub max_in_flight: usize,
 }
 
 impl Default for RelayerConfig {
@@ -84,6 +86,7 @@ impl Default for RelayerConfig {
             max_gas_limit: 16_777_216,
             max_nonce_losses: 3,
             concurrency: 32,
+            max_in_flight: usize::MAX,
         }
     }
 }
@@ -175,6 +178,7 @@ impl RelayerConfig {
         )?;
         let fits = (1..=256).contains(&self.concurrency);
         rule(fits, "concurrency", &self.concurrency, "must be 1 to 256")?;
+        rule(self.max_in_flight > 0, "max_in_flight", &self.max_in_flight, "must be positive")?;
         let gas = self.max_gas_limit;
         let fits = (21_000..=1 << 40).contains(&gas);
         rule(fits, "max_gas_limit", &gas, "must be 21000 to 2^40")
@@ -233,6 +237,7 @@ mod tests {
             ("max_nonce_distance", |c| c.max_nonce_distance = 0),
             ("max_gaps", |c| c.max_gaps = u64::MAX),
             ("concurrency", |c| c.concurrency = 0),
+            ("max_in_flight", |c| c.max_in_flight = 0),
         ];
         for &(field, spoil) in cases {
             let mut config = RelayerConfig::default();

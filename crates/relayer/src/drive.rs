@@ -10,7 +10,7 @@ use std::{
     fmt,
     future::Future,
     sync::{Arc, PoisonError, atomic::AtomicU64},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use alloy::{
@@ -21,7 +21,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
     backend::{BlockRef, Call, ChainBackend, RpcErrorKind},
-    cancel::Replacements,
+    cancel::Asking,
     clock::Clock,
     config::RelayerConfig,
     error::RelayerError,
@@ -31,10 +31,10 @@ use crate::{
     nonce::Nonces,
     open::Open,
     prepare::{Offer, Unsigned},
+    queue::Queue,
     resume::Hole,
     revert::RevertDecoder,
     signer::RelayerSigner,
-    signers::Signers,
     storage::{Job, JobKind, Scope, SenderLock, Storage},
     watch::NonceUser,
 };
@@ -60,7 +60,8 @@ pub(crate) struct Core {
     pub(crate) turns: std::sync::Mutex<HashMap<JobId, Arc<Mutex<()>>>>,
     /// The lowest nonce that is missing below others that are held.
     pub(crate) hole: std::sync::Mutex<Option<Hole>>,
-    pub(crate) signers: std::sync::Mutex<Signers>,
+    /// What is known of the key's signer.
+    pub(crate) queue: std::sync::Mutex<Queue>,
     /// When it was last asked, without anything under way, whether final transactions are there.
     pub(crate) idle_ms: AtomicU64,
     /// Final transactions that were found undone.
@@ -162,6 +163,7 @@ impl Core {
                                to = %state, "job changed state");
             }
             if state.is_terminal() {
+                self.queue().call_off(id);
                 let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
                 // The map's and this one: nobody else is waiting for the turn.
                 if turns.get(&id).is_some_and(|own| Arc::strong_count(own) == 2) {
@@ -213,16 +215,19 @@ impl Core {
         if let Some((hole, why)) = self.look_for_hole(&look, &mined, open, patience).await {
             look.set_hole(hole, why);
         }
+        open.listening.hear();
+        let asking = Arc::new(Asking {
+            replacements: Arc::clone(&open.replacements),
+            listening: Arc::clone(&open.listening),
+            patience,
+        });
         let mut following = Line::new(&open.follows, most, patience);
         for (held, trail) in trails {
             let (core, look) = (Arc::clone(self), Arc::clone(&look));
-            let replacements = Arc::clone(&open.replacements);
+            let asking = Arc::clone(&asking);
             following.push(held.job.id, async move {
                 let step = match trail {
-                    Ok(trail) => {
-                        core.follow(&look, &held.job, trail, (replacements.as_ref(), patience))
-                            .await
-                    }
+                    Ok(trail) => core.follow(&look, &held.job, trail, &asking).await,
                     Err(error) => Err(error),
                 };
                 core.stepped(held, step).await
@@ -297,10 +302,19 @@ impl Core {
             cancels,
             raw,
         };
+        self.check_word()?;
         self.storage.add_attempt(self.scope, job.id, &attempt).await?;
         tracing::info!(job = %job.id, %hash, nonce, gas_limit, max_fee = fees.max_fee,
                        tip = fees.tip, cancels, "transaction signed and stored");
         Ok(attempt)
+    }
+
+    /// Refuses what another process may do by now.
+    fn check_word(&self) -> Result<()> {
+        match self.queue().may_send(Instant::now(), self.clock.now_ms()) {
+            true => Ok(()),
+            false => Err(RelayerError::OldWord { address: self.scope.sender }),
+        }
     }
 
     /// Hands a stored transaction to the node and notes the answer. `only` says that the
@@ -311,6 +325,7 @@ impl Core {
         attempt: &Attempt,
         only: bool,
     ) -> Result<JobState> {
+        self.check_word()?;
         let answer = self.backend.send_raw(&attempt.raw).await;
         let kind = answer.as_ref().err().map(|error| error.kind);
         let outcome = match kind {
@@ -359,11 +374,11 @@ impl Core {
 
     /// Submitted or Included: look at the receipt, and do what is due if there is none.
     async fn follow(
-        &self,
+        self: &Arc<Self>,
         look: &Look,
         job: &Job,
         trail: Trail,
-        asking: (&Replacements, Option<Duration>),
+        asking: &Asking,
     ) -> Result<JobState> {
         let Trail { all, attempts, receipt } = trail;
         let Some(last) = attempts.last() else {
@@ -378,9 +393,12 @@ impl Core {
             }
             None => {}
         }
-        if receipt.is_some() && asking.0.forget(job.id) {
+        if receipt.is_some() {
             // What the signer is asked for is not needed any more.
-            self.storage.set_note(job.id, None).await?;
+            self.queue().call_off(job.id);
+            if asking.replacements.forget(job.id) {
+                self.storage.set_note(job.id, None).await?;
+            }
         }
         if let Some(receipt) = self.mined(look, &attempts, receipt).await? {
             let mined = attempts.iter().find(|attempt| attempt.hash == receipt.hash);
@@ -398,7 +416,8 @@ impl Core {
             return self.broadcast(job, last, false).await;
         }
         if look.used().await? > last.nonce {
-            asking.0.forget(job.id);
+            asking.replacements.forget(job.id);
+            self.queue().call_off(job.id);
             return self.nonce_used(look, job, &all, &attempts).await;
         }
         // Above a nonce that is missing no price gets anything mined.

@@ -126,6 +126,15 @@ pub enum RelayerError {
     /// The key could not be loaded or did not sign.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// Another process may send with the key by now.
+    #[error(
+        "that {address} is this process's key was said too long ago: nothing is stored or sent with it \
+         until that is said again"
+    )]
+    OldWord {
+        /// The sender.
+        address: Address,
+    },
     /// The endpoint serves another chain.
     #[error(
         "{endpoint} serves chain {found}, not chain {expected}; correct the RPC URL or the chain id"
@@ -284,7 +293,7 @@ impl RelayerError {
             Self::Rpc(error) => {
                 !matches!(error.kind, RpcErrorKind::Disagreement | RpcErrorKind::AccessDenied)
             }
-            Self::Fees(_) | Self::NonceDoubted { .. } => true,
+            Self::Fees(_) | Self::NonceDoubted { .. } | Self::OldWord { .. } => true,
             _ => false,
         }
     }

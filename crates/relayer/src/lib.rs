@@ -37,6 +37,7 @@ pub mod line;
 pub mod node;
 pub mod signer;
 
+mod asking;
 mod cancel;
 mod config;
 mod drive;
@@ -47,11 +48,11 @@ mod look;
 mod nonce;
 mod open;
 mod prepare;
+mod queue;
 mod relayer;
 mod resume;
 mod revert;
 mod sending;
-mod signers;
 pub mod storage;
 mod watch;
 
@@ -63,7 +64,7 @@ pub use job::{
     TxReceipt,
 };
 pub use node::{Node, NodeOptions, RpcUrl};
-pub use relayer::Relayer;
+pub use relayer::{Moment, Relayer};
 pub use revert::{DecodedRevert, RevertDecoder, StandardDecoder};
 pub use signer::RelayerSigner;
 pub use storage::Storage;

@@ -304,6 +304,11 @@ impl<'a, K: Clone + Eq + Hash + Unpin, T: Send + 'static> Line<'a, K, T> {
         }
     }
 
+    /// Leaves what is asked to the next line; those that were not begun are nobody's.
+    pub(crate) fn leave(mut self) {
+        self.late.open().extend(std::mem::take(&mut self.running));
+    }
+
     /// Begins questions and keeps answers while something else is done.
     pub async fn beside<F: Future>(&mut self, other: F) -> F::Output {
         let mut other = pin!(other);

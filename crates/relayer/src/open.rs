@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
+    asking::Listening,
     cancel::Replacements,
     drive::{Held, Result, Trail},
     job::{JobId, JobState},
@@ -11,7 +12,7 @@ use crate::{
     sending::{Ready, Sent, Signing},
 };
 
-/// The questions that are late, of each kind.
+/// The questions that are late, of each kind, and what was answered and not used yet.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
     pub(crate) trails: Late<JobId, (Held, Result<Trail>)>,
@@ -22,8 +23,21 @@ pub(crate) struct Open {
     pub(crate) standing: Late<(), Result<Standing>>,
     /// Broadcasts of what was mended.
     pub(crate) again: Late<JobId, Result<()>>,
-    signing: Mutex<Option<Signing>>,
+    /// Offers whose turn at the signer did not come.
+    ready: Mutex<Vec<Ready>>,
+    /// What the signer is asked for.
+    signing: Mutex<Vec<Signing>>,
     pub(crate) replacements: Arc<Replacements>,
+    pub(crate) listening: Arc<Listening>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes those of a job. They are dropped by the caller: not under the lock.
+fn take_of<T>(all: &Mutex<Vec<T>>, is: impl Fn(&T) -> bool) -> Vec<T> {
+    lock(all).extract_if(.., |one| is(one)).collect()
 }
 
 impl Open {
@@ -35,9 +49,9 @@ impl Open {
         self.sends.forget(&id);
         self.again.forget(&id);
         self.replacements.forget(id);
-        let signing = self.signing().take_if(|signing| signing.id() == id);
-        // Not under the lock.
-        drop(signing);
+        self.listening.forget(id);
+        drop(take_of(&self.ready, |ready| ready.id() == id));
+        drop(take_of(&self.signing, |signing| signing.id() == id));
     }
 
     /// Gives up everything.
@@ -49,25 +63,26 @@ impl Open {
         self.standing.clear();
         self.again.clear();
         self.replacements.clear();
-        let signing = self.take_signing();
-        drop(signing);
+        self.listening.clear();
+        drop(self.take_ready());
+        drop(self.take_signing());
     }
 
-    fn signing(&self) -> MutexGuard<'_, Option<Signing>> {
-        self.signing.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn take_ready(&self) -> Vec<Ready> {
+        std::mem::take(&mut *lock(&self.ready))
     }
 
-    /// Whether the signer is being asked.
-    pub(crate) fn is_signing(&self) -> bool {
-        self.signing().is_some()
+    /// Keeps offers for the next step.
+    pub(crate) fn keep_ready(&self, ready: impl IntoIterator<Item = Ready>) {
+        lock(&self.ready).extend(ready);
     }
 
-    pub(crate) fn take_signing(&self) -> Option<Signing> {
-        self.signing().take()
+    pub(crate) fn take_signing(&self) -> Vec<Signing> {
+        std::mem::take(&mut *lock(&self.signing))
     }
 
-    /// Lets a question to the signer go on.
-    pub(crate) fn sign(&self, signing: Signing) {
-        *self.signing() = Some(signing);
+    /// Lets questions to the signer go on.
+    pub(crate) fn keep_signing(&self, signing: Vec<Signing>) {
+        lock(&self.signing).extend(signing);
     }
 }

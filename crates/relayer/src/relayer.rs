@@ -6,7 +6,7 @@ use std::{
         Arc, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use alloy::primitives::{Address, Bytes, U256};
@@ -24,6 +24,7 @@ use crate::{
     node::Node,
     nonce::Nonces,
     open::Open,
+    queue::Queue,
     revert::RevertDecoder,
     signer::RelayerSigner,
     storage::{Job, JobKind, Scope, Storage, place},
@@ -36,6 +37,14 @@ type Result<T> = std::result::Result<T, RelayerError>;
 const RESUME: Duration = Duration::from_secs(5);
 /// How many jobs are remembered of which something was logged.
 const MOST_LOGGED: usize = 10_000;
+
+/// A moment, by two clocks: the one stops while the machine sleeps, the other may be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    at: Instant,
+    /// Milliseconds since 1970.
+    ms: u64,
+}
 
 /// Sends the transactions of one key on one chain. Clones share everything.
 #[derive(Clone, Debug)]
@@ -95,6 +104,7 @@ impl Relayer {
         storage.check_genesis(chain_id, genesis).await?;
         tracing::info!(chain_id, sender = %scope.sender, endpoint = backend.name(),
                        "relayer opened");
+        let places = config.max_in_flight;
         let core = Core {
             config,
             scope,
@@ -106,7 +116,7 @@ impl Relayer {
             nonces: Nonces::default(),
             turns: std::sync::Mutex::default(),
             hole: std::sync::Mutex::default(),
-            signers: std::sync::Mutex::default(),
+            queue: std::sync::Mutex::new(Queue::new(places)),
             idle_ms: AtomicU64::default(),
             undone: AtomicU64::default(),
             logged: std::sync::Mutex::default(),
@@ -200,6 +210,7 @@ impl Relayer {
         };
         if again {
             tracing::info!(job = %id, state = %job.state, "job queued again");
+            core.queue().call_off(id);
             let (calldata, now) = (Some(&request.calldata), core.clock.now_ms());
             core.storage.release(id, &JobState::Queued, calldata, now).await?;
         }
@@ -320,6 +331,12 @@ impl Relayer {
     /// # Errors
     /// As [`Self::round`].
     pub async fn send(&self) -> Result<Vec<(JobId, Result<JobState>)>> {
+        let pending = self.core.storage.pending(self.core.scope).await?;
+        let is_queued = |job: &&Job| job.state == JobState::Queued;
+        let unsigned = pending.iter().filter(is_queued).filter(|job| job.nonce.is_none());
+        let unsigned: Vec<JobId> = unsigned.map(|job| job.id).collect();
+        let signed = pending.iter().filter(|job| job.state != JobState::Queued).count();
+        self.core.queue().wait_first(&unsigned, signed);
         let held = self.held(|state| *state == JobState::Queued).await?;
         self.told(self.core.send(held, &self.open, Some(PATIENCE)).await)
     }
@@ -327,6 +344,23 @@ impl Relayer {
     /// Gives up questions that were late, as when another process sends with the key.
     pub fn let_go(&self) {
         self.open.clear();
+    }
+
+    /// Whether a job that is not signed takes one of the places of [`RelayerConfig::max_in_flight`]: not
+    /// after the signer refused it or was silent about it, until it is asked again.
+    pub fn takes_place(&self, id: JobId) -> bool {
+        self.core.queue().takes_place(id)
+    }
+
+    /// Now, for [`Self::owned`].
+    pub fn moment(&self) -> Moment {
+        Moment { at: Instant::now(), ms: self.core.clock.now_ms() }
+    }
+
+    /// The key is this process's for as long as this, from when it asked for that. From then on nothing
+    /// is stored or broadcast once half of that is over without another word.
+    pub fn owned(&self, asked: Moment, lasts: Duration) {
+        self.core.queue().word(asked.at, asked.ms, lasts);
     }
 
     /// How many final transactions this process found undone, by a reorganization that was deeper than
@@ -502,7 +536,7 @@ impl Relayer {
     /// If a transaction of it is in a block already, or it is done.
     pub async fn cancel(&self, id: JobId) -> Result<()> {
         let _turn = self.turn(id).await;
-        self.core.signers().forget(id);
+        self.core.queue().call_off(id);
         let job = self.core.load(id).await?;
         let cancelled = JobState::Dropped(DropReason::Cancelled);
         match (job.kind, &job.state) {
@@ -529,7 +563,7 @@ impl Relayer {
     pub async fn retry(&self, id: JobId, calldata: impl Into<Option<Bytes>>) -> Result<()> {
         let calldata = calldata.into();
         let _turn = self.turn(id).await;
-        self.core.signers().forget(id);
+        self.core.queue().call_off(id);
         let job = self.core.load(id).await?;
         let failed = matches!(job.state, JobState::Rejected(_) | JobState::Dropped(_));
         if !failed || job.kind != JobKind::Call {

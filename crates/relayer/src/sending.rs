@@ -1,8 +1,12 @@
-//! A step of queued jobs: prepared at once, signed for in their order, broadcast at once.
+//! A step of queued jobs: prepared at once, signed for as the queue for the signer says, broadcast at
+//! once.
 
 use std::{
+    collections::BTreeMap,
     fmt,
-    sync::{Arc, PoisonError},
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -10,6 +14,7 @@ use alloy::primitives::{B256, Bytes};
 use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
+    asking::{Place, Question},
     backend::RpcErrorKind,
     drive::{Core, Held, Result, Steps, within},
     error::RelayerError,
@@ -19,11 +24,14 @@ use crate::{
     nonce::Reservation,
     open::Open,
     prepare::{Offer, Prepared, Unsigned},
+    queue::{Kind, Request},
     signer::{Signature, SignerError},
-    signers::Signers,
     storage::Job,
 };
 
+/// So many offers wait for the signer while the others that are half as old as they may be are looked
+/// at again: while it signs for these, those are ready when it comes to them.
+const AT_HAND: usize = 4;
 /// How old an offer may be, in parts of the patience: what waits for its turn gets that old.
 const OLD: u32 = 2;
 
@@ -44,14 +52,35 @@ pub(crate) struct Ready {
     prepared: Result<Prepared>,
 }
 
-/// A question to the signer. Until it is over, the nonce is nobody else's, and none above it is given
-/// away; given up, the nonce is free: what was signed for it is nowhere.
+impl Ready {
+    pub(crate) const fn id(&self) -> JobId {
+        self.held.job.id
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").field("job", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// An offer that waits for its turn at the signer.
+struct Waiting {
+    held: Held,
+    look: Arc<Look>,
+    again: bool,
+    offer: Offer,
+}
+
+/// A job that the signer is asked about. Until that is over, a nonce that was the next one is nobody
+/// else's, and none above it is given away; given up, it is free: what was signed for it is nowhere.
 pub(crate) struct Signing {
     held: Held,
     unsigned: Unsigned,
     turn: Option<Reservation>,
+    /// The look that the offer is of.
+    look: Arc<Look>,
     stage: Stage,
-    since: Instant,
     /// Whether it was said that the signer does not answer.
     told: bool,
 }
@@ -59,9 +88,15 @@ pub(crate) struct Signing {
 /// How far it is.
 enum Stage {
     /// The signer is being asked.
-    Asking(BoxFuture<'static, Signature>),
+    Asking(Question),
     /// It signed late, and the node is being asked whether that is of use still.
     Looking((B256, Bytes), BoxFuture<'static, Result<Prepared>>),
+}
+
+/// What came of it.
+enum Answer {
+    Signed((Instant, Signature)),
+    Looked(Result<Prepared>),
 }
 
 impl fmt::Debug for Signing {
@@ -74,29 +109,64 @@ impl Signing {
     pub(crate) const fn id(&self) -> JobId {
         self.held.job.id
     }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Answer> {
+        match &mut self.stage {
+            Stage::Asking(question) => question.poll(context).map(Answer::Signed),
+            Stage::Looking(_, looking) => looking.poll_unpin(context).map(Answer::Looked),
+        }
+    }
+
+    /// Until when its step waits for it.
+    fn until(&self, patience: Duration) -> Option<Instant> {
+        match &self.stage {
+            Stage::Asking(question) => (Instant::now() + patience).checked_sub(question.waited()),
+            Stage::Looking(..) => None,
+        }
+    }
 }
 
-/// What became of asking for a signature.
-enum Asked {
-    Stored(Held, Attempt),
-    Over(Held, Result<JobState>),
-    /// It is not there yet.
-    Open(Signing),
+/// The next of them that is answered.
+async fn next_answer(signing: &mut [Signing]) -> (usize, Answer) {
+    poll_fn(|context| {
+        for (at, one) in signing.iter_mut().enumerate() {
+            if let Poll::Ready(answer) = one.poll(context) {
+                return Poll::Ready((at, answer));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// What a queued job asks of the signer.
+const fn request(job: &Job) -> Request {
+    let kind = if job.nonce.is_some() { Kind::Transfer } else { Kind::First };
+    Request { kind, job: job.id }
+}
+
+/// One step.
+struct Step<'a> {
+    core: &'a Arc<Core>,
+    open: &'a Open,
+    patience: Option<Duration>,
+    look: Arc<Look>,
+    waiting: BTreeMap<Request, Waiting>,
+    signing: Vec<Signing>,
+    over: Steps,
+    /// Whether nothing more is asked for in this step.
+    closed: bool,
 }
 
 impl Core {
-    pub(crate) fn signers(&self) -> std::sync::MutexGuard<'_, Signers> {
-        self.signers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn ready(self: Arc<Self>, look: Arc<Look>, held: Held, again: bool) -> Ready {
         let prepared = self.prepare(&look, &held.job).await;
         Ready { held, look, again, prepared }
     }
 
-    /// A step of queued jobs: they are prepared at once, each is signed for when its turn comes, in
-    /// their order, and broadcast at once. None is waited for longer than `patience`, nor is all the
-    /// signing; once that is over, nothing more is signed in this step.
+    /// A step of queued jobs: they are prepared at once, signed for as it is their turn, and broadcast
+    /// at once. None is waited for longer than `patience`, nor is all the signing: what the signer is
+    /// asked for then goes on, and offers that wait for it are kept as long as they are new.
     pub(crate) async fn send(
         self: &Arc<Self>,
         mut held: Vec<Held>,
@@ -105,104 +175,118 @@ impl Core {
     ) -> Steps {
         let most = self.config.concurrency;
         let look = Arc::new(Look::new(self));
-        let mut over = Vec::new();
+        let mut preparing = Line::new(&open.prepares, most, patience);
         let mut sending = Line::new(&open.sends, most, patience);
-        // Whoever the signer did not sign for waits for the others.
-        let others = {
-            let signers = self.signers();
-            let is_other = |id| signers.times(id) == 0;
-            held.iter().any(|one| is_other(one.job.id)) || open.prepares.any(|id| is_other(*id))
+        let mut step = Step {
+            core: self,
+            open,
+            patience,
+            look: Arc::clone(&look),
+            waiting: BTreeMap::new(),
+            signing: open.take_signing(),
+            over: Vec::new(),
+            closed: false,
         };
-        if let Some((held, attempt)) =
-            self.late_signature(&look, open, others, patience, &mut over).await
-        {
-            sending.push(held.job.id, self.clone().sent_off(held, attempt));
+        let mut kept = open.take_ready();
+        if patience.is_some() {
+            let may_be_next = {
+                let mut queue = self.queue();
+                let given = held.iter().chain(kept.iter().map(|ready| &ready.held));
+                for one in given.filter(|one| one.job.nonce.is_some()) {
+                    queue.wait(request(&one.job));
+                }
+                queue.may_be_next(Instant::now())
+            };
+            held.retain(|one| may_be_next.contains(&request(&one.job)));
+            kept.retain(|one| may_be_next.contains(&request(&one.held.job)));
         }
-        let mut closed = open.is_signing();
-        if closed {
-            held.clear();
-        }
-        let due = |id| {
-            patience
-                .is_none_or(|patience| self.signers().is_due(id, others, patience, Instant::now()))
-        };
-        held.retain(|one| due(one.job.id));
-        held.sort_by_cached_key(|one| self.signers().times(one.job.id));
         if held.iter().any(|one| one.job.nonce.is_none()) {
             // Before the head, at which effects are looked for: what is mined in between is seen then.
             // A failure is that of each job.
             let _ = within(patience, look.counts()).await;
         }
-        let mut preparing = Line::new(&open.prepares, most, patience);
+        let mut first_looks = held.len();
         for held in held {
             let (core, look) = (Arc::clone(self), Arc::clone(&look));
             preparing.push(held.job.id, core.ready(look, held, false));
         }
-        let mut refused = Vec::new();
-        let mut prepared_all = false;
-        let mut left = patience;
-        loop {
-            let Ready { held, look: of, again, prepared } = tokio::select! {
-                biased;
-                next = sending.next(), if prepared_all || !sending.is_empty() => match next {
-                    Some((_, sent)) => {
-                        self.sent(sent, &mut over, &mut refused).await;
-                        continue;
-                    }
-                    None if prepared_all => break,
-                    None => continue,
-                },
-                next = preparing.next(), if !prepared_all => match next {
-                    Some((_, ready)) => ready,
-                    None => {
-                        prepared_all = true;
-                        continue;
-                    }
-                },
-            };
-            let asked = match prepared {
-                Ok(Prepared::Offer(_)) if closed || !due(held.job.id) => {
-                    // Nothing is new: what was said of it last holds.
-                    drop(held);
-                    continue;
-                }
-                Ok(Prepared::Offer(_))
-                    if !again && patience.is_some_and(|p| of.age() > p * OLD) =>
-                {
-                    // The call may revert by now. One that is old once more is taken as it is.
-                    let (core, look) = (Arc::clone(self), Arc::clone(&look));
-                    preparing.push_again(held.job.id, core.ready(look, held, true));
-                    continue;
-                }
-                Ok(Prepared::Offer(offer)) => match within(patience, look.counts()).await {
-                    Some(_) => {
-                        // What was late was prepared for an earlier look.
-                        let early = !Arc::ptr_eq(&of, &look);
-                        let since = Instant::now();
-                        let asked = self.sign_offer(&look, held, offer, early, left).await;
-                        left = left.map(|left| left.saturating_sub(since.elapsed()));
-                        closed |= left.is_some_and(|left| left.is_zero());
-                        asked
-                    }
-                    None => {
-                        closed = true;
-                        Asked::Over(held, Ok(JobState::Queued))
-                    }
-                },
-                Ok(Prepared::Over(state)) => Asked::Over(held, Ok(state)),
-                Err(error) => Asked::Over(held, Err(error)),
-            };
-            match asked {
-                Asked::Stored(held, attempt) => {
-                    sending.push(held.job.id, self.clone().sent_off(held, attempt));
-                }
-                Asked::Over(held, step) => over.push(self.stepped(held, step).await),
-                Asked::Open(signing) => {
-                    closed = true;
-                    self.keep_asking(signing, open, others, patience, &mut over).await;
-                }
+        for ready in kept {
+            if let Some((held, look)) = step.prepared(ready).await {
+                let core = Arc::clone(self);
+                preparing.push_again(held.job.id, core.ready(look, held, true));
             }
         }
+        let (mut refused, mut prepared_all) = (Vec::new(), false);
+        // For so long the signer is asked in this step, whatever else takes long.
+        let (mut left, mut asks, mut last) = (patience, false, Instant::now());
+        loop {
+            let now = Instant::now();
+            if asks {
+                left = left.map(|left| left.saturating_sub(now - last));
+            }
+            last = now;
+            let ends = left.map(|left| now + left);
+            step.closed |= left.is_some_and(|left| left.is_zero());
+            while let Some((at, answer)) = next_answer(&mut step.signing).now_or_never() {
+                if let Some((held, attempt)) = step.answered(at, answer).await {
+                    sending.push(held.job.id, self.clone().sent_off(held, attempt));
+                }
+            }
+            step.give_up(now).await;
+            step.ask().await;
+            asks = !step.signing.is_empty();
+            for (held, look) in step.aging() {
+                let core = Arc::clone(self);
+                preparing.push_again(held.job.id, core.ready(look, held, true));
+                prepared_all = false;
+            }
+            let wakes = step.wakes(ends, now);
+            // What was looked at once is not waited for while nothing more may be asked.
+            let prepared = prepared_all || step.closed && first_looks == 0;
+            if prepared && sending.is_empty() && (step.signing.is_empty() || wakes.is_none()) {
+                break;
+            }
+            let wake = async {
+                match wakes.filter(|_| patience.is_some()) {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let looks = wakes.is_some();
+            tokio::select! {
+                biased;
+                sent = sending.next(), if !sending.is_empty() => {
+                    if let Some((_, sent)) = sent {
+                        self.sent(sent, &mut step.over, &mut refused).await;
+                    }
+                }
+                next = preparing.next(), if !prepared_all => match next {
+                    Some((_, ready)) => {
+                        first_looks -= usize::from(!ready.again).min(first_looks);
+                        if let Some((held, look)) = step.prepared(ready).await {
+                            let core = Arc::clone(self);
+                            preparing.push_again(held.job.id, core.ready(look, held, true));
+                        }
+                    }
+                    None => (prepared_all, first_looks) = (true, 0),
+                },
+                (at, answer) = next_answer(&mut step.signing), if looks => {
+                    if let Some((held, attempt)) = step.answered(at, answer).await {
+                        sending.push(held.job.id, self.clone().sent_off(held, attempt));
+                    }
+                }
+                () = wake, if looks => {}
+            }
+        }
+        // What is late goes on.
+        while let Some((_, sent)) = sending.next().await {
+            self.sent(sent, &mut step.over, &mut refused).await;
+        }
+        while let Some(Some((_, ready))) = preparing.next().now_or_never() {
+            step.prepared(ready).await;
+        }
+        preparing.leave();
+        let mut over = step.end().await;
         self.offer_again(refused, patience, &mut over).await;
         over
     }
@@ -212,159 +296,16 @@ impl Core {
         Sent { held, attempt, answer }
     }
 
-    /// Asks for the signature of a job's first transaction, at the next nonce if none is given, and waits
-    /// for it as long as is `left`. An `early` offer is of an earlier look.
-    async fn sign_offer(
-        self: &Arc<Self>,
-        look: &Look,
-        held: Held,
-        offer: Offer,
-        early: bool,
-        left: Option<Duration>,
-    ) -> Asked {
-        let (nonce, turn) = match held.job.nonce {
-            Some(nonce) => (nonce, None),
-            None => {
-                let waits = match early {
-                    true => self.waits_for_others(look, &held.job).await,
-                    false => Ok(false),
-                };
-                match waits {
-                    Ok(false) => {}
-                    Ok(true) => return Asked::Over(held, Ok(JobState::Queued)),
-                    Err(error) => return Asked::Over(held, Err(error)),
-                }
-                match self.reserve(look).await {
-                    Ok(turn) => (turn.nonce(), Some(turn)),
-                    Err(error) => return Asked::Over(held, Err(error)),
-                }
-            }
-        };
-        let unsigned = Unsigned { nonce, offer, cancels: false };
-        let (signer, tx) = (self.signer.clone(), self.transaction(&held.job, &unsigned));
-        let asking = async move { signer.sign(tx).await };
-        let mut asking = match left {
-            Some(_) => Task::begin(asking).answer().boxed(),
-            None => asking.boxed(),
-        };
-        let since = Instant::now();
-        let answer = within(left, &mut asking).await;
-        let signing =
-            Signing { held, unsigned, turn, stage: Stage::Asking(asking), since, told: false };
-        match answer.map(|answer| self.signed(&signing, answer)) {
-            Some(Ok(signed)) => self.store_signature(signing, signed).await,
-            Some(Err(error)) => Asked::Over(signing.held, Err(error)),
-            None => Asked::Open(signing),
-        }
-    }
-
-    /// What the signer answered tells of it, too.
-    fn signed(&self, signing: &Signing, answer: Signature) -> Result<(B256, Bytes)> {
-        let (id, mut signers) = (signing.id(), self.signers());
-        match &answer {
-            Ok(_) => signers.signed(id, signing.since.elapsed()),
-            Err(_) => signers.refused(id, Instant::now()),
-        }
-        Ok(answer?)
-    }
-
     /// Writes down what was signed.
-    async fn store_signature(&self, signing: Signing, (hash, raw): (B256, Bytes)) -> Asked {
-        let Signing { held, unsigned, turn, .. } = signing;
-        let tip = unsigned.offer.tip;
-        let attempt = self.store_signed(&held.job, unsigned, hash, raw).await;
-        // Not before it is stored.
-        drop(turn);
-        let attempt = match attempt {
-            Ok(attempt) => attempt,
-            Err(error) => return Asked::Over(held, Err(error)),
-        };
-        match self.note_tip(&held.job, tip).await {
-            Ok(()) => Asked::Stored(held, attempt),
-            Err(error) => Asked::Over(held, Err(error)),
-        }
-    }
-
-    /// A question to the signer goes on beside the steps while it has time; then it is given up.
-    async fn keep_asking(
+    async fn store_signature(
         &self,
-        mut signing: Signing,
-        open: &Open,
-        others: bool,
-        patience: Option<Duration>,
-        over: &mut Steps,
-    ) {
-        let (id, asked) = (signing.id(), signing.since.elapsed());
-        let silent = || SignerError::Silent { address: self.scope.sender };
-        // Where others took most of the step's time, it may have been asked just now.
-        if patience.is_some_and(|patience| asked >= patience / 2)
-            && !std::mem::replace(&mut signing.told, true)
-            && let Err(error) = self.note(&signing.held.job, silent().to_string()).await
-        {
-            over.push(self.stepped(signing.held, Err(error)).await);
-            return;
-        }
-        let window = |patience| self.signers().window(id, others, patience, signing.since);
-        if patience.is_none_or(|patience| asked < window(patience)) {
-            if signing.told {
-                over.push((id, Err(silent().into())));
-            }
-            open.sign(signing);
-        } else {
-            self.signers().was_silent(id, Instant::now());
-            let Signing { held, turn, stage, .. } = signing;
-            drop((stage, turn));
-            over.push(self.stepped(held, Err(silent().into())).await);
-        }
-    }
-
-    /// What the signer signed since the last step, if it is of use still: its nonce is the next one,
-    /// and the job is to be sent as the chain is now. Until the node says so, it is kept.
-    async fn late_signature(
-        self: &Arc<Self>,
-        look: &Arc<Look>,
-        open: &Open,
-        others: bool,
-        patience: Option<Duration>,
-        over: &mut Steps,
-    ) -> Option<(Held, Attempt)> {
-        let mut signing = open.take_signing()?;
-        if let Stage::Asking(asking) = &mut signing.stage {
-            let Some(answer) = asking.now_or_never() else {
-                self.keep_asking(signing, open, others, patience, over).await;
-                return None;
-            };
-            let signed = match self.signed(&signing, answer) {
-                Ok(signed) => signed,
-                Err(error) => {
-                    over.push(self.stepped(signing.held, Err(error)).await);
-                    return None;
-                }
-            };
-            let (core, look) = (Arc::clone(self), Arc::clone(look));
-            let (job, nonce) = (signing.held.job.clone(), signing.unsigned.nonce);
-            let looking = async move { core.prepare_again(&look, &job, nonce).await };
-            signing.stage = Stage::Looking(signed, Task::begin(looking).answer().boxed());
-        }
-        let Stage::Looking(signed, looking) = &mut signing.stage else { return None };
-        let Some(looked) = within(patience, looking).await else {
-            open.sign(signing);
-            return None;
-        };
-        let (held, step) = match looked {
-            Ok(Prepared::Offer(_)) => {
-                let signed = signed.clone();
-                match self.store_signature(signing, signed).await {
-                    Asked::Stored(held, attempt) => return Some((held, attempt)),
-                    Asked::Over(held, step) => (held, step),
-                    Asked::Open(signing) => (signing.held, Ok(JobState::Queued)),
-                }
-            }
-            Ok(Prepared::Over(state)) => (signing.held, Ok(state)),
-            Err(error) => (signing.held, Err(error)),
-        };
-        over.push(self.stepped(held, step).await);
-        None
+        job: &Job,
+        unsigned: Unsigned,
+        (hash, raw): (B256, Bytes),
+    ) -> Result<Attempt> {
+        let attempt = self.store_signed(job, unsigned, hash, raw).await?;
+        self.note_tip(job, unsigned.offer.tip).await?;
+        Ok(attempt)
     }
 
     /// Whether a job is to be sent as the chain is now, at a nonce that is kept for it.
@@ -409,5 +350,234 @@ impl Core {
             };
             over.push(self.stepped(held, step).await);
         }
+    }
+}
+
+impl Step<'_> {
+    fn silent(&self) -> RelayerError {
+        SignerError::Silent { address: self.core.scope.sender }.into()
+    }
+
+    async fn is_over(&mut self, held: Held, step: Result<JobState>) {
+        self.over.push(self.core.stepped(held, step).await);
+    }
+
+    fn is_old(&self, look: &Look) -> bool {
+        self.patience.is_some_and(|patience| look.age() > patience * OLD)
+    }
+
+    /// A job was looked at: it waits for its turn at the signer. One whose offer is too old, as the call
+    /// may revert by now, is looked at again; one that is old once more is taken as it is.
+    async fn prepared(&mut self, ready: Ready) -> Option<(Held, Arc<Look>)> {
+        let Ready { held, look, again, prepared } = ready;
+        match prepared {
+            Ok(Prepared::Offer(_)) if !again && self.is_old(&look) => {
+                return Some((held, Arc::clone(&self.look)));
+            }
+            Ok(Prepared::Offer(offer)) => {
+                let waiting = Waiting { held, look, again, offer };
+                self.waiting.insert(request(&waiting.held.job), waiting);
+            }
+            Ok(Prepared::Over(state)) => self.is_over(held, Ok(state)).await,
+            Err(error) => self.is_over(held, Err(error)).await,
+        }
+        None
+    }
+
+    /// Those that will be too old when it is their turn.
+    fn aging(&mut self) -> Vec<(Held, Arc<Look>)> {
+        let (Some(patience), false) = (self.patience, self.closed || self.signing.is_empty())
+        else {
+            return vec![];
+        };
+        let mut at = 0;
+        let aging = self.waiting.extract_if(.., |_, waiting| {
+            at += 1;
+            at > AT_HAND && waiting.look.age() > patience * OLD / 2
+        });
+        let aging: Vec<Held> = aging.map(|(_, waiting)| waiting.held).collect();
+        if aging.is_empty() {
+            return vec![];
+        }
+        let look = Arc::new(Look::new(self.core));
+        aging.into_iter().map(|held| (held, Arc::clone(&look))).collect()
+    }
+
+    /// Asks the signer as the queue says.
+    async fn ask(&mut self) {
+        while !self.closed {
+            let is_free = self.signing.iter().all(|signing| signing.turn.is_none());
+            let may_be_asked = |request: &&Request| is_free || request.kind != Kind::First;
+            let at_hand: Vec<Request> = self.waiting.keys().filter(may_be_asked).copied().collect();
+            let next = match self.patience {
+                Some(_) => self.core.queue().next(&at_hand, Instant::now()),
+                // Whoever waits for one job has it asked about.
+                None => {
+                    let first = at_hand.first().copied();
+                    first.inspect(|first| self.core.queue().ask(*first, Instant::now()))
+                }
+            };
+            let Some(next) = next else { return };
+            let place = Place::of(Arc::clone(self.core), next);
+            let Some(waiting) = self.waiting.remove(&next) else { return };
+            self.begin(place, waiting).await;
+        }
+    }
+
+    /// Asks for the signature of a job's first transaction, at the next nonce if none is given.
+    async fn begin(&mut self, place: Place, waiting: Waiting) {
+        let Waiting { held, mut look, offer, .. } = waiting;
+        let (nonce, turn) = match held.job.nonce {
+            Some(nonce) => (nonce, None),
+            None => {
+                if self.is_old(&look) {
+                    look = Arc::clone(&self.look);
+                }
+                if within(self.patience, look.counts()).await.is_none() {
+                    self.closed = true;
+                    return self.is_over(held, Ok(JobState::Queued)).await;
+                }
+                match self.core.waits_for_others(&look, &held.job).await {
+                    Ok(false) => {}
+                    Ok(true) => return self.is_over(held, Ok(JobState::Queued)).await,
+                    Err(error) => return self.is_over(held, Err(error)).await,
+                }
+                match self.core.reserve(&look).await {
+                    Ok(turn) => (turn.nonce(), Some(turn)),
+                    Err(error) => return self.is_over(held, Err(error)).await,
+                }
+            }
+        };
+        let unsigned = Unsigned { nonce, offer, cancels: false };
+        let tx = self.core.transaction(&held.job, &unsigned);
+        let stage = Stage::Asking(Question::ask(place, tx, self.patience.is_some()));
+        self.signing.push(Signing { held, unsigned, turn, look, stage, told: false });
+    }
+
+    /// Gives up what the queue says is over.
+    async fn give_up(&mut self, now: Instant) {
+        if self.patience.is_none() {
+            return;
+        }
+        // It may tell that the signer is slow.
+        self.open.listening.hear();
+        let core = self.core;
+        let is_over = |signing: &mut Signing| match &signing.stage {
+            Stage::Asking(question) => core.queue().is_over(&question.request(), now),
+            Stage::Looking(..) => false,
+        };
+        let over: Vec<Signing> = self.signing.extract_if(.., is_over).collect();
+        for Signing { held, turn, stage, .. } in over {
+            if let Stage::Asking(question) = stage {
+                self.open.listening.give_up(question);
+            }
+            drop(turn);
+            let silent = self.silent();
+            let step = match self.core.note(&held.job, silent.to_string()).await {
+                Ok(()) => silent,
+                Err(error) => error,
+            };
+            self.is_over(held, Err(step)).await;
+        }
+    }
+
+    /// When what is asked has to be looked at again, or what is waited for is over; none if nothing is
+    /// waited for.
+    fn wakes(&self, ends: Option<Instant>, now: Instant) -> Option<Instant> {
+        let (Some(ends), Some(patience)) = (ends, self.patience) else {
+            return (!self.signing.is_empty()).then_some(now);
+        };
+        let until = |signing: &Signing| match &signing.stage {
+            Stage::Asking(question) => {
+                let over = self.core.queue().until(&question.request(), now)?;
+                Some(over.min(signing.until(patience)?))
+            }
+            Stage::Looking(..) => Some(ends),
+        };
+        let next = self.signing.iter().filter_map(until).filter(|at| *at > now).min()?;
+        (ends > now).then(|| next.min(ends))
+    }
+
+    /// What came of a question: what is to be broadcast.
+    async fn answered(&mut self, at: usize, answer: Answer) -> Option<(Held, Attempt)> {
+        let Signing { held, unsigned, turn, look, stage, told } = self.signing.swap_remove(at);
+        let signed = match (answer, stage) {
+            (Answer::Signed(answer), Stage::Asking(question)) => match question.answered(answer)? {
+                Ok(signed) if self.is_old(&look) => {
+                    let (core, look) = (Arc::clone(self.core), Arc::clone(&self.look));
+                    let (job, nonce) = (held.job.clone(), unsigned.nonce);
+                    let looking = async move { core.prepare_again(&look, &job, nonce).await };
+                    let stage = Stage::Looking(signed, Task::begin(looking).answer().boxed());
+                    self.signing.push(Signing {
+                        held,
+                        unsigned,
+                        turn,
+                        look: Arc::clone(&self.look),
+                        stage,
+                        told,
+                    });
+                    return None;
+                }
+                Ok(signed) => signed,
+                Err(error) => {
+                    self.is_over(held, Err(error.into())).await;
+                    return None;
+                }
+            },
+            (Answer::Looked(looked), Stage::Looking(signed, _)) => match looked {
+                Ok(Prepared::Offer(_)) => signed,
+                Ok(Prepared::Over(state)) => {
+                    self.is_over(held, Ok(state)).await;
+                    return None;
+                }
+                Err(error) => {
+                    self.is_over(held, Err(error)).await;
+                    return None;
+                }
+            },
+            _ => return None,
+        };
+        let stored = self.core.store_signature(&held.job, unsigned, signed).await;
+        // Not before it is stored.
+        drop(turn);
+        match stored {
+            Ok(attempt) => Some((held, attempt)),
+            Err(error) => {
+                self.is_over(held, Err(error)).await;
+                None
+            }
+        }
+    }
+
+    /// The end of the step: what is asked goes on, and those whom the signer does not answer say so.
+    async fn end(mut self) -> Steps {
+        let Some(patience) = self.patience else { return self.over };
+        let mut asked = Vec::new();
+        for mut signing in std::mem::take(&mut self.signing) {
+            if let Stage::Asking(question) = &signing.stage
+                && question.waited() >= patience / 2
+            {
+                let silent = self.silent();
+                if !std::mem::replace(&mut signing.told, true)
+                    && let Err(error) = self.core.note(&signing.held.job, silent.to_string()).await
+                {
+                    self.is_over(signing.held, Err(error)).await;
+                    continue;
+                }
+                self.over.push((signing.id(), Err(silent)));
+            }
+            asked.push(signing);
+        }
+        self.open.keep_signing(asked);
+        let waiting = std::mem::take(&mut self.waiting).into_values();
+        let kept = waiting.filter(|waiting| !waiting.again || !self.is_old(&waiting.look));
+        let kept = kept.map(|Waiting { held, look, again, offer }| Ready {
+            held,
+            look,
+            again,
+            prepared: Ok(Prepared::Offer(offer)),
+        });
+        self.open.keep_ready(kept.collect::<Vec<_>>());
+        self.over
     }
 }

@@ -102,6 +102,8 @@ pub struct Base<'a> {
     pub data: &'a Path,
     /// The models that it serves.
     pub models: &'a Models,
+    /// How many proofs of one key may be under way.
+    pub max_in_flight: usize,
 }
 
 /// Refuses a model whose oracle is not on the chain: its jobs would wait for ever.
@@ -210,7 +212,10 @@ impl Chains {
             }
             let file = data.join(database_name(chain_id, genesis, sender));
             let storage = Storage::of_sender(node.as_ref(), signer.address(), Some(&file)).await?;
-            let relayer = relayer_config(config, chain_id);
+            let relayer = RelayerConfig {
+                max_in_flight: base.max_in_flight,
+                ..relayer_config(config, chain_id)
+            };
             chains.senders.push(Chain::open(node, relayer, signer, storage).await?);
         }
         Ok(chains)

@@ -178,7 +178,8 @@ impl Service {
 
     /// What its way to the chain begins with.
     pub fn data(&self) -> Base<'_> {
-        Base { data: &self.config.data, models: &self.models }
+        let ServiceConfig { data, max_in_flight, .. } = self.config.as_ref();
+        Base { data, models: &self.models, max_in_flight: *max_in_flight }
     }
 
     /// The key of inputs.

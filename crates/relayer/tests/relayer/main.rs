@@ -20,5 +20,6 @@ mod money;
 mod node;
 mod opening;
 mod outcomes;
+mod refusing_signer;
 mod server;
 mod slow_signer;

@@ -2,10 +2,10 @@
 //! is given away above one that it may sign for, and what waited is sent once it is well.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -24,45 +24,56 @@ use crate::bench::{Bench, assert_finalized, call, decode, nonces, submit_all};
 /// What a step may take, far below what the signer does.
 const STEP: Duration = Duration::from_secs(4);
 /// Stands for the data of all transactions.
-const ALL: &str = "*";
+pub(crate) const ALL: &str = "*";
 
 /// How long a transaction with some data takes, or any, and what was asked for.
 #[derive(Clone)]
-struct Far {
+pub(crate) struct Far {
     key: PrivateKeySigner,
     refuses: Arc<AtomicBool>,
-    takes: Arc<Mutex<HashMap<&'static str, Duration>>>,
+    /// The data of transactions that it refuses for ever.
+    refused: Arc<Mutex<HashSet<&'static str>>>,
+    /// It refuses all but every so manieth, if that is not 0.
+    pub(crate) throttle: Arc<AtomicUsize>,
+    pub(crate) takes: Arc<Mutex<HashMap<&'static str, Duration>>>,
     asked: Arc<Mutex<Vec<(String, u64)>>>,
 }
 
 impl Far {
     /// Takes so many milliseconds for transactions with some data; for all others what [`ALL`] takes.
-    fn new(bench: &Bench, takes: &[(&'static str, u64)]) -> Self {
+    pub(crate) fn new(bench: &Bench, takes: &[(&'static str, u64)]) -> Self {
         let takes = takes.iter().map(|(data, ms)| (*data, Duration::from_millis(*ms)));
         Self {
             key: bench.key.clone(),
             refuses: Arc::default(),
+            refused: Arc::default(),
+            throttle: Arc::default(),
             takes: Arc::new(Mutex::new(takes.collect())),
             asked: Arc::default(),
         }
     }
 
     /// Answers everything at once from now on.
-    fn answers(&self) {
+    pub(crate) fn answers(&self) {
         self.takes.lock().unwrap().clear();
     }
 
     /// Refuses everything from now on, or does not any more.
-    fn refuses(&self, refuses: bool) {
+    pub(crate) fn refuses(&self, refuses: bool) {
         self.refuses.store(refuses, Ordering::Relaxed);
     }
 
+    /// Refuses transactions with some data for ever.
+    pub(crate) fn refuses_for_ever(&self, data: &[&'static str]) {
+        self.refused.lock().unwrap().extend(data);
+    }
+
     /// How often it was asked.
-    fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.lock().unwrap().len()
     }
 
-    async fn open(&self, bench: &Bench) -> Relayer {
+    pub(crate) async fn open(&self, bench: &Bench) -> Relayer {
         let storage = Storage::open(&bench.folder.path().join("relayer.db")).await.unwrap();
         let (chain, clock) = (Arc::clone(&bench.chain), Arc::clone(&bench.clock));
         let signer = RelayerSigner::new(self.clone());
@@ -104,26 +115,38 @@ impl TxSigner<Signature> for Far {
             let takes = self.takes.lock().unwrap();
             takes.get(data.as_str()).or_else(|| takes.get(ALL)).copied()
         };
-        self.asked.lock().unwrap().push((data, tx.nonce()));
+        let refused = self.refused.lock().unwrap().contains(data.as_str());
+        let asked = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push((data, tx.nonce()));
+            asked.len()
+        };
         if let Some(takes) = takes {
             tokio::time::sleep(takes).await;
         }
-        if self.refuses.load(Ordering::Relaxed) {
+        let throttle = self.throttle.load(Ordering::Relaxed);
+        let throttled = throttle > 0 && !asked.is_multiple_of(throttle);
+        if refused || throttled || self.refuses.load(Ordering::Relaxed) {
             return Err(alloy::signers::Error::other("locked"));
         }
         self.key.sign_transaction(tx).await
     }
 }
 
+/// So many names.
+pub(crate) fn names(what: &str, count: usize) -> Vec<&'static str> {
+    (0..count).map(|index| &*Box::leak(format!("{what} {index}").into_boxed_str())).collect()
+}
+
 /// Sends, in less than a step may take.
-async fn send(relayer: &Relayer) {
+pub(crate) async fn send(relayer: &Relayer) {
     let start = Instant::now();
     relayer.send().await.unwrap();
     assert!(start.elapsed() < STEP, "{:?}", start.elapsed());
 }
 
 /// Sends until something is so, and for `seconds` at most.
-async fn send_until(
+pub(crate) async fn send_until(
     relayer: &Relayer,
     seconds: u64,
     what: &str,
@@ -144,18 +167,18 @@ async fn a_job_that_the_signer_stalls_on_goes_last_and_is_signed_when_nobody_wai
     let relayer = signer.open(&bench).await;
     let ids = submit_all(&relayer, &["a", "b", "c", "d"]).await;
     send(&relayer).await;
-    assert_eq!(nonces(&relayer, &ids).await, [Some(0), None, None, None]);
+    // The others go on, at the nonce that was asked for first.
+    assert_eq!(nonces(&relayer, &ids).await, [Some(0), None, Some(1), Some(2)]);
     let note = relayer.status(ids[1]).await.unwrap().note.unwrap();
     assert!(note.contains("signer") && note.contains("does not answer"), "{note}");
-    // The others go on, at the nonce that was asked for first.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    send(&relayer).await;
-    assert_eq!(nonces(&relayer, &ids).await, [Some(0), None, Some(1), Some(2)]);
     let asked = || signer.asked.lock().unwrap().iter().filter(|(data, _)| data == "b").count();
     assert_eq!(asked(), 1);
-    // Nobody waits: its question stays open, and what is signed is watched.
+    assert!(!relayer.takes_place(ids[1]) && relayer.takes_place(ids[2]));
+    // Nobody waits: after a second its question stays open, and what is signed is watched.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     send(&relayer).await;
     assert_eq!(asked(), 2);
+    assert!(relayer.takes_place(ids[1]));
     bench.chain.state().mine();
     let watched = relayer.watch().await.unwrap();
     assert!(watched.iter().all(|(_, state)| matches!(state, Ok(JobState::Included))));
@@ -165,10 +188,8 @@ async fn a_job_that_the_signer_stalls_on_goes_last_and_is_signed_when_nobody_wai
     let other = relayer.submit(call("e")).await.unwrap();
     send(&relayer).await;
     assert_eq!(nonces(&relayer, &[ids[1], other]).await, [None, Some(3)]);
-    send(&relayer).await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    send(&relayer).await;
-    assert_eq!(nonces(&relayer, &[ids[1], other]).await, [Some(4), Some(3)]);
+    let signed = async || relayer.status(ids[1]).await.unwrap().nonce == Some(4);
+    send_until(&relayer, 12, "it is signed when nobody waits", signed).await;
     assert_eq!(relayer.status(ids[1]).await.unwrap().note, None);
     assert_eq!(asked(), 3);
     relayer.run_pending().await.unwrap().iter().for_each(assert_finalized);
@@ -203,8 +224,7 @@ async fn after_a_signer_that_refused_all_is_well_everything_is_sent_within_secon
     let bench = Bench::new();
     let signer = Far::new(&bench, &[]);
     let relayer = signer.open(&bench).await;
-    let names = (0..JOBS).map(|index| &*Box::leak(format!("job {index}").into_boxed_str()));
-    let ids = submit_all(&relayer, &names.collect::<Vec<_>>()).await;
+    let ids = submit_all(&relayer, &names("job", JOBS)).await;
     signer.refuses(true);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(5) {
@@ -212,7 +232,8 @@ async fn after_a_signer_that_refused_all_is_well_everything_is_sent_within_secon
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(bench.chain.state().sends.is_empty());
-    assert!((2..10).contains(&signer.asked()), "{}", signer.asked());
+    // Each once, and then one after the other.
+    assert!((JOBS + 2..JOBS + 16).contains(&signer.asked()), "{}", signer.asked());
     signer.refuses(false);
     let all = async || nonces(&relayer, &ids).await.iter().all(Option::is_some);
     send_until(&relayer, 3, "everything is sent", all).await;
@@ -303,7 +324,7 @@ async fn a_late_signature_is_kept_until_a_node_that_is_far_away_says_whether_it_
 }
 
 /// Three jobs whose transactions wait too long to be mined.
-async fn overdue(bench: &Bench, relayer: &Relayer) -> Vec<JobId> {
+pub(crate) async fn overdue(bench: &Bench, relayer: &Relayer) -> Vec<JobId> {
     let ids = submit_all(relayer, &["a", "b", "c"]).await;
     bench.chain.state().mined_from_tip = u128::MAX;
     send(relayer).await;
@@ -312,7 +333,7 @@ async fn overdue(bench: &Bench, relayer: &Relayer) -> Vec<JobId> {
 }
 
 /// Watches, in less than a step may take: how many jobs are in a block.
-async fn included(relayer: &Relayer) -> usize {
+pub(crate) async fn included(relayer: &Relayer) -> usize {
     let start = Instant::now();
     let watched = relayer.watch().await.unwrap();
     assert!(start.elapsed() < STEP, "{:?}", start.elapsed());

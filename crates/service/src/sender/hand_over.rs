@@ -1,9 +1,15 @@
 //! A proof's way to the relayer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tracing::Instrument;
-use verdict_relayer::line::{Line, PATIENCE};
+use verdict_relayer::{
+    JobState, RelayerError,
+    line::{Line, PATIENCE},
+};
 
 use super::{
     RoundError, Sender,
@@ -20,6 +26,9 @@ use crate::{
 /// For how long after the first answer others are waited for, before what was answered is signed. Each
 /// such part asks the node some things anew, and a process that is killed signs no more of the others.
 const PART: Duration = Duration::from_millis(250);
+
+/// For how long the relayer signs in one look, part by part, as long as there is something to sign.
+const AGAIN: Duration = Duration::from_secs(4);
 
 impl Sender {
     /// Hands proofs to the relayer, in their order, unless it has them or there is no use in them, and
@@ -49,11 +58,27 @@ impl Sender {
             line.push(id.clone(), async move { view.ask(&relay).await });
         }
         // What the relayer has from before is sent also where nothing is handed over.
-        let (mut over, mut first) = (false, true);
-        while !over {
-            let mut next = line.next().await;
-            over = next.is_none();
-            if over && !first {
+        let (mut over, mut first, mut goes_on) = (false, true, false);
+        let began = Instant::now();
+        while !over || goes_on {
+            let busy = self.unsigned() > 0 && self.may_send();
+            let mut next = match over {
+                true => None,
+                // The signer does not wait for long while others are asked about.
+                false if busy => match tokio::time::timeout(PART, line.next()).await {
+                    Ok(next) => {
+                        over = next.is_none();
+                        next
+                    }
+                    Err(_) => None,
+                },
+                false => {
+                    let next = line.next().await;
+                    over = next.is_none();
+                    next
+                }
+            };
+            if over && !first && !goes_on {
                 break;
             }
             first = false;
@@ -73,7 +98,11 @@ impl Sender {
             self.call_off().await?;
             let relayer = self.chain.relayer().clone();
             let sent = line.beside(relayer.send()).await?;
+            let is_sent =
+                |step: &Result<JobState, RelayerError>| matches!(step, Ok(JobState::Submitted));
+            let any = sent.iter().any(|(_, step)| is_sent(step));
             self.follow_all(sent).await?;
+            goes_on = any && self.unsigned() > 0 && began.elapsed() < AGAIN;
         }
         Ok(())
     }
@@ -86,7 +115,7 @@ impl Sender {
     }
 
     /// How many proofs the relayer was given and has not signed for.
-    fn unsigned(&self) -> usize {
+    pub(super) fn unsigned(&self) -> usize {
         let unsigned = |flight: &&Flight| flight.job.is_some() && flight.seen.is_none();
         self.flights.values().filter(unsigned).count()
     }

@@ -9,6 +9,7 @@ mod conclude;
 mod flight;
 mod hand_over;
 mod keep;
+mod places;
 mod refusal;
 mod view;
 
@@ -29,7 +30,7 @@ use verdict_relayer::{
 pub use self::keep::keep_key;
 use self::{
     flight::Flight,
-    keep::OWNED_MS,
+    keep::own_key,
     view::{Asked, Judged, View},
 };
 use crate::{
@@ -42,6 +43,8 @@ use crate::{
     traces::of_jobs,
 };
 
+/// How long the answers about what is over are waited for while others are to be signed.
+const SOON: Duration = Duration::from_millis(250);
 /// How often the balance is looked at.
 const BALANCE_EVERY_MS: u64 = 30_000;
 /// How long a record is looked for whose transaction is final: nodes lag.
@@ -118,8 +121,12 @@ impl Sender {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let poll = self.chain.relayer().config().poll_interval;
         while !*stop.borrow() {
-            let (store, name, owner) = (self.store.clone(), self.name.clone(), self.owner.clone());
-            let kept = keep_key(store, name, owner);
+            let (store, relayer) = (self.store.clone(), self.chain.relayer().clone());
+            let key = Arc::new((self.name.clone(), self.owner.clone()));
+            let kept = keep_key(self.store.clone(), || {
+                let (store, relayer, key) = (store.clone(), relayer.clone(), Arc::clone(&key));
+                async move { own_key(&store, &relayer, &key.0, &key.1).await }
+            });
             let mut stopping = stop.clone();
             let late = async {
                 stopped(&mut stopping).await;
@@ -165,11 +172,21 @@ impl Sender {
             return Ok(true);
         }
         self.troubles = 0;
-        // First what is under way: what ends makes room.
+        // First what is under way: what ends makes room. What is signed is watched while others are.
         self.own().await?;
-        let watched = self.chain.relayer().watch().await?;
+        self.call_off().await?;
+        let relayer = self.chain.relayer().clone();
+        let round = match self.may_send() {
+            true => {
+                let (watched, sent) = tokio::join!(relayer.watch(), relayer.send());
+                let mut round = watched?;
+                round.extend(sent?);
+                round
+            }
+            false => relayer.watch().await?,
+        };
         self.restore().await?;
-        self.follow_all(watched).await?;
+        self.follow_all(round).await?;
         // Nothing above it gets into a block: its jobs say why.
         if self.chain.relayer().missing_nonce().is_some() {
             self.trouble();
@@ -187,39 +204,6 @@ impl Sender {
         let mut ids: Vec<String> = self.flights.keys().cloned().collect();
         ids.sort_unstable();
         ids
-    }
-
-    /// Takes proofs, as there is room.
-    async fn take(&mut self) -> Result<(), StoreError> {
-        let served = |flight: &&Flight| self.models.get(&flight.relay.model).is_some();
-        // What cannot be handed over yet, as its oracle is silent, takes nobody else's place; of its
-        // model no more is taken then than half of what may be under way.
-        let under_way = self.flights.values().filter(served).filter(|own| !own.is_held()).count();
-        let room = self.config.max_in_flight.saturating_sub(under_way);
-        let most_held = (self.config.max_in_flight / 2).max(1);
-        let is_free = |model: &str| {
-            let held =
-                self.flights.values().filter(|own| own.relay.model == model && own.is_held());
-            held.count() < most_held
-        };
-        // Others are for whoever serves them.
-        let models = self.models.iter().map(|model| model.name());
-        let (free, full): (Vec<&str>, Vec<&str>) = models.partition(|model| is_free(model));
-        let taken = match room > 0 && !free.is_empty() {
-            true => self.store.take_relays(&self.name, &free, room).await?,
-            false => 0,
-        };
-        if taken == room {
-            let message = format!(
-                "{} proofs are under way with key {} (`max_in_flight`): it waits for its turn",
-                self.config.max_in_flight, self.name
-            );
-            self.store.say_untaken(&free, &Reason::new(ReasonCode::Chain, message)).await?;
-        }
-        let message =
-            "other proofs of its model cannot be handed over, and say why: it waits for them";
-        self.store.say_untaken(&full, &Reason::new(ReasonCode::Chain, message)).await?;
-        self.store.say_stranded(&self.name).await
     }
 
     /// Reads what is this key's.
@@ -247,7 +231,8 @@ impl Sender {
 
     /// Whether the key is this service's to send with.
     async fn owns(&mut self) -> Result<bool, StoreError> {
-        let owns = self.store.own_sender(&self.name, &self.owner, OWNED_MS).await?;
+        let relayer = self.chain.relayer();
+        let owns = own_key(&self.store, relayer, &self.name, &self.owner).await?;
         if owns != self.owned {
             self.owned = owns;
             if owns {
@@ -336,7 +321,9 @@ impl Sender {
         }
         let judging = Arc::clone(&self.judging);
         over.retain(|(id, _)| !judging.holds(id));
-        let mut line = Line::new(&judging, self.config.chain.concurrency, Some(PATIENCE));
+        // The signer does not wait for long while the chain is asked about others.
+        let patience = if self.unsigned() > 0 { SOON } else { PATIENCE };
+        let mut line = Line::new(&judging, self.config.chain.concurrency, Some(patience));
         for (id, status) in over {
             let Some(flight) = self.flights.get(&id) else { continue };
             let (view, relay) = (self.view(), flight.relay.clone());
@@ -347,6 +334,12 @@ impl Sender {
         }
         while let Some((id, (status, judged))) = line.next().await {
             let Some(judged) = judged else { continue };
+            // It may have been queued again, or undone, since it was asked about.
+            let Some(job) = self.flights.get(&id).and_then(|flight| flight.job) else { continue };
+            let now = self.chain.relayer().status(job).await?;
+            if (&now.state, &now.receipt) != (&status.state, &status.receipt) {
+                continue;
+            }
             let span = self.span(&id, |_| true, || tracing::info_span!("conclude"));
             self.conclude(&id, &status, judged).instrument(span).await?;
         }

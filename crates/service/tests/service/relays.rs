@@ -267,7 +267,11 @@ fn a_key_is_kept_through_a_long_look_at_the_chain_and_let_go_when_it_is_another_
         let owns =
             async |owner: &str| place.store.own_sender("key", owner, 60_000).await.expect("asked");
         assert!(owns("a").await);
-        let keeping = keep_key(place.store.clone(), "key".into(), "a".into());
+        let store = place.store.clone();
+        let keeping = keep_key(place.store.clone(), move || {
+            let store = store.clone();
+            async move { store.own_sender("key", "a", 60_000).await }
+        });
         let keeping = tokio::spawn(keeping);
         for _ in 0..5 {
             place.clock.advance(50_000);
