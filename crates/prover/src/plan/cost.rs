@@ -11,6 +11,8 @@ use verdict_kzg::protocol::{Opening, Protocol, ProtocolError};
 use super::{MOST_BALANCED_FOLD_K, Objective, srs_k};
 use crate::{
     circuit::{PublicValues, constraint_system, secret_columns},
+    graph::LinearMap,
+    integer::{IntegerGraph, IntegerOp, Maxima},
     keys::protocol,
     shape::Shape,
 };
@@ -140,7 +142,7 @@ pub struct Estimate {
     pub instances: usize,
     /// Bytes of a proof.
     pub proof_bytes: usize,
-    /// Peak memory of proving, bytes.
+    /// Peak memory of a process that proves, bytes.
     pub memory_bytes: usize,
 }
 
@@ -148,13 +150,14 @@ impl Estimate {
     /// What a model of this shape, opening and size costs.
     pub(super) fn new(
         (shape, opening): (&Shape, Opening),
-        k: u32,
+        (k, graph): (u32, &IntegerGraph),
         public: &PublicValues,
     ) -> Result<Self, ProtocolError> {
         let rows = 1usize << k;
         let (protocol, system) = (protocol(shape, opening)?, constraint_system(shape));
         let columns = system.num_advice_columns() + system.num_fixed_columns();
-        let bases: usize = protocol.folds().iter().sum();
+        let kept = columns - shape.lanes.min(columns);
+        let bases: usize = protocol.proof_folds().iter().sum();
         Ok(Self {
             rows,
             srs_k: srs_k(&protocol, k),
@@ -162,11 +165,24 @@ impl Estimate {
             commitments: protocol.multiplications(),
             instances: public.count(),
             proof_bytes: protocol.proof_length(),
-            // Values and coefficients of fixed and advice columns, their extension
-            // to twice the rows, and the SRS: powers, bases of groups.
-            memory_bytes: rows * (32 * (4 * columns + 12) + 64 * bases)
-                + 64 * protocol.powers_needed(k)
-                + (16 << 20),
+            // Values, coefficients and extension of every column, of weight lanes values only;
+            // the SRS, its points with their images: powers, bases of groups; the model as it is
+            // read and laid out; the program.
+            memory_bytes: rows * (116 * kept + 32 * shape.lanes + 128 * bases)
+                + 128 * protocol.powers_needed(k)
+                + 60 * weights(graph)
+                + (38 << 20),
         })
     }
+}
+
+/// Numbers that a graph's equations multiply by.
+fn weights(graph: &IntegerGraph) -> usize {
+    let of = |op: &IntegerOp| match op {
+        IntegerOp::Linear(linear) | IntegerOp::Maxima(Maxima { linear, .. }) => {
+            linear.maps.iter().map(LinearMap::coefficients).sum()
+        }
+        _ => 0,
+    };
+    graph.nodes.iter().map(|node| of(&node.op)).sum()
 }

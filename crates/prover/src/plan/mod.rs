@@ -328,7 +328,7 @@ impl Plan {
         let error = quantizer.compare(&quantized)?;
         let k = Layout::required_k(&quantized.graph, shape)?;
         let public = public_values(&shape, &quantized);
-        let estimate = Estimate::new((&shape, opening), k, &public)?;
+        let estimate = Estimate::new((&shape, opening), (k, &quantized.graph), &public)?;
         let size = (k, error.largest);
         let candidate = Candidate::new(shape, &[opening], size, &public, Objective::default())?;
         let (precision, considered) = (*precision, candidate.into_iter().collect());
@@ -468,7 +468,7 @@ impl Search {
         let considered = candidates.into_iter().map(|(candidate, _)| candidate).collect();
         let Candidate { shape, opening, k, .. } = best;
         let public = public_values(&shape, &quantized);
-        let estimate = Estimate::new((&shape, opening), k, &public)?;
+        let estimate = Estimate::new((&shape, opening), (k, &quantized.graph), &public)?;
         let precision = self.precision;
         let comparisons = None;
         Ok(Plan {
