@@ -480,12 +480,14 @@ def hidden():
     # Masks of the input that set scores to float32's least number, or to −∞.
     least = float(np.finfo(np.float32).min)
     last = numpy_helper.from_array(np.array([False, False, False, True]), "last")
-    constants = [tensor("z", 0.5), tensor("o", 1), tensor("least", least), last]
+    # The second row is hidden throughout.
+    rows = numpy_helper.from_array(np.array([[True], [False]]), "rows")
+    constants = [tensor("z", 0.5), tensor("o", 1), tensor("least", least), rows]
     given = [info("m", [2, 4]), info("x", [2, 4])]
     # The last is never hidden.
     seen = [node("Greater", "m z", "g"), node("Or", "g last", "c")]
     yield "mask_added", model(
-        [*seen, node("Cast", "c", "i", to=INT64), node("Cast", "i", "w", to=TensorProto.FLOAT), node("Sub", "o w", "h"),
+        [node("Greater", "m z", "g"), node("And", "g rows", "c"), node("Cast", "c", "i", to=INT64), node("Cast", "i", "w", to=TensorProto.FLOAT), node("Sub", "o w", "h"),
          node("Mul", "h least", "a"), node("Add", "x a", "s"), node("Softmax", "s", "y")],
         given, [info("y", [2, 4])], constants, check=False)
     for name, low in (("least", least), ("infinite", -np.inf)):

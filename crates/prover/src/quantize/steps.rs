@@ -59,6 +59,8 @@ impl Steps {
         let most = sensitivity::largest(own, &values);
         let stairs = own.nodes.iter().filter(|node| is_staircase(&node.op));
         let one = stairs.map(|node| most[node.output.0]).fold(0.0, f64::max);
+        // A slope may be steeper than what a whole step comes to, next to a root of 0.
+        let one = one.min(2.0 * quantizer.magnitude());
         let mut halfway: Option<f64> = None;
         for inputs in halves(own, &quantizer.ranges) {
             let Sample { inputs, outputs, .. } = Sample::real(own, inputs)?;

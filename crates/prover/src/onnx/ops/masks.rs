@@ -3,7 +3,8 @@
 //! well, e^−110 being 0 in float32: it takes their place, and how far scores may be from 0 is
 //! held against it when the ranges are known.
 //!
-//! Of a row that is masked throughout, by adding, the shares are those of its scores.
+//! What is added to float32's least number is lost in it: hidden scores are cut at one number, so that
+//! a row that is masked throughout has equal shares.
 
 use super::{activation::apply, arithmetic::add, products};
 use crate::{
@@ -52,6 +53,8 @@ pub(super) fn tamed(node: &mut Node<'_>, x: Value) -> Result<Value, OnnxError> {
     };
     let shape = signal.shape.clone();
     let tamed = add(node, vec![(small, 1.0), (Value::Signal(huge), 1.0)])?;
+    let cut = Function::Clip { low: SCORES - HIDING, high: f64::INFINITY };
+    let tamed = apply(node, cut, tamed)?;
     node.reshape(tamed, shape)
 }
 
