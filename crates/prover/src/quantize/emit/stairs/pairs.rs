@@ -4,7 +4,11 @@
 use std::collections::HashSet;
 
 use super::{Emitter, Meaning, Scaled};
-use crate::{graph::Staircase, quantize::program::View};
+use crate::{
+    graph::Staircase,
+    integer::{IntegerNode, IntegerOp},
+    quantize::program::View,
+};
 
 /// Most pairs that are tried, of all elements together.
 const MOST_PAIRS: i128 = 1 << 21;
@@ -24,13 +28,20 @@ impl Emitter<'_> {
         lowest: f64,
     ) -> bool {
         let tensors: Vec<_> = view.parts.iter().map(|part| self.made[part.step].tensor).collect();
-        if scaled.inputs != tensors {
-            return false;
-        }
+        // Of two rescales the first is made already.
+        let (first, second) = match self.graph.nodes.last() {
+            _ if scaled.inputs == tensors => (&scaled.linear, None),
+            Some(IntegerNode { op: IntegerOp::Linear(first), inputs, output, .. })
+                if scaled.inputs == [*output] && *inputs == tensors =>
+            {
+                (first, Some(&scaled.linear))
+            }
+            _ => return false,
+        };
         let (mut known, mut tried) = (HashSet::new(), 0i128);
         for row in 0..view.len() {
             let (mut terms, mut start): (Vec<Term>, f64) = (Vec::new(), view.bias[row]);
-            for (part, whole) in view.parts.iter().zip(&scaled.linear.maps) {
+            for (part, whole) in view.parts.iter().zip(&first.maps) {
                 let made = &self.made[part.step];
                 let Meaning::Affine { units, offsets, .. } = &made.meaning else { return false };
                 let bounds = self.analysis.bounds(made.tensor);
@@ -48,10 +59,22 @@ impl Emitter<'_> {
                     terms.push((fit(lo), fit(hi), weight << shift, unit));
                 });
             }
-            let bias = scaled.linear.bias[row];
+            let bias = first.bias[row];
+            let again = second.map(|second| {
+                let mut weight = 0;
+                let map = second.maps.iter().take(1);
+                map.for_each(|map| map.for_each_in_row(row, |_, own| weight += own));
+                (weight, second.bias[row])
+            });
             let bits: Vec<_> = terms.iter().map(|t| (t.0, t.1, t.2, t.3.to_bits())).collect();
             let rate = stairs.rate(row).to_bits();
-            if !known.insert((bits, bias, start.to_bits(), rate, stairs.zero(row).to_bits())) {
+            if !known.insert((
+                bits,
+                (bias, again),
+                start.to_bits(),
+                rate,
+                stairs.zero(row).to_bits(),
+            )) {
                 continue;
             }
             terms.resize(terms.len().max(2), (0, 0, 0, 0.0));
@@ -63,7 +86,11 @@ impl Emitter<'_> {
             }
             let same = |x: i64, z: i64| {
                 let sum = i128::from(x) * a.2 + i128::from(z) * b.2;
-                let made = (sum + i128::from(bias)) >> self.graph.shift_bits;
+                let mut made = (sum + i128::from(bias)) >> self.graph.shift_bits;
+                if let Some((weight, bias)) = again {
+                    let sum = made.max(0) * i128::from(weight) + i128::from(bias);
+                    made = sum >> self.graph.shift_bits;
+                }
                 let real = start + x as f64 * a.3 + z as f64 * b.3;
                 let (low, high) = stairs.either(row, real);
                 let made = (made.max(0) as f64 + lowest).min(stairs.high);
