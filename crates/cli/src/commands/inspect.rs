@@ -15,6 +15,8 @@ use crate::{
     ui::{Ui, bytes, columns, grouped, table},
 };
 
+/// Errors of scores that labels are chosen by, which are told from here on.
+const LEAST_TOLD: f64 = 1e-5;
 /// Nodes that a person is shown at most; `--json` has them all.
 const SHOWN_NODES: usize = 60;
 
@@ -66,7 +68,8 @@ pub(crate) fn warn_of_error(planned: &PlannedModel, ui: &Ui) {
              declared stand on one"
         ));
     }
-    if let Some(scores) = steps.and_then(|own| own.scores) {
+    let scores = steps.and_then(|own| own.scores).filter(|scores| *scores > LEAST_TOLD);
+    if let Some(scores) = scores {
         ui.warn(&format!(
             "labels are chosen by scores that are up to {scores:.0e} off, and more by steps: where two \
              scores are less than {:.0e} apart a label may be the other one's",
