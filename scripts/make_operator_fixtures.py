@@ -417,11 +417,95 @@ def layers():
          *again], [2, 5], [off])
 
 
+def kernels():
+    # What onnxruntime's quantizer writes of whole layers, per channel too, and what its optimizer saves.
+    rng = np.random.default_rng(15)
+
+    def bytes_(name, *shape, low=-60):
+        return numpy_helper.from_array(rng.integers(low, 61, size=shape).astype(np.int8), name)
+
+    def own(op, inputs, output, **attributes):
+        names = [name.replace("-", "") for name in inputs.split()]
+        return helper.make_node(op, names, [output], name=f"{output}_node", domain="com.microsoft", **attributes)
+
+    def of(nodes, shape, constants):
+        return one(nodes, shape, constants, domains=[("com.microsoft", 1)])
+
+    columns = [bytes_("w", 4, 5), tensor("ws", rng.uniform(0.02, 0.05, 4)),
+               numpy_helper.from_array(np.zeros(4, np.int8), "wz"),
+               numpy_helper.from_array(rng.integers(-900, 900, size=4).astype(np.int32), "b")]
+    grids = [tensor("qs", 1 / 16), numpy_helper.from_array(np.uint8(120), "qz")]
+    to = [tensor("rs", 0.0413), numpy_helper.from_array(np.uint8(131), "rz")]
+    quantize, back = node("QuantizeLinear", "x qs qz", "q"), node("DequantizeLinear", "r rs rz", "y")
+    yield "qgemm_columns", of(
+        [quantize, own("QGemm", "q qs qz w ws wz b rs rz", "r", transB=1), back], [2, 5], [*columns, *grids, *to])
+    yield "qgemm_columns_real", of(
+        [quantize, own("QGemm", "q qs qz w ws wz b", "y", transB=1)], [2, 5], [*columns, *grids])
+    yield "qlinear_average_pool", of(
+        [quantize, own("QLinearAveragePool", "q qs qz rs rz", "r", kernel_shape=[2, 2], strides=[2, 2]), back],
+        [1, 2, 4, 4], [*grids, tensor("rs", 0.0531), to[1]])
+    weight = [bytes_("w", 5, 3), tensor("ws", rng.uniform(0.002, 0.005, 3)), tensor("b", rng.normal(size=3))]
+    yield "matmul_integer_to_float", of(
+        [quantize, own("MatMulIntegerToFloat", "q w qs ws qz - b", "y")], [2, 5], [*weight, *grids])
+    off = tensor("o", rng.uniform(-0.02, 0.02, size=(2, 5)).astype(np.float32))
+    yield "dynamic_quantize_matmul", of(
+        [node("Add", "x o", "a"), own("DynamicQuantizeMatMul", "a w ws - b", "y")], [2, 5], [*weight, off])
+    groups = [tensor("s", rng.uniform(0.5, 1.5, 2)), tensor("c", rng.normal(size=2))]
+    yield "group_normalization_of_groups", one(
+        [node("GroupNormalization", "x s c", "y", num_groups=2)], [1, 4, 3, 3], groups, opset=18)
+    # Inside, h is another than outside.
+    body = helper.make_graph(
+        [helper.make_node("Add", ["t", "e"], ["h"]), helper.make_node("Identity", ["h"], ["u"])], "body",
+        [info("t", [3]), info("e", [3])], [info("u", [3]), info("h", [3])])
+    yield "scan_of_names_outside", model(
+        [node("Scan", "z x", "last y", body=body, num_scan_inputs=1), node("Add", "last last", "h")],
+        [info("x", [2, 3])], [info("y", [2, 3]), info("h", [3])], [tensor("z", np.zeros(3))], check=False)
+
+
+def embeddings():
+    # How sentence embeddings end: a mean over what a mask leaves, and a norm that is clipped.
+    yield "mean_over_mask", model(
+        [node("Greater", "m z", "c"), node("Cast", "c", "f", to=TensorProto.FLOAT), node("Unsqueeze", "f last", "u"),
+         node("Expand", "u size", "e"), node("Mul", "h e", "p"), node("ReduceSum", "p axis", "s", keepdims=0),
+         node("ReduceSum", "e axis", "n", keepdims=0), node("Clip", "n least", "d"), node("Div", "s d", "y")],
+        [info("m", [2, 4]), info("h", [2, 4, 3])], [info("y", [2, 3])],
+        [tensor("z", 0.5), ints("last", -1), ints("axis", 1), ints("size", 2, 4, 3), tensor("least", 1e-9)],
+        check=False)
+    yield "norm_that_is_clipped", one(
+        [node("ReduceL2", "x axis", "n"), node("Clip", "n least", "c"), node("Shape", "x", "s"),
+         node("Expand", "c s", "e"), node("Div", "x e", "y")], [2, 3, 4], [ints("axis", 1), tensor("least", 1e-12)], 18)
+
+
+def hidden():
+    # Masks of the input that set scores to float32's least number, or to −∞.
+    least = float(np.finfo(np.float32).min)
+    last = numpy_helper.from_array(np.array([False, False, False, True]), "last")
+    # The second row is hidden throughout.
+    rows = numpy_helper.from_array(np.array([[True], [False]]), "rows")
+    constants = [tensor("z", 0.5), tensor("o", 1), tensor("least", least), rows]
+    given = [info("m", [2, 4]), info("x", [2, 4])]
+    # The last is never hidden.
+    seen = [node("Greater", "m z", "g"), node("Or", "g last", "c")]
+    yield "mask_added", model(
+        [node("Greater", "m z", "g"), node("And", "g rows", "c"), node("Cast", "c", "i", to=INT64), node("Cast", "i", "w", to=TensorProto.FLOAT), node("Sub", "o w", "h"),
+         node("Mul", "h least", "a"), node("Add", "x a", "s"), node("Softmax", "s", "y")],
+        given, [info("y", [2, 4])], constants, check=False)
+    for name, low in (("least", least), ("infinite", -np.inf)):
+        yield f"mask_{name}", model(
+            [*seen, node("Where", "c x low", "s"), node("Softmax", "s", "y")], given, [info("y", [2, 4])],
+            [tensor("z", 0.5), tensor("low", low), last], check=False)
+    # tract takes the softmax of the integers, in another scale.
+    yield "softmax_of_dequantized", one(
+        [node("QuantizeLinear", "x s q", "i"), node("DequantizeLinear", "i s q", "d"), node("Softmax", "d", "y")], [2, 4],
+        [tensor("s", 1 / 16), numpy_helper.from_array(np.int8(0), "q")])
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     expected = {}
     kinds = (convolutions, pools, functions, reductions, moves, shapes, matrices, graphs, products, running,
-             in_order, blocks, runtime, dynamic, masks, layers)
+             in_order, blocks, runtime, dynamic, masks, layers, kernels,
+             embeddings, hidden)
     for name, built in (pair for kind in kinds for pair in kind()):
         path = OUT / f"{name}.onnx"
         onnx_models.save(built, path)

@@ -49,7 +49,9 @@ for domain, names in OPERATORS.items():
             top = "usize::MAX" if schema.max_input == UNBOUNDED else schema.max_input
             outputs = "usize::MAX" if schema.max_output == UNBOUNDED else schema.max_output
             full = f"{domain}.{name}" if domain else name
-            if schema.deprecated:
+            # Runtimes run the version that the next one replaced.
+            replaced = schema.deprecated and schema is not own[-1] and not own[own.index(schema) + 1].deprecated
+            if schema.deprecated and not replaced:
                 outputs = 0
             entry = f'{schema.min_input}, {top}, {outputs}, &[{", ".join(attributes)}]),'
             # Most versions only add element types.

@@ -6,6 +6,7 @@ use verdict::{Error, LoadOptions, ModelFile, PlanOptions, PlannedModel, Ranges};
 use verdict_prover::{
     graph::ElementKind,
     onnx::OnnxError,
+    quantize::SchemaError,
     samples::{Categories, InputTensor, Samples, read_ranges},
 };
 
@@ -57,13 +58,25 @@ fn ranges(options: &ModelOptions, file: &ModelFile) -> Outcome<(Ranges, Vec<Inpu
     if let Some(path) = &options.calibration {
         // Integers are never missing: the file says where one is.
         let real = file.graph().inputs.iter().map(|id| &file.graph().tensors[id.0]);
-        let real = real.map(|tensor| tensor.kind == ElementKind::Real);
+        let real: Vec<bool> = real.map(|tensor| tensor.kind == ElementKind::Real).collect();
+        let integers = file.graph().inputs.iter().map(|id| &file.graph().tensors[id.0]);
+        let integers: Vec<bool> =
+            integers.map(|tensor| tensor.kind == ElementKind::Integer).collect();
         let gaps = tensors.iter().zip(real);
         let gaps: Vec<_> =
             gaps.map(|(tensor, real)| tensor.clone().with_missing(|_| real)).collect();
         let samples: Vec<_> =
             read_inputs(path, &gaps)?.into_iter().map(|sample| sample.input).collect();
-        let mut ranges = Ranges::from_samples(&samples, inputs)?;
+        if let Some(fraction) = fraction(&tensors, &integers, &samples) {
+            return Err(Failure::new(fraction));
+        }
+        let mut ranges = Ranges::from_samples(&samples, inputs).map_err(|error| match error {
+            SchemaError::AlwaysMissing { index } => Failure::new(format!(
+                "{} is missing in every sample, which says nothing of its range",
+                element(&tensors, index)
+            )),
+            error => error.into(),
+        })?;
         let mut first = 0;
         let tensors = tensors.into_iter().map(|tensor| {
             let before = first;
@@ -185,6 +198,31 @@ fn all_but(public: &[String], tensors: &[InputTensor]) -> Outcome<Vec<usize>> {
     Ok((0..names.len()).filter(private).collect())
 }
 
+/// The name of element `index` of all inputs.
+fn element(tensors: &[InputTensor], mut index: usize) -> String {
+    for tensor in tensors {
+        match index.checked_sub(tensor.elements()) {
+            Some(rest) => index = rest,
+            None if tensor.elements() == 1 => return tensor.name.clone(),
+            None => return format!("element {index} of {}", tensor.name),
+        }
+    }
+    format!("element {index}")
+}
+
+/// What is said of the first sample that has a fraction where the model takes integers.
+fn fraction(tensors: &[InputTensor], integers: &[bool], samples: &[Vec<f64>]) -> Option<String> {
+    let each = tensors.iter().zip(integers);
+    let whole: Vec<bool> =
+        each.flat_map(|(tensor, own)| std::iter::repeat_n(*own, tensor.elements())).collect();
+    samples.iter().enumerate().find_map(|(number, sample)| {
+        let mut all = sample.iter().zip(&whole).enumerate();
+        let (index, (value, _)) = all.find(|(_, (value, own))| **own && value.fract() != 0.0)?;
+        let element = element(tensors, index);
+        Some(format!("sample {number}: {element} is {value}, and the model takes integers there"))
+    })
+}
+
 /// What an option of the command line does about an error of reading.
 fn hint(error: Error, options: &ModelOptions) -> Failure {
     let hint = match &error {
@@ -217,5 +255,20 @@ fn hint(error: Error, options: &ModelOptions) -> Failure {
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_of_integers_are_named_and_elements_called_by_their_inputs() {
+        let tensors = [InputTensor::new("age", vec![1, 1]), InputTensor::new("x", vec![1, 2])];
+        let said = |samples: &[Vec<f64>]| fraction(&tensors, &[true, false], samples);
+        assert_eq!(said(&[vec![2.0, 0.5, f64::NAN]]), None);
+        let text = said(&[vec![2.0, 0.5, 1.0], vec![2.5, 0.5, 1.0]]).expect("a fraction");
+        assert!(text.starts_with("sample 1: age is 2.5"), "{text}");
+        assert_eq!([0, 2].map(|at| element(&tensors, at)), ["age", "element 1 of x"]);
     }
 }

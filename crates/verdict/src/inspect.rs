@@ -7,7 +7,7 @@ use verdict_prover::{
     keys::{KeyError, protocol},
     onnx::crosscheck::Reading,
     plan::{Candidate, Estimate, Plan},
-    quantize::{Comparisons, ErrorReport, OutputSchema},
+    quantize::{Comparisons, ErrorReport, OutputSchema, Steps},
 };
 
 use crate::{error::Error, model::PlannedModel};
@@ -38,6 +38,9 @@ pub struct Inspection {
     /// known points: 0 where none do; left out where there are no such.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apart: Option<f64>,
+    /// What rounding to integers may come to, of a model that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Steps>,
     /// Names of the inputs that a proof states.
     pub public_inputs: Vec<String>,
     /// How outputs are read.
@@ -69,6 +72,8 @@ impl Inspection {
             error: plan.error,
             comparisons: plan.comparisons.clone(),
             apart: plan.quantized.apart,
+            // Scores may have no plan where their labels have.
+            steps: steps(planned).ok().flatten(),
             public_inputs: public_inputs(plan),
             output: plan.output(),
             dominated_by: costs.dominant(),
@@ -76,6 +81,16 @@ impl Inspection {
             considered: plan.considered.clone(),
         })
     }
+}
+
+/// What rounding to integers may come to in a planned model, if it does round.
+///
+/// # Errors
+/// The model cannot be run.
+pub fn steps(planned: &PlannedModel) -> Result<Option<Steps>, Error> {
+    let plan = planned.plan();
+    Steps::of(planned.model(), &plan.quantized.input, &plan.shape, &plan.precision)
+        .map_err(|error| Error::Plan(error.into()))
 }
 
 /// Gas of a transaction that verifies a proof.

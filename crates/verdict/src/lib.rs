@@ -98,7 +98,7 @@ pub use self::{
     error::{Error, Kind, with_causes},
     explain::{Circuit, Gas, GasPart, GasReport, explain},
     files::{FileError, check_writable, write_bundle},
-    inspect::Inspection,
+    inspect::{Inspection, steps},
     measure::{Answers, Figures, Groups},
     model::{ModelFile, PlannedModel, Question},
     progress::{Progress, Silent, step, timed_step},

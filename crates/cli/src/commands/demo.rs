@@ -257,20 +257,26 @@ fn subject_of(id: &str) -> B256 {
     keccak256(format!("verdict example applicant {id}"))
 }
 
-/// The bundle with a score one unit higher; everything agrees with it, the verifier's
-/// hints included, but the proof.
+/// The bundle with a first output, the score, one unit higher; everything agrees with it, the
+/// verifier's hints included, but the proof.
 fn tampered(prover: &Prover, bundle: &ProofBundle) -> Outcome<Bytes> {
     let mut changed = bundle.clone();
-    let unit = 10f64.powi(i32::from(bundle.decimals));
-    if let (Some(output), Some(decoded), Some(word)) =
-        (changed.outputs.first_mut(), changed.decoded.first_mut(), changed.instances.last_mut())
+    if let Some(word) = first_word(changed.instances.len(), changed.outputs.len())
+        && let (Some(output), Some(decoded)) =
+            (changed.outputs.first_mut(), changed.decoded.first_mut())
     {
         *output += 1;
-        *decoded = *output as f64 / unit;
+        *decoded = *output as f64 / 10f64.powi(i32::from(bundle.decimals));
+        let word = &mut changed.instances[word];
         *word = B256::from(U256::from_be_bytes(word.0) + U256::from(1));
     }
     prover.renew_hints(&mut changed)?;
     Ok(verify_inference_calldata(&changed)?)
+}
+
+/// The place of the first output's word: those of outputs are the last.
+fn first_word(words: usize, outputs: usize) -> Option<usize> {
+    words.checked_sub(outputs).filter(|first| *first < words)
 }
 
 /// Calls the oracle with calldata that it must refuse, and returns its error.
@@ -285,5 +291,17 @@ fn refusal(
         Err(ChainError::Reverted { revert, .. }) => Ok(revert.to_string()),
         Err(error) => Err(Error::from(error).into()),
         Ok(_) => Err(Failure::new("the contract accepted what it must refuse")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_the_first_output_is_the_first_behind_the_others() {
+        assert_eq!(first_word(4, 3), Some(1));
+        assert_eq!(first_word(2, 1), Some(1));
+        assert_eq!((first_word(1, 2), first_word(3, 0)), (None, None));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use verdict::{Inspection, Plan, PlannedModel, Progress, Reading};
 use verdict_prover::{
     costs::Costs,
-    quantize::{ErrorReport, InputSchema, Quantized},
+    quantize::{ErrorReport, Halves, InputSchema, Quantized, Steps},
 };
 
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
     ui::{Ui, bytes, columns, grouped, table},
 };
 
+/// Errors of scores that labels are chosen by, which are told from here on.
+const LEAST_TOLD: f64 = 1e-5;
 /// Nodes that a person is shown at most; `--json` has them all.
 const SHOWN_NODES: usize = 60;
 
@@ -29,13 +31,29 @@ pub(crate) fn run(args: &Inspect, ui: &Ui) -> Outcome {
 
 /// Warns of an error target that gave way, and of what the error printed leaves out.
 pub(crate) fn warn_of_error(planned: &PlannedModel, ui: &Ui) {
+    let Quantized { input, scaled, halves, .. } = &planned.plan().quantized;
+    // What cannot be run here could not be planned either.
+    let steps = verdict::steps(planned).ok().flatten();
+    let step = steps.as_ref().map_or_else(|| "a step of its scale".into(), step);
     if planned.model().rounds_shares() {
-        ui.warn(
+        ui.warn(&format!(
             "a tensor is quantized by its own spread: float32 takes what is exactly halfway between \
-             two integers to either, which is a step of its scale beside the output error printed",
-        );
+             two integers to either, the circuit what is next to it, {step} beside the output error \
+             printed"
+        ));
     }
-    let Quantized { input, scaled, .. } = &planned.plan().quantized;
+    match halves {
+        Halves::Same => {}
+        Halves::Either => ui.warn(&format!(
+            "the model rounds to integers what float32 adds up or divides, whose own rounding decides \
+             next to a half (about a millionth of it): there an integer may be either neighbour, {step} \
+             beside the output error printed"
+        )),
+        Halves::Coarse => ui.warn(&format!(
+            "the model rounds to integers at places that the circuit's bits do not tell apart: next to \
+             a half an integer may be either neighbour, {step} beside the output error printed"
+        )),
+    }
     if *scaled {
         ui.warn(
             "a normalization divides by what may be far larger than its epsilon: a row far smaller than \
@@ -44,15 +62,26 @@ pub(crate) fn warn_of_error(planned: &PlannedModel, ui: &Ui) {
         );
     }
     if planned.model().rounds_again(|element| input.grid(element).is_some()) {
-        ui.warn(
+        ui.warn(&format!(
             "the model rounds to integers what stands on no grid: next to a half that may go to the other \
-             side than in float32, which is a step of its scale beside the output error printed; inputs \
-             whose decimals are declared stand on one",
-        );
+             side than in float32, {step} beside the output error printed; inputs whose decimals are \
+             declared stand on one"
+        ));
+    }
+    let scores = steps.and_then(|own| own.scores).filter(|scores| *scores > LEAST_TOLD);
+    if let Some(scores) = scores {
+        ui.warn(&format!(
+            "labels are chosen by scores that are up to {scores:.0e} off, and more by steps: where two \
+             scores are less than {:.0e} apart a label may be the other one's",
+            2.0 * scores
+        ));
     }
     let why = match planned.model().rounds() {
-        true => "the model rounds to integers, and what is next to a half goes to either side",
-        false => "narrower ranges bring it closer",
+        true => format!(
+            "the model rounds to integers, and where one goes to the other side of a half, {step} comes \
+             beside it"
+        ),
+        false => "narrower ranges bring it closer".into(),
     };
     if let Some(target) = planned.plan().relaxed {
         ui.warn(&format!(
@@ -60,6 +89,14 @@ pub(crate) fn warn_of_error(planned: &PlannedModel, ui: &Ui) {
              {target:.0e}; {why}, --target-error says what is accepted"
         ));
     }
+}
+
+/// What a step of an integer is, for a person.
+fn step(steps: &Steps) -> String {
+    let what = if steps.scores.is_some() { "a score" } else { "an output" };
+    let all =
+        steps.halfway.map(|error| format!(" ({error:.0e} where all inputs are next to halves)"));
+    format!("a step of up to {:.0e} of {what}{}", steps.one, all.unwrap_or_default())
 }
 
 /// How a model's reading was checked, for a person.

@@ -24,6 +24,29 @@ pub enum Scale {
     Divide(Vec<f64>),
     /// x·factor.
     Multiply(Vec<f64>),
+    /// n·factor of x = n·unit, n being whole: what integer arithmetic computes. As many factors as
+    /// units.
+    Whole {
+        /// What x are multiples of.
+        units: Vec<f64>,
+        /// What the whole numbers are multiplied by.
+        factors: Vec<f64>,
+    },
+}
+
+impl Scale {
+    /// How many elements it tells apart; 1 where all have one.
+    fn count(&self) -> usize {
+        let (Self::Divide(numbers)
+        | Self::Multiply(numbers)
+        | Self::Whole { factors: numbers, .. }) = self;
+        numbers.len()
+    }
+
+    /// Whether integers are scaled, which is defined to the last bit.
+    pub(crate) fn is_of_integers(&self) -> bool {
+        matches!(self, Self::Multiply(_) | Self::Whole { .. })
+    }
 }
 
 /// y = min(max(round(scale(x)) + zero, low), high).
@@ -63,12 +86,24 @@ impl Staircase {
 
     /// x in the scale of whole numbers.
     fn scaled(&self, index: usize, x: f64) -> f64 {
+        self.scaled_in(self.single, index, x)
+    }
+
+    /// The same, rounded to float32 or not.
+    fn scaled_in(&self, single: bool, index: usize, x: f64) -> f64 {
         let own = |numbers: &[f64]| numbers.get(index).or(numbers.first()).copied().unwrap_or(1.0);
-        match (&self.scale, self.single) {
+        match (&self.scale, single) {
             (Scale::Divide(widths), false) => x / own(widths),
             (Scale::Multiply(factors), false) => x * own(factors),
             (Scale::Divide(widths), true) => f64::from(x as f32 / own(widths) as f32),
             (Scale::Multiply(factors), true) => f64::from(x as f32 * own(factors) as f32),
+            (Scale::Whole { units, factors }, single) => {
+                let whole = (x / own(units)).round();
+                match single {
+                    true => f64::from(whole as f32 * own(factors) as f32),
+                    false => whole * own(factors),
+                }
+            }
         }
     }
 
@@ -81,7 +116,7 @@ impl Staircase {
     /// it may take what is next to a half for one, or for what is beyond it; a half itself is one.
     pub(crate) fn either(&self, index: usize, x: f64) -> (f64, f64) {
         let value = self.value(index, x);
-        let exact = Self { single: false, ..self.clone() }.scaled(index, x);
+        let exact = self.scaled_in(false, index, x);
         let half = exact.floor() + 0.5;
         let beside = (exact - half).abs();
         match self.single && beside > 0.0 && beside <= half.abs() * 2f64.powi(-23) {
@@ -118,6 +153,7 @@ impl Staircase {
         match &self.scale {
             Scale::Divide(widths) => own(widths).recip(),
             Scale::Multiply(factors) => own(factors),
+            Scale::Whole { units, factors } => own(factors) / own(units),
         }
     }
 
@@ -129,24 +165,27 @@ impl Staircase {
 
     /// Whether all elements have one scale and zero.
     pub(crate) fn is_uniform(&self) -> bool {
-        let (Scale::Divide(numbers) | Scale::Multiply(numbers)) = &self.scale;
-        numbers.len() == 1 && self.zeros.len() == 1
+        self.scale.count() == 1 && self.zeros.len() == 1
     }
 
     /// Why it does not fit `len` elements.
     pub(super) fn misfit(&self, len: usize) -> Option<String> {
-        let (Scale::Divide(numbers) | Scale::Multiply(numbers)) = &self.scale;
+        let positive = |numbers: &[f64]| numbers.iter().all(|n| *n > 0.0 && n.is_finite());
         let fits = |count: usize| count == 1 || count == len;
-        let positive = numbers.iter().all(|n| *n > 0.0 && n.is_finite());
+        let positive = match &self.scale {
+            Scale::Divide(numbers) | Scale::Multiply(numbers) => positive(numbers),
+            Scale::Whole { units, factors } => {
+                positive(units) && positive(factors) && units.len() == factors.len()
+            }
+        };
         let whole = |v: &f64| v.fract() == 0.0 || v.is_infinite();
         let bounds = self.low <= self.high && whole(&self.low) && whole(&self.high);
         let zeros = self.zeros.iter().all(|zero| zero.fract() == 0.0);
-        (!fits(numbers.len()) || !fits(self.zeros.len()) || !positive || !bounds || !zeros).then(
-            || {
-                let (scales, zeros) = (numbers.len(), self.zeros.len());
+        (!fits(self.scale.count()) || !fits(self.zeros.len()) || !positive || !bounds || !zeros)
+            .then(|| {
+                let (scales, zeros) = (self.scale.count(), self.zeros.len());
                 format!("a staircase of {scales} scales and {zeros} zeros for {len} elements")
-            },
-        )
+            })
     }
 }
 
@@ -163,7 +202,10 @@ impl fmt::Display for Staircase {
             Scale::Divide(widths) if widths[..] == [1.0] => Ok(()),
             Scale::Divide(widths) if widths.len() == 1 => write!(f, " of x / {}", widths[0]),
             Scale::Multiply(factors) if factors.len() == 1 => write!(f, " of x·{}", factors[0]),
-            Scale::Divide(own) | Scale::Multiply(own) => write!(f, " by {} scales", own.len()),
+            Scale::Whole { factors, .. } if factors.len() == 1 => {
+                write!(f, " of integers·{}", factors[0])
+            }
+            own => write!(f, " by {} scales", own.count()),
         }?;
         match (self.low.is_finite(), self.high.is_finite()) {
             (false, false) => Ok(()),

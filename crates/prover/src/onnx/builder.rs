@@ -48,6 +48,10 @@ pub(super) struct Builder {
     pub(super) distances: HashSet<TensorId>,
     /// Tensors that integers were dequantized to.
     pub(super) dequantized: HashMap<TensorId, Dequantized>,
+    /// By name of a constant that integers were dequantized to: the scales, and their axis.
+    pub(super) dequantized_constants: HashMap<String, (Vec<f64>, usize)>,
+    /// Of each tensor whose elements are sums of products of such integers: their units.
+    pub(super) sums: HashMap<TensorId, Vec<f64>>,
     /// Of each tensor that an encoder makes of strings: the names that it tells apart.
     pub(super) encoded: HashMap<TensorId, Vec<usize>>,
     /// The number of each name in the graph's vocabulary.
@@ -162,6 +166,8 @@ impl Builder {
             places,
             distances,
             dequantized,
+            dequantized_constants: HashMap::new(),
+            sums: HashMap::new(),
             encoded,
             codes,
         }

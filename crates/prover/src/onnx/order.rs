@@ -119,7 +119,53 @@ pub(super) fn live<'a>(
 fn reads<'a>(node: &'a NodeProto, names: &mut Vec<&'a str>) {
     names.extend(node.input.iter().map(String::as_str));
     for graph in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {
-        graph.node.iter().for_each(|inner| reads(inner, names));
-        names.extend(graph.output.iter().map(|output| output.name.as_str()));
+        let mut inside = Vec::new();
+        graph.node.iter().for_each(|inner| reads(inner, &mut inside));
+        inside.extend(graph.output.iter().map(|output| output.name.as_str()));
+        // A name of its own means nothing outside, also where it means something there.
+        let own = own_names(graph);
+        names.extend(inside.into_iter().filter(|name| !own.contains(name)));
+    }
+}
+
+/// The names that a graph defines.
+fn own_names(graph: &GraphProto) -> HashSet<&str> {
+    let sparse = graph.sparse_initializer.iter().filter_map(|s| s.values.as_ref());
+    let constants = graph.initializer.iter().chain(sparse).map(|tensor| &tensor.name);
+    let made = graph.node.iter().flat_map(|node| &node.output);
+    let inputs = graph.input.iter().map(|input| &input.name);
+    constants.chain(made).chain(inputs).map(String::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tract_onnx::pb::{AttributeProto, ValueInfoProto};
+
+    use super::*;
+
+    fn node(input: &str, output: &str, body: Option<GraphProto>) -> NodeProto {
+        let attribute = AttributeProto { g: body, ..AttributeProto::default() };
+        NodeProto {
+            input: vec![input.into()],
+            output: vec![output.into()],
+            attribute: vec![attribute],
+            ..NodeProto::default()
+        }
+    }
+
+    fn graph(node: Vec<NodeProto>, output: &str) -> GraphProto {
+        let output = vec![ValueInfoProto { name: output.into(), ..ValueInfoProto::default() }];
+        GraphProto { node, output, ..GraphProto::default() }
+    }
+
+    #[test]
+    fn names_of_a_graph_inside_are_not_read_from_outside() {
+        // The graph inside makes a y of its own, of what is x outside.
+        let body = graph(vec![node("x", "y", None)], "y");
+        let outer = graph(vec![node("a", "y", Some(body)), node("b", "x", None)], "y");
+        assert_eq!(live(&outer, ["y"].into_iter()).ok(), Some(vec![1, 0]));
+        let body = graph(vec![node("y", "z", None)], "z");
+        let outer = graph(vec![node("a", "y", Some(body))], "y");
+        assert!(live(&outer, ["y"].into_iter()).is_err(), "it reads what it makes");
     }
 }

@@ -86,8 +86,10 @@ impl Tensor {
             true => from_fields(dtype, proto),
         }
         .map_err(bad)?;
-        let empty_matrix = data.len() == 0 && shape.len() > 1;
-        if size(&shape) != Some(data.len()) || shape.len() > MAX_RANK || empty_matrix {
+        if data.len() == 0 && shape.len() > 1 && size(&shape) == Some(0) {
+            return Err(bad(format!("it has no elements, being of shape {shape:?}; leave it out")));
+        }
+        if size(&shape) != Some(data.len()) || shape.len() > MAX_RANK {
             return Err(bad(format!("shape {shape:?} with {} elements of data", data.len())));
         }
         Ok(Self { shape, dtype, data })

@@ -26,8 +26,8 @@ use crate::{
     figures::coarse,
     graph::{Graph, Node, Op},
     quantize::{
-        Arguments, Comparisons, ErrorReport, Functions, OutputSchema, Precision, QuantizeError,
-        Quantized, Quantizer, Ranges,
+        Arguments, Comparisons, ErrorReport, Functions, Halves, OutputSchema, Precision,
+        QuantizeError, Quantized, Quantizer, Ranges,
     },
     shape::{GraphShape, Shape},
 };
@@ -78,8 +78,8 @@ const LARGEST_DEFAULT_STEP: f64 = 0.05;
 /// The part of the target that functions may use up; the rest is for rounding. Next to
 /// a point of inflection a function's error is half as much again.
 const FUNCTIONS_SHARE: f64 = 0.45;
-/// What a format costs that takes some distances for others, which is more than all that one costs
-/// that does not.
+/// What a format costs that takes some distances for others, or some numbers next to a half for those
+/// beyond it, which is more than all that one costs that does not.
 const INEXACT: f64 = 1e9;
 /// The target that says how close the circuits come at all.
 const FINEST_TARGET: f64 = 1e-7;
@@ -256,7 +256,8 @@ impl Plan {
     pub fn new(graph: &Graph, ranges: &Ranges, options: &PlanOptions) -> Result<Self, PlanError> {
         let mut plan = Self::searched(graph, ranges, options).map_err(|error| match error {
             PlanError::Imprecise { best, target, .. } => {
-                PlanError::Imprecise { best, target, behind: graph.doubts() }
+                let ordered = graph.nodes.iter().any(|node| matches!(node.op, Op::Leading(_)));
+                PlanError::Imprecise { best, target, behind: graph.doubts(), ordered }
             }
             error => error,
         })?;
@@ -407,8 +408,9 @@ impl Search {
             }
             let mut candidates: Vec<(Candidate, usize)> = Vec::new();
             let mut failure = None;
-            let confused =
-                if quantized.apart.is_some_and(|apart| apart > 0.0) { INEXACT } else { 0.0 };
+            let confused = quantized.apart.is_some_and(|apart| apart > 0.0)
+                || quantized.halves == Halves::Coarse;
+            let confused = if confused { INEXACT } else { 0.0 };
             for shape in shapes_of(&format, options, quantizer) {
                 match Layout::required_k(&quantized.graph, shape) {
                     // Tables are of many sizes: more columns than others for as many rows.
@@ -460,7 +462,12 @@ impl Search {
         let Some((best, _, quantized, error)) = self.best else {
             return Err(match self.failure {
                 Some(failure) if self.error.is_infinite() || self.error <= target => failure,
-                _ => PlanError::Imprecise { best: self.error, target, behind: Vec::new() },
+                _ => PlanError::Imprecise {
+                    best: self.error,
+                    target,
+                    behind: Vec::new(),
+                    ordered: false,
+                },
             });
         };
         let mut candidates = self.candidates;

@@ -330,7 +330,7 @@ fn an_error_target_that_gives_way_is_told() {
 fn the_target_that_is_named_was_tried() {
     let graph = linear(vec![0.3, 0.7]);
     let plan = Plan::new(&graph, &Ranges::uniform(2, 0.0, 4e9), &PlanOptions::default());
-    let Err(PlanError::Imprecise { best, target, behind }) = plan else { panic!("{plan:?}") };
+    let Err(PlanError::Imprecise { best, target, behind, .. }) = plan else { panic!("{plan:?}") };
     assert!(best > target && target == 1e-2 && behind.is_empty(), "{best:e} {target:e} {behind:?}");
 }
 

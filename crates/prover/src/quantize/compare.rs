@@ -8,12 +8,14 @@ use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use super::{QuantizeError, Quantized, Ranges, SchemaError};
-use crate::graph::{Graph, RunError};
+use crate::graph::{Function, Graph, Op, RunError};
 
 /// Multiplications spent on running the float model for a comparison.
 const BUDGET: usize = 40_000_000;
 /// Most outputs whose worst corners are looked for.
 const MAX_OUTPUTS: usize = 4;
+/// Inputs that float32 decides are left out where one in so many is none of them.
+const LEAST_DECIDED: usize = 4;
 
 /// The difference between the integer graph and the float model on some inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -30,9 +32,21 @@ pub struct ErrorReport {
 #[derive(Debug, Clone)]
 pub(super) struct Reference {
     ranges: Ranges,
-    samples: Vec<(Vec<f64>, Vec<f64>)>,
+    samples: Vec<Sample>,
     /// The middle of the ranges, and each input alone at its lower and upper end.
-    single: Vec<(Vec<f64>, Vec<f64>)>,
+    single: Vec<Sample>,
+    /// Whether inputs are left out of which float32 may make other whole numbers.
+    decided: bool,
+}
+
+/// An input, and what the float model gives on it.
+#[derive(Debug, Clone)]
+pub(super) struct Sample {
+    pub(super) inputs: Vec<f64>,
+    pub(super) outputs: Vec<f64>,
+    /// Whether the model rounds to whole numbers what float32 may take for a half, or for what is
+    /// beyond one: either neighbour is right.
+    beside: bool,
 }
 
 /// Runs the float model on the elements of all inputs, one input after the other.
@@ -40,20 +54,31 @@ pub(super) fn run_float(graph: &Graph, inputs: &[f64]) -> Result<Vec<f64>, RunEr
     Ok(graph.run(&graph.split(inputs))?.concat())
 }
 
-/// The same, of trees that compare real numbers: what the file's rounding decides is counted
-/// apart, by [`Quantized::comparisons`].
-fn run_real(graph: &Graph, inputs: &[f64]) -> Result<Vec<f64>, RunError> {
-    let values = graph.run_as(&graph.split(inputs), false)?;
-    Ok(graph.outputs.iter().flat_map(|id| values[id.0].iter().copied()).collect())
+impl Sample {
+    /// What the float model gives, of trees that compare real numbers: what the file's rounding
+    /// decides is counted apart, by [`Quantized::comparisons`].
+    pub(super) fn real(graph: &Graph, inputs: Vec<f64>) -> Result<Self, RunError> {
+        let values = graph.run_as(&graph.split(&inputs), false)?;
+        let outputs = graph.outputs.iter().flat_map(|id| values[id.0].iter().copied()).collect();
+        let beside = graph.nodes.iter().any(|node| match &node.op {
+            Op::Function(Function::Staircase(stairs)) if stairs.single => {
+                let x = values[node.inputs[0].0].iter().enumerate();
+                x.map(|(index, x)| stairs.either(index, *x)).any(|(low, high)| low != high)
+            }
+            _ => false,
+        });
+        Ok(Self { inputs, outputs, beside })
+    }
 }
 
 impl Reference {
     pub(super) fn new(graph: &Graph, ranges: &Ranges) -> Result<Self, QuantizeError> {
         let runs = (BUDGET / graph.multiplications().max(1)).clamp(8, 260);
-        let run =
-            |inputs: Vec<f64>| Ok::<_, QuantizeError>((inputs.clone(), run_real(graph, &inputs)?));
+        let run = |inputs: Vec<f64>| Ok::<_, QuantizeError>(Sample::real(graph, inputs)?);
         let inputs = ranges.probes(graph, runs)?;
-        let samples = inputs.into_iter().map(run).collect::<Result<_, _>>()?;
+        let samples = inputs.into_iter().map(run).collect::<Result<Vec<Sample>, _>>()?;
+        let beside = samples.iter().filter(|sample| sample.beside).count();
+        let decided = samples.len() - beside >= samples.len().div_ceil(LEAST_DECIDED);
         let count = ranges.input.len();
         let single = if 2 * count < 2 * runs {
             let middle: Vec<f64> = ranges
@@ -74,17 +99,21 @@ impl Reference {
         } else {
             Vec::new()
         };
-        Ok(Self { ranges: ranges.clone(), samples, single })
+        Ok(Self { ranges: ranges.clone(), samples, single, decided })
     }
 
     /// Given samples, and nothing else.
     pub(super) fn of_samples(graph: &Graph, samples: &[Vec<f64>]) -> Result<Self, QuantizeError> {
-        let run = |inputs: &Vec<f64>| Ok((inputs.clone(), run_float(graph, inputs)?));
+        let run = |inputs: &Vec<f64>| {
+            let outputs = run_float(graph, inputs)?;
+            Ok(Sample { inputs: inputs.clone(), outputs, beside: false })
+        };
         let samples = samples.iter().map(run).collect::<Result<_, QuantizeError>>()?;
         Ok(Self {
             ranges: Ranges { input: Vec::new(), grids: Vec::new(), private: Vec::new() },
             samples,
             single: Vec::new(),
+            decided: false,
         })
     }
 
@@ -92,8 +121,8 @@ impl Reference {
     /// least.
     pub(super) fn magnitude(&self, lens: &[usize]) -> f64 {
         let mut largest = vec![0.0f64; lens.len()];
-        for (_, outputs) in self.samples.iter().chain(&self.single) {
-            let mut rest = &outputs[..];
+        for sample in self.samples.iter().chain(&self.single) {
+            let mut rest = &sample.outputs[..];
             for (largest, len) in largest.iter_mut().zip(lens) {
                 let (own, after) = rest.split_at((*len).min(rest.len()));
                 *largest = own.iter().fold(*largest, |most, output| most.max(output.abs()));
@@ -106,7 +135,7 @@ impl Reference {
     /// Inputs to measure sensitivities at.
     pub(super) fn some_inputs(&self) -> impl Iterator<Item = &[f64]> {
         let last = self.samples.len().saturating_sub(8);
-        self.samples[last..].iter().map(|(inputs, _)| inputs.as_slice())
+        self.samples[last..].iter().map(|sample| sample.inputs.as_slice())
     }
 
     /// Compares a quantized model with the float model.
@@ -116,6 +145,7 @@ impl Reference {
         graph: &Graph,
     ) -> Result<ErrorReport, QuantizeError> {
         let (mut largest, mut sum, mut count, mut samples) = (0.0f64, 0.0, 0usize, 0);
+        let counts = |sample: &Sample| !(self.decided && sample.beside);
         let mut visit = |errors: &[f64]| {
             samples += 1;
             for error in errors {
@@ -124,28 +154,27 @@ impl Reference {
                 count += 1;
             }
         };
-        let errors = |inputs: &[f64], theirs: &[f64]| {
-            let ours = quantized.run(inputs)?;
-            let errors = ours.iter().zip(theirs).map(|(ours, theirs)| ours - theirs);
+        let errors = |sample: &Sample| {
+            let ours = quantized.run(&sample.inputs)?;
+            let errors = ours.iter().zip(&sample.outputs).map(|(ours, theirs)| ours - theirs);
             Ok::<Vec<f64>, QuantizeError>(errors.collect())
         };
-        for (inputs, theirs) in &self.samples {
-            visit(&errors(inputs, theirs)?);
+        for sample in self.samples.iter().filter(|sample| counts(sample)) {
+            visit(&errors(sample)?);
         }
-        let single = self
-            .single
-            .iter()
-            .map(|(inputs, theirs)| errors(inputs, theirs))
-            .collect::<Result<Vec<_>, _>>()?;
-        single.iter().for_each(|errors| visit(errors));
+        let single = self.single.iter().map(errors).collect::<Result<Vec<_>, _>>()?;
+        let counted = single.iter().zip(&self.single).filter(|(_, sample)| counts(sample));
+        counted.for_each(|(errors, _)| visit(errors));
         let outputs = single.first().map_or(0, Vec::len);
         for output in (0..outputs).step_by(outputs.div_ceil(MAX_OUTPUTS).max(1)) {
             let raises =
                 |index: usize| single[2 + 2 * index][output] > single[1 + 2 * index][output];
             for upward in [true, false] {
                 let corner = self.ranges.corner(|index| raises(index) == upward);
-                let theirs = run_real(graph, &corner)?;
-                visit(&errors(&corner, &theirs)?);
+                let sample = Sample::real(graph, corner)?;
+                if counts(&sample) {
+                    visit(&errors(&sample)?);
+                }
             }
         }
         let mean = if count == 0 { 0.0 } else { sum / count as f64 };

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 
 use self::products::Factor;
 use super::{
-    Encoding, OutputSchema, QuantizeError,
+    Encoding, Halves, OutputSchema, QuantizeError,
     compose::selection,
     program::{Kind, Part, Program, Step, Terms, View},
     pwl::PiecewiseLinear,
@@ -107,6 +107,8 @@ pub(super) struct Emitted {
     pub(super) encodings: Vec<Encoding>,
     /// Values of which only the order counts may change places where they are closer than this.
     pub(super) apart: Option<f64>,
+    /// What becomes of numbers next to a half.
+    pub(super) halves: Halves,
 }
 
 /// The integer graph being made.
@@ -129,6 +131,7 @@ pub(super) struct Emitter<'a> {
     cap: i32,
     /// How close values may be that change places where only their order counts, if any are such.
     apart: Option<f64>,
+    halves: Halves,
 }
 
 impl<'a> Emitter<'a> {
@@ -159,6 +162,7 @@ impl<'a> Emitter<'a> {
             fitted,
             cap: i32::MAX,
             apart: None,
+            halves: Halves::default(),
         }
     }
 
@@ -187,7 +191,7 @@ impl<'a> Emitter<'a> {
             let offsets = vec![output.decode(0); len];
             encodings[made.0] = Encoding { of: Some(*of), units, offsets };
         }
-        Ok(Emitted { graph: self.graph, output, encodings, apart: self.apart })
+        Ok(Emitted { graph: self.graph, output, encodings, apart: self.apart, halves: self.halves })
     }
 
     /// The most fraction bits that are of use to each step. What is multiplied or divided has few

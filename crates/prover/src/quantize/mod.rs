@@ -30,6 +30,7 @@ mod program;
 pub mod pwl;
 pub mod schema;
 mod sensitivity;
+mod steps;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -40,6 +41,7 @@ pub use self::{
     encoding::{Encoding, LayerError},
     grid::Grid,
     schema::{InputSchema, InputTensor, OutputSchema, OutputTensor, Ranges, SchemaError},
+    steps::Steps,
 };
 use self::{
     compare::Reference,
@@ -56,6 +58,8 @@ use crate::{
 /// Bounds of a function's tolerance: finer ones cost more than any output shows, coarser
 /// ones don't resemble the function.
 const TOLERANCES: (f64, f64) = (1e-9, 0.05);
+/// The most that a mask may count.
+pub(crate) const COUNTS: f64 = (1u64 << 40) as f64;
 /// How close to its limit a function is where its table ends.
 const TABLE_TOLERANCE: f64 = 1e-8;
 
@@ -92,6 +96,20 @@ pub struct Quantized {
     /// Whether a normalization brings rows to one size that may be as different as their declared
     /// ranges allow: one far smaller than it may be has few digits of its own.
     pub scaled: bool,
+    /// What becomes of numbers on a grid that are next to a half when they are made whole.
+    pub halves: Halves,
+}
+
+/// Which whole numbers a circuit makes of numbers on a grid next to a half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Halves {
+    /// Those that the file's arithmetic makes.
+    #[default]
+    Same,
+    /// One of those that float32 may make, within 2^−23 of a half.
+    Either,
+    /// Either neighbour, where the circuit's bits do not tell which is nearer.
+    Coarse,
 }
 
 /// A model with all that is decided about it before the circuit's bits are known.
@@ -144,10 +162,7 @@ pub enum QuantizeError {
     #[error("the model computes nothing: its output is its input")]
     Empty,
     /// A layer's values may be too large for a useful unit.
-    #[error(
-        "layer {node}: values may reach {magnitude:.3e} within the declared input ranges, which \
-         leaves {fraction_bits} fraction bits, too few; narrow the ranges"
-    )]
+    #[error("layer {node}: {}; narrow the ranges", too_wide(*magnitude, *fraction_bits))]
     TooWide {
         /// The layer.
         node: String,
@@ -206,11 +221,8 @@ pub enum QuantizeError {
         /// The least that an element may be.
         lowest: f64,
     },
-    /// Integers that leave their type.
-    #[error(
-        "layer {node}: its integers may reach {value} within the declared input ranges, and their \
-         type holds {low} to {high}, beyond which they would wrap; narrow the ranges"
-    )]
+    /// Numbers that leave the bounds of what is made of them: integers those of their type.
+    #[error("layer {node}: {}; narrow the ranges", wraps(*value, *low, *high))]
     Wraps {
         /// The layer.
         node: String,
@@ -234,8 +246,8 @@ pub enum QuantizeError {
     },
     /// Rounding to whole numbers that no line of the circuit's bits follows.
     #[error(
-        "layer {node}: it rounds to whole numbers at places that the circuit's bits do not tell \
-         apart; narrow the declared input ranges"
+        "layer {node}: the sums that it rounds to whole numbers need more bits than the circuit has; \
+         narrow the declared input ranges, or quantize by a coarser scale"
     )]
     Staircase {
         /// The layer.
@@ -262,6 +274,33 @@ pub enum QuantizeError {
         /// Knots of all of them.
         knots: usize,
     },
+}
+
+fn wraps(value: f64, low: f64, high: f64) -> String {
+    match (low.fract() != 0.0, low == 0.0 && high == COUNTS) {
+        (true, _) => format!(
+            "the scores of a mask may reach {value} within the declared input ranges, and beyond \
+             {low} to {high} it would not hide them"
+        ),
+        (_, true) => format!(
+            "what a mask counts may be {value} within the declared input ranges, and only what is not \
+             negative is counted"
+        ),
+        _ => format!(
+            "its integers may reach {value} within the declared input ranges, and their type holds \
+             {low} to {high}, beyond which they would wrap"
+        ),
+    }
+}
+
+fn too_wide(magnitude: f64, fraction_bits: i32) -> String {
+    match magnitude.is_finite() {
+        true => format!(
+            "values may reach {magnitude:.3e} within the declared input ranges, which leaves \
+             {fraction_bits} fraction bits, too few"
+        ),
+        false => "values have no bound within the declared input ranges".into(),
+    }
 }
 
 fn too_large(decimals: u32) -> String {
@@ -402,10 +441,11 @@ impl<'a> Quantizer<'a> {
         let gain = gain.fold(1.0, f64::max).min(1e9);
         let output_bits = (decimals * 10f64.log2()).ceil() as i32 + gain.log2().ceil() as i32;
         let emitter = Emitter::new(&input, shape, output_bits, &functions.fitted);
-        let Emitted { graph, output, encodings, apart } =
+        let Emitted { graph, output, encodings, apart, halves } =
             emitter.run(&self.program, self.graph, functions.decimals)?;
         graph.validate(shape.accumulator_bits(), shape.value_bits())?;
-        Ok(Quantized { graph, input, output, encodings, apart, scaled: self.program.scaled })
+        let scaled = self.program.scaled;
+        Ok(Quantized { graph, input, output, encodings, apart, scaled, halves })
     }
 
     /// Compares a quantized model with the float model.

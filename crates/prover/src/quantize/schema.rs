@@ -191,7 +191,10 @@ pub enum SchemaError {
         bits: u32,
     },
     /// A declaration that something may be missing that cannot.
-    #[error("{element} takes integers or names, which are never missing; declare a category")]
+    #[error(
+        "{element} takes integers or names, which are never missing; of integers declare names and their \
+         numbers, {{\"categories\": {{\"none\": -1, \"20\": 20}}}}, or make it one of floats"
+    )]
     NeverMissing {
         /// The element, `x[0][3]`.
         element: String,

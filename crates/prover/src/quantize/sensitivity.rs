@@ -8,6 +8,16 @@ const MAX_OUTPUTS: usize = 16;
 /// For every sample and output, Σ |∂output/∂element| over each tensor's elements; the largest
 /// by tensor. `values` holds every tensor's elements, by sample.
 pub(super) fn gains(graph: &Graph, values: &[Vec<Vec<f64>>]) -> Vec<f64> {
+    measured(graph, values, |gradient| gradient.iter().map(|g| g.abs()).sum())
+}
+
+/// For every sample and output, the greatest |∂output/∂element| of each tensor's elements; the
+/// largest by tensor.
+pub(super) fn largest(graph: &Graph, values: &[Vec<Vec<f64>>]) -> Vec<f64> {
+    measured(graph, values, |gradient| gradient.iter().fold(0.0, |most: f64, g| most.max(g.abs())))
+}
+
+fn measured(graph: &Graph, values: &[Vec<Vec<f64>>], of: impl Fn(&[f64]) -> f64) -> Vec<f64> {
     let mut gains = vec![0.0f64; graph.tensors.len()];
     let outputs: Vec<(TensorId, usize)> = graph
         .outputs
@@ -39,7 +49,7 @@ pub(super) fn gains(graph: &Graph, values: &[Vec<Vec<f64>>]) -> Vec<f64> {
                 gradients[node.output.0] = own;
             }
             for (gain, gradient) in gains.iter_mut().zip(&gradients) {
-                *gain = gain.max(gradient.iter().map(|g| g.abs()).sum());
+                *gain = gain.max(of(gradient));
             }
         }
     }

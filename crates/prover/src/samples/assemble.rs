@@ -33,9 +33,15 @@ pub(super) fn samples(
         Value::Object(fields) => object(fields, target, place),
         Value::Wrong(problem) => Err(*problem),
         Value::Text(_) | Value::Null => {
-            Err(Problem::value(place, value.describe(), target.describe()))
+            Err(Problem::value(place, value.describe(), expected(target)))
         }
     }
+}
+
+/// What is expected of a target: a name where it is one element that has names.
+fn expected(target: Target<'_>) -> String {
+    let named = target.categories(0).filter(|own| target.elements() == 1 && own.has_names());
+    named.map_or_else(|| target.describe(), Categories::describe)
 }
 
 fn unnamed(samples: Vec<Vec<f64>>) -> Vec<Sample> {
@@ -126,6 +132,10 @@ pub(super) fn not_an_array(items: &[Value], target: Target<'_>, place: &Place) -
                 };
             }
             (Value::Wrong(problem), _) => return (**problem).clone(),
+            // What is wrong is in it.
+            (Value::List(inner), None) => {
+                return not_an_array(inner, target, &place.index(index));
+            }
             _ => {
                 let names = target.categories(0).filter(|own| own.only);
                 let expected = names.map_or("a number".into(), Categories::describe);
@@ -235,7 +245,7 @@ pub(super) fn numbers(value: Value, target: Target<'_>, place: &Place) -> Result
         Value::Numbers(array) => Ok(array),
         Value::List(items) => Err(not_an_array(&items, target, place)),
         Value::Wrong(problem) => Err(*problem),
-        value => Err(Problem::value(place, value.describe(), target.describe())),
+        value => Err(Problem::value(place, value.describe(), expected(target))),
     }
 }
 

@@ -80,6 +80,11 @@ impl Categories {
             .ok_or_else(|| (format!("the category \"{}\"", shortened(name)), self.describe()))
     }
 
+    /// Whether there are names to choose from.
+    pub(super) fn has_names(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     /// What is expected, for a message.
     pub(super) fn describe(&self) -> String {
         let names = self.names.keys().take(LISTED).map(|name| format!("\"{}\"", shortened(name)));
@@ -252,6 +257,18 @@ fn declared(
                 let Value::Text(name) = item else {
                     return Err(wrong(item, &at.index(index), "a category's name"));
                 };
+                // Its place in the list is not what such a name says.
+                if let (None, Ok(number)) = (strings, name.trim().parse::<f64>())
+                    && number != index as f64
+                {
+                    let found = format!("the name \"{}\"", shortened(name));
+                    let expected = format!(
+                        "a name that is no other number than {index}, its place: give names and their \
+                         numbers, {{\"{0}\": {0}}}",
+                        shortened(name)
+                    );
+                    return Err(Problem::value(&at.index(index), found, expected));
+                }
                 let code = match strings {
                     None => index as i64,
                     Some(own) => *own.names.get(name).ok_or_else(|| {

@@ -26,7 +26,11 @@ pub enum SampleError {
 
 /// What is expected where a value is missing.
 pub(super) const NUMBER_OR_DECLARED: &str =
-    "a number; what may be missing is declared so with its range: \"missing\": true";
+    "a number; a float that may be missing is declared so with its range: \"missing\": true";
+
+/// How it is declared that a value may be missing, behind what is expected.
+const DECLARED: &str =
+    "; a float that may be missing is declared so with its range: \"missing\": true";
 
 /// What is wrong with a file's content, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -150,11 +154,18 @@ impl Problem {
 
     /// The same, with how a value may be missing where one is.
     pub(super) fn of_missing(mut self) -> Self {
-        if let Self::Value { found, expected, .. } = &mut self
-            && found == "null"
-            && expected.starts_with("a number")
-        {
-            *expected = NUMBER_OR_DECLARED.into();
+        match &mut self {
+            Self::Value { found, expected, .. }
+                if found == "null" && expected.starts_with("a number") =>
+            {
+                *expected = NUMBER_OR_DECLARED.into();
+            }
+            Self::Value { found, expected, .. }
+                if found == "null" && expected.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
+                expected.push_str(DECLARED);
+            }
+            _ => {}
         }
         self
     }

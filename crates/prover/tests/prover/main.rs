@@ -5,6 +5,7 @@ mod conformance;
 mod credit_gbdt;
 mod dynamic;
 mod extraction;
+mod halves;
 mod measure;
 mod onnx_cases;
 mod onnx_hostile;

@@ -10,6 +10,8 @@ use verdict_prover::{
         self, LoadOptions,
         crosscheck::{CrosscheckError, Reading, crosscheck},
     },
+    plan::{Plan, PlanOptions},
+    quantize::{Grid, Ranges},
 };
 
 #[derive(Deserialize)]
@@ -71,6 +73,39 @@ fn every_operator_agrees_with_onnxruntime() {
 fn check(name: &str, graph: &Graph, inputs: &[Vec<f64>]) -> Result<Reading, CrosscheckError> {
     let path = folder().join(format!("{name}.onnx"));
     crosscheck(&path, &LoadOptions::default(), graph, inputs, 0)
+}
+
+/// Divisors that are clipped at next to nothing, and scores that are hidden by float32's least number.
+#[test]
+fn what_is_clipped_or_hidden_is_planned_as_onnxruntime_computes_it() {
+    let mut cases = cases();
+    for name in
+        ["mean_over_mask", "norm_that_is_clipped", "mask_added", "mask_least", "mask_infinite"]
+    {
+        let graph = load(name);
+        let ranges = Ranges::uniform(graph.input_len(), -2.0, 2.0);
+        let ranges = Ranges {
+            grids: vec![Some(Grid { decimals: 4, exact: true, missing: false }); graph.input_len()],
+            ..ranges
+        };
+        let plan = Plan::new(&graph, &ranges, &PlanOptions::default());
+        let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
+        for Sample { inputs, outputs } in cases.remove(name).expect("it is recorded") {
+            let got = plan.quantized.run(&inputs.concat()).expect("it is in range");
+            for (got, expected) in got.iter().zip(outputs.concat()) {
+                assert!((got - expected).abs() < 1e-3, "{name}: {got}, not {expected}");
+            }
+        }
+    }
+}
+
+/// A number that hides must be far enough below the scores, whatever they are.
+#[test]
+fn scores_that_a_mask_would_not_hide_are_refused() {
+    let graph = load("mask_least");
+    let ranges = Ranges::uniform(graph.input_len(), -6000.0, 6000.0);
+    let error = Plan::new(&graph, &ranges, &PlanOptions::default()).expect_err("too wide");
+    assert!(error.to_string().contains("it would not hide them"), "{error}");
 }
 
 /// What tract reads otherwise than onnxruntime: for it −∞ is not −∞.

@@ -5,7 +5,10 @@ use std::time::Instant;
 use super::protobuf::{field, forest, number};
 use verdict_prover::{
     graph::{Node, Op},
-    onnx::{self, LoadOptions},
+    onnx::{
+        self, LoadOptions,
+        crosscheck::{Reading, crosscheck},
+    },
 };
 
 /// An ONNX model: x, then MatMul by a matrix of small weights for each pair of
@@ -109,4 +112,34 @@ fn a_dimension_of_minus_1_is_one_that_is_not_known() {
     assert!(error.contains("dimension 1 of tensor x"), "{error}");
     let graph = parse(&[("x:1", 3)]).expect("it is bound");
     assert_eq!(graph.tensors[graph.inputs[0].0].dims, [1, 3]);
+}
+
+/// tract's passes take the square of the nodes: a long chain would take it minutes.
+#[test]
+fn a_chain_of_thirty_thousand_nodes_is_read_and_checked_within_seconds() {
+    const NODES: usize = 30_000;
+    let node = |at: usize| {
+        let (from, to) = (if at == 0 { "x".into() } else { format!("h{at}") }, at + 1);
+        let to = if to == NODES { "y".into() } else { format!("h{to}") };
+        let ends = [field(1, from.as_bytes()), field(2, to.as_bytes())].concat();
+        field(1, &[ends, field(4, b"Relu")].concat())
+    };
+    let info = |name: &str| {
+        let dims = field(1, &number(1, 3));
+        let tensor = [number(1, 1), field(2, &dims)].concat();
+        [field(1, name.as_bytes()), field(2, &field(1, &tensor))].concat()
+    };
+    let nodes: Vec<u8> = (0..NODES).flat_map(node).collect();
+    let graph = [nodes, field(11, &info("x")), field(12, &info("y"))].concat();
+    let bytes = [number(1, 8), field(7, &graph), field(8, &number(2, 17))].concat();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chain.onnx");
+    std::fs::write(&path, &bytes).expect("it is written");
+    let start = Instant::now();
+    let options = LoadOptions::default();
+    let model = onnx::load(&path, &options).expect("a chain");
+    let reading = crosscheck(&path, &options, &model, &[vec![0.5; 3]], 1).expect("nothing differs");
+    let Reading::Unchecked { reason } = reading else { panic!("{reading:?}") };
+    assert!(reason.contains("30000 nodes"), "{reason}");
+    assert!(start.elapsed().as_secs() < 20, "took {:?}", start.elapsed());
 }

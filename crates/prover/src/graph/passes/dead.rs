@@ -2,7 +2,7 @@
 
 use crate::graph::{Graph, TensorId};
 
-pub(super) fn drop_dead(graph: &mut Graph) {
+pub(crate) fn drop_dead(graph: &mut Graph) {
     let mut needed = vec![false; graph.tensors.len()];
     graph.outputs.iter().for_each(|id| needed[id.0] = true);
     for node in graph.nodes.iter().rev() {

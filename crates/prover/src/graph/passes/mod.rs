@@ -10,6 +10,7 @@ mod fuse;
 mod merge;
 mod order;
 
+pub(crate) use self::dead::drop_dead;
 use super::{Graph, TensorId};
 
 /// Runs all passes.
@@ -86,11 +87,15 @@ impl Wiring {
     }
 }
 
+/// Most names that a node is called by.
+const MOST_NAMES: usize = 64;
+
 /// The names of two nodes, without repeating a part.
 fn joined(first: &str, second: &str) -> String {
     let mut parts: Vec<&str> = first.split('+').collect();
     for part in second.split('+') {
-        if !parts.contains(&part) {
+        // A name of thousands would be read by nobody, and take long to join.
+        if parts.len() < MOST_NAMES && !parts.contains(&part) {
             parts.push(part);
         }
     }

@@ -76,10 +76,34 @@ pub(super) fn missing(model: &ModelProto) -> Vec<String> {
     for node in graph.node.iter().filter(|node| transforms_one(node)) {
         missing.insert(format!("{} as onnxruntime runs it", node::operator(node)));
     }
+    if softmax_of_dequantized(&graph.node) {
+        missing.insert("Softmax of dequantized numbers as onnxruntime runs it".into());
+    }
     if !graph.sparse_initializer.is_empty() {
         missing.insert("sparse initializers".into());
     }
     missing.into_iter().collect()
+}
+
+/// Whether a Softmax reads what is dequantized, which tract makes one of integers, of another scale.
+fn softmax_of_dequantized(nodes: &[NodeProto]) -> bool {
+    const MOVES: [&str; 6] =
+        ["Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"];
+    let makers: BTreeMap<&str, &NodeProto> =
+        nodes.iter().flat_map(|n| n.output.iter().map(move |name| (name.as_str(), n))).collect();
+    let dequantized = |node: &NodeProto| {
+        let mut at = node.input.first();
+        // No chain is longer than the file.
+        for _ in 0..nodes.len() {
+            match at.and_then(|name| makers.get(name.as_str())) {
+                Some(maker) if maker.op_type == "DequantizeLinear" => return true,
+                Some(maker) if MOVES.contains(&maker.op_type.as_str()) => at = maker.input.first(),
+                _ => return false,
+            }
+        }
+        false
+    };
+    nodes.iter().any(|node| node.op_type == "Softmax" && dequantized(node))
 }
 
 /// Whether a linear model has one score, and another post transform than a sigmoid of two classes.

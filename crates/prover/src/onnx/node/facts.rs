@@ -117,6 +117,35 @@ impl Node<'_> {
         }
     }
 
+    /// Notes the scales that its result, a constant, was dequantized by, several along an axis.
+    pub(in crate::onnx) fn note_dequantized_constant(&mut self, scales: Vec<f64>, axis: usize) {
+        if let Some(name) = self.proto.output.first() {
+            self.builder.dequantized_constants.insert(name.clone(), (scales, axis));
+        }
+    }
+
+    /// The scales that the constant of input `index` was dequantized by, and their axis.
+    pub(in crate::onnx) fn dequantized_constant(&self, index: usize) -> Option<(&[f64], usize)> {
+        let name = self.proto.input.get(index)?;
+        let (scales, axis) = self.builder.dequantized_constants.get(name)?;
+        Some((scales, *axis))
+    }
+
+    /// Notes that elements are integers times `units`, one or one an element.
+    pub(in crate::onnx) fn note_sums(&mut self, made: &Value, units: Vec<f64>) {
+        if let Value::Signal(signal) = made {
+            self.builder.sums.insert(signal.id, units);
+        }
+    }
+
+    /// The units whose whole multiples elements are, if that is known.
+    pub(in crate::onnx) fn sums(&self, value: &Value) -> Option<&[f64]> {
+        match value {
+            Value::Signal(signal) => self.builder.sums.get(&signal.id).map(Vec::as_slice),
+            Value::Const(_) => None,
+        }
+    }
+
     /// What integers a tensor was dequantized from.
     pub(in crate::onnx) fn dequantized(&self, value: &Value) -> Option<Dequantized> {
         match value {

@@ -5,7 +5,7 @@ use crate::{
     onnx::{
         error::OnnxError,
         node::{Node, Value},
-        ops::{activation, curves, products, ratio, shares, whole},
+        ops::{activation, clipped, curves, products, ratio, shares, whole},
         tensor::{Data, Tensor},
     },
 };
@@ -79,6 +79,9 @@ pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxEr
         ("Div", a, b) => {
             if let Some(share) = ratio::share(node, &a, &b)? {
                 return Ok(share);
+            }
+            if let Some(quotient) = clipped::quotient(node, &a, &b)? {
+                return Ok(quotient);
             }
             match ratio::of_sum(node, &a, &b)? {
                 Some(shares) => {

@@ -5,7 +5,7 @@ use crate::{
     graph::{Linear, LinearMap, Op, Product, SparseRows},
     onnx::{
         error::OnnxError,
-        node::{Node, Value},
+        node::{Node, Value, printable},
     },
 };
 
@@ -17,7 +17,7 @@ pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let count = node.input_count();
     let mut values = (0..count).map(|i| node.take_real(i)).collect::<Result<Vec<_>, _>>()?;
     let wrong = |node: &Node<'_>| {
-        node.malformed(format!("equation {:?} does not fit its operands", equation.escape_debug()))
+        node.malformed(format!("equation \"{}\" does not fit its operands", printable(&equation)))
     };
     let (left, right) = match equation.split_once("->") {
         Some((left, right)) => (left, Some(right)),

@@ -10,6 +10,7 @@ mod attention;
 mod bits;
 mod cast;
 mod causal_conv;
+mod clipped;
 mod col2im;
 mod compare;
 mod constant;
@@ -21,6 +22,7 @@ mod dynamic;
 mod einsum;
 mod extremum;
 mod grid_sample;
+mod integers;
 mod interpolate;
 mod known;
 mod layout;
@@ -28,6 +30,7 @@ mod leaves;
 mod linear_attention;
 mod local_response;
 mod logic;
+mod masks;
 mod matrix;
 mod median;
 mod ml;
@@ -66,6 +69,9 @@ use super::{
     tensor::{Data, Tensor},
 };
 use crate::graph::Function;
+
+/// How an operator is lowered.
+type Lower = fn(&mut Node<'_>) -> Result<Value, OnnxError>;
 
 /// How the names of ONNX-ML's operators start.
 const ML: &str = "ai.onnx.ml.";
@@ -120,14 +126,31 @@ const ALIKE: [&str; 31] = [
     "Where",
 ];
 
+/// Operators whose constants are left as they are: integers times a scale, which runtimes that
+/// compute with the integers never round, and what moves such.
+const UNROUNDED: [&str; 11] = [
+    "Concat",
+    "DequantizeLinear",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "Identity",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+];
+
 /// Rounds constants that a node makes to their type, as the file does, and notes those that
 /// runtimes may compute otherwise.
 fn fold(node: &mut Node<'_>, values: &mut [Value]) {
     let mut floats = false;
+    let rounded = !UNROUNDED.contains(&node.operator().as_str());
     for value in values {
         let Value::Const(Tensor { dtype, data: Data::Float(values), .. }) = value else { continue };
         floats = true;
-        if *dtype != DType::Float32 {
+        if *dtype != DType::Float32 || !rounded {
             continue;
         }
         for value in values {
@@ -178,22 +201,23 @@ fn apply(node: &mut Node<'_>) -> Result<Vec<Value>, OnnxError> {
         "ReduceL2" => curves::reduce_sum_square(node, true),
         "LpNormalization" => ml::lp(node),
         "Sign" => compare::sign(node),
-        "Abs" | "LeakyRelu" | "PRelu" | "Relu" => activation::lower(node, &operator),
+        "Relu" => integers::kept(node, |node| activation::lower(node, "Relu")),
+        "Abs" | "LeakyRelu" | "PRelu" => activation::lower(node, &operator),
         "Clip" => activation::clip(node),
         "Add" | "Div" | "Mul" | "Sub" => arithmetic::lower(node, &operator),
         "Mean" | "Sum" => arithmetic::sum(node, operator == "Mean"),
         "Neg" => arithmetic::neg(node),
         "Max" | "Min" => extremum::lower(node, operator == "Min"),
         "Softmax" => softmax::lower(node),
-        "Gemm" => matrix::gemm(node),
-        "MatMul" => matrix::matmul(node),
+        "Gemm" => integers::product(node, integers::Along::Columns, matrix::gemm),
+        "MatMul" => integers::product(node, integers::Along::Columns, matrix::matmul),
         "RMSNormalization" => return norms::layer(node, false),
         "InstanceNormalization" => norms::instance(node),
         "GroupNormalization" => norms::group(node),
         "MeanVarianceNormalization" => norms::mean_variance(node),
         "Einsum" => einsum::lower(node),
         "BatchNormalization" => normalize::batch_normalization(node),
-        "Conv" => conv::lower(node),
+        "Conv" => integers::product(node, integers::Along::Channels, conv::lower),
         "ConvTranspose" => conv_transpose::lower(node),
         "AveragePool" => pool::average(node),
         "LpPool" => pool::lp(node),

@@ -101,7 +101,11 @@ fn normalized(node: &Node<'_>, a: &Value, b: &Value) -> Option<f64> {
 
 /// w of each element of `of` whose square is summed under a root; none if anything else that may
 /// be negative is.
-fn squares(node: &Node<'_>, (root, index): Place, of: TensorId) -> Option<Vec<(usize, f64)>> {
+pub(super) fn squares(
+    node: &Node<'_>,
+    (root, index): Place,
+    of: TensorId,
+) -> Option<Vec<(usize, f64)>> {
     let maker = node.maker(root)?;
     if maker.op != Op::Root {
         return None;

@@ -5,8 +5,8 @@
 
 use super::{
     arithmetic::add,
-    compare, matrix, products,
-    quantize::{as_real, as_whole, saturated},
+    compare, dynamic, matrix, pool, products,
+    quantize::{as_real, as_whole, matmul_integer, saturated},
     reduce, shares,
 };
 use crate::{
@@ -24,8 +24,11 @@ pub(super) const DOMAIN: &str = "com.microsoft.";
 
 pub(super) fn lower(node: &mut Node<'_>, operator: &str) -> Result<Value, OnnxError> {
     match operator {
+        "DynamicQuantizeMatMul" => dynamic_matmul(node),
+        "MatMulIntegerToFloat" => to_float(node),
         "QGemm" => gemm(node),
         "QLinearAdd" | "QLinearMul" => both(node, operator == "QLinearMul"),
+        "QLinearAveragePool" => average_pool(node),
         "QLinearConcat" => concat(node),
         "QLinearGlobalAveragePool" => average(node),
         "QLinearLeakyRelu" => {
@@ -90,27 +93,141 @@ fn both(node: &mut Node<'_>, product: bool) -> Result<Value, OnnxError> {
     quantized(node, made, to)
 }
 
+/// Scales and zero points of a matrix of weights: one of each, or one a column.
+fn columns(
+    node: &mut Node<'_>,
+    scale: usize,
+    count: usize,
+) -> Result<(Vec<f64>, Vec<f64>), OnnxError> {
+    let scales = node.take_floats(scale)?.unwrap_or_default();
+    let zeros = match node.take_ints(scale + 1)? {
+        Some(zeros) => zeros.into_iter().map(|zero| zero as f64).collect(),
+        None => vec![0.0],
+    };
+    let fits = |len: usize| len == 1 || len == count;
+    if !fits(scales.len()) || !fits(zeros.len()) {
+        let (scales, zeros) = (scales.len(), zeros.len());
+        let got = format!("{scales} scales and {zeros} zero points for {count} columns");
+        return Err(node.mismatch(got));
+    }
+    match scales.iter().all(|scale| *scale > 0.0 && scale.is_finite()) {
+        true => Ok((scales, zeros)),
+        false => Err(node.unsupported("its scales are not positive constants")),
+    }
+}
+
 /// alpha·(A − a)·(B − b) + C, C in the scale of the products; quantized if a scale is given.
 fn gemm(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let (a, b) = (node.take(0)?, node.take(3)?);
     let c = node.take_optional(6)?;
+    let &[rows, inner] = b.shape() else {
+        return Err(node.mismatch(format!("{:?} where a matrix is needed", b.shape())));
+    };
+    let turned = node.flag("transB", false)?;
+    // Elements of a column stand side by side in a transposed matrix.
+    let (count, apart) = if turned { (rows, inner.max(1)) } else { (inner, 1) };
     let (a_scale, a_zero, _) = grid(node, 1)?;
-    let (b_scale, b_zero, _) = grid(node, 4)?;
+    let (b_scales, b_zeros) = columns(node, 4, count)?;
     let alpha = node.float("alpha", 1.0)?;
     let (a, b) = (as_real(a), as_real(b));
     let a = node.scale(a, |_| (1.0, -a_zero))?;
-    let b = node.scale(b, |_| (1.0, -b_zero))?;
+    let b = node.scale(b, |at| (1.0, -b_zeros[at / apart % b_zeros.len()]))?;
     let kept = node.replace_inputs(vec![Some(a), Some(b), c.map(as_real)]);
     let made = matrix::gemm_of(node, 1.0, 1.0);
     node.replace_inputs(kept);
     let made = made?;
-    let scale = f64::from(alpha as f32 * a_scale as f32 * b_scale as f32);
+    let scales: Vec<f64> =
+        b_scales.iter().map(|b| f64::from(alpha as f32 * a_scale as f32 * *b as f32)).collect();
     if node.peek(7).is_none() {
-        return node.scale(made, |_| (scale, 0.0));
+        return node.scale(made, |at| (scales[at % scales.len()], 0.0));
     }
     let (y_scale, zero, dtype) = grid(node, 7)?;
-    let factor = f64::from(scale as f32 / y_scale as f32);
-    saturated(node, made, Scale::Multiply(vec![factor]), vec![zero], dtype)
+    let factor = |scale: &f64| f64::from(*scale as f32 / y_scale as f32);
+    let factors: Vec<f64> = scales.iter().map(factor).collect();
+    let factors = match factors.len() {
+        1 => factors,
+        count => {
+            let len = node.pay(made.shape())?;
+            (0..len).map(|at| factors[at % count]).collect()
+        }
+    };
+    saturated(node, made, Scale::Multiply(factors), vec![zero], dtype)
+}
+
+/// (A − a)·(B − b) in integers, times the scales of both, and a bias: of inputs A, B, their scales,
+/// their zero points, the bias.
+fn to_float(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let (a, b) = (node.take(0)?, node.take(1)?);
+    let a_scale = node.take(2)?;
+    let scales = node.take_floats(3)?.unwrap_or_default();
+    let (a_zero, b_zero) = (node.take_optional(4)?, node.take_optional(5)?);
+    let bias = node.take_optional(6)?;
+    let count = b.shape().last().copied().unwrap_or(1);
+    if a_scale.len() != 1 || (scales.len() != 1 && scales.len() != count) {
+        let got = format!("{} and {} scales for {count} columns", a_scale.len(), scales.len());
+        return Err(node.mismatch(got));
+    }
+    let kept = node.replace_inputs(vec![Some(a), Some(b), a_zero, b_zero]);
+    let made = matmul_integer(node);
+    node.replace_inputs(kept);
+    let made = as_real(made?);
+    let shape = made.shape().to_vec();
+    let made = match a_scale {
+        Value::Const(Tensor { data: Data::Float(a), .. }) if a.len() == 1 => {
+            let factor = |scale: &f64| f64::from(a[0] as f32 * *scale as f32);
+            let factors: Vec<f64> = scales.iter().map(factor).collect();
+            node.scale(made, |at| (factors[at % factors.len()], 0.0))?
+        }
+        Value::Const(_) => return Err(node.malformed("input 2 is not a float tensor".into())),
+        scale => {
+            let made = node.scale(made, |at| (scales[at % scales.len()], 0.0))?;
+            let scale = node.reshape(scale, vec![])?;
+            let scale = node.expand(scale, &shape)?;
+            products::multiply(node, made, scale)?
+        }
+    };
+    match bias {
+        None => Ok(made),
+        Some(bias) => {
+            let bias = node.expand(bias, &shape)?;
+            add(node, vec![(made, 1.0), (bias, 1.0)])
+        }
+    }
+}
+
+/// The same of floats A, quantized by their own spread: of inputs A, B, B's scales and zero points,
+/// the bias.
+fn dynamic_matmul(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    let a = node.take(0)?;
+    let rest: Vec<Option<Value>> =
+        (1..5).map(|index| node.take_optional(index)).collect::<Result<_, _>>()?;
+    let Ok([b, scales, zeros, bias]) = <[Option<Value>; 4]>::try_from(rest) else {
+        return Err(node.malformed("its inputs are not those of a product".into()));
+    };
+    let kept = node.replace_inputs(vec![Some(a)]);
+    let made = dynamic::quantize(node);
+    node.replace_inputs(kept);
+    let Ok([q, scale, zero]) = <[Value; 3]>::try_from(made?) else {
+        return Err(node.malformed("it has nothing to quantize".into()));
+    };
+    let inputs = vec![Some(q), b, Some(scale), scales, Some(zero), zeros, bias];
+    let kept = node.replace_inputs(inputs);
+    let made = to_float(node);
+    node.replace_inputs(kept);
+    made
+}
+
+/// The mean over windows.
+fn average_pool(node: &mut Node<'_>) -> Result<Value, OnnxError> {
+    if node.flag("channels_last", false)? {
+        return Err(node.unsupported("its channels come last"));
+    }
+    let x = real(node, 0)?;
+    let to = grid(node, 3)?;
+    let kept = node.replace_inputs(vec![Some(x)]);
+    let made = pool::average(node);
+    node.replace_inputs(kept);
+    quantized(node, made?, to)
 }
 
 /// Pieces in scales of their own, side by side in one.

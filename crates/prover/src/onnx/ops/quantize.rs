@@ -1,7 +1,7 @@
 //! Quantized operators: the integers that onnxruntime computes, with the scales and zero points
 //! of the file, rounded half to even and saturated.
 
-use super::{arithmetic::add, conv, matrix, products};
+use super::{arithmetic::add, conv, integers, matrix, products};
 use crate::{
     graph::{Element, Function, Op, Scale, Staircase},
     onnx::{
@@ -129,7 +129,7 @@ pub(super) fn quantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     {
         return Ok(Value::Signal(Signal { id: known.source, dtype, ..x.clone() }));
     }
-    let scale = Scale::Divide(grid.scales);
+    let scale = integers::scale(node, &x, grid.scales, dtype);
     saturated(node, x, scale, grid.zeros, dtype)
 }
 
@@ -169,6 +169,15 @@ pub(super) fn dequantize(node: &mut Node<'_>) -> Result<Value, OnnxError> {
         let scale = node.reshape(scale, vec![])?;
         let scale = node.expand(scale, &shape)?;
         return products::multiply(node, x, scale);
+    }
+    let own_axis = node.axis(node.int("axis").unwrap_or(1), x.shape().len()).unwrap_or(0);
+    if let (Value::Const(_), Some(Value::Const(Tensor { data: Data::Float(scales), .. }))) =
+        (&x, node.peek(1))
+        && (scales.len() == 1 || x.shape().get(own_axis) == Some(&scales.len()))
+        && scales.iter().all(|scale| *scale > 0.0 && scale.is_finite())
+    {
+        let scales = scales.clone();
+        node.note_dequantized_constant(scales, own_axis);
     }
     let grid = Grid::read(node, [1, 2], x.shape(), 1)?;
     if grid.dtype.is_some_and(|dtype| dtype != x.dtype()) {

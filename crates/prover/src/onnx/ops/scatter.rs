@@ -12,6 +12,13 @@ use crate::{
     },
 };
 
+/// An index into a dimension, counted from its end when negative.
+fn place(node: &Node<'_>, index: i64, dim: usize) -> Result<usize, OnnxError> {
+    let from_front = if index < 0 { index.saturating_add_unsigned(dim as u64) } else { index };
+    let place = usize::try_from(from_front).ok().filter(|place| *place < dim);
+    place.ok_or_else(|| node.malformed(format!("index {index} into a dimension of {dim}")))
+}
+
 /// Positions in a tensor of shape `from` that rows of indices name, and how many elements
 /// stand at each.
 fn places(
@@ -24,7 +31,7 @@ fn places(
     for row in rows.chunks(depth.max(1)) {
         let mut at = 0;
         for (index, dim) in row.iter().zip(from) {
-            at = at * dim + node.axis(*index, *dim)?;
+            at = at * dim + place(node, *index, *dim)?;
         }
         starts.push(at * inner);
     }
@@ -160,7 +167,7 @@ pub(super) fn scatter_elements(node: &mut Node<'_>) -> Result<Value, OnnxError> 
     let inner: usize = from[axis + 1..].iter().product();
     let mut positions = shape::select(&from, &here);
     for (position, &i) in positions.iter_mut().zip(&rows) {
-        *position += node.axis(i, from[axis])? * inner;
+        *position += place(node, i, from[axis])? * inner;
     }
     let how = node.text("reduction", "none");
     put(node, value, updates, &positions, &how)

@@ -1,7 +1,7 @@
 //! Softmax. Over two classes it is the sigmoid of the differences: exp(x)/(exp(x) + exp(y)) =
 //! 1/(1 + exp(−(x − y))); over more, exp(x − ln Σ exp(x)).
 
-use super::{activation::apply, curves, reduce};
+use super::{activation::apply, curves, masks, reduce};
 use crate::{
     graph::{Curve, Function, Linear, LinearMap, Op, SparseRows},
     onnx::{
@@ -12,6 +12,7 @@ use crate::{
 
 pub(super) fn lower(node: &mut Node<'_>) -> Result<Value, OnnxError> {
     let x = node.take_real(0)?;
+    let x = masks::tamed(node, x)?;
     let shape = x.shape().to_vec();
     let default = if node.opset < 13 { 1 } else { -1 };
     let axis = node.axis(node.int("axis").unwrap_or(default), shape.len())?;

@@ -62,7 +62,7 @@ impl Type {
 }
 
 /// Operators of onnxruntime's own set, which has one version.
-const OF_RUNTIME: [Schema; 8] = {
+const OF_RUNTIME: [Schema; 11] = {
     const fn schema(
         operator: &'static str,
         (min_inputs, max_inputs): (usize, usize),
@@ -75,9 +75,21 @@ const OF_RUNTIME: [Schema; 8] = {
         ("transA", Type::Int, false),
         ("transB", Type::Int, false),
     ];
+    const POOL: &[(&str, Type, bool)] = &[
+        ("auto_pad", Type::String, false),
+        ("ceil_mode", Type::Int, false),
+        ("channels_last", Type::Int, false),
+        ("count_include_pad", Type::Int, false),
+        ("kernel_shape", Type::Ints, true),
+        ("pads", Type::Ints, false),
+        ("strides", Type::Ints, false),
+    ];
     [
+        schema("com.microsoft.DynamicQuantizeMatMul", (3, 5), &[]),
+        schema("com.microsoft.MatMulIntegerToFloat", (4, 7), &[]),
         schema("com.microsoft.QGemm", (6, 9), GEMM),
         schema("com.microsoft.QLinearAdd", (7, 8), &[]),
+        schema("com.microsoft.QLinearAveragePool", (4, 5), POOL),
         schema("com.microsoft.QLinearConcat", (5, usize::MAX), &[("axis", Type::Int, true)]),
         schema(
             "com.microsoft.QLinearGlobalAveragePool",

@@ -116,7 +116,7 @@ pub(super) const TABLE: &[Schema] = &[
     schema("Greater", 7, 2, 2, 1, &[]),
     schema("GreaterOrEqual", 12, 2, 2, 1, &[]),
     schema("GridSample", 16, 2, 2, 1, &[("align_corners", Int, false), ("mode", String, false), ("padding_mode", String, false)]),
-    schema("GroupNormalization", 18, 3, 3, 0, &[("epsilon", Float, false), ("num_groups", Int, true)]),
+    schema("GroupNormalization", 18, 3, 3, 1, &[("epsilon", Float, false), ("num_groups", Int, true)]),
     schema("GroupNormalization", 21, 3, 3, 1, &[("epsilon", Float, false), ("num_groups", Int, true), ("stash_type", Int, false)]),
     schema("HardSigmoid", 6, 1, 1, 1, &[("alpha", Float, false), ("beta", Float, false)]),
     schema("HardSwish", 14, 1, 1, 1, &[]),

@@ -18,16 +18,17 @@
 
 mod class;
 mod line;
+mod pairs;
 
 use std::collections::HashMap;
 
 use self::line::{Grid, Line, common_unit, gcd};
 use super::{Emitter, Made, Meaning, Scaled, exp2, integer};
 use crate::{
-    graph::{Linear, LinearMap, Rounding, Scale, SparseRows, Staircase, TensorId},
+    graph::{Linear, LinearMap, Rounding, SparseRows, Staircase, TensorId},
     integer::Interval,
     quantize::{
-        QuantizeError,
+        Halves, QuantizeError,
         program::{Part, Step, View},
     },
 };
@@ -75,9 +76,19 @@ impl Emitter<'_> {
                     (made, _) => made,
                 }
             }
-            [None, _] => {
+            [None, _] => None,
+        };
+        let tensor = match tensor {
+            Some(tensor) => Some(tensor),
+            // Of sums of two all pairs are tried; of others those next to a half may be others.
+            None => {
                 let scaled = self.off_line(step, view, stairs, lowest)?;
-                self.fits(&scaled).then(|| self.push(&step.name, scaled))
+                let fits = self.fits(&scaled);
+                if exact && fits {
+                    let follows = self.follows(&scaled, view, stairs, lowest);
+                    self.note_halves(if follows { Halves::Either } else { Halves::Coarse });
+                }
+                fits.then(|| self.push(&step.name, scaled))
             }
         };
         let failed = || QuantizeError::Staircase { node: step.name.clone() };
@@ -106,7 +117,7 @@ impl Emitter<'_> {
         let float32 = stairs.rounding == Rounding::HalfEven && stairs.single;
         // Where float32 makes halves of what is next to one, its steps are often on no line; those
         // of integer arithmetic are worth more than one, those of floats are not.
-        let defined = matches!(stairs.scale, Scale::Multiply(_));
+        let defined = stairs.scale.is_of_integers();
         let ways: &[(bool, bool)] = match float32 {
             false => &[(false, false), (true, false)],
             true if defined => &[(false, false), (true, false), (false, true), (true, true)],
@@ -122,10 +133,18 @@ impl Emitter<'_> {
                 true => self.halves(step, view, stairs, lowest, aligned)?,
             };
             if made.is_some() {
+                let sums = |row: &Row| row.len() > 1;
+                if *either || (float32 && !defined && aligned.rows.iter().any(sums)) {
+                    self.note_halves(Halves::Either);
+                }
                 return Ok(made);
             }
         }
         Ok(None)
+    }
+
+    fn note_halves(&mut self, own: Halves) {
+        self.halves = self.halves.max(own);
     }
 
     /// The same where halves go to even as on no line: every second one up. Both numbers next to a

@@ -127,3 +127,61 @@ fn numbers_on_no_grid_are_rounded_where_the_model_rounds_them() {
         assert!(off < 80 && seen == [true; 2], "{limb_bits} bits: {off} of 8,000, {seen:?}");
     }
 }
+
+/// Sums of bytes in scales that have no unit in common, as QLinearAdd makes them: planned whatever
+/// the scales, and float32's where it does not decide itself.
+#[test]
+fn sums_of_bytes_in_any_two_scales_are_the_models() {
+    let (mut random, mut coarse) = (random(5), 0);
+    for case in 0..10 {
+        let mut single = |low: f64| f64::from((low + 0.038 * (1.0 + random())) as f32);
+        let (a, b, y) = (single(0.004), single(0.004), single(0.008));
+        let mut model = Model::new(&[1, 1]);
+        let maps = [a, b].map(|scale| LinearMap::Diagonal(vec![scale])).to_vec();
+        let sum = model.linear(maps, &[TensorId(0), TensorId(1)], vec![-120.0 * a - 77.0 * b]);
+        let stairs = Staircase::quantizing(Scale::Divide(vec![y]), vec![101.0], (0.0, 255.0));
+        model.function(Function::Staircase(stairs.clone()), sum);
+        let plan = Plan::new(&model.0, &integers(2, 0.0, 255.0), &PlanOptions::default());
+        let plan = plan.unwrap_or_else(|error| panic!("{case}: {a}, {b} to {y}: {error}"));
+        assert_ne!(plan.quantized.halves, Halves::Same, "{case}");
+        if plan.quantized.halves == Halves::Coarse {
+            coarse += 1;
+            continue;
+        }
+        for at in (0..65_536).step_by(7) {
+            let x = [f64::from(at % 256), f64::from(at / 256)];
+            let got = plan.quantized.run(&x).expect("in range")[0];
+            let real = x[0] * a + x[1] * b - 120.0 * a - 77.0 * b;
+            let (low, high) = stairs.either(0, real);
+            assert!(low <= got && got <= high, "{case} at {x:?}: {got}, not {low} to {high}");
+        }
+    }
+    assert!(coarse <= 1, "{coarse} of ten have circuits that do not tell sums apart");
+}
+
+/// Halves of decimals by a scale that float32 has only nearly are no error of the circuit's.
+#[test]
+fn points_that_float32_decides_are_left_out_of_the_error_and_told() {
+    for width in [0.3f32, 0.2, 1.0 / 3.0, 0.1] {
+        let mut model = Model::new(&[8]);
+        let scale = Scale::Divide(vec![f64::from(width)]);
+        let stairs = Staircase::quantizing(scale, vec![0.0], (-128.0, 127.0));
+        let whole = model.function(Function::Staircase(stairs), TensorId(0));
+        let map = LinearMap::Diagonal(vec![f64::from(width); 8]);
+        model.linear(vec![map], &[whole], vec![0.0; 8]);
+        let grid = Some(Grid { decimals: 2, exact: true, missing: false });
+        let ranges = Ranges { grids: vec![grid; 8], ..Ranges::uniform(8, -3.0, 3.0) };
+        let plan = Plan::new(&model.0, &ranges, &PlanOptions::default());
+        let plan = plan.unwrap_or_else(|error| panic!("{width}: {error}"));
+        assert!(plan.error.largest < 1e-4 && plan.relaxed.is_none(), "{width}: {:?}", plan.error);
+        // A step is what such a point may be off by, and no more.
+        for point in -300..=300 {
+            let x = vec![f64::from(point) / 100.0; 8];
+            let got = plan.quantized.run(&x).expect("in range")[0];
+            let float = model.0.run(&[&x]).expect("runs")[0][0];
+            let told = plan.quantized.halves != Halves::Same;
+            let off = (got - float).abs();
+            assert!(off < 1e-4 || (told && off < 1.01 * f64::from(width)), "{width}: {off}");
+        }
+    }
+}

@@ -91,3 +91,24 @@ fn tables_and_arrays_have_missing_values_too() {
     assert!(values[0][1].is_nan());
     says(read(npy([f32::NAN, 0.5]), Some(Format::Npy), &tensors), &["a finite number"]);
 }
+
+#[test]
+fn null_is_told_with_what_may_be_said_instead() {
+    let tensors = [tensor("age", &[1, 1]), tensor("home", &[1, 1])];
+    let ranges = r#"{"age":{"min":0,"max":9},"home":{"categories":["own","rent"]}}"#;
+    let (_, tensors) = parse_ranges(ranges.as_bytes(), &tensors).expect("it is read");
+    says(json(r#"{"age": null, "home": "own"}"#, &tensors), &["age is null", "\"missing\": true"]);
+    says(json(r#"{"age": 3, "home": null}"#, &tensors), &["home is null", "one of \"own\""]);
+    says(json(r#"{"age": [[null]], "home": "own"}"#, &tensors), &["age[0][0] is null"]);
+}
+
+#[test]
+fn names_that_are_other_numbers_than_their_places_are_refused() {
+    let tensors = [tensor("age", &[1, 1])];
+    let declared = |ranges: &str| {
+        parse_ranges(ranges.as_bytes(), &tensors).map_err(|problem| problem.to_string())
+    };
+    says(declared(r#"{"age":{"categories":["20","30"]}}"#), &["the name \"20\"", "{\"20\": 20}"]);
+    assert!(declared(r#"{"age":{"categories":["0","1"]}}"#).is_ok());
+    assert!(declared(r#"{"age":{"categories":{"20":20,"30":30}}}"#).is_ok());
+}

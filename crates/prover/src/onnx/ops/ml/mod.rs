@@ -16,7 +16,7 @@ mod trace;
 pub(in crate::onnx) use self::trace::Made;
 pub(super) use self::{
     encode::push_step,
-    normalizer::lp,
+    normalizer::{by_norm, lp},
     scores::{of_regression, step_function},
     trace::{is_made_of_inputs, may_be_missing, note, pending, through_steps},
 };

@@ -37,6 +37,15 @@ pub(in crate::onnx::ops) fn lp(node: &mut Node<'_>) -> Result<Value, OnnxError> 
     layout::turned(node, x, axis, true)
 }
 
+/// Rows divided by their Euclidean norms.
+pub(in crate::onnx::ops) fn by_norm(
+    node: &mut Node<'_>,
+    x: Value,
+    size: (usize, usize),
+) -> Result<Value, OnnxError> {
+    by_greater(node, x, size, true)
+}
+
 fn divide(node: &mut Node<'_>, x: Value, norm: &str) -> Result<Value, OnnxError> {
     let (rows, columns) = scores::matrix(node, &x)?;
     match norm {
