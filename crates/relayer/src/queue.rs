@@ -18,6 +18,8 @@
 //!   is given up is listened to: a late answer is thrown away, but tells how slow the signer is.
 //! * A job has a place while it is signed, asked about, or was never asked about. One that failed gives
 //!   its place up until it is signed for.
+//! * While the signer signs for nobody, one more job a second is taken beyond those that have places: one
+//!   of them may be one that it signs for, and the others are left to other keys.
 //! * Nothing is kept that was signed when the last word of the lease was half over.
 
 use std::{
@@ -56,6 +58,8 @@ const AGAIN: (usize, usize) = (4, 32);
 const PLACES: usize = 8;
 /// How many failures are remembered.
 const MOST: usize = 10_000;
+/// So many times as many as there are places are held of jobs that the signer does not sign for.
+const UNSIGNED: usize = 16;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -118,6 +122,8 @@ pub(crate) struct Queue {
     /// How many jobs may be signed and not final.
     places: usize,
     taken: usize,
+    /// How many more first transactions may be signed, if that is limited.
+    allowed: Option<usize>,
     waiting: BTreeSet<Request>,
     /// The questions, and since when they are asked.
     open: BTreeMap<Request, Instant>,
@@ -127,6 +133,8 @@ pub(crate) struct Queue {
     /// How long a first question is while others wait.
     first: Duration,
     signed_at: Option<Instant>,
+    /// How often it failed since it signed last, and when that began.
+    failing: Option<(usize, Instant)>,
     /// How often it failed again for something since it signed last, and when it did last.
     failed: u32,
     failed_at: Option<Instant>,
@@ -140,16 +148,35 @@ impl Queue {
         Self {
             places,
             taken: 0,
+            allowed: None,
             waiting: BTreeSet::new(),
             open: BTreeMap::new(),
             late: BTreeMap::new(),
             failures: HashMap::new(),
             first: FIRST,
             signed_at: None,
+            failing: None,
             failed: 0,
             failed_at: None,
             rest: None,
             lease: None,
+        }
+    }
+
+    /// No more than so many first transactions are signed from now on, as far as money goes.
+    pub(crate) fn allow(&mut self, more: Option<usize>) {
+        self.allowed = more;
+    }
+
+    /// How many jobs are held that the signer does not sign for.
+    pub(crate) fn most_unsigned(&self, now: Instant) -> usize {
+        let most = self.places.saturating_mul(UNSIGNED);
+        match self.failing {
+            Some((times, since)) if times >= self.places => {
+                let seconds = now.saturating_duration_since(since).as_secs();
+                self.places.saturating_add(seconds as usize).min(most)
+            }
+            _ => most,
         }
     }
 
@@ -237,7 +264,7 @@ impl Queue {
     fn has_place(&self, kind: Kind) -> bool {
         let open = self.open.keys().filter(|request| request.kind == kind).count();
         match kind {
-            Kind::First => open == 0 && self.taken < self.places,
+            Kind::First => open == 0 && self.taken < self.places && self.allowed != Some(0),
             Kind::Transfer | Kind::Replacement => open < PLACES,
         }
     }
@@ -313,9 +340,13 @@ impl Queue {
     }
 
     fn failed(&mut self, request: Request, since: Instant, silent: bool, now: Instant) {
-        if self.failures.len() >= MOST {
-            self.failures.clear();
+        if self.failures.len() >= MOST && !self.failures.contains_key(&request) {
+            let oldest = self.failures.iter().min_by_key(|(_, own)| own.last);
+            let oldest = oldest.map(|(request, _)| *request);
+            oldest.and_then(|oldest| self.failures.remove(&oldest));
         }
+        let (times, began) = self.failing.unwrap_or((0, now));
+        self.failing = Some((times.saturating_add(1), began));
         let signed = |then| self.signed_at.is_some_and(|at| at > then);
         let before = self.failures.get(&request).copied();
         let mut own = before.unwrap_or(Failures { times: 0, silences: 0, last: now });
@@ -339,7 +370,10 @@ impl Queue {
         self.works(since, now);
         self.failures.remove(&request);
         self.waiting.remove(&request);
-        self.taken += usize::from(request.kind == Kind::First);
+        if request.kind == Kind::First {
+            self.taken += 1;
+            self.allowed = self.allowed.map(|more| more.saturating_sub(1));
+        }
         Use::Keep
     }
 
@@ -355,7 +389,7 @@ impl Queue {
     fn works(&mut self, since: Instant, now: Instant) {
         let twice = now.saturating_duration_since(since).saturating_mul(2);
         self.first = twice.clamp(LEAST, LONGEST).min(self.first.saturating_mul(2));
-        (self.signed_at, self.failed) = (Some(now), 0);
+        (self.signed_at, self.failed, self.failing) = (Some(now), 0, None);
     }
 
     /// Nobody asks any more.

@@ -352,6 +352,18 @@ impl Relayer {
         self.core.queue().takes_place(id)
     }
 
+    /// How many jobs may be submitted at once that the signer does not sign for: fewer while it signs for
+    /// nobody.
+    pub fn most_unsigned(&self) -> usize {
+        self.core.queue().most_unsigned(Instant::now())
+    }
+
+    /// No more than so many jobs are signed for the first time until this is said again: what there is
+    /// money for.
+    pub fn allow(&self, more: Option<usize>) {
+        self.core.queue().allow(more);
+    }
+
     /// Now, for [`Self::owned`].
     pub fn moment(&self) -> Moment {
         Moment { at: Instant::now(), ms: self.core.clock.now_ms() }

@@ -15,6 +15,11 @@ impl Allowance {
         }
     }
 
+    /// How many more there may be; none if there is no limit.
+    pub(super) fn left(&self) -> Option<usize> {
+        self.0.as_ref().map(|(left, _)| *left)
+    }
+
     /// Why none may be begun any more, if so.
     pub(super) fn refused(&self) -> Option<Reason> {
         self.0.as_ref().filter(|(left, _)| *left == 0).map(|(_, reason)| reason.clone())

@@ -44,7 +44,9 @@ impl Sender {
         let wanted = |id: &&String| asking.holds(id) && !self.is_over_unsent(id);
         let (late, ids): (Vec<&String>, Vec<&String>) = ids.iter().partition(wanted);
         ids.iter().for_each(|id| asking.forget(id));
-        room.take(late.len() + self.unsigned());
+        // What is healed later is signed for as far as there is money then.
+        self.chain.relayer().allow(room.left());
+        room.take(late.len() + self.unsigned_with_place());
         let mut ready = Vec::new();
         for id in ids {
             if self.may_start(id, &mut room).await? {
@@ -118,6 +120,13 @@ impl Sender {
     pub(super) fn unsigned(&self) -> usize {
         let unsigned = |flight: &&Flight| flight.job.is_some() && flight.seen.is_none();
         self.flights.values().filter(unsigned).count()
+    }
+
+    /// How many of them have a place: the others wait for nothing but the signer.
+    fn unsigned_with_place(&self) -> usize {
+        let unsigned = |flight: &&Flight| flight.job.is_some() && flight.seen.is_none();
+        let placed = |flight: &&Flight| self.takes_place(flight);
+        self.flights.values().filter(unsigned).filter(placed).count()
     }
 
     /// Whether a proof is to be handed over now, as far as that is known without the chain. What is to

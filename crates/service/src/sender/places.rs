@@ -6,9 +6,6 @@ use crate::{
     store::StoreError,
 };
 
-/// So many times as many as may be under way are kept of proofs that the signer does not sign.
-const UNSIGNED: usize = 16;
-
 impl Sender {
     /// Whether everything that the relayer has is known here: something else may be cancelled.
     pub(super) fn may_send(&self) -> bool {
@@ -17,7 +14,7 @@ impl Sender {
 
     /// Whether a proof takes one of the places: not one that cannot be handed over yet, as its oracle is
     /// silent, or that the signer does not sign.
-    fn takes_place(&self, flight: &Flight) -> bool {
+    pub(super) fn takes_place(&self, flight: &Flight) -> bool {
         match flight.job {
             Some(job) => flight.seen.is_some() || self.chain.relayer().takes_place(job),
             None => !flight.is_held(),
@@ -33,7 +30,9 @@ impl Sender {
         let most = self.config.max_in_flight;
         let unsigned = self.flights.values().filter(|flight| flight.job.is_some());
         let unsigned = unsigned.filter(|flight| !self.takes_place(flight)).count();
-        let room = most.saturating_sub(under_way).min((most * UNSIGNED).saturating_sub(unsigned));
+        let free = most.saturating_sub(under_way);
+        let unsigned_free = self.chain.relayer().most_unsigned().saturating_sub(unsigned);
+        let room = free.min(unsigned_free);
         let most_held = (self.config.max_in_flight / 2).max(1);
         let is_free = |model: &str| {
             let held =
@@ -42,13 +41,13 @@ impl Sender {
         };
         // Others are for whoever serves them.
         let models = self.models.iter().map(|model| model.name());
-        let (free, full): (Vec<&str>, Vec<&str>) = models.partition(|model| is_free(model));
-        let taken = match room > 0 && !free.is_empty() {
-            true => self.store.take_relays(&self.name, &free, room).await?,
+        let (open, full): (Vec<&str>, Vec<&str>) = models.partition(|model| is_free(model));
+        let taken = match room > 0 && !open.is_empty() {
+            true => self.store.take_relays(&self.name, &open, room).await?,
             false => 0,
         };
         if taken == room {
-            let (count, why) = match under_way < most {
+            let (count, why) = match unsigned_free < free {
                 true => (unsigned, "are not signed by the signer of"),
                 false => (most, "are under way with"),
             };
@@ -56,7 +55,7 @@ impl Sender {
                 "{count} proofs {why} key {} (`max_in_flight`): it waits for its turn",
                 self.name
             );
-            self.store.say_untaken(&free, &Reason::new(ReasonCode::Chain, message)).await?;
+            self.store.say_untaken(&open, &Reason::new(ReasonCode::Chain, message)).await?;
         }
         let message =
             "other proofs of its model cannot be handed over, and say why: it waits for them";
