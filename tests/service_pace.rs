@@ -10,7 +10,7 @@ use crate::{
         proxy::Proxy,
     },
     service::{config, order},
-    service_troubles::signed_for,
+    service_troubles::{remote_key, signed_for},
 };
 
 /// Seconds until so many jobs were proved, and until they were in blocks, if each answer of the node
@@ -32,8 +32,7 @@ fn pace(jobs: u64, delay: Duration, signs: Option<Duration>) -> (f64, f64) {
     let mut args = vec!["serve", "--data", &data, "--listen", "127.0.0.1:0", &named];
     let file = signs.map(|_| {
         let account = signed_for(&chain, &deployed);
-        let url = &signer.url;
-        config(&place, &format!("[[chain.signers]]\nurl = \"{url}\"\naddress = \"{account}\"\n"))
+        config(&place, &remote_key(&signer.url, &account))
     });
     if let Some(file) = &file {
         args.extend(["--config", file]);

@@ -19,7 +19,7 @@ use crate::{
         proxy::{Proxy, refusal},
     },
     service::{config, order},
-    service_troubles::signed_for,
+    service_troubles::{remote_key, signed_for},
 };
 
 fn subject(index: usize) -> String {
@@ -317,6 +317,19 @@ fn a_missing_nonce_is_told_by_the_jobs_above_it_and_by_the_metrics() {
     until(&desk, "the key is well", 30, || chain_ok(&desk) == Some(1.0));
 }
 
+/// A signer that refuses the first so many subjects, and signs for all others.
+fn picky(chain: &Local, refused: usize) -> Proxy {
+    let bad: Vec<String> = (0..refused).map(|index| subject(index)[2..].to_owned()).collect();
+    Proxy::start(chain.anvil.url(), move |request, ask| {
+        let words = request.to_string();
+        let is_bad = bad.iter().any(|own| words.contains(own));
+        match request["method"] == "eth_signTransaction" && is_bad {
+            true => refusal(request, "not this one"),
+            false => ask(),
+        }
+    })
+}
+
 #[test]
 fn more_refused_scores_than_places_hold_up_nobody() {
     const PLACES: usize = 4;
@@ -326,21 +339,9 @@ fn more_refused_scores_than_places_hold_up_nobody() {
     let setup = small_setup(&place, "setup");
     let deployed = chain.json(&place, &["deploy", &setup]);
     let account = signed_for(&chain, &deployed);
-    let bad: Vec<String> = (0..REFUSED).map(|index| subject(index)[2..].to_owned()).collect();
-    let signer = Proxy::start(chain.anvil.url(), move |request, ask| {
-        let words = request.to_string();
-        match request["method"] == "eth_signTransaction"
-            && bad.iter().any(|own| words.contains(own))
-        {
-            true => refusal(request, "not this one"),
-            false => ask(),
-        }
-    });
-    let text = format!(
-        "max_in_flight = {PLACES}\n[[chain.signers]]\nurl = \"{}\"\naddress = \"{account}\"\n",
-        signer.url
-    );
-    let file = config(&place, &text);
+    let signer = picky(&chain, REFUSED);
+    let key = remote_key(&signer.url, &account);
+    let file = config(&place, &format!("max_in_flight = {PLACES}\n{key}"));
     let desk = Desk::start(&place, &chain, &[&format!("small={setup}"), "--config", &file]);
     let refused: Vec<String> = (0..REFUSED).map(|index| desk.score(&chosen(index))).collect();
     until(&desk, "they say why", 60, || {
@@ -379,8 +380,7 @@ fn scores_are_recorded_within_seconds_once_a_signer_that_was_out_of_order_signs(
             false => ask(),
         }
     });
-    let text = format!("[[chain.signers]]\nurl = \"{}\"\naddress = \"{account}\"\n", signer.url);
-    let file = config(&place, &text);
+    let file = config(&place, &remote_key(&signer.url, &account));
     let desk = Desk::start(&place, &chain, &[&format!("small={setup}"), "--config", &file]);
     let ids: Vec<String> = (0..ORDERS).map(|index| desk.score(&chosen(index))).collect();
     until(&desk, "it is asked", 60, || signer.asked("eth_signTransaction") > 0);
@@ -409,19 +409,10 @@ fn what_is_refused_holds_no_part_of_the_budget() {
     let setup = small_setup(&place, "setup");
     let deployed = chain.json(&place, &["deploy", &setup]);
     let account = signed_for(&chain, &deployed);
-    let bad = subject(0)[2..].to_owned();
-    let signer = Proxy::start(chain.anvil.url(), move |request, ask| {
-        match request["method"] == "eth_signTransaction" && request.to_string().contains(&bad) {
-            true => refusal(request, "not this one"),
-            false => ask(),
-        }
-    });
+    let signer = picky(&chain, 1);
     // Nothing was paid yet: the first one is to tell the price.
-    let text = format!(
-        "[chain]\nmax_cost_a_day = 1000\n[[chain.signers]]\nurl = \"{}\"\naddress = \"{account}\"\n",
-        signer.url
-    );
-    let file = config(&place, &text);
+    let key = remote_key(&signer.url, &account);
+    let file = config(&place, &format!("[chain]\nmax_cost_a_day = 1000\n{key}"));
     let desk = Desk::start(&place, &chain, &[&format!("small={setup}"), "--config", &file]);
     let refused = desk.score(&chosen(0));
     until(&desk, "it says why", 60, || {
@@ -455,9 +446,7 @@ fn a_key_whose_signer_signs_for_nobody_leaves_the_scores_to_the_other_key() {
             false => ask(),
         }
     });
-    let key = |account: &str| {
-        format!("[[chain.signers]]\nurl = \"{}\"\naddress = \"{account}\"\n", signer.url)
-    };
+    let key = |account: &str| remote_key(&signer.url, account);
     let text = format!("max_in_flight = {PLACES}\n{}{}", key(&broken), key(&good));
     let file = config(&place, &text);
     let desk = Desk::start(&place, &chain, &[&format!("small={setup}"), "--config", &file]);

@@ -40,6 +40,11 @@ pub(crate) fn signed_for(chain: &Local, deployed: &Value) -> String {
     account
 }
 
+/// The configuration of a key whose signer is there.
+pub(crate) fn remote_key(url: &str, account: &str) -> String {
+    format!("[[chain.signers]]\nurl = \"{url}\"\naddress = \"{account}\"\n")
+}
+
 #[test]
 fn a_key_that_another_process_holds_signs_what_was_asked_for_and_nothing_else() {
     let place = Workplace::new();
@@ -59,7 +64,7 @@ fn a_key_that_another_process_holds_signs_what_was_asked_for_and_nothing_else() 
         let signed = own.rpc("eth_signTransaction", json!([transaction]));
         json!({ "jsonrpc": "2.0", "id": request["id"], "result": signed })
     });
-    let text = format!("[[chain.signers]]\nurl = \"{}\"\naddress = \"{account}\"\n", signer.url);
+    let text = remote_key(&signer.url, &account);
     let file = config(&place, &text);
     let desk = Desk::start(&place, &chain, &[&format!("small={setup}"), "--config", &file]);
     let id = desk.score(&order(SUBJECT));
