@@ -46,7 +46,8 @@ impl Sender {
         ids.iter().for_each(|id| asking.forget(id));
         // What is healed later is signed for as far as there is money then.
         self.chain.relayer().allow(room.left());
-        room.take(late.len() + self.unsigned_with_place());
+        let placed = self.unsigned_flights().filter(|flight| self.takes_place(flight)).count();
+        room.take(late.len() + placed);
         let mut ready = Vec::new();
         for id in ids {
             if self.may_start(id, &mut room).await? {
@@ -118,15 +119,11 @@ impl Sender {
 
     /// How many proofs the relayer was given and has not signed for.
     pub(super) fn unsigned(&self) -> usize {
-        let unsigned = |flight: &&Flight| flight.job.is_some() && flight.seen.is_none();
-        self.flights.values().filter(unsigned).count()
+        self.unsigned_flights().count()
     }
 
-    /// How many of them have a place: the others wait for nothing but the signer.
-    fn unsigned_with_place(&self) -> usize {
-        let unsigned = |flight: &&Flight| flight.job.is_some() && flight.seen.is_none();
-        let placed = |flight: &&Flight| self.takes_place(flight);
-        self.flights.values().filter(unsigned).filter(placed).count()
+    pub(super) fn unsigned_flights(&self) -> impl Iterator<Item = &Flight> {
+        self.flights.values().filter(|flight| flight.job.is_some() && flight.seen.is_none())
     }
 
     /// Whether a proof is to be handed over now, as far as that is known without the chain. What is to

@@ -28,8 +28,7 @@ impl Sender {
         let under_way = self.flights.values().filter(served);
         let under_way = under_way.filter(|flight| self.takes_place(flight)).count();
         let most = self.config.max_in_flight;
-        let unsigned = self.flights.values().filter(|flight| flight.job.is_some());
-        let unsigned = unsigned.filter(|flight| !self.takes_place(flight)).count();
+        let unsigned = self.unsigned_flights().filter(|flight| !self.takes_place(flight)).count();
         let free = most.saturating_sub(under_way);
         let unsigned_free = self.chain.relayer().most_unsigned().saturating_sub(unsigned);
         let room = free.min(unsigned_free);
